@@ -1,0 +1,51 @@
+"""Rows of a batch, and requests that take turns, do not leak into each other.
+
+## Why it matters
+One cache serves one conversation. When rows or requests share state, somebody reads somebody else's text.
+
+## Usual causes
+- The cache is kept in a class attribute or a default argument, and survives into the next request.
+- A row of the batch is taken for all rows.
+"""
+
+import numpy as np
+
+from grader.checks.cache.agreement import closeness
+from grader.checks.cache.cases import DecodeCase, decode_cases
+from grader.checks.check import Bench, Check, Counterexample
+from grader.record import TokenGrid
+from grader.sandbox.questions import Decode
+from grader.sandbox.wire import Array
+
+
+def holds(case: DecodeCase, bench: Bench) -> None:
+    """Two requests in turns, and each row by itself, beside each request on its own."""
+    first = case.token_array()
+    second = (first + 1) % case.vocab_size
+    cut = case.chunks[0]
+    alone = _decode(case, bench, [first[:, :cut], first[:, cut:]], (-1, 0))
+    turns = _decode(case, bench, [first[:, :cut], second[:, :cut], first[:, cut:], second[:, cut:]], (-1, -1, 0, 1))
+    if closeness(turns[2], alone[1]) is None:
+        raise Counterexample(
+            "requests-leak",
+            "a request does not notice that another one is decoded in between",
+            "with another request in between, the same continuation has other logits",
+            grid=TokenGrid(tokens=case.tokens),
+        )
+    rows = [_decode(case, bench, [row[None, :cut], row[None, cut:]], (-1, 0))[1] for row in first]
+    if closeness(np.concatenate(rows), alone[1]) is None:
+        raise Counterexample(
+            "rows-leak",
+            "a row is decoded the same, alone or in a batch (in float64, up to rounding)",
+            "decoded alone, a row of the batch has other logits",
+            grid=TokenGrid(tokens=case.tokens),
+        )
+
+
+def _decode(case: DecodeCase, bench: Bench, chunks: list[Array], parents: tuple[int, ...]) -> list[Array]:
+    question = Decode(config=case.config, weights=case.seeded(bench.seeds), parents=parents)
+    answer = bench.ask(question, {f"chunk.{i}": np.ascontiguousarray(chunk) for i, chunk in enumerate(chunks)})
+    return [answer[f"logits.{i}"] for i in range(len(chunks))]
+
+
+CHECK = Check(id="cache-is-private", cases=decode_cases(), holds=holds, examples=4)

@@ -1,0 +1,44 @@
+"""A cache handed to another process continues there as if nothing had happened.
+
+## Why it matters
+The cache is all that decoding may need of the past: serving systems move it between machines, share it
+between requests and throw the model object away in between.
+
+## Usual causes
+- The model keeps tokens, positions or keys on itself beside the cache it returns.
+- The cache does not hold everything, and the rest is recomputed from what the object remembers.
+"""
+
+from grader.checks.cache.agreement import closeness
+from grader.checks.cache.cases import DecodeCase, decode_cases
+from grader.checks.check import Bench, Check, Counterexample
+from grader.record import TokenGrid
+from grader.sandbox.questions import Decode
+from grader.sandbox.wire import Array, Tensors
+
+
+def holds(case: DecodeCase, bench: Bench) -> None:
+    """The last chunk is decoded by a worker that has never seen a prompt, from the tensors alone."""
+    last = len(case.chunks) - 1
+    here = bench.ask(case.in_turn(bench.seeds, keep=(last - 1,)), case.chunk_tensors())
+    cache = cache_tensors(here, last - 1)
+    question = Decode(config=case.config, weights=case.seeded(bench.seeds), parents=(-2,), layers=len(cache) // 2)
+    there = bench.stranger.ask(question, {"chunk.0": case.pieces()[last], **cache})
+    lane = closeness(there["logits.0"], here[f"logits.{last}"])
+    if lane is None:
+        raise Counterexample(
+            "stateful",
+            "the cache's tensors are all that is needed to go on",
+            "another process, given the cache and the next tokens, computes other logits",
+            grid=TokenGrid(tokens=case.tokens),
+        )
+    bench.lanes.add(lane)
+
+
+def cache_tensors(answer: Tensors, step: int) -> dict[str, Array]:
+    """The cache kept after ``step``, under the names that ``Decode`` takes: k.0, v.0, k.1, ..."""
+    prefix = f"cache.{step}."
+    return {name.removeprefix(prefix): array for name, array in answer.items() if name.startswith(prefix)}
+
+
+CHECK = Check(id="cache-travels", cases=decode_cases(), holds=holds, examples=6)

@@ -1,0 +1,41 @@
+"""A cache that was passed in is left as it was, so one cache can be continued twice.
+
+## Why it matters
+Beam search, speculative decoding and retries all continue one cache in several ways. If the first
+continuation writes into it, the second silently continues something else.
+
+## Usual causes
+- New keys are written into the old tensors, or appended to the old list.
+- The cache lives on the model, and what is passed around only points to it.
+"""
+
+from grader.checks.cache.cases import DecodeCase, decode_cases
+from grader.checks.check import Bench, Check, Counterexample
+from grader.compare import same_bits
+from grader.sandbox.questions import Decode
+
+
+def holds(case: DecodeCase, bench: Bench) -> None:
+    """Prefill, continue it one way, another way, and the first way again."""
+    prompt, rest = case.token_array()[:, : case.chunks[0]], case.token_array()[:, case.chunks[0] :]
+    question = Decode(
+        config=case.config, weights=case.seeded(bench.seeds), parents=(-1, 0, 0, 0), keep=(0,), recheck=True
+    )
+    other = (rest + 1) % case.vocab_size
+    answer = bench.ask(question, {"chunk.0": prompt, "chunk.1": rest, "chunk.2": other, "chunk.3": rest})
+    if not same_bits(answer["logits.1"], answer["logits.3"]):
+        raise Counterexample(
+            "disturbed",
+            "two continuations of one cache do not disturb each other",
+            "after another continuation of the same cache, the first one gives other logits",
+        )
+    for name in (name for name in answer if name.startswith("cache.")):
+        if not same_bits(answer[name], answer["again." + name.removeprefix("cache.")]):
+            raise Counterexample(
+                "overwritten",
+                "the cache passed in is left as it was",
+                f"{name.removeprefix('cache.0.')} of the cache changed while it was continued",
+            )
+
+
+CHECK = Check(id="cache-unchanged", cases=decode_cases(), holds=holds, examples=4)

@@ -1,0 +1,57 @@
+"""Decoding in chunks gives the same logits as one forward over everything.
+
+## Why it matters
+A cache is an optimisation: it may change how long an answer takes, never the answer.
+
+## Usual causes
+- Positions of a new chunk start at 0 again instead of after what is cached.
+- Inside a chunk of several tokens there is no causal mask, or it is aligned to the wrong corner.
+- New keys are put before the old ones, or keys are cached and values are not.
+- The cache of one layer is used in another.
+"""
+
+from grader.checks.cache.agreement import Agreement, joined
+from grader.checks.cache.cases import DecodeCase, decode_cases
+from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.snippets import model_snippet
+from grader.record import TokenGrid
+
+
+def holds(case: DecodeCase, bench: Bench) -> None:
+    """All logits of all chunks, beside the logits of the full forward."""
+    agreement = bench.state.setdefault("agreement", Agreement(bench))
+    answer = bench.ask(case.in_turn(bench.seeds), case.chunk_tensors())
+    decoded = joined([answer[f"logits.{i}"] for i in range(len(case.chunks))])
+    if not agreement.holds(case, decoded):
+        raise Counterexample(
+            "cache-differs",
+            "logits of cached decoding are those of the full forward (in float64, up to rounding)",
+            f"decoded in chunks of {' + '.join(map(str, case.chunks))} tokens they are others",
+            grid=TokenGrid(tokens=case.tokens),
+        )
+
+
+def snippet(case: DecodeCase) -> str:
+    """Decode in the same chunks."""
+    return model_snippet(
+        case,
+        f"""
+full = model(tokens)
+cache, parts = None, []
+for chunk in tokens.split({list(case.chunks)}, dim=1):
+    logits, cache = model.forward_incremental(chunk, cache)
+    parts.append(logits)
+difference = (torch.cat(parts, dim=1) - full).abs().amax(dim=(0, 2))  # one number a position
+print(difference)
+assert (difference <= 1e-9).all(), "cached decoding differs from the full forward"
+""",
+    )
+
+
+CHECK = Check(
+    id="cached-equals-full",
+    cases=decode_cases(at_least=1),
+    holds=holds,
+    snippet=snippet,
+    examples=14,
+)

@@ -1,0 +1,45 @@
+"""Cases for incremental decoding: a model, one batch, and how its tokens are cut into chunks."""
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+
+from grader.sandbox.questions import Decode
+from grader.sandbox.wire import Array
+from grader.seeds import Seeds
+from grader.strategies import ModelCase, chunkings, model_cases
+
+
+class DecodeCase(ModelCase, frozen=True, kw_only=True):
+    """A model case whose T tokens are decoded in chunks of these sizes."""
+
+    chunks: tuple[int, ...]
+
+    def pieces(self) -> list[Array]:
+        """The tokens, chunk by chunk: each (B, T_i)."""
+        tokens, start, pieces = self.token_array(), 0, []
+        for size in self.chunks:
+            pieces.append(tokens[:, start : start + size].copy())
+            start += size
+        return pieces
+
+    def chunk_tensors(self) -> dict[str, Array]:
+        """The pieces under the names that ``Decode`` wants."""
+        return {f"chunk.{i}": piece for i, piece in enumerate(self.pieces())}
+
+    def in_turn(self, seeds: Seeds, *, keep: tuple[int, ...] = ()) -> Decode:
+        """Decode chunk after chunk, each continuing the one before."""
+        parents = tuple(range(-1, len(self.chunks) - 1))
+        return Decode(config=self.config, weights=self.seeded(seeds), parents=parents, keep=keep)
+
+
+@st.composite
+def decode_cases(draw: DrawFn, *, lengths: tuple[int, int] = (2, 7), at_least: int = 2) -> DecodeCase:
+    """Drawn models and chunkings, 1s and larger ones; at least ``at_least`` chunks.
+
+    One token at a time hides half of all cache bugs (a missing mask inside a chunk, new keys put before old
+    ones), so chunk sizes are drawn.
+    """
+    case = draw(model_cases(lengths=lengths))
+    chunks = draw(chunkings(case.length).filter(lambda sizes: len(sizes) >= at_least))
+    fields = {name: getattr(case, name) for name in case.__struct_fields__}
+    return DecodeCase(**fields, chunks=chunks)

@@ -1,0 +1,87 @@
+"""generate() continues with the most likely token at every step, with and without the cache.
+
+## Why it matters
+This is what the model is for. With the cache it must say the same, only sooner.
+
+## Usual causes
+- After the first step the whole sequence is fed again on top of the cache.
+- The token is taken from the first position of the chunk instead of the last.
+- The prompt is missing from what is returned.
+"""
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+
+from grader.checks.cache.cases import DecodeCase
+from grader.checks.check import Bench, Check, Counterexample
+from grader.compare import TOLERANCES
+from grader.record import TokenGrid
+from grader.sandbox.questions import Decode, Forward, Generate
+from grader.sandbox.wire import Array
+from grader.strategies import model_cases
+
+
+@st.composite
+def prompts(draw: DrawFn) -> DecodeCase:
+    """A prompt and how many tokens to add, as the two chunks of a case.
+
+    The vocabulary is larger than the model is wide, so that every column of the logits is a token, whatever
+    width a wrong output projection gives them.
+    """
+    case = draw(model_cases(lengths=(1, 3), rows=(1, 2)).filter(lambda c: c.vocab_size > c.d_model))
+    new = draw(st.integers(1, 4))
+    fields = {name: getattr(case, name) for name in case.__struct_fields__}
+    return DecodeCase(**fields | {"block_size": case.length + new}, chunks=(case.length, new))
+
+
+def holds(case: DecodeCase, bench: Bench) -> None:
+    """Each new token has the highest score, or one as high up to rounding, given the tokens before it."""
+    prompt, new = case.token_array(), case.chunks[1]
+    weights = case.seeded(bench.seeds)
+    for use_cache in (True, False):
+        question = Generate(config=case.config, weights=weights, max_new_tokens=new, use_cache=use_cache)
+        tokens = bench.ask(question, {"prompt": prompt})["tokens"]
+        claim = f"generate(prompt, {new}, use_cache={use_cache}) returns the prompt and {new} greedy tokens"
+        if tokens.shape != (len(prompt), case.length + new) or not np.array_equal(tokens[:, : case.length], prompt):
+            raise Counterexample("not-continued", claim, f"it returned {tokens.dtype} of shape {tuple(tokens.shape)}")
+        if tokens.dtype != np.int64 or tokens.min() < 0 or tokens.max() >= case.vocab_size:
+            raise Counterexample("not-tokens", claim, "it returned something that is no token of the vocabulary")
+        wrong = _first_not_greedy(tokens, _scores(case, bench, tokens, cached=use_cache), case.length)
+        if wrong is not None:
+            row, t = wrong
+            raise Counterexample(
+                "not-greedy",
+                claim,
+                f"the token at position {t} of row {row} is not the one with the highest score",
+                grid=TokenGrid(tokens=tuple(map(tuple, tokens.tolist())), changed=((row, t),)),
+            )
+
+
+def _scores(case: DecodeCase, bench: Bench, tokens: Array, *, cached: bool) -> Array:
+    """Logits (B, T, V) of the generated sequence, computed the way the generation claims to have."""
+    weights = case.seeded(bench.seeds)
+    if not cached:
+        answer = bench.ask(Forward(config=case.config, weights=weights), {"tokens.0": tokens})
+        return answer["logits.0"]
+    cuts = [case.length] + [1] * (case.chunks[1] - 1)
+    starts = np.cumsum([0, *cuts])
+    chunks = {f"chunk.{i}": tokens[:, starts[i] : starts[i + 1]].copy() for i in range(len(cuts))}
+    parents = tuple(range(-1, len(cuts) - 1))
+    answer = bench.ask(Decode(config=case.config, weights=weights, parents=parents), chunks)
+    return np.concatenate([answer[f"logits.{i}"] for i in range(len(cuts))], axis=1)
+
+
+def _first_not_greedy(tokens: Array, logits: Array, prompt: int) -> tuple[int, int] | None:
+    """(row, position) of the first generated token that another one beats by more than rounding."""
+    slack = TOLERANCES["logits, softmax in float32"].relative * float(np.max(np.abs(logits), initial=0.0))
+    for t in range(prompt, tokens.shape[1]):
+        scores = logits[:, t - 1]
+        for row in range(len(tokens)):
+            chosen = tokens[row, t]
+            if chosen >= scores.shape[-1] or not scores[row, chosen] >= scores[row].max() - slack:
+                return row, t
+    return None
+
+
+CHECK = Check(id="generate-is-greedy", cases=prompts(), holds=holds, examples=4)

@@ -1,0 +1,130 @@
+"""What a check is, and what it is given to work with."""
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+import msgspec
+from hypothesis.strategies import SearchStrategy
+
+from grader.oracle import Oracle, ask_both
+from grader.record import Lane, TokenGrid
+from grader.sandbox.questions import AnyQuestion, Settings
+from grader.sandbox.wire import Tensors
+from grader.seeds import Seeds
+
+
+class Case(Protocol):
+    """One drawn case: hashable, and small enough to show."""
+
+    @property
+    def config(self) -> Settings: ...
+
+
+class Counterexample(Exception):
+    """The property does not hold for this case.
+
+    Args:
+        kind: a short name for the way it fails; two failures are the same if their kinds are.
+        claim: what should be true.
+        seen: what was seen instead, in terms of the candidate alone.
+        expected: values of the reference, for instructors only.
+    """
+
+    def __init__(
+        self, kind: str, claim: str, seen: str, *, grid: TokenGrid | None = None, expected: str | None = None
+    ) -> None:
+        super().__init__(seen)
+        self.kind = kind
+        self.claim = claim
+        self.seen = seen
+        self.grid = grid
+        self.expected = expected
+
+
+@dataclass(slots=True)
+class Bench:
+    """The packages a check may ask.
+
+    Attributes:
+        candidate: what is being judged.
+        matched: the reference with the bugs left in that the candidate still has, other than this check's
+            own: "must move" means "must move where ``matched`` moves".
+        reference: the reference as it is.
+        stranger: the candidate again, in a worker that is only ever given caches, never a prompt.
+        variants: all known variants, for checks that accept agreement with any of them.
+        lanes: how closely the candidate agreed with what it was compared to, collected by the checks.
+        state: what one check remembers from case to case.
+    """
+
+    candidate: Oracle
+    matched: Oracle
+    reference: Oracle
+    stranger: Oracle
+    seeds: Seeds
+    variants: Callable[[], list[Oracle]] = field(default=list)
+    lanes: set[Lane] = field(default_factory=set)
+    state: dict[str, Any] = field(default_factory=dict)
+
+    def ask(self, question: AnyQuestion, tensors: Tensors) -> Tensors:
+        """The candidate's answer."""
+        return self.candidate.ask(question, tensors)
+
+    def both(self, question: AnyQuestion, tensors: Tensors) -> tuple[Tensors, Tensors]:
+        """The candidate's answer and the matched variant's."""
+        return ask_both(self.candidate, self.matched, question, tensors)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A property of a candidate.
+
+    The module that defines it tells the learner what it is about: the first sentence of its docstring is
+    the title, "Why it matters" and "Usual causes" are its sections.
+
+    Attributes:
+        cases: what hypothesis draws from.
+        holds: raises ``Counterexample`` when the property fails for a case.
+        examples: how many cases to try; thorough grades try more.
+        confirm: asked once more of the last case that passed, in fresh workers.
+        snippet: plain PyTorch that shows a failing case by raising.
+        needs: checks without which this one's failure means nothing of its own.
+    """
+
+    id: str
+    cases: SearchStrategy[Any]
+    holds: Callable[[Any, Bench], None]
+    examples: int = 8
+    confirm: Callable[[Any, Bench], None] | None = None
+    snippet: Callable[[Any], str] | None = None
+    needs: tuple[str, ...] = ()
+
+    @cached_property
+    def _sections(self) -> dict[str, str]:
+        text = inspect.getdoc(inspect.getmodule(self.holds)) or ""
+        parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
+        return {"title": parts[0].strip()} | {k: v.strip() for k, v in zip(parts[1::2], parts[2::2], strict=True)}
+
+    @property
+    def title(self) -> str:
+        """The sentence the learner reads."""
+        return self._sections["title"].split("\n\n")[0].replace("\n", " ")
+
+    @property
+    def why(self) -> str:
+        """Why it matters."""
+        return self._sections["Why it matters"].replace("\n", " ")
+
+    @property
+    def usual_causes(self) -> tuple[str, ...]:
+        """What usually is behind a failure."""
+        listed = re.split(r"^- ", self._sections["Usual causes"], flags=re.MULTILINE)
+        return tuple(" ".join(cause.split()) for cause in listed if cause.strip())
+
+
+def case_key(case: object) -> bytes:
+    """A case as bytes: equal cases have equal keys."""
+    return msgspec.json.encode(case)

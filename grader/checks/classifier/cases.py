@@ -1,0 +1,36 @@
+"""Cases for the classifier: a model case with a number of classes.
+
+The vocabulary is smaller than the model is wide, so that targets fit the logits whatever width a wrong
+output projection gives them.
+"""
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+
+from grader.sandbox.questions import Settings
+from grader.strategies import ModelCase, model_cases
+
+
+class ClassCase(ModelCase, frozen=True, kw_only=True):
+    """A model with a classifier head. ``data`` picks targets and labels."""
+
+    n_classes: int
+    data: int
+
+    @property
+    def config(self) -> Settings:
+        """GPTConfig fields."""
+        return super().config | {"n_classes": self.n_classes}
+
+    @property
+    def headless(self) -> Settings:
+        """The same model without a head."""
+        return super().config
+
+
+@st.composite
+def class_cases(draw: DrawFn, *, lengths: tuple[int, int] = (2, 5)) -> ClassCase:
+    """Models with 2 or 3 classes; V < C."""
+    case = draw(model_cases(lengths=lengths, rows=(1, 2)).filter(lambda c: c.vocab_size < c.d_model))
+    fields = {name: getattr(case, name) for name in case.__struct_fields__}
+    return ClassCase(**fields, n_classes=draw(st.sampled_from((2, 3))), data=draw(st.integers(0, 999)))

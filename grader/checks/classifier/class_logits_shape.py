@@ -1,0 +1,42 @@
+"""With classify=True there is one score a class for every token, beside the usual logits.
+
+## Why it matters
+Everything after it, from the loss to the accuracy, takes the shape for granted; and a head that is not
+there should be an error, not a surprise.
+
+## Usual causes
+- The head pools over time, or only looks at the last token.
+- The head was built for another number of classes.
+- classify=True without a head returns None instead of raising a ValueError.
+"""
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.classifier.cases import ClassCase, class_cases
+from grader.oracle import PackageRaised
+from grader.sandbox.questions import Forward
+
+
+def holds(case: ClassCase, bench: Bench) -> None:
+    """Shape and dtype, and the error without a head."""
+    weights = case.seeded(bench.seeds)
+    tokens = {"tokens.0": case.token_array()}
+    question = Forward(config=case.config, weights=weights, precision="float32", classify=True)
+    scores = bench.ask(question, tokens)["class_logits.0"]
+    expected = (*case.token_array().shape, case.n_classes)
+    if scores.shape != expected or scores.dtype != "float32":
+        raise Counterexample(
+            "class-shape",
+            f"class logits are float32 of shape (B, T, n_classes) = {expected}",
+            f"they are {scores.dtype} of shape {tuple(scores.shape)}",
+        )
+    claim = "classify=True on a model without a head is a ValueError"
+    try:
+        bench.ask(Forward(config=case.headless, weights=weights, classify=True), tokens)
+    except PackageRaised as raised:
+        if not raised.is_a("ValueError"):
+            raise Counterexample("other-error", claim, f"it raised {raised}") from None
+    else:
+        raise Counterexample("no-error", claim, "no error was raised")
+
+
+CHECK = Check(id="class-logits-shape", cases=class_cases(), holds=holds, examples=4)

@@ -1,0 +1,87 @@
+"""evaluate() reports the true loss and accuracy, and leaves the model as it found it.
+
+## Why it matters
+Evaluation runs in the middle of training. If it leaves the model in eval mode, clears gradients or draws
+random numbers, the training after it is another one.
+
+## Usual causes
+- The model is left in eval mode, or always put into training mode.
+- Gradients are computed, or cleared.
+- Accuracy is averaged over the wrong axis, or counted for the LM targets.
+"""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.classifier.cases import ClassCase, class_cases
+from grader.checks.classifier.combined_loss import agrees, cross_entropy
+from grader.compare import same_bits
+from grader.sandbox.questions import Evaluate
+from grader.sandbox.wire import Array, Tensors
+
+BATCHES = 3
+
+
+class EvaluateCase(ClassCase, frozen=True, kw_only=True):
+    """A classifier case, and the mode the model is in when evaluate is called."""
+
+    training: bool
+
+
+@st.composite
+def evaluate_cases(draw: st.DrawFn) -> EvaluateCase:
+    """Both modes."""
+    case = draw(class_cases())
+    fields = {name: getattr(case, name) for name in case.__struct_fields__}
+    return EvaluateCase(**fields, training=draw(st.booleans()))
+
+
+def holds(case: EvaluateCase, bench: Bench) -> None:
+    """The report beside the grader's own numbers, and the state before beside the state after."""
+    random = np.random.default_rng(bench.seeds.derive("evaluate", case.data))
+    shape = (BATCHES, *case.token_array().shape)
+    tensors = {
+        "tokens": random.integers(0, case.vocab_size, shape),
+        "targets": random.integers(0, case.vocab_size, shape),
+        "labels": random.integers(0, case.n_classes, shape),
+    }
+    question = Evaluate(config=case.config, weights=case.seeded(bench.seeds), training=case.training)
+    answer = bench.ask(question, tensors)
+    _judge_report(answer, tensors)
+    _judge_state(answer, case.training)
+
+
+def _judge_report(answer: Tensors, tensors: Tensors) -> None:
+    loss = cross_entropy(answer["logits"], tensors["targets"])
+    if not agrees(float(answer["lm_loss"]), loss):
+        raise Counterexample(
+            "lm-loss",
+            "lm_loss is the mean cross entropy over all batches",
+            f"evaluate says {float(answer['lm_loss'])!r}; from the logits it is {loss!r}",
+        )
+    accuracy = float((answer["class_logits"].argmax(axis=-1) == tensors["labels"]).mean())
+    claim = "class_accuracy is the share of tokens whose highest class logit is their label"
+    if "class_accuracy" not in answer:
+        raise Counterexample("class-accuracy", claim, "evaluate says None for a model that has a head")
+    # A mean taken in float32 is as honest as one in float64.
+    if not abs(float(answer["class_accuracy"]) - accuracy) <= 1e-6:
+        said = float(answer["class_accuracy"])
+        raise Counterexample("class-accuracy", claim, f"evaluate says {said!r}; from the logits it is {accuracy!r}")
+
+
+def _judge_state(answer: Tensors, training: bool) -> None:
+    mode = "training" if training else "eval"
+    for name in (name for name in answer if name.startswith("before.")):
+        what = name.removeprefix("before.")
+        after: Array | None = answer.get(f"after.{what}")
+        if after is None or not same_bits(after, answer[name]):
+            words = {"mode": "its mode", "rng": "the random generator's state"}.get(what, what)
+            raise Counterexample(
+                "state",
+                "evaluate leaves mode, parameters, gradients and random state as they were",
+                f"the model was in {mode} mode; evaluate changed {words}",
+            )
+
+
+CHECK = Check(id="evaluate-is-honest", cases=evaluate_cases(), holds=holds, examples=4)

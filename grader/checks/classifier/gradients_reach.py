@@ -1,0 +1,34 @@
+"""The class loss trains the head and the model below it.
+
+## Why it matters
+A head on a frozen trunk can only use what happens to be there. The extension asks for joint training.
+
+## Usual causes
+- The hidden states are detached before the head.
+- The class loss is a float, or is computed under no_grad.
+- The head sits on the token embedding instead of on the last hidden state.
+"""
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.classifier.cases import ClassCase, class_cases
+from grader.checks.classifier.combined_loss import WEIGHT, training_tensors
+from grader.sandbox.questions import Loss, Parameters
+
+
+def holds(case: ClassCase, bench: Bench) -> None:
+    """Where the class loss of a correct model has a gradient, the candidate's has one; and so has the head."""
+    tensors = training_tensors(case, bench.seeds.derive("labels", case.data))
+    question = Loss(config=case.config, weights=case.seeded(bench.seeds), class_weight=WEIGHT)
+    answer, matched = bench.both(question, tensors)
+    trunk = bench.ask(Parameters(config=case.headless, seed=0), {})
+    reached = {name for name, size in answer.items() if name.startswith("grad.") and size > 0}
+    must_reach = {name for name, size in matched.items() if name.startswith("grad.") and size > 0}
+    missing = sorted(name for name in must_reach - reached if name.removeprefix("grad.") in trunk)
+    claim = "the class loss has a gradient with respect to the head and every layer below it"
+    if missing:
+        raise Counterexample("trunk", claim, f"it does not reach {missing[0].removeprefix('grad.')}")
+    if not any(name.removeprefix("grad.") not in trunk for name in reached):
+        raise Counterexample("head", claim, "it does not reach the head")
+
+
+CHECK = Check(id="gradients-reach", cases=class_cases(), holds=holds, examples=3)

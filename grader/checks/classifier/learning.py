@@ -1,0 +1,63 @@
+"""Train the candidate's classifier by the grader's own loop, and measure it on tokens it has not seen."""
+
+from typing import Final
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+from msgspec import Struct
+
+from grader.checks.check import Bench, Counterexample
+from grader.sandbox.questions import Fit, Settings
+from grader.sandbox.wire import Array
+
+THRESHOLD: Final = 0.9  # held-out accuracy; see tests for what the reference reaches
+STEPS, ROWS, LENGTH, HELD_OUT = 40, 8, 8, 2
+VOCABULARY, WIDTH = 12, 16  # V < C, so that targets fit the logits whatever the projection does
+RATE, CLASS_WEIGHT = 0.02, 2.0
+
+
+class FitCase(Struct, frozen=True, kw_only=True):
+    """Which initialisation, which data, and for a random map which classes."""
+
+    data: int
+    n_classes: int
+
+    @property
+    def config(self) -> Settings:
+        """GPTConfig fields."""
+        return {
+            "vocab_size": VOCABULARY,
+            "block_size": LENGTH,
+            "n_layer": 1,
+            "d_model": WIDTH,
+            "n_classes": self.n_classes,
+        }
+
+
+@st.composite
+def fit_cases(draw: DrawFn, *, classes: tuple[int, ...]) -> FitCase:
+    """Draws of data and initialisation."""
+    return FitCase(data=draw(st.integers(0, 999)), n_classes=draw(st.sampled_from(classes)))
+
+
+def judge(case: FitCase, bench: Bench, class_of: Array) -> None:
+    """Fit, then count how many held-out tokens get the class that ``class_of`` (V,) gives them."""
+    random = np.random.default_rng(bench.seeds.derive("fit", case.data))
+    tokens = random.integers(0, VOCABULARY, (STEPS, ROWS, LENGTH + 1))
+    held_out = random.integers(0, VOCABULARY, (HELD_OUT, ROWS, LENGTH))
+    inputs = tokens[..., :-1].copy()
+    question = Fit(
+        config=case.config,
+        seed=bench.seeds.derive("init", case.data) % 2**31,
+        lr=RATE,
+        class_weight=CLASS_WEIGHT,
+    )
+    tensors = {"tokens": inputs, "targets": tokens[..., 1:].copy(), "labels": class_of[inputs], "held_out": held_out}
+    scores = bench.ask(question, tensors)["class_logits"]
+    claim = f"after {STEPS} steps, at least {THRESHOLD:.0%} of held-out tokens are classified right"
+    if scores.shape != (*held_out.shape, case.n_classes):
+        raise Counterexample("class-shape", claim, f"class logits have shape {tuple(scores.shape)}")
+    accuracy = float((scores.argmax(axis=-1) == class_of[held_out]).mean())
+    if not accuracy >= THRESHOLD:
+        raise Counterexample("accuracy", claim, f"{accuracy:.0%} are")

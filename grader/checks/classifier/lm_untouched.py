@@ -1,0 +1,44 @@
+"""A classifier head changes nothing else: same initial parameters, same logits, bit for bit.
+
+## Why it matters
+An extra head must not make the language model another one, or no run with the head can be compared with a
+run without it.
+
+## Usual causes
+- The head is built before or between the other layers and shifts their random numbers.
+- Initialisation walks over all modules in an order that the head changes.
+- The trunk runs twice, or in another way, when classify=True.
+"""
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.classifier.cases import ClassCase, class_cases
+from grader.compare import first_difference, same_bits
+from grader.sandbox.questions import Forward, Parameters
+
+
+def holds(case: ClassCase, bench: Bench) -> None:
+    """Initial parameters and logits, with the head and without it."""
+    without = bench.ask(Parameters(config=case.headless, seed=case.data), {})
+    with_head = bench.ask(Parameters(config=case.config, seed=case.data), {})
+    difference = first_difference({name: with_head[name] for name in without if name in with_head}, without)
+    if difference is not None:
+        raise Counterexample(
+            "init-disturbed",
+            "with n_classes > 0 every other parameter starts with the same bits as with n_classes = 0",
+            f"{difference.tensor} is the first that differs",
+        )
+    if len(with_head) == len(without):
+        raise Counterexample("no-head", "n_classes > 0 adds the head's parameters", "there is no new parameter")
+    weights, tokens = case.seeded(bench.seeds), {"tokens.0": case.token_array()}
+    plain = bench.ask(Forward(config=case.headless, weights=weights, precision="float32"), tokens)["logits.0"]
+    for classify in (False, True):
+        question = Forward(config=case.config, weights=weights, precision="float32", classify=classify)
+        if not same_bits(bench.ask(question, tokens)["logits.0"], plain):
+            raise Counterexample(
+                "logits-disturbed",
+                "logits are bit-identical with and without the head",
+                f"with the head and classify={classify} they are others",
+            )
+
+
+CHECK = Check(id="lm-untouched", cases=class_cases(), holds=holds, examples=4)

@@ -1,0 +1,102 @@
+"""Changing a later token never changes the logits before it.
+
+## Why it matters
+A decoder is trained on every position at once. If a position can see what comes after it, it copies the
+answer instead of predicting it: the loss looks wonderful, and generation, where there is no future to look
+at, produces garbage.
+
+## Usual causes
+- The mask starts one diagonal too late, so that each position also sees its successor.
+- The mask is flipped: it hides the past and shows the future.
+- The mask is applied after the softmax, so that the hidden scores still take part in the normalisation.
+- The softmax runs over the wrong axis.
+"""
+
+import numpy as np
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.grids import moved_rows
+from grader.checks.snippets import model_snippet
+from grader.compare import finite
+from grader.record import TokenGrid
+from grader.sandbox.questions import Forward, Precision
+from grader.sandbox.wire import Array
+from grader.strategies import ModelCase, model_cases
+
+CLAIM = "the logits before a changed token stay the same, bit for bit"
+
+
+def with_other_future(case: ModelCase, start: int) -> Array:
+    """The case's tokens with every token from position ``start`` on replaced by another."""
+    tokens = case.token_array()
+    tokens[:, start:] = (tokens[:, start:] + 1 + np.arange(start, case.length)) % case.vocab_size
+    tokens[:, start] = (case.token_array()[:, start] + 1) % case.vocab_size
+    return tokens
+
+
+def holds(case: ModelCase, bench: Bench, *, query_scale: float = 1.0, precision: Precision = "float32") -> None:
+    """For every position p: tokens from p on are replaced, logits before p must keep their bits."""
+    futures = [case.token_array()] + [with_other_future(case, p) for p in range(1, case.length)]
+    question = Forward(
+        config=case.config, weights=case.seeded(bench.seeds, query_scale=query_scale), precision=precision
+    )
+    answer = bench.ask(question, {f"tokens.{i}": tokens for i, tokens in enumerate(futures)})
+    base = answer["logits.0"]
+    for start in range(1, case.length):
+        moved = moved_rows(answer[f"logits.{start}"], base)
+        early = [(row, t) for row, t in moved if t < start]
+        if early:
+            raise Counterexample(
+                "leak",
+                CLAIM,
+                f"tokens from position {start} on were changed, and the logits at position {early[0][1]} moved",
+                grid=TokenGrid(
+                    tokens=case.tokens,
+                    changed=tuple((row, t) for row in range(len(case.tokens)) for t in range(start, case.length)),
+                    moved=tuple(moved),
+                ),
+            )
+    if query_scale != 1.0 and not finite(base):
+        raise Counterexample("not-finite", "logits stay finite when attention scores are large", "NaN or infinity")
+
+
+def confirm(case: ModelCase, bench: Bench) -> None:
+    """The same, base and changed each in a fresh worker: a model that remembers prefixes cannot fake this."""
+    start = case.length // 2
+    question = Forward(config=case.config, weights=case.seeded(bench.seeds), precision="float32")
+    with bench.candidate.another() as one, bench.candidate.another() as other:
+        one.send(question, {"tokens.0": case.token_array()})
+        other.send(question, {"tokens.0": with_other_future(case, start)})
+        base, changed = one.receive()["logits.0"], other.receive()["logits.0"]
+    here = bench.ask(question, {"tokens.0": case.token_array()})["logits.0"]
+    if moved_rows(here, base):
+        raise Counterexample("unsteady", "the same question has the same answer", "a fresh process answered otherwise")
+    early = [(row, t) for row, t in moved_rows(changed, base) if t < start]
+    if early:
+        raise Counterexample(
+            "leak", CLAIM, f"asked in a fresh process, the logits at position {early[0][1]} moved with a later token"
+        )
+
+
+def snippet(case: ModelCase, *, query_scale: float = 1.0) -> str:
+    """Change the last token; print and require what must not move."""
+    return model_snippet(
+        case,
+        f"""
+changed = tokens.clone()
+changed[:, -1] = (changed[:, -1] + 1) % {case.vocab_size}
+before, after = model(tokens), model(changed)
+print((before[:, :-1] - after[:, :-1]).abs().amax(dim=(0, 2)))  # one number a position: all must be 0
+assert torch.equal(before[:, :-1], after[:, :-1]), "a later token moved earlier logits"
+""",
+        query_scale=query_scale,
+    )
+
+
+CHECK = Check(
+    id="future-is-hidden",
+    cases=model_cases(lengths=(2, 7)),
+    holds=holds,
+    confirm=confirm,
+    snippet=snippet,
+)

@@ -1,0 +1,57 @@
+"""No gradient flows from a position's logits to a later token.
+
+## Why it matters
+The gradient is how a model learns. If it reaches a later token, training will use that path: the model
+learns to look ahead, and loses it when it has to generate.
+
+## Usual causes
+- The mask lets a position see its successor.
+- The mask is applied after the softmax: hidden scores still shift the others.
+- A mean, a norm or a softmax runs over the time axis.
+"""
+
+import numpy as np
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.snippets import model_snippet
+from grader.record import TokenGrid
+from grader.sandbox.questions import Influence
+from grader.strategies import ModelCase, model_cases
+
+
+def holds(case: ModelCase, bench: Bench) -> None:
+    """The influence matrix is exactly zero above its diagonal."""
+    question = Influence(config=case.config, weights=case.seeded(bench.seeds))
+    influence = bench.ask(question, {"tokens": case.token_array()})["influence"]
+    leaks = np.argwhere(np.triu(influence != 0.0, k=1) | np.isnan(influence))
+    if len(leaks):
+        t, s = (int(i) for i in leaks[0])
+        raise Counterexample(
+            "gradient-leak",
+            "d logits[t] / d embedding of the token at s is exactly zero for s > t",
+            f"the gradient of the logits at position {t} reaches the token at position {s}",
+            grid=TokenGrid(tokens=case.tokens, changed=((0, s),), moved=((0, t),)),
+        )
+
+
+def snippet(case: ModelCase) -> str:
+    """The gradient of the first position's logits, by token."""
+    return model_snippet(
+        case,
+        """
+with torch.enable_grad():
+    logits = model(tokens)
+    (gradient,) = torch.autograd.grad(logits[0, 0].square().sum(), model.token_embedding.weight)
+reach = gradient[tokens[0]].abs().amax(dim=1)  # (T,): how far each token moves position 0
+print(reach)
+assert not reach[1:].any(), "position 0 depends on a later token"
+""",
+    )
+
+
+CHECK = Check(
+    id="gradient-is-causal",
+    cases=model_cases(rows=(1, 1), distinct=True),
+    holds=holds,
+    snippet=snippet,
+)

@@ -1,0 +1,30 @@
+"""With very large attention scores the logits stay finite and still do not see the future.
+
+## Why it matters
+Trained models do produce large scores. A mask made of a large negative number instead of minus infinity
+is drowned by them, and a mask that hides a whole row gives NaN.
+
+## Usual causes
+- The mask adds a fixed number such as -1e4 instead of filling with minus infinity.
+- Hidden weights are multiplied by zero after the softmax.
+- A row of the mask hides everything, so its softmax is 0 / 0.
+"""
+
+from grader.checks.check import Bench, Check
+from grader.checks.masking import future_is_hidden
+from grader.strategies import ModelCase, model_cases
+
+SCALE = 1e4
+
+
+def holds(case: ModelCase, bench: Bench) -> None:
+    """The property of ``future_is_hidden``, and no NaN, with queries multiplied by a large factor."""
+    future_is_hidden.holds(case, bench, query_scale=SCALE)
+
+
+def snippet(case: ModelCase) -> str:
+    """The snippet of ``future_is_hidden`` with large queries."""
+    return future_is_hidden.snippet(case, query_scale=SCALE)
+
+
+CHECK = Check(id="large-scores", cases=model_cases(lengths=(2, 5)), holds=holds, snippet=snippet, examples=5)

@@ -1,0 +1,69 @@
+"""Swapping two earlier tokens changes what comes after them.
+
+## Why it matters
+In a single layer, attention without positions only counts which tokens came before, not in which order.
+(Deeper models leak some order through the causal mask, which hides the bug. That is why this is asked of
+one layer.)
+
+## Usual causes
+- The position embedding never reaches the residual stream.
+- All tokens get the embedding of one position.
+"""
+
+import numpy as np
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.snippets import model_snippet
+from grader.compare import TOLERANCES
+from grader.record import TokenGrid
+from grader.sandbox.questions import Forward
+from grader.sandbox.wire import Array, Tensors
+from grader.strategies import ModelCase, model_cases
+
+
+def holds(case: ModelCase, bench: Bench) -> None:
+    """The first two tokens change places; the last logits must move where a correct model's move."""
+    swapped = case.token_array()
+    swapped[:, [0, 1]] = swapped[:, [1, 0]]
+    question = Forward(config=case.config, weights=case.seeded(bench.seeds))
+    answer, matched = bench.both(question, {"tokens.0": case.token_array(), "tokens.1": swapped})
+    still = np.argwhere(_last_moved(matched) & ~_last_moved(answer))
+    if len(still):
+        row = int(still[0][0])
+        raise Counterexample(
+            "order-blind",
+            "the last logits depend on the order of the tokens before",
+            "the first two tokens changed places, and the last logits stayed the same up to rounding",
+            grid=TokenGrid(tokens=case.tokens, changed=((row, 0), (row, 1))),
+        )
+
+
+def _last_moved(answer: Tensors) -> Array:
+    base, swapped = answer["logits.0"], answer["logits.1"]
+    scale = np.nanmax(np.abs(base), initial=1e-30)
+    moved: Array = np.abs(base - swapped)[:, -1].max(axis=-1) > TOLERANCES["movement beyond rounding"].relative * scale
+    return moved
+
+
+def snippet(case: ModelCase) -> str:
+    """Swap the first two tokens."""
+    return model_snippet(
+        case,
+        """
+swapped = tokens.clone()
+swapped[:, [0, 1]] = swapped[:, [1, 0]]
+rows = tokens[:, 0] != tokens[:, 1]  # rows where the swap changes something
+moved = (model(tokens) - model(swapped))[rows, -1].abs().amax(dim=1)
+print(moved)
+assert (moved > 1e-6).all(), "the order of earlier tokens does not matter"
+""",
+    )
+
+
+CHECK = Check(
+    id="order-matters",
+    cases=model_cases(layers=(1,), lengths=(3, 6)),
+    holds=holds,
+    snippet=snippet,
+    needs=("forward-runs",),
+)

@@ -1,0 +1,73 @@
+"""The same token at different positions gives different logits.
+
+## Why it matters
+Attention by itself has no notion of order. Without positions, "dog bites man" and "man bites dog" are the
+same bag of words.
+
+## Usual causes
+- The position embedding is computed and not added, or the sum is thrown away.
+- Every position looks up the same row of the table.
+- Positions are counted along the batch instead of along time.
+"""
+
+import numpy as np
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.snippets import model_snippet
+from grader.compare import TOLERANCES
+from grader.record import TokenGrid
+from grader.sandbox.questions import Forward
+from grader.sandbox.wire import Array
+from grader.strategies import ModelCase, model_cases
+
+
+def one_token(case: ModelCase) -> Array:
+    """Each row of the case repeats its first token."""
+    return np.repeat(case.token_array()[:, :1], case.length, axis=1)
+
+
+def holds(case: ModelCase, bench: Bench) -> None:
+    """In one layer, a row that repeats one token has different logits at every position."""
+    tokens = one_token(case)
+    question = Forward(config=case.config, weights=case.seeded(bench.seeds))
+    answer, matched = bench.both(question, {"tokens.0": tokens})
+    told, expected = _apart(answer["logits.0"]), _apart(matched["logits.0"])
+    blind = np.argwhere(expected & ~told)
+    if len(blind):
+        row, t = (int(i) for i in blind[0])
+        raise Counterexample(
+            "position-blind",
+            "a repeated token has different logits at different positions",
+            f"the same token stands at positions {t} and {t + 1}, and the logits are the same",
+            grid=TokenGrid(tokens=tuple(map(tuple, tokens.tolist())), changed=((row, t), (row, t + 1))),
+        )
+
+
+def _apart(logits: Array) -> Array:
+    """(B, T - 1): whether the logits at t and t + 1 differ by more than rounding. NaN differs from nothing."""
+    scale = np.nanmax(np.abs(logits), initial=1e-30)
+    distance = np.abs(np.diff(logits, axis=1)).max(axis=-1)
+    apart: Array = distance > TOLERANCES["movement beyond rounding"].relative * scale
+    return apart
+
+
+def snippet(case: ModelCase) -> str:
+    """One token, repeated."""
+    return model_snippet(
+        case,
+        """
+logits = model(tokens[:, :1].repeat(1, tokens.size(1)))
+steps = logits.diff(dim=1).abs().amax(dim=2)  # (B, T - 1)
+print(steps)
+assert (steps > 1e-6).all(), "the same token has the same logits at different positions"
+""",
+    )
+
+
+CHECK = Check(
+    id="same-token-other-position",
+    cases=model_cases(layers=(1,)),
+    holds=holds,
+    snippet=snippet,
+    needs=("forward-runs",),
+)

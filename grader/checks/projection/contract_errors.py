@@ -1,0 +1,42 @@
+"""Sequences longer than block_size, and sizes that do not fit, are a ValueError.
+
+## Why it matters
+An error that names the wrong value saves an hour. Without it the same mistake surfaces somewhere deep
+inside, or not at all.
+
+## Usual causes
+- The check of the contract was removed or moved behind the code that crashes.
+- Another kind of exception is raised, or an assert.
+"""
+
+import numpy as np
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.oracle import PackageRaised
+from grader.sandbox.questions import AnyQuestion, Forward, Parameters
+from grader.sandbox.wire import Tensors
+from grader.strategies import ModelCase, model_cases
+
+
+def holds(case: ModelCase, bench: Bench) -> None:
+    """One token too many, and a width that the heads do not divide."""
+    too_long = np.resize(case.token_array(), (len(case.tokens), case.block_size + 1))
+    question = Forward(config=case.config, weights=case.seeded(bench.seeds))
+    _must_refuse(bench, question, {"tokens.0": too_long}, f"T={case.block_size + 1} with block_size={case.block_size}")
+    odd = case.config | {"n_head": case.d_model - 1}
+    what = f"d_model={case.d_model} with n_head={case.d_model - 1}"
+    _must_refuse(bench, Parameters(config=odd, seed=0), {}, what)
+
+
+def _must_refuse(bench: Bench, question: AnyQuestion, tensors: Tensors, what: str) -> None:
+    claim = f"{what} is a ValueError"
+    try:
+        bench.ask(question, tensors)
+    except PackageRaised as raised:
+        if not raised.is_a("ValueError"):
+            raise Counterexample("other-error", claim, f"it raised {raised}") from None
+    else:
+        raise Counterexample("no-error", claim, "no error was raised")
+
+
+CHECK = Check(id="contract-errors", cases=model_cases(), holds=holds, examples=2)

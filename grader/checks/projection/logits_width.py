@@ -1,0 +1,57 @@
+"""There is one logit for each token of the vocabulary, whether it is smaller or larger than the model is wide.
+
+## Why it matters
+Logits of another width are scores for tokens that do not exist, or no scores for tokens that do. The loss
+may not even notice: with a small vocabulary it only trains against some classes that never occur.
+
+## Usual causes
+- The output projection maps to the model's width, or to another size of the configuration.
+- Input and output size of the projection are swapped.
+- Logits were padded or cut to fit.
+"""
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.snippets import model_snippet
+from grader.sandbox.questions import Forward
+from grader.strategies import ModelCase, model_cases
+
+
+def holds(case: ModelCase, bench: Bench) -> None:
+    """Logits have shape (B, T, V), and every column of the projection answers to its weights."""
+    question = Forward(config=case.config, weights=case.seeded(bench.seeds), precision="float32")
+    logits = bench.ask(question, {"tokens.0": case.token_array()})["logits.0"]
+    expected = (*case.token_array().shape, case.vocab_size)
+    if logits.shape != expected:
+        raise Counterexample(
+            "width",
+            f"with vocab_size={case.vocab_size} the logits have shape {expected}",
+            f"with d_model={case.d_model} they have shape {tuple(logits.shape)}",
+        )
+    constant = [column for column in range(case.vocab_size) if (logits[..., column] == logits[0, 0, column]).all()]
+    if constant and logits.shape[0] * logits.shape[1] > 1 and len({*map(tuple, case.tokens)}) > 1:
+        raise Counterexample(
+            "padding",
+            "every column of the logits depends on the tokens",
+            f"column {constant[0]} has the same value everywhere",
+        )
+
+
+def snippet(case: ModelCase) -> str:
+    """Compare the shape."""
+    return model_snippet(
+        case,
+        f"""
+logits = model(tokens)
+print(tuple(logits.shape))
+assert logits.shape == (*tokens.shape, {case.vocab_size}), "expected one logit for each token of the vocabulary"
+""",
+    )
+
+
+CHECK = Check(
+    id="logits-width",
+    cases=model_cases(),
+    holds=holds,
+    snippet=snippet,
+    needs=("forward-runs",),
+)

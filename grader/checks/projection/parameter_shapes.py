@@ -1,0 +1,86 @@
+"""Parameters have the names and shapes that the contract lists.
+
+## Why it matters
+A checkpoint is a table of names and shapes. If one differs, weights trained elsewhere no longer load.
+
+## Usual causes
+- A layer was built with the wrong size.
+- A layer was renamed, added, tied to another, or kept in a plain list where PyTorch does not find it.
+"""
+
+from deepdiff import DeepDiff
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.sandbox.questions import Parameters, Settings
+from grader.strategies import VOCABULARIES, WIDTHS
+
+
+class SizeCase(Struct, frozen=True, kw_only=True):
+    """The sizes of a model, and a seed to build it at."""
+
+    d_model: int
+    vocab_size: int
+    n_layer: int
+    block_size: int
+    seed: int
+
+    @property
+    def config(self) -> Settings:
+        """GPTConfig fields."""
+        return {
+            "vocab_size": self.vocab_size,
+            "block_size": self.block_size,
+            "n_layer": self.n_layer,
+            "d_model": self.d_model,
+        }
+
+
+SIZES = st.builds(
+    SizeCase,
+    d_model=st.sampled_from(WIDTHS),
+    vocab_size=st.sampled_from(VOCABULARIES),
+    n_layer=st.integers(1, 3),
+    block_size=st.sampled_from((2, 10, 13)),
+    seed=st.integers(0, 999),
+)
+
+
+def holds(case: SizeCase, bench: Bench) -> None:
+    """Names and shapes, compared as plain data."""
+    question = Parameters(config=case.config, seed=case.seed)
+    answer, expected = bench.candidate.ask(question, {}), bench.reference.ask(question, {})
+    difference = DeepDiff(
+        {name: list(array.shape) for name, array in expected.items()},
+        {name: list(array.shape) for name, array in answer.items()},
+    )
+    if difference:
+        wrong = sorted(
+            name for name in expected.keys() | answer.keys()
+            if name not in answer or name not in expected or answer[name].shape != expected[name].shape
+        )  # fmt: skip
+        has = f"has shape {tuple(answer[wrong[0]].shape)}" if wrong[0] in answer else "is missing"
+        if wrong[0] not in expected:
+            has = "is not one of the contract's parameters"
+        raise Counterexample(
+            "parameters",
+            "parameter names and shapes are those of the contract",
+            f"{wrong[0]} {has}" + (f", and {len(wrong) - 1} more differ" if len(wrong) > 1 else ""),
+            expected=difference.pretty(),
+        )
+
+
+def snippet(case: SizeCase) -> str:
+    """Print the table; require the head's shape."""
+    settings = ", ".join(f"{name}={value}" for name, value in case.config.items())
+    return f"""from model import GPT, GPTConfig
+
+model = GPT(GPTConfig({settings}))
+for name, p in model.named_parameters():
+    print(f"{{name:32}} {{tuple(p.shape)}}")
+assert model.lm_head.weight.shape == ({case.vocab_size}, {case.d_model}), "lm_head.weight must be (V, C)"
+"""
+
+
+CHECK = Check(id="parameter-shapes", cases=SIZES, holds=holds, examples=4, snippet=snippet)

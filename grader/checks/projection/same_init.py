@@ -1,0 +1,34 @@
+"""Built from the same seed, every parameter starts with the same bits as the reference's.
+
+## Why it matters
+Two runs can only be compared step by step if they start from the same place. One layer built in another
+order, or with another size, shifts every random number after it.
+
+## Usual causes
+- A layer was built with the wrong size, so that all later draws differ.
+- Layers are built or initialised in another order.
+- The initialisation itself was changed.
+"""
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.projection.parameter_shapes import SIZES, SizeCase
+from grader.compare import first_difference
+from grader.sandbox.questions import Parameters
+
+
+def holds(case: SizeCase, bench: Bench) -> None:
+    """Same seed, same bits."""
+    question = Parameters(config=case.config, seed=case.seed)
+    answer, expected = bench.candidate.ask(question, {}), bench.reference.ask(question, {})
+    difference = first_difference(answer, {name: expected[name] for name in sorted(expected)})
+    if difference is not None:
+        raise Counterexample(
+            "init",
+            "the same seed gives the same initial parameters, bit for bit",
+            f"{difference.tensor} is the first that differs, at {list(difference.element) or 'its shape'}"
+            f": {difference.actual}",
+            expected=difference.expected,
+        )
+
+
+CHECK = Check(id="same-init", cases=SIZES, holds=holds, examples=4)

@@ -1,0 +1,1 @@
+"""Checks of the training step, on a stand-in model that the grader brings."""

@@ -1,0 +1,86 @@
+"""Each batch is used for one update, at the scheduled rate, with the clipped gradient of that batch alone.
+
+## Why it matters
+Training code that is slightly wrong still trains. Gradients that pile up, a clip that comes too early or a
+second step per batch show up as a model that is a little worse, weeks later.
+
+## Usual causes
+- Gradients of earlier batches are not cleared.
+- The optimizer is stepped twice, or not at all.
+- Gradients are clipped before the backward pass, or not at all.
+- The learning rate is set after the step, or counted from another step.
+"""
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.training.cases import STAND_IN_WIDTH, TRAIN_CASES, TrainCase
+from grader.checks.training.parameters_move import training_snippet
+from grader.compare import close
+from grader.sandbox.questions import RecordSteps
+from grader.sandbox.wire import Tensors
+
+
+def holds(case: TrainCase, bench: Bench) -> None:
+    """What a recording optimizer sees, step by step, beside what it sees in a correct loop."""
+    question = RecordSteps(
+        train=case.config, width=STAND_IN_WIDTH, weights=case.weights(bench.seeds), precision="float64"
+    )
+    answer, expected = bench.both(question, case.batches(bench.seeds))
+    for step in range(case.steps):
+        calls = int(answer["calls"][step])
+        if calls != 1:
+            kind = "no-step" if calls == 0 else "extra-step"
+            raise Counterexample(
+                kind,
+                "the optimizer is stepped once for each batch",
+                f"in step {step} it was stepped {calls} times",
+                expected=f"{int(expected['calls'][step])} time",
+            )
+        rate, scheduled = float(answer["lr"][step]), float(expected["lr"][step])
+        if not abs(rate - scheduled) <= 1e-12 * abs(scheduled):
+            raise Counterexample(
+                "rate",
+                "each step is made at learning_rate(step, config)",
+                f"step {step} was made at lr={rate!r}",
+                expected=f"lr={scheduled!r}",
+            )
+        _same_gradients(step, answer, expected)
+
+
+def _same_gradients(step: int, answer: Tensors, expected: Tensors) -> None:
+    prefix = f"grad.{step}."
+    for name in (name for name in expected if name.startswith(prefix)):
+        wrong = name not in answer or not close(answer[name], expected[name], "gradients, float64")
+        if wrong:
+            raise Counterexample(
+                "gradient",
+                "the gradient at each step is the clipped gradient of that batch and of no other",
+                f"in step {step} the gradient of {name.removeprefix(prefix)} is another one"
+                + (" (it has none)" if name not in answer else ""),
+                expected=str(expected[name]),
+            )
+
+
+def snippet(case: TrainCase) -> str:
+    """Count the steps, and look at the gradient's norm when they happen."""
+    return training_snippet(
+        case,
+        """
+seen = []
+original = optimizer.step
+optimizer.step = lambda *a, **k: (seen.append([p.grad.clone() for p in model.parameters()]), original(*a, **k))
+for step in range(2):
+    fresh = torch.autograd.grad(nn.functional.cross_entropy(model(batch.tokens).flatten(0, 1), batch.targets.flatten()),
+                                list(model.parameters()))
+    norm = torch.stack([g.norm() for g in fresh]).norm()
+    fresh = [g * min(1.0, config.grad_clip / (norm + 1e-6)) for g in fresh]
+    seen.clear()
+    train_step(model, optimizer, batch, config, step)
+    print(f"step {step}: optimizer.step was called {len(seen)} times")
+    assert len(seen) == 1, "the optimizer must be stepped once for each batch"
+    for mine, right in zip(seen[0], fresh):
+        torch.testing.assert_close(mine, right, rtol=1e-3, atol=1e-6)
+""",
+    )
+
+
+CHECK = Check(id="step-is-exact", cases=TRAIN_CASES, holds=holds, examples=6, snippet=snippet)

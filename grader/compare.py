@@ -1,0 +1,111 @@
+"""Comparing tensors, in the grader, on raw bytes or within a stated tolerance.
+
+Bits are compared as integers together with shape and dtype: ``torch.equal`` calls 0.0 and -0.0 equal.
+Tolerances are written ``not (d <= tolerance)``, so that NaN is never close to anything.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from grader.sandbox.wire import Array
+
+EPS32: Final = float(np.finfo(np.float32).eps)
+EPS64: Final = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far apart two computations of the same thing may be, as a factor of the largest value."""
+
+    relative: float
+    measured: str  # what correct code was seen to need
+
+
+TOLERANCES: Final = {
+    "logits, float64": Tolerance(64 * EPS64, "8.4 eps64 over 500 random configs, cached against full"),
+    "logits, softmax in float32": Tolerance(8 * EPS32, "1.5 eps32 with att.float().softmax(-1).type_as(q)"),
+    "scalar loss, float64": Tolerance(1e-9, "below 1e-15; another order of summation over at most 10^4 terms"),
+    "gradients, float64": Tolerance(1e-9, "below 1e-14 against cross entropy written by hand"),
+    "movement beyond rounding": Tolerance(1e-7, "a permuted sum moves below 1e-14; a real dependence above 1e-3"),
+}
+PARAMETERS_PER_STEP: Final = 1e-6  # times lr and steps: float64 parameters after training
+
+
+def same_bits(actual: Array, expected: Array) -> bool:
+    """Whether both have the same shape, dtype and bytes."""
+    return actual.shape == expected.shape and actual.dtype == expected.dtype and actual.tobytes() == expected.tobytes()
+
+
+def differing(actual: Array, expected: Array) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
+    """Element-wise: whether the bytes differ. Both must have one shape and dtype."""
+    as_integers = f"u{actual.dtype.itemsize}"
+    different: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = np.ascontiguousarray(actual).view(
+        as_integers
+    ) != np.ascontiguousarray(expected).view(as_integers)
+    return different
+
+
+def close(actual: Array, expected: Array, tolerance: str) -> bool:
+    """Whether shapes agree and no element is further off than the named tolerance."""
+    if actual.shape != expected.shape:
+        return False
+    scale = float(np.max(np.abs(expected), initial=0.0))
+    difference = float(np.max(np.abs(actual - expected), initial=0.0))
+    return difference <= TOLERANCES[tolerance].relative * max(scale, np.finfo(np.float64).tiny)
+
+
+def finite(array: Array) -> bool:
+    """Whether no element is NaN or infinite."""
+    return bool(np.isfinite(array).all())
+
+
+def ulps(actual: float, expected: float, dtype: "np.dtype[np.generic]") -> int | None:
+    """How many representable numbers lie between two floats of ``dtype``; None for NaN and infinities."""
+    if not (np.isfinite(actual) and np.isfinite(expected)):
+        return None
+    return abs(_ordered(actual, dtype) - _ordered(expected, dtype))
+
+
+def _ordered(value: float, dtype: "np.dtype[np.generic]") -> int:
+    """An integer that orders floats of ``dtype`` as the numbers they are; 0.0 and -0.0 are one apart."""
+    bits = dtype.itemsize * 8
+    raw = int(np.array(value, dtype).view(f"u{dtype.itemsize}"))
+    return raw if raw < 1 << (bits - 1) else (1 << (bits - 1)) - 1 - raw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """The first place where two answers differ, in the order the tensors were recorded."""
+
+    tensor: str
+    element: tuple[int, ...]
+    actual: str
+    expected: str
+    ulps: int | None
+
+
+def first_difference(actual: Mapping[str, Array], expected: Mapping[str, Array]) -> Difference | None:
+    """The first tensor, in ``expected``'s order, that is not the same bit for bit, and its first such element."""
+    for name, wanted in expected.items():
+        got = actual.get(name)
+        if got is None:
+            return Difference(tensor=name, element=(), actual="missing", expected=describe(wanted), ulps=None)
+        if got.shape != wanted.shape or got.dtype != wanted.dtype:
+            return Difference(tensor=name, element=(), actual=describe(got), expected=describe(wanted), ulps=None)
+        if not same_bits(got, wanted):
+            element = tuple(int(i) for i in np.argwhere(differing(got, wanted))[0])
+            a, b = got[element].item(), wanted[element].item()
+            distance = ulps(a, b, got.dtype) if got.dtype.kind == "f" else None
+            return Difference(tensor=name, element=element, actual=repr(a), expected=repr(b), ulps=distance)
+    extra = next((name for name in actual if name not in expected), None)
+    if extra is not None:
+        return Difference(tensor=extra, element=(), actual=describe(actual[extra]), expected="absent", ulps=None)
+    return None
+
+
+def describe(array: Array) -> str:
+    """Shape and dtype in words."""
+    return f"{array.dtype} of shape {tuple(array.shape)}"

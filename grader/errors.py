@@ -1,0 +1,26 @@
+"""The errors a user of the command line can meet, and the exit code of each.
+
+GraderError
+├── UsageError       exit 2: the command cannot be carried out as given
+└── CannotJudge      exit 3: our side or the machine failed; no verdict was reached
+"""
+
+from typing import ClassVar
+
+
+class GraderError(Exception):
+    """Base: a message for the user, and the exit code that goes with it."""
+
+    exit_code: ClassVar[int]
+
+
+class UsageError(GraderError):
+    """No such directory, no model.py, a bad exercise: something to put right and try again."""
+
+    exit_code = 2
+
+
+class CannotJudge(GraderError):
+    """The grader could not reach a verdict."""
+
+    exit_code = 3

@@ -1,0 +1,173 @@
+"""An exercise: the hidden reference, its rubric, and the bugs that were planted to make the starter."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from grader.errors import UsageError
+from mutations.edit import Edit, splice
+
+Points = Annotated[float, Meta(ge=0)]
+
+
+class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One item of the rubric.
+
+    Attributes:
+        earns: points by check.
+        takes: what failing a guard costs, by check.
+        exact: points for agreeing with the reference bit for bit.
+        essential: checks without which nothing else in the item counts.
+    """
+
+    id: str
+    title: str
+    kind: Literal["bug", "extension"]
+    points: Points
+    earns: dict[str, Points]
+    takes: dict[str, Points] = {}
+    exact: Points = 0
+    essential: tuple[str, ...] = ()
+
+
+class Facet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Files whose behaviour is compared with the variants' as a whole."""
+
+    id: Literal["forward", "training"]
+    files: tuple[str, ...]
+
+
+class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """exercise.toml."""
+
+    id: str
+    title: str
+    item: tuple[Item, ...]
+    facet: tuple[Facet, ...] = ()
+
+
+class PlantedBug(Struct, frozen=True, kw_only=True):
+    """One mutation of key.json: where it sits in the reference's text, and which item it belongs to."""
+
+    item: str
+    operator: str
+    file: str
+    span: tuple[int, int]
+    before: str
+    after: str
+
+    @property
+    def edit(self) -> Edit:
+        """The mutation as an edit of the reference."""
+        return Edit(self.file, *self.span, self.before, self.after)
+
+
+class Stub(Struct, frozen=True, kw_only=True):
+    """One extension's function that the starter leaves empty."""
+
+    item: str
+    file: str
+    span: tuple[int, int]
+    before: str
+    after: str
+
+    @property
+    def edit(self) -> Edit:
+        """The stub as an edit of the reference."""
+        return Edit(self.file, *self.span, self.before, self.after)
+
+
+class Key(Struct, frozen=True, kw_only=True):
+    """key.json."""
+
+    bugs: tuple[PlantedBug, ...]
+    stubs: tuple[Stub, ...] = ()
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise read from disk. ``reference`` maps file names to source text."""
+
+    reference_directory: Path
+    starter_directory: Path
+    reference: dict[str, str]
+    rubric: Rubric
+    key: Key
+
+    def variant(self, bugs: frozenset[str]) -> dict[str, str]:
+        """The reference's files with the bugs of these items left in."""
+        edits = [bug.edit for bug in self.key.bugs if bug.item in bugs]
+        return {
+            name: splice(text, [edit for edit in edits if edit.file == name]) for name, text in self.reference.items()
+        }
+
+    @cached_property
+    def items(self) -> dict[str, Item]:
+        """The rubric's items by id."""
+        return {item.id: item for item in self.rubric.item}
+
+    def bugs_in(self, facet: Facet) -> tuple[str, ...]:
+        """The items whose bug sits in a facet's files, in the rubric's order."""
+        here = {bug.item for bug in self.key.bugs if bug.file in facet.files}
+        return tuple(item.id for item in self.rubric.item if item.id in here)
+
+
+def builtin_exercise() -> Exercise:
+    """The exercise that comes with the grader: beside the package in a wheel, at the top of a checkout."""
+    package = Path(__file__).parent
+    installed = package / "builtin"
+    root = installed if installed.is_dir() else package.parent
+    starter = root / ("starter" if installed.is_dir() else "candidate")
+    return _read(root / "reference", starter)
+
+
+def read_exercise(directory: Path) -> Exercise:
+    """The exercise in ``directory``.
+
+    Raises:
+        UsageError: something of it is missing or not as it should be.
+    """
+    if not directory.is_dir():
+        raise UsageError(f"no such exercise: {str(directory)!r}; expected a directory with reference/ and starter/")
+    return _read(directory / "reference", directory / "starter")
+
+
+def _read(reference: Path, starter: Path) -> Exercise:
+    try:
+        sources = {path.name: path.read_text("utf-8") for path in sorted(reference.glob("*.py"))}
+        rubric = msgspec.convert(tomllib.loads((reference / "exercise.toml").read_text("utf-8")), Rubric)
+        key = msgspec.json.decode((reference / "key.json").read_bytes(), type=Key)
+    except (OSError, ValueError, msgspec.ValidationError) as error:
+        raise UsageError(f"not an exercise: {str(reference.parent)!r}: {error}") from None
+    exercise = Exercise(reference, starter, sources, rubric, key)
+    _validate(exercise)
+    return exercise
+
+
+def _validate(exercise: Exercise) -> None:
+    from grader.checks.catalogue import BY_ID
+
+    def complain(what: str) -> None:
+        raise UsageError(f"bad exercise {exercise.rubric.id!r}: {what}")
+
+    for item in exercise.rubric.item:
+        for check in (*item.earns, *item.takes, *item.essential):
+            if check not in BY_ID:
+                complain(f"item {item.id!r} names the check {check!r}, which does not exist")
+        if sum(item.earns.values()) + item.exact != item.points:
+            complain(f"the points of item {item.id!r} add up to {sum(item.earns.values()) + item.exact:g}, "
+                     f"not to its {item.points:g}")  # fmt: skip
+    for bug in exercise.key.bugs:
+        if bug.item not in exercise.items:
+            complain(f"key.json has a bug for the item {bug.item!r}, which does not exist")
+    try:
+        exercise.variant(frozenset(bug.item for bug in exercise.key.bugs))
+    except Exception as error:
+        complain(f"its bugs cannot be planted: {error}")
+
+

@@ -1,0 +1,267 @@
+"""The result of a grade: what is written as JSON, read back, and rendered.
+
+The record is data only. It does not know how it came about (``grader.grade``) or how it will be
+shown (``grader.report``). Everything that was computed by the hidden reference, and everything that
+would let someone replay the hidden questions, sits in fields of its own (``Hidden``, ``seed``), so that
+the learner's view is made by emptying those fields and not by searching text.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+SCHEMA_VERSION = 1
+
+Points = Annotated[float, Meta(ge=0)]
+Matrix = tuple[tuple[float | None, ...], ...]  # None where a value is not finite
+
+
+class Outcome(StrEnum):
+    """What came of one check."""
+
+    PASSED = "passed"
+    FAILED = "failed"  # the property does not hold: there is a counterexample
+    BROKEN = "broken"  # the candidate raised or died
+    TIMED_OUT = "timed-out"
+    BLOCKED = "blocked"  # an unfixed bug makes the question meaningless
+    NOT_JUDGED = "not-judged"  # our side or the machine failed
+
+
+class Status(StrEnum):
+    """What came of one item of the rubric."""
+
+    FIXED = "fixed"
+    PARTLY = "partly"
+    NOT_FIXED = "not-fixed"
+    BUILT = "built"
+    NOT_BUILT = "not-built"
+    NOT_JUDGED = "not-judged"
+
+
+class Lane(StrEnum):
+    """How closely the candidate agrees with the reference, the closest comparison that held."""
+
+    BITWISE = "bitwise"
+    FLOAT64 = "float64"
+    FLOAT32 = "float32"
+    BEHAVIOUR = "behaviour"  # no comparison held: the independent checks alone decide
+
+
+class Role(StrEnum):
+    """What a check can do to its item's points."""
+
+    EARNS = "earns"
+    GUARD = "guard"  # the starter passes it: it earns nothing, it can only take
+    EXACT = "exact"  # the points for being identical bit for bit
+
+
+class Audience(StrEnum):
+    """Whom a result is written for."""
+
+    INSTRUCTOR = "instructor"
+    LEARNER = "learner"
+
+
+class Frozen(Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of every record: immutable, and strict when read back. Each subclass is keyword-only."""
+
+
+class Hidden(Frozen, frozen=True, kw_only=True):
+    """What only an instructor may see of a counterexample."""
+
+    expected: str  # the reference's values
+    note: str = ""
+
+
+class TokenGrid(Frozen, frozen=True, kw_only=True):
+    """One token matrix of a counterexample, with what was changed and what moved."""
+
+    tokens: tuple[tuple[int, ...], ...]  # (B, T)
+    changed: tuple[tuple[int, int], ...] = ()  # (row, position) of each token that was altered
+    moved: tuple[tuple[int, int], ...] = ()  # (row, position) of each logits row that moved
+
+
+class Counterexample(Frozen, frozen=True, kw_only=True):
+    """The smallest case found that still fails."""
+
+    claim: str  # what should be true
+    seen: str  # what was seen instead
+    config: dict[str, int | float | str] = {}
+    grid: TokenGrid | None = None
+    snippet: str | None = None  # plain PyTorch; it has been run and does show the failure
+    traceback: str | None = None  # the candidate's own frames, when it raised
+    hidden: Hidden | None = None
+
+
+class CheckResult(Frozen, frozen=True, kw_only=True):
+    """One check of one item."""
+
+    id: str
+    title: str
+    outcome: Outcome
+    role: Role
+    score: Points
+    max_score: Points  # for a guard: how many points it can take
+    seconds: float
+    message: str = ""
+    why: str = ""  # why it matters
+    usual_causes: tuple[str, ...] = ()
+    examples: int = 0  # cases asked before the verdict
+    blocked_by: tuple[str, ...] = ()  # item ids
+    counterexample: Counterexample | None = None
+    output: str = ""  # what the candidate printed meanwhile, capped
+
+
+class ItemResult(Frozen, frozen=True, kw_only=True):
+    """One item of the rubric."""
+
+    id: str
+    title: str
+    status: Status
+    score: Points
+    max_score: Points
+    lane: Lane | None
+    summary: str
+    checks: tuple[CheckResult, ...]
+
+
+class Curve(Frozen, frozen=True, kw_only=True):
+    """Losses of one training run, step by step; ``None`` where a loss was not finite."""
+
+    label: str
+    losses: tuple[float | None, ...]
+
+
+class Divergence(Frozen, frozen=True, kw_only=True):
+    """The first place where two runs differ."""
+
+    step: int | None
+    tensor: str
+    element: tuple[int, ...]
+    ulps: int | None  # distance in units in the last place; None when it has no meaning (NaN, shapes)
+    actual: str
+
+
+class TrainingExhibit(Frozen, frozen=True, kw_only=True):
+    """A training run of the candidate's own model and loop, beside the same run of others."""
+
+    candidate: Curve
+    reference: Curve | None  # hidden from learners
+    variant: Curve | None  # the reference with the remaining bugs left in; hidden from learners
+    first_divergence: Divergence | None  # from the reference; hidden from learners
+    note: str
+
+
+class InfluenceExhibit(Frozen, frozen=True, kw_only=True):
+    """How strongly the token at each position moves the logits at each position.
+
+    ``candidate[t][s]`` is max |d logits[t] / d embedding row of the token at s|. In a causal model every
+    entry with ``s > t`` is exactly zero.
+    """
+
+    tokens: tuple[int, ...]
+    candidate: Matrix
+    reference: Matrix | None  # hidden from learners
+
+
+class FlopsExhibit(Frozen, frozen=True, kw_only=True):
+    """Floating-point operations to decode one more token, by number of tokens already there."""
+
+    lengths: tuple[int, ...]
+    cached: tuple[int, ...]
+    full: tuple[int, ...]
+
+
+class Exhibits(Frozen, frozen=True, kw_only=True):
+    """Evidence that is shown as pictures; none of it decides a point."""
+
+    influence: InfluenceExhibit | None = None
+    training: TrainingExhibit | None = None
+    flops: FlopsExhibit | None = None
+
+
+class ExerciseInfo(Frozen, frozen=True, kw_only=True):
+    """Which exercise was graded."""
+
+    id: str
+    title: str
+
+
+class CandidateInfo(Frozen, frozen=True, kw_only=True):
+    """Which submission was graded."""
+
+    name: str
+    sha256: str
+    files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # files left out, and why
+
+
+class Isolation(Frozen, frozen=True, kw_only=True):
+    """What stood between the candidate and the machine."""
+
+    mode: str  # "strict" or "process"
+    layers: tuple[str, ...]  # what was applied, in plain words
+    missing: tuple[str, ...]  # what was not, in plain words
+
+
+class Environment(Frozen, frozen=True, kw_only=True):
+    """Where the grade ran: what is needed to repeat it."""
+
+    grader: str
+    torch: str
+    python: str
+    platform: str
+    cpu: str
+    threads: int
+    seed: int | None  # None in the learner's view
+    isolation: Isolation
+
+
+class FollowUp(Frozen, frozen=True, kw_only=True):
+    """One follow-up question, scored in a table of its own outside the 100 points."""
+
+    id: str
+    title: str
+    status: Status
+    score: Points
+    max_score: Points
+    checks: tuple[CheckResult, ...] = ()
+
+
+class Result(Frozen, frozen=True, kw_only=True):
+    """A whole grade."""
+
+    schema_version: Annotated[int, Meta(ge=1, le=1)] = SCHEMA_VERSION
+    audience: Audience = Audience.INSTRUCTOR
+    exercise: ExerciseInfo
+    candidate: CandidateInfo
+    score: Points
+    max_score: Points
+    items: tuple[ItemResult, ...]
+    followups: tuple[FollowUp, ...] = ()
+    remaining_bugs: tuple[str, ...] | None  # the bugs still in, exactly; None when that could not be told
+    exhibits: Exhibits = Exhibits()
+    environment: Environment
+    seconds: float
+
+    @property
+    def full_marks(self) -> bool:
+        """Whether every item that was asked for has all its points."""
+        return all(item.score == item.max_score for item in self.items)
+
+    @property
+    def judged(self) -> bool:
+        """Whether the grader could judge every item."""
+        return all(item.status is not Status.NOT_JUDGED for item in self.items)
+
+
+def to_json(result: Result) -> bytes:
+    """The result as indented JSON, UTF-8, ending in a newline."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
+
+
+def from_json(data: bytes) -> Result:
+    """Read a result back. Raises ``msgspec.ValidationError`` or ``DecodeError`` naming what is wrong."""
+    return msgspec.json.decode(data, type=Result)

@@ -1,0 +1,86 @@
+"""The influence matrix as coloured cells: how strongly each token moves the logits at each position."""
+
+import math
+from typing import NamedTuple
+
+from grader.record import InfluenceExhibit, Matrix
+
+LEVELS = 5
+_STEP = 4.0  # each level down is an influence four times weaker
+LEAK = "⚠\N{VARIATION SELECTOR-15}"  # the selector asks for a sign, not a picture
+
+
+class Cell(NamedTuple):
+    """One entry of the matrix: a number, a symbol or both, a colour, and words for who sees neither."""
+
+    kind: str  # a class of the stylesheet
+    symbol: str = ""
+    number: str = ""
+    meaning: str = ""
+
+
+_ZERO = Cell("zero", symbol="·", meaning="exactly zero")
+_SOME = Cell("level-3", symbol="●", meaning="may have influence")
+
+
+class Panel(NamedTuple):
+    """One matrix to show, one row for each position whose logits are looked at."""
+
+    title: str
+    rows: list[list[Cell]]
+
+    @property
+    def columns(self) -> range:
+        """The positions of the tokens."""
+        return range(max(map(len, self.rows), default=0))
+
+
+def panels(exhibit: InfluenceExhibit) -> list[Panel]:
+    """The candidate's matrix, and beside it what a causal model looks like."""
+    candidate = Panel("This candidate", _cells(exhibit.candidate))
+    if exhibit.reference is not None:
+        return [candidate, Panel("The reference, a causal model", _cells(exhibit.reference))]
+    return [candidate, Panel("What a causal model looks like", _pattern(len(exhibit.tokens)))]
+
+
+def leaks(exhibit: InfluenceExhibit) -> int:
+    """How many entries that a causal model keeps at zero are not zero here."""
+    return sum(cell.symbol == LEAK for row in _cells(exhibit.candidate) for cell in row)
+
+
+def _cells(matrix: Matrix) -> list[list[Cell]]:
+    finite = [abs(value) for row in matrix for value in row if math.isfinite(value)]
+    strongest = max(finite, default=0.0)
+    return [[_cell(value, s > t, strongest) for s, value in enumerate(row)] for t, row in enumerate(matrix)]
+
+
+def _cell(value: float, future: bool, strongest: float) -> Cell:
+    if future and value == 0:
+        return _ZERO
+    if future:  # NaN too: it is not zero
+        return Cell("leak", LEAK, _short(value), "leak from the future")
+    if value == 0:
+        return Cell("none", symbol="○", meaning="no influence")
+    if not math.isfinite(value):
+        return Cell("leak", "!", _short(value), "not a finite number")
+    return Cell(f"level-{_level(abs(value) / strongest)}", number=_short(value))
+
+
+def _pattern(length: int) -> list[list[Cell]]:
+    return [[_ZERO if s > t else _SOME for s in range(length)] for t in range(length)]
+
+
+def _level(share: float) -> int:
+    """From 5, the strongest, down to 1."""
+    return max(1, LEVELS + math.ceil(math.log(share, _STEP) - 0.5)) if share > 0 else 1
+
+
+def _short(value: float) -> str:
+    """At most five characters or so: a cell is small, and the colour tells the rest."""
+    if not math.isfinite(value):
+        return str(value)
+    if 0.01 <= abs(value) < 10:
+        return f"{value:.2f}"
+    if 10 <= abs(value) < 1000:
+        return f"{value:.0f}"
+    return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")

@@ -1,0 +1,70 @@
+"""A result as a compact table for a terminal."""
+
+from collections.abc import Iterator
+
+from grader.printable import printable
+from grader.record import ItemResult, Result
+from grader.report import columns
+from grader.report.verdict import first_failing, is_full, verdict, what_was_seen
+from grader.report.words import OUTCOME, STATUS, number
+
+WIDTH = 80
+_TITLE, _STATUS, _POINTS = 45, 17, 14  # with the margin and the two gaps between them: 80
+
+
+def render_text(result: Result) -> str:
+    """The result in at most 80 columns: the table of items, then what each unfinished item stumbles over."""
+    return "\n".join(_lines(result)) + "\n"
+
+
+def _lines(result: Result) -> Iterator[str]:
+    candidate, title = _one_line(result.candidate.name), _one_line(result.exercise.title)
+    yield from columns.wrap(f"{title}: {candidate}", WIDTH, 2)
+    yield f"Score: {number(result.score)} of {number(result.max_score)}"
+    yield from columns.wrap(verdict(result), WIDTH, 2)
+    yield from _remaining(result.remaining_bugs)
+    yield ""
+    yield _row("Item", "Status", "Points")
+    yield "  " + "─" * (WIDTH - 2)
+    for item in result.items:
+        yield _item_row(item)
+    for item in result.items:
+        if not is_full(item):
+            yield from _trouble(item)
+
+
+def _remaining(bugs: tuple[str, ...] | None) -> Iterator[str]:
+    if bugs is not None:
+        named = ", ".join(map(_one_line, bugs)) or "none"
+        yield from columns.wrap(f"Known bugs still in: {named}", WIDTH, 3)
+
+
+def _item_row(item: ItemResult) -> str:
+    label = STATUS[item.status]
+    score = f"{number(item.score)} of {number(item.max_score)}"
+    return _row(_one_line(item.title), f"{label.symbol} {label.word}", score)
+
+
+def _row(title: str, status: str, points: str) -> str:
+    cells = (columns.pad(title, _TITLE), columns.pad(status, _STATUS), columns.clip(points, _POINTS).rjust(_POINTS))
+    return "  " + " ".join(cells)
+
+
+def _trouble(item: ItemResult) -> Iterator[str]:
+    yield ""
+    yield columns.clip(f"{STATUS[item.status].symbol} {_one_line(item.title)}", WIDTH)
+    check = first_failing(item)
+    if check is None:
+        yield from _indented(_one_line(item.summary))
+        return
+    yield from _indented(f"{OUTCOME[check.outcome].word}: {_one_line(check.title)}")
+    yield from _indented(_one_line(what_was_seen(check)), margin=4)
+
+
+def _indented(text: str, margin: int = 2) -> Iterator[str]:
+    for line in columns.wrap(text, WIDTH - margin, 2):
+        yield " " * margin + line
+
+
+def _one_line(text: str) -> str:
+    return " ".join(printable(text).split())

@@ -1,0 +1,40 @@
+"""The verdict of a whole grade, and of each item, in one line."""
+
+from grader.record import CheckResult, ItemResult, Outcome, Result, Status
+
+# What was seen to go wrong is told before what could not be asked.
+_TELLING = (Outcome.FAILED, Outcome.BROKEN, Outcome.TIMED_OUT, Outcome.BLOCKED, Outcome.NOT_JUDGED)
+
+
+def verdict(result: Result) -> str:
+    """What came of the grade, in one sentence of plain words."""
+    items = result.items
+    full = sum(is_full(item) for item in items)
+    if not items:
+        return "No item was graded."
+    if full == len(items):
+        return "Full marks: everything that was asked for is right."
+    unjudged = sum(item.status is Status.NOT_JUDGED for item in items)
+    some = sum(0 < item.score < item.max_score for item in items if item.status is not Status.NOT_JUDGED)
+    wrong = len(items) - full - some - unjudged
+    told = f"{full or 'none'} of {len(items)} items right".capitalize()
+    told += f", {some} partly right" if some else ""
+    told += f", {wrong} wrong or missing" if wrong else ""
+    told += f", {unjudged} could not be judged" if unjudged else ""
+    return f"{told}."
+
+
+def is_full(item: ItemResult) -> bool:
+    """Whether nothing of the item is left to do."""
+    return item.status is not Status.NOT_JUDGED and item.score >= item.max_score
+
+
+def first_failing(item: ItemResult) -> CheckResult | None:
+    """The check that says most about what is wrong, or None when all passed."""
+    failing = [check for check in item.checks if check.outcome is not Outcome.PASSED]
+    return min(failing, key=lambda check: _TELLING.index(check.outcome), default=None)
+
+
+def what_was_seen(check: CheckResult) -> str:
+    """One text on why the check did not pass: what was observed where that is known."""
+    return check.counterexample.seen if check.counterexample else check.message

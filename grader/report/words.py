@@ -1,0 +1,57 @@
+"""The plain words, symbols and tones for everything that a result can say."""
+
+import math
+from typing import NamedTuple
+
+from grader.record import CheckResult, Lane, Outcome, Role, Status
+
+
+class Label(NamedTuple):
+    """One verdict in three ways at once, so that none of them carries the meaning alone."""
+
+    word: str
+    symbol: str
+    tone: str  # a class of the stylesheet: "good", "part", "bad" or "open"
+
+
+STATUS = {
+    Status.FIXED: Label("Fixed", "✓", "good"),
+    Status.PARTLY: Label("Partly", "◐", "part"),
+    Status.NOT_FIXED: Label("Not fixed", "✗", "bad"),
+    Status.BUILT: Label("Built", "✓", "good"),
+    Status.NOT_BUILT: Label("Not built", "✗", "bad"),
+    Status.NOT_JUDGED: Label("Could not judge", "?", "open"),
+}
+
+OUTCOME = {
+    Outcome.PASSED: Label("Passed", "✓", "good"),
+    Outcome.FAILED: Label("Failed", "✗", "bad"),
+    Outcome.BROKEN: Label("Crashed", "!", "bad"),
+    Outcome.TIMED_OUT: Label("Ran out of time", "◔", "bad"),
+    Outcome.BLOCKED: Label("Blocked", "⊘", "part"),
+    Outcome.NOT_JUDGED: Label("Could not judge", "?", "open"),
+}
+
+LANE = {
+    Lane.BITWISE: "identical bit for bit",
+    Lane.FLOAT64: "equal up to rounding order, checked in float64",
+    Lane.FLOAT32: "equal up to float32 rounding, as with a softmax taken in float32",
+    Lane.BEHAVIOUR: "no number-by-number match; judged by behaviour alone",
+}
+
+
+def number(value: float) -> str:
+    """Points with at most two decimals, never rounded up: 99.999 must not read as 100."""
+    if not math.isfinite(value):
+        return "?"
+    return f"{math.floor(value * 100 + 1e-6) / 100:.2f}".rstrip("0").rstrip(".")
+
+
+def points(check: CheckResult) -> str:
+    """What a check does to the points of its item, in words."""
+    if check.max_score == 0:
+        return "no points of its own"
+    if check.role is Role.GUARD:
+        return f"can only take points (up to {number(check.max_score)})"
+    purpose = " for identical bits" if check.role is Role.EXACT else ""
+    return f"{number(check.score)} of {number(check.max_score)} points{purpose}"

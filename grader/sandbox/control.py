@@ -1,0 +1,74 @@
+"""What grader and launcher say to each other: one JSON line a message, strictly question and answer."""
+
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+Mode = Literal["strict", "process"]
+MAX_LINE: Final = 64 * 1024
+
+
+class Spawn(Struct, frozen=True, tag="spawn", forbid_unknown_fields=True):
+    """Fork a worker."""
+
+
+class Reap(Struct, frozen=True, tag="reap", forbid_unknown_fields=True):
+    """End a worker and say how it ended. Without ``kill`` it first gets a moment to end by itself."""
+
+    pid: int
+    kill: bool
+
+
+class Configure(Struct, frozen=True, kw_only=True, tag="configure", forbid_unknown_fields=True):
+    """The first message: how workers are to be isolated."""
+
+    mode: Mode
+    hidden: tuple[str, ...]  # directories that no worker may see
+
+
+class Started(Struct, frozen=True, kw_only=True, tag="started", forbid_unknown_fields=True):
+    """The launcher has imported torch and is ready to fork."""
+
+    torch: str
+    python: str
+    cpu: str  # the instruction set torch uses
+    threads: int
+
+
+class Spawned(Struct, frozen=True, tag="spawned", forbid_unknown_fields=True):
+    """A worker was forked. Its connection and its output file travel with this line as descriptors."""
+
+    pid: int
+
+
+class Reaped(Struct, frozen=True, tag="reaped", forbid_unknown_fields=True):
+    """How a worker ended: the exit code, or minus the signal that killed it; None when we killed it."""
+
+    exit: int | None
+
+
+class Failed(Struct, frozen=True, tag="failed", forbid_unknown_fields=True):
+    """The launcher could not do what was asked."""
+
+    message: str
+
+
+Request = Configure | Spawn | Reap
+Response = Started | Spawned | Reaped | Failed
+
+request_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+response_decoder: msgspec.json.Decoder[Response] = msgspec.json.Decoder(Response)
+
+
+class Locked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A worker's first frame, sent before it has seen any code: what it is locked by, or why it is not."""
+
+    applied: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    failure: str | None = None
+
+
+def line(message: Request | Response) -> bytes:
+    """A message as it is sent."""
+    return msgspec.json.encode(message) + b"\n"

@@ -1,0 +1,194 @@
+"""The process that imports torch once and forks a locked worker whenever one is asked for.
+
+It holds no candidate and no reference code, runs one thread, and is started with a clean environment:
+a fork of it is as good as a fresh process, for a hundredth of the time.
+"""
+
+import contextlib
+import gc
+import os
+import platform
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NoReturn
+
+from grader.sandbox import control
+from grader.sandbox.lock import (
+    Limits,
+    LockFailed,
+    close_all_but,
+    die_with_parent,
+    interpreter_paths,
+    lock,
+    readable_ruleset,
+)
+from grader.sandbox.wire import pack
+
+CONNECTION: Final = 3  # the descriptor a worker talks through
+LIMITS: Final = Limits(cpu_seconds=900, file_bytes=1 << 20)  # the grader keeps the deadlines; this is the backstop
+GRACE: Final = 0.5  # seconds that a worker which has hung up gets to end by itself
+
+
+def main() -> None:
+    """Serve spawn requests on the socket whose descriptor and peer's pid are in argv."""
+    descriptor, parent = (int(argument) for argument in sys.argv[1:3])
+    die_with_parent(parent)
+    with socket.socket(fileno=descriptor) as peer, peer.makefile("rb") as lines:
+        _Launcher(peer, lines.readline).run()
+
+
+class _Launcher:
+    def __init__(self, peer: socket.socket, readline: Callable[[int], bytes]) -> None:
+        self._peer = peer
+        self._readline = readline
+        self._ruleset: int | None = None
+
+    def run(self) -> None:
+        configure = self._receive()
+        assert isinstance(configure, control.Configure)
+        self._mode = configure.mode
+        self._hidden = [Path(path) for path in configure.hidden]
+        started = _import_torch()
+        if self._mode == "strict":
+            try:
+                python = interpreter_paths(self._hidden)
+                self._ruleset = readable_ruleset(python.allowed, hidden=self._hidden, listed=python.listed)
+            except (OSError, ValueError) as error:
+                self._peer.sendall(control.line(control.Failed(str(error))))
+                return
+        self._peer.sendall(control.line(started))
+        while (request := self._receive()) is not None:
+            match request:
+                case control.Spawn():
+                    self._spawn()
+                case control.Reap(pid, kill):
+                    self._peer.sendall(control.line(control.Reaped(_reap(pid, 0.0 if kill else GRACE))))
+
+    def _receive(self) -> control.Request | None:
+        data = self._readline(control.MAX_LINE)
+        return control.request_decoder.decode(data) if data else None
+
+    def _spawn(self) -> None:
+        ours, theirs = socket.socketpair()
+        output = _output_file()
+        launcher = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self._become_worker(theirs.fileno(), output, launcher)
+        theirs.close()
+        with ours:
+            socket.send_fds(self._peer, [control.line(control.Spawned(pid))], [ours.fileno(), output])
+        os.close(output)
+
+    def _become_worker(self, connection: int, output: int, launcher: int) -> NoReturn:
+        try:
+            # Imported before the fork, named here: after the lock our own sources cannot be read.
+            from grader.sandbox.worker.output import capture
+            from grader.sandbox.worker.serve import serve
+
+            die_with_parent(launcher)
+            os.setsid()
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            _arrange_descriptors(connection, output, self._ruleset)
+            locked = self._lock()
+            gc.enable()
+            capture(1)
+            os.write(CONNECTION, pack("locked", locked, {}))
+            if locked.failure is None:
+                serve(CONNECTION)
+        finally:
+            os._exit(70)
+
+    def _lock(self) -> control.Locked:
+        if self._mode == "process":
+            return control.Locked(missing=("not isolated: the candidate ran as an ordinary process of yours",))
+        try:
+            report = lock(self._ruleset, LIMITS, self._hidden)
+        except LockFailed as error:
+            return control.Locked(failure=str(error))
+        return control.Locked(applied=tuple(report.applied()), missing=tuple(report.missing()))
+
+
+def _import_torch() -> control.Started:
+    """Import torch and make it read what it wants to know of the machine, which a locked worker cannot."""
+    gc.disable()
+    import torch
+
+    from grader.sandbox.worker import output, serve  # noqa: F401  so that workers find them imported
+    from grader.sandbox.worker.eager import run_eagerly
+
+    run_eagerly()
+    torch.set_num_threads(1)
+    # A candidate that asks for more threads would be killed by the lock; here the question is moot.
+    vars(torch).update(set_num_threads=lambda _: None, set_num_interop_threads=lambda _: None)
+    _warm_up()
+    gc.collect()
+    gc.freeze()
+    return control.Started(
+        torch=str(torch.__version__),
+        python=platform.python_version(),
+        cpu=torch.backends.cpu.get_cpu_capability(),
+        threads=torch.get_num_threads(),
+    )
+
+
+def _warm_up() -> None:
+    """One forward, backward and update, so that lazy imports and tables are there before the fork."""
+    import torch
+    import torch.utils.flop_counter
+    from torch.nn import functional as F
+
+    for dtype in (torch.float32, torch.float64):
+        layers = (torch.nn.Embedding(4, 8), torch.nn.LayerNorm(8), torch.nn.Linear(8, 8), torch.nn.GELU())
+        model = torch.nn.Sequential(*layers).to(dtype)
+        optimizer = torch.optim.AdamW(model.parameters())
+        hidden = model(torch.tensor([[0, 1, 2], [1, 2, 3]]))
+        F.scaled_dot_product_attention(hidden, hidden, hidden, is_causal=True)
+        F.cross_entropy((hidden @ hidden.mT).softmax(-1).flatten(0, 1), torch.tensor([0, 1, 2, 0, 1, 2])).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def _output_file() -> int:
+    """A nameless file for what a worker prints; its size is limited by the lock."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("output", os.MFD_CLOEXEC)
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def _arrange_descriptors(connection: int, output: int, ruleset: int | None) -> None:
+    """0 reads nothing, 1 and 2 go to the output file, 3 is the connection, all else is closed."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    # Out of the way first: any of these may itself be 0 to 3.
+    kept = [os.dup2(old, 50 + i) for i, old in enumerate((null, output, output, connection))]
+    for target, source in enumerate(kept):
+        os.dup2(source, target, inheritable=False)
+    close_all_but({0, 1, 2, CONNECTION} | ({ruleset} if ruleset is not None else set()))
+
+
+def _reap(pid: int, grace: float) -> int | None:
+    """How worker ``pid`` ended; kill it if it does not end by itself within ``grace`` seconds."""
+    deadline = time.monotonic() + grace
+    while time.monotonic() < deadline:
+        try:
+            done, status = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            return None
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.002)
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    return None
+
+
+if __name__ == "__main__":
+    main()

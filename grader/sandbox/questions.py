@@ -1,0 +1,193 @@
+"""Everything a worker can be asked, and the two ways it can reply.
+
+A question is a frozen value with everything in it that the answer depends on, so that the same
+question can be put to the candidate, to the reference, to a variant of it, and to a fresh worker.
+It names no check. Tensors travel beside it (``wire``); each docstring lists them as
+``in: ...  out: ...``. B batch, T time, V vocabulary width, N steps or batches, L layers.
+"""
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+Settings = dict[str, int | float | str]
+Precision = Literal["float32", "float64"]
+
+
+class Question(Struct, frozen=True, kw_only=True, tag_field="ask", forbid_unknown_fields=True):
+    """Base of all questions."""
+
+
+class Weights(Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters drawn N(0, scale), each from its own stream keyed by seed, name and shape.
+
+    Whatever is broken elsewhere in a model, a parameter of the same name and shape gets the same values.
+    """
+
+    seed: int
+    scale: float = 0.5
+    query_scale: float = 1.0  # extra factor on attention queries: large attention scores
+
+
+class ModelQuestion(Question, frozen=True, kw_only=True):
+    """Base of the questions put to ``GPT(GPTConfig(**config))`` with given weights."""
+
+    config: Settings
+    weights: Weights
+    precision: Precision = "float64"
+
+
+class Parameters(Question, frozen=True, kw_only=True, tag="parameters"):
+    """The initial parameters of a model built right after ``torch.manual_seed(seed)``. out: one tensor a name."""
+
+    config: Settings
+    seed: int
+
+
+class Forward(ModelQuestion, frozen=True, kw_only=True, tag="forward"):
+    """in: tokens.{i} (B, T). out: logits.{i} (B, T, V), with ``classify`` also class_logits.{i} (B, T, classes).
+
+    ``position_rows`` replaces rows of the position table, one row an entry, for the forward of that index.
+    """
+
+    classify: bool = False
+    position_rows: tuple[int, ...] = ()  # empty, or one row for each tokens.{i}; -1 leaves the table alone
+
+
+class Influence(ModelQuestion, frozen=True, kw_only=True, tag="influence"):
+    """How the token at s moves the logits at t. in: tokens (1, T), all distinct.
+
+    out: influence (T, T), ``[t, s]`` = max |d logits[t] / d embedding row of the token at s|.
+    """
+
+
+class Decode(ModelQuestion, frozen=True, kw_only=True, tag="decode"):
+    """Incremental decoding. in: chunk.{i} (B, T_i), and with ``given`` k.{l}, v.{l} (B, H, T, D).
+
+    ``parents[i]`` is the step whose cache step i continues; -1 starts afresh, -2 continues the given cache.
+    out: logits.{i}; after the steps named in ``keep`` cache.{i}.{k,v}.{l}; with ``recheck`` also
+    again.{i}.{k,v}.{l}, the same caches read once more when all steps are done.
+    """
+
+    parents: tuple[int, ...]
+    layers: int = 0  # of the given cache
+    keep: tuple[int, ...] = ()
+    recheck: bool = False
+
+
+class Generate(ModelQuestion, frozen=True, kw_only=True, tag="generate"):
+    """in: prompt (B, T). out: tokens (B, T + max_new_tokens)."""
+
+    max_new_tokens: int
+    use_cache: bool
+
+
+class Loss(ModelQuestion, frozen=True, kw_only=True, tag="loss"):
+    """in: tokens, targets, labels (B, T). out: total, lm, class (absent when None) as float64 scalars, logits,
+    class_logits, and grad.{name}: max |d class loss / d parameter| for each parameter that gets a gradient."""
+
+    class_weight: float
+
+
+class Evaluate(ModelQuestion, frozen=True, kw_only=True, tag="evaluate"):
+    """in: tokens, targets, labels (N, B, T). out: lm_loss, class_accuracy (absent when None), logits, class_logits
+    (N, B, T, ...), and {before,after}.{mode,rng,param.*,grad.*}."""
+
+    training: bool  # the mode the model is in when evaluate is called
+
+
+class Fit(Question, frozen=True, kw_only=True, tag="fit"):
+    """The grader's own loop around the candidate's model and ``loss_fn``, from its own init at ``seed``.
+
+    in: tokens, targets, labels (N, B, T), held_out (M, B, T). out: losses (N,), class_logits (M, B, T, classes).
+    """
+
+    config: Settings
+    seed: int
+    lr: float
+    class_weight: float
+
+
+class StandInQuestion(Question, frozen=True, kw_only=True):
+    """Base of the questions put to the training loop with a stand-in model that the worker brings.
+
+    in: tokens, targets, labels (N, B, T).
+    """
+
+    train: Settings  # TrainConfig fields
+    width: int
+    weights: Weights
+    precision: Precision = "float32"
+
+
+class TrainSteps(StandInQuestion, frozen=True, kw_only=True, tag="train-steps"):
+    """Train with the candidate's own optimizer. out: losses, lm_losses (N,), initial.{name}, and
+    param.{i}.{name} after step i.
+
+    ``whole`` calls ``train`` once instead of ``train_step`` N times; then only the last parameters come back.
+    """
+
+    whole: bool = False
+
+
+class RecordSteps(StandInQuestion, frozen=True, kw_only=True, tag="record-steps"):
+    """Call ``train_step`` with an optimizer that records. out: calls (N,) how often it was stepped in each step,
+    lr (N,), grad.{i}.{name} at the (first) call of step i, moved (N,) parameters that changed during step i."""
+
+
+class OwnRun(Question, frozen=True, kw_only=True, tag="own-run"):
+    """The candidate's own seeding, model, data and loop. out: losses (N,)."""
+
+    config: Settings
+    train: Settings
+    seed: int
+
+
+class Flops(ModelQuestion, frozen=True, kw_only=True, tag="flops"):
+    """Operations to decode one more token after ``lengths`` others. out: cached, full (len(lengths),) int64."""
+
+    lengths: tuple[int, ...]
+
+
+class Snippet(Question, frozen=True, kw_only=True, tag="snippet"):
+    """Run a script as a learner would, beside the candidate's files. Replies with ``Raised`` if it raises."""
+
+    source: str
+
+
+AnyQuestion = (
+    Parameters | Forward | Influence | Decode | Generate | Loss | Evaluate | Fit
+    | TrainSteps | RecordSteps | OwnRun | Flops | Snippet
+)  # fmt: skip
+
+
+class Load(Struct, frozen=True, kw_only=True, tag_field="ask", tag="load", forbid_unknown_fields=True):
+    """Hand a worker the package it will answer for: file name to source text. Nothing is run yet."""
+
+    files: dict[str, str]
+
+
+class Answered(Struct, frozen=True, tag_field="reply", tag="answered", forbid_unknown_fields=True):
+    """The question was answered; the answer is the frame's tensors."""
+
+
+class Raised(Struct, frozen=True, kw_only=True, tag_field="reply", tag="raised", forbid_unknown_fields=True):
+    """The candidate's code raised."""
+
+    type: str
+    bases: tuple[str, ...]  # names of all base classes, nearest first
+    message: str
+    traceback: str  # the candidate's own frames only
+
+
+class Malformed(Struct, frozen=True, kw_only=True, tag_field="reply", tag="malformed", forbid_unknown_fields=True):
+    """The candidate's code returned something the contract does not allow."""
+
+    message: str
+
+
+Reply = Answered | Raised | Malformed
+
+question_decoder = msgspec.json.Decoder(AnyQuestion | Load)
+reply_decoder: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)

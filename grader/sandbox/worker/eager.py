@@ -1,0 +1,33 @@
+"""Keep ``torch._dynamo`` out: the first optimizer imports it, which costs as much as half of ``import torch``.
+
+Optimizers only ask it for two no-ops. ``torch.compile`` needs a compiler and a writable disk, neither of
+which a locked worker has, so here it hands back what it is given: the same function, run eagerly.
+"""
+
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import torch
+
+
+def _same(model: Any = None, **_: Any) -> Any:
+    """``compile(f)``, ``@compile`` and ``@compile(mode=...)``, each giving the function itself."""
+    return model if model is not None else lambda function: function
+
+
+def _disable(function: Callable[..., Any] | None = None, *_: Any, **__: Any) -> Any:
+    return function if function is not None else lambda inner: inner
+
+
+def _graph_break(*_: Any, **__: Any) -> None: ...
+
+
+def run_eagerly() -> None:
+    """Put a stand-in in the place of ``torch._dynamo`` and make ``torch.compile`` the identity."""
+    stand_in = ModuleType("torch._dynamo", __doc__)
+    vars(stand_in).update(disable=_disable, graph_break=_graph_break, optimize=lambda *_, **__: _disable)
+    sys.modules["torch._dynamo"] = stand_in
+    vars(torch).update(_dynamo=stand_in, compile=_same)
+    torch.nn.Module.compile = lambda self, *_, **__: None  # type: ignore[method-assign]

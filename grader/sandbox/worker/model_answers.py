@@ -1,0 +1,188 @@
+"""Answers to the questions about model.py."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from grader.sandbox.questions import (
+    Decode,
+    Flops,
+    Forward,
+    Generate,
+    Influence,
+    ModelQuestion,
+    Parameters,
+    Settings,
+)
+from grader.sandbox.wire import Array, Tensors
+from grader.sandbox.worker.contract import ContractError, as_array
+from grader.sandbox.worker.weights import keyed_normal, set_weights
+
+
+@contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Make ``name`` the default dtype, so that constants a model creates have its precision too."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(getattr(torch, name))
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def new_model(module: ModuleType, config: Settings) -> Any:
+    """``GPT(GPTConfig(**config))``."""
+    model = module.GPT(module.GPTConfig(**config))
+    if not isinstance(model, nn.Module):
+        raise ContractError(f"GPT(...) is a {type(model).__name__}; expected a torch.nn.Module")
+    return model
+
+
+def weighted_model(module: ModuleType, question: ModelQuestion) -> Any:
+    """The model of a question, in its precision, with the grader's weights, in eval mode."""
+    model = new_model(module, question.config)
+    model.to(getattr(torch, question.precision))
+    set_weights(model, question.weights)
+    return model.eval()
+
+
+def parameters(module: ModuleType, question: Parameters, _: Tensors) -> dict[str, Array]:
+    torch.manual_seed(question.seed)
+    model = new_model(module, question.config)
+    return {name: as_array(p, name) for name, p in model.named_parameters()}
+
+
+def forward(module: ModuleType, question: Forward, tensors: Tensors) -> dict[str, Array]:
+    answer: dict[str, Array] = {}
+    with precision(question.precision), torch.no_grad():
+        model = weighted_model(module, question)
+        for i in range(len(tensors)):
+            tokens = torch.from_numpy(tensors[f"tokens.{i}"])
+            row = question.position_rows[i] if question.position_rows else -1
+            with _replaced_row(model, row, question.weights.seed):
+                if question.classify:
+                    logits, class_logits = pair(model(tokens, classify=True), "forward(tokens, classify=True)")
+                    answer[f"class_logits.{i}"] = as_array(class_logits, "the class logits")
+                else:
+                    logits = model(tokens)
+            answer[f"logits.{i}"] = as_array(logits, "what forward returned")
+    return answer
+
+
+@contextmanager
+def _replaced_row(model: Any, row: int, seed: int) -> Iterator[None]:
+    if row < 0:
+        yield
+        return
+    table = model.position_embedding.weight.data
+    before = table[row].clone()
+    table[row] = keyed_normal(seed, f"other row {row}", tuple(before.shape), 1.0).to(before)
+    yield
+    table[row] = before
+
+
+def pair(value: object, what: str) -> tuple[object, object]:
+    """A result of two, or a readable complaint."""
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise ContractError(f"{what} returned a {type(value).__name__}; expected a tuple (logits, class_logits)")
+    return value[0], value[1]
+
+
+def influence(module: ModuleType, question: Influence, tensors: Tensors) -> dict[str, Array]:
+    tokens = torch.from_numpy(tensors["tokens"])
+    length = tokens.size(1)
+    with precision(question.precision):
+        model = weighted_model(module, question)
+        table = model.token_embedding.weight
+        logits = model(tokens)
+        as_array(logits, "what forward returned")
+        # A random direction: the sum of the logits could be blind to a change that cancels out.
+        probe = keyed_normal(question.weights.seed, "probe", (logits.size(-1),), 1.0).to(logits)
+        matrix = torch.zeros(length, length, dtype=torch.float64)
+        for t in range(length):
+            (gradient,) = torch.autograd.grad(logits[0, t] @ probe, table, retain_graph=True, allow_unused=True)
+            if gradient is not None:
+                matrix[t] = gradient[tokens[0]].abs().amax(dim=1)
+    return {"influence": matrix.numpy()}
+
+
+def decode(module: ModuleType, question: Decode, tensors: Tensors) -> dict[str, Array]:
+    answer: dict[str, Array] = {}
+    with precision(question.precision), torch.no_grad():
+        model = weighted_model(module, question)
+        caches: list[Any] = []
+        for i, parent in enumerate(question.parents):
+            cache = _given_cache(module, question, tensors) if parent == -2 else caches[parent] if parent >= 0 else None
+            returned = model.forward_incremental(torch.from_numpy(tensors[f"chunk.{i}"]), cache)
+            logits, cache = pair(returned, "forward_incremental")
+            answer[f"logits.{i}"] = as_array(logits, "the logits of forward_incremental")
+            caches.append(cache)
+            if i in question.keep:
+                answer.update(_cache_arrays(cache, f"cache.{i}"))
+        if question.recheck:
+            for i in question.keep:
+                answer.update(_cache_arrays(caches[i], f"again.{i}"))
+    return answer
+
+
+def _given_cache(module: ModuleType, question: Decode, tensors: Tensors) -> Any:
+    def tensor(name: str) -> Tensor:
+        # Cloned into torch's own allocation: matmul bits depend on alignment.
+        return torch.from_numpy(tensors[name]).clone()
+
+    layers = tuple(module.LayerKV(tensor(f"k.{i}"), tensor(f"v.{i}")) for i in range(question.layers))
+    return module.KVCache(layers)
+
+
+def _cache_arrays(cache: Any, prefix: str) -> dict[str, Array]:
+    layers = getattr(cache, "layers", None)
+    if not isinstance(layers, tuple):
+        raise ContractError(f"the cache is a {type(cache).__name__} without a tuple .layers; expected a KVCache")
+    arrays: dict[str, Array] = {}
+    for index, layer in enumerate(layers):
+        for part in ("k", "v"):
+            # A copy: the same storage may be written to by a later step, and that must not change this record.
+            arrays[f"{prefix}.{part}.{index}"] = as_array(
+                getattr(layer, part, None), f"cache layer {index}.{part}"
+            ).copy()
+    return arrays
+
+
+def generate(module: ModuleType, question: Generate, tensors: Tensors) -> dict[str, Array]:
+    with precision(question.precision), torch.no_grad():
+        model = weighted_model(module, question)
+        tokens = model.generate(
+            torch.from_numpy(tensors["prompt"]), question.max_new_tokens, use_cache=question.use_cache
+        )
+    return {"tokens": as_array(tokens, "what generate returned")}
+
+
+def flops(module: ModuleType, question: Flops, _: Tensors) -> dict[str, Array]:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    def count(call: Any) -> int:
+        with FlopCounterMode(display=False) as counter:
+            call()
+        return int(counter.get_total_flops())
+
+    cached, full = [], []
+    with precision(question.precision), torch.no_grad():
+        model = weighted_model(module, question)
+        for length in question.lengths:
+            tokens = torch.arange(length + 1).remainder(int(question.config["vocab_size"]))[None]  # (1, length + 1)
+            _, cache = model.forward_incremental(tokens[:, :length])
+            cached.append(count(lambda c=cache, t=tokens: model.forward_incremental(t[:, -1:], c)))
+            full.append(count(lambda t=tokens: model(t)))
+    return {"cached": np.array(cached), "full": np.array(full)}
+
+
+def named_gradients(model: nn.Module, loss: Tensor) -> dict[str, float]:
+    """max |d loss / d parameter| for each parameter that the loss reaches."""
+    named = dict(model.named_parameters())
+    gradients = torch.autograd.grad(loss, list(named.values()), retain_graph=True, allow_unused=True)
+    return {name: float(g.abs().max()) for name, g in zip(named, gradients, strict=True) if g is not None and g.numel()}

@@ -1,0 +1,80 @@
+"""Import a submission from memory, so that a worker needs no file of it on disk."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.abc import InspectLoader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import CodeType, ModuleType
+
+PACKAGE = "submission"
+
+
+class SourcePackage(MetaPathFinder, InspectLoader):
+    """Serves ``{file name: source}`` as the package ``submission``.
+
+    Files may import each other relatively (``from .helpers import f``) or by plain name
+    (``import helpers``); both give the same module. Installed modules win over a file of the same plain
+    name, because this finder stands last.
+    """
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self._sources = {f"{PACKAGE}.{name.removesuffix('.py')}": text for name, text in files.items()}
+        self._sources[PACKAGE] = files.get("__init__.py", "")
+
+    def install(self) -> None:
+        """Make the package importable in this process."""
+        sys.meta_path.append(self)
+
+    def module(self, name: str) -> ModuleType:
+        """The submission's module ``name`` ("model" or "train"), imported on first use."""
+        return importlib.import_module(f"{PACKAGE}.{name}")
+
+    def filenames(self) -> frozenset[str]:
+        """File names as they stand in tracebacks."""
+        return frozenset(self._filename(name) for name in self._sources)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname in self._sources:
+            return importlib.util.spec_from_loader(
+                fullname, self, origin=self._filename(fullname), is_package=fullname == PACKAGE
+            )
+        if path is None and f"{PACKAGE}.{fullname}" in self._sources:
+            return importlib.util.spec_from_loader(fullname, _Alias(f"{PACKAGE}.{fullname}"))
+        return None
+
+    def get_source(self, fullname: str) -> str:
+        return self._sources[fullname]
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self._sources[fullname], self._filename(fullname))
+
+    def is_package(self, fullname: str) -> bool:
+        return fullname == PACKAGE
+
+    @staticmethod
+    def _filename(fullname: str) -> str:
+        return "__init__.py" if fullname == PACKAGE else fullname.removeprefix(f"{PACKAGE}.") + ".py"
+
+
+class _Alias(InspectLoader):
+    """Answers a plain ``import helpers`` with the module ``submission.helpers``."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._spec: ModuleSpec | None = None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = importlib.import_module(self._target)
+        self._spec = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        # importlib has just overwritten the module's spec with the alias's.
+        module.__spec__ = self._spec
+
+    def get_source(self, fullname: str) -> str | None:
+        return None

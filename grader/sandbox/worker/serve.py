@@ -1,0 +1,124 @@
+"""The worker's loop: read a question, answer it, whatever happens in between."""
+
+import os
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NoReturn
+
+import torch
+
+from grader.sandbox import questions as q
+from grader.sandbox.wire import PREFIX, Array, Tensors, pack, unpack_header, unpack_prefix, unpack_tensors
+from grader.sandbox.worker import model_answers, training_answers
+from grader.sandbox.worker.contract import ContractError
+from grader.sandbox.worker.package import SourcePackage
+
+Answer = dict[str, Array]
+Handler = Callable[[Any, Any, Tensors], Answer]
+
+MODEL: Final[Mapping[type, Handler]] = {
+    q.Parameters: model_answers.parameters,
+    q.Forward: model_answers.forward,
+    q.Influence: model_answers.influence,
+    q.Decode: model_answers.decode,
+    q.Generate: model_answers.generate,
+    q.Flops: model_answers.flops,
+}
+TRAIN: Final[Mapping[type, Handler]] = {
+    q.TrainSteps: training_answers.train_steps,
+    q.RecordSteps: training_answers.record_steps,
+}
+BOTH: Final[Mapping[type, Handler]] = {
+    q.Loss: training_answers.loss,
+    q.Evaluate: training_answers.evaluate,
+    q.Fit: training_answers.fit,
+    q.OwnRun: training_answers.own_run,
+}
+
+MAX_MESSAGE: Final = 2000
+MAX_TRACEBACK: Final = 6000
+SNIPPET: Final = "snippet.py"
+
+
+def serve(descriptor: int) -> NoReturn:
+    """Answer questions from ``descriptor`` until the other end closes it. Never returns."""
+    package = SourcePackage({})
+    while True:
+        nonce, body, tensors = _read(descriptor)
+        answer: Answer = {}
+        question = q.question_decoder.decode(body)
+        reply: q.Reply = q.Answered()
+        if isinstance(question, q.Load):
+            package = SourcePackage(question.files)
+            package.install()
+        else:
+            try:
+                _settle()
+                answer = _answer(package, question, tensors)
+            except ContractError as error:
+                reply = q.Malformed(message=str(error)[:MAX_MESSAGE])
+            # SystemExit and KeyboardInterrupt are answers of the candidate's like any other.
+            except BaseException as error:
+                reply = _raised(package, error)
+        _write(descriptor, pack(nonce, reply, answer if isinstance(reply, q.Answered) else {}))
+
+
+def _answer(package: SourcePackage, question: q.AnyQuestion, tensors: Tensors) -> Answer:
+    kind = type(question)
+    if handler := MODEL.get(kind):
+        return handler(package.module("model"), question, tensors)
+    if handler := TRAIN.get(kind):
+        return handler(package.module("train"), question, tensors)
+    if handler := BOTH.get(kind):
+        return handler(package, question, tensors)
+    assert isinstance(question, q.Snippet)
+    exec(compile(question.source, SNIPPET, "exec"), {"__name__": "__main__"})
+    return {}
+
+
+def _settle() -> None:
+    """Undo what an earlier question, or import, may have left behind in torch's global state."""
+    torch.set_grad_enabled(True)
+    torch.set_default_dtype(torch.float32)
+    torch.manual_seed(0)
+
+
+def _raised(package: SourcePackage, error: BaseException) -> q.Raised:
+    own = package.filenames() | {SNIPPET}
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in own]
+    lines = traceback.format_list(frames) + traceback.format_exception_only(error)
+    return q.Raised(
+        type=type(error).__name__,
+        bases=tuple(base.__name__ for base in type(error).__mro__),
+        message=_text_of(error)[:MAX_MESSAGE],
+        traceback="".join(lines)[-MAX_TRACEBACK:],
+    )
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "(its message could not be read)"
+
+
+def _read(descriptor: int) -> tuple[str, bytes, Tensors]:
+    header_length, payload_length = unpack_prefix(_read_exactly(descriptor, PREFIX.size))
+    header = unpack_header(_read_exactly(descriptor, header_length))
+    return header.nonce, bytes(header.body), unpack_tensors(header.tensors, _read_exactly(descriptor, payload_length))
+
+
+def _read_exactly(descriptor: int, length: int) -> bytes:
+    chunks = bytearray()
+    while len(chunks) < length:
+        chunk = os.read(descriptor, length - len(chunks))
+        if not chunk:
+            os._exit(0)  # the grader is done with us; skipping the interpreter's teardown saves half a second
+        chunks += chunk
+    return bytes(chunks)
+
+
+def _write(descriptor: int, frame: bytes) -> None:
+    view = memoryview(frame)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,184 @@
+"""Answers to the questions about train.py."""
+
+import random
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from grader.sandbox.questions import (
+    Evaluate,
+    Fit,
+    Loss,
+    OwnRun,
+    RecordSteps,
+    StandInQuestion,
+    TrainSteps,
+)
+from grader.sandbox.wire import Array, Tensors
+from grader.sandbox.worker.contract import ContractError, as_array, as_scalar, field
+from grader.sandbox.worker.model_answers import named_gradients, new_model, pair, precision, weighted_model
+from grader.sandbox.worker.recorder import RecordingOptimizer
+from grader.sandbox.worker.standin import StandIn, StandInConfig
+from grader.sandbox.worker.weights import set_weights
+
+
+def batches_of(train: ModuleType, tensors: Tensors) -> list[Any]:
+    """One ``Batch`` for each index of the leading axis."""
+    parts = [torch.from_numpy(tensors[name]) for name in ("tokens", "targets", "labels")]  # each (N, B, T)
+    return [train.Batch(*(part[i] for part in parts)) for i in range(parts[0].size(0))]
+
+
+def stand_in(question: StandInQuestion) -> StandIn:
+    """The stand-in model of a question, with the grader's weights, in training mode."""
+    vocab, length = int(question.train["vocab_size"]), int(question.train["seq_len"])
+    model = StandIn(StandInConfig(vocab_size=vocab, block_size=length, d_model=question.width))
+    model.to(getattr(torch, question.precision))
+    set_weights(model, question.weights)
+    return model.train()
+
+
+def train_steps(train: ModuleType, question: TrainSteps, tensors: Tensors) -> dict[str, Array]:
+    answer: dict[str, Array] = {}
+    with precision(question.precision):
+        model, config, batches = stand_in(question), train.TrainConfig(**question.train), batches_of(train, tensors)
+        answer |= _snapshot(model, "initial")
+        if question.whole:
+            history = train.train(model, config, batches=batches)
+            if not isinstance(history, list) or len(history) != len(batches):
+                raise ContractError(f"train returned {_describe(history)}; expected a list of {len(batches)} dicts")
+            answer |= _snapshot(model, f"param.{len(batches) - 1}")
+        else:
+            history = []
+            optimizer = train.make_optimizer(model, config)
+            for step, batch in enumerate(batches):
+                history.append(train.train_step(model, optimizer, batch, config, step))
+                answer |= _snapshot(model, f"param.{step}")
+    for key, name in (("loss", "losses"), ("lm_loss", "lm_losses")):
+        answer[name] = np.array([as_scalar(field(record, key, "train_step"), key) for record in history])
+    return answer
+
+
+def _describe(value: object) -> str:
+    return f"a list of {len(value)}" if isinstance(value, list) else f"a {type(value).__name__}"
+
+
+def _snapshot(model: nn.Module, prefix: str) -> dict[str, Array]:
+    return {f"{prefix}.{name}": as_array(p, name).copy() for name, p in model.named_parameters()}
+
+
+def record_steps(train: ModuleType, question: RecordSteps, tensors: Tensors) -> dict[str, Array]:
+    answer: dict[str, Array] = {}
+    calls, rates, moved = [], [], []
+    with precision(question.precision):
+        model, config, batches = stand_in(question), train.TrainConfig(**question.train), batches_of(train, tensors)
+        optimizer = RecordingOptimizer(model.parameters(), lr=float(config.lr))
+        names = [name for name, _ in model.named_parameters()]
+        for step, batch in enumerate(batches):
+            optimizer.rates.clear()
+            optimizer.gradients.clear()
+            before = [p.detach().clone() for p in model.parameters()]
+            train.train_step(model, optimizer, batch, config, step)
+            calls.append(len(optimizer.rates))
+            rates.append(optimizer.rates[0] if optimizer.rates else 0.0)
+            moved.append(sum(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True)))
+            if optimizer.gradients:
+                for name, gradient in zip(names, optimizer.gradients[0], strict=False):
+                    if gradient is not None:
+                        answer[f"grad.{step}.{name}"] = as_array(gradient, f"the gradient of {name}")
+    return answer | {"calls": np.array(calls), "lr": np.array(rates), "moved": np.array(moved)}
+
+
+def loss(package: Any, question: Loss, tensors: Tensors) -> dict[str, Array]:
+    model_module, train = package.module("model"), package.module("train")
+    tokens, targets, labels = (torch.from_numpy(tensors[name]) for name in ("tokens", "targets", "labels"))
+    answer: dict[str, Array] = {}
+    with precision(question.precision):
+        model = weighted_model(model_module, question)
+        parts = train.loss_fn(model, train.Batch(tokens, targets, labels), question.class_weight)
+        if not isinstance(parts, tuple) or len(parts) != 3:
+            raise ContractError(f"loss_fn returned {_describe(parts)}; expected (total, lm_loss, class_loss)")
+        for name, part in zip(("total", "lm", "class"), parts, strict=True):
+            if part is not None:
+                answer[name] = np.array(as_scalar(part, f"the {name} loss"))
+        class_loss = parts[2]
+        if isinstance(class_loss, Tensor) and class_loss.requires_grad:
+            for name, size in named_gradients(model, class_loss).items():
+                answer[f"grad.{name}"] = np.array(size)
+        with torch.no_grad():
+            logits, class_logits = pair(model(tokens, classify=True), "forward(tokens, classify=True)")
+    answer["logits"] = as_array(logits, "the logits")
+    answer["class_logits"] = as_array(class_logits, "the class logits")
+    return answer
+
+
+def evaluate(package: Any, question: Evaluate, tensors: Tensors) -> dict[str, Array]:
+    model_module, train = package.module("model"), package.module("train")
+    answer: dict[str, Array] = {}
+    with precision(question.precision):
+        model = weighted_model(model_module, question)
+        batches = batches_of(train, tensors)
+        with torch.no_grad():
+            outputs = [pair(model(batch.tokens, classify=True), "forward(tokens, classify=True)") for batch in batches]
+        model.train(question.training)
+        for parameter in model.parameters():
+            parameter.grad = torch.full_like(parameter, 0.25)
+        answer |= _state(model, "before")
+        report = train.evaluate(model, batches)
+        answer |= _state(model, "after")
+    answer["lm_loss"] = np.array(as_scalar(field(report, "lm_loss", "evaluate"), "lm_loss"))
+    accuracy = field(report, "class_accuracy", "evaluate")
+    if accuracy is not None:
+        answer["class_accuracy"] = np.array(as_scalar(accuracy, "class_accuracy"))
+    answer["logits"] = np.stack([as_array(logits, "the logits") for logits, _ in outputs])
+    answer["class_logits"] = np.stack([as_array(logits, "the class logits") for _, logits in outputs])
+    return answer
+
+
+def _state(model: nn.Module, prefix: str) -> dict[str, Array]:
+    state = {f"{prefix}.param.{n}": as_array(p, n).copy() for n, p in model.named_parameters()}
+    state |= {
+        f"{prefix}.grad.{n}": as_array(p.grad, n).copy() for n, p in model.named_parameters() if p.grad is not None
+    }
+    state[f"{prefix}.mode"] = np.array([module.training for module in model.modules()])
+    state[f"{prefix}.rng"] = torch.get_rng_state().numpy().copy()
+    return state
+
+
+def fit(package: Any, question: Fit, tensors: Tensors) -> dict[str, Array]:
+    model_module, train = package.module("model"), package.module("train")
+    seed_all(question.seed)
+    model = new_model(model_module, question.config).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=question.lr, weight_decay=0.0)
+    losses = []
+    for batch in batches_of(train, tensors):
+        optimizer.zero_grad()
+        total, _, _ = train.loss_fn(model, batch, question.class_weight)
+        total.backward()
+        optimizer.step()
+        losses.append(float(total))
+    model.eval()
+    with torch.no_grad():
+        held_out = torch.from_numpy(tensors["held_out"])  # (M, B, T)
+        outputs = [pair(model(tokens, classify=True), "forward(tokens, classify=True)")[1] for tokens in held_out]
+    return {
+        "losses": np.array(losses),
+        "class_logits": np.stack([as_array(logits, "the class logits") for logits in outputs]),
+    }
+
+
+def own_run(package: Any, question: OwnRun, _: Tensors) -> dict[str, Array]:
+    model_module, train = package.module("model"), package.module("train")
+    train.seed_everything(question.seed)
+    model = new_model(model_module, question.config)
+    history = train.train(model, train.TrainConfig(**question.train))
+    return {"losses": np.array([as_scalar(field(record, "loss", "train"), "loss") for record in history])}
+
+
+def seed_all(seed: int) -> None:
+    """Seed every generator a model may draw from."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)

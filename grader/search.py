@@ -1,0 +1,118 @@
+"""Drive a check by hypothesis: draw cases from a seed, and shrink the first one that fails.
+
+Hypothesis is given nothing but the seed: no database, no files, and none of the constants it collects from
+the source code at hand, so that the same seed draws the same cases on every machine.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import hypothesis
+from hypothesis import HealthCheck, Phase
+from hypothesis.errors import HypothesisWarning
+from hypothesis.internal.conjecture import providers
+from hypothesis.strategies import SearchStrategy
+
+from grader.checks.check import Counterexample, case_key
+from grader.oracle import PackageDied, PackageHung, PackageRaised, Trouble
+
+SHRINK_BUDGET: Final = 60  # cases asked while shrinking; the smallest found by then is reported
+
+Failure = Counterexample | Trouble
+
+
+class _Stop(BaseException):
+    """Leaves hypothesis at once: shrinking would cost a worker, or a deadline, for every case."""
+
+    def __init__(self, case: object, failure: Failure) -> None:
+        super().__init__()
+        self.case = case
+        self.failure = failure
+
+
+@dataclass(slots=True)
+class Search:
+    """What a search found.
+
+    Attributes:
+        case: the smallest failing case, or the last one that passed.
+        failure: how that case fails, None if no case does.
+        asked: how many different cases were asked.
+    """
+
+    case: Any = None
+    failure: Failure | None = None
+    asked: int = 0
+    _verdicts: dict[bytes, Failure | None] = field(default_factory=dict)
+
+    def verdict(self, case: object, ask: Callable[[object], None]) -> Failure | None:
+        """How ``case`` fails. A case is asked once: hypothesis sees a property that never wavers."""
+        key = case_key(case)
+        if key not in self._verdicts:
+            if self.failure is not None and self.asked >= self._limit:
+                return None
+            self.asked += 1
+            self._verdicts[key] = _outcome(ask, case)
+        return self._verdicts[key]
+
+    _limit: int = 0
+
+
+def search(cases: SearchStrategy[Any], ask: Callable[[Any], None], *, seed: int, examples: int) -> Search:
+    """Ask up to ``examples`` cases; shrink the first that fails."""
+    found = Search()
+
+    def property_(case: Any) -> None:
+        failure = found.verdict(case, ask)
+        if failure is None:
+            if found.failure is None:
+                found.case = case
+            return
+        if found.failure is None:
+            found._limit = found.asked + SHRINK_BUDGET
+        found.case, found.failure = case, failure
+        if isinstance(failure, PackageDied | PackageHung) or _unbuilt(failure):
+            raise _Stop(case, failure)
+        raise failure
+
+    settings = hypothesis.settings(
+        max_examples=examples,
+        database=None,
+        deadline=None,
+        derandomize=False,
+        print_blob=False,
+        report_multiple_bugs=False,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    run = hypothesis.seed(seed)(settings(hypothesis.given(cases)(property_)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HypothesisWarning)
+        try:
+            run()
+        except _Stop as stop:
+            found.case, found.failure = stop.case, stop.failure
+        except (Counterexample, Trouble) as failure:
+            found.failure = failure
+    return found
+
+
+def _outcome(ask: Callable[[object], None], case: object) -> Failure | None:
+    try:
+        ask(case)
+    except (Counterexample, Trouble) as failure:
+        return failure
+    return None
+
+
+def _unbuilt(failure: Failure) -> bool:
+    return isinstance(failure, PackageRaised) and failure.is_a("NotImplementedError")
+
+
+def _no_local_constants() -> providers.Constants:
+    return providers.Constants()
+
+
+providers._get_local_constants = _no_local_constants

@@ -1,0 +1,95 @@
+"""What hypothesis draws the cases from: small models whose sizes are all different, tokens, and how to cut them."""
+
+from typing import Final
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+from msgspec import Struct
+
+from grader.sandbox.questions import Settings, Weights
+from grader.sandbox.wire import Array
+from grader.seeds import Seeds
+
+WIDTHS: Final = (4, 6, 8)  # d_model
+VOCABULARIES: Final = (3, 5, 7, 9, 11)  # never a width, some below and some above each of them
+WEIGHT_DRAWS: Final = 1 << 16
+
+TokenMatrix = tuple[tuple[int, ...], ...]
+
+
+class ModelCase(Struct, frozen=True, kw_only=True):
+    """A model, which of the grade's weights it gets, and one batch of tokens (B, T)."""
+
+    d_model: int
+    vocab_size: int
+    n_layer: int
+    block_size: int
+    weights: int
+    tokens: TokenMatrix
+
+    @property
+    def config(self) -> Settings:
+        """GPTConfig fields."""
+        return {
+            "vocab_size": self.vocab_size,
+            "block_size": self.block_size,
+            "n_layer": self.n_layer,
+            "d_model": self.d_model,
+        }
+
+    @property
+    def length(self) -> int:
+        """T."""
+        return len(self.tokens[0])
+
+    def token_array(self) -> Array:
+        """int64 (B, T)."""
+        return np.array(self.tokens, dtype=np.int64)
+
+    def seeded(self, seeds: Seeds, *, query_scale: float = 1.0, scale: float = 0.5) -> Weights:
+        """The weights of this case in this grade."""
+        return Weights(seeds.derive("weights", self.weights), scale, query_scale)
+
+
+@st.composite
+def model_cases(
+    draw: DrawFn,
+    *,
+    layers: tuple[int, ...] = (1, 2),
+    lengths: tuple[int, int] = (2, 7),
+    rows: tuple[int, int] = (1, 3),
+    spare: int = 2,
+    distinct: bool = False,
+) -> ModelCase:
+    """Cases whose sizes are pairwise different where it matters (B and T, V and C).
+
+    Args:
+        lengths: smallest and largest T.
+        spare: how much block_size may exceed T.
+        distinct: all tokens of a row are different.
+    """
+    length = draw(st.integers(*lengths))
+    batch = draw(st.integers(*rows).filter(lambda n: n != length or rows[0] == rows[1]))
+    vocabulary = draw(st.sampled_from([v for v in VOCABULARIES if v >= length or not distinct]))
+    if distinct:
+        row: SearchStrategy[tuple[int, ...]] = st.permutations(range(vocabulary)).map(lambda p: tuple(p[:length]))
+    else:
+        row = st.tuples(*[st.integers(0, vocabulary - 1)] * length)
+    return ModelCase(
+        d_model=draw(st.sampled_from(WIDTHS)),
+        vocab_size=vocabulary,
+        n_layer=draw(st.sampled_from(layers)),
+        block_size=length + draw(st.integers(0, spare)),
+        weights=draw(st.integers(0, WEIGHT_DRAWS - 1)),
+        tokens=tuple(draw(row) for _ in range(batch)),
+    )
+
+
+@st.composite
+def chunkings(draw: DrawFn, length: int) -> tuple[int, ...]:
+    """Sizes of at least one token that add up to ``length``."""
+    sizes: list[int] = []
+    while (left := length - sum(sizes)) > 0:
+        sizes.append(draw(st.integers(1, left)))
+    return tuple(sizes)

@@ -1,0 +1,87 @@
+"""A submission as data: the source files of a directory, read once, never followed elsewhere, never run here."""
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from grader.errors import UsageError
+
+MAX_FILES: Final = 64
+MAX_FILE_BYTES: Final = 512 * 1024
+REQUIRED: Final = ("model.py", "train.py")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What was handed in.
+
+    Attributes:
+        files: source text by file name; a required file that could not be read says so when imported.
+        notes: what was left out, and why.
+    """
+
+    name: str
+    files: dict[str, str]
+    sha256: str
+    notes: tuple[str, ...]
+
+
+def read_submission(directory: Path) -> Submission:
+    """Read the ``.py`` files of ``directory``.
+
+    Raises:
+        UsageError: there is no such directory, or no model.py in it.
+    """
+    expected = "expected a directory that holds model.py and train.py"
+    if not directory.is_dir():
+        raise UsageError(f"no such directory: {str(directory)!r}; {expected}")
+    names = sorted(entry for entry in os.listdir(directory) if entry.endswith(".py"))
+    if "model.py" not in names:
+        raise UsageError(f"no model.py in {str(directory)!r}; {expected}")
+    files: dict[str, str] = {}
+    notes: list[str] = []
+    for name in names:
+        if name.startswith("test_") or name == "conftest.py":
+            continue
+        try:
+            if len(files) >= MAX_FILES:
+                raise _Refused(f"there are more than {MAX_FILES} files")
+            files[name] = _read_source(directory / name)
+        except _Refused as reason:
+            notes.append(f"{name} was not read: {reason}")
+    digest = hashlib.sha256()
+    for name, text in files.items():
+        digest.update(f"{name}\0{len(text.encode())}\0".encode())
+        digest.update(text.encode())
+    for name in REQUIRED:
+        if name not in files:
+            reason = next((note for note in notes if note.startswith(f"{name} ")), f"there is no {name}")
+            files[name] = f"raise ImportError({reason!r})\n"
+    return Submission(
+        name=directory.resolve().name or "candidate", files=files, sha256=digest.hexdigest(), notes=tuple(notes)
+    )
+
+
+class _Refused(Exception):
+    """A file that is not taken, and why."""
+
+
+def _read_source(path: Path) -> str:
+    try:
+        # Non-blocking: opening a pipe would wait for a writer that never comes.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise _Refused("it is a symbolic link" if path.is_symlink() else str(error.strerror)) from None
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _Refused("it is not a regular file")
+        data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise _Refused(f"it is larger than {MAX_FILE_BYTES // 1024} KiB")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _Refused(f"it is not UTF-8 text (byte {error.start})") from None

@@ -1,0 +1,1 @@
+"""Bugs as edits: source text in, source text out."""

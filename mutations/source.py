@@ -1,0 +1,137 @@
+"""A source text with its syntax tree: nodes are found in the tree, and edited in the text.
+
+The text is never printed back from the tree, so whatever an edit does not cover keeps its comments and its layout.
+"""
+
+from collections.abc import Sequence
+
+import libcst as cst
+from libcst import matchers as m
+from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper, ParentNodeProvider
+
+from mutations.edit import Edit
+from mutations.errors import SiteError
+
+Scope = cst.FunctionDef | cst.Module
+
+
+class Source:
+    """One file to be mutated."""
+
+    def __init__(self, file: str, text: str) -> None:
+        wrapper = MetadataWrapper(cst.parse_module(text))
+        self.file = file
+        self.module = wrapper.module
+        self._bytes = text.encode()
+        self._spans = wrapper.resolve(ByteSpanPositionProvider)
+        self._parents = wrapper.resolve(ParentNodeProvider)
+
+    def find(self, matcher: m.BaseMatcherNode, within: cst.CSTNode | None = None) -> Sequence[cst.CSTNode]:
+        """Every node that matches, in the order of the text."""
+        return sorted(m.findall(within or self.module, matcher), key=self.span)
+
+    def parent(self, node: cst.CSTNode) -> cst.CSTNode:
+        """The node around a node; the module has none."""
+        return self._parents[node]
+
+    def scope(self, node: cst.CSTNode) -> Scope:
+        """The innermost function around a node, or the module."""
+        while not isinstance(node, Scope):
+            node = self.parent(node)
+        return node
+
+    def siblings(self, statement: cst.CSTNode) -> Sequence[cst.CSTNode]:
+        """The statements of the block around a statement, itself among them."""
+        block = self.parent(statement)
+        return block.body if isinstance(block, cst.IndentedBlock | cst.Module) else [statement]
+
+    def span(self, node: cst.CSTNode) -> tuple[int, int]:
+        """The bytes of a node, decorators included, without the whitespace, parentheses and comments around it."""
+        span = self._spans[node]
+        start, end = span.start, span.start + span.length
+        if isinstance(node, cst.FunctionDef | cst.ClassDef) and node.decorators:
+            start = self._spans[node.decorators[0]].start
+        return start, end
+
+    def code(self, node: cst.CSTNode) -> str:
+        """The text of a node as it stands in the file."""
+        return self.code_between(*self.span(node))
+
+    def code_between(self, start: int, end: int) -> str:
+        """The text of bytes [start, end)."""
+        return self._bytes[start:end].decode()
+
+    def replace(self, node: cst.CSTNode, after: str) -> Edit:
+        """Put other text in the place of a node."""
+        return self.replace_span(*self.span(node), after)
+
+    def replace_within(self, node: cst.CSTNode, part: cst.CSTNode, after: str) -> Edit:
+        """Replace a part, in an edit that shows the whole node."""
+        (start, end), (part_start, part_end) = self.span(node), self.span(part)
+        return self.replace(node, self.code_between(start, part_start) + after + self.code_between(part_end, end))
+
+    def replace_span(self, start: int, end: int, after: str) -> Edit:
+        """Put other text in the place of bytes [start, end)."""
+        return Edit(self.file, start, end, self.code_between(start, end), after)
+
+    def remove(self, statement: cst.CSTNode) -> Edit:
+        """Delete a statement that has lines of its own, and the comments that belong to it, without a trace.
+
+        Blank lines beside it go too where they would be left doubled, or dangling at either end of a block.
+        """
+        if len(self.siblings(statement)) == 1:
+            raise SiteError(f"{self.code(statement)!r} is all that its block holds; empty the block instead")
+        start, end = self.span(statement)
+        start, end = self.line_start(start), self.block_end(start, end)
+        indent = self._indent(start)
+        while start and self._is_comment(above := self.line_start(start - 1)) and self._indent(above) == indent:
+            start = above
+        below = self._line(end)
+        if not below.strip() or self._indent(end) < indent:
+            while start and not self._line(above := self.line_start(start - 1)).strip():
+                start = above
+        if start and self._indent(self.line_start(start - 1)) < indent:
+            while end < len(self._bytes) and not self._line(end).strip():
+                end = self.line_end(end)
+        return self.replace_span(start, end, "")
+
+    def line_start(self, position: int) -> int:
+        """Where the line that holds a position begins."""
+        return self._bytes.rfind(b"\n", 0, position) + 1
+
+    def line_end(self, position: int) -> int:
+        """Where the line that holds a position ends, its newline included."""
+        newline = self._bytes.find(b"\n", position)
+        return len(self._bytes) if newline < 0 else newline + 1
+
+    def block_end(self, start: int, end: int) -> int:
+        """Where the lines of a statement end, with the comments that trail inside its block."""
+        indent = self._indent(self.line_start(start))
+        end = position = self.line_end(end)
+        while position < len(self._bytes):
+            if self._line(position).strip():
+                if not self._is_comment(position) or self._indent(position) <= indent:
+                    break
+                end = self.line_end(position)
+            position = self.line_end(position)
+        return end
+
+    def body_start(self, position: int, floor: int) -> int:
+        """Where the blank and comment lines right above a position begin, but not before `floor`."""
+        start = self.line_start(position)
+        while start > floor:
+            above = self.line_start(start - 1)
+            if above < floor or (self._line(above).strip() and not self._is_comment(above)):
+                break
+            start = above
+        return start
+
+    def _line(self, start: int) -> bytes:
+        return self._bytes[start : self.line_end(start)]
+
+    def _indent(self, start: int) -> int:
+        line = self._line(start)
+        return len(line) - len(line.lstrip())
+
+    def _is_comment(self, start: int) -> bool:
+        return self._line(start).lstrip().startswith(b"#")

@@ -1,0 +1,64 @@
+"""Functions taken out of a text: their bodies, or they themselves."""
+
+from difflib import get_close_matches
+
+import libcst as cst
+from libcst import matchers as m
+
+from mutations.edit import Edit
+from mutations.errors import UnknownDefinitionError
+from mutations.source import Source
+
+
+def empty(source: Source, name: str) -> Edit:
+    """The function raises NotImplementedError; its decorators, signature and docstring stay, comments inside go.
+
+    Args:
+        name: qualified, as in `GPT.forward`.
+    """
+    function = _definition(source, name)
+    stub = f'raise NotImplementedError("{name} is yours to build")'
+    if isinstance(function.body, cst.SimpleStatementSuite):
+        return source.replace(function.body, stub)
+    first, *rest = function.body.body
+    body_start, end = source.span(function.body)
+    indent = source.code_between(source.line_start(body_start), body_start)
+    end = source.block_end(source.span(function)[0], end)
+    if not _is_docstring(first):
+        start = source.body_start(body_start, floor=source.span(function)[0])
+    else:
+        docstring_end = source.line_end(source.span(first)[1])
+        start = source.body_start(source.span(rest[0])[0], floor=docstring_end) if rest else docstring_end
+    return source.replace_span(start, end, f"{indent}{stub}\n")
+
+
+def remove(source: Source, name: str) -> Edit:
+    """The function, or method, is gone, with its decorators and the comments right above it."""
+    return source.remove(_definition(source, name))
+
+
+def _definition(source: Source, name: str) -> cst.FunctionDef:
+    """The one function of that qualified name."""
+    functions = source.find(m.FunctionDef())
+    names = [_qualified_name(source, function) for function in functions]
+    found = names.count(name)
+    if found == 0:
+        near = get_close_matches(name, names, n=1)
+        advice = f"did you mean {near[0]!r}?" if near else f"expected one of {sorted(set(names))!r}"
+        raise UnknownDefinitionError(f"name={name!r} is not a function of {source.file}; {advice}")
+    if found > 1:
+        raise UnknownDefinitionError(f"name={name!r} has {found} definitions in {source.file}, expected 1")
+    return cst.ensure_type(functions[names.index(name)], cst.FunctionDef)
+
+
+def _qualified_name(source: Source, node: cst.CSTNode) -> str:
+    parts: list[str] = []
+    while not isinstance(node, cst.Module):
+        if isinstance(node, cst.FunctionDef | cst.ClassDef):
+            parts.insert(0, node.name.value)
+        node = source.parent(node)
+    return ".".join(parts)
+
+
+def _is_docstring(statement: cst.CSTNode) -> bool:
+    return m.matches(statement, m.SimpleStatementLine(body=[m.Expr(m.SimpleString() | m.ConcatenatedString())]))

@@ -1,0 +1,162 @@
+"""The built-in starter is what the engine makes of the reference, and tells nothing of how it was made."""
+
+import ast
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mutations import builtin
+from mutations.edit import Edit, splice
+from mutations.errors import SiteError
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = {file: (ROOT / "reference" / file).read_text(encoding="utf-8") for file in builtin.FILES}
+STARTER = {file: (ROOT / "candidate" / file).read_text(encoding="utf-8") for file in builtin.FILES}
+KEY = json.loads((ROOT / "reference" / "key.json").read_text(encoding="utf-8"))
+ITEMS = ["masking", "position", "projection", "training-step", "kv-cache", "classifier"]
+
+
+def entries(item):
+    return [Edit.from_dict(entry) for entry in (*KEY["bugs"], *KEY["stubs"]) if entry["item"] == item]
+
+
+def run_visible_tests(folder):
+    """The names of the visible tests that pass in a folder, and of those that fail."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rA", "--tb=no", "test_visible.py"]
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # two that wait for each other on a busy machine take minutes
+    ran = subprocess.run(command, cwd=folder, env=one_thread, capture_output=True, text=True, check=False, timeout=120)
+    outcomes = re.findall(r"^(PASSED|FAILED) test_visible\.py::(\w+)", ran.stdout, flags=re.MULTILINE)
+    passed, failed = ({name for got, name in outcomes if got == outcome} for outcome in ("PASSED", "FAILED"))
+    return passed, failed
+
+
+def test_the_committed_files_are_not_stale():
+    stale = builtin.stale_files(builtin.generated_files(ROOT))
+
+    assert stale == [], "run python -m mutations.builtin"
+
+
+def test_the_command_writes_what_is_stale_and_then_finds_nothing(tmp_path, monkeypatch):
+    shutil.copytree(ROOT / "reference", tmp_path / "reference")
+    (tmp_path / "candidate").mkdir()
+    (tmp_path / "reference" / "key.json").write_text("{}", encoding="utf-8")
+    monkeypatch.setattr(builtin, "ROOT", tmp_path)
+    run = CliRunner().invoke
+    before, wrote, after = run(builtin.main, ["--check"]), run(builtin.main), run(builtin.main, ["--check"])
+
+    assert (before.exit_code, wrote.exit_code, after.exit_code) == (1, 0, 0)
+    assert "stale: reference/key.json" in before.output
+    assert "written: candidate/model.py" in wrote.output
+    assert STARTER["train.py"] == (tmp_path / "candidate" / "train.py").read_text(encoding="utf-8")
+
+
+def test_a_bug_without_exactly_one_site_is_refused():
+    with pytest.raises(SiteError, match=r"'mask-peeks-one-ahead' has 0 sites in model\.py, expected 1"):
+        builtin.make_key({**REFERENCE, "model.py": STARTER["model.py"]})
+
+
+def test_the_key_has_one_bug_for_each_bug_item_and_stubs_for_each_extension():
+    assert ITEMS[:4] == [bug["item"] for bug in KEY["bugs"]]
+    assert set(ITEMS[4:]) == {stub["item"] for stub in KEY["stubs"]}
+    assert KEY["format"] == 1
+    assert all(len(bug["hints"]) == 3 for bug in KEY["bugs"])
+
+
+@pytest.mark.parametrize(
+    "chosen", list(itertools.product([False, True], repeat=6)), ids=lambda c: "".join("01"[x] for x in c)
+)
+def test_every_subset_of_bugs_and_stubs_composes_and_compiles(chosen):
+    edits = [edit for item, wanted in zip(ITEMS, chosen, strict=True) if wanted for edit in entries(item)]
+    for file, text in REFERENCE.items():
+        here = [edit for edit in edits if edit.file == file]
+        spliced = splice(text, here)
+        compile(spliced, file, "exec")
+
+        assert bool(here) == (spliced != text)
+
+
+def test_all_of_them_make_the_starter():
+    edits = [edit for item in ITEMS for edit in entries(item)]
+
+    assert {f: splice(t, [e for e in edits if e.file == f]) for f, t in REFERENCE.items()} == STARTER
+
+
+@pytest.mark.parametrize("file", builtin.FILES)
+def test_the_starter_knows_nothing_of_past_or_offset(file):
+    assert not re.search(r"past|offset", STARTER[file], flags=re.IGNORECASE)
+
+
+def test_the_starter_speaks_of_a_cache_only_where_the_contract_does():
+    model = ast.parse(STARTER["model.py"])
+    contract = {"KVCache", "forward_incremental", "generate"}
+    lines = {
+        line
+        for node in ast.walk(model)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name in contract
+        for line in range(node.lineno, (node.end_lineno or 0) + 1)
+    }
+    speaking = {n for n, line in enumerate(STARTER["model.py"].splitlines(), 1) if "cache" in line.lower()}
+
+    assert speaking <= lines
+
+
+def test_helpers_of_an_extension_are_gone_and_the_contract_stays():
+    defined = {
+        f"{top.name}.{node.name}"
+        for top in ast.parse(STARTER["model.py"]).body
+        if isinstance(top, ast.ClassDef)
+        for node in top.body
+        if isinstance(node, ast.FunctionDef)
+    }
+
+    assert {"SimpleSelfAttention.forward_incremental", "Block.forward_incremental"}.isdisjoint(defined)
+    assert {"GPT.forward", "GPT.forward_incremental", "GPT.generate"} <= defined
+
+
+def test_the_only_lines_of_its_own_are_the_bugs_and_the_stubs():
+    bugs = [bug["after"] for bug in KEY["bugs"] if bug["after"]]
+    for file, text in STARTER.items():
+        own = set(text.splitlines()) - set(REFERENCE[file].splitlines())
+
+        assert all("raise NotImplementedError(" in line or any(bug in line for bug in bugs) for line in own)
+
+
+def test_the_starter_is_clean_under_ruff():
+    pytest.importorskip("ruff")
+    for command in (["check", "--quiet"], ["format", "--check", "--quiet"]):
+        ran = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--no-cache", "candidate"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+        assert (ran.returncode, ran.stdout) == (0, "")
+
+
+def test_every_visible_test_passes_on_the_reference(tmp_path):
+    for file in (*(ROOT / "reference" / name for name in builtin.FILES), ROOT / "candidate" / "test_visible.py"):
+        shutil.copy(file, tmp_path)
+    passed, failed = run_visible_tests(tmp_path)
+
+    assert set() == failed
+    assert len(passed) > 10
+
+
+def test_some_visible_tests_pass_on_the_starter_and_some_fail(tmp_path):
+    for name in (*builtin.FILES, "test_visible.py"):
+        shutil.copy(ROOT / "candidate" / name, tmp_path)
+    passed, failed = run_visible_tests(tmp_path)
+
+    assert "test_a_forward_pass_gives_finite_scores_for_every_position" in passed
+    assert {"test_training_lowers_the_loss", "test_generation_is_the_same_with_and_without_a_cache"} <= failed

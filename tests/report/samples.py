@@ -1,0 +1,406 @@
+"""Results made by hand: from hopeless to perfect, and one in which every text attacks its reader."""
+
+import math
+from typing import Any
+
+from msgspec.structs import fields, replace
+
+from grader.record import (
+    Audience,
+    CandidateInfo,
+    CheckResult,
+    Counterexample,
+    Curve,
+    Divergence,
+    Environment,
+    ExerciseInfo,
+    Exhibits,
+    FlopsExhibit,
+    FollowUp,
+    Frozen,
+    Hidden,
+    InfluenceExhibit,
+    Isolation,
+    ItemResult,
+    Lane,
+    Outcome,
+    Result,
+    Role,
+    Status,
+    TokenGrid,
+    TrainingExhibit,
+)
+
+CANARY = "canary-of-the-hidden-reference"
+SEED = 918273645
+
+ATTACK = (
+    "<script>alert(1)</script>\"'></pre></style><img src=x onerror=alert(2)> {{ 7*7 }} $\\frac{1}{0}$ "
+    "\x1b[31mred\x1b[0m \x1b]8;;file:///etc\x07link\x1b]8;;\x07 \x00\x07\x9b2J\u202egnp.exe\u2066\ud800 "
+    "NaN Infinity -0.0 漢字漢字 javascript:alert(3) " + "x" * 300 + "\r\nline two\n\n\tline three"
+)
+
+SNIPPET = """\
+import torch
+from model import GPT, GPTConfig
+
+torch.manual_seed(0)
+model = GPT(GPTConfig(vocab_size=7, block_size=4, n_layer=1, d_model=5)).eval()
+for p in model.parameters():
+    torch.nn.init.normal_(p, std=0.5)
+a, b = torch.tensor([[3, 1, 4]]), torch.tensor([[3, 1, 5]])  # they differ at position 2 alone
+print((model(a) - model(b)).abs().amax(-1))  # positions 0 and 1 must be exactly 0
+"""
+
+
+def case(**changes: Any) -> Counterexample:
+    plain = Counterexample(
+        claim="Changing the token at position 2 leaves the logits at positions 0 and 1 as they were, bit for bit.",
+        seen="The logits at position 0 moved by up to 0.318, those at position 1 by up to 0.274.",
+        config={"vocab_size": 7, "block_size": 4, "n_layer": 1, "d_model": 5, "position": "learned"},
+        grid=TokenGrid(tokens=((3, 1, 4), (0, 6, 2)), changed=((0, 2),), moved=((0, 0), (0, 1), (0, 2))),
+        snippet=SNIPPET,
+        hidden=Hidden(expected=f"tensor([0.4181, -1.2092, 0.0377])  # {CANARY}", note="Row 0, position 0."),
+    )
+    return replace(plain, **changes)
+
+
+def check(identifier: str, title: str, outcome: Outcome, score: float, most: float, **changes: Any) -> CheckResult:
+    plain = CheckResult(
+        id=identifier,
+        title=title,
+        outcome=outcome,
+        role=Role.EARNS,
+        score=score,
+        max_score=most,
+        seconds=0.42,
+        why="A model that sees the token it has to predict looks perfect in training and writes nonsense afterwards.",
+        usual_causes=(
+            "The mask is made and never applied to the scores.",
+            "The mask is applied after the softmax instead of before.",
+        ),
+        examples=37,
+    )
+    return replace(plain, **changes)
+
+
+def starter() -> Result:
+    """Nothing fixed, nothing built."""
+    return _result(_items(0), 0, ("attention-mask-dropped", "position-not-added", "head-width", "no-optimizer-step"))
+
+
+def half_done() -> Result:
+    """Some of everything that can come out, exhibits and follow-ups too."""
+    return _result(_items(1), 41.666, ("position-not-added",))
+
+
+def perfect() -> Result:
+    """Full marks."""
+    return _result(_items(2), 100, ())
+
+
+def bare() -> Result:
+    """The least that a result can hold."""
+    full = perfect()
+    candidate = replace(full.candidate, files=(), notes=())
+    return replace(
+        full,
+        items=(),
+        followups=(),
+        remaining_bugs=None,
+        exhibits=Exhibits(),
+        candidate=candidate,
+        score=0,
+        max_score=0,
+    )
+
+
+def hostile() -> Result:
+    """The half-done result with an attack in every text."""
+    attacked: Result = _attacked(half_done())
+    flood = replace(attacked.items[0].checks[0], output="<b>" * 300_000)
+    first = replace(attacked.items[0], checks=(flood, *attacked.items[0].checks[1:]))
+    return replace(attacked, items=(first, *attacked.items[1:]))
+
+
+def _attacked(value: Any) -> Any:
+    match value:
+        case Outcome() | Status() | Lane() | Role() | Audience():
+            return value
+        case Hidden():
+            return replace(value, expected=CANARY + ATTACK, note=ATTACK)
+        case Frozen():
+            return replace(value, **{field.name: _attacked(getattr(value, field.name)) for field in fields(value)})
+        case str():
+            return ATTACK
+        case tuple():
+            return tuple(_attacked(entry) for entry in value)
+        case dict():
+            return {_attacked(key): _attacked(entry) for key, entry in value.items()}
+    return value
+
+
+def _items(progress: int) -> tuple[ItemResult, ...]:
+    return (
+        _masking(progress),
+        _position(progress),
+        _projection(progress),
+        _training(progress),
+        _cache(progress),
+        _classifier(progress),
+    )
+
+
+def _masking(progress: int) -> ItemResult:
+    passed = progress == 2
+    outcome = Outcome.PASSED if passed else Outcome.FAILED
+    return ItemResult(
+        id="masking",
+        title="Attention masking",
+        status=Status.FIXED if passed else Status.PARTLY if progress else Status.NOT_FIXED,
+        score=(0, 6, 15)[progress],
+        max_score=15,
+        lane=Lane.BITWISE if passed else Lane.BEHAVIOUR,
+        summary="Logits see nothing of the future."
+        if passed
+        else "Logits at a position change when later tokens change.",
+        checks=(
+            check(
+                "future-tokens-do-not-reach-the-past",
+                "Changing a later token leaves earlier logits alone",
+                outcome,
+                9.0 * passed,
+                9,
+                counterexample=None if passed else case(),
+                output="" if passed else "attn torch.Size([2, 3, 3])\n",
+            ),
+            check(
+                "past-tokens-reach-the-present",
+                "Every earlier token can move the logits",
+                Outcome.PASSED,
+                0,
+                4,
+                role=Role.GUARD,
+            ),
+            check("masking-bits", "Identical to the solution, bit for bit", outcome, 1.0 * passed, 1, role=Role.EXACT),
+            check("large-scores", "Large scores stay finite and causal", Outcome.PASSED if progress else outcome, 5, 5),
+        ),
+    )
+
+
+def _position(progress: int) -> ItemResult:
+    passed = progress == 2
+    return ItemResult(
+        id="position",
+        title="Positional addition",
+        status=Status.FIXED if passed else Status.NOT_FIXED,
+        score=15.0 * passed,
+        max_score=15,
+        lane=Lane.FLOAT64 if passed else None,
+        summary="Where a token stands makes a difference." if passed else "Where a token stands makes no difference.",
+        checks=(
+            check(
+                "same-token-differs-by-position",
+                "The same token at two positions gives two different rows of logits",
+                Outcome.PASSED if passed else Outcome.FAILED,
+                15.0 * passed,
+                15,
+                counterexample=None
+                if passed
+                else case(seen="Rows 0 and 1 are equal:\n 0.4181 -1.2092\n 0.4181 -1.2092"),
+            ),
+        ),
+    )
+
+
+def _projection(progress: int) -> ItemResult:
+    return ItemResult(
+        id="projection",
+        title="Output projection",
+        status=Status.FIXED if progress else Status.NOT_FIXED,
+        score=15.0 * (progress > 0),
+        max_score=15,
+        lane=Lane.BITWISE if progress else Lane.BEHAVIOUR,
+        summary="Logits have one entry for each entry of the vocabulary."
+        if progress
+        else "Logits have the wrong width.",
+        checks=(
+            check(
+                "logits-are-vocabulary-wide",
+                "Logits have shape (B, T, V)",
+                Outcome.PASSED if progress else Outcome.BROKEN,
+                15.0 * (progress > 0),
+                15,
+                message="" if progress else "The forward raised RuntimeError.",
+                counterexample=None if progress else case(grid=None, snippet=None, traceback=TRACEBACK),
+            ),
+        ),
+    )
+
+
+def _training(progress: int) -> ItemResult:
+    return ItemResult(
+        id="training-step",
+        title="Training step",
+        status=(Status.NOT_FIXED, Status.NOT_JUDGED, Status.FIXED)[progress],
+        score=(0, 0, 15)[progress],
+        max_score=15,
+        lane=(Lane.BEHAVIOUR, None, Lane.FLOAT32)[progress],
+        summary=("No parameter moves.", "The machine ran out of memory.", "Every step is the right one.")[progress],
+        checks=(
+            check(
+                "every-parameter-moves",
+                "Every parameter moves in one step",
+                (Outcome.FAILED, Outcome.NOT_JUDGED, Outcome.PASSED)[progress],
+                (0, 0, 15)[progress],
+                15,
+                message=("0 of 12 parameters moved.", "Could not start a worker: out of memory.", "")[progress],
+            ),
+        ),
+    )
+
+
+def _cache(progress: int) -> ItemResult:
+    passed = progress == 2
+    return ItemResult(
+        id="kv-cache",
+        title="Extension: key/value cache and incremental decoding",
+        status=Status.BUILT if passed else Status.NOT_BUILT,
+        score=20.0 * passed,
+        max_score=20,
+        lane=Lane.FLOAT64 if passed else None,
+        summary="Cached decoding equals the full forward." if passed else "Cached decoding is not there yet.",
+        checks=(
+            check(
+                "chunked-equals-full",
+                "Decoding in chunks equals the full forward, however the tokens are split",
+                Outcome.PASSED if passed else Outcome.TIMED_OUT,
+                20.0 * passed,
+                20,
+                message="" if passed else "No answer within 10 s.",
+            ),
+            check(
+                "hand-off",
+                "A cache handed to a fresh process goes on where it stopped",
+                Outcome.PASSED if passed else Outcome.BLOCKED,
+                0,
+                0,
+                blocked_by=() if passed else ("masking", "position"),
+                examples=1,
+            ),
+        ),
+    )
+
+
+def _classifier(progress: int) -> ItemResult:
+    built = progress > 0
+    return ItemResult(
+        id="classifier",
+        title="Extension: token classifier",
+        status=Status.BUILT if built else Status.NOT_BUILT,
+        score=20.0 * built,
+        max_score=20,
+        lane=Lane.BITWISE if built else None,
+        summary="Odd and even are told apart." if built else "There is no classifier head yet.",
+        checks=(
+            check(
+                "classifier-learns",
+                "The head learns odd and even, and a map drawn for this grade",
+                Outcome.PASSED if built else Outcome.BROKEN,
+                20.0 * built,
+                20,
+                message="" if built else "NotImplementedError: build me",
+            ),
+        ),
+    )
+
+
+TRACEBACK = """\
+Traceback (most recent call last):
+  File "model.py", line 91, in forward
+    logits = self.lm_head(self.ln_f(x)).view(tokens.shape[0], tokens.shape[1], self.config.vocab_size)
+RuntimeError: shape '[2, 3, 7]' is invalid for input of size 30
+"""
+
+
+def _influence(leaking: bool) -> InfluenceExhibit:
+    def entry(t: int, s: int, leak: bool) -> float:
+        if s > t and not leak:
+            return 0.0
+        return 0.0 if (t, s) == (5, 1) else 1.7 * math.exp(-0.9 * abs(t - s)) * (1 + 0.3 * math.sin(5 * t + 3 * s))
+
+    def matrix(leak: bool) -> tuple[tuple[float, ...], ...]:
+        return tuple(tuple(entry(t, s, leak) for s in range(8)) for t in range(8))
+
+    return InfluenceExhibit(tokens=(5, 0, 3, 9, 1, 7, 4, 2), candidate=matrix(leaking), reference=matrix(False))
+
+
+def _exhibits(leaking: bool) -> Exhibits:
+    steps = range(40)
+    right = tuple(2.2 * math.exp(-step / 12) + 1.1 + 0.06 * math.sin(7 * step) for step in steps)
+    wrong: tuple[float | None, ...] = tuple(3.3 + 0.08 * math.sin(7 * step) for step in steps)
+    return Exhibits(
+        influence=_influence(leaking),
+        training=TrainingExhibit(
+            candidate=Curve(
+                label="this candidate", losses=(*wrong[:30], None, None, *wrong[32:]) if leaking else right
+            ),
+            reference=Curve(label=f"the solution {CANARY}", losses=right),
+            variant=Curve(label=f"the solution without the optimizer step {CANARY}", losses=wrong) if leaking else None,
+            first_divergence=Divergence(
+                step=1, tensor=f"blocks.0.attn.query.weight {CANARY}", element=(2, 5), ulps=48213, actual="0.173205"
+            )
+            if leaking
+            else None,
+            note="The same batches, the same weights at the start.",
+        ),
+        flops=FlopsExhibit(
+            lengths=(1, 8, 16, 24, 31),
+            cached=(26_000, 27_000, 28_000, 29_000, 30_000),
+            full=(26_000, 210_000, 430_000, 660_000, 870_000),
+        ),
+    )
+
+
+def _result(items: tuple[ItemResult, ...], score: float, bugs: tuple[str, ...]) -> Result:
+    return Result(
+        exercise=ExerciseInfo(id="gpt", title="Four bugs in a small GPT, and two extensions"),
+        candidate=CandidateInfo(
+            name="ada-lovelace",
+            sha256="3f786850e387550fdab836ed7e6dc881de23001b4f1c2f3f0f2a9a4f7a1d2c0e",
+            files=("model.py", "train.py"),
+            notes=("weights.bin left out: only .py files are graded",),
+        ),
+        score=score,
+        max_score=100,
+        items=items,
+        followups=(
+            FollowUp(
+                id="ragged",
+                title="Batches of prompts of different lengths",
+                status=Status.NOT_BUILT,
+                score=0,
+                max_score=5,
+                checks=(
+                    check("ragged", "Padding changes nothing", Outcome.BROKEN, 0, 5, message="NotImplementedError"),
+                ),
+            ),
+        ),
+        remaining_bugs=bugs,
+        exhibits=_exhibits(leaking=bool(bugs)),
+        environment=Environment(
+            grader="0.1.0",
+            torch="2.13.0+cpu",
+            python="3.11.2",
+            platform="Linux 6.1 x86_64",
+            cpu="AMD EPYC 7B13",
+            threads=1,
+            seed=SEED,
+            isolation=Isolation(
+                mode="strict",
+                layers=("no network", "no file may be written outside the scratch folder", "at most 2 GB of memory"),
+                missing=("other processes are visible: this kernel has no process namespaces for ordinary users",),
+            ),
+        ),
+        seconds=41.3,
+    )

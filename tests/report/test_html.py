@@ -1,0 +1,223 @@
+"""The page is sound, self-contained and harmless, whatever is in the result."""
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from types import ModuleType
+
+import pytest
+from msgspec.structs import replace
+
+from grader.audience import for_audience
+from grader.record import Audience, Counterexample, Curve, Exhibits, InfluenceExhibit, Result, TrainingExhibit
+from grader.report import render_html
+from grader.report.html import MAX_BYTES
+
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+
+class Page(HTMLParser):
+    """Elements, ids and text of a page; notes every tag that does not close in order."""
+
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.misplaced: list[str] = []
+        self.text = ""
+        self.feed(markup)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = [name for name, _ in attrs]
+        if len(names) != len(set(names)):
+            self.misplaced.append(f"{tag}: an attribute twice")
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.misplaced.append(f"</{tag}>")
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+
+    def tags(self, *names: str) -> list[str]:
+        return [tag for tag, _ in self.elements if tag in names]
+
+    def values(self, attribute: str) -> list[str]:
+        return [attributes[attribute] or "" for _, attributes in self.elements if attribute in attributes]
+
+
+def test_every_element_is_closed_in_order(result: Result) -> None:
+    page = Page(render_html(result))
+
+    assert (page.misplaced, page.open) == ([], [])
+
+
+def test_headings_start_with_one_h1_and_skip_no_level(result: Result) -> None:
+    levels = [int(tag[1]) for tag in Page(render_html(result)).tags("h1", "h2", "h3", "h4", "h5", "h6")]
+
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert [pair for pair in pairwise(levels) if pair[1] > pair[0] + 1] == []
+
+
+def test_ids_are_unique_and_every_reference_has_its_target(result: Result) -> None:
+    markup = render_html(result)
+    page = Page(markup)
+    ids = page.values("id")
+    wanted = [reference.removeprefix("#") for reference in page.values("href")]
+    wanted += page.values("aria-labelledby") + page.values("aria-describedby") + re.findall(r"url\(#([^)]+)\)", markup)
+
+    assert len(ids) == len(set(ids))
+    assert set(wanted) <= set(ids)
+
+
+def test_nothing_runs_and_nothing_is_loaded(result: Result) -> None:
+    markup = render_html(result)
+    page = Page(markup)
+
+    assert page.tags("script", "img", "link", "iframe", "object", "embed", "base", "form") == []
+    assert [name for _, attributes in page.elements for name in attributes if name.startswith("on")] == []
+    assert page.values("src") + page.values("xlink:href") + page.values("style") == []
+    assert all(target.startswith("#") for target in page.values("href"))
+    assert re.findall(r"https?://[^\s\"<]*", markup) == []
+    assert "@import" not in markup
+
+
+def test_the_policy_allows_this_stylesheet_and_nothing_else(result: Result) -> None:
+    markup = render_html(result)
+    (stylesheet,) = re.findall(r"<style>(.*?)</style>", markup, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(stylesheet.encode()).digest()).decode()
+    (policy,) = [a["content"] for _, a in Page(markup).elements if a.get("http-equiv") == "Content-Security-Policy"]
+
+    assert policy == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def test_hostile_text_is_shown_as_text(samples: ModuleType) -> None:
+    markup = render_html(samples.hostile())
+
+    assert "<script" not in markup
+    assert "onerror" not in {name for _, attributes in Page(markup).elements for name in attributes}
+    assert "<script>alert(1)</script>\"'></pre></style><img src=x onerror=alert(2)> {{ 7*7 }}" in Page(markup).text
+
+
+def test_no_control_character_reaches_the_page(samples: ModuleType) -> None:
+    markup = render_html(samples.hostile())
+
+    assert [c for c in set(markup) if not c.isprintable() and c not in "\n\t"] == []
+
+
+def test_a_flood_is_cut_and_the_cut_is_said(samples: ModuleType) -> None:
+    markup = render_html(samples.hostile())
+
+    assert "more characters; the JSON result has them)" in markup
+
+
+def test_the_page_stays_below_a_megabyte(result: Result) -> None:
+    assert len(render_html(result).encode()) < MAX_BYTES
+
+
+def test_the_page_stays_below_a_megabyte_when_every_text_is_a_flood(samples: ModuleType) -> None:
+    result = samples.half_done()
+    flood = "<&\"'" * 20_000
+    items = tuple(
+        replace(item, checks=tuple(replace(check, output=flood, message=flood) for check in item.checks * 5))
+        for item in result.items
+    )
+
+    assert len(render_html(replace(result, items=items)).encode()) < MAX_BYTES
+
+
+def test_a_learner_sees_nothing_of_the_reference(samples: ModuleType, result: Result) -> None:
+    instructor = render_html(result)
+    learner = render_html(for_audience(result, Audience.LEARNER))
+
+    assert samples.CANARY not in learner
+    assert "instructor only" not in learner
+    assert str(samples.SEED) not in learner
+    assert str(samples.SEED) in instructor
+
+
+def test_an_instructor_sees_the_reference_in_a_block_of_its_own(samples: ModuleType) -> None:
+    markup = render_html(samples.starter())
+
+    assert "Reference (instructor only)" in markup
+    assert samples.CANARY in markup
+
+
+def test_the_same_result_gives_the_same_bytes(result: Result) -> None:
+    assert render_html(result) == render_html(result)
+
+
+def test_unfinished_items_are_open_and_finished_ones_closed(samples: ModuleType) -> None:
+    page = Page(render_html(samples.half_done()))
+    items = [a for tag, a in page.elements if tag == "details" and str(a.get("id", "")).startswith("item-")]
+
+    assert ["open" in attributes for attributes in items] == [True, True, False, True, True, False]
+
+
+def test_changed_tokens_and_moved_logits_are_told_in_words(samples: ModuleType) -> None:
+    text = Page(render_html(samples.starter())).text
+
+    assert "4✎ changed≠ logits moved" in text
+
+
+def test_every_entry_that_leaks_is_counted_and_marked(samples: ModuleType) -> None:
+    markup = render_html(samples.starter())
+
+    assert "28 entries above the diagonal should be zero and are not." in markup
+    assert Page(markup).text.count("leak from the future") == 28 + 1  # and once in the legend
+
+
+def test_a_learner_sees_the_zero_pattern_in_place_of_the_reference(samples: ModuleType) -> None:
+    text = Page(render_html(for_audience(samples.starter(), Audience.LEARNER))).text
+
+    assert "What a causal model looks like" in text
+    assert text.count("may have influence") == 36
+
+
+@pytest.mark.parametrize(
+    "losses", [(), (None,), (None, None), (1.0,), (1e308, -1e308), (1e-9, 1e9), (float("nan"), float("inf"))], ids=str
+)
+def test_any_losses_can_be_drawn(samples: ModuleType, losses: tuple[float | None, ...]) -> None:
+    training = TrainingExhibit(
+        candidate=Curve(label="this candidate", losses=losses),
+        reference=None,
+        variant=None,
+        first_divergence=None,
+        note="",
+    )
+
+    page = Page(render_html(replace(samples.bare(), exhibits=Exhibits(training=training))))
+
+    assert page.tags("svg").count("svg") == 2  # the picture and the key of its only line
+    assert page.misplaced == []
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [(), ((),), ((0.0,),), ((1.0, float("nan")), (float("inf"), 0.0)), ((1e300, 5e-324), (1e-300, -1.0))],
+    ids=str,
+)
+def test_any_influence_can_be_shown(samples: ModuleType, matrix: tuple[tuple[float, ...], ...]) -> None:
+    influence = InfluenceExhibit(tokens=(1, 2), candidate=matrix, reference=None)
+
+    page = Page(render_html(replace(samples.bare(), exhibits=Exhibits(influence=influence))))
+
+    assert page.misplaced == []
+
+
+def test_values_on_several_lines_keep_their_lines(samples: ModuleType) -> None:
+    result = samples.starter()
+    seen = "rows differ:\n  0.1  0.2"
+    case = Counterexample(claim="rows are equal", seen=seen)
+    check = replace(result.items[0].checks[0], counterexample=case)
+    item = replace(result.items[0], checks=(check,))
+
+    assert f"<code>{seen}</code></pre>" in render_html(replace(result, items=(item,)))

@@ -1,0 +1,98 @@
+"""The table for the terminal fits, says what matters, and cannot command the terminal."""
+
+from types import ModuleType
+
+import pytest
+
+from grader.audience import for_audience
+from grader.printable import printable
+from grader.record import Audience, Result
+from grader.report import columns, render_text
+from grader.report.words import number
+
+
+def test_no_line_is_wider_than_80_columns(result: Result) -> None:
+    assert [line for line in render_text(result).splitlines() if columns.width(line) > 80] == []
+
+
+def test_nothing_in_it_commands_a_terminal(result: Result) -> None:
+    text = render_text(result)
+
+    assert [c for c in text if not c.isprintable() and c != "\n"] == []
+
+
+def test_nothing_of_the_reference_is_in_it(samples: ModuleType, result: Result) -> None:
+    assert samples.CANARY not in render_text(for_audience(result, Audience.LEARNER))
+
+
+def test_it_names_what_each_unfinished_item_stumbles_over(samples: ModuleType) -> None:
+    text = render_text(samples.half_done())
+
+    assert (
+        "Score: 41.66 of 100\n2 of 6 items right, 1 partly right, 2 wrong or missing, 1 could not be judged.\n" in text
+    )
+    assert "✗ Positional addition\n  Failed: The same token at two positions" in text
+    assert "    Rows 0 and 1 are equal: 0.4181 -1.2092 0.4181 -1.2092\n" in text
+    assert "Output projection" not in text.partition("Total")[2]
+
+
+def test_full_marks_leave_nothing_to_tell(samples: ModuleType) -> None:
+    text = render_text(samples.perfect())
+
+    assert "Full marks: everything that was asked for is right." in text
+    assert "Known bugs still in: none" in text
+    assert text.endswith("20 of 20\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain\n\ttext", "plain\n\ttext"),
+        ("\x1b[1;31mred\x1b[0m", "red"),
+        ("\x9b31mred", "red"),
+        ("\x1b]0;title\x07after", "after"),
+        ("\x1b]8;;link\x1b\\text", "text"),
+        ("\x1b]0;never closed", "0;never closed"),
+        ("\x1b[\x1b[31m31mtwice", "31mtwice"),
+        ("\x1bcreset", "reset"),
+        ("10%\r20%\r\n", "10%\n20%\n"),
+        ("a\u202eb\u2066c\u200bd\ufeff", "abcd"),
+        ("no\u00a0break\u2028line", "no break line"),
+        ("\x00\x07\x7f\ud800é漢", "é漢"),
+    ],
+    ids=ascii,
+)
+def test_printable_drops_what_a_terminal_obeys(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "0"),
+        (15.0, "15"),
+        (41.666, "41.66"),
+        (99.999, "99.99"),
+        (0.1 + 0.2, "0.3"),
+        (2.5, "2.5"),
+        (float("nan"), "?"),
+    ],
+    ids=str,
+)
+def test_points_are_never_rounded_up(value: float, shown: str) -> None:
+    assert number(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("", []),
+        ("one two three", ["one two", "three"]),
+        ("one two three four five", ["one two", "three…"]),
+        ("abcdefghijklmnopqrstuvwxyz", ["abcdefghi", "jklmnopq…"]),
+        ("漢字漢字漢字", ["漢字漢字", "漢字"]),
+    ],
+    ids=ascii,
+)
+def test_wrapped_text_fits_and_says_when_there_was_more(text: str, lines: list[str]) -> None:
+    assert columns.wrap(text, 9, 2) == lines

@@ -1,0 +1,141 @@
+"""The filter's verdicts, by an interpreter of its instructions: for either machine, whichever runs the test."""
+
+import errno
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from grader.sandbox.lock import seccomp
+from grader.sandbox.lock.syscalls import NUMBERS
+
+_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_OWN_PID = 4711
+_ALLOWED, _KILLED = "allowed", "killed"
+
+machines = pytest.mark.parametrize("machine", NUMBERS)
+
+
+def _verdict(machine: str, number: int, *arguments: int, architecture: int | None = None) -> str:
+    """What the filter answers to a system call: allowed, killed, or the name of an error."""
+    data = {0: number, 4: architecture or _ARCHITECTURES[machine]}
+    data |= {16 + 8 * place: argument & 0xFFFFFFFF for place, argument in enumerate(arguments)}
+    program = seccomp.program(_OWN_PID, machine)
+    accumulator = at = 0
+    while True:
+        code, if_true, if_false = program[at] & 0xFFFF, program[at] >> 16 & 0xFF, program[at] >> 24 & 0xFF
+        operand = program[at] >> 32
+        at += 1
+        match code:
+            case 0x20:
+                accumulator = data[operand]
+            case 0x15:
+                at += if_true if accumulator == operand else if_false
+            case 0x35:
+                at += if_true if accumulator >= operand else if_false
+            case 0x45:
+                at += if_true if accumulator & operand else if_false
+            case 0x06:
+                return _named(operand)
+            case _:
+                raise AssertionError(f"{code=:#x} is no instruction of the filter")
+
+
+def _named(action: int) -> str:
+    match action >> 16:
+        case 0x7FFF:
+            return _ALLOWED
+        case 0x8000:
+            return _KILLED
+        case 0x0005:
+            return errno.errorcode[action & 0xFFFF]
+        case other:
+            raise AssertionError(f"{other=:#x} is no action of the filter")
+
+
+@machines
+def test_every_system_call_has_the_verdict_of_the_list(machine: str) -> None:
+    numbers = NUMBERS[machine]
+    unconditional = {numbers[name] for name in _unconditional() if name in numbers}
+    conditional = {numbers[name] for name in (*_conditional(), "kill", "tgkill") if name in numbers}
+    others = set(range(max(numbers.values()) + 1)) - unconditional - conditional
+
+    assert {_verdict(machine, number) for number in unconditional} == {_ALLOWED}
+    assert {_verdict(machine, number) for number in others} == {"EPERM"}
+
+
+@machines
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        ("openat", (0, 0, os.O_RDONLY | os.O_CLOEXEC), _ALLOWED),
+        ("openat", (0, 0, os.O_WRONLY), "EACCES"),
+        ("openat", (0, 0, os.O_RDWR), "EACCES"),
+        ("openat", (0, 0, os.O_RDONLY | os.O_TRUNC), "EACCES"),
+        ("openat", (0, 0, os.O_RDONLY | os.O_CREAT), "EACCES"),
+        ("kill", (_OWN_PID,), _ALLOWED),
+        ("kill", (_OWN_PID + 1,), "EPERM"),
+        ("kill", (0,), "EPERM"),
+        ("kill", (-1,), "EPERM"),
+        ("tgkill", (_OWN_PID,), _ALLOWED),
+        ("tgkill", (1,), "EPERM"),
+        ("prlimit64", (0,), _ALLOWED),
+        ("prlimit64", (1,), "EPERM"),
+        ("sched_setaffinity", (0,), _ALLOWED),
+        ("sched_setaffinity", (1,), "EPERM"),
+        ("fcntl", (0, 4), _ALLOWED),  # F_SETFL
+        ("fcntl", (0, 1030), _ALLOWED),  # F_DUPFD_CLOEXEC
+        ("fcntl", (0, 8), "EPERM"),  # F_SETOWN
+        ("fcntl", (0, 10), "EPERM"),  # F_SETSIG
+        ("ioctl", (0, 0x5401), _ALLOWED),  # TCGETS
+        ("ioctl", (0, 0x5412), "ENOTTY"),  # TIOCSTI
+        ("prctl", (15,), _ALLOWED),  # PR_SET_NAME
+        ("prctl", (1,), "EPERM"),  # PR_SET_PDEATHSIG
+        ("prctl", (4,), "EPERM"),  # PR_SET_DUMPABLE
+        ("clone3", (), "ENOSYS"),
+    ],
+)
+def test_arguments_decide(machine: str, name: str, arguments: tuple[int, ...], expected: str) -> None:
+    assert _verdict(machine, NUMBERS[machine][name], *arguments) == expected
+
+
+@machines
+@pytest.mark.parametrize("number", [500, 0x3FFFFFFF])
+def test_newer_calls_do_not_exist(machine: str, number: int) -> None:
+    assert _verdict(machine, number) == "ENOSYS"
+
+
+@machines
+@pytest.mark.parametrize("number", [0x40000000, 0x40000027, 0xFFFFFFFF])
+def test_x32_kills(machine: str, number: int) -> None:
+    assert _verdict(machine, number) == _KILLED
+
+
+@machines
+def test_a_foreign_architecture_kills(machine: str) -> None:
+    assert _verdict(machine, 0, architecture=0x40000003) == _KILLED  # i386
+
+
+def test_every_name_on_the_list_has_a_number() -> None:
+    known = set().union(*NUMBERS.values())
+
+    assert {*_unconditional(), *_conditional()} <= known
+
+
+@pytest.mark.skipif(shutil.which("scmp_sys_resolver") is None, reason="needs scmp_sys_resolver (seccomp of libseccomp)")
+@machines
+def test_the_numbers_are_those_of_libseccomp(machine: str) -> None:
+    resolved = {
+        name: int(subprocess.check_output(["scmp_sys_resolver", "-a", machine, name])) for name in NUMBERS[machine]
+    }
+
+    assert resolved == NUMBERS[machine]
+
+
+def _unconditional() -> list[str]:
+    return " ".join(seccomp._UNCONDITIONAL.values()).split()
+
+
+def _conditional() -> list[str]:
+    return list(seccomp._CONDITIONAL)
