@@ -169,5 +169,3 @@ def _validate(exercise: Exercise) -> None:
         exercise.variant(frozenset(bug.item for bug in exercise.key.bugs))
     except Exception as error:
         complain(f"its bugs cannot be planted: {error}")
-
-

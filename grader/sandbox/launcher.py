@@ -5,6 +5,7 @@ a fork of it is as good as a fresh process, for a hundredth of the time.
 """
 
 import contextlib
+import fcntl
 import gc
 import os
 import platform
@@ -57,7 +58,7 @@ class _Launcher:
         if self._mode == "strict":
             try:
                 python = interpreter_paths(self._hidden)
-                self._ruleset = readable_ruleset(python.allowed, hidden=self._hidden, listed=python.listed)
+                self._ruleset = _above(readable_ruleset(python.allowed, hidden=self._hidden, listed=python.listed))
             except (OSError, ValueError) as error:
                 self._peer.sendall(control.line(control.Failed(str(error))))
                 return
@@ -161,6 +162,11 @@ def _output_file() -> int:
         return os.memfd_create("output", os.MFD_CLOEXEC)
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
+
+
+def _above(descriptor: int | None) -> int | None:
+    """The same descriptor with a number that ``_arrange_descriptors`` does not use."""
+    return None if descriptor is None else fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, CONNECTION + 1)
 
 
 def _arrange_descriptors(connection: int, output: int, ruleset: int | None) -> None:

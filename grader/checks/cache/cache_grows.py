@@ -11,7 +11,7 @@ with another layout cannot be exchanged.
 """
 
 from grader.checks.cache.cache_travels import cache_tensors
-from grader.checks.cache.cases import DecodeCase, decode_cases
+from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
 
 
@@ -38,4 +38,4 @@ def holds(case: DecodeCase, bench: Bench) -> None:
                 )
 
 
-CHECK = Check(id="cache-grows", cases=decode_cases(), holds=holds, examples=4)
+CHECK = Check(id="cache-grows", needs=MODEL_WORKS, cases=decode_cases(), holds=holds, examples=4)

@@ -11,7 +11,7 @@ One cache serves one conversation. When rows or requests share state, somebody r
 import numpy as np
 
 from grader.checks.cache.agreement import closeness
-from grader.checks.cache.cases import DecodeCase, decode_cases
+from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
 from grader.record import TokenGrid
 from grader.sandbox.questions import Decode
@@ -48,4 +48,4 @@ def _decode(case: DecodeCase, bench: Bench, chunks: list[Array], parents: tuple[
     return [answer[f"logits.{i}"] for i in range(len(chunks))]
 
 
-CHECK = Check(id="cache-is-private", cases=decode_cases(), holds=holds, examples=4)
+CHECK = Check(id="cache-is-private", needs=MODEL_WORKS, cases=decode_cases(), holds=holds, examples=4)

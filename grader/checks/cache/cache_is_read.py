@@ -12,7 +12,7 @@ elsewhere, and decoding gets slower with every token, as before.
 import numpy as np
 
 from grader.checks.cache.cache_travels import cache_tensors
-from grader.checks.cache.cases import DecodeCase, decode_cases
+from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
 from grader.compare import TOLERANCES
 from grader.oracle import Oracle
@@ -57,4 +57,4 @@ def _altered(values: Array) -> Array:
     return flipped
 
 
-CHECK = Check(id="cache-is-read", cases=decode_cases(lengths=(2, 5)), holds=holds, examples=4)
+CHECK = Check(id="cache-is-read", needs=MODEL_WORKS, cases=decode_cases(lengths=(2, 5)), holds=holds, examples=4)

@@ -12,7 +12,7 @@ around, or crashes somewhere deep inside with a message that helps nobody.
 import numpy as np
 
 from grader.checks.cache.cache_travels import cache_tensors
-from grader.checks.cache.cases import DecodeCase, decode_cases
+from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
 from grader.oracle import PackageRaised
 from grader.sandbox.questions import AnyQuestion, Decode, Generate
@@ -50,6 +50,7 @@ def _must_refuse(bench: Bench, question: AnyQuestion, tensors: Tensors, what: st
 
 CHECK = Check(
     id="cache-limits",
+    needs=MODEL_WORKS,
     cases=decode_cases(lengths=(2, 4)),
     holds=holds,
     examples=2,

@@ -10,7 +10,7 @@ between requests and throw the model object away in between.
 """
 
 from grader.checks.cache.agreement import closeness
-from grader.checks.cache.cases import DecodeCase, decode_cases
+from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
 from grader.record import TokenGrid
 from grader.sandbox.questions import Decode
@@ -41,4 +41,4 @@ def cache_tensors(answer: Tensors, step: int) -> dict[str, Array]:
     return {name.removeprefix(prefix): array for name, array in answer.items() if name.startswith(prefix)}
 
 
-CHECK = Check(id="cache-travels", cases=decode_cases(), holds=holds, examples=6)
+CHECK = Check(id="cache-travels", needs=MODEL_WORKS, cases=decode_cases(), holds=holds, examples=6)

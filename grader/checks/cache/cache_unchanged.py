@@ -9,7 +9,7 @@ continuation writes into it, the second silently continues something else.
 - The cache lives on the model, and what is passed around only points to it.
 """
 
-from grader.checks.cache.cases import DecodeCase, decode_cases
+from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
 from grader.compare import same_bits
 from grader.sandbox.questions import Decode
@@ -38,4 +38,4 @@ def holds(case: DecodeCase, bench: Bench) -> None:
             )
 
 
-CHECK = Check(id="cache-unchanged", cases=decode_cases(), holds=holds, examples=4)
+CHECK = Check(id="cache-unchanged", needs=MODEL_WORKS, cases=decode_cases(), holds=holds, examples=4)

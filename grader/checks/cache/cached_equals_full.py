@@ -11,7 +11,7 @@ A cache is an optimisation: it may change how long an answer takes, never the an
 """
 
 from grader.checks.cache.agreement import Agreement, joined
-from grader.checks.cache.cases import DecodeCase, decode_cases
+from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.snippets import model_snippet
 from grader.record import TokenGrid
@@ -50,6 +50,7 @@ assert (difference <= 1e-9).all(), "cached decoding differs from the full forwar
 
 CHECK = Check(
     id="cached-equals-full",
+    needs=MODEL_WORKS,
     cases=decode_cases(at_least=1),
     holds=holds,
     snippet=snippet,

@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from grader.checks.cache.cases import DecodeCase
+from grader.checks.cache.cases import MODEL_WORKS, DecodeCase
 from grader.checks.check import Bench, Check, Counterexample
 from grader.compare import TOLERANCES
 from grader.record import TokenGrid
@@ -84,4 +84,4 @@ def _first_not_greedy(tokens: Array, logits: Array, prompt: int) -> tuple[int, i
     return None
 
 
-CHECK = Check(id="generate-is-greedy", cases=prompts(), holds=holds, examples=4)
+CHECK = Check(id="generate-is-greedy", needs=MODEL_WORKS, cases=prompts(), holds=holds, examples=4)

@@ -84,4 +84,4 @@ def _judge_state(answer: Tensors, training: bool) -> None:
             )
 
 
-CHECK = Check(id="evaluate-is-honest", cases=evaluate_cases(), holds=holds, examples=4)
+CHECK = Check(id="evaluate-is-honest", needs=("forward-runs",), cases=evaluate_cases(), holds=holds, examples=4)

@@ -65,5 +65,5 @@ CHECK = Check(
     cases=model_cases(layers=(1,), lengths=(3, 6)),
     holds=holds,
     snippet=snippet,
-    needs=("forward-runs",),
+    needs=("forward-runs", "past-is-seen"),
 )

@@ -69,5 +69,5 @@ CHECK = Check(
     cases=model_cases(layers=(1,)),
     holds=holds,
     snippet=snippet,
-    needs=("forward-runs",),
+    needs=("forward-runs", "past-is-seen"),
 )

@@ -39,7 +39,9 @@ class LockReport:
         """What is in force, one plain phrase each."""
         phrases = []
         if self.landlock_abi:
-            phrases.append(f"files: Python and its libraries can be read, nothing written (Landlock {self.landlock_abi})")
+            phrases.append(
+                f"files: Python and its libraries can be read, nothing written (Landlock {self.landlock_abi})"
+            )
         if self.seccomp:
             phrases.append("system calls: an allow-list without processes, threads, sockets and signals (seccomp)")
         if self.namespaces == APPLIED:

@@ -46,7 +46,9 @@ def new_model(module: ModuleType, config: Settings) -> Any:
 def weighted_model(module: ModuleType, question: ModelQuestion) -> Any:
     """The model of a question, in its precision, with the grader's weights, in eval mode."""
     model = new_model(module, question.config)
-    model.to(getattr(torch, question.precision))
+    dtype = getattr(torch, question.precision)
+    if any(parameter.dtype is not dtype for parameter in model.parameters()):
+        model.to(dtype)
     set_weights(model, question.weights)
     return model.eval()
 

@@ -1,0 +1,168 @@
+"""Ask one check, and turn what is found into a verdict."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from grader import record
+from grader.checks.check import Bench, Check, Counterexample
+from grader.lattice import Bugs, Lattice
+from grader.oracle import Oracle, PackageHung, PackageRaised, Trouble
+from grader.printable import printable
+from grader.record import Outcome
+from grader.rubric import Verdict
+from grader.sandbox.questions import Snippet
+from grader.search import Failure, search
+from grader.seeds import Seeds
+
+THOROUGH = 8  # times as many examples
+
+
+@dataclass(slots=True)
+class Judge:
+    """Puts checks to one candidate.
+
+    Attributes:
+        second: the candidate again, in another worker, for second opinions and snippets.
+        stranger: the candidate in a worker that never sees a prompt.
+        bugs: what the lattice says is left in the candidate.
+    """
+
+    lattice: Lattice
+    seeds: Seeds
+    second: Oracle
+    stranger: Oracle
+    bugs: Bugs
+    thorough: bool
+
+    def ask(self, check: Check, candidate: Oracle, own: str) -> tuple[Verdict, Bench]:
+        """The verdict on ``check`` for an item ``own``, before it is known what blocks it."""
+        started = time.perf_counter()
+        printed = len(candidate.printed())
+        matched = self.lattice.variant(self.bugs - {own})
+        bench = self._bench(candidate, matched)
+        found = search(
+            check.cases,
+            lambda case: check.holds(case, bench),
+            seed=self.seeds.derive("cases", check.id),
+            examples=check.examples * (THOROUGH if self.thorough else 1),
+        )
+        failure = found.failure
+        if failure is None and check.confirm is not None:
+            failure = _failure_of(lambda: check.confirm(found.case, bench))  # type: ignore[misc]
+        verdict = Verdict(outcome=Outcome.PASSED)
+        if failure is not None:
+            verdict = self._failed(check, found.case, failure, bench, own)
+        output = candidate.printed()[printed:]
+        return (
+            replace(
+                verdict,
+                examples=found.asked,
+                seconds=round(time.perf_counter() - started, 4),
+                output=printable(output),
+            ),
+            bench,
+        )
+
+    def _bench(self, candidate: Oracle, matched: Oracle) -> Bench:
+        return Bench(
+            candidate=candidate,
+            matched=matched,
+            reference=self.lattice.reference,
+            stranger=self.stranger,
+            seeds=self.seeds,
+            variants=self.lattice.known,
+        )
+
+    def _failed(self, check: Check, case: object, failure: Failure, bench: Bench, own: str) -> Verdict:
+        if isinstance(failure, PackageRaised) and failure.is_a("NotImplementedError"):
+            return Verdict(
+                outcome=Outcome.BROKEN,
+                message=printable(f"not built yet: {failure}"),
+                counterexample=_show_trouble(case, failure),
+            )
+        blockers = self._blockers(check, case, failure, own)
+        if blockers:
+            return Verdict(
+                outcome=Outcome.BLOCKED,
+                blocked_by=blockers,
+                message=f"cannot be told while {', '.join(blockers)} is not fixed",
+            )
+        if isinstance(failure, PackageHung):
+            return Verdict(outcome=Outcome.TIMED_OUT, message=str(failure), counterexample=_show_trouble(case, failure))
+        if isinstance(failure, Trouble):
+            return Verdict(
+                outcome=Outcome.BROKEN, message=printable(str(failure)), counterexample=_show_trouble(case, failure)
+            )
+        if not self._still_fails(check, case, bench):
+            return Verdict(
+                outcome=Outcome.FAILED,
+                message="not deterministic: asked the same question again, it gave another answer",
+                counterexample=_show(case, failure),
+            )
+        shown = _show(case, failure)
+        return Verdict(
+            outcome=Outcome.FAILED,
+            message=failure.seen,
+            counterexample=msgspec.structs.replace(shown, snippet=self._working_snippet(check, case)),
+        )
+
+    def _blockers(self, check: Check, case: object, failure: Failure, own: str) -> tuple[str, ...]:
+        """The other bugs that make a correct solution of this item fail the same question in the same way."""
+        others = self.bugs - {own}
+        if not others or not self._fails_alike(check, case, failure, others):
+            return ()
+        alone = [bug for bug in sorted(others) if self._fails_alike(check, case, failure, frozenset({bug}))]
+        return tuple(alone or sorted(others))
+
+    def _fails_alike(self, check: Check, case: object, failure: Failure, bugs: Bugs) -> bool:
+        variant = self.lattice.variant(bugs)
+        with variant.another() as stranger:
+            bench = replace(self._bench(variant, variant), stranger=stranger)
+            other = _failure_of(lambda: check.holds(case, bench))
+        return other is not None and other.kind == failure.kind
+
+    def _still_fails(self, check: Check, case: object, bench: Bench) -> bool:
+        again = replace(bench, candidate=self.second, state=dict(bench.state), lanes=set())
+        return _failure_of(lambda: check.holds(case, again)) is not None
+
+    def _working_snippet(self, check: Check, case: object) -> str | None:
+        """The check's snippet, if running it does show a failure."""
+        if check.snippet is None:
+            return None
+        source = check.snippet(case)
+        failure = _failure_of(lambda: self.second.ask(Snippet(source=source), {}))
+        return source if isinstance(failure, PackageRaised) and failure.is_a("AssertionError") else None
+
+
+def _failure_of(ask: Callable[[], object]) -> Failure | None:
+    try:
+        ask()
+    except (Counterexample, Trouble) as failure:
+        return failure
+    return None
+
+
+def _config(case: object) -> dict[str, int | float | str]:
+    return dict(getattr(case, "config", {}))
+
+
+def _show(case: object, failure: Counterexample) -> record.Counterexample:
+    return record.Counterexample(
+        claim=failure.claim,
+        seen=failure.seen,
+        config=_config(case),
+        grid=failure.grid,
+        hidden=record.Hidden(expected=failure.expected) if failure.expected is not None else None,
+    )
+
+
+def _show_trouble(case: object, failure: Trouble) -> record.Counterexample:
+    return record.Counterexample(
+        claim="the question is answered",
+        seen=printable(str(failure)),
+        config=_config(case),
+        traceback=printable(failure.traceback) if failure.traceback else None,
+    )

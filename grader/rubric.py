@@ -1,0 +1,124 @@
+"""From the verdicts of checks to the points and the status of an item.
+
+Fail closed: an item lists its checks, and one without a passing verdict earns nothing. A check that is
+blocked leaves the denominator; a check that could not be judged makes the whole item not judged.
+"""
+
+from dataclasses import dataclass, field
+
+from grader.exercise import Item
+from grader.record import Counterexample, Outcome, Role, Status
+
+FAILURES = frozenset({Outcome.FAILED, Outcome.BROKEN, Outcome.TIMED_OUT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What came of one check."""
+
+    outcome: Outcome
+    message: str = ""
+    counterexample: Counterexample | None = None
+    blocked_by: tuple[str, ...] = ()
+    examples: int = 0
+    seconds: float = 0.0
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """An item's points, and what each check contributed: earned and possible."""
+
+    status: Status
+    score: float
+    max_score: float
+    summary: str
+    parts: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def roles(item: Item) -> dict[str, tuple[Role, float]]:
+    """Each check of an item with its role and its points; the exactness check is ``exact:<item>``."""
+    listed = {check: (Role.EARNS, points) for check, points in item.earns.items()}
+    listed |= {check: (Role.GUARD, points) for check, points in item.takes.items()}
+    if item.exact:
+        listed[exact_id(item)] = (Role.EXACT, item.exact)
+    return listed
+
+
+def exact_id(item: Item) -> str:
+    """The id of the check that earns an item's points for exactness."""
+    return f"{item.id}-is-exact"
+
+
+def score(item: Item, verdicts: dict[str, Verdict], *, bug_left: bool) -> Scored:
+    """Points and status of an item.
+
+    Args:
+        verdicts: one for each check of ``roles(item)``; a missing one counts as failed.
+        bug_left: the lattice says that this item's bug is still in, whatever single checks say.
+    """
+    missing = Verdict(outcome=Outcome.FAILED, message="no answer")
+    all_roles = roles(item)
+    outcomes = {check: verdicts.get(check, missing).outcome for check in all_roles}
+    if Outcome.NOT_JUDGED in outcomes.values():
+        return Scored(status=Status.NOT_JUDGED, score=0, max_score=0, summary="The grader could not judge this item.")
+
+    positive = {check: points for check, (role, points) in all_roles.items() if role is not Role.GUARD}
+    open_points = sum(points for check, points in positive.items() if outcomes[check] is not Outcome.BLOCKED)
+    void = bug_left or any(outcomes.get(check) is not Outcome.PASSED for check in item.essential)
+    factor = 0.0 if void or not open_points else item.points / open_points
+    parts: dict[str, tuple[float, float]] = {}
+    for check, (role, points) in all_roles.items():
+        if role is Role.GUARD:
+            parts[check] = (0.0, points)
+        else:
+            earned = points * factor if outcomes[check] is Outcome.PASSED else 0.0
+            parts[check] = (round(earned, 2), points)
+    earned = sum(points * factor for check, points in positive.items() if outcomes[check] is Outcome.PASSED)
+    taken = sum(points for check, points in item.takes.items() if outcomes[check] in FAILURES)
+    total = round(max(0.0, earned - taken), 2)
+    status = _status(item, outcomes, total)
+    return Scored(
+        status=status,
+        score=total,
+        max_score=item.points,
+        summary=_summary(item, status, outcomes, verdicts, bug_left=bug_left),
+        parts=parts,
+    )
+
+
+def _status(item: Item, outcomes: dict[str, Outcome], total: float) -> Status:
+    if total == 0:
+        return Status.NOT_FIXED if item.kind == "bug" else Status.NOT_BUILT
+    required = [outcomes[check] for check in (*item.earns, *item.takes)]
+    if any(outcome in FAILURES for outcome in required):
+        return Status.PARTLY
+    return Status.FIXED if item.kind == "bug" else Status.BUILT
+
+
+def _summary(
+    item: Item, status: Status, outcomes: dict[str, Outcome], verdicts: dict[str, Verdict], *, bug_left: bool
+) -> str:
+    """One sentence."""
+    failed = [check for check in (*item.earns, *item.takes) if outcomes[check] in FAILURES]
+    blockers = sorted({name for check in outcomes for name in verdicts.get(check, _NONE).blocked_by})
+    if status in (Status.FIXED, Status.BUILT):
+        exact = outcomes.get(exact_id(item), Outcome.PASSED)
+        if exact in FAILURES:
+            return "It behaves as it should; it is not identical to the reference bit for bit."
+        return "Everything asked of it holds." + (f" Some could not be asked: {_list(blockers)}." if blockers else "")
+    if bug_left:
+        return "The bug is still in: the results are exactly those of the code with this bug."
+    if failed:
+        message = verdicts[failed[0]].message if failed[0] in verdicts else "no answer"
+        return f"{len(failed)} of {len(item.earns) + len(item.takes)} checks failed; the first says: {message}"
+    if blockers:
+        return f"It could not be told from here: first mend {_list(blockers)}."
+    return "Nothing of it could be credited."
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(names)
+
+
+_NONE = Verdict(outcome=Outcome.FAILED)
