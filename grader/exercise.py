@@ -117,13 +117,18 @@ class Exercise:
         return tuple(item.id for item in self.rubric.item if item.id in here)
 
 
-def builtin_exercise() -> Exercise:
-    """The exercise that comes with the grader: beside the package in a wheel, at the top of a checkout."""
-    package = Path(__file__).parent
+def builtin_reference() -> Path:
+    """Where the built-in exercise's reference lies: inside the package in a wheel, at the top of a checkout."""
+    package = Path(__file__).resolve().parent
     installed = package / "builtin"
-    root = installed if installed.is_dir() else package.parent
-    starter = root / ("starter" if installed.is_dir() else "candidate")
-    return _read(root / "reference", starter)
+    return (installed if installed.is_dir() else package.parent) / "reference"
+
+
+def builtin_exercise() -> Exercise:
+    """The exercise that comes with the grader."""
+    reference = builtin_reference()
+    installed = reference.parent.name == "builtin"
+    return _read(reference, reference.parent / ("starter" if installed else "candidate"))
 
 
 def read_exercise(directory: Path) -> Exercise:

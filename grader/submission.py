@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -52,17 +53,21 @@ def read_submission(directory: Path) -> Submission:
             files[name] = _read_source(directory / name)
         except _Refused as reason:
             notes.append(f"{name} was not read: {reason}")
+    return submission_of(directory.resolve().name or "candidate", files, notes)
+
+
+def submission_of(name: str, files: Mapping[str, str], notes: Sequence[str] = ()) -> Submission:
+    """A submission of these source texts. A required file that is missing raises, when imported, why."""
     digest = hashlib.sha256()
-    for name, text in files.items():
-        digest.update(f"{name}\0{len(text.encode())}\0".encode())
+    for file, text in sorted(files.items()):
+        digest.update(f"{file}\0{len(text.encode())}\0".encode())
         digest.update(text.encode())
-    for name in REQUIRED:
-        if name not in files:
-            reason = next((note for note in notes if note.startswith(f"{name} ")), f"there is no {name}")
-            files[name] = f"raise ImportError({reason!r})\n"
-    return Submission(
-        name=directory.resolve().name or "candidate", files=files, sha256=digest.hexdigest(), notes=tuple(notes)
-    )
+    complete = dict(files)
+    for file in REQUIRED:
+        if file not in files:
+            reason = next((note for note in notes if note.startswith(f"{file} ")), f"there is no {file}")
+            complete[file] = f"raise ImportError({reason!r})\n"
+    return Submission(name=name, files=complete, sha256=digest.hexdigest(), notes=tuple(notes))
 
 
 class _Refused(Exception):

@@ -1,0 +1,148 @@
+"""The command line: parse, call, print, exit.
+
+Heavy imports happen inside the commands: ``--help`` must answer at once, and the launcher starts to import
+torch before the grader imports anything for itself.
+"""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from grader import __version__
+from grader.errors import GraderError
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and exit with its code; see ``grader --help``."""
+    options = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        sys.exit(options.run(options))
+    except GraderError as error:
+        print(f"grader: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("\ngrader: interrupted; nothing was written", file=sys.stderr)  # noqa: T201
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has gone; there is nobody left to tell.
+        sys.stderr.close()
+        sys.exit(INTERRUPTED)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """SIGTERM ends a grade the way Ctrl-C does: in order, leaving no process."""
+    raise KeyboardInterrupt
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    top = argparse.ArgumentParser(
+        prog="grader",
+        description="Grade bug-hunting exercises on GPT-style transformers, bit by bit.",
+        epilog="Exit codes: 0 full marks on every item asked for, 1 graded and something falls short, "
+        "2 usage error, 3 the grader could not judge.",
+    )
+    top.add_argument("--version", action="version", version=f"grader {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    _add_grade(commands)
+    _add_report(commands)
+    _add_doctor(commands)
+    return top
+
+
+def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("grade", help="grade a directory that holds model.py and train.py")
+    command.add_argument("directory", metavar="DIR", type=Path)
+    command.add_argument("--exercise", metavar="DIR", type=Path, help="an exercise other than the built-in one")
+    command.add_argument("--html", metavar="FILE", type=Path, help="write the report here")
+    command.add_argument("--json", metavar="FILE", help="write the result here; - for standard output")
+    _add_audience(command)
+    command.add_argument(
+        "--only", metavar="ITEM", nargs="+", action="extend", default=[], help="grade these items only"
+    )
+    command.add_argument(
+        "--seed", metavar="N", type=_seed, help="repeat a grade; without it the seed is drawn in secret"
+    )
+    command.add_argument("--thorough", action="store_true", help="try eight times as many cases")
+    command.add_argument(
+        "--isolation",
+        choices=("strict", "process"),
+        default="strict" if sys.platform == "linux" else "process",
+        help="strict locks the candidate's process, or refuses to run it (default on Linux); process does not",
+    )
+    command.add_argument(
+        "--timeout", metavar="S", type=_positive, default=10.0, help="seconds for one question (default 10)"
+    )
+    command.set_defaults(run=_grade)
+
+
+def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("report", help="render a result again, without running anything")
+    command.add_argument("result", metavar="RESULT.json", type=Path)
+    command.add_argument("-o", "--output", metavar="FILE", type=Path, required=True)
+    _add_audience(command)
+    command.set_defaults(run=_report)
+
+
+def _add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("doctor", help="say what this machine can isolate and reproduce")
+    command.set_defaults(run=_doctor)
+
+
+def _add_audience(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--audience",
+        choices=("instructor", "learner"),
+        default="instructor",
+        help="a learner's view holds nothing of the hidden reference",
+    )
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 1 << 53:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 2**53")
+    return value
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 3600 seconds")
+    return value
+
+
+def _grade(options: argparse.Namespace) -> int:
+    from grader.commands import grade
+
+    return grade.run(
+        options.directory,
+        exercise=options.exercise,
+        html=options.html,
+        json=options.json,
+        audience=options.audience,
+        only=tuple(options.only),
+        seed=options.seed,
+        thorough=options.thorough,
+        isolation=options.isolation,
+        timeout=options.timeout,
+    )
+
+
+def _report(options: argparse.Namespace) -> int:
+    from grader.commands import report
+
+    return report.run(options.result, options.output, options.audience)
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from grader.commands import doctor
+
+    return doctor.run()

@@ -1,0 +1,45 @@
+"""``grader doctor``: what this machine can isolate and reproduce."""
+
+import platform
+import sys
+
+from grader import __version__
+from grader.errors import CannotJudge
+from grader.exercise import builtin_exercise
+from grader.lattice import Lattice
+from grader.oracle import Oracle
+from grader.sandbox.client import Launcher
+from grader.sandbox.errors import LauncherFailed
+from grader.seeds import Seeds
+
+TIMEOUT = 60.0
+
+
+def run() -> int:
+    """Try it: lock a worker, ask the reference twice, print what held. 0 when strict grading works here, else 3."""
+    write = sys.stdout.write
+    write(f"grader {__version__}, Python {platform.python_version()}, {platform.system()} {platform.release()}\n")
+    exercise = builtin_exercise()
+    try:
+        with Launcher("strict", hidden=[exercise.reference_directory]) as launcher:
+            started = launcher.started
+            write(f"torch {started.torch}, {started.cpu}, {started.threads} thread\n\nIsolation\n")
+            lattice = Lattice(exercise, Seeds(0, "doctor"), lambda name, files: Oracle(launcher, name, files, TIMEOUT))
+            locked = lattice.reference.worker.locked
+            for layer in locked.applied:
+                write(f"  yes  {layer}\n")
+            for layer in locked.missing:
+                write(f"  no   {layer}\n")
+            write("\nReproducibility\n")
+            steady = True
+            for facet in exercise.rubric.facet:
+                same = lattice.reproducible(facet)
+                steady = steady and same
+                write(f"  {'yes' if same else 'no '}  {facet.id}: the same bits in two processes\n")
+            lattice.close()
+    except LauncherFailed as error:
+        write(f"\nIsolation\n  no   {error}\n")
+        write("\nHere only --isolation process works: for code that you trust.\n")
+        return CannotJudge.exit_code
+    write("\nThis machine can grade.\n" if steady else "\nThis machine cannot judge bit for bit.\n")
+    return 0 if steady else CannotJudge.exit_code

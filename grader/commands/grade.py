@@ -1,0 +1,107 @@
+"""``grader grade``: grade a directory, print the verdict, write what was asked for."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grader.errors import CannotJudge, UsageError
+from grader.files import check_writable, write_atomically
+from grader.sandbox.client import Launcher
+from grader.sandbox.control import Mode
+from grader.sandbox.errors import NotIsolated
+
+if TYPE_CHECKING:
+    from grader.record import Result
+
+
+def run(
+    directory: Path,
+    *,
+    exercise: Path | None,
+    html: Path | None,
+    json: str | None,
+    audience: str,
+    only: tuple[str, ...],
+    seed: int | None,
+    thorough: bool,
+    isolation: Mode,
+    timeout: float,
+) -> int:
+    """Grade and report; the exit code."""
+    for path in (html, Path(json) if json not in (None, "-") else None):
+        if path is not None:
+            check_writable(path)
+    reference = reference_directory(exercise)
+    _guard_against_candidates()
+    with Launcher(isolation, hidden=[reference]) as launcher:
+        # From here on torch is being imported in the launcher, while this process imports its own.
+        from grader.audience import for_audience
+        from grader.exercise import builtin_exercise, read_exercise
+        from grader.grade import Options, grade
+        from grader.record import Audience
+        from grader.submission import read_submission
+
+        submission = read_submission(directory)
+        chosen = builtin_exercise() if exercise is None else read_exercise(exercise)
+        options = Options(only=only, seed=seed, thorough=thorough, isolation=isolation, timeout=timeout)
+        try:
+            result = grade(submission, chosen, options, launcher, _progress)
+        except CannotJudge as error:
+            if isinstance(error.__cause__, NotIsolated):
+                raise CannotJudge(
+                    f"{error}. To grade without isolation, code that you trust: --isolation process"
+                ) from error
+            raise
+        finally:
+            _progress("")
+    result = for_audience(result, Audience(audience))
+    _write(result, html, json)
+    if not result.judged:
+        return CannotJudge.exit_code
+    return 0 if result.full_marks else 1
+
+
+def reference_directory(exercise: Path | None) -> Path:
+    """Where the hidden reference lies, known before anything of it is read."""
+    if exercise is None:
+        from grader.exercise import builtin_reference
+
+        return builtin_reference()
+    if not (exercise / "reference").is_dir():
+        raise UsageError(f"no such exercise: {str(exercise)!r}; expected a directory with reference/ and starter/")
+    return (exercise / "reference").resolve()
+
+
+def _write(result: "Result", html: Path | None, json: str | None) -> None:
+    from grader.record import to_json
+    from grader.report import render_html, render_text
+
+    if html is not None:
+        write_atomically(html, render_html(result).encode())
+    if json == "-":
+        sys.stdout.buffer.write(to_json(result))
+        sys.stdout.buffer.flush()
+        return
+    if json is not None:
+        write_atomically(Path(json), to_json(result))
+    sys.stdout.write(render_text(result))
+    for path in (html, json):
+        if path is not None:
+            sys.stdout.write(f"Written: {path}\n")
+
+
+def _progress(text: str) -> None:
+    """What is being done, on stderr: one line that is rewritten on a terminal, a line each elsewhere."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{text}" if text else "\r\033[K")
+    elif text:
+        sys.stderr.write(f"grader: {text}\n")
+    sys.stderr.flush()
+
+
+def _guard_against_candidates() -> None:
+    """Keep this process's memory from other processes of the same user."""
+    from grader.sandbox.lock import not_dumpable
+
+    if sys.platform == "linux":
+        not_dumpable()
