@@ -4,14 +4,13 @@ python -m mutations.builtin            writes candidate/model.py, candidate/trai
 python -m mutations.builtin --check    exits 1 when one of them is stale
 """
 
+import argparse
 import hashlib
 import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import click
 
 from mutations.catalogue import operator
 from mutations.edit import Edit, splice
@@ -99,14 +98,15 @@ def _bug(item: str, operator_id: str, reference: Mapping[str, str]) -> dict[str,
     }
 
 
-@click.command()
-@click.option("--check", is_flag=True, help="Write nothing; exit 1 when a generated file is stale.")
-def main(check: bool) -> None:
+def main() -> None:
     """Generate candidate/ and reference/key.json from reference/."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a generated file is stale")
+    check: bool = parser.parse_args().check
     files = generated_files(ROOT)
     stale = stale_files(files)
     for path in stale:
-        click.echo(f"{'stale' if check else 'written'}: {path.relative_to(ROOT)}")
+        sys.stdout.write(f"{'stale' if check else 'written'}: {path.relative_to(ROOT)}\n")
         if not check:
             path.write_bytes(files[path].encode())
     if check and stale:
