@@ -3,8 +3,11 @@
 import platform
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -23,6 +26,7 @@ from grader.record import (
     Counterexample,
     Environment,
     ExerciseInfo,
+    Exhibits,
     Hidden,
     Isolation,
     ItemResult,
@@ -40,6 +44,7 @@ from grader.seeds import Seeds, draw_seed
 from grader.submission import Submission
 
 Progress = Callable[[str], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,14 +124,8 @@ class _Grade:
     def run(self) -> Result:
         self._progress("starting")
         self._match()
-        judge = self._judge()
-        for item in self._items:
-            self._progress(item.title.lower())
-            self._ask(item, judge)
+        exhibits = self._ask_all()
         self._block()
-        self._progress("collecting what there is to see")
-        built = self._verdicts.get("cached-equals-full", Verdict(outcome=Outcome.FAILED)).outcome is Outcome.PASSED
-        exhibits = collect(self._candidate.another(), self._lattice, self._bugs, self._seeds, cache=built)
         results = tuple(self._item_result(item) for item in self._items)
         return Result(
             exercise=ExerciseInfo(id=self._exercise.rubric.id, title=self._exercise.rubric.title),
@@ -177,13 +176,51 @@ class _Grade:
     def _bugs(self) -> Bugs:
         return frozenset().union(*(match.bugs or () for match in self._matches.values()))
 
-    def _judge(self) -> Judge:
+    def _ask_all(self) -> Exhibits:
+        """All items, and the exhibits, in two threads: a worker each is busy while the grader thinks."""
+        idle = [self._judge(self._lattice), self._judge(self._another_lattice())]
+        with ThreadPoolExecutor(max_workers=len(idle)) as pool:
+
+            def with_judge(task: Callable[[Judge], T]) -> T:
+                judge = idle.pop()
+                try:
+                    return task(judge)
+                finally:
+                    idle.append(judge)
+
+            asked = [pool.submit(with_judge, partial(self._ask, item)) for item in self._by_length()]
+            exhibits = pool.submit(with_judge, self._exhibits)
+            try:
+                for future in asked:
+                    future.result()
+                return exhibits.result()
+            except BaseException:
+                # The workers must go first, or the pool would wait for answers that nobody wants.
+                pool.shutdown(wait=False, cancel_futures=True)
+                self._launcher.close()
+                raise
+
+    def _by_length(self) -> list[Item]:
+        """The items with the most checks first, so that both threads end at about the same time."""
+        return sorted(self._items, key=lambda item: -len(item.earns) - len(item.takes))
+
+    def _another_lattice(self) -> Lattice:
+        lattice = Lattice(self._exercise, self._seeds, self._trusted)
+        self._stack.callback(lattice.close)
+        return lattice
+
+    def _exhibits(self, judge: Judge) -> Exhibits:
+        cache = any(item.id == "kv-cache" for item in self._items)
+        with self._candidate.another() as candidate:
+            return collect(candidate, judge.lattice, self._bugs, self._seeds, cache=cache)
+
+    def _judge(self, lattice: Lattice) -> Judge:
         second = self._candidate.another()
         stranger = self._candidate.another()
         self._stack.callback(second.close)
         self._stack.callback(stranger.close)
         return Judge(
-            lattice=self._lattice,
+            lattice=lattice,
             seeds=self._seeds,
             second=second,
             stranger=stranger,
@@ -193,6 +230,7 @@ class _Grade:
 
     def _ask(self, item: Item, judge: Judge) -> None:
         """Every check of an item, in a worker that has answered for no other item."""
+        self._progress(item.title)
         with self._candidate.another() as candidate:
             for check in CHECKS:
                 if check.id in item.earns or check.id in item.takes:

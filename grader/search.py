@@ -4,14 +4,12 @@ Hypothesis is given nothing but the seed: no database, no files, and none of the
 the source code at hand, so that the same seed draws the same cases on every machine.
 """
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import hypothesis
 from hypothesis import HealthCheck, Phase
-from hypothesis.errors import HypothesisWarning
 from hypothesis.internal.conjecture import providers
 from hypothesis.strategies import SearchStrategy
 
@@ -88,14 +86,12 @@ def search(cases: SearchStrategy[Any], ask: Callable[[Any], None], *, seed: int,
         suppress_health_check=list(HealthCheck),
     )
     run = hypothesis.seed(seed)(settings(hypothesis.given(cases)(property_)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", HypothesisWarning)
-        try:
-            run()
-        except _Stop as stop:
-            found.case, found.failure = stop.case, stop.failure
-        except (Counterexample, Trouble) as failure:
-            found.failure = failure
+    try:
+        run()
+    except _Stop as stop:
+        found.case, found.failure = stop.case, stop.failure
+    except (Counterexample, Trouble) as failure:
+        found.failure = failure
     return found
 
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -74,6 +75,7 @@ class Launcher:
         self._started: control.Started | None = None
         self._lines = bytearray()
         self._descriptors: list[int] = []
+        self._turn = threading.RLock()  # one request and its response at a time
         self._send(control.Configure(mode=mode, hidden=tuple(str(path) for path in hidden)))
 
     def __enter__(self) -> Self:
@@ -87,28 +89,31 @@ class Launcher:
     @property
     def started(self) -> control.Started:
         """What the launcher said of itself when it was ready; waits for that."""
-        if self._started is None:
-            response = self._receive(START_TIMEOUT)
-            if isinstance(response, control.Failed):
-                raise NotIsolated(response.message)
-            assert isinstance(response, control.Started), response
-            self._started = response
-        return self._started
+        with self._turn:
+            if self._started is None:
+                response = self._receive(START_TIMEOUT)
+                if isinstance(response, control.Failed):
+                    raise NotIsolated(response.message)
+                assert isinstance(response, control.Started), response
+                self._started = response
+            return self._started
 
     def spawn(self, files: Mapping[str, str]) -> "Worker":
         """A fresh worker that answers for the package ``files`` (file name to source). Nothing of it has run yet."""
         self.started  # noqa: B018  waits until it is
-        self._send(control.Spawn())
-        response = self._receive(FORK_TIMEOUT)
-        assert isinstance(response, control.Spawned), response
-        connection, output = self._descriptors[:2]
-        del self._descriptors[:2]
+        with self._turn:
+            self._send(control.Spawn())
+            response = self._receive(FORK_TIMEOUT)
+            assert isinstance(response, control.Spawned), response
+            connection, output = self._descriptors[:2]
+            del self._descriptors[:2]
         return Worker(self, response.pid, socket.socket(fileno=connection), output, files)
 
     def reap(self, pid: int, *, kill: bool) -> int | None:
         """End worker ``pid``; its exit code, minus the signal that killed it, or None when we did."""
-        self._send(control.Reap(pid, kill))
-        response = self._receive(FORK_TIMEOUT)
+        with self._turn:
+            self._send(control.Reap(pid, kill))
+            response = self._receive(FORK_TIMEOUT)
         assert isinstance(response, control.Reaped), response
         return response.exit
 
@@ -177,6 +182,7 @@ class Worker:
         self._pending: deque[tuple[str, float]] = deque()  # nonce and deadline of each question under way
         self._locked: control.Locked | None = None
         self._closed = False
+        self.last_output = ""  # what it had printed when it failed
         connection.setblocking(False)
 
     @property
@@ -228,7 +234,7 @@ class Worker:
             os.close(self._output)
 
     def _post(self, body: AnyQuestion | Load, tensors: Tensors, timeout: float) -> None:
-        if not self._pending and select.select([self._connection], [], [], 0)[0]:
+        if not self._pending and self._ready(select.POLLIN, 0):
             # Written before it was asked: an answer forged in advance, or the end of the stream.
             raise self._failed(WorkerGarbled("it wrote something before it was asked"))
         nonce = secrets.token_hex(8)
@@ -236,7 +242,7 @@ class Worker:
         self._pending.append((nonce, deadline))
         view = memoryview(pack(nonce, body, tensors))
         while view:
-            if not select.select([], [self._connection], [], max(0.0, deadline - time.monotonic()))[1]:
+            if not self._ready(select.POLLOUT, deadline - time.monotonic()):
                 raise self._failed(WorkerTimedOut(f"it took no question for {timeout:g} s"))
             try:
                 view = view[self._connection.send(view) :]
@@ -265,7 +271,11 @@ class Worker:
             return WorkerDied(_describe_exit(code))
         return error
 
-    last_output = ""
+    def _ready(self, event: int, timeout: float) -> bool:
+        """Whether the connection can be read or written (or has been closed) within ``timeout`` seconds."""
+        poll = select.poll()
+        poll.register(self._connection, event)
+        return bool(poll.poll(max(0.0, timeout) * 1000))
 
     def _read(self, deadline: float) -> tuple[str, bytes, dict[str, Array]]:
         header_length, payload_length = unpack_prefix(self._read_exactly(PREFIX.size, deadline))
@@ -276,7 +286,7 @@ class Worker:
     def _read_exactly(self, length: int, deadline: float) -> bytes:
         data = bytearray()
         while len(data) < length:
-            if not select.select([self._connection], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            if not self._ready(select.POLLIN, deadline - time.monotonic()):
                 raise WorkerTimedOut("it gave no answer in time")
             try:
                 chunk = self._connection.recv(length - len(data))

@@ -21,7 +21,7 @@ from grader.sandbox.questions import (
 )
 from grader.sandbox.wire import Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array
-from grader.sandbox.worker.weights import keyed_normal, set_weights
+from grader.sandbox.worker.weights import keyed_normal, parameters_unset, set_weights
 
 
 @contextmanager
@@ -45,7 +45,8 @@ def new_model(module: ModuleType, config: Settings) -> Any:
 
 def weighted_model(module: ModuleType, question: ModelQuestion) -> Any:
     """The model of a question, in its precision, with the grader's weights, in eval mode."""
-    model = new_model(module, question.config)
+    with parameters_unset():
+        model = new_model(module, question.config)
     dtype = getattr(torch, question.precision)
     if any(parameter.dtype is not dtype for parameter in model.parameters()):
         model.to(dtype)

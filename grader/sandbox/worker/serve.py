@@ -1,5 +1,6 @@
 """The worker's loop: read a question, answer it, whatever happens in between."""
 
+import contextlib
 import os
 import traceback
 from collections.abc import Callable, Mapping
@@ -61,6 +62,15 @@ def serve(descriptor: int) -> NoReturn:
             except BaseException as error:
                 reply = _raised(package, error)
         _write(descriptor, pack(nonce, reply, answer if isinstance(reply, q.Answered) else {}))
+        if isinstance(question, q.Load):
+            _import_ahead(package)
+
+
+def _import_ahead(package: SourcePackage) -> None:
+    """Import the package while the grader is still busy elsewhere; what fails will fail again when it is asked."""
+    for name in ("model", "train"):
+        with contextlib.suppress(BaseException):
+            package.module(name)
 
 
 def _answer(package: SourcePackage, question: q.AnyQuestion, tensors: Tensors) -> Answer:
