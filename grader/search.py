@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import hypothesis
 from hypothesis import HealthCheck, Phase
+from hypothesis.internal import constants_ast
 from hypothesis.internal.conjecture import providers
 from hypothesis.strategies import SearchStrategy
 
@@ -107,8 +108,14 @@ def _unbuilt(failure: Failure) -> bool:
     return isinstance(failure, PackageRaised) and failure.is_a("NotImplementedError")
 
 
-def _no_local_constants() -> providers.Constants:
-    return providers.Constants()
+def _draw_alike_everywhere() -> None:
+    """Keep hypothesis from mixing in constants that it finds in the source files of loaded modules.
+
+    They depend on how the grader is installed and on what else is loaded, and the same seed must draw the
+    same cases; collecting them also costs more than a check. Hypothesis has no public switch for it.
+    """
+    none_found = constants_ast.Constants()
+    vars(providers)["_get_local_constants"] = lambda: none_found
 
 
-providers._get_local_constants = _no_local_constants
+_draw_alike_everywhere()

@@ -49,12 +49,13 @@ def leaks(exhibit: InfluenceExhibit) -> int:
 
 
 def _cells(matrix: Matrix) -> list[list[Cell]]:
-    finite = [abs(value) for row in matrix for value in row if math.isfinite(value)]
+    finite = [abs(value) for row in matrix for value in row if value is not None and math.isfinite(value)]
     strongest = max(finite, default=0.0)
     return [[_cell(value, s > t, strongest) for s, value in enumerate(row)] for t, row in enumerate(matrix)]
 
 
-def _cell(value: float, future: bool, strongest: float) -> Cell:
+def _cell(recorded: float | None, future: bool, strongest: float) -> Cell:
+    value = math.nan if recorded is None else recorded
     if future and value == 0:
         return _ZERO
     if future:  # NaN too: it is not zero
