@@ -52,7 +52,7 @@ def _template() -> Template:
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
         status=words.STATUS,
         outcome=words.OUTCOME,
-        lane=words.LANE,
+        lane=words.lane,
         points=words.points,
         verdict=verdict,
         is_full=is_full,

@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from grader.record import CheckResult, Lane, Outcome, Role, Status
+from grader.record import CheckResult, ItemResult, Lane, Outcome, Role, Status
 
 
 class Label(NamedTuple):
@@ -38,6 +38,21 @@ LANE = {
     Lane.FLOAT32: "equal up to float32 rounding, as with a softmax taken in float32",
     Lane.BEHAVIOUR: "no number-by-number match; judged by behaviour alone",
 }
+
+WITH_BUG = {
+    Lane.BITWISE: "bit for bit what the code with this bug computes",
+    Lane.FLOAT64: "up to rounding, what the code with this bug computes",
+    Lane.FLOAT32: "up to float32 rounding, what the code with this bug computes",
+}
+
+
+def lane(item: ItemResult) -> str:
+    """How the item was compared, in words; nothing for what was not built and so not compared."""
+    if item.lane is None or item.status in (Status.NOT_BUILT, Status.NOT_JUDGED):
+        return ""
+    if item.status is Status.NOT_FIXED and item.lane in WITH_BUG:
+        return WITH_BUG[item.lane]
+    return LANE[item.lane]
 
 
 def number(value: float) -> str:
