@@ -35,7 +35,7 @@ def as_scalar(value: object, what: str) -> float:
         raise ContractError(f"{what} is a {type(value).__name__}; expected a number")
     if isinstance(value, Tensor) and value.numel() != 1:
         raise ContractError(f"{what} has shape {tuple(value.shape)}; expected one number")
-    return float(value)
+    return float(value.detach() if isinstance(value, Tensor) else value)
 
 
 def field(record: object, key: str, what: str) -> Any:

@@ -158,7 +158,7 @@ def fit(package: Any, question: Fit, tensors: Tensors) -> dict[str, Array]:
         total, _, _ = train.loss_fn(model, batch, question.class_weight)
         total.backward()
         optimizer.step()
-        losses.append(float(total))
+        losses.append(as_scalar(total, "the total loss"))
     model.eval()
     with torch.no_grad():
         held_out = torch.from_numpy(tensors["held_out"])  # (M, B, T)

@@ -1,0 +1,103 @@
+"""The same checks as a plain pytest file would run them: in one process, without launcher, worker or lock.
+
+    python -m pytest tests/benchmarks/in_process.py
+
+This is what a user would write instead of the grader, and what isolation has to be measured against.
+"""
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from grader.checks.catalogue import CHECKS
+from grader.checks.check import Bench, Check
+from grader.oracle import PackageRaised
+from grader.sandbox.questions import AnyQuestion, Raised
+from grader.sandbox.wire import Tensors
+from grader.sandbox.worker.serve import BOTH, MODEL, TRAIN
+from grader.search import search
+from grader.seeds import Seeds
+
+REFERENCE = Path(__file__).resolve().parents[2] / "reference"
+
+
+class InProcess:
+    """Answers questions right here. It has the parts of ``Oracle`` that checks use."""
+
+    def __init__(self) -> None:
+        self._modules = {name: _load(name) for name in ("model", "train")}
+
+    def module(self, name: str) -> ModuleType:
+        """What the worker's handlers ask a package for."""
+        return self._modules[name]
+
+    def ask(self, question: AnyQuestion, tensors: Tensors) -> Tensors:
+        """The answer, computed in this process."""
+        kind = type(question)
+        torch.manual_seed(0)
+        try:
+            if kind in MODEL:
+                return MODEL[kind](self.module("model"), question, tensors)
+            if kind in TRAIN:
+                return TRAIN[kind](self.module("train"), question, tensors)
+            return BOTH[kind](self, question, tensors)
+        except Exception as error:
+            bases = tuple(base.__name__ for base in type(error).__mro__)
+            raised = Raised(type=type(error).__name__, bases=bases, message=str(error), traceback="")
+            raise PackageRaised(raised) from None
+
+    def send(self, question: AnyQuestion, tensors: Tensors) -> None:
+        """Ask, and keep the answer for ``receive``."""
+        self._answer = self.ask(question, tensors)
+
+    def receive(self) -> Tensors:
+        """The answer to what was sent."""
+        return self._answer
+
+    def another(self) -> "InProcess":
+        """There is no other process."""
+        return InProcess()
+
+    def __enter__(self) -> "InProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"plain_{name}", REFERENCE / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_the_reference_passes_every_check(check: Check) -> None:
+    package = InProcess()
+    bench = Bench(
+        candidate=package,  # type: ignore[arg-type]
+        matched=package,  # type: ignore[arg-type]
+        reference=package,  # type: ignore[arg-type]
+        stranger=package,  # type: ignore[arg-type]
+        seeds=Seeds(1, "in process"),
+    )
+
+    found = search(check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples)
+
+    assert found.failure is None
