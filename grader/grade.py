@@ -152,7 +152,7 @@ class _Grade:
         return oracle
 
     def _trusted(self, name: str, files: Mapping[str, str]) -> Oracle:
-        return Oracle(self._launcher, name, files, max(60.0, self._options.timeout))
+        return Oracle(self._launcher, name, files, max(60.0, self._options.timeout), trusted=True)
 
     def _match(self) -> None:
         for facet in self._facets():
@@ -294,12 +294,14 @@ class _Grade:
         difference = match.difference
         assert difference is not None, "no difference, and yet no bitwise match"
         at = f"{difference.tensor} {list(difference.element)}" if difference.element else difference.tensor
-        distance = f", {difference.ulps} ULP off" if difference.ulps is not None else ""
-        seen = f"in {match.where}, the first to differ is {at}: {difference.actual}{distance}"
+        seen = f"in {match.where}, the first to differ is {at}: {difference.actual}"
+        # How far off it is would give the reference's value away.
+        note = f"{difference.ulps} ULP apart" if difference.ulps is not None else ""
+        hidden = Hidden(expected=difference.expected, note=note)
         return Verdict(
             outcome=Outcome.FAILED,
             message=seen,
-            counterexample=Counterexample(claim=claim, seen=seen, hidden=Hidden(expected=difference.expected)),
+            counterexample=Counterexample(claim=claim, seen=seen, hidden=hidden),
         )
 
     # Recording

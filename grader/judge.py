@@ -14,7 +14,7 @@ from grader.printable import printable
 from grader.record import Outcome
 from grader.rubric import Verdict
 from grader.sandbox.questions import Snippet
-from grader.search import Failure, search
+from grader.search import Failure, ReferenceFailed, search
 from grader.seeds import Seeds
 
 THOROUGH = 8  # times as many examples
@@ -41,8 +41,21 @@ class Judge:
         """The verdict on ``check`` for an item ``own``, before it is known what blocks it."""
         started = time.perf_counter()
         printed = len(candidate.printed())
-        matched = self.lattice.variant(self.bugs - {own})
-        bench = self._bench(candidate, matched)
+        bench = self._bench(candidate, self.lattice.variant(self.bugs - {own}))
+        try:
+            verdict = self._verdict(check, bench, own)
+        except ReferenceFailed:
+            # A variant may crash where the candidate does not. The reference itself may not.
+            bench = self._bench(candidate, self.lattice.reference)
+            try:
+                verdict = self._verdict(check, bench, own)
+            except ReferenceFailed as failed:
+                message = f"the reference gave no answer: {failed}"
+                verdict = Verdict(outcome=Outcome.NOT_JUDGED, message=message)
+        seconds = round(time.perf_counter() - started, 4)
+        return replace(verdict, seconds=seconds, output=printable(candidate.printed()[printed:])), bench
+
+    def _verdict(self, check: Check, bench: Bench, own: str) -> Verdict:
         found = search(
             check.cases,
             lambda case: check.holds(case, bench),
@@ -55,16 +68,7 @@ class Judge:
         verdict = Verdict(outcome=Outcome.PASSED)
         if failure is not None:
             verdict = self._failed(check, found.case, failure, bench, own)
-        output = candidate.printed()[printed:]
-        return (
-            replace(
-                verdict,
-                examples=found.asked,
-                seconds=round(time.perf_counter() - started, 4),
-                output=printable(output),
-            ),
-            bench,
-        )
+        return replace(verdict, examples=found.asked)
 
     def _bench(self, candidate: Oracle, matched: Oracle) -> Bench:
         return Bench(
@@ -161,7 +165,7 @@ def _show(case: object, failure: Counterexample) -> record.Counterexample:
 
 def _show_trouble(case: object, failure: Trouble) -> record.Counterexample:
     return record.Counterexample(
-        claim="the question is answered",
+        claim="the code runs without an error",
         seen=printable(str(failure)),
         config=_config(case),
         traceback=printable(failure.traceback) if failure.traceback else None,

@@ -11,6 +11,7 @@ from grader.sandbox.questions import Answered, AnyQuestion, Malformed, Raised
 from grader.sandbox.wire import Tensors
 
 PATIENCE: Final = 2  # time-outs of one kind of question before it is not asked any more
+RUN_FORWARD: Final = frozenset({"Forward", "Influence", "Loss", "Evaluate", "Fit", "OwnRun"})
 
 
 class Trouble(Exception):
@@ -18,6 +19,7 @@ class Trouble(Exception):
 
     kind = "trouble"
     traceback: str | None = None
+    trusted = False  # it was the reference, or a variant of it, that gave none: our side
 
 
 class PackageRaised(Trouble):
@@ -59,13 +61,17 @@ class Oracle:
         name: for messages.
         files: the package, file name to source.
         timeout: seconds for one question.
+        trusted: the package is ours; what goes wrong with it is not the candidate's doing.
     """
 
-    def __init__(self, launcher: Launcher, name: str, files: Mapping[str, str], timeout: float) -> None:
+    def __init__(
+        self, launcher: Launcher, name: str, files: Mapping[str, str], timeout: float, *, trusted: bool = False
+    ) -> None:
         self.name = name
         self.files = dict(files)
         self._launcher = launcher
         self._timeout = timeout
+        self._trusted = trusted
         self._worker: Worker | None = None
         self._hung: Counter[str] = Counter()
         self._output = ""
@@ -79,7 +85,7 @@ class Oracle:
         """Put a question without waiting, so that two packages can work at once."""
         self._asked = type(question).__name__
         self._failure: Trouble | None = None
-        if self._hung[self._asked] >= PATIENCE:
+        if self._has_hung(self._asked):
             self._failure = PackageHung(f"not asked again: it gave no answer {PATIENCE} times before")
             return
         try:
@@ -89,6 +95,13 @@ class Oracle:
 
     def receive(self) -> Tensors:
         """The answer to the question sent."""
+        try:
+            return self._receive()
+        except Trouble as trouble:
+            trouble.trusted = self._trusted
+            raise
+
+    def _receive(self) -> Tensors:
         if self._failure is not None:
             raise self._failure
         try:
@@ -112,7 +125,7 @@ class Oracle:
 
     def another(self) -> "Oracle":
         """The same package in a worker of its own, which has seen nothing this one has seen."""
-        other = Oracle(self._launcher, self.name, self.files, self._timeout)
+        other = Oracle(self._launcher, self.name, self.files, self._timeout, trusted=self._trusted)
         other._hung = self._hung
         return other
 
@@ -131,6 +144,10 @@ class Oracle:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _has_hung(self, kind: str) -> bool:
+        """Whether asking would only cost another deadline. Where forward hangs, so does all that runs it."""
+        return self._hung[kind] >= PATIENCE or (kind in RUN_FORWARD and self._hung["Forward"] >= PATIENCE)
 
     def _lost(self, error: WorkerFailed) -> Trouble:
         self._output = self.worker.last_output

@@ -31,6 +31,13 @@ class _Stop(BaseException):
         self.failure = failure
 
 
+class ReferenceFailed(BaseException):
+    """The reference, or a variant of it, gave no answer; no verdict on the candidate can follow.
+
+    Not an ``Exception``: hypothesis must let it through, and not shrink it.
+    """
+
+
 @dataclass(slots=True)
 class Search:
     """What a search found.
@@ -60,7 +67,11 @@ class Search:
 
 
 def search(cases: SearchStrategy[Any], ask: Callable[[Any], None], *, seed: int, examples: int) -> Search:
-    """Ask up to ``examples`` cases; shrink the first that fails."""
+    """Ask up to ``examples`` cases; shrink the first that fails.
+
+    Raises:
+        ReferenceFailed: the failure is not the candidate's.
+    """
     found = Search()
 
     def property_(case: Any) -> None:
@@ -99,7 +110,11 @@ def search(cases: SearchStrategy[Any], ask: Callable[[Any], None], *, seed: int,
 def _outcome(ask: Callable[[object], None], case: object) -> Failure | None:
     try:
         ask(case)
-    except (Counterexample, Trouble) as failure:
+    except Trouble as trouble:
+        if trouble.trusted:
+            raise ReferenceFailed(str(trouble)) from None
+        return trouble
+    except Counterexample as failure:
         return failure
     return None
 

@@ -118,26 +118,26 @@ class Launcher:
         return response.exit
 
     def close(self) -> None:
-        """End the launcher and, by the kernel's hand, every worker that is left."""
+        """End the launcher and, by the kernel's hand, every worker that is left. Doing it twice does no harm."""
         self._peer.close()
         try:
             self._process.wait(timeout=2)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        for descriptor in self._descriptors:
-            os.close(descriptor)
+        while self._descriptors:
+            os.close(self._descriptors.pop())
         self._log.close()
 
     def _send(self, request: control.Request) -> None:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the next receive says what happened
+        with contextlib.suppress(OSError):  # the receive that follows says what happened
             self._peer.sendall(control.line(request))
 
     def _receive(self, timeout: float) -> control.Response:
         deadline = time.monotonic() + timeout
         while b"\n" not in self._lines:
-            self._peer.settimeout(max(0.001, deadline - time.monotonic()))
             try:
+                self._peer.settimeout(max(0.001, deadline - time.monotonic()))
                 data, descriptors, _, _ = socket.recv_fds(self._peer, control.MAX_LINE, 2)
             except TimeoutError:
                 raise LauncherFailed(f"the launcher did not answer within {timeout:.0f} s{self._logged()}") from None
@@ -152,6 +152,8 @@ class Launcher:
         return control.response_decoder.decode(line)
 
     def _logged(self) -> str:
+        if self._log.closed:
+            return ""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=1)  # it is stopping: let it finish its last words
         self._log.seek(0)
@@ -221,9 +223,10 @@ class Worker:
         return data.decode("utf-8", "replace")
 
     def close(self) -> None:
-        """End the worker."""
+        """End the worker. Where the launcher is gone, so is the worker."""
         if not self._closed:
-            self._dispose(kill=True)
+            with contextlib.suppress(LauncherFailed):
+                self._dispose(kill=True)
 
     def _dispose(self, *, kill: bool) -> int | None:
         self._closed = True
