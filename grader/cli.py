@@ -5,15 +5,17 @@ torch before the grader imports anything for itself.
 """
 
 import argparse
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from grader import __version__
-from grader.errors import GraderError
+from grader.errors import CannotJudge, GraderError
 
 INTERRUPTED = 130
 
@@ -21,9 +23,12 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its code; see ``grader --help``."""
     options = parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
-        sys.exit(options.run(options))
+        code = options.run(options)
+        sys.stdout.flush()
+        sys.exit(code)
     except GraderError as error:
         print(f"grader: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)
@@ -31,14 +36,24 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         print("\ngrader: interrupted; nothing was written", file=sys.stderr)  # noqa: T201
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output has gone; there is nobody left to tell.
-        sys.stderr.close()
+        # The reader of our output has gone; there is nobody left to tell, and nothing to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(INTERRUPTED)
+    except Exception:
+        traceback.print_exc()
+        print("grader: that is a fault of the grader's own; no verdict was reached", file=sys.stderr)  # noqa: T201
+        sys.exit(CannotJudge.exit_code)
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
+class _Interrupted(KeyboardInterrupt):
+    """Not KeyboardInterrupt itself: Python ends itself by a signal, whoever catches it, if that crosses an exec."""
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
     """SIGTERM ends a grade the way Ctrl-C does: in order, leaving no process."""
-    raise KeyboardInterrupt
+    for again in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(again, signal.SIG_IGN)  # a second one would interrupt the tidying up
+    raise _Interrupted
 
 
 def parser() -> argparse.ArgumentParser:
@@ -106,16 +121,22 @@ def _add_audience(command: argparse.ArgumentParser) -> None:
 
 
 def _seed(text: str) -> int:
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
     if not 0 <= value < 1 << 53:
-        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 2**53")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2**53 - 1")
     return value
 
 
 def _positive(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 3600 seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0 and up to 3600")
     return value
 
 

@@ -1,5 +1,6 @@
 """Writing result files: all or nothing."""
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -14,24 +15,47 @@ def check_writable(path: Path) -> None:
         raise UsageError(f"cannot write {str(path)!r}: there is no directory {str(directory)!r}")
     if path.is_dir():
         raise UsageError(f"cannot write {str(path)!r}: it is a directory")
-    if not os.access(directory, os.W_OK):
-        raise UsageError(f"cannot write {str(path)!r}: the directory {str(directory)!r} is read-only")
+    if _is_special(path):
+        return
+    try:
+        # Tried, not asked for: permission bits do not tell of read-only and virtual file systems.
+        with tempfile.TemporaryFile(dir=path.resolve().parent, prefix=f".{path.name}."):
+            pass
+    except OSError as error:
+        raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from None
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path``; on failure or interruption the file is as it was before."""
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        if _is_special(path):
+            path.write_bytes(data)  # a terminal or a pipe cannot be put in place, and must not be replaced
+        else:
+            _replace(path.resolve(), data)
     except OSError as error:
         raise CannotJudge(f"cannot write {str(path)!r}: {error.strerror}") from None
+
+
+def _is_special(path: Path) -> bool:
+    """Whether there is something at ``path`` that is no regular file: /dev/null, a named pipe."""
+    return path.exists() and not path.is_file()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except OSError as error:
-        os.unlink(temporary)
-        raise CannotJudge(f"cannot write {str(path)!r}: {error.strerror}") from None
     except BaseException:
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
+
+
+def _umask() -> int:
+    """The permissions that new files are not to have; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -114,8 +114,8 @@ class _Grade:
         self._progress = progress
         self._seeds = seeds
         self._stack = stack
-        self._lattice = Lattice(exercise, seeds, self._trusted)
-        stack.callback(self._lattice.close)
+        # One for each thread; before that, each bears witness that the other's reference can be reproduced.
+        self._lattice, self._other_lattice = self._new_lattice(), self._new_lattice()
         self._candidate = self._oracle("the candidate", submission.files)
         self._matches: dict[str, Match] = {}
         self._verdicts: dict[str, Verdict] = {}
@@ -156,7 +156,7 @@ class _Grade:
 
     def _match(self) -> None:
         for facet in self._facets():
-            if not self._lattice.reproducible(facet):
+            if not self._lattice.agrees_with(self._other_lattice, facet):
                 raise CannotJudge(
                     f"the reference does not reproduce itself on this machine ({facet.id}): no verdict is possible"
                 )
@@ -178,7 +178,7 @@ class _Grade:
 
     def _ask_all(self) -> Exhibits:
         """All items, and the exhibits, in two threads: a worker each is busy while the grader thinks."""
-        idle = [self._judge(self._lattice), self._judge(self._another_lattice())]
+        idle = [self._judge(self._lattice), self._judge(self._other_lattice)]
         with ThreadPoolExecutor(max_workers=len(idle)) as pool:
 
             def with_judge(task: Callable[[Judge], T]) -> T:
@@ -204,15 +204,14 @@ class _Grade:
         """The items with the most checks first, so that both threads end at about the same time."""
         return sorted(self._items, key=lambda item: -len(item.earns) - len(item.takes))
 
-    def _another_lattice(self) -> Lattice:
+    def _new_lattice(self) -> Lattice:
         lattice = Lattice(self._exercise, self._seeds, self._trusted)
         self._stack.callback(lattice.close)
         return lattice
 
     def _exhibits(self, judge: Judge) -> Exhibits:
         cache = any(item.id == "kv-cache" for item in self._items)
-        with self._candidate.another() as candidate:
-            return collect(candidate, judge.lattice, self._bugs, self._seeds, cache=cache)
+        return collect(self._candidate, judge.lattice, self._bugs, self._seeds, cache=cache)
 
     def _judge(self, lattice: Lattice) -> Judge:
         second = self._candidate.another()

@@ -115,15 +115,13 @@ class Lattice:
                     return Match(bugs=bugs, lane=lane, difference=difference, where=where)
         return Match(bugs=None, lane=Lane.BEHAVIOUR, difference=difference, where=where)
 
-    def reproducible(self, facet: Facet) -> bool:
-        """Whether the reference agrees with itself, bit for bit, in two processes."""
-        with self.reference.another() as again:
-            for index, asked in enumerate(self._questions(facet, "float32")):
-                again.send(*asked)
-                first = self._answer(frozenset(), facet, "float32", index)
-                if first_difference(again.receive(), first) is not None:
-                    return False
-        return True
+    def agrees_with(self, other: "Lattice", facet: Facet) -> bool:
+        """Whether both lattices' references, each in its own process, answer a facet with the same bits."""
+        none: Bugs = frozenset()
+        return all(
+            first_difference(self._answer(none, facet, "float32", i), other._answer(none, facet, "float32", i)) is None
+            for i in range(len(self._questions(facet, "float32")))
+        )
 
     def close(self) -> None:
         """End all workers."""

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from grader.errors import UsageError
+from grader.printable import printable
 
 MAX_FILES: Final = 64
 MAX_FILE_BYTES: Final = 512 * 1024
+MAX_BYTES: Final = 900 * 1024  # of all files together, as they travel: one header of the wire format holds them
 REQUIRED: Final = ("model.py", "train.py")
 
 
@@ -38,22 +42,31 @@ def read_submission(directory: Path) -> Submission:
     """
     expected = "expected a directory that holds model.py and train.py"
     if not directory.is_dir():
-        raise UsageError(f"no such directory: {str(directory)!r}; {expected}")
-    names = sorted(entry for entry in os.listdir(directory) if entry.endswith(".py"))
+        what = "not a directory" if directory.exists() else "no such directory"
+        raise UsageError(f"{what}: {str(directory)!r}; {expected}")
+    names = [entry for entry in os.listdir(directory) if entry.endswith(".py")]
     if "model.py" not in names:
         raise UsageError(f"no model.py in {str(directory)!r}; {expected}")
     files: dict[str, str] = {}
     notes: list[str] = []
-    for name in names:
+    left = MAX_BYTES
+    # The required files first: no number of others can crowd them out.
+    for name in sorted(names, key=lambda name: (name not in REQUIRED, name)):
         if name.startswith("test_") or name == "conftest.py":
             continue
         try:
+            if not name.isprintable():
+                raise _Refused("its name is not printable")
             if len(files) >= MAX_FILES:
                 raise _Refused(f"there are more than {MAX_FILES} files")
-            files[name] = _read_source(directory / name)
+            source = _read_source(directory / name)
+            if (size := len(msgspec.json.encode(source))) > left:
+                raise _Refused(f"all files together are larger than {MAX_BYTES // 1024} KiB")
+            files[name] = source
+            left -= size
         except _Refused as reason:
-            notes.append(f"{name} was not read: {reason}")
-    return submission_of(directory.resolve().name or "candidate", files, notes)
+            notes.append(f"{printable(name)} was not read: {reason}")
+    return submission_of(printable(directory.resolve().name) or "candidate", files, notes)
 
 
 def submission_of(name: str, files: Mapping[str, str], notes: Sequence[str] = ()) -> Submission:
@@ -80,13 +93,14 @@ def _read_source(path: Path) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise _Refused("it is a symbolic link" if path.is_symlink() else str(error.strerror)) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _Refused("it is not a regular file")
     with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _Refused("it is not a regular file")
         data = file.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
         raise _Refused(f"it is larger than {MAX_FILE_BYTES // 1024} KiB")
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")  # like Python, without the mark that some editors put first
     except UnicodeDecodeError as error:
         raise _Refused(f"it is not UTF-8 text (byte {error.start})") from None

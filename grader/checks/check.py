@@ -97,7 +97,7 @@ class Check:
     id: str
     cases: SearchStrategy[Any]
     holds: Callable[[Any, Bench], None]
-    examples: int = 8
+    examples: int
     confirm: Callable[[Any, Bench], None] | None = None
     snippet: Callable[[Any], str] | None = None
     needs: tuple[str, ...] = ()

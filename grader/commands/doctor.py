@@ -24,7 +24,10 @@ def run() -> int:
         with Launcher("strict", hidden=[exercise.reference_directory]) as launcher:
             started = launcher.started
             write(f"torch {started.torch}, {started.cpu}, {started.threads} thread\n\nIsolation\n")
-            lattice = Lattice(exercise, Seeds(0, "doctor"), lambda name, files: Oracle(launcher, name, files, TIMEOUT))
+            seeds = Seeds(0, "doctor")
+            lattice, other = (
+                Lattice(exercise, seeds, lambda name, files: Oracle(launcher, name, files, TIMEOUT)) for _ in range(2)
+            )
             locked = lattice.reference.worker.locked
             for layer in locked.applied:
                 write(f"  yes  {layer}\n")
@@ -33,10 +36,11 @@ def run() -> int:
             write("\nReproducibility\n")
             steady = True
             for facet in exercise.rubric.facet:
-                same = lattice.reproducible(facet)
+                same = lattice.agrees_with(other, facet)
                 steady = steady and same
                 write(f"  {'yes' if same else 'no '}  {facet.id}: the same bits in two processes\n")
             lattice.close()
+            other.close()
     except LauncherFailed as error:
         write(f"\nIsolation\n  no   {error}\n")
         write("\nHere only --isolation process works: for code that you trust.\n")

@@ -9,6 +9,7 @@ from grader.files import check_writable, write_atomically
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
 from grader.sandbox.errors import NotIsolated
+from grader.submission import read_submission
 
 if TYPE_CHECKING:
     from grader.record import Result
@@ -32,6 +33,7 @@ def run(
         if path is not None:
             check_writable(path)
     reference = reference_directory(exercise)
+    submission = read_submission(directory)
     _guard_against_candidates()
     with Launcher(isolation, hidden=[reference]) as launcher:
         # From here on torch is being imported in the launcher, while this process imports its own.
@@ -39,9 +41,7 @@ def run(
         from grader.exercise import builtin_exercise, read_exercise
         from grader.grade import Options, grade
         from grader.record import Audience
-        from grader.submission import read_submission
 
-        submission = read_submission(directory)
         chosen = builtin_exercise() if exercise is None else read_exercise(exercise)
         options = Options(only=only, seed=seed, thorough=thorough, isolation=isolation, timeout=timeout)
         try:

@@ -20,7 +20,7 @@ def run(result: Path, output: Path, audience: str) -> int:
         raise UsageError(f"cannot read {str(result)!r}: {error.strerror}") from None
     try:
         record = from_json(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{str(result)!r} is not a result of this grader: {error}") from None
     write_atomically(output, render_html(for_audience(record, Audience(audience))).encode())
     return 0

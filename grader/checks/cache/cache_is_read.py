@@ -57,4 +57,10 @@ def _altered(values: Array) -> Array:
     return flipped
 
 
-CHECK = Check(id="cache-is-read", needs=MODEL_WORKS, cases=decode_cases(lengths=(2, 5)), holds=holds, examples=4)
+CHECK = Check(
+    id="cache-is-read",
+    needs=MODEL_WORKS,
+    cases=decode_cases(lengths=(2, 5)),
+    holds=holds,
+    examples=3,
+)

@@ -53,5 +53,5 @@ CHECK = Check(
     needs=MODEL_WORKS,
     cases=decode_cases(lengths=(2, 4)),
     holds=holds,
-    examples=2,
+    examples=1,
 )

@@ -39,4 +39,10 @@ def holds(case: ClassCase, bench: Bench) -> None:
         raise Counterexample("no-error", claim, "no error was raised")
 
 
-CHECK = Check(id="class-logits-shape", needs=("forward-runs",), cases=class_cases(), holds=holds, examples=4)
+CHECK = Check(
+    id="class-logits-shape",
+    needs=("forward-runs",),
+    cases=class_cases(),
+    holds=holds,
+    examples=3,
+)

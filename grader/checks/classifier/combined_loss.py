@@ -79,4 +79,10 @@ def cross_entropy(logits: Array, targets: Array) -> float:
     return float((log_normaliser - chosen).mean())
 
 
-CHECK = Check(id="combined-loss", needs=("forward-runs",), cases=class_cases(), holds=holds, examples=4)
+CHECK = Check(
+    id="combined-loss",
+    needs=("forward-runs",),
+    cases=class_cases(),
+    holds=holds,
+    examples=3,
+)

@@ -21,4 +21,10 @@ def holds(case: FitCase, bench: Bench) -> None:
     judge(case, bench, class_of)
 
 
-CHECK = Check(id="learns-any-map", needs=("forward-runs",), cases=fit_cases(classes=(3, 4)), holds=holds, examples=1)
+CHECK = Check(
+    id="learns-any-map",
+    needs=("forward-runs",),
+    cases=fit_cases(classes=(3, 4)),
+    holds=holds,
+    examples=1,
+)

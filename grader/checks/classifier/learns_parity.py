@@ -20,4 +20,10 @@ def holds(case: FitCase, bench: Bench) -> None:
     judge(case, bench, np.arange(VOCABULARY) % 2)
 
 
-CHECK = Check(id="learns-parity", needs=("forward-runs",), cases=fit_cases(classes=(2,)), holds=holds, examples=1)
+CHECK = Check(
+    id="learns-parity",
+    needs=("forward-runs",),
+    cases=fit_cases(classes=(2,)),
+    holds=holds,
+    examples=1,
+)

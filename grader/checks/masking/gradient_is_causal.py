@@ -54,4 +54,5 @@ CHECK = Check(
     cases=model_cases(rows=(1, 1), distinct=True),
     holds=holds,
     snippet=snippet,
+    examples=5,
 )

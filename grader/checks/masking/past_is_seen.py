@@ -57,4 +57,10 @@ for s in range(tokens.size(1)):
     )
 
 
-CHECK = Check(id="past-is-seen", cases=model_cases(), holds=holds, snippet=snippet)
+CHECK = Check(
+    id="past-is-seen",
+    cases=model_cases(),
+    holds=holds,
+    snippet=snippet,
+    examples=5,
+)

@@ -66,4 +66,5 @@ CHECK = Check(
     holds=holds,
     snippet=snippet,
     needs=("forward-runs", "past-is-seen"),
+    examples=5,
 )

@@ -71,4 +71,5 @@ CHECK = Check(
     holds=holds,
     snippet=snippet,
     needs=("forward-runs", "future-is-hidden", "past-is-seen"),
+    examples=4,
 )

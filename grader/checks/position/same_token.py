@@ -70,4 +70,5 @@ CHECK = Check(
     holds=holds,
     snippet=snippet,
     needs=("forward-runs", "past-is-seen"),
+    examples=4,
 )

@@ -29,4 +29,9 @@ def holds(case: ModelCase, bench: Bench) -> None:
         raise Counterexample("dtype", "a float32 model gives float32 logits", f"logits of dtype {logits.dtype}")
 
 
-CHECK = Check(id="forward-runs", cases=model_cases(lengths=(1, 7)), holds=holds)
+CHECK = Check(
+    id="forward-runs",
+    cases=model_cases(lengths=(1, 7)),
+    holds=holds,
+    examples=6,
+)

@@ -83,4 +83,10 @@ assert model.lm_head.weight.shape == ({case.vocab_size}, {case.d_model}), "lm_he
 """
 
 
-CHECK = Check(id="parameter-shapes", cases=SIZES, holds=holds, examples=4, snippet=snippet)
+CHECK = Check(
+    id="parameter-shapes",
+    cases=SIZES,
+    holds=holds,
+    snippet=snippet,
+    examples=4,
+)

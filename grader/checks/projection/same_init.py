@@ -31,4 +31,9 @@ def holds(case: SizeCase, bench: Bench) -> None:
         )
 
 
-CHECK = Check(id="same-init", cases=SIZES, holds=holds, examples=4)
+CHECK = Check(
+    id="same-init",
+    cases=SIZES,
+    holds=holds,
+    examples=3,
+)

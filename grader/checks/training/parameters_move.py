@@ -62,4 +62,10 @@ batch = Batch(tokens[:, :-1], tokens[:, 1:], tokens[:, :-1] % 2)
 """
 
 
-CHECK = Check(id="parameters-move", cases=TRAIN_CASES, holds=holds, examples=4, snippet=snippet)
+CHECK = Check(
+    id="parameters-move",
+    cases=TRAIN_CASES,
+    holds=holds,
+    snippet=snippet,
+    examples=3,
+)

@@ -83,4 +83,10 @@ for step in range(2):
     )
 
 
-CHECK = Check(id="step-is-exact", cases=TRAIN_CASES, holds=holds, examples=6, snippet=snippet)
+CHECK = Check(
+    id="step-is-exact",
+    cases=TRAIN_CASES,
+    holds=holds,
+    snippet=snippet,
+    examples=6,
+)

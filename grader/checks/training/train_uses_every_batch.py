@@ -30,4 +30,9 @@ def holds(case: TrainCase, bench: Bench) -> None:
         )
 
 
-CHECK = Check(id="train-uses-every-batch", cases=TRAIN_CASES, holds=holds, examples=2)
+CHECK = Check(
+    id="train-uses-every-batch",
+    cases=TRAIN_CASES,
+    holds=holds,
+    examples=2,
+)
