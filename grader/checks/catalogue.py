@@ -24,12 +24,20 @@ from grader.checks.classifier import (
 )
 from grader.checks.masking import future_is_hidden, gradient_is_causal, large_scores, past_is_seen
 from grader.checks.position import order_matters, row_reach, same_token
-from grader.checks.projection import contract_errors, forward_runs, logits_width, parameter_shapes, same_init
+from grader.checks.projection import (
+    config_defaults,
+    contract_errors,
+    forward_runs,
+    logits_width,
+    parameter_shapes,
+    same_init,
+)
 from grader.checks.training import parameters_move, step_is_exact, train_uses_every_batch, training_repeats
 
 CHECKS: Final[tuple[Check, ...]] = (
     forward_runs.CHECK,
     contract_errors.CHECK,
+    config_defaults.CHECK,
     logits_width.CHECK,
     parameter_shapes.CHECK,
     same_init.CHECK,

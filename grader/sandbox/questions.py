@@ -45,6 +45,11 @@ class Parameters(Question, frozen=True, kw_only=True, tag="parameters"):
     seed: int
 
 
+class Configs(Question, frozen=True, kw_only=True, tag="configs"):
+    """The fields of the configuration classes that have a default. out: {class}.{field}: the default, a number as
+    a scalar and a string as its bytes."""
+
+
 class Forward(ModelQuestion, frozen=True, kw_only=True, tag="forward"):
     """in: tokens.{i} (B, T). out: logits.{i} (B, T, V), with ``classify`` also class_logits.{i} (B, T, classes).
 
@@ -122,8 +127,8 @@ class StandInQuestion(Question, frozen=True, kw_only=True):
 
 
 class TrainSteps(StandInQuestion, frozen=True, kw_only=True, tag="train-steps"):
-    """Train with the candidate's own optimizer. out: losses, lm_losses (N,), initial.{name}, and
-    param.{i}.{name} after step i.
+    """Train with the candidate's own optimizer. out: losses, lm_losses (N,), without_class_loss (N,) whether
+    the class loss was None, initial.{name}, and param.{i}.{name} after step i.
 
     ``whole`` calls ``train`` once instead of ``train_step`` N times; then only the last parameters come back.
     """
@@ -157,7 +162,7 @@ class Snippet(Question, frozen=True, kw_only=True, tag="snippet"):
 
 
 AnyQuestion = (
-    Parameters | Forward | Influence | Decode | Generate | Loss | Evaluate | Fit
+    Parameters | Configs | Forward | Influence | Decode | Generate | Loss | Evaluate | Fit
     | TrainSteps | RecordSteps | OwnRun | Flops | Snippet
 )  # fmt: skip
 

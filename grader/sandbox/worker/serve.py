@@ -30,6 +30,7 @@ TRAIN: Final[Mapping[type, Handler]] = {
     q.RecordSteps: training_answers.record_steps,
 }
 BOTH: Final[Mapping[type, Handler]] = {
+    q.Configs: training_answers.configs,
     q.Loss: training_answers.loss,
     q.Evaluate: training_answers.evaluate,
     q.Fit: training_answers.fit,

@@ -1,5 +1,6 @@
 """Answers to the questions about train.py."""
 
+import dataclasses
 import random
 from types import ModuleType
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from grader.sandbox.questions import (
+    Configs,
     Evaluate,
     Fit,
     Loss,
@@ -40,6 +42,18 @@ def stand_in(question: StandInQuestion) -> StandIn:
     return model.train()
 
 
+def configs(package: Any, _: Configs, __: Tensors) -> dict[str, Array]:
+    answer: dict[str, Array] = {}
+    for module, name in (("model", "GPTConfig"), ("train", "TrainConfig")):
+        for entry in dataclasses.fields(getattr(package.module(module), name)):
+            value = entry.default
+            if isinstance(value, str):
+                answer[f"{name}.{entry.name}"] = np.frombuffer(value.encode(), np.uint8)
+            elif isinstance(value, int | float):
+                answer[f"{name}.{entry.name}"] = np.array(value)
+    return answer
+
+
 def train_steps(train: ModuleType, question: TrainSteps, tensors: Tensors) -> dict[str, Array]:
     answer: dict[str, Array] = {}
     with precision(question.precision):
@@ -58,6 +72,7 @@ def train_steps(train: ModuleType, question: TrainSteps, tensors: Tensors) -> di
                 answer |= _snapshot(model, f"param.{step}")
     for key, name in (("loss", "losses"), ("lm_loss", "lm_losses")):
         answer[name] = np.array([as_scalar(field(record, key, "train_step"), key) for record in history])
+    answer["without_class_loss"] = np.array([field(record, "class_loss", "train_step") is None for record in history])
     return answer
 
 

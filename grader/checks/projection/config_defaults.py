@@ -1,0 +1,61 @@
+"""GPTConfig and TrainConfig keep the contract's fields and defaults.
+
+## Why it matters
+Code that was written against the contract builds models without naming every size. A default that changed
+gives it another model, silently.
+
+## Usual causes
+- A size was changed to try something out, and left.
+- A field was renamed, or lost its default.
+"""
+
+from deepdiff import DeepDiff
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.sandbox.questions import Configs, Settings
+from grader.sandbox.wire import Tensors
+
+CONTRACT: dict[str, int | float | str] = {
+    "GPTConfig.vocab_size": 64,
+    "GPTConfig.block_size": 32,
+    "GPTConfig.n_layer": 2,
+    "GPTConfig.n_head": 1,
+    "GPTConfig.d_model": 32,
+    "GPTConfig.dropout": 0.0,
+    "GPTConfig.n_classes": 0,
+    "GPTConfig.position": "learned",
+    "TrainConfig.class_weight": 0.0,
+    "TrainConfig.seed": 0,
+}
+
+
+class NoCase(Struct, frozen=True):
+    """There is only one way to ask."""
+
+    @property
+    def config(self) -> Settings:
+        """Nothing to configure."""
+        return {}
+
+
+def holds(_: NoCase, bench: Bench) -> None:
+    """The defaults as plain data. Fields beyond the contract's are free."""
+    defaults = _plain(bench.ask(Configs(), {}))
+    kept = {name: defaults[name] for name in CONTRACT if name in defaults}
+    difference = DeepDiff(CONTRACT, kept, ignore_numeric_type_changes=True)
+    if difference:
+        wrong = next(name for name, value in CONTRACT.items() if defaults.get(name) != value)
+        raise Counterexample(
+            "defaults",
+            "configurations have the fields and defaults of the contract",
+            f"{wrong} is {defaults[wrong]!r}" if wrong in defaults else f"{wrong} has no default",
+        )
+
+
+def _plain(answer: Tensors) -> dict[str, int | float | str]:
+    return {name: array.tobytes().decode() if array.ndim else array.item() for name, array in answer.items()}
+
+
+CHECK = Check(id="config-defaults", cases=st.builds(NoCase), holds=holds, examples=1)
