@@ -45,7 +45,7 @@ def differing(actual: Array, expected: Array) -> "np.ndarray[tuple[int, ...], np
     different: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = np.ascontiguousarray(actual).view(
         as_integers
     ) != np.ascontiguousarray(expected).view(as_integers)
-    return different
+    return different.reshape(actual.shape)  # a contiguous array has one dimension at least; a scalar has none
 
 
 def close(actual: Array, expected: Array, tolerance: str) -> bool:

@@ -51,35 +51,29 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     facet: tuple[Facet, ...] = ()
 
 
-class PlantedBug(Struct, frozen=True, kw_only=True):
-    """One mutation of key.json: where it sits in the reference's text, and which item it belongs to."""
+class Planted(Struct, frozen=True, kw_only=True):
+    """One edit of key.json: where it sits in the reference's text, and which item it belongs to."""
 
     item: str
+    file: str
+    span: tuple[int, int]
+    before: str
+    after: str
+
+    @property
+    def edit(self) -> Edit:
+        """The edit itself."""
+        return Edit(self.file, *self.span, self.before, self.after)
+
+
+class PlantedBug(Planted, frozen=True, kw_only=True):
+    """A mutation."""
+
     operator: str
-    file: str
-    span: tuple[int, int]
-    before: str
-    after: str
-
-    @property
-    def edit(self) -> Edit:
-        """The mutation as an edit of the reference."""
-        return Edit(self.file, *self.span, self.before, self.after)
 
 
-class Stub(Struct, frozen=True, kw_only=True):
-    """One extension's function that the starter leaves empty."""
-
-    item: str
-    file: str
-    span: tuple[int, int]
-    before: str
-    after: str
-
-    @property
-    def edit(self) -> Edit:
-        """The stub as an edit of the reference."""
-        return Edit(self.file, *self.span, self.before, self.after)
+class Stub(Planted, frozen=True, kw_only=True):
+    """An extension's function that the starter leaves empty."""
 
 
 class Key(Struct, frozen=True, kw_only=True):

@@ -1,11 +1,12 @@
 """What hypothesis draws the cases from: small models whose sizes are all different, tokens, and how to cut them."""
 
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
-from msgspec import Struct
+from msgspec import Struct, convert
+from msgspec.structs import asdict
 
 from grader.sandbox.questions import Settings, Weights
 from grader.sandbox.wire import Array
@@ -18,15 +19,13 @@ WEIGHT_DRAWS: Final = 1 << 16
 TokenMatrix = tuple[tuple[int, ...], ...]
 
 
-class ModelCase(Struct, frozen=True, kw_only=True):
-    """A model, which of the grade's weights it gets, and one batch of tokens (B, T)."""
+class Sizes(Struct, frozen=True, kw_only=True):
+    """The sizes of a model."""
 
     d_model: int
     vocab_size: int
     n_layer: int
     block_size: int
-    weights: int
-    tokens: TokenMatrix
 
     @property
     def config(self) -> Settings:
@@ -37,6 +36,13 @@ class ModelCase(Struct, frozen=True, kw_only=True):
             "n_layer": self.n_layer,
             "d_model": self.d_model,
         }
+
+
+class ModelCase(Sizes, frozen=True, kw_only=True):
+    """A model, which of the grade's weights it gets, and one batch of tokens (B, T)."""
+
+    weights: int
+    tokens: TokenMatrix
 
     @property
     def length(self) -> int:
@@ -50,6 +56,14 @@ class ModelCase(Struct, frozen=True, kw_only=True):
     def seeded(self, seeds: Seeds, *, query_scale: float = 1.0, scale: float = 0.5) -> Weights:
         """The weights of this case in this grade."""
         return Weights(seeds.derive("weights", self.weights), scale, query_scale)
+
+
+CaseType = TypeVar("CaseType", bound=ModelCase)
+
+
+def extended(case: ModelCase, kind: type[CaseType], **more: object) -> CaseType:
+    """The same case as a ``kind``, with that kind's further fields."""
+    return convert(asdict(case) | more, kind)
 
 
 @st.composite

@@ -8,7 +8,7 @@ from hypothesis.strategies import DrawFn
 from grader.sandbox.questions import Decode
 from grader.sandbox.wire import Array
 from grader.seeds import Seeds
-from grader.strategies import ModelCase, chunkings, model_cases
+from grader.strategies import ModelCase, chunkings, extended, model_cases
 
 # A cache over a mask that is wrong in a way nobody planted has nothing to agree with.
 MODEL_WORKS: Final = ("forward-runs", "future-is-hidden", "past-is-seen")
@@ -46,5 +46,4 @@ def decode_cases(draw: DrawFn, *, lengths: tuple[int, int] = (2, 7), at_least: i
     """
     case = draw(model_cases(lengths=lengths))
     chunks = draw(chunkings(case.length).filter(lambda sizes: len(sizes) >= at_least))
-    fields = {name: getattr(case, name) for name in case.__struct_fields__}
-    return DecodeCase(**fields, chunks=chunks)
+    return extended(case, DecodeCase, chunks=chunks)

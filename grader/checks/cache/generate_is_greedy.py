@@ -19,7 +19,7 @@ from grader.compare import TOLERANCES
 from grader.record import TokenGrid
 from grader.sandbox.questions import Decode, Forward, Generate
 from grader.sandbox.wire import Array
-from grader.strategies import model_cases
+from grader.strategies import extended, model_cases
 
 
 @st.composite
@@ -31,8 +31,7 @@ def prompts(draw: DrawFn) -> DecodeCase:
     """
     case = draw(model_cases(lengths=(1, 3), rows=(1, 2)).filter(lambda c: c.vocab_size > c.d_model))
     new = draw(st.integers(1, 4))
-    fields = {name: getattr(case, name) for name in case.__struct_fields__}
-    return DecodeCase(**fields | {"block_size": case.length + new}, chunks=(case.length, new))
+    return extended(case, DecodeCase, block_size=case.length + new, chunks=(case.length, new))
 
 
 def holds(case: DecodeCase, bench: Bench) -> None:

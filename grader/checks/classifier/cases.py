@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from grader.sandbox.questions import Settings
-from grader.strategies import ModelCase, model_cases
+from grader.strategies import ModelCase, extended, model_cases
 
 
 class ClassCase(ModelCase, frozen=True, kw_only=True):
@@ -32,5 +32,4 @@ class ClassCase(ModelCase, frozen=True, kw_only=True):
 def class_cases(draw: DrawFn, *, lengths: tuple[int, int] = (2, 5)) -> ClassCase:
     """Models with 2 or 3 classes; V < C."""
     case = draw(model_cases(lengths=lengths, rows=(1, 2)).filter(lambda c: c.vocab_size < c.d_model))
-    fields = {name: getattr(case, name) for name in case.__struct_fields__}
-    return ClassCase(**fields, n_classes=draw(st.sampled_from((2, 3))), data=draw(st.integers(0, 999)))
+    return extended(case, ClassCase, n_classes=draw(st.sampled_from((2, 3))), data=draw(st.integers(0, 999)))

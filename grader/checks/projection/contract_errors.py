@@ -11,10 +11,9 @@ inside, or not at all.
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
-from grader.oracle import PackageRaised
-from grader.sandbox.questions import AnyQuestion, Forward, Parameters
-from grader.sandbox.wire import Tensors
+from grader.checks.check import Bench, Check
+from grader.checks.refusal import must_refuse
+from grader.sandbox.questions import Forward, Parameters
 from grader.strategies import ModelCase, model_cases
 
 
@@ -22,21 +21,10 @@ def holds(case: ModelCase, bench: Bench) -> None:
     """One token too many, and a width that the heads do not divide."""
     too_long = np.resize(case.token_array(), (len(case.tokens), case.block_size + 1))
     question = Forward(config=case.config, weights=case.seeded(bench.seeds))
-    _must_refuse(bench, question, {"tokens.0": too_long}, f"T={case.block_size + 1} with block_size={case.block_size}")
+    must_refuse(bench, question, {"tokens.0": too_long}, f"T={case.block_size + 1} with block_size={case.block_size}")
     odd = case.config | {"n_head": case.d_model - 1}
     what = f"d_model={case.d_model} with n_head={case.d_model - 1}"
-    _must_refuse(bench, Parameters(config=odd, seed=0), {}, what)
-
-
-def _must_refuse(bench: Bench, question: AnyQuestion, tensors: Tensors, what: str) -> None:
-    claim = f"{what} is a ValueError"
-    try:
-        bench.ask(question, tensors)
-    except PackageRaised as raised:
-        if not raised.is_a("ValueError"):
-            raise Counterexample("other-error", claim, f"it raised {raised}") from None
-    else:
-        raise Counterexample("no-error", claim, "no error was raised")
+    must_refuse(bench, Parameters(config=odd, seed=0), {}, what)
 
 
 CHECK = Check(

@@ -10,31 +10,16 @@ A checkpoint is a table of names and shapes. If one differs, weights trained els
 
 from deepdiff import DeepDiff
 from hypothesis import strategies as st
-from msgspec import Struct
 
 from grader.checks.check import Bench, Check, Counterexample
-from grader.sandbox.questions import Parameters, Settings
-from grader.strategies import VOCABULARIES, WIDTHS
+from grader.sandbox.questions import Parameters
+from grader.strategies import VOCABULARIES, WIDTHS, Sizes
 
 
-class SizeCase(Struct, frozen=True, kw_only=True):
+class SizeCase(Sizes, frozen=True, kw_only=True):
     """The sizes of a model, and a seed to build it at."""
 
-    d_model: int
-    vocab_size: int
-    n_layer: int
-    block_size: int
     seed: int
-
-    @property
-    def config(self) -> Settings:
-        """GPTConfig fields."""
-        return {
-            "vocab_size": self.vocab_size,
-            "block_size": self.block_size,
-            "n_layer": self.n_layer,
-            "d_model": self.d_model,
-        }
 
 
 SIZES = st.builds(
