@@ -13,11 +13,11 @@ def check_writable(path: Path) -> None:
     directory = path.parent
     if not directory.is_dir():
         raise UsageError(f"cannot write {str(path)!r}: there is no directory {str(directory)!r}")
-    if path.is_dir():
-        raise UsageError(f"cannot write {str(path)!r}: it is a directory")
-    if _is_special(path):
-        return
     try:
+        if path.is_dir():
+            raise UsageError(f"cannot write {str(path)!r}: it is a directory")
+        if _is_special(path):
+            return
         # Tried, not asked for: permission bits do not tell of read-only and virtual file systems.
         with tempfile.TemporaryFile(dir=path.resolve().parent, prefix=f".{path.name}."):
             pass

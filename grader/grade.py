@@ -5,38 +5,25 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 import msgspec
 
 from grader import __version__
-from grader import rubric as rules
-from grader.checks.catalogue import BY_ID, CHECKS
+from grader.assemble import item_result
+from grader.blame import blame
+from grader.checks.catalogue import CHECKS
+from grader.comparison import Comparison
 from grader.errors import CannotJudge, UsageError
 from grader.exercise import Exercise, Facet, Item
 from grader.exhibits import collect
 from grader.judge import Judge
-from grader.lattice import Bugs, Lattice, Match
+from grader.lattice import Lattice, Match
 from grader.oracle import Oracle
-from grader.record import (
-    CandidateInfo,
-    CheckResult,
-    Counterexample,
-    Environment,
-    ExerciseInfo,
-    Exhibits,
-    Hidden,
-    Isolation,
-    ItemResult,
-    Lane,
-    Outcome,
-    Result,
-    Role,
-    Status,
-)
-from grader.rubric import Verdict
+from grader.record import CandidateInfo, Environment, ExerciseInfo, Exhibits, Isolation, Lane, Result
+from grader.rubric import Verdict, exact_id
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
 from grader.sandbox.errors import LauncherFailed
@@ -117,16 +104,17 @@ class _Grade:
         # One for each thread; before that, each bears witness that the other's reference can be reproduced.
         self._lattice, self._other_lattice = self._new_lattice(), self._new_lattice()
         self._candidate = self._oracle("the candidate", submission.files)
-        self._matches: dict[str, Match] = {}
         self._verdicts: dict[str, Verdict] = {}
         self._lanes: dict[str, set[Lane]] = {}
 
     def run(self) -> Result:
         self._progress("starting")
-        self._match()
+        self._comparison = self._compare()
         exhibits = self._ask_all()
-        self._block()
-        results = tuple(self._item_result(item) for item in self._items)
+        verdicts = blame(self._items, self._verdicts, self._comparison)
+        results = tuple(
+            item_result(item, verdicts, self._comparison, self._lanes.get(item.id, set())) for item in self._items
+        )
         return Result(
             exercise=ExerciseInfo(id=self._exercise.rubric.id, title=self._exercise.rubric.title),
             candidate=CandidateInfo(
@@ -138,13 +126,11 @@ class _Grade:
             score=round(sum(result.score for result in results), 2),
             max_score=sum(result.max_score for result in results),
             items=results,
-            remaining_bugs=self._remaining_bugs(),
+            remaining_bugs=self._comparison.remaining(self._items),
             exhibits=exhibits,
             environment=self._environment(),
             seconds=0.0,
         )
-
-    # Asking
 
     def _oracle(self, name: str, files: Mapping[str, str]) -> Oracle:
         oracle = Oracle(self._launcher, name, files, self._options.timeout)
@@ -154,13 +140,15 @@ class _Grade:
     def _trusted(self, name: str, files: Mapping[str, str]) -> Oracle:
         return Oracle(self._launcher, name, files, max(60.0, self._options.timeout), trusted=True)
 
-    def _match(self) -> None:
+    def _compare(self) -> Comparison:
+        matches: dict[str, Match] = {}
         for facet in self._facets():
             if not self._lattice.agrees_with(self._other_lattice, facet):
                 raise CannotJudge(
                     f"the reference does not reproduce itself on this machine ({facet.id}): no verdict is possible"
                 )
-            self._matches[facet.id] = self._lattice.match(facet, self._candidate)
+            matches[facet.id] = self._lattice.match(facet, self._candidate)
+        return Comparison(self._exercise, matches)
 
     def _facets(self) -> tuple[Facet, ...]:
         """The facets that the items asked for depend on: extensions depend on what their model computes."""
@@ -171,10 +159,6 @@ class _Grade:
             for facet in self._exercise.rubric.facet
             if wanted.intersection(self._exercise.bugs_in(facet)) or (extensions and facet.id == "forward")
         )
-
-    @property
-    def _bugs(self) -> Bugs:
-        return frozenset().union(*(match.bugs or () for match in self._matches.values()))
 
     def _ask_all(self) -> Exhibits:
         """All items, and the exhibits, in two threads: a worker each is busy while the grader thinks."""
@@ -211,7 +195,7 @@ class _Grade:
 
     def _exhibits(self, judge: Judge) -> Exhibits:
         cache = any(item.id == "kv-cache" for item in self._items)
-        return collect(self._candidate, judge.lattice, self._bugs, self._seeds, cache=cache)
+        return collect(self._candidate, judge.lattice, self._comparison.bugs, self._seeds, cache=cache)
 
     def _judge(self, lattice: Lattice) -> Judge:
         second = self._candidate.another()
@@ -223,7 +207,7 @@ class _Grade:
             seeds=self._seeds,
             second=second,
             stranger=stranger,
-            bugs=self._bugs,
+            bugs=self._comparison.bugs,
             thorough=self._options.thorough,
         )
 
@@ -237,107 +221,7 @@ class _Grade:
                     self._verdicts[check.id] = verdict
                     self._lanes.setdefault(item.id, set()).update(bench.lanes)
         if item.exact:
-            self._verdicts[rules.exact_id(item)] = self._exactness(item)
-
-    # Blame
-
-    def _block(self) -> None:
-        """Where no variant matched, a failure is another item's if what the check needs has failed there."""
-        owner = {check: item.id for item in self._items for check in (*item.earns, *item.takes)}
-        failed = {check for check, verdict in self._verdicts.items() if verdict.outcome in rules.FAILURES}
-        for check in failed & BY_ID.keys():
-            if self._matched(owner[check]) or self._verdicts[check].message.startswith("not built yet"):
-                continue
-            blockers = {owner[need] for need in BY_ID[check].needs if need in failed} - {owner[check]}
-            if blockers:
-                self._verdicts[check] = _blocked(self._verdicts[check], blockers)
-        for item in self._items:
-            exact = self._verdicts.get(rules.exact_id(item))
-            if exact is not None and exact.outcome is Outcome.FAILED and not self._matched(item.id):
-                others = {owner[check] for check in failed & BY_ID.keys() if owner[check] in self._sharing(item)}
-                if others - {item.id} and item.id not in others:
-                    self._verdicts[rules.exact_id(item)] = _blocked(exact, others)
-
-    def _matched(self, item: str) -> bool:
-        """Whether the lattice has an exact answer for what this item depends on."""
-        match = self._match_of(item)
-        return match is not None and match.bugs is not None
-
-    def _match_of(self, item: str) -> Match | None:
-        for facet in self._exercise.rubric.facet:
-            if item in self._exercise.bugs_in(facet):
-                return self._matches.get(facet.id)
-        return self._matches.get("forward")  # an extension stands on the model
-
-    def _sharing(self, item: Item) -> set[str]:
-        """The items whose bugs sit in the same files."""
-        for facet in self._exercise.rubric.facet:
-            bugs = self._exercise.bugs_in(facet)
-            if item.id in bugs:
-                return set(bugs)
-        return set()
-
-    def _exactness(self, item: Item) -> Verdict:
-        match = self._match_of(item.id)
-        if match is None:
-            return Verdict(outcome=Outcome.NOT_JUDGED, message="it was not compared")
-        claim = "the results are the reference's, bit for bit"
-        if match.bugs is not None and match.lane is Lane.BITWISE and item.id not in match.bugs:
-            return Verdict(outcome=Outcome.PASSED)
-        if match.trouble:
-            return Verdict(outcome=Outcome.BROKEN, message=match.trouble)
-        if match.bugs is not None and item.id in match.bugs:
-            return Verdict(
-                outcome=Outcome.FAILED, message="the results are exactly those of the code with this bug left in"
-            )
-        difference = match.difference
-        assert difference is not None, "no difference, and yet no bitwise match"
-        at = f"{difference.tensor} {list(difference.element)}" if difference.element else difference.tensor
-        seen = f"in {match.where}, the first to differ is {at}: {difference.actual}"
-        # How far off it is would give the reference's value away.
-        note = f"{difference.ulps} ULP apart" if difference.ulps is not None else ""
-        hidden = Hidden(expected=difference.expected, note=note)
-        return Verdict(
-            outcome=Outcome.FAILED,
-            message=seen,
-            counterexample=Counterexample(claim=claim, seen=seen, hidden=hidden),
-        )
-
-    # Recording
-
-    def _item_result(self, item: Item) -> ItemResult:
-        match = self._match_of(item.id)
-        bug_left = match is not None and match.bugs is not None and item.id in match.bugs
-        scored = rules.score(item, self._verdicts, bug_left=bug_left)
-        checks = tuple(
-            _check_result(check, role, scored.parts.get(check, (0.0, points)), self._verdicts[check], item)
-            for check, (role, points) in rules.roles(item).items()
-        )
-        return ItemResult(
-            id=item.id,
-            title=item.title,
-            status=scored.status,
-            score=scored.score,
-            max_score=scored.max_score,
-            lane=self._lane(item, scored.status, match),
-            summary=scored.summary,
-            checks=checks,
-        )
-
-    def _lane(self, item: Item, status: Status, match: Match | None) -> Lane:
-        if item.kind == "bug":
-            return match.lane if match is not None else Lane.BEHAVIOUR
-        lanes = self._lanes.get(item.id, set())
-        if status is not Status.BUILT or not lanes:
-            return Lane.BEHAVIOUR
-        return Lane.FLOAT32 if Lane.FLOAT32 in lanes else Lane.FLOAT64
-
-    def _remaining_bugs(self) -> tuple[str, ...] | None:
-        """The lattice's answer, if it has one for every facet that was asked for."""
-        if any(match.bugs is None for match in self._matches.values()):
-            return None
-        wanted = {item.id for item in self._items}
-        return tuple(item.id for item in self._exercise.rubric.item if item.id in self._bugs & wanted)
+            self._verdicts[exact_id(item)] = self._comparison.exactness(item.id)
 
     def _environment(self) -> Environment:
         started = self._launcher.started
@@ -352,38 +236,3 @@ class _Grade:
             seed=self._seeds.grade,
             isolation=Isolation(mode=self._options.isolation, layers=locked.applied, missing=locked.missing),
         )
-
-
-def _blocked(verdict: Verdict, blockers: set[str]) -> Verdict:
-    names = tuple(sorted(blockers))
-    message = f"cannot be told while {', '.join(names)} is not fixed"
-    return replace(verdict, outcome=Outcome.BLOCKED, blocked_by=names, message=message, counterexample=None)
-
-
-def _check_result(id_: str, role: Role, part: tuple[float, float], verdict: Verdict, item: Item) -> CheckResult:
-    check = BY_ID.get(id_)
-    if check is None:
-        title = f"{item.title} is identical to the reference, bit for bit."
-        why = "Only identical results prove that nothing else was changed on the way."
-        causes: tuple[str, ...] = (
-            "The bug is still in.",
-            "Operations were put in another order: right, and not identical.",
-        )
-    else:
-        title, why, causes = check.title, check.why, check.usual_causes
-    return CheckResult(
-        id=id_,
-        title=title,
-        outcome=verdict.outcome,
-        role=role,
-        score=part[0],
-        max_score=part[1],
-        seconds=verdict.seconds,
-        message=verdict.message,
-        why=why,
-        usual_causes=causes,
-        examples=verdict.examples,
-        blocked_by=verdict.blocked_by,
-        counterexample=verdict.counterexample,
-        output=verdict.output,
-    )

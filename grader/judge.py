@@ -85,6 +85,7 @@ class Judge:
             return Verdict(
                 outcome=Outcome.BROKEN,
                 message=printable(f"not built yet: {failure}"),
+                unbuilt=True,
                 counterexample=_show_trouble(case, failure),
             )
         blockers = self._blockers(check, case, failure, own)

@@ -4,6 +4,7 @@ Fail closed: an item lists its checks, and one without a passing verdict earns n
 blocked leaves the denominator; a check that could not be judged makes the whole item not judged.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from grader.exercise import Item
@@ -23,6 +24,7 @@ class Verdict:
     examples: int = 0
     seconds: float = 0.0
     output: str = ""
+    unbuilt: bool = False  # the code says itself that it is not built yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ def exact_id(item: Item) -> str:
     return f"{item.id}-is-exact"
 
 
-def score(item: Item, verdicts: dict[str, Verdict], *, bug_left: bool) -> Scored:
+def score(item: Item, verdicts: Mapping[str, Verdict], *, bug_left: bool) -> Scored:
     """Points and status of an item.
 
     Args:
@@ -97,7 +99,7 @@ def _status(item: Item, outcomes: dict[str, Outcome], total: float) -> Status:
 
 
 def _summary(
-    item: Item, status: Status, outcomes: dict[str, Outcome], verdicts: dict[str, Verdict], *, bug_left: bool
+    item: Item, status: Status, outcomes: dict[str, Outcome], verdicts: Mapping[str, Verdict], *, bug_left: bool
 ) -> str:
     """One sentence."""
     failed = [check for check in (*item.earns, *item.takes) if outcomes[check] in FAILURES]

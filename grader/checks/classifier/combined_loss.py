@@ -73,6 +73,12 @@ def agrees(actual: float, expected: float) -> bool:
 
 def cross_entropy(logits: Array, targets: Array) -> float:
     """Mean of -log softmax(logits)[target]: logits (..., V), targets int64 (...)."""
+    if logits.shape[:-1] != targets.shape or not targets.max() < logits.shape[-1] or logits.dtype.kind != "f":
+        raise Counterexample(
+            "shape",
+            "there is one vector of scores for each target",
+            f"{logits.dtype} of shape {tuple(logits.shape)} for targets of shape {tuple(targets.shape)}",
+        )
     shifted = logits - logits.max(axis=-1, keepdims=True)
     log_normaliser = np.log(np.exp(shifted).sum(axis=-1))
     chosen = np.take_along_axis(shifted, targets[..., None], axis=-1)[..., 0]

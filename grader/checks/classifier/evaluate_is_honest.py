@@ -15,6 +15,7 @@ import numpy as np
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.classifier.cases import ClassCase, class_cases
 from grader.checks.classifier.combined_loss import agrees, cross_entropy
+from grader.checks.grids import logits_of
 from grader.compare import same_bits
 from grader.sandbox.questions import Evaluate
 from grader.sandbox.wire import Array, Tensors
@@ -46,7 +47,7 @@ def _judge_report(answer: Tensors, tensors: Tensors) -> None:
             "lm_loss is the mean cross entropy over all batches",
             f"evaluate says {float(answer['lm_loss'])!r}; from the logits it is {loss!r}",
         )
-    accuracy = float((answer["class_logits"].argmax(axis=-1) == tensors["labels"]).mean())
+    accuracy = float((logits_of(answer, "class_logits", tensors["labels"]).argmax(axis=-1) == tensors["labels"]).mean())
     claim = "class_accuracy is the share of tokens whose highest class logit is their label"
     if "class_accuracy" not in answer:
         raise Counterexample("class-accuracy", claim, "evaluate says None for a model that has a head")

@@ -12,7 +12,9 @@ from grader.sandbox.questions import Fit, Settings
 from grader.sandbox.wire import Array
 
 THRESHOLD: Final = 0.9  # held-out accuracy; see tests for what the reference reaches
-STEPS, ROWS, LENGTH, HELD_OUT = 40, 8, 8, 2
+# With these, 300 correct models (with every bug left in, too) reached 0.99 or more; with 8 rows and 40 steps one in
+# a hundred stayed below the threshold.
+STEPS, ROWS, LENGTH, HELD_OUT = 60, 32, 8, 2
 VOCABULARY, WIDTH = 12, 16  # V < C, so that targets fit the logits whatever the projection does
 RATE, CLASS_WEIGHT = 0.02, 2.0
 

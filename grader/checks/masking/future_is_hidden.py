@@ -103,5 +103,6 @@ CHECK = Check(
     holds=holds,
     confirm=confirm,
     snippet=snippet,
+    needs=("forward-runs",),
     examples=6,
 )

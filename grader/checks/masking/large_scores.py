@@ -32,5 +32,6 @@ CHECK = Check(
     cases=model_cases(lengths=(2, 5)),
     holds=holds,
     snippet=snippet,
+    needs=("forward-runs",),
     examples=4,
 )

@@ -62,5 +62,6 @@ CHECK = Check(
     cases=model_cases(),
     holds=holds,
     snippet=snippet,
+    needs=("forward-runs",),
     examples=5,
 )

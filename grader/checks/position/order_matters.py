@@ -13,8 +13,8 @@ one layer.)
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.grids import beyond_rounding, logits_of
 from grader.checks.snippets import model_snippet
-from grader.compare import TOLERANCES
 from grader.record import TokenGrid
 from grader.sandbox.questions import Forward
 from grader.sandbox.wire import Array, Tensors
@@ -27,6 +27,8 @@ def holds(case: ModelCase, bench: Bench) -> None:
     swapped[:, [0, 1]] = swapped[:, [1, 0]]
     question = Forward(config=case.config, weights=case.seeded(bench.seeds))
     answer, matched = bench.both(question, {"tokens.0": case.token_array(), "tokens.1": swapped})
+    for name in ("logits.0", "logits.1"):
+        logits_of(answer, name, swapped)
     still = np.argwhere(_last_moved(matched) & ~_last_moved(answer))
     if len(still):
         row = int(still[0][0])
@@ -39,10 +41,8 @@ def holds(case: ModelCase, bench: Bench) -> None:
 
 
 def _last_moved(answer: Tensors) -> Array:
-    base, swapped = answer["logits.0"], answer["logits.1"]
-    scale = np.nanmax(np.abs(base), initial=1e-30)
-    moved: Array = np.abs(base - swapped)[:, -1].max(axis=-1) > TOLERANCES["movement beyond rounding"].relative * scale
-    return moved
+    last: Array = beyond_rounding(answer["logits.1"], answer["logits.0"])[:, -1]
+    return last
 
 
 def snippet(case: ModelCase) -> str:

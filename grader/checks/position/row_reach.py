@@ -10,25 +10,26 @@ beyond the sequence must not matter at all.
 - The table is added to the wrong axis, or summed over time.
 """
 
+import numpy as np
+
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.grids import moved_rows
+from grader.checks.grids import beyond_rounding, logits_of
 from grader.checks.snippets import model_snippet
 from grader.record import TokenGrid
 from grader.sandbox.questions import Forward
+from grader.sandbox.wire import Array, Tensors
 from grader.strategies import ModelCase, model_cases
 
 
 def holds(case: ModelCase, bench: Bench) -> None:
     """In one layer, rows are replaced one at a time."""
     table_rows = range(case.block_size)
-    question = Forward(
-        config=case.config, weights=case.seeded(bench.seeds), position_rows=(-1, *table_rows), precision="float32"
-    )
+    question = Forward(config=case.config, weights=case.seeded(bench.seeds), position_rows=(-1, *table_rows))
     tokens = {f"tokens.{i}": case.token_array() for i in range(case.block_size + 1)}
     answer, matched = bench.both(question, tokens)
     for row in table_rows:
-        moved = moved_rows(answer[f"logits.{row + 1}"], answer["logits.0"])
-        must_move = [(b, t) for b, t in moved_rows(matched[f"logits.{row + 1}"], matched["logits.0"]) if t >= row]
+        moved = _moved(answer, row, tokens["tokens.0"])
+        must_move = [(b, t) for b, t in _moved(matched, row, tokens["tokens.0"]) if t >= row]
         grid = TokenGrid(tokens=case.tokens, moved=tuple(moved))
         still = [t for b, t in must_move if (b, t) not in set(moved)]
         if still:
@@ -46,6 +47,14 @@ def holds(case: ModelCase, bench: Bench) -> None:
                 f"row {row} of the table was replaced, and the logits at position {early[0]} moved",
                 grid=grid,
             )
+
+
+def _moved(answer: Tensors, row: int, tokens: Array) -> list[tuple[int, int]]:
+    """(row of the batch, position) that moved by more than rounding. (Bits are for the checks of masking.)"""
+    base, other = logits_of(answer, "logits.0", tokens), logits_of(answer, f"logits.{row + 1}", tokens)
+    if other.shape != base.shape:
+        raise Counterexample("shape", "logits have one width", f"shapes {base.shape} and {other.shape}")
+    return [(int(b), int(t)) for b, t in np.argwhere(beyond_rounding(other, base))]
 
 
 def snippet(case: ModelCase) -> str:

@@ -13,8 +13,8 @@ same bag of words.
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.grids import beyond_rounding, logits_of
 from grader.checks.snippets import model_snippet
-from grader.compare import TOLERANCES
 from grader.record import TokenGrid
 from grader.sandbox.questions import Forward
 from grader.sandbox.wire import Array
@@ -31,7 +31,7 @@ def holds(case: ModelCase, bench: Bench) -> None:
     tokens = one_token(case)
     question = Forward(config=case.config, weights=case.seeded(bench.seeds))
     answer, matched = bench.both(question, {"tokens.0": tokens})
-    told, expected = _apart(answer["logits.0"]), _apart(matched["logits.0"])
+    told, expected = _apart(logits_of(answer, "logits.0", tokens)), _apart(matched["logits.0"])
     blind = np.argwhere(expected & ~told)
     if len(blind):
         row, t = (int(i) for i in blind[0])
@@ -45,10 +45,7 @@ def holds(case: ModelCase, bench: Bench) -> None:
 
 def _apart(logits: Array) -> Array:
     """(B, T - 1): whether the logits at t and t + 1 differ by more than rounding. NaN differs from nothing."""
-    scale = np.nanmax(np.abs(logits), initial=1e-30)
-    distance = np.abs(np.diff(logits, axis=1)).max(axis=-1)
-    apart: Array = distance > TOLERANCES["movement beyond rounding"].relative * scale
-    return apart
+    return beyond_rounding(logits[:, 1:], logits[:, :-1])
 
 
 def snippet(case: ModelCase) -> str:

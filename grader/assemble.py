@@ -1,0 +1,63 @@
+"""Put an item's verdicts and points together as it is recorded."""
+
+from collections.abc import Mapping, Set
+
+from grader import rubric
+from grader.checks.catalogue import BY_ID
+from grader.comparison import Comparison
+from grader.exercise import Item
+from grader.record import CheckResult, ItemResult, Lane, Role, Status
+from grader.rubric import Verdict
+
+EXACT_WHY = "Only identical results prove that nothing else was changed on the way."
+EXACT_CAUSES = (
+    "The bug is still in.",
+    "Operations were put in another order: right, and not identical.",
+)
+
+
+def item_result(item: Item, verdicts: Mapping[str, Verdict], comparison: Comparison, lanes: Set[Lane]) -> ItemResult:
+    """One item of the result. ``lanes`` is how closely an extension agreed with what it was compared to."""
+    scored = rubric.score(item, verdicts, bug_left=comparison.has_bug(item.id))
+    return ItemResult(
+        id=item.id,
+        title=item.title,
+        status=scored.status,
+        score=scored.score,
+        max_score=scored.max_score,
+        lane=_lane(item, scored.status, comparison, lanes),
+        summary=scored.summary,
+        checks=tuple(
+            _check_result(check, role, scored.parts.get(check, (0.0, points)), verdicts[check], item)
+            for check, (role, points) in rubric.roles(item).items()
+        ),
+    )
+
+
+def _lane(item: Item, status: Status, comparison: Comparison, lanes: Set[Lane]) -> Lane:
+    if item.kind == "bug":
+        match = comparison.match_of(item.id)
+        return match.lane if match is not None else Lane.BEHAVIOUR
+    if status is not Status.BUILT or not lanes:
+        return Lane.BEHAVIOUR
+    return Lane.FLOAT32 if Lane.FLOAT32 in lanes else Lane.FLOAT64
+
+
+def _check_result(id_: str, role: Role, part: tuple[float, float], verdict: Verdict, item: Item) -> CheckResult:
+    check = BY_ID.get(id_)
+    return CheckResult(
+        id=id_,
+        title=check.title if check else f"{item.title} is identical to the reference, bit for bit.",
+        outcome=verdict.outcome,
+        role=role,
+        score=part[0],
+        max_score=part[1],
+        seconds=verdict.seconds,
+        message=verdict.message,
+        why=check.why if check else EXACT_WHY,
+        usual_causes=check.usual_causes if check else EXACT_CAUSES,
+        examples=verdict.examples,
+        blocked_by=verdict.blocked_by,
+        counterexample=verdict.counterexample,
+        output=verdict.output,
+    )

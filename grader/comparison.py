@@ -1,0 +1,82 @@
+"""What the lattice found for each facet, read item by item."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from grader.exercise import Exercise, Item
+from grader.lattice import Bugs, Match
+from grader.record import Counterexample, Hidden, Lane, Outcome
+from grader.rubric import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The matches of an exercise's facets, by facet id; those that were not asked for are absent."""
+
+    exercise: Exercise
+    matches: Mapping[str, Match]
+
+    @property
+    def bugs(self) -> Bugs:
+        """Every bug that is known to be left in."""
+        return frozenset().union(*(match.bugs or () for match in self.matches.values()))
+
+    def remaining(self, items: Iterable[Item]) -> tuple[str, ...] | None:
+        """The bugs of ``items`` that are left in; None unless every facet has an exact answer."""
+        if any(match.bugs is None for match in self.matches.values()):
+            return None
+        return tuple(item.id for item in items if item.id in self.bugs)
+
+    def match_of(self, item: str) -> Match | None:
+        """The match of the facet that an item's bug is told by; an extension stands on the model."""
+        for facet in self.exercise.rubric.facet:
+            if item in self.exercise.bugs_in(facet):
+                return self.matches.get(facet.id)
+        return self.matches.get("forward")
+
+    def is_exact(self, item: str) -> bool:
+        """Whether some variant agrees on everything that this item depends on."""
+        match = self.match_of(item)
+        return match is not None and match.bugs is not None
+
+    def has_bug(self, item: str) -> bool:
+        """Whether an item's bug is known to be left in."""
+        match = self.match_of(item)
+        return match is not None and match.bugs is not None and item in match.bugs
+
+    def sharing(self, item: str) -> set[str]:
+        """The items whose bugs are told by the same facet as this one's."""
+        facets = (self.exercise.bugs_in(facet) for facet in self.exercise.rubric.facet)
+        return {other for bugs in facets if item in bugs for other in bugs}
+
+    def exactness(self, item: str) -> Verdict:
+        """The verdict on being identical bit for bit."""
+        match = self.match_of(item)
+        if match is None:
+            return Verdict(outcome=Outcome.NOT_JUDGED, message="it was not compared")
+        if match.trouble:
+            return Verdict(outcome=Outcome.BROKEN, message=match.trouble)
+        if self.has_bug(item):
+            message = "the results are exactly those of the code with this bug left in"
+            return Verdict(outcome=Outcome.FAILED, message=message)
+        if match.bugs is not None and match.lane is Lane.BITWISE:
+            return Verdict(outcome=Outcome.PASSED)
+        return _first_difference(match)
+
+
+def _first_difference(match: Match) -> Verdict:
+    difference = match.difference
+    assert difference is not None, "no difference, and yet no bitwise match"
+    at = f"{difference.tensor} {list(difference.element)}" if difference.element else difference.tensor
+    seen = f"in {match.where}, the first to differ is {at}: {difference.actual}"
+    # How far off it is would give the reference's value away.
+    note = f"{difference.ulps} ULP apart" if difference.ulps is not None else ""
+    return Verdict(
+        outcome=Outcome.FAILED,
+        message=seen,
+        counterexample=Counterexample(
+            claim="the results are the reference's, bit for bit",
+            seen=seen,
+            hidden=Hidden(expected=difference.expected, note=note),
+        ),
+    )
