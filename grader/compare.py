@@ -44,7 +44,7 @@ def differing(actual: Array, expected: Array) -> "np.ndarray[tuple[int, ...], np
     as_integers = f"u{actual.dtype.itemsize}"
     different: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = np.ascontiguousarray(actual).view(
         as_integers
-    ) != np.ascontiguousarray(expected).view(as_integers)
+    ) != np.asarray(expected, order="C").view(as_integers)
     return different.reshape(actual.shape)  # a contiguous array has one dimension at least; a scalar has none
 
 

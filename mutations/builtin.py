@@ -8,7 +8,7 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,11 +98,11 @@ def _bug(item: str, operator_id: str, reference: Mapping[str, str]) -> dict[str,
     }
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Generate candidate/ and reference/key.json from reference/."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a generated file is stale")
-    check: bool = parser.parse_args().check
+    check: bool = parser.parse_args(arguments).check
     files = generated_files(ROOT)
     stale = stale_files(files)
     for path in stale:

@@ -259,7 +259,7 @@ class Worker:
             if answered != nonce:
                 raise WireError("the reply does not carry the question's nonce")
             return reply_decoder.decode(body), tensors
-        except (WireError, msgspec.DecodeError) as error:
+        except (WireError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise self._failed(WorkerGarbled(str(error))) from None
         except WorkerFailed as error:
             raise self._failed(error) from None

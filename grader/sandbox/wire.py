@@ -94,7 +94,7 @@ def unpack_header(data: bytes) -> Header:
     """The header. Raises ``WireError`` when it is not what the format says."""
     try:
         return _header_decoder.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(f"frame header: {error}") from None
 
 
@@ -114,7 +114,10 @@ def unpack_tensors(specs: tuple[TensorSpec, ...], payload: bytes) -> dict[str, A
             raise WireError(f"tensor {spec.name!r} with shape {spec.shape} runs past the payload")
         if dtype == np.bool_ and max(payload[offset:end], default=0) > 1:
             raise WireError(f"tensor {spec.name!r} holds booleans other than 0 and 1")
-        tensors[spec.name] = np.frombuffer(payload, dtype, count, offset).reshape(spec.shape).copy()
+        try:
+            tensors[spec.name] = np.frombuffer(payload, dtype, count, offset).reshape(spec.shape).copy()
+        except ValueError as error:  # no elements, and yet sizes whose product numpy cannot count
+            raise WireError(f"tensor {spec.name!r} with shape {spec.shape}: {error}") from None
         offset = end
     if offset != len(payload):
         raise WireError(f"{len(payload) - offset} bytes of payload belong to no tensor")

@@ -19,7 +19,7 @@ def holds(case: DecodeCase, bench: Bench) -> None:
     """Prefill, continue it one way, another way, and the first way again."""
     prompt, rest = case.token_array()[:, : case.chunks[0]], case.token_array()[:, case.chunks[0] :]
     question = Decode(
-        config=case.config, weights=case.seeded(bench.seeds), parents=(-1, 0, 0, 0), keep=(0,), recheck=True
+        config=case.config, weights=case.seeded(bench.seeds), parents=(-1, 0, 0, 0), keep=(0, 2), recheck=True
     )
     other = (rest + 1) % case.vocab_size
     answer = bench.ask(question, {"chunk.0": prompt, "chunk.1": rest, "chunk.2": other, "chunk.3": rest})
@@ -34,7 +34,10 @@ def holds(case: DecodeCase, bench: Bench) -> None:
             raise Counterexample(
                 "overwritten",
                 "the cache passed in is left as it was",
-                f"{name.removeprefix('cache.0.')} of the cache changed while it was continued",
+                f"{name[len('cache.0.') :]} of the cache changed while "
+                + (
+                    "it was continued" if name.startswith("cache.0.") else "another continuation of its prompt was made"
+                ),
             )
 
 

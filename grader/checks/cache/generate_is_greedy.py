@@ -24,13 +24,13 @@ from grader.strategies import extended, model_cases
 
 @st.composite
 def prompts(draw: DrawFn) -> DecodeCase:
-    """A prompt and how many tokens to add, as the two chunks of a case.
+    """A prompt of distinct tokens and how many to add, as the two chunks of a case.
 
     The vocabulary is larger than the model is wide, so that every column of the logits is a token, whatever
     width a wrong output projection gives them.
     """
-    case = draw(model_cases(lengths=(1, 3), rows=(1, 2)).filter(lambda c: c.vocab_size > c.d_model))
-    new = draw(st.integers(1, 4))
+    case = draw(model_cases(lengths=(2, 4), rows=(1, 3), distinct=True).filter(lambda c: c.vocab_size > c.d_model))
+    new = draw(st.integers(2, 4))
     return extended(case, DecodeCase, block_size=case.length + new, chunks=(case.length, new))
 
 
@@ -88,5 +88,5 @@ CHECK = Check(
     needs=MODEL_WORKS,
     cases=prompts(),
     holds=holds,
-    examples=3,
+    examples=6,
 )

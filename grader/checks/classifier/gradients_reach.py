@@ -45,7 +45,7 @@ def _reached(answer: Tensors, rounding: float) -> set[str]:
 
 CHECK = Check(
     id="gradients-reach",
-    needs=("forward-runs",),
+    needs=("forward-runs", "past-is-seen", "position-row-reach"),
     # Of equal tokens without positions the keys are equal too, and their weights have no gradient.
     cases=class_cases(distinct=True),
     holds=holds,

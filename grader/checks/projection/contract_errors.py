@@ -21,6 +21,7 @@ def holds(case: ModelCase, bench: Bench) -> None:
     """One token too many, and a width that the heads do not divide."""
     too_long = np.resize(case.token_array(), (len(case.tokens), case.block_size + 1))
     question = Forward(config=case.config, weights=case.seeded(bench.seeds))
+    bench.ask(question, {"tokens.0": case.token_array()})  # a model that cannot be built refuses everything
     must_refuse(bench, question, {"tokens.0": too_long}, f"T={case.block_size + 1} with block_size={case.block_size}")
     odd = case.config | {"n_head": case.d_model - 1}
     what = f"d_model={case.d_model} with n_head={case.d_model - 1}"

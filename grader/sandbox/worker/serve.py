@@ -97,20 +97,28 @@ def _settle() -> None:
 def _raised(package: SourcePackage, error: BaseException) -> q.Raised:
     own = package.filenames() | {SNIPPET}
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in own]
-    lines = traceback.format_list(frames) + traceback.format_exception_only(error)
+    message = _text_of(error)[:MAX_MESSAGE]
+    last_line = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    if type(error) in (SyntaxError, IndentationError):  # show the line that it is about
+        last_line = "".join(traceback.format_exception_only(error))
     return q.Raised(
         type=type(error).__name__,
         bases=tuple(base.__name__ for base in type(error).__mro__),
-        message=_text_of(error)[:MAX_MESSAGE],
-        traceback="".join(lines)[-MAX_TRACEBACK:],
+        message=message,
+        traceback=_sendable("".join(traceback.format_list(frames))[-MAX_TRACEBACK:] + last_line),
     )
 
 
 def _text_of(error: BaseException) -> str:
     try:
-        return str(error)
-    except Exception:
+        return _sendable(str(error))
+    except BaseException:
         return "(its message could not be read)"
+
+
+def _sendable(text: str) -> str:
+    """Without lone surrogates, which no encoding carries."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _read(descriptor: int) -> tuple[str, bytes, Tensors]:

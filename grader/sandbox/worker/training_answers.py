@@ -72,7 +72,8 @@ def train_steps(train: ModuleType, question: TrainSteps, tensors: Tensors) -> di
                 answer |= _snapshot(model, f"param.{step}")
     for key, name in (("loss", "losses"), ("lm_loss", "lm_losses")):
         answer[name] = np.array([as_scalar(field(record, key, "train_step"), key) for record in history])
-    answer["without_class_loss"] = np.array([field(record, "class_loss", "train_step") is None for record in history])
+    without = [int(field(record, "class_loss", "train_step") is None) for record in history]
+    answer["without_class_loss"] = np.array(without)
     return answer
 
 

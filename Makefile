@@ -1,0 +1,85 @@
+# Everything runs in .venv, made on first use and made up to date when pyproject.toml or constraints.txt change.
+#
+#   make grade              grade candidate/, leave report.html
+#   make grade DIR=path     grade another directory; FLAGS="--seed 7" adds options
+#   make test               the whole test suite; ARGS="tests/report -k grid" picks some of it
+
+PYTHON = python3
+VENV = .venv
+DIR = candidate
+FLAGS =
+ARGS = tests
+WORKERS = 2
+
+BIN = $(VENV)/bin
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help grade test lint lint-style lint-types lint-generated bench starter constraints clean
+
+help:
+	@echo "make grade     grade candidate/ and leave report.html (DIR=path for another directory)"
+	@echo "make test      run the whole test suite"
+	@echo "make lint      style, types, and that no generated file is stale"
+	@echo "make bench     how long things take"
+	@echo "make starter   generate candidate/ again from reference/"
+	@echo "make clean     remove what these commands made"
+
+# 0 is full marks and 1 falls short: both are grades. 2 and 3 mean that there is none.
+grade: $(VENV)/.installed
+	@$(BIN)/grader grade "$(DIR)" --html report.html $(FLAGS); status=$$?; \
+	if [ $$status -gt 1 ]; then exit $$status; fi; \
+	echo "The report is in $(CURDIR)/report.html"
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+lint: lint-style lint-types lint-generated
+
+lint-style: $(VENV)/.installed-dev
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+lint-types: $(VENV)/.installed-dev
+	$(BIN)/python -m mypy
+	MYPYPATH=reference $(BIN)/python -m mypy -m model -m train
+	MYPYPATH=candidate $(BIN)/python -m mypy -m model -m train
+
+lint-generated: $(VENV)/.installed-dev
+	$(BIN)/python -m mutations.builtin --check
+	@if [ -e grader/schema.py ]; then set -x; $(BIN)/python -m grader.schema --check; fi
+
+bench: $(VENV)/.installed-dev
+	@for file in tests/benchmarks/bench_*.py; do $(BIN)/python "$$file" || exit; done
+
+starter: $(VENV)/.installed
+	$(BIN)/python -m mutations.builtin
+
+# All versions anew but torch's: its newest build for this platform may be gigabytes of another.
+constraints: constraints.txt
+	@set -eu; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	grep '^torch==' constraints.txt > "$$fresh/torch.txt"; grep '^#' constraints.txt > "$$fresh/new.txt"; \
+	$(PYTHON) -m venv "$$fresh/venv"; \
+	"$$fresh/venv/bin/python" -m pip install --quiet -c "$$fresh/torch.txt" -e '.[dev]'; \
+	"$$fresh/venv/bin/python" -m pip list --format=freeze --exclude grader --exclude pip \
+		| sed 's/+.*//' >> "$$fresh/new.txt"; \
+	cp "$$fresh/new.txt" constraints.txt
+
+clean:
+	rm -rf $(VENV) report.html result.json build dist grader.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(make-venv)
+	$(PIP_INSTALL) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt
+	@$(make-venv)
+	$(PIP_INSTALL) -e '.[dev]'
+	@touch $(VENV)/.installed $@
+
+define make-venv
+$(PYTHON) -c 'import sys; sys.exit("grader needs Python 3.11 or newer; PYTHON=... names another one" if sys.version_info < (3, 11) else 0)'; \
+echo "Installing into $(VENV); the first time this takes a minute or more, most of it PyTorch."; \
+$(PYTHON) -m venv $(VENV)
+endef

@@ -1,0 +1,47 @@
+"""docs/checks.md: every check, in the order of the rubric, from the docstrings and exercise.toml.
+
+python tests/packaging/checks_page.py    writes it
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from grader.checks.catalogue import BY_ID
+from grader.exercise import Item, builtin_exercise
+from grader.record import Role
+from grader.report.words import number
+from grader.rubric import exact_id, roles
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "checks.md"
+
+HEAD = """# Checks
+
+Generated from the checks and the rubric by `python tests/packaging/checks_page.py`; do not edit.
+
+A check that the starter already passes is a **guard**: it earns nothing, and a submission that breaks it loses what is
+written as "up to". An **essential** check has to pass for its item to earn anything. [report.md](report.md) explains
+what each outcome means.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return HEAD + "".join(_section(item) for item in builtin_exercise().rubric.item)
+
+
+def _section(item: Item) -> str:
+    head = f"\n## {item.title}\n\nItem `{item.id}`, {number(item.points)} points.\n\n| check | what holds | points |\n"
+    return head + "| --- | --- | --- |\n" + "".join(f"| `{a}` | {b} | {c} |\n" for a, b, c in _rows(item))
+
+
+def _rows(item: Item) -> Iterator[tuple[str, str, str]]:
+    for check, (role, points) in roles(item).items():
+        worth = f"guard, up to -{number(points)}" if role is Role.GUARD else number(points)
+        if check == exact_id(item):
+            yield check, "The results are identical to the solution's, bit for bit.", worth
+        else:
+            yield check, BY_ID[check].title, worth + (", essential" if check in item.essential else "")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,108 @@
+"""The documentation is true: its commands run, its links lead somewhere, its tables are complete."""
+
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from grader import record
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+# Installing is what CI does first; the test of the wheel does it again.
+SET_UP = {
+    "python3 -m venv .venv",
+    ". .venv/bin/activate",
+    "python -m pip install -c constraints.txt -e .",
+}
+
+
+def commands(page: str) -> list[str]:
+    """The lines of a page's sh and console blocks, without comments; of a console only what is typed."""
+    found = []
+    for kind, block in re.findall(r"^```(sh|console)\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL):
+        lines = block.splitlines()
+        typed = lines if kind == "sh" else [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+        found += [shlex.join(shlex.split(line, comments=True)) for line in typed]
+    return [command for command in found if command]
+
+
+def records() -> list[type[record.Frozen]]:
+    return [cls for cls in vars(record).values() if isinstance(cls, type) and issubclass(cls, record.Frozen)]
+
+
+def test_every_command_of_the_readme_is_one_that_something_runs():
+    kinds = {"make", "grader"}
+    strange = [c for c in commands(README) if c not in SET_UP and shlex.split(c)[0] not in kinds]
+
+    assert strange == []
+    assert {"make grade", "make test"} <= set(commands(README))
+
+
+@pytest.mark.slow
+def test_every_grader_command_of_the_readme_works_in_the_order_given(tmp_path):
+    shutil.copytree(ROOT / "candidate", tmp_path / "candidate", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    programme = Path(sys.executable).with_name("grader")
+    codes = {}
+    for command in commands(README):
+        first, *rest = shlex.split(command)
+        if first == "grader":
+            done = subprocess.run([programme, *rest], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+            codes[command] = (done.returncode, done.stderr if done.returncode > 1 else "")
+
+    assert {c: (1 if c.startswith("grader grade") else 0, "") for c in codes} == codes
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "development.md"], ids=lambda page: page.name)
+def test_every_make_target_that_is_named_exists(page):
+    make = shutil.which("make")
+    if make is None:
+        pytest.skip("no make on this machine")
+    named = {shlex.split(c)[1] for c in commands(page.read_text(encoding="utf-8")) if c.startswith("make ")}
+    tries = {name: subprocess.run([make, "-n", name], cwd=ROOT, capture_output=True).returncode for name in named}
+
+    assert dict.fromkeys(named, 0) == tries
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file(page):
+    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+
+    assert missing == []
+
+
+@pytest.mark.parametrize("cls", records(), ids=lambda cls: cls.__name__)
+def test_the_json_page_names_every_field(cls):
+    page = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    unnamed = [field.encode_name for field in msgspec.structs.fields(cls) if f"`{field.encode_name}`" not in page]
+
+    assert unnamed == []
+
+
+def test_the_page_of_checks_is_not_stale():
+    generator = ROOT / "tests" / "packaging" / "checks_page.py"
+    expected = runpy.run_path(str(generator))["page"]()
+
+    assert expected == (ROOT / "docs" / "checks.md").read_text(encoding="utf-8"), f"run python {generator.name}"
+
+
+def test_the_picture_of_the_report_is_small():
+    assert (ROOT / "docs" / "images" / "report.png").stat().st_size < 300_000
+
+
+def test_nothing_that_is_handed_out_names_a_machine_or_a_registry():
+    files = [*PAGES, *(ROOT / name for name in ("Makefile", "constraints.txt", "pyproject.toml", ".ci/run"))]
+    pattern = re.compile(r"file://|--(extra-)?index-url|/home/|/root/|/tmp/|pypi", re.IGNORECASE)
+    named = [(file.name, found.group()) for file in files if (found := pattern.search(file.read_text("utf-8")))]
+
+    assert named == []
