@@ -86,6 +86,8 @@ def joined(pieces: list[Array]) -> Array:
 
 def closeness(actual: Array, expected: Array) -> Lane | None:
     """The strictest comparison of float64 logits that holds, or None."""
+    if actual.dtype.kind != "f" or expected.dtype.kind != "f":
+        return None
     if close(actual, expected, "logits, float64"):
         return Lane.FLOAT64
     if close(actual, expected, "logits, softmax in float32"):

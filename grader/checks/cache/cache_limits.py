@@ -30,6 +30,8 @@ def holds(case: DecodeCase, bench: Bench) -> None:
         generate = Generate(config=case.config, weights=weights, max_new_tokens=1, use_cache=use_cache)
         must_refuse(bench, generate, {"prompt": full}, f"generate(use_cache={use_cache}) past block_size")
     cache = cache_tensors(within, 0)
+    if any(array.ndim != 4 for array in cache.values()):
+        raise Counterexample("cache-shape", "cached keys and values have shape (B, H, T, D)", "they have another")
     shorter = {name: array[:, :, :1].copy() for name, array in cache.items()}
     taller = Decode(config=case.config, weights=weights, parents=(-2,), layers=len(cache) // 2)
     must_refuse(bench, taller, {"chunk.0": np.concatenate([one, one]), **shorter}, "a cache of another batch size")

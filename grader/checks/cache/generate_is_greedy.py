@@ -13,8 +13,10 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
+from grader.checks.cache.agreement import joined
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.grids import logits_of
 from grader.compare import TOLERANCES
 from grader.record import TokenGrid
 from grader.sandbox.questions import Decode, Forward, Generate
@@ -62,13 +64,13 @@ def _scores(case: DecodeCase, bench: Bench, tokens: Array, *, cached: bool) -> A
     weights = case.seeded(bench.seeds)
     if not cached:
         answer = bench.ask(Forward(config=case.config, weights=weights), {"tokens.0": tokens})
-        return answer["logits.0"]
+        return logits_of(answer, "logits.0", tokens)
     cuts = [case.length] + [1] * (case.chunks[1] - 1)
     starts = np.cumsum([0, *cuts])
     chunks = {f"chunk.{i}": tokens[:, starts[i] : starts[i + 1]].copy() for i in range(len(cuts))}
     parents = tuple(range(-1, len(cuts) - 1))
     answer = bench.ask(Decode(config=case.config, weights=weights, parents=parents), chunks)
-    return np.concatenate([answer[f"logits.{i}"] for i in range(len(cuts))], axis=1)
+    return logits_of({"decoded": joined([answer[f"logits.{i}"] for i in range(len(cuts))])}, "decoded", tokens[:, :-1])
 
 
 def _first_not_greedy(tokens: Array, logits: Array, prompt: int) -> tuple[int, int] | None:

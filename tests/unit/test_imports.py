@@ -1,0 +1,133 @@
+"""Who imports whom: the directions that the design draws, read off the source without running it."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("grader", "mutations")
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+
+
+def imports(module: str) -> Iterator[str]:
+    """The full names of all modules that ``module`` imports anywhere; of ``from a import b`` both a and a.b."""
+    path = MODULES[module]
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def inside(*packages: str) -> list[str]:
+    """All modules of these packages."""
+    found = [module for module in MODULES if within(module, *packages)]
+    assert found, packages
+    return found
+
+
+def ours(module: str) -> set[str]:
+    """What it imports of the grader, down to modules; names inside a module count as the module."""
+    names = set()
+    for name in imports(module):
+        if within(name, "grader"):
+            while name not in MODULES:
+                name = name.rpartition(".")[0]
+            names.add(name)
+    return names - {"grader"}
+
+
+def breaking(modules: list[str], *allowed: str) -> dict[str, list[str]]:
+    """By module, what it imports of the grader outside ``allowed``."""
+    found = {module: sorted(name for name in ours(module) if not within(name, *allowed)) for module in modules}
+    return {module: names for module, names in found.items() if names}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_imports_the_candidate_or_the_reference(module: str) -> None:
+    assert [name for name in imports(module) if within(name, "candidate", "reference", "model", "train")] == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_can_run_data_as_code(module: str) -> None:
+    forbidden = ("pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "multiprocessing")
+
+    assert [name for name in imports(module) if within(name, *forbidden)] == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_launcher_and_the_worker_import_torch(module: str) -> None:
+    if not within(module, "grader.sandbox.launcher", "grader.sandbox.worker"):
+        assert [name for name in imports(module) if within(name, "torch")] == []
+
+
+def test_the_sandbox_knows_nothing_of_the_rest() -> None:
+    assert breaking(inside("grader.sandbox"), "grader.sandbox") == {}
+
+
+def test_the_lock_stands_alone() -> None:
+    assert breaking(inside("grader.sandbox.lock"), "grader.sandbox.lock") == {}
+
+
+def test_the_report_knows_the_record_alone() -> None:
+    assert breaking(inside("grader.report"), "grader.report", "grader.record", "grader.printable") == {}
+
+
+def test_checks_know_nothing_of_points_or_of_how_they_are_judged() -> None:
+    forbidden = ("rubric", "exercise", "lattice", "grade", "judge", "search", "report", "commands", "cli")
+    found = {
+        module: sorted(name for name in ours(module) if within(name, *(f"grader.{part}" for part in forbidden)))
+        for module in inside("grader.checks")
+    }
+
+    assert {module: names for module, names in found.items() if names} == {}
+
+
+def test_the_mutation_engine_imports_nothing_of_the_grader() -> None:
+    assert breaking(inside("mutations")) == {}
+
+
+def test_only_the_command_line_imports_the_commands() -> None:
+    importing = {module for module in MODULES if any(within(name, "grader.commands") for name in ours(module))}
+
+    assert {module for module in importing if not within(module, "grader.commands")} == {"grader.cli"}
+
+
+def test_the_command_line_imports_nothing_heavy_before_it_knows_what_to_do() -> None:
+    tree = ast.parse(MODULES["grader.cli"].read_text("utf-8"))
+    top = {
+        name
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+    }
+
+    assert {name for name in top if name is not None and within(name, "grader")} == {"grader", "grader.errors"}
+    assert all(
+        name is not None and (within(name, "grader") or name.split(".")[0] in sys.stdlib_module_names) for name in top
+    )
+
+
+@pytest.mark.parametrize("name", ["reference", "candidate", "tests", "model", "train"])
+def test_what_is_hidden_cannot_be_imported_from_an_installation(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-I", "-c", f"import {name}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+
+    assert done.returncode == 1
+    assert f"ModuleNotFoundError: No module named '{name}'" in done.stderr
