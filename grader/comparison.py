@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from grader.exercise import Exercise, Item
 from grader.lattice import Bugs, Match
+from grader.oracle import PackageHung
+from grader.printable import printable
 from grader.record import Counterexample, Hidden, Lane, Outcome
 from grader.rubric import Verdict
 
@@ -54,8 +56,10 @@ class Comparison:
         match = self.match_of(item)
         if match is None:
             return Verdict(outcome=Outcome.NOT_JUDGED, message="it was not compared")
-        if match.trouble:
-            return Verdict(outcome=Outcome.BROKEN, message=match.trouble)
+        if match.trouble is not None:
+            hung = isinstance(match.trouble, PackageHung)
+            outcome = Outcome.TIMED_OUT if hung else Outcome.BROKEN
+            return Verdict(outcome=outcome, message=printable(str(match.trouble)))
         if self.has_bug(item):
             message = "the results are exactly those of the code with this bug left in"
             return Verdict(outcome=Outcome.FAILED, message=message)

@@ -154,6 +154,9 @@ def _validate(exercise: Exercise) -> None:
     def complain(what: str) -> None:
         raise UsageError(f"bad exercise {exercise.rubric.id!r}: {what}")
 
+    for file in sorted({"model.py", "train.py"} | {planted.file for planted in exercise.key.bugs}):
+        if file not in exercise.reference:
+            complain(f"its reference has no {file}")
     for item in exercise.rubric.item:
         for check in (*item.earns, *item.takes, *item.essential):
             if check not in BY_ID:

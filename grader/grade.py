@@ -4,10 +4,9 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -21,7 +20,7 @@ from grader.exercise import Exercise, Facet, Item
 from grader.exhibits import collect
 from grader.judge import Judge
 from grader.lattice import Lattice, Match
-from grader.oracle import Oracle
+from grader.oracle import Crew, Oracle, Stopped
 from grader.record import CandidateInfo, Environment, ExerciseInfo, Exhibits, Isolation, Lane, Result
 from grader.rubric import Verdict, exact_id
 from grader.sandbox.client import Launcher
@@ -30,6 +29,7 @@ from grader.sandbox.errors import LauncherFailed
 from grader.seeds import Seeds, draw_seed
 from grader.submission import Submission
 
+PATIENT: Final = 60.0  # seconds for a question to the reference: it answers, if the machine lets it
 Progress = Callable[[str], None]
 T = TypeVar("T")
 
@@ -64,11 +64,15 @@ def grade(
     items = _items_asked_for(exercise, options.only)
     seed = draw_seed() if options.seed is None else options.seed
     seeds = Seeds(seed, submission.sha256)
+    crew = Crew(launcher)
     try:
-        with ExitStack() as stack:
-            result = _Grade(submission, exercise, items, options, launcher, progress, seeds, stack).run()
+        result = _Grade(submission, exercise, items, options, launcher, crew, progress, seeds).run()
     except LauncherFailed as error:
         raise CannotJudge(f"nothing could be judged: {error}") from error
+    except Stopped as stopped:
+        raise CannotJudge(f"nothing could be judged: {stopped.__cause__}") from stopped.__cause__
+    finally:
+        crew.close()
     return msgspec.structs.replace(result, seconds=round(time.perf_counter() - started, 3))
 
 
@@ -89,21 +93,21 @@ class _Grade:
         items: tuple[Item, ...],
         options: Options,
         launcher: Launcher,
+        crew: Crew,
         progress: Progress,
         seeds: Seeds,
-        stack: ExitStack,
     ) -> None:
         self._submission = submission
         self._exercise = exercise
         self._items = items
         self._options = options
         self._launcher = launcher
+        self._crew = crew
         self._progress = progress
         self._seeds = seeds
-        self._stack = stack
         # One for each thread; before that, each bears witness that the other's reference can be reproduced.
         self._lattice, self._other_lattice = self._new_lattice(), self._new_lattice()
-        self._candidate = self._oracle("the candidate", submission.files)
+        self._candidate = Oracle(crew, "the candidate", submission.files, options.timeout)
         self._verdicts: dict[str, Verdict] = {}
         self._lanes: dict[str, set[Lane]] = {}
 
@@ -132,13 +136,9 @@ class _Grade:
             seconds=0.0,
         )
 
-    def _oracle(self, name: str, files: Mapping[str, str]) -> Oracle:
-        oracle = Oracle(self._launcher, name, files, self._options.timeout)
-        self._stack.callback(oracle.close)
-        return oracle
-
     def _trusted(self, name: str, files: Mapping[str, str]) -> Oracle:
-        return Oracle(self._launcher, name, files, max(60.0, self._options.timeout), trusted=True)
+        timeout = max(PATIENT, self._options.timeout)
+        return Oracle(self._crew, name, files, timeout, trusted=True, ahead=("model", "train"))
 
     def _compare(self) -> Comparison:
         matches: dict[str, Match] = {}
@@ -179,9 +179,9 @@ class _Grade:
                     future.result()
                 return exhibits.result()
             except BaseException:
-                # The workers must go first, or the pool would wait for answers that nobody wants.
+                # Or leaving the pool would wait for answers that nobody wants any more.
                 pool.shutdown(wait=False, cancel_futures=True)
-                self._launcher.close()
+                self._crew.stop()
                 raise
 
     def _by_length(self) -> list[Item]:
@@ -189,32 +189,31 @@ class _Grade:
         return sorted(self._items, key=lambda item: -len(item.earns) - len(item.takes))
 
     def _new_lattice(self) -> Lattice:
-        lattice = Lattice(self._exercise, self._seeds, self._trusted)
-        self._stack.callback(lattice.close)
-        return lattice
+        return Lattice(self._exercise, self._seeds, self._trusted)
 
     def _exhibits(self, judge: Judge) -> Exhibits:
         cache = any(item.id == "kv-cache" for item in self._items)
         return collect(self._candidate, judge.lattice, self._comparison.bugs, self._seeds, cache=cache)
 
     def _judge(self, lattice: Lattice) -> Judge:
-        second = self._candidate.another()
-        stranger = self._candidate.another()
-        self._stack.callback(second.close)
-        self._stack.callback(stranger.close)
         return Judge(
             lattice=lattice,
             seeds=self._seeds,
-            second=second,
-            stranger=stranger,
+            second=self._candidate.another(),
+            stranger=self._candidate.another(),
             bugs=self._comparison.bugs,
             thorough=self._options.thorough,
         )
 
+    def _modules(self, item: Item) -> tuple[str, ...]:
+        """The modules that an item's questions import: a broken train.py must not touch what is asked of model.py."""
+        files = {bug.file for bug in self._exercise.key.bugs if bug.item == item.id} or {"model.py"}
+        return tuple(sorted(file.removesuffix(".py") for file in files))
+
     def _ask(self, item: Item, judge: Judge) -> None:
         """Every check of an item, in a worker that has answered for no other item."""
         self._progress(item.title)
-        with self._candidate.another() as candidate:
+        with self._candidate.another(ahead=self._modules(item)) as candidate:
             for check in CHECKS:
                 if check.id in item.earns or check.id in item.takes:
                     verdict, bench = judge.ask(check, candidate, item.id)

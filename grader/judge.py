@@ -9,7 +9,7 @@ import msgspec
 from grader import record
 from grader.checks.check import Bench, Check, Counterexample
 from grader.lattice import Bugs, Lattice
-from grader.oracle import Oracle, PackageHung, PackageRaised, Trouble
+from grader.oracle import Oracle, PackageHung, PackageMisanswered, PackageRaised, Trouble
 from grader.printable import printable
 from grader.record import Outcome
 from grader.rubric import Verdict
@@ -58,7 +58,7 @@ class Judge:
     def _verdict(self, check: Check, bench: Bench, own: str) -> Verdict:
         found = search(
             check.cases,
-            lambda case: check.holds(case, bench),
+            lambda case: _ask(check, case, bench),
             seed=self.seeds.derive("cases", check.id),
             examples=check.examples * (THOROUGH if self.thorough else 1),
         )
@@ -126,12 +126,12 @@ class Judge:
         variant = self.lattice.variant(bugs)
         with variant.another() as stranger:
             bench = replace(self._bench(variant, variant), stranger=stranger)
-            other = _failure_of(lambda: check.holds(case, bench))
+            other = _failure_of(lambda: _ask(check, case, bench))
         return other is not None and other.kind == failure.kind
 
     def _still_fails(self, check: Check, case: object, bench: Bench) -> bool:
         again = replace(bench, candidate=self.second, state=dict(bench.state), lanes=set())
-        return _failure_of(lambda: check.holds(case, again)) is not None
+        return _failure_of(lambda: _ask(check, case, again)) is not None
 
     def _working_snippet(self, check: Check, case: object) -> str | None:
         """The check's snippet, if running it does show a failure."""
@@ -140,6 +140,14 @@ class Judge:
         source = check.snippet(case)
         failure = _failure_of(lambda: self.second.ask(Snippet(source=source), {}))
         return source if isinstance(failure, PackageRaised) and failure.is_a("AssertionError") else None
+
+
+def _ask(check: Check, case: object, bench: Bench) -> None:
+    """Whether the property holds. Answers that do not even fit together are the package's failure, not ours."""
+    try:
+        check.holds(case, bench)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise PackageMisanswered(f"its answers cannot be compared: {type(error).__name__}: {error}") from error
 
 
 def _failure_of(ask: Callable[[], object]) -> Failure | None:

@@ -59,7 +59,7 @@ class Match:
     lane: Lane
     difference: Difference | None = None
     where: str = ""
-    trouble: str = ""
+    trouble: Trouble | None = None
 
 
 class Lattice:
@@ -100,7 +100,7 @@ class Lattice:
         try:
             bitwise = [candidate.ask(*asked) for asked in self._questions(facet, "float32")]
         except Trouble as trouble:
-            return Match(bugs=None, lane=Lane.BEHAVIOUR, trouble=str(trouble))
+            return Match(bugs=None, lane=Lane.BEHAVIOUR, trouble=trouble)
         difference, where = self._first_difference(facet, bitwise)
         for bugs in self.subsets(facet):
             if self._agrees(bugs, facet, "float32", bitwise, _same):
@@ -108,7 +108,7 @@ class Lattice:
         try:
             exact = [candidate.ask(*asked) for asked in self._questions(facet, "float64")]
         except Trouble as trouble:
-            return Match(bugs=None, lane=Lane.BEHAVIOUR, difference=difference, where=where, trouble=str(trouble))
+            return Match(bugs=None, lane=Lane.BEHAVIOUR, difference=difference, where=where, trouble=trouble)
         for lane, agree in LANES[facet.id]:
             for bugs in self.subsets(facet):
                 if self._agrees(bugs, facet, "float64", exact, agree):
@@ -122,11 +122,6 @@ class Lattice:
             first_difference(self._answer(none, facet, "float32", i), other._answer(none, facet, "float32", i)) is None
             for i in range(len(self._questions(facet, "float32")))
         )
-
-    def close(self) -> None:
-        """End all workers."""
-        for oracle in self._oracles.values():
-            oracle.close()
 
     def _questions(self, facet: Facet, precision: Precision) -> list[Asked]:
         seeds = self._seeds

@@ -2,16 +2,17 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
-from grader.sandbox.client import Launcher, Worker
+from grader.sandbox.client import Launcher
+from grader.sandbox.connection import Worker
 from grader.sandbox.errors import WorkerFailed, WorkerTimedOut
-from grader.sandbox.questions import Answered, AnyQuestion, Malformed, Raised
+from grader.sandbox.questions import Answered, AnyQuestion, Forward, Malformed, Raised
 from grader.sandbox.wire import Tensors
 
 PATIENCE: Final = 2  # time-outs of one kind of question before it is not asked any more
-RUN_FORWARD: Final = frozenset({"Forward", "Influence", "Loss", "Evaluate", "Fit", "OwnRun"})
+RUN_FORWARD: Final = frozenset({"Forward", "Forward, classify", "Influence", "Loss", "Evaluate", "Fit", "OwnRun"})
 
 
 class Trouble(Exception):
@@ -54,6 +55,42 @@ class PackageHung(Trouble):
     kind = "hung"
 
 
+class Stopped(BaseException):
+    """The grade is being given up; nothing more is to be asked.
+
+    Not an ``Exception``: hypothesis must let it through, and not shrink it.
+    """
+
+
+class Crew:
+    """The workers of one grade: made through here, so that they can all be ended at once."""
+
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
+        self._workers: list[Worker] = []
+        self._stopped = False
+        self.hung: Counter[str] = Counter()  # how often each kind of question got no answer from the candidate
+
+    def spawn(self, files: Mapping[str, str], ahead: Sequence[str]) -> Worker:
+        """A fresh worker. Raises ``Stopped`` when the grade is being given up or the launcher has failed."""
+        if self._stopped:
+            raise Stopped
+        worker = self._launcher.spawn(files, ahead)
+        self._workers.append(worker)
+        return worker
+
+    def stop(self) -> None:
+        """Kill all workers: whoever waits for one learns that it died, and then that the grade has stopped."""
+        self._stopped = True
+        for worker in list(self._workers):
+            worker.kill()
+
+    def close(self) -> None:
+        """End all workers, when nobody waits for any."""
+        for worker in self._workers:
+            worker.close()
+
+
 class Oracle:
     """Puts questions to one package, in a worker that is replaced whenever it fails.
 
@@ -62,18 +99,26 @@ class Oracle:
         files: the package, file name to source.
         timeout: seconds for one question.
         trusted: the package is ours; what goes wrong with it is not the candidate's doing.
+        ahead: modules that a worker imports before it is asked.
     """
 
     def __init__(
-        self, launcher: Launcher, name: str, files: Mapping[str, str], timeout: float, *, trusted: bool = False
+        self,
+        crew: Crew,
+        name: str,
+        files: Mapping[str, str],
+        timeout: float,
+        *,
+        trusted: bool = False,
+        ahead: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.files = dict(files)
-        self._launcher = launcher
+        self._crew = crew
         self._timeout = timeout
         self._trusted = trusted
+        self._ahead = tuple(ahead)
         self._worker: Worker | None = None
-        self._hung: Counter[str] = Counter()
         self._output = ""
 
     def ask(self, question: AnyQuestion, tensors: Tensors) -> Tensors:
@@ -83,10 +128,12 @@ class Oracle:
 
     def send(self, question: AnyQuestion, tensors: Tensors) -> None:
         """Put a question without waiting, so that two packages can work at once."""
-        self._asked = type(question).__name__
+        self._asked = _kind(question)
         self._failure: Trouble | None = None
         if self._has_hung(self._asked):
-            self._failure = PackageHung(f"not asked again: it gave no answer {PATIENCE} times before")
+            self._failure = PackageHung(
+                f"not asked: it gave no answer {PATIENCE} times before, {self._timeout:g} s each"
+            )
             return
         try:
             self.worker.send(question, tensors, self._timeout)
@@ -120,14 +167,12 @@ class Oracle:
     def worker(self) -> Worker:
         """The worker at hand, a fresh one if there is none."""
         if self._worker is None:
-            self._worker = self._launcher.spawn(self.files)
+            self._worker = self._crew.spawn(self.files, self._ahead)
         return self._worker
 
-    def another(self) -> "Oracle":
+    def another(self, ahead: Sequence[str] = ()) -> "Oracle":
         """The same package in a worker of its own, which has seen nothing this one has seen."""
-        other = Oracle(self._launcher, self.name, self.files, self._timeout, trusted=self._trusted)
-        other._hung = self._hung
-        return other
+        return Oracle(self._crew, self.name, self.files, self._timeout, trusted=self._trusted, ahead=ahead)
 
     def printed(self) -> str:
         """What the package has printed in the worker at hand, or in the one that was lost last."""
@@ -147,15 +192,23 @@ class Oracle:
 
     def _has_hung(self, kind: str) -> bool:
         """Whether asking would only cost another deadline. Where forward hangs, so does all that runs it."""
-        return self._hung[kind] >= PATIENCE or (kind in RUN_FORWARD and self._hung["Forward"] >= PATIENCE)
+        hung = self._crew.hung
+        return not self._trusted and (hung[kind] >= PATIENCE or (kind in RUN_FORWARD and hung["Forward"] >= PATIENCE))
 
     def _lost(self, error: WorkerFailed) -> Trouble:
         self._output = self.worker.last_output
         self._worker = None
         if isinstance(error, WorkerTimedOut):
-            self._hung[self._asked] += 1
+            if not self._trusted:
+                self._crew.hung[self._asked] += 1
             return PackageHung(f"no answer within {self._timeout:g} s")
         return PackageDied(str(error))
+
+
+def _kind(question: AnyQuestion) -> str:
+    """What a question is counted as when it gets no answer."""
+    name = type(question).__name__
+    return f"{name}, classify" if isinstance(question, Forward) and question.classify else name
 
 
 def ask_both(first: Oracle, second: Oracle, question: AnyQuestion, tensors: Tensors) -> tuple[Tensors, Tensors]:

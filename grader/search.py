@@ -15,7 +15,8 @@ from hypothesis.internal.conjecture import providers
 from hypothesis.strategies import SearchStrategy
 
 from grader.checks.check import Counterexample, case_key
-from grader.oracle import PackageDied, PackageHung, PackageRaised, Trouble
+from grader.oracle import PackageDied, PackageHung, PackageRaised, Stopped, Trouble
+from grader.sandbox.errors import LauncherFailed
 
 SHRINK_BUDGET: Final = 60  # cases asked while shrinking; the smallest found by then is reported
 
@@ -116,6 +117,8 @@ def _outcome(ask: Callable[[object], None], case: object) -> Failure | None:
         return trouble
     except Counterexample as failure:
         return failure
+    except LauncherFailed as error:
+        raise Stopped from error
     return None
 
 

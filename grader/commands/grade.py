@@ -29,9 +29,11 @@ def run(
     timeout: float,
 ) -> int:
     """Grade and report; the exit code."""
-    for path in (html, Path(json) if json not in (None, "-") else None):
-        if path is not None:
-            check_writable(path)
+    outputs = [path for path in (html, Path(json) if json not in (None, "-") else None) if path is not None]
+    for path in outputs:
+        check_writable(path)
+    if len({path.resolve() for path in outputs}) < len(outputs):
+        raise UsageError(f"--html and --json both name {str(html)!r}; one would overwrite the other")
     reference = reference_directory(exercise)
     submission = read_submission(directory)
     _guard_against_candidates()

@@ -1,8 +1,8 @@
 """Run someone else's PyTorch code as an oracle: questions in, tensors out, nothing else.
 
     grader process                      launcher process            worker process
-    Launcher, Worker (client.py)  ───▶  launcher.py           ───▶  worker/ behind lock/
-             └────────── frames (wire.py) of questions (questions.py) ──────────┘
+    Launcher (client.py)      ───▶  launcher.py           ───▶  worker/ behind lock/
+    Worker (connection.py)    ◀── frames (wire.py) of questions (questions.py) ──▶
 
 Nothing here knows of checks, points or reports.
 """

@@ -46,8 +46,8 @@ class Parameters(Question, frozen=True, kw_only=True, tag="parameters"):
 
 
 class Configs(Question, frozen=True, kw_only=True, tag="configs"):
-    """The fields of the configuration classes that have a default. out: {class}.{field}: the default, a number as
-    a scalar and a string as its bytes."""
+    """The fields of GPTConfig that have a default. out: {field}: the default, a number as a scalar and a string as
+    its bytes."""
 
 
 class Forward(ModelQuestion, frozen=True, kw_only=True, tag="forward"):
@@ -168,9 +168,13 @@ AnyQuestion = (
 
 
 class Load(Struct, frozen=True, kw_only=True, tag_field="ask", tag="load", forbid_unknown_fields=True):
-    """Hand a worker the package it will answer for: file name to source text. Nothing is run yet."""
+    """Hand a worker the package it will answer for: file name to source text.
+
+    The modules ``ahead`` are imported once the reply is out; what fails then fails again when it is asked.
+    """
 
     files: dict[str, str]
+    ahead: tuple[str, ...] = ()
 
 
 class Answered(Struct, frozen=True, tag_field="reply", tag="answered", forbid_unknown_fields=True):

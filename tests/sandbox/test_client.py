@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grader.sandbox.client import Launcher, Worker
+from grader.sandbox.client import Launcher
+from grader.sandbox.connection import Worker
 from grader.sandbox.control import Locked
 from grader.sandbox.errors import LauncherFailed, NotIsolated, WorkerDied, WorkerFailed, WorkerGarbled, WorkerTimedOut
 from grader.sandbox.questions import Answered, Malformed, Raised, Snippet
@@ -30,7 +31,7 @@ class Reaper:
     def __init__(self) -> None:
         self.reaped: list[tuple[int, bool]] = []
 
-    def reap(self, pid: int, *, kill: bool) -> int | None:
+    def reap(self, pid: int, kill: bool) -> int | None:
         self.reaped.append((pid, kill))
         return None if kill else -11
 
@@ -65,7 +66,7 @@ def play() -> Iterator[Play]:
         actors.append((threading.Thread(target=act), theirs))
         actors[-1][0].start()
         reaper = Reaper()
-        return Worker(reaper, 7, ours, os.memfd_create("output"), {}), reaper  # type: ignore[arg-type]
+        return Worker(reaper.reap, 7, ours, os.memfd_create("output"), {}), reaper
 
     yield start
     for thread, theirs in actors:

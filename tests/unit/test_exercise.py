@@ -86,7 +86,7 @@ def without(name: str) -> Callable[[Path], None]:
         pytest.param(without("reference"), "not an exercise: .*exercise.toml", id="no-reference"),
         pytest.param(without("reference/exercise.toml"), "not an exercise: .*exercise.toml", id="no-toml"),
         pytest.param(without("reference/key.json"), "not an exercise: .*key.json", id="no-key"),
-        pytest.param(without("reference/model.py"), "bugs cannot be planted", id="no-model"),
+        pytest.param(without("reference/model.py"), "its reference has no model.py", id="no-model"),
         pytest.param(in_toml("[[item]]", "[[item"), "not an exercise: ", id="bad-toml"),
         pytest.param(in_toml("title = ", "titel = "), "not an exercise: .*titel|`title`", id="misspelt-field"),
         pytest.param(in_toml('kind = "bug"', 'kind = "beetle"'), "not an exercise: .*'beetle'", id="bad-kind"),

@@ -46,7 +46,8 @@ def _moves(case: DecodeCase, oracle: Oracle, bench: Bench) -> dict[str, bool]:
         altered = cache | {name: _altered(values)}
         after = oracle.ask(question, {"chunk.0": case.pieces()[last], **altered})["logits.0"]
         scale = float(np.max(np.abs(base), initial=1e-30))
-        distance = np.max(np.abs(after - base)) if after.shape == base.shape else np.inf
+        comparable = after.shape == base.shape and after.dtype.kind == base.dtype.kind == "f"
+        distance = np.max(np.abs(after - base)) if comparable else np.inf
         moves[name] = bool(distance > TOLERANCES["movement beyond rounding"].relative * scale)
     return moves
 

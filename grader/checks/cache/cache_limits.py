@@ -13,7 +13,7 @@ import numpy as np
 
 from grader.checks.cache.cache_travels import cache_tensors
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
-from grader.checks.check import Bench, Check
+from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.refusal import must_refuse
 from grader.sandbox.questions import Decode, Generate
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.snippets import model_snippet
+from grader.compare import finite
 from grader.record import TokenGrid
 from grader.sandbox.questions import Influence
 from grader.strategies import ModelCase, model_cases
@@ -23,7 +24,9 @@ def holds(case: ModelCase, bench: Bench) -> None:
     """The influence matrix is exactly zero above its diagonal."""
     question = Influence(config=case.config, weights=case.seeded(bench.seeds))
     influence = bench.ask(question, {"tokens": case.token_array()})["influence"]
-    leaks = np.argwhere(np.triu(influence != 0.0, k=1) | np.isnan(influence))
+    if not finite(influence):
+        raise Counterexample("not-finite", "gradients are finite", "some gradient is NaN or infinite")
+    leaks = np.argwhere(np.triu(influence != 0.0, k=1))
     if len(leaks):
         t, s = (int(i) for i in leaks[0])
         raise Counterexample(

@@ -1,5 +1,6 @@
 """Answers to the questions about model.py."""
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from grader.sandbox.questions import (
+    Configs,
     Decode,
     Flops,
     Forward,
@@ -58,6 +60,16 @@ def parameters(module: ModuleType, question: Parameters, _: Tensors) -> dict[str
     torch.manual_seed(question.seed)
     model = new_model(module, question.config)
     return {name: as_array(p, name) for name, p in model.named_parameters()}
+
+
+def configs(module: ModuleType, _: Configs, __: Tensors) -> dict[str, Array]:
+    answer: dict[str, Array] = {}
+    for entry in dataclasses.fields(module.GPTConfig):
+        if isinstance(entry.default, str):
+            answer[entry.name] = np.frombuffer(entry.default.encode(), np.uint8)
+        elif isinstance(entry.default, int | float):
+            answer[entry.name] = np.array(entry.default)
+    return answer
 
 
 def forward(module: ModuleType, question: Forward, tensors: Tensors) -> dict[str, Array]:

@@ -3,13 +3,13 @@
 import contextlib
 import os
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 import torch
 
 from grader.sandbox import questions as q
-from grader.sandbox.wire import PREFIX, Array, Tensors, pack, unpack_header, unpack_prefix, unpack_tensors
+from grader.sandbox.wire import PREFIX, Array, Tensors, WireError, pack, unpack_header, unpack_prefix, unpack_tensors
 from grader.sandbox.worker import model_answers, training_answers
 from grader.sandbox.worker.contract import ContractError
 from grader.sandbox.worker.package import SourcePackage
@@ -19,6 +19,7 @@ Handler = Callable[[Any, Any, Tensors], Answer]
 
 MODEL: Final[Mapping[type, Handler]] = {
     q.Parameters: model_answers.parameters,
+    q.Configs: model_answers.configs,
     q.Forward: model_answers.forward,
     q.Influence: model_answers.influence,
     q.Decode: model_answers.decode,
@@ -30,7 +31,6 @@ TRAIN: Final[Mapping[type, Handler]] = {
     q.RecordSteps: training_answers.record_steps,
 }
 BOTH: Final[Mapping[type, Handler]] = {
-    q.Configs: training_answers.configs,
     q.Loss: training_answers.loss,
     q.Evaluate: training_answers.evaluate,
     q.Fit: training_answers.fit,
@@ -62,14 +62,21 @@ def serve(descriptor: int) -> NoReturn:
             # SystemExit and KeyboardInterrupt are answers of the candidate's like any other.
             except BaseException as error:
                 reply = _raised(package, error)
-        _write(descriptor, pack(nonce, reply, answer if isinstance(reply, q.Answered) else {}))
+        _write(descriptor, _pack(nonce, reply, answer))
         if isinstance(question, q.Load):
-            _import_ahead(package)
+            _import_ahead(package, question.ahead)
 
 
-def _import_ahead(package: SourcePackage) -> None:
-    """Import the package while the grader is still busy elsewhere; what fails will fail again when it is asked."""
-    for name in ("model", "train"):
+def _pack(nonce: str, reply: q.Reply, answer: Answer) -> bytes:
+    try:
+        return pack(nonce, reply, answer if isinstance(reply, q.Answered) else {})
+    except WireError as error:
+        return pack(nonce, q.Malformed(message=f"the answer cannot be sent: {error}"), {})
+
+
+def _import_ahead(package: SourcePackage, names: Sequence[str]) -> None:
+    """Import what will be asked for while the grader is still busy elsewhere."""
+    for name in names:
         with contextlib.suppress(BaseException):
             package.module(name)
 

@@ -1,6 +1,5 @@
 """Answers to the questions about train.py."""
 
-import dataclasses
 import random
 from types import ModuleType
 from typing import Any
@@ -10,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from grader.sandbox.questions import (
-    Configs,
     Evaluate,
     Fit,
     Loss,
@@ -40,18 +38,6 @@ def stand_in(question: StandInQuestion) -> StandIn:
     model.to(getattr(torch, question.precision))
     set_weights(model, question.weights)
     return model.train()
-
-
-def configs(package: Any, _: Configs, __: Tensors) -> dict[str, Array]:
-    answer: dict[str, Array] = {}
-    for module, name in (("model", "GPTConfig"), ("train", "TrainConfig")):
-        for entry in dataclasses.fields(getattr(package.module(module), name)):
-            value = entry.default
-            if isinstance(value, str):
-                answer[f"{name}.{entry.name}"] = np.frombuffer(value.encode(), np.uint8)
-            elif isinstance(value, int | float):
-                answer[f"{name}.{entry.name}"] = np.array(value)
-    return answer
 
 
 def train_steps(train: ModuleType, question: TrainSteps, tensors: Tensors) -> dict[str, Array]:
