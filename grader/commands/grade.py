@@ -32,7 +32,7 @@ def run(
     outputs = [path for path in (html, Path(json) if json not in (None, "-") else None) if path is not None]
     for path in outputs:
         check_writable(path)
-    if len({path.resolve() for path in outputs}) < len(outputs):
+    if len(outputs) == 2 and outputs[0].resolve() == outputs[1].resolve() and not outputs[0].is_char_device():
         raise UsageError(f"--html and --json both name {str(html)!r}; one would overwrite the other")
     reference = reference_directory(exercise)
     submission = read_submission(directory)
