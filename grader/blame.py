@@ -28,9 +28,10 @@ def blame(items: Iterable[Item], verdicts: dict[str, Verdict], comparison: Compa
         blockers = {owner[need] for need in BY_ID[check].needs if need in failed} - {owner[check]}
         if blockers:
             judged[check] = blocked(verdicts[check], blockers)
+    failed = {check for check in failed if judged[check].outcome in rubric.FAILURES}
     for item in items:
         exact = verdicts.get(rubric.exact_id(item))
-        if exact is None or exact.outcome is not Outcome.FAILED or comparison.is_exact(item.id):
+        if exact is None or exact.outcome not in rubric.FAILURES or comparison.is_exact(item.id):
             continue
         at_fault = {owner[check] for check in failed} & comparison.sharing(item.id)
         if at_fault and item.id not in at_fault:

@@ -13,6 +13,7 @@ from grader.oracle import Oracle, PackageHung, PackageMisanswered, PackageRaised
 from grader.printable import printable
 from grader.record import Outcome
 from grader.rubric import Verdict
+from grader.sandbox.errors import LauncherFailed
 from grader.sandbox.questions import Snippet
 from grader.search import Failure, ReferenceFailed, search
 from grader.seeds import Seeds
@@ -81,7 +82,7 @@ class Judge:
         )
 
     def _failed(self, check: Check, case: object, failure: Failure, bench: Bench, own: str) -> Verdict:
-        if isinstance(failure, PackageRaised) and failure.is_a("NotImplementedError"):
+        if isinstance(failure, PackageRaised) and failure.unbuilt:
             return Verdict(
                 outcome=Outcome.BROKEN,
                 message=printable(f"not built yet: {failure}"),
@@ -146,7 +147,9 @@ def _ask(check: Check, case: object, bench: Bench) -> None:
     """Whether the property holds. Answers that do not even fit together are the package's failure, not ours."""
     try:
         check.holds(case, bench)
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except (Counterexample, Trouble, LauncherFailed):
+        raise
+    except Exception as error:
         raise PackageMisanswered(f"its answers cannot be compared: {type(error).__name__}: {error}") from error
 
 

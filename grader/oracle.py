@@ -36,6 +36,11 @@ class PackageRaised(Trouble):
         """Whether the exception's class is, or derives from, the built-in ``name``."""
         return name in self.raised.bases
 
+    @property
+    def unbuilt(self) -> bool:
+        """Whether its code says itself that something is not built yet."""
+        return self.raised.by_raise and self.is_a("NotImplementedError")
+
 
 class PackageMisanswered(Trouble):
     """Its code returned something that the contract does not allow."""

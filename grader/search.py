@@ -84,7 +84,7 @@ def search(cases: SearchStrategy[Any], ask: Callable[[Any], None], *, seed: int,
         if found.failure is None:
             found._limit = found.asked + SHRINK_BUDGET
         found.case, found.failure = case, failure
-        if isinstance(failure, PackageDied | PackageHung) or _unbuilt(failure):
+        if isinstance(failure, PackageDied | PackageHung) or (isinstance(failure, PackageRaised) and failure.unbuilt):
             raise _Stop(case, failure)
         raise failure
 
@@ -120,10 +120,6 @@ def _outcome(ask: Callable[[object], None], case: object) -> Failure | None:
     except LauncherFailed as error:
         raise Stopped from error
     return None
-
-
-def _unbuilt(failure: Failure) -> bool:
-    return isinstance(failure, PackageRaised) and failure.is_a("NotImplementedError")
 
 
 def _draw_alike_everywhere() -> None:

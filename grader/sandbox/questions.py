@@ -187,6 +187,7 @@ class Raised(Struct, frozen=True, kw_only=True, tag_field="reply", tag="raised",
     type: str
     bases: tuple[str, ...]  # names of all base classes, nearest first
     message: str
+    by_raise: bool  # by a raise statement of its own, not from within something it called
     traceback: str  # the candidate's own frames only
 
 

@@ -48,7 +48,7 @@ class InProcess:
             return BOTH[kind](self, question, tensors)
         except Exception as error:
             bases = tuple(base.__name__ for base in type(error).__mro__)
-            raised = Raised(type=type(error).__name__, bases=bases, message=str(error), traceback="")
+            raised = Raised(type=type(error).__name__, bases=bases, message=str(error), by_raise=False, traceback="")
             raise PackageRaised(raised) from None
 
     def send(self, question: AnyQuestion, tensors: Tensors) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
@@ -13,6 +14,7 @@ from grader.sandbox.wire import PREFIX, Array, Tensors, WireError, pack, unpack_
 from grader.sandbox.worker import model_answers, training_answers
 from grader.sandbox.worker.contract import ContractError
 from grader.sandbox.worker.package import SourcePackage
+from grader.sandbox.worker.training_answers import seed_all
 
 Answer = dict[str, Array]
 Handler = Callable[[Any, Any, Tensors], Answer]
@@ -95,10 +97,14 @@ def _answer(package: SourcePackage, question: q.AnyQuestion, tensors: Tensors) -
 
 
 def _settle() -> None:
-    """Undo what an earlier question, or import, may have left behind in torch's global state."""
+    """Undo what an earlier question, or import, may have left behind in torch's global state.
+
+    Random generators are seeded anew from the system each time: a candidate whose answers depend on them must
+    not look steady because every worker is a fork of the same state.
+    """
     torch.set_grad_enabled(True)
     torch.set_default_dtype(torch.float32)
-    torch.manual_seed(0)
+    seed_all(secrets.randbits(32))
 
 
 def _raised(package: SourcePackage, error: BaseException) -> q.Raised:
@@ -112,6 +118,7 @@ def _raised(package: SourcePackage, error: BaseException) -> q.Raised:
         type=type(error).__name__,
         bases=tuple(base.__name__ for base in type(error).__mro__),
         message=message,
+        by_raise=bool(frames) and (frames[-1].line or "").lstrip().startswith("raise"),
         traceback=_sendable("".join(traceback.format_list(frames))[-MAX_TRACEBACK:] + last_line),
     )
 

@@ -1,0 +1,60 @@
+"""Every subset of the bugs fixed, with and without each extension built, is told exactly for what it is."""
+
+from collections.abc import Callable
+from itertools import combinations, product
+
+import pytest
+
+from grader.exercise import Exercise
+from grader.record import Lane, Result
+from mutations.edit import splice
+
+pytestmark = pytest.mark.slow  # a grade takes one to three seconds, and there are dozens
+
+BUGS = ("masking", "position", "projection", "training-step")
+EXTENSIONS = ("kv-cache", "classifier")
+
+
+def subsets(names: tuple[str, ...]) -> list[frozenset[str]]:
+    """All subsets, the smallest first."""
+    return [frozenset(chosen) for size in range(len(names) + 1) for chosen in combinations(names, size)]
+
+
+CASES = list(product(subsets(BUGS), subsets(EXTENSIONS)))
+
+
+def name_of(case: tuple[frozenset[str], frozenset[str]]) -> str:
+    """``fixed-masking+position-built-classifier``."""
+    fixed, built = ("+".join(sorted(part)) or "nothing" for part in case)
+    return f"fixed-{fixed}-built-{built}"
+
+
+def assembled(exercise: Exercise, done: frozenset[str]) -> dict[str, str]:
+    """The reference with the bugs and the stubs of every item left in that is not ``done``."""
+    edits = [entry.edit for entry in (*exercise.key.bugs, *exercise.key.stubs) if entry.item not in done]
+    return {
+        name: splice(text, [edit for edit in edits if edit.file == name]) for name, text in exercise.reference.items()
+    }
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_what_is_done_is_credited_in_full_and_nothing_else(
+    case: tuple[frozenset[str], frozenset[str]], exercise: Exercise, grade_files: Callable[..., Result]
+) -> None:
+    fixed, built = case
+    done = fixed | built
+
+    result = grade_files(assembled(exercise, done))
+
+    expected = {name: ("fixed" if name in fixed else "not-fixed") for name in BUGS}
+    expected |= {name: ("built" if name in built else "not-built") for name in EXTENSIONS}
+    assert {item.id: item.status for item in result.items} == expected
+    points = {item.id: item.max_score if item.id in done else 0 for item in result.items}
+    assert {item.id: item.score for item in result.items} == points
+    assert result.remaining_bugs == tuple(name for name in BUGS if name not in fixed)
+    lanes = {item.id: item.lane for item in result.items if item.id in BUGS}
+    assert lanes == dict.fromkeys(BUGS, Lane.BITWISE)
+
+
+def test_the_64_are_64() -> None:
+    assert len({name_of(case) for case in CASES}) == 64

@@ -1,0 +1,70 @@
+"""Each wrong solution fails the check meant for it, and is blamed on that check's item and on no other.
+
+The solutions stand in ``wrong/``, one file a subject: the item, the check, and what of the reference is replaced.
+"""
+
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from grader.checks.catalogue import BY_ID
+from grader.exercise import Exercise
+from grader.record import ItemResult, Outcome, Result, Role, Status
+
+pytestmark = pytest.mark.slow  # a grade takes one to three seconds, and there are dozens
+
+SUBJECTS = ("masking", "position", "projection", "training", "cache", "classifier")
+TABLES = {name: runpy.run_path(str(Path(__file__).with_name("wrong") / f"{name}.py"))["CASES"] for name in SUBJECTS}
+# Asked beside the item at fault: those that share code with it. A model that cannot be called is asked nothing more.
+ASKED = {
+    "masking": ("masking", "position", "projection", "kv-cache"),
+    "position": ("masking", "position", "projection", "classifier"),
+    "projection": ("masking", "position", "projection"),
+    "training-step": ("training-step", "classifier"),
+    "kv-cache": ("masking", "kv-cache", "classifier"),
+    "classifier": ("projection", "kv-cache", "classifier"),
+}
+CASES = [pytest.param(*case, id=f"{subject}-{name}") for subject in SUBJECTS for name, case in TABLES[subject].items()]
+FAILURES = (Outcome.FAILED, Outcome.BROKEN)
+
+
+def is_cleared(item: ItemResult, culprit: str) -> bool:
+    """Whether an item is credited, or what it is not credited for is put down to the culprit by name."""
+    if item.status in (Status.FIXED, Status.BUILT):
+        return item.score >= item.max_score - sum(c.max_score for c in item.checks if c.role is Role.EXACT)
+    open_ = [check for check in item.checks if check.outcome is not Outcome.PASSED]
+    return all(check.outcome is Outcome.BLOCKED and culprit in check.blocked_by for check in open_)
+
+
+@pytest.mark.parametrize(("culprit", "check", "change"), CASES)
+def test_it_is_caught_by_the_check_meant_for_it(
+    culprit: str,
+    check: str,
+    change: dict[str, object],
+    rewritten: Callable[..., dict[str, str]],
+    grade_files: Callable[..., Result],
+) -> None:
+    result = grade_files(rewritten(change), only=ASKED[culprit])
+
+    items = {item.id: item for item in result.items}
+    outcomes = {found.id: found.outcome for found in items[culprit].checks}
+    assert outcomes[check] in FAILURES
+    assert items[culprit].status not in (Status.FIXED, Status.BUILT)
+    assert items[culprit].score < items[culprit].max_score
+    assert [name for name, item in items.items() if name != culprit and not is_cleared(item, culprit)] == []
+
+
+def test_every_check_has_caught_something(exercise: Exercise) -> None:
+    caught = {case[1] for table in TABLES.values() for case in table.values()}
+
+    assert caught == set(BY_ID)
+
+
+def test_every_check_is_caught_for_its_own_item(exercise: Exercise) -> None:
+    owner = {check: item.id for item in exercise.rubric.item for check in (*item.earns, *item.takes)}
+
+    assert [
+        (item, check) for table in TABLES.values() for item, check, _ in table.values() if owner[check] != item
+    ] == []

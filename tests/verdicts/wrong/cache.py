@@ -1,0 +1,187 @@
+"""Wrong caches and decoding: item, the check that must fail, and what of the reference is replaced."""
+
+KEYS = "            k = torch.cat((past.k, k), dim=2)  # (B, 1, T_past + T_new, C)\n"
+VALUES = "            v = torch.cat((past.v, v), dim=2)\n"
+KEPT = "        return self.dropout(self.proj(y)), LayerKV(k, v)\n"
+PAST = "            past = cache.layers\n"
+SIZES = "            B_past, _, T_past, _ = cache.layers[0].k.shape\n"
+POSITIONS = "torch.arange(T_past, T, device=tokens.device)"
+MASK = "        mask = causal_mask(T, tokens.device)[T_past:]  # (T_new, T): the rows of the new positions\n"
+LOGITS = "        logits = self.lm_head(self.ln_f(x))  # (B, T_new, V)\n"
+LAST = "        return logits, KVCache(tuple(layers))\n"
+LENGTH = "        T = T_past + T_new\n        self._check_length(T)\n"
+OTHER_BATCH = """            if B_past != B:
+                raise ValueError(f"the cache holds batch_size={B_past!r}, but tokens have batch_size={B!r}")
+"""
+START = "        B, T_new = tokens.shape\n"
+FEED = "            logits, cache = self.forward_incremental(unread, cache)\n"
+PICK = "            unread = logits[:, -1].argmax(dim=-1, keepdim=True)  # (B, 1)\n"
+GUARD = "        self._check_length(prompt.size(1) + max_new_tokens)\n"
+
+
+def model(*pairs: tuple[str, str]) -> dict[str, list[tuple[str, str]]]:
+    """Replacements in model.py."""
+    return {"model.py": list(pairs)}
+
+
+CASES = {
+    "new-keys-before-old": (
+        "kv-cache",
+        "cached-equals-full",
+        model((KEYS, KEYS.replace("past.k, k", "k, past.k")), (VALUES, VALUES.replace("past.v, v", "v, past.v"))),
+    ),
+    "positions-start-again": (
+        "kv-cache",
+        "cached-equals-full",
+        model((POSITIONS, "torch.arange(T_new, device=tokens.device)")),
+    ),
+    "no-mask-inside-a-chunk": (
+        "kv-cache",
+        "cached-equals-full",
+        model((MASK, "        mask = torch.zeros(T_new, T, dtype=torch.bool)\n")),
+    ),
+    "mask-in-the-wrong-corner": (
+        "kv-cache",
+        "cached-equals-full",
+        model((MASK, "        mask = causal_mask(T, tokens.device)[:T_new]\n")),
+    ),
+    "one-row-for-all": (
+        "kv-cache",
+        "cache-is-private",
+        model((KEYS, "            past = LayerKV(*(t[:1].expand_as(t) for t in past))\n" + KEYS)),
+    ),
+    "one-layer-for-all": (
+        "kv-cache",
+        "cached-equals-full",
+        model((PAST, "            past = (cache.layers[0],) * self.config.n_layer\n")),
+    ),
+    "values-from-keys": ("kv-cache", "cache-is-read", model((VALUES, VALUES.replace("past.v", "past.k")))),
+    "forgets-all-but-the-last-token": (
+        "kv-cache",
+        "cache-is-read",
+        model((KEYS, "            past = LayerKV(past.k * 0, past.v * 0)\n" + KEYS)),
+    ),
+    "recomputed-from-tokens-it-remembers": (
+        "kv-cache",
+        "cache-is-read",
+        model(
+            (START, START + "        self.seen = tokens if cache is None else torch.cat((self.seen, tokens), dim=1)\n"),
+            (LOGITS, "        logits = self(self.seen)[:, -T_new:]\n"),
+        ),
+    ),
+    "recomputed-from-tokens-kept-by-length": (
+        "kv-cache",
+        "cache-is-read",
+        model(
+            (
+                START,
+                START + "        self.seen = getattr(self, 'seen', {})\n"
+                "        known = tokens[:, :0] if cache is None else self.seen[id(cache.layers)][1]\n"
+                "        tokens_so_far = torch.cat((known, tokens), dim=1)\n",
+            ),
+            (LOGITS, "        logits = self(tokens_so_far)[:, -T_new:]\n"),
+            (
+                LAST,
+                "        kept = tuple(layers)\n        self.seen[id(kept)] = kept, tokens_so_far\n"
+                "        return logits, KVCache(kept)\n",
+            ),
+        ),
+    ),
+    "position-counted-on-the-model": (
+        "kv-cache",
+        "cache-travels",
+        model(
+            (LENGTH, "        T_past = 0 if cache is None else self.read\n" + LENGTH + "        self.read = T\n"),
+        ),
+    ),
+    "kept-in-the-class": (
+        "kv-cache",
+        "cache-is-private",
+        model(
+            (PAST, "            cache = GPT.kept\n" + PAST),
+            (LAST, "        GPT.kept = KVCache(tuple(layers))\n        return logits, GPT.kept\n"),
+        ),
+    ),
+    "written-into-what-was-given": (
+        "kv-cache",
+        "cache-unchanged",
+        model((KEPT, "        if past is not None:\n            past.k.data, past.v.data = k, v\n" + KEPT)),
+    ),
+    "room-that-continuations-share": (
+        "kv-cache",
+        "cache-unchanged",
+        model(
+            (
+                KEYS + VALUES,
+                """            T_past, T = past.k.size(2), past.k.size(2) + x.size(1)
+            room = past.k._base if past.k._base is not None else x.new_zeros(2, x.size(0), 1, 64, x.size(2))
+            if past.k._base is None:
+                room[0, :, :, :T_past], room[1, :, :, :T_past] = past.k, past.v
+            room[0, :, :, T_past:T], room[1, :, :, T_past:T] = k, v
+            k, v = room[0, :, :, :T], room[1, :, :, :T]
+        else:
+            room = x.new_zeros(2, x.size(0), 1, 64, x.size(2))
+            room[0, :, :, : x.size(1)], room[1, :, :, : x.size(1)] = k, v
+            k, v = room[0, :, :, : x.size(1)], room[1, :, :, : x.size(1)]
+""",
+            )
+        ),
+    ),
+    "time-before-heads": (
+        "kv-cache",
+        "cache-grows",
+        model(
+            (KEYS, KEYS.replace("past.k", "past.k.transpose(1, 2)")),
+            (VALUES, VALUES.replace("past.v", "past.v.transpose(1, 2)")),
+            (KEPT, KEPT.replace("LayerKV(k, v)", "LayerKV(k.transpose(1, 2), v.transpose(1, 2))")),
+            (SIZES, "            B_past, T_past, _, _ = cache.layers[0].k.shape\n"),
+        ),
+    ),
+    "appended-twice": (
+        "kv-cache",
+        "cache-grows",
+        model((KEPT, KEPT.replace("LayerKV(k, v)", "LayerKV(torch.cat((k, k), 2), torch.cat((v, v), 2))"))),
+    ),
+    "past-the-block-unchecked": ("kv-cache", "cache-limits", model((LENGTH, "        T = T_past + T_new\n"))),
+    "past-the-block-wraps-around": (
+        "kv-cache",
+        "cache-limits",
+        model((LENGTH, "        T = T_past + T_new\n"), (POSITIONS, POSITIONS + " % self.config.block_size")),
+    ),
+    "other-batch-size-unchecked": ("kv-cache", "cache-limits", model((OTHER_BATCH, ""))),
+    "generate-past-the-block": ("kv-cache", "cache-limits", model((GUARD, "        prompt = prompt[:, :]\n"))),
+    "generate-feeds-everything-again": (
+        "kv-cache",
+        "generate-is-greedy",
+        model((FEED, FEED.replace("unread,", "tokens,"))),
+    ),
+    "generate-forgets-the-cache": (
+        "kv-cache",
+        "generate-is-greedy",
+        model(
+            (
+                FEED,
+                FEED.replace(
+                    "logits, cache = self.forward_incremental(unread, cache)",
+                    "logits, _ = self.forward_incremental(unread)",
+                ),
+            )
+        ),
+    ),
+    "generate-takes-the-first-position": ("kv-cache", "generate-is-greedy", model((PICK, PICK.replace("-1]", "0]")))),
+    "generate-takes-the-least-likely": (
+        "kv-cache",
+        "generate-is-greedy",
+        model((PICK, PICK.replace("argmax", "argmin"))),
+    ),
+    "generate-returns-the-new-tokens-alone": (
+        "kv-cache",
+        "generate-is-greedy",
+        model(
+            (
+                "            return self._generate_incrementally(prompt, max_new_tokens)\n",
+                "            return self._generate_incrementally(prompt, max_new_tokens)[:, prompt.size(1) :]\n",
+            )
+        ),
+    ),
+}
