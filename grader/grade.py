@@ -2,8 +2,9 @@
 
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -20,7 +21,7 @@ from grader.exercise import Exercise, Facet, Item
 from grader.exhibits import collect
 from grader.judge import Judge
 from grader.lattice import Lattice, Match
-from grader.oracle import Crew, Oracle, Stopped
+from grader.oracle import Crew, Oracle, Stopped, Trouble
 from grader.record import CandidateInfo, Environment, ExerciseInfo, Exhibits, Isolation, Lane, Result
 from grader.rubric import Verdict, exact_id
 from grader.sandbox.client import Launcher
@@ -69,6 +70,8 @@ def grade(
         result = _Grade(submission, exercise, items, options, launcher, crew, progress, seeds).run()
     except LauncherFailed as error:
         raise CannotJudge(f"nothing could be judged: {error}") from error
+    except Trouble as trouble:
+        raise CannotJudge(f"nothing could be judged: the reference gave no answer: {trouble}") from trouble
     except Stopped as stopped:
         raise CannotJudge(f"nothing could be judged: {stopped.__cause__}") from stopped.__cause__
     finally:
@@ -141,14 +144,35 @@ class _Grade:
         return Oracle(self._crew, name, files, timeout, trusted=True, ahead=("model", "train"))
 
     def _compare(self) -> Comparison:
-        matches: dict[str, Match] = {}
-        for facet in self._facets():
+        """The lattice's answer for each facet, once the reference has been seen to reproduce itself."""
+        facets = self._facets()
+        lattices = (self._lattice, self._other_lattice)
+        with self._threads() as pool:
+            prepared = [pool.submit(lattice.prepare, facets) for lattice in lattices]
+            answers = [self._lattice.put(facet, self._candidate) for facet in facets]
+            for future in prepared:
+                future.result()
+        for facet in facets:
             if not self._lattice.agrees_with(self._other_lattice, facet):
                 raise CannotJudge(
                     f"the reference does not reproduce itself on this machine ({facet.id}): no verdict is possible"
                 )
-            matches[facet.id] = self._lattice.match(facet, self._candidate)
+        matches: dict[str, Match] = {
+            facet.id: self._lattice.match(facet, self._candidate, answer)
+            for facet, answer in zip(facets, answers, strict=True)
+        }
         return Comparison(self._exercise, matches)
+
+    @contextmanager
+    def _threads(self) -> Iterator[ThreadPoolExecutor]:
+        """Two threads; when anything fails, all workers are ended, so that neither waits for an answer."""
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            try:
+                yield pool
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                self._crew.stop()
+                raise
 
     def _facets(self) -> tuple[Facet, ...]:
         """The facets that the items asked for depend on: extensions depend on what their model computes."""
@@ -163,26 +187,20 @@ class _Grade:
     def _ask_all(self) -> Exhibits:
         """All items, and the exhibits, in two threads: a worker each is busy while the grader thinks."""
         idle = [self._judge(self._lattice), self._judge(self._other_lattice)]
-        with ThreadPoolExecutor(max_workers=len(idle)) as pool:
 
-            def with_judge(task: Callable[[Judge], T]) -> T:
-                judge = idle.pop()
-                try:
-                    return task(judge)
-                finally:
-                    idle.append(judge)
+        def with_judge(task: Callable[[Judge], T]) -> T:
+            judge = idle.pop()
+            try:
+                return task(judge)
+            finally:
+                idle.append(judge)
 
+        with self._threads() as pool:
             asked = [pool.submit(with_judge, partial(self._ask, item)) for item in self._by_length()]
             exhibits = pool.submit(with_judge, self._exhibits)
-            try:
-                for future in asked:
-                    future.result()
-                return exhibits.result()
-            except BaseException:
-                # Or leaving the pool would wait for answers that nobody wants any more.
-                pool.shutdown(wait=False, cancel_futures=True)
-                self._crew.stop()
-                raise
+            for future in asked:
+                future.result()
+            return exhibits.result()
 
     def _by_length(self) -> list[Item]:
         """The items with the most checks first, so that both threads end at about the same time."""

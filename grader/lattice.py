@@ -9,7 +9,7 @@ Bugs in different files are told apart by different questions (facets), so that 
 counted by facet and not by exercise.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -95,25 +95,39 @@ class Lattice:
         sizes = [0, len(bugs), *range(1, len(bugs))] if bugs else [0]
         return (frozenset(subset) for size in sizes for subset in combinations(bugs, size))
 
-    def match(self, facet: Facet, candidate: Oracle) -> Match:
-        """Find the variant that the candidate agrees with on all of a facet's questions."""
+    def put(self, facet: Facet, candidate: Oracle, precision: Precision = "float32") -> list[Tensors] | Trouble:
+        """The candidate's answers to a facet's questions, or why there are none."""
         try:
-            bitwise = [candidate.ask(*asked) for asked in self._questions(facet, "float32")]
+            return [candidate.ask(*asked) for asked in self._questions(facet, precision)]
         except Trouble as trouble:
-            return Match(bugs=None, lane=Lane.BEHAVIOUR, trouble=trouble)
-        difference, where = self._first_difference(facet, bitwise)
+            return trouble
+
+    def match(self, facet: Facet, candidate: Oracle, answers: list[Tensors] | Trouble) -> Match:
+        """Find the variant that the candidate agrees with on all of a facet's questions.
+
+        Args:
+            answers: what ``put`` gave for the candidate.
+        """
+        if isinstance(answers, Trouble):
+            return Match(bugs=None, lane=Lane.BEHAVIOUR, trouble=answers)
+        difference, where = self._first_difference(facet, answers)
         for bugs in self.subsets(facet):
-            if self._agrees(bugs, facet, "float32", bitwise, _same):
+            if self._agrees(bugs, facet, "float32", answers, _same):
                 return Match(bugs=bugs, lane=Lane.BITWISE, difference=difference, where=where)
-        try:
-            exact = [candidate.ask(*asked) for asked in self._questions(facet, "float64")]
-        except Trouble as trouble:
-            return Match(bugs=None, lane=Lane.BEHAVIOUR, difference=difference, where=where, trouble=trouble)
+        exact = self.put(facet, candidate, "float64")
+        if isinstance(exact, Trouble):
+            return Match(bugs=None, lane=Lane.BEHAVIOUR, difference=difference, where=where, trouble=exact)
         for lane, agree in LANES[facet.id]:
             for bugs in self.subsets(facet):
                 if self._agrees(bugs, facet, "float64", exact, agree):
                     return Match(bugs=bugs, lane=lane, difference=difference, where=where)
         return Match(bugs=None, lane=Lane.BEHAVIOUR, difference=difference, where=where)
+
+    def prepare(self, facets: Iterable[Facet]) -> None:
+        """Have the reference's answers ready."""
+        for facet in facets:
+            for index in range(len(self._questions(facet, "float32"))):
+                self._answer(frozenset(), facet, "float32", index)
 
     def agrees_with(self, other: "Lattice", facet: Facet) -> bool:
         """Whether both lattices' references, each in its own process, answer a facet with the same bits."""

@@ -87,7 +87,7 @@ class Launcher:
             assert isinstance(response, control.Spawned), response
             connection, output = self._descriptors[:2]
             del self._descriptors[:2]
-        return Worker(self.reap, response.pid, socket.socket(fileno=connection), output, files, ahead)
+        return Worker(self, response.pid, socket.socket(fileno=connection), output, files, ahead)
 
     def reap(self, pid: int, kill: bool) -> int | None:
         """End worker ``pid``; its exit code, minus the signal that killed it, or None when we did."""
@@ -96,6 +96,11 @@ class Launcher:
             response = self._receive(FORK_TIMEOUT)
         assert isinstance(response, control.Reaped), response
         return response.exit
+
+    def end(self, pid: int) -> None:
+        """Kill worker ``pid`` without waiting for it to be gone."""
+        with self._turn:
+            self._send(control.End(pid))
 
     def close(self) -> None:
         """End the launcher and, by the kernel's hand, every worker that is left. Doing it twice does no harm."""

@@ -1,6 +1,5 @@
 """The grader's end of one worker: questions go out under a deadline, and nothing that comes back is trusted."""
 
-import contextlib
 import os
 import secrets
 import select
@@ -8,8 +7,8 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
@@ -37,8 +36,15 @@ from grader.sandbox.wire import (
 LOCK_TIMEOUT: Final = 30.0  # seconds for a worker to lock itself
 MAX_OUTPUT: Final = 8 * 1024  # bytes of a worker's output that are ever read
 
-Reap = Callable[[int, bool], int | None]
-"""``(pid, kill) -> exit``: the exit code, minus the signal that killed it, or None when we did."""
+
+class Parent(Protocol):
+    """Who made a worker and can end it."""
+
+    def reap(self, pid: int, kill: bool) -> int | None:
+        """The exit code, minus the signal that killed it, or None when we did."""
+
+    def end(self, pid: int) -> None:
+        """Kill it without waiting."""
 
 
 class Worker:
@@ -49,14 +55,14 @@ class Worker:
 
     def __init__(
         self,
-        reap: Reap,
+        parent: Parent,
         pid: int,
         connection: socket.socket,
         output: int,
         files: Mapping[str, str],
         ahead: Sequence[str] = (),
     ) -> None:
-        self._reap = reap
+        self._parent = parent
         self._pid = pid
         self._connection = connection
         self._output = output
@@ -105,22 +111,18 @@ class Worker:
     def kill(self) -> None:
         """End the worker's process; whoever waits for its answer learns that it died."""
         if not self._closed:
-            with contextlib.suppress(LauncherFailed):
-                self._reap(self._pid, True)
+            self._parent.end(self._pid)
 
     def close(self) -> None:
         """End the worker. Where the launcher is gone, so is the worker."""
         if not self._closed:
-            with contextlib.suppress(LauncherFailed):
-                self._dispose(kill=True)
+            self._parent.end(self._pid)
+            self._hang_up()
 
-    def _dispose(self, *, kill: bool) -> int | None:
+    def _hang_up(self) -> None:
         self._closed = True
         self._connection.close()
-        try:
-            return self._reap(self._pid, kill)
-        finally:
-            os.close(self._output)
+        os.close(self._output)
 
     def _post(self, body: AnyQuestion | Load, tensors: Tensors, timeout: float) -> None:
         if not self._pending and self._ready(select.POLLIN, 0):
@@ -155,7 +157,8 @@ class Worker:
         if self._closed:
             return error
         self.last_output = self.output()
-        code = self._dispose(kill=not isinstance(error, WorkerDied))
+        self._hang_up()
+        code = self._parent.reap(self._pid, not isinstance(error, WorkerDied))
         if isinstance(error, WorkerDied):
             return WorkerDied(_describe_exit(code))
         return error

@@ -1,4 +1,4 @@
-"""What grader and launcher say to each other: one JSON line a message, strictly question and answer."""
+"""What grader and launcher say to each other: one JSON line a message."""
 
 from typing import Final, Literal
 
@@ -18,6 +18,12 @@ class Reap(Struct, frozen=True, tag="reap", forbid_unknown_fields=True):
 
     pid: int
     kill: bool
+
+
+class End(Struct, frozen=True, tag="end", forbid_unknown_fields=True):
+    """Kill a worker. The only request without a response: nobody has to wait for a process to be torn down."""
+
+    pid: int
 
 
 class Configure(Struct, frozen=True, kw_only=True, tag="configure", forbid_unknown_fields=True):
@@ -54,7 +60,7 @@ class Failed(Struct, frozen=True, tag="failed", forbid_unknown_fields=True):
     message: str
 
 
-Request = Configure | Spawn | Reap
+Request = Configure | Spawn | Reap | End
 Response = Started | Spawned | Reaped | Failed
 
 request_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)

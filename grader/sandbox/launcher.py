@@ -49,6 +49,7 @@ class _Launcher:
         self._peer = peer
         self._readline = readline
         self._ruleset: int | None = None
+        self._ended: set[int] = set()  # killed, and perhaps not yet gone
 
     def run(self) -> None:
         configure = self._receive()
@@ -70,6 +71,8 @@ class _Launcher:
                     self._spawn()
                 case control.Reap(pid, kill):
                     self._peer.sendall(control.line(control.Reaped(_reap(pid, 0.0 if kill else GRACE))))
+                case control.End(pid):
+                    self._end(pid)
 
     def _receive(self) -> control.Request | None:
         data = self._readline(control.MAX_LINE)
@@ -86,6 +89,13 @@ class _Launcher:
         with ours:
             socket.send_fds(self._peer, [control.line(control.Spawned(pid))], [ours.fileno(), output])
         os.close(output)
+
+    def _end(self, pid: int) -> None:
+        """Kill worker ``pid``, and bury those killed before."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        self._ended.add(pid)
+        self._ended = {dying for dying in self._ended if not _is_gone(dying)}
 
     def _become_worker(self, connection: int, output: int, launcher: int) -> NoReturn:
         try:
@@ -179,6 +189,13 @@ def _arrange_descriptors(connection: int, output: int, ruleset: int | None) -> N
     for target, source in enumerate(kept):
         os.dup2(source, target, inheritable=False)
     close_all_but({0, 1, 2, CONNECTION} | ({ruleset} if ruleset is not None else set()))
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
 
 
 def _reap(pid: int, grace: float) -> int | None:

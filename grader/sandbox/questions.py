@@ -68,15 +68,15 @@ class Influence(ModelQuestion, frozen=True, kw_only=True, tag="influence"):
 
 
 class Decode(ModelQuestion, frozen=True, kw_only=True, tag="decode"):
-    """Incremental decoding. in: chunk.{i} (B, T_i), and with ``given`` k.{l}, v.{l} (B, H, T, D).
+    """Incremental decoding. in: chunk.{i} (B, T_i), and given.{j}.{k,v}.{l} (B, H, T, D), the given caches.
 
-    ``parents[i]`` is the step whose cache step i continues; -1 starts afresh, -2 continues the given cache.
+    ``parents[i]`` is the step whose cache step i continues; -1 starts afresh, -2 - j continues given cache j.
     out: logits.{i}; after the steps named in ``keep`` cache.{i}.{k,v}.{l}; with ``recheck`` also
     again.{i}.{k,v}.{l}, the same caches read once more when all steps are done.
     """
 
     parents: tuple[int, ...]
-    layers: int = 0  # of the given cache
+    layers: int = 0  # of each given cache
     keep: tuple[int, ...] = ()
     recheck: bool = False
 

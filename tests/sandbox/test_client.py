@@ -35,6 +35,9 @@ class Reaper:
         self.reaped.append((pid, kill))
         return None if kill else -11
 
+    def end(self, pid: int) -> None:
+        self.reaped.append((pid, True))
+
 
 def read_question(connection: socket.socket) -> str:
     """Read one frame; its nonce."""
@@ -66,7 +69,7 @@ def play() -> Iterator[Play]:
         actors.append((threading.Thread(target=act), theirs))
         actors[-1][0].start()
         reaper = Reaper()
-        return Worker(reaper.reap, 7, ours, os.memfd_create("output"), {}), reaper
+        return Worker(reaper, 7, ours, os.memfd_create("output"), {}), reaper
 
     yield start
     for thread, theirs in actors:

@@ -11,7 +11,7 @@ elsewhere, and decoding gets slower with every token, as before.
 
 import numpy as np
 
-from grader.checks.cache.cache_travels import cache_tensors
+from grader.checks.cache.cache_travels import cache_tensors, given
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
 from grader.compare import TOLERANCES
@@ -39,17 +39,22 @@ def _moves(case: DecodeCase, oracle: Oracle, bench: Bench) -> dict[str, bool]:
     last = len(case.chunks) - 1
     before = oracle.ask(case.in_turn(bench.seeds, keep=(last - 1,)), case.chunk_tensors())
     cache = cache_tensors(before, last - 1)
-    question = Decode(config=case.config, weights=case.seeded(bench.seeds), parents=(-2,), layers=len(cache) // 2)
+    tensors: dict[str, Array] = {}
+    for index, (name, values) in enumerate(cache.items()):
+        tensors[f"chunk.{index}"] = case.pieces()[last]
+        tensors |= given(cache | {name: _altered(values)}, index)
+    parents = tuple(-2 - index for index in range(len(cache)))
+    question = Decode(config=case.config, weights=case.seeded(bench.seeds), parents=parents, layers=len(cache) // 2)
+    after = oracle.ask(question, tensors)
     base = before[f"logits.{last}"]
-    moves: dict[str, bool] = {}
-    for name, values in cache.items():
-        altered = cache | {name: _altered(values)}
-        after = oracle.ask(question, {"chunk.0": case.pieces()[last], **altered})["logits.0"]
-        scale = float(np.max(np.abs(base), initial=1e-30))
-        comparable = after.shape == base.shape and after.dtype.kind == base.dtype.kind == "f"
-        distance = np.max(np.abs(after - base)) if comparable else np.inf
-        moves[name] = bool(distance > TOLERANCES["movement beyond rounding"].relative * scale)
-    return moves
+    return {name: _moved(after[f"logits.{index}"], base) for index, name in enumerate(cache)}
+
+
+def _moved(after: Array, base: Array) -> bool:
+    if after.shape != base.shape or after.dtype.kind != "f" or base.dtype.kind != "f":
+        return True
+    scale = float(np.max(np.abs(base), initial=1e-30))
+    return bool(np.max(np.abs(after - base)) > TOLERANCES["movement beyond rounding"].relative * scale)
 
 
 def _altered(values: Array) -> Array:

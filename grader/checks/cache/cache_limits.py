@@ -11,7 +11,7 @@ around, or crashes somewhere deep inside with a message that helps nobody.
 
 import numpy as np
 
-from grader.checks.cache.cache_travels import cache_tensors
+from grader.checks.cache.cache_travels import cache_tensors, given
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.refusal import must_refuse
@@ -34,7 +34,9 @@ def holds(case: DecodeCase, bench: Bench) -> None:
         raise Counterexample("cache-shape", "cached keys and values have shape (B, H, T, D)", "they have another")
     shorter = {name: array[:, :, :1].copy() for name, array in cache.items()}
     taller = Decode(config=case.config, weights=weights, parents=(-2,), layers=len(cache) // 2)
-    must_refuse(bench, taller, {"chunk.0": np.concatenate([one, one]), **shorter}, "a cache of another batch size")
+    must_refuse(
+        bench, taller, {"chunk.0": np.concatenate([one, one]), **given(shorter)}, "a cache of another batch size"
+    )
 
 
 CHECK = Check(

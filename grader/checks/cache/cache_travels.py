@@ -23,7 +23,7 @@ def holds(case: DecodeCase, bench: Bench) -> None:
     here = bench.ask(case.in_turn(bench.seeds, keep=(last - 1,)), case.chunk_tensors())
     cache = cache_tensors(here, last - 1)
     question = Decode(config=case.config, weights=case.seeded(bench.seeds), parents=(-2,), layers=len(cache) // 2)
-    there = bench.stranger.ask(question, {"chunk.0": case.pieces()[last], **cache})
+    there = bench.stranger.ask(question, {"chunk.0": case.pieces()[last], **given(cache)})
     lane = closeness(there["logits.0"], here[f"logits.{last}"])
     if lane is None:
         raise Counterexample(
@@ -36,9 +36,14 @@ def holds(case: DecodeCase, bench: Bench) -> None:
 
 
 def cache_tensors(answer: Tensors, step: int) -> dict[str, Array]:
-    """The cache kept after ``step``, under the names that ``Decode`` takes: k.0, v.0, k.1, ..."""
+    """The cache kept after ``step``: k.0, v.0, k.1, ..."""
     prefix = f"cache.{step}."
     return {name.removeprefix(prefix): array for name, array in answer.items() if name.startswith(prefix)}
+
+
+def given(cache: Tensors, index: int = 0) -> dict[str, Array]:
+    """A cache under the names by which ``Decode`` takes its given cache ``index``."""
+    return {f"given.{index}.{name}": array for name, array in cache.items()}
 
 
 CHECK = Check(

@@ -54,5 +54,5 @@ CHECK = Check(
     cases=decode_cases(at_least=1),
     holds=holds,
     snippet=snippet,
-    examples=10,
+    examples=8,
 )

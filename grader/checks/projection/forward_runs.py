@@ -33,5 +33,5 @@ CHECK = Check(
     id="forward-runs",
     cases=model_cases(lengths=(1, 7)),
     holds=holds,
-    examples=6,
+    examples=5,
 )

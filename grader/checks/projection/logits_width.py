@@ -54,5 +54,5 @@ CHECK = Check(
     holds=holds,
     snippet=snippet,
     needs=("forward-runs",),
-    examples=5,
+    examples=4,
 )

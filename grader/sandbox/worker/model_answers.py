@@ -132,7 +132,9 @@ def decode(module: ModuleType, question: Decode, tensors: Tensors) -> dict[str, 
         model = weighted_model(module, question)
         caches: list[Any] = []
         for i, parent in enumerate(question.parents):
-            cache = _given_cache(module, question, tensors) if parent == -2 else caches[parent] if parent >= 0 else None
+            cache = None
+            if parent != -1:
+                cache = caches[parent] if parent >= 0 else _given_cache(module, question.layers, -2 - parent, tensors)
             returned = model.forward_incremental(torch.from_numpy(tensors[f"chunk.{i}"]), cache)
             logits, cache = pair(returned, "forward_incremental")
             answer[f"logits.{i}"] = as_array(logits, "the logits of forward_incremental")
@@ -145,13 +147,12 @@ def decode(module: ModuleType, question: Decode, tensors: Tensors) -> dict[str, 
     return answer
 
 
-def _given_cache(module: ModuleType, question: Decode, tensors: Tensors) -> Any:
-    def tensor(name: str) -> Tensor:
+def _given_cache(module: ModuleType, layers: int, index: int, tensors: Tensors) -> Any:
+    def tensor(part: str, layer: int) -> Tensor:
         # Cloned into torch's own allocation: matmul bits depend on alignment.
-        return torch.from_numpy(tensors[name]).clone()
+        return torch.from_numpy(tensors[f"given.{index}.{part}.{layer}"]).clone()
 
-    layers = tuple(module.LayerKV(tensor(f"k.{i}"), tensor(f"v.{i}")) for i in range(question.layers))
-    return module.KVCache(layers)
+    return module.KVCache(tuple(module.LayerKV(tensor("k", i), tensor("v", i)) for i in range(layers)))
 
 
 def _cache_arrays(cache: Any, prefix: str) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, Final
 
 import torch
@@ -14,8 +15,9 @@ from grader.sandbox.questions import Weights
 INITIALISERS: Final = tuple(name for name in vars(init) if name.endswith("_") and not name.startswith("_"))
 
 
+@lru_cache(maxsize=512)
 def keyed_normal(seed: int, name: str, shape: tuple[int, ...], scale: float) -> Tensor:
-    """float32 draws N(0, scale) of that shape, from a stream of their own."""
+    """float32 draws N(0, scale) of that shape, from a stream of their own. To be copied from, never written to."""
     key = hashlib.blake2b(f"{seed}|{name}|{shape}".encode(), digest_size=7).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(key, "little"))
     return torch.empty(shape, dtype=torch.float32).normal_(0.0, scale, generator=generator)
