@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
-from grader.sandbox.errors import WorkerFailed, WorkerTimedOut
+from grader.sandbox.errors import LauncherFailed, WorkerFailed, WorkerTimedOut
 from grader.sandbox.questions import Answered, AnyQuestion, Forward, Malformed, Raised
 from grader.sandbox.wire import Tensors
 
@@ -91,9 +91,11 @@ class Crew:
             worker.kill()
 
     def close(self) -> None:
-        """End all workers, when nobody waits for any."""
+        """End all workers, when nobody waits for any, and see them gone."""
         for worker in self._workers:
             worker.close()
+        with contextlib.suppress(LauncherFailed):
+            self._launcher.settle()
 
 
 class Oracle:

@@ -102,6 +102,13 @@ class Launcher:
         with self._turn:
             self._send(control.End(pid))
 
+    def settle(self) -> None:
+        """Wait until every worker that was ended is gone."""
+        with self._turn:
+            self._send(control.Settle())
+            response = self._receive(FORK_TIMEOUT)
+        assert isinstance(response, control.Settled), response
+
     def close(self) -> None:
         """End the launcher and, by the kernel's hand, every worker that is left. Doing it twice does no harm."""
         with contextlib.suppress(OSError):

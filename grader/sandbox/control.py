@@ -26,6 +26,10 @@ class End(Struct, frozen=True, tag="end", forbid_unknown_fields=True):
     pid: int
 
 
+class Settle(Struct, frozen=True, tag="settle", forbid_unknown_fields=True):
+    """Wait until every worker that was to end is gone."""
+
+
 class Configure(Struct, frozen=True, kw_only=True, tag="configure", forbid_unknown_fields=True):
     """The first message: how workers are to be isolated."""
 
@@ -54,14 +58,18 @@ class Reaped(Struct, frozen=True, tag="reaped", forbid_unknown_fields=True):
     exit: int | None
 
 
+class Settled(Struct, frozen=True, tag="settled", forbid_unknown_fields=True):
+    """They are gone."""
+
+
 class Failed(Struct, frozen=True, tag="failed", forbid_unknown_fields=True):
     """The launcher could not do what was asked."""
 
     message: str
 
 
-Request = Configure | Spawn | Reap | End
-Response = Started | Spawned | Reaped | Failed
+Request = Configure | Spawn | Reap | End | Settle
+Response = Started | Spawned | Reaped | Settled | Failed
 
 request_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 response_decoder: msgspec.json.Decoder[Response] = msgspec.json.Decoder(Response)

@@ -73,6 +73,9 @@ class _Launcher:
                     self._peer.sendall(control.line(control.Reaped(_reap(pid, 0.0 if kill else GRACE))))
                 case control.End(pid):
                     self._end(pid)
+                case control.Settle():
+                    self._settle()
+                    self._peer.sendall(control.line(control.Settled()))
 
     def _receive(self) -> control.Request | None:
         data = self._readline(control.MAX_LINE)
@@ -96,6 +99,11 @@ class _Launcher:
             os.kill(pid, signal.SIGKILL)
         self._ended.add(pid)
         self._ended = {dying for dying in self._ended if not _is_gone(dying)}
+
+    def _settle(self) -> None:
+        while self._ended:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self._ended.pop(), 0)
 
     def _become_worker(self, connection: int, output: int, launcher: int) -> NoReturn:
         try:

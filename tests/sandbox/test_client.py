@@ -223,6 +223,7 @@ def test_fifty_workers_leave_no_descriptor_and_no_process(launcher: Launcher) ->
         for worker in workers:
             assert worker.receive() == (Answered(), {})
             worker.close()
+    launcher.settle()
 
     assert before == open_files()
     assert alive == descendants(launcher._process.pid)
@@ -246,6 +247,7 @@ def test_a_worker_that_failed_is_gone(source: str, kind: type[WorkerFailed], mes
 
     with pytest.raises(kind, match=message):
         worker.receive()
+    launcher.settle()  # workers of earlier tests may still be on their way out
     assert descendants(launcher._process.pid) == []
     assert before == open_files()
 

@@ -78,7 +78,7 @@ def test_what_is_no_question_is_refused(text: bytes, message: str) -> None:
     "reply",
     [
         q.Answered(),
-        q.Raised(type="E", bases=("E", "Exception"), message="m", traceback="t"),
+        q.Raised(type="E", bases=("E", "Exception"), message="m", by_raise=False, traceback="t"),
         q.Malformed(message="m"),
     ],
     ids=lambda reply: type(reply).__name__,

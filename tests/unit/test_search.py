@@ -25,7 +25,7 @@ CASES = st.lists(st.integers(0, 1000), max_size=8).map(lambda numbers: Case(tupl
 
 
 def raised(kind: str) -> PackageRaised:
-    return PackageRaised(Raised(type=kind, bases=(kind, "Exception"), message="", traceback=""))
+    return PackageRaised(Raised(type=kind, bases=(kind, "Exception"), message="", by_raise=True, traceback=""))
 
 
 class Asked:
