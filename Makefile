@@ -46,7 +46,7 @@ lint-types: $(VENV)/.installed-dev
 
 lint-generated: $(VENV)/.installed-dev
 	$(BIN)/python -m mutations.builtin --check
-	@if [ -e grader/schema.py ]; then set -x; $(BIN)/python -m grader.schema --check; fi
+	$(BIN)/python -m grader.schema --check
 
 bench: $(VENV)/.installed-dev
 	@for file in tests/benchmarks/bench_*.py; do $(BIN)/python "$$file" || exit; done

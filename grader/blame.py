@@ -25,9 +25,10 @@ def blame(items: Iterable[Item], verdicts: dict[str, Verdict], comparison: Compa
     for check in failed:
         if comparison.is_exact(owner[check]) or verdicts[check].unbuilt:
             continue
-        blockers = {owner[need] for need in BY_ID[check].needs if need in failed} - {owner[check]}
-        if blockers:
-            judged[check] = blocked(verdicts[check], blockers)
+        needed = [need for need in BY_ID[check].needs if need in failed and owner[need] != owner[check]]
+        if needed:
+            reason = f"cannot be told before this holds: {BY_ID[needed[0]].title}"
+            judged[check] = blocked(verdicts[check], {owner[need] for need in needed}, reason)
     failed = {check for check in failed if judged[check].outcome in rubric.FAILURES}
     for item in items:
         exact = verdicts.get(rubric.exact_id(item))
@@ -35,12 +36,14 @@ def blame(items: Iterable[Item], verdicts: dict[str, Verdict], comparison: Compa
             continue
         at_fault = {owner[check] for check in failed} & comparison.sharing(item.id)
         if at_fault and item.id not in at_fault:
-            judged[rubric.exact_id(item)] = blocked(exact, at_fault)
+            titles = " and ".join(other.title for other in items if other.id in at_fault)
+            judged[rubric.exact_id(item)] = blocked(
+                exact, at_fault, f"cannot be told while this is not right: {titles}"
+            )
     return judged
 
 
-def blocked(verdict: Verdict, blockers: Iterable[str]) -> Verdict:
+def blocked(verdict: Verdict, blockers: Iterable[str], message: str) -> Verdict:
     """The same verdict, blocked by these items."""
     names = tuple(sorted(blockers))
-    message = f"cannot be told while {', '.join(names)} is not fixed"
     return replace(verdict, outcome=Outcome.BLOCKED, blocked_by=names, message=message, counterexample=None)

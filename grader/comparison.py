@@ -1,9 +1,9 @@
 """What the lattice found for each facet, read item by item."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from grader.exercise import Exercise, Item
+from grader.exercise import Exercise
 from grader.lattice import Bugs, Match
 from grader.oracle import PackageHung
 from grader.printable import printable
@@ -23,11 +23,18 @@ class Comparison:
         """Every bug that is known to be left in."""
         return frozenset().union(*(match.bugs or () for match in self.matches.values()))
 
-    def remaining(self, items: Iterable[Item]) -> tuple[str, ...] | None:
-        """The bugs of ``items`` that are left in; None unless every facet has an exact answer."""
-        if any(match.bugs is None for match in self.matches.values()):
+    @property
+    def model_bugs(self) -> Bugs | None:
+        """The bugs left in the model; None when no variant agrees with it."""
+        match = self.matches.get("forward")
+        return match.bugs if match is not None else None
+
+    def remaining(self) -> tuple[str, ...] | None:
+        """The bugs that are left in; None unless every facet was asked and has an exact answer."""
+        rubric = self.exercise.rubric
+        if not all(facet.id in self.matches and self.matches[facet.id].bugs is not None for facet in rubric.facet):
             return None
-        return tuple(item.id for item in items if item.id in self.bugs)
+        return tuple(item.id for item in rubric.item if item.id in self.bugs)
 
     def match_of(self, item: str) -> Match | None:
         """The match of the facet that an item's bug is told by; an extension stands on the model."""

@@ -23,6 +23,7 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         takes: what failing a guard costs, by check.
         exact: points for agreeing with the reference bit for bit.
         essential: checks without which nothing else in the item counts.
+        core: checks that must not be blocked: what the rest of the item means hangs on them.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     takes: dict[str, Points] = {}
     exact: Points = 0
     essential: tuple[str, ...] = ()
+    core: tuple[str, ...] = ()
 
 
 class Facet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -158,7 +160,10 @@ def _validate(exercise: Exercise) -> None:
         if file not in exercise.reference:
             complain(f"its reference has no {file}")
     for item in exercise.rubric.item:
-        for check in (*item.earns, *item.takes, *item.essential):
+        for check in (*item.essential, *item.core):
+            if check in BY_ID and check not in item.earns:
+                complain(f"item {item.id!r} hangs on the check {check!r}, which earns nothing in it")
+        for check in (*item.earns, *item.takes, *item.essential, *item.core):
             if check not in BY_ID:
                 complain(f"item {item.id!r} names the check {check!r}, which does not exist")
         if sum(item.earns.values()) + item.exact != item.points:

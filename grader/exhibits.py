@@ -8,8 +8,9 @@ import numpy as np
 
 from grader.compare import first_difference
 from grader.lattice import Bugs, Lattice
-from grader.oracle import Oracle, Trouble
+from grader.oracle import Oracle, ask_both
 from grader.record import Curve, Divergence, Exhibits, FlopsExhibit, InfluenceExhibit, Matrix, TrainingExhibit
+from grader.sandbox.errors import LauncherFailed
 from grader.sandbox.questions import Flops, Influence, OwnRun, Settings, Weights
 from grader.sandbox.wire import Array
 from grader.seeds import Seeds
@@ -40,24 +41,26 @@ def collect(candidate: Oracle, lattice: Lattice, bugs: Bugs, seeds: Seeds, *, ca
 def _unless_broken(make: Callable[[], T]) -> T | None:
     try:
         return make()
-    except Trouble:
+    except LauncherFailed:
+        raise
+    except Exception:  # answers that do not fit together: evidence that is left out, not a verdict
         return None
 
 
 def _influence(candidate: Oracle, reference: Oracle, seeds: Seeds) -> InfluenceExhibit:
     question = Influence(config=INFLUENCE_CONFIG, weights=Weights(seeds.derive("influence")))
     tokens = {"tokens": np.array([INFLUENCE_TOKENS])}
-    reference.send(question, tokens)
-    candidate.send(question, tokens)
-    expected = reference.receive()["influence"]
+    answer, expected = ask_both(candidate, reference, question, tokens)
     return InfluenceExhibit(
         tokens=INFLUENCE_TOKENS,
-        candidate=_matrix(candidate.receive()["influence"]),
-        reference=_matrix(expected),
+        candidate=_matrix(answer["influence"]),
+        reference=_matrix(expected["influence"]),
     )
 
 
 def _matrix(array: Array) -> Matrix:
+    if array.shape != (len(INFLUENCE_TOKENS),) * 2:
+        raise ValueError(f"an influence matrix of shape {array.shape}")
     return tuple(tuple(_finite(float(f"{value:.4g}")) for value in row) for row in array.tolist())
 
 
@@ -67,10 +70,9 @@ def _finite(value: float) -> float | None:
 
 def _training(candidate: Oracle, lattice: Lattice, bugs: Bugs, seeds: Seeds) -> TrainingExhibit:
     question = OwnRun(config=TRAIN_CONFIG, train=TRAINING, seed=seeds.derive("own run") % 2**31)
-    lattice.reference.send(question, {})
-    candidate.send(question, {})
-    expected = lattice.reference.receive()
-    actual = candidate.receive()
+    actual, expected = ask_both(candidate, lattice.reference, question, {})
+    if actual["losses"].shape != expected["losses"].shape:
+        raise ValueError(f"losses of shape {actual['losses'].shape}")
     variant = lattice.variant(bugs).ask(question, {}) if bugs else None
     difference = first_difference(actual, expected)
     divergence = None
@@ -101,6 +103,8 @@ def _curve(label: str, losses: Array) -> Curve:
 def _flops(candidate: Oracle, seeds: Seeds) -> FlopsExhibit:
     question = Flops(config=FLOPS_CONFIG, weights=Weights(seeds.derive("flops")), lengths=FLOPS_LENGTHS)
     answer = candidate.ask(question, {})
+    if {answer[name].shape for name in ("cached", "full")} != {(len(FLOPS_LENGTHS),)}:
+        raise ValueError("counts of another number than was asked")
     return FlopsExhibit(
         lengths=FLOPS_LENGTHS,
         cached=tuple(int(n) for n in answer["cached"]),

@@ -133,7 +133,7 @@ class _Grade:
             score=round(sum(result.score for result in results), 2),
             max_score=sum(result.max_score for result in results),
             items=results,
-            remaining_bugs=self._comparison.remaining(self._items),
+            remaining_bugs=self._comparison.remaining(),
             exhibits=exhibits,
             environment=self._environment(),
             seconds=0.0,
@@ -186,14 +186,14 @@ class _Grade:
 
     def _ask_all(self) -> Exhibits:
         """All items, and the exhibits, in two threads: a worker each is busy while the grader thinks."""
-        idle = [self._judge(self._lattice), self._judge(self._other_lattice)]
+        idle = [self._lattice, self._other_lattice]
 
         def with_judge(task: Callable[[Judge], T]) -> T:
-            judge = idle.pop()
+            lattice = idle.pop()
             try:
-                return task(judge)
+                return task(self._judge(lattice))
             finally:
-                idle.append(judge)
+                idle.append(lattice)
 
         with self._threads() as pool:
             asked = [pool.submit(with_judge, partial(self._ask, item)) for item in self._by_length()]
@@ -220,6 +220,7 @@ class _Grade:
             second=self._candidate.another(),
             stranger=self._candidate.another(),
             bugs=self._comparison.bugs,
+            model_bugs=self._comparison.model_bugs,
             thorough=self._options.thorough,
         )
 

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import msgspec
 
 from grader import record
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Bench, Check, Counterexample, Property
 from grader.lattice import Bugs, Lattice
 from grader.oracle import Oracle, PackageHung, PackageMisanswered, PackageRaised, Trouble
 from grader.printable import printable
@@ -19,6 +20,7 @@ from grader.search import Failure, ReferenceFailed, search
 from grader.seeds import Seeds
 
 THOROUGH = 8  # times as many examples
+MAX_TEXT = 6000  # characters of one message or traceback
 
 
 @dataclass(slots=True)
@@ -29,6 +31,7 @@ class Judge:
         second: the candidate again, in another worker, for second opinions and snippets.
         stranger: the candidate in a worker that never sees a prompt.
         bugs: what the lattice says is left in the candidate.
+        model_bugs: the same for its model alone; None when no variant matched.
     """
 
     lattice: Lattice
@@ -36,6 +39,7 @@ class Judge:
     second: Oracle
     stranger: Oracle
     bugs: Bugs
+    model_bugs: Bugs | None
     thorough: bool
 
     def ask(self, check: Check, candidate: Oracle, own: str) -> tuple[Verdict, Bench]:
@@ -65,7 +69,7 @@ class Judge:
         )
         failure = found.failure
         if failure is None and check.confirm is not None:
-            failure = _failure_of(lambda: check.confirm(found.case, bench))  # type: ignore[misc]
+            failure = _failure_of(partial(_ask, check, found.case, bench, check.confirm))
         verdict = Verdict(outcome=Outcome.PASSED)
         if failure is not None:
             verdict = self._failed(check, found.case, failure, bench, own)
@@ -78,14 +82,14 @@ class Judge:
             reference=self.lattice.reference,
             stranger=self.stranger,
             seeds=self.seeds,
-            variants=self.lattice.known,
+            variants=lambda: self.lattice.standards(self.model_bugs),
         )
 
     def _failed(self, check: Check, case: object, failure: Failure, bench: Bench, own: str) -> Verdict:
         if isinstance(failure, PackageRaised) and failure.unbuilt:
             return Verdict(
                 outcome=Outcome.BROKEN,
-                message=printable(f"not built yet: {failure}"),
+                message=_shown(f"not built yet: {failure}"),
                 unbuilt=True,
                 counterexample=_show_trouble(case, failure),
             )
@@ -100,7 +104,7 @@ class Judge:
             return Verdict(outcome=Outcome.TIMED_OUT, message=str(failure), counterexample=_show_trouble(case, failure))
         if isinstance(failure, Trouble):
             return Verdict(
-                outcome=Outcome.BROKEN, message=printable(str(failure)), counterexample=_show_trouble(case, failure)
+                outcome=Outcome.BROKEN, message=_shown(str(failure)), counterexample=_show_trouble(case, failure)
             )
         if not self._still_fails(check, case, bench):
             return Verdict(
@@ -111,7 +115,7 @@ class Judge:
         shown = _show(case, failure)
         return Verdict(
             outcome=Outcome.FAILED,
-            message=failure.seen,
+            message=shown.seen,
             counterexample=msgspec.structs.replace(shown, snippet=self._working_snippet(check, case)),
         )
 
@@ -131,7 +135,7 @@ class Judge:
         return other is not None and other.kind == failure.kind
 
     def _still_fails(self, check: Check, case: object, bench: Bench) -> bool:
-        again = replace(bench, candidate=self.second, state=dict(bench.state), lanes=set())
+        again = replace(bench, candidate=self.second, state={}, lanes=set())
         return _failure_of(lambda: _ask(check, case, again)) is not None
 
     def _working_snippet(self, check: Check, case: object) -> str | None:
@@ -143,10 +147,10 @@ class Judge:
         return source if isinstance(failure, PackageRaised) and failure.is_a("AssertionError") else None
 
 
-def _ask(check: Check, case: object, bench: Bench) -> None:
+def _ask(check: Check, case: object, bench: Bench, ask: Property | None = None) -> None:
     """Whether the property holds. Answers that do not even fit together are the package's failure, not ours."""
     try:
-        check.holds(case, bench)
+        (ask or check.holds)(case, bench)
     except (Counterexample, Trouble, LauncherFailed):
         raise
     except Exception as error:
@@ -161,14 +165,20 @@ def _failure_of(ask: Callable[[], object]) -> Failure | None:
     return None
 
 
+def _shown(text: str) -> str:
+    """Text that may come from the candidate, as it may be recorded: harmless, and of a bounded length."""
+    text = printable(text[: 2 * MAX_TEXT])
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… (cut here)"
+
+
 def _config(case: object) -> dict[str, int | float | str]:
     return dict(getattr(case, "config", {}))
 
 
 def _show(case: object, failure: Counterexample) -> record.Counterexample:
     return record.Counterexample(
-        claim=failure.claim,
-        seen=failure.seen,
+        claim=_shown(failure.claim),
+        seen=_shown(failure.seen),
         config=_config(case),
         grid=failure.grid,
         hidden=record.Hidden(expected=failure.expected) if failure.expected is not None else None,
@@ -178,7 +188,7 @@ def _show(case: object, failure: Counterexample) -> record.Counterexample:
 def _show_trouble(case: object, failure: Trouble) -> record.Counterexample:
     return record.Counterexample(
         claim="the code runs without an error",
-        seen=printable(str(failure)),
+        seen=_shown(str(failure)),
         config=_config(case),
-        traceback=printable(failure.traceback) if failure.traceback else None,
+        traceback=_shown(failure.traceback) if failure.traceback else None,
     )

@@ -29,11 +29,20 @@ from grader.strategies import ModelCase
 Bugs = frozenset[str]
 Asked = tuple[AnyQuestion, Tensors]
 
-# Both V < C and V > C, B unlike T, one layer and several: sizes that keep apart what a bug mixes up.
+# Both V < C and V > C, B unlike T, one layer and several: sizes that keep apart what a bug mixes up. The last has
+# the default sizes and a full block, so that nothing is right for small models only.
 FORWARD_CASES: Final = (
     ModelCase(d_model=8, vocab_size=5, n_layer=2, block_size=9, weights=1, tokens=((0, 1, 2, 3, 4, 0, 3),) * 2),
     ModelCase(d_model=6, vocab_size=11, n_layer=1, block_size=6, weights=2, tokens=((1, 10, 4, 4, 7),) * 3),
     ModelCase(d_model=12, vocab_size=17, n_layer=3, block_size=16, weights=3, tokens=((16, 2, 9, 11, 0, 5, 5, 13),)),
+    ModelCase(
+        d_model=32,
+        vocab_size=64,
+        n_layer=2,
+        block_size=32,
+        weights=4,
+        tokens=tuple(tuple((7 * t + 13 * row) % 64 for t in range(32)) for row in range(5)),
+    ),
 )
 TRAIN_CASES: Final = (
     TrainCase(
@@ -84,10 +93,15 @@ class Lattice:
             self._oracles[bugs] = self._make(name, self._exercise.variant(bugs))
         return self._oracles[bugs]
 
-    def known(self) -> list[Oracle]:
-        """Every variant of the facet "forward", the likeliest first."""
-        facet = next((f for f in self._exercise.rubric.facet if f.id == "forward"), None)
-        return [self.variant(bugs) for bugs in self.subsets(facet)] if facet is not None else [self.reference]
+    def standards(self, bugs: Bugs | None) -> list[Oracle]:
+        """The variants that an extension may agree with, the likeliest first.
+
+        Args:
+            bugs: what is known to be left in the model; None when no variant matched it. A cache may be built over
+                the bugs that are there, some of them mended on the way, but not over others.
+        """
+        facet = next(facet for facet in self._exercise.rubric.facet if facet.id == "forward")
+        return [self.variant(subset) for subset in self.subsets(facet) if bugs is None or subset <= bugs]
 
     def subsets(self, facet: Facet) -> Iterator[Bugs]:
         """All subsets of a facet's bugs: none first, then all (a candidate nobody has touched), then by size."""

@@ -1,6 +1,7 @@
 """One package to put questions to: the candidate, the reference, or a variant of it."""
 
 import contextlib
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, Self
@@ -75,6 +76,7 @@ class Crew:
         self._workers: list[Worker] = []
         self._stopped = False
         self.hung: Counter[str] = Counter()  # how often each kind of question got no answer from the candidate
+        self._counting = threading.Lock()
 
     def spawn(self, files: Mapping[str, str], ahead: Sequence[str]) -> Worker:
         """A fresh worker. Raises ``Stopped`` when the grade is being given up or the launcher has failed."""
@@ -82,7 +84,15 @@ class Crew:
             raise Stopped
         worker = self._launcher.spawn(files, ahead)
         self._workers.append(worker)
+        if self._stopped:  # meanwhile: the list may have been walked before this one was on it
+            worker.kill()
+            raise Stopped
         return worker
+
+    def count_hung(self, kind: str) -> None:
+        """Note that a question of this kind got no answer."""
+        with self._counting:
+            self.hung[kind] += 1
 
     def stop(self) -> None:
         """Kill all workers: whoever waits for one learns that it died, and then that the grade has stopped."""
@@ -182,8 +192,8 @@ class Oracle:
         return Oracle(self._crew, self.name, self.files, self._timeout, trusted=self._trusted, ahead=ahead)
 
     def printed(self) -> str:
-        """What the package has printed in the worker at hand, or in the one that was lost last."""
-        return self._worker.output() if self._worker is not None else self._output
+        """What the package has printed so far, in the worker at hand and in those that were lost before."""
+        return self._output + (self._worker.output() if self._worker is not None else "")
 
     def close(self) -> None:
         """End the worker."""
@@ -203,11 +213,11 @@ class Oracle:
         return not self._trusted and (hung[kind] >= PATIENCE or (kind in RUN_FORWARD and hung["Forward"] >= PATIENCE))
 
     def _lost(self, error: WorkerFailed) -> Trouble:
-        self._output = self.worker.last_output
+        self._output += self.worker.last_output
         self._worker = None
         if isinstance(error, WorkerTimedOut):
             if not self._trusted:
-                self._crew.hung[self._asked] += 1
+                self._crew.count_hung(self._asked)
             return PackageHung(f"no answer within {self._timeout:g} s")
         return PackageDied(str(error))
 

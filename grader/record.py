@@ -122,7 +122,7 @@ class ItemResult(Frozen, frozen=True, kw_only=True):
     status: Status
     score: Points
     max_score: Points
-    lane: Lane | None
+    lane: Lane
     summary: str
     checks: tuple[CheckResult, ...]
 

@@ -67,7 +67,8 @@ def score(item: Item, verdicts: Mapping[str, Verdict], *, bug_left: bool) -> Sco
 
     positive = {check: points for check, (role, points) in all_roles.items() if role is not Role.GUARD}
     open_points = sum(points for check, points in positive.items() if outcomes[check] is not Outcome.BLOCKED)
-    void = bug_left or any(outcomes.get(check) is not Outcome.PASSED for check in item.essential)
+    untold = any(outcomes.get(check) is Outcome.BLOCKED for check in item.core)
+    void = bug_left or untold or any(outcomes.get(check) is not Outcome.PASSED for check in item.essential)
     factor = 0.0 if void or not open_points else item.points / open_points
     parts: dict[str, tuple[float, float]] = {}
     for check, (role, points) in all_roles.items():
@@ -108,7 +109,9 @@ def _summary(
         exact = outcomes.get(exact_id(item), Outcome.PASSED)
         if exact in FAILURES:
             return "It behaves as it should; it is not identical to the reference bit for bit."
-        return "Everything asked of it holds." + (f" Some could not be asked: {_list(blockers)}." if blockers else "")
+        return "Everything asked of it holds." + (
+            f" (What could be asked: some needs {_list(blockers)} first.)" if blockers else ""
+        )
     if bug_left:
         return "The bug is still in: the results are exactly those of the code with this bug."
     if failed:

@@ -4,6 +4,7 @@ Hypothesis is given nothing but the seed: no database, no files, and none of the
 the source code at hand, so that the same seed draws the same cases on every machine.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,6 +19,7 @@ from grader.checks.check import Counterexample, case_key
 from grader.oracle import PackageDied, PackageHung, PackageRaised, Stopped, Trouble
 from grader.sandbox.errors import LauncherFailed
 
+PATIENCE: Final = 300.0  # seconds for one check, all cases together
 SHRINK_BUDGET: Final = 60  # cases asked while shrinking; the smallest found by then is reported
 
 Failure = Counterexample | Trouble
@@ -57,6 +59,8 @@ class Search:
     def verdict(self, case: object, ask: Callable[[object], None]) -> Failure | None:
         """How ``case`` fails. A case is asked once: hypothesis sees a property that never wavers."""
         key = case_key(case)
+        if time.monotonic() > self._deadline:
+            raise _Stop(case, PackageHung("it took too long over all cases together"))
         if key not in self._verdicts:
             if self.failure is not None and self.asked >= self._limit:
                 return None
@@ -65,6 +69,7 @@ class Search:
         return self._verdicts[key]
 
     _limit: int = 0
+    _deadline: float = field(default_factory=lambda: time.monotonic() + PATIENCE)
 
 
 def search(cases: SearchStrategy[Any], ask: Callable[[Any], None], *, seed: int, examples: int) -> Search:
@@ -129,6 +134,7 @@ def _draw_alike_everywhere() -> None:
     same cases; collecting them also costs more than a check. Hypothesis has no public switch for it.
     """
     none_found = constants_ast.Constants()
+    assert hasattr(providers, "_get_local_constants"), "hypothesis has renamed it"
     vars(providers)["_get_local_constants"] = lambda: none_found
 
 

@@ -18,6 +18,7 @@ from grader.checks.classifier import (
     combined_loss,
     evaluate_is_honest,
     gradients_reach,
+    joint_training_step,
     learns_any_map,
     learns_parity,
     lm_untouched,
@@ -32,7 +33,14 @@ from grader.checks.projection import (
     parameter_shapes,
     same_init,
 )
-from grader.checks.training import parameters_move, step_is_exact, train_uses_every_batch, training_repeats
+from grader.checks.training import (
+    batches_are_as_specified,
+    learning_rate_schedule,
+    parameters_move,
+    step_is_exact,
+    train_uses_every_batch,
+    training_repeats,
+)
 
 CHECKS: Final[tuple[Check, ...]] = (
     forward_runs.CHECK,
@@ -51,6 +59,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     parameters_move.CHECK,
     step_is_exact.CHECK,
     training_repeats.CHECK,
+    learning_rate_schedule.CHECK,
+    batches_are_as_specified.CHECK,
     train_uses_every_batch.CHECK,
     cached_equals_full.CHECK,
     cache_travels.CHECK,
@@ -66,6 +76,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     gradients_reach.CHECK,
     learns_parity.CHECK,
     learns_any_map.CHECK,
+    joint_training_step.CHECK,
     evaluate_is_honest.CHECK,
 )
 

@@ -78,6 +78,10 @@ class Bench:
         return ask_both(self.candidate, self.matched, question, tensors)
 
 
+Property = Callable[[Any, Bench], None]
+"""Raises ``Counterexample`` for a case that it does not hold for."""
+
+
 @dataclass(frozen=True)
 class Check:
     """A property of a candidate.
@@ -96,9 +100,9 @@ class Check:
 
     id: str
     cases: SearchStrategy[Any]
-    holds: Callable[[Any, Bench], None]
+    holds: Property
     examples: int
-    confirm: Callable[[Any, Bench], None] | None = None
+    confirm: Property | None = None
     snippet: Callable[[Any], str] | None = None
     needs: tuple[str, ...] = ()
 

@@ -7,7 +7,7 @@ from grader import __version__
 from grader.errors import CannotJudge
 from grader.exercise import builtin_exercise
 from grader.lattice import Lattice
-from grader.oracle import Crew, Oracle
+from grader.oracle import Crew, Oracle, Trouble
 from grader.sandbox.client import Launcher
 from grader.sandbox.errors import LauncherFailed
 from grader.seeds import Seeds
@@ -41,8 +41,8 @@ def run() -> int:
                 steady = steady and same
                 write(f"  {'yes' if same else 'no '}  {facet.id}: the same bits in two processes\n")
             crew.close()
-    except LauncherFailed as error:
-        write(f"\nIsolation\n  no   {error}\n")
+    except (LauncherFailed, Trouble) as error:
+        write(f"\n  no   {error}\n")
         write("\nHere only --isolation process works: for code that you trust.\n")
         return CannotJudge.exit_code
     write("\nThis machine can grade.\n" if steady else "\nThis machine cannot judge bit for bit.\n")

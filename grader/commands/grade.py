@@ -78,14 +78,15 @@ def _write(result: "Result", html: Path | None, json: str | None) -> None:
     from grader.record import to_json
     from grader.report import render_html, render_text
 
+    # The record first: should drawing the report fail, the verdict is not lost.
+    if json not in (None, "-"):
+        write_atomically(Path(json), to_json(result))
     if html is not None:
         write_atomically(html, render_html(result).encode())
     if json == "-":
         sys.stdout.buffer.write(to_json(result))
         sys.stdout.buffer.flush()
         return
-    if json is not None:
-        write_atomically(Path(json), to_json(result))
     sys.stdout.write(render_text(result))
     for path in (html, json):
         if path is not None:

@@ -48,7 +48,7 @@ WITH_BUG = {
 
 def lane(item: ItemResult) -> str:
     """How the item was compared, in words; nothing for what was not built and so not compared."""
-    if item.lane is None or item.status in (Status.NOT_BUILT, Status.NOT_JUDGED):
+    if item.status in (Status.NOT_BUILT, Status.NOT_JUDGED):
         return ""
     if item.status is Status.NOT_FIXED and item.lane in WITH_BUG:
         return WITH_BUG[item.lane]

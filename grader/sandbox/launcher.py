@@ -25,6 +25,7 @@ from grader.sandbox.lock import (
     close_all_but,
     die_with_parent,
     interpreter_paths,
+    limits,
     lock,
     readable_ruleset,
 )
@@ -49,6 +50,7 @@ class _Launcher:
         self._peer = peer
         self._readline = readline
         self._ruleset: int | None = None
+        self._alive: set[int] = set()
         self._ended: set[int] = set()  # killed, and perhaps not yet gone
 
     def run(self) -> None:
@@ -70,7 +72,9 @@ class _Launcher:
                 case control.Spawn():
                     self._spawn()
                 case control.Reap(pid, kill):
-                    self._peer.sendall(control.line(control.Reaped(_reap(pid, 0.0 if kill else GRACE))))
+                    code = _reap(pid, 0.0 if kill else GRACE) if pid in self._alive else None
+                    self._alive.discard(pid)
+                    self._peer.sendall(control.line(control.Reaped(code)))
                 case control.End(pid):
                     self._end(pid)
                 case control.Settle():
@@ -88,6 +92,7 @@ class _Launcher:
         pid = os.fork()
         if pid == 0:
             self._become_worker(theirs.fileno(), output, launcher)
+        self._alive.add(pid)
         theirs.close()
         with ours:
             socket.send_fds(self._peer, [control.line(control.Spawned(pid))], [ours.fileno(), output])
@@ -95,9 +100,10 @@ class _Launcher:
 
     def _end(self, pid: int) -> None:
         """Kill worker ``pid``, and bury those killed before."""
-        with contextlib.suppress(ProcessLookupError):
+        if pid in self._alive:  # or its number may be another process's by now
             os.kill(pid, signal.SIGKILL)
-        self._ended.add(pid)
+            self._alive.remove(pid)
+            self._ended.add(pid)
         self._ended = {dying for dying in self._ended if not _is_gone(dying)}
 
     def _settle(self) -> None:
@@ -113,6 +119,7 @@ class _Launcher:
 
             die_with_parent(launcher)
             os.setsid()
+            _volunteer_for_the_oom_killer()
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             _arrange_descriptors(connection, output, self._ruleset)
             locked = self._lock()
@@ -126,7 +133,11 @@ class _Launcher:
 
     def _lock(self) -> control.Locked:
         if self._mode == "process":
-            return control.Locked(missing=("not isolated: the candidate ran as an ordinary process of yours",))
+            limits.apply(LIMITS)
+            return control.Locked(
+                applied=("limits: memory, CPU time, open files, output",),
+                missing=("Not isolated: the candidate ran as an ordinary process of yours, free to read and write.",),
+            )
         try:
             report = lock(self._ruleset, LIMITS, self._hidden)
         except LockFailed as error:
@@ -182,6 +193,12 @@ def _output_file() -> int:
         return os.memfd_create("output", os.MFD_CLOEXEC)
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
+
+
+def _volunteer_for_the_oom_killer() -> None:
+    """Where memory runs out, the worker is to go, and neither the launcher nor the grader."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
 
 
 def _above(descriptor: int | None) -> int | None:

@@ -100,6 +100,7 @@ class Evaluate(ModelQuestion, frozen=True, kw_only=True, tag="evaluate"):
     (N, B, T, ...), and {before,after}.{mode,rng,param.*,grad.*}."""
 
     training: bool  # the mode the model is in when evaluate is called
+    classify: bool = True  # whether the model has a head; without one there are no class_logits
 
 
 class Fit(Question, frozen=True, kw_only=True, tag="fit"):
@@ -122,23 +123,42 @@ class StandInQuestion(Question, frozen=True, kw_only=True):
 
     train: Settings  # TrainConfig fields
     width: int
+    n_classes: int = 0
     weights: Weights
     precision: Precision = "float32"
 
 
 class TrainSteps(StandInQuestion, frozen=True, kw_only=True, tag="train-steps"):
     """Train with the candidate's own optimizer. out: losses, lm_losses (N,), without_class_loss (N,) whether
-    the class loss was None, initial.{name}, and param.{i}.{name} after step i.
+    the class loss was None, class_losses (of those that were not), initial.{name}, and param.{i}.{name} after
+    step i.
 
     ``whole`` calls ``train`` once instead of ``train_step`` N times; then only the last parameters come back.
+    ``own_batches`` leaves it to ``train`` to make them.
     """
 
     whole: bool = False
+    own_batches: bool = False
 
 
 class RecordSteps(StandInQuestion, frozen=True, kw_only=True, tag="record-steps"):
     """Call ``train_step`` with an optimizer that records. out: calls (N,) how often it was stepped in each step,
-    lr (N,), grad.{i}.{name} at the (first) call of step i, moved (N,) parameters that changed during step i."""
+    lr (N,), grad.{i}.{name} at the (first) call of step i, and in_train: how often ``train`` steps the optimizer
+    it is given."""
+
+
+class Rates(Question, frozen=True, kw_only=True, tag="rates"):
+    """``learning_rate`` at these steps. out: rates (len(steps),)."""
+
+    train: Settings
+    steps: tuple[int, ...]
+
+
+class MakeBatch(Question, frozen=True, kw_only=True, tag="make-batch"):
+    """``make_batch`` twice from one generator seed, and once from the next. out: {tokens,targets,labels}.{i}."""
+
+    train: Settings
+    seed: int
 
 
 class OwnRun(Question, frozen=True, kw_only=True, tag="own-run"):
@@ -163,7 +183,7 @@ class Snippet(Question, frozen=True, kw_only=True, tag="snippet"):
 
 AnyQuestion = (
     Parameters | Configs | Forward | Influence | Decode | Generate | Loss | Evaluate | Fit
-    | TrainSteps | RecordSteps | OwnRun | Flops | Snippet
+    | TrainSteps | RecordSteps | Rates | MakeBatch | OwnRun | Flops | Snippet
 )  # fmt: skip
 
 

@@ -196,7 +196,7 @@ def _position(progress: int) -> ItemResult:
         status=Status.FIXED if passed else Status.NOT_FIXED,
         score=15.0 * passed,
         max_score=15,
-        lane=Lane.FLOAT64 if passed else None,
+        lane=Lane.FLOAT64 if passed else Lane.BEHAVIOUR,
         summary="Where a token stands makes a difference." if passed else "Where a token stands makes no difference.",
         checks=(
             check(
@@ -245,7 +245,7 @@ def _training(progress: int) -> ItemResult:
         status=(Status.NOT_FIXED, Status.NOT_JUDGED, Status.FIXED)[progress],
         score=(0, 0, 15)[progress],
         max_score=15,
-        lane=(Lane.BEHAVIOUR, None, Lane.FLOAT32)[progress],
+        lane=(Lane.BEHAVIOUR, Lane.BEHAVIOUR, Lane.FLOAT32)[progress],
         summary=("No parameter moves.", "The machine ran out of memory.", "Every step is the right one.")[progress],
         checks=(
             check(
@@ -268,7 +268,7 @@ def _cache(progress: int) -> ItemResult:
         status=Status.BUILT if passed else Status.NOT_BUILT,
         score=20.0 * passed,
         max_score=20,
-        lane=Lane.FLOAT64 if passed else None,
+        lane=Lane.FLOAT64 if passed else Lane.BEHAVIOUR,
         summary="Cached decoding equals the full forward." if passed else "Cached decoding is not there yet.",
         checks=(
             check(
@@ -300,7 +300,7 @@ def _classifier(progress: int) -> ItemResult:
         status=Status.BUILT if built else Status.NOT_BUILT,
         score=20.0 * built,
         max_score=20,
-        lane=Lane.BITWISE if built else None,
+        lane=Lane.BITWISE if built else Lane.BEHAVIOUR,
         summary="Odd and even are told apart." if built else "There is no classifier head yet.",
         checks=(
             check(

@@ -20,6 +20,7 @@ from grader.record import (
     InfluenceExhibit,
     Isolation,
     ItemResult,
+    Lane,
     Outcome,
     Result,
     Role,
@@ -59,7 +60,7 @@ def result() -> Result:
         max_score=1,
         items=(
             ItemResult(
-                id="i", title="I", status=Status.NOT_FIXED, score=0, max_score=1, lane=None, summary="s",
+                id="i", title="I", status=Status.NOT_FIXED, score=0, max_score=1, lane=Lane.BEHAVIOUR, summary="s",
                 checks=(check(), plain),
             ),
         ),

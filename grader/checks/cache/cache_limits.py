@@ -21,22 +21,23 @@ from grader.sandbox.questions import Decode, Generate
 def holds(case: DecodeCase, bench: Bench) -> None:
     """Three ways to ask for too much."""
     weights = case.seeded(bench.seeds)
-    full = np.resize(case.token_array(), (len(case.tokens), case.block_size))
+    rows, length = len(case.tokens), case.block_size
+    full = np.resize(case.token_array(), (rows, length))
     one = full[:, :1].copy()
-    decode = Decode(config=case.config, weights=weights, parents=(-1, 0), keep=(0,))
     within = bench.ask(Decode(config=case.config, weights=weights, parents=(-1,), keep=(0,)), {"chunk.0": full})
-    must_refuse(bench, decode, {"chunk.0": full, "chunk.1": one}, "a cache that is full and one more token")
+    beyond = Decode(config=case.config, weights=weights, parents=(-1, 0))
+    too_long = (length, length + 1)
+    must_refuse(bench, beyond, {"chunk.0": full, "chunk.1": one}, "a cache that is full and one more token", too_long)
     for use_cache in (True, False):
         generate = Generate(config=case.config, weights=weights, max_new_tokens=1, use_cache=use_cache)
-        must_refuse(bench, generate, {"prompt": full}, f"generate(use_cache={use_cache}) past block_size")
+        must_refuse(bench, generate, {"prompt": full}, f"generate(use_cache={use_cache}) past block_size", too_long)
     cache = cache_tensors(within, 0)
     if any(array.ndim != 4 for array in cache.values()):
         raise Counterexample("cache-shape", "cached keys and values have shape (B, H, T, D)", "they have another")
     shorter = {name: array[:, :, :1].copy() for name, array in cache.items()}
     taller = Decode(config=case.config, weights=weights, parents=(-2,), layers=len(cache) // 2)
-    must_refuse(
-        bench, taller, {"chunk.0": np.concatenate([one, one]), **given(shorter)}, "a cache of another batch size"
-    )
+    tensors = {"chunk.0": np.concatenate([one, one]), **given(shorter)}
+    must_refuse(bench, taller, tensors, "a cache of another batch size", (rows, 2 * rows))
 
 
 CHECK = Check(

@@ -38,12 +38,14 @@ class DecodeCase(ModelCase, frozen=True, kw_only=True):
 
 
 @st.composite
-def decode_cases(draw: DrawFn, *, lengths: tuple[int, int] = (2, 7), at_least: int = 2) -> DecodeCase:
+def decode_cases(
+    draw: DrawFn, *, lengths: tuple[int, int] = (2, 7), at_least: int = 2, distinct: bool = False
+) -> DecodeCase:
     """Drawn models and chunkings, 1s and larger ones; at least ``at_least`` chunks.
 
     One token at a time hides half of all cache bugs (a missing mask inside a chunk, new keys put before old
     ones), so chunk sizes are drawn.
     """
-    case = draw(model_cases(lengths=lengths))
+    case = draw(model_cases(lengths=lengths, distinct=distinct))
     chunks = draw(chunkings(case.length).filter(lambda sizes: len(sizes) >= at_least))
     return extended(case, DecodeCase, chunks=chunks)

@@ -32,6 +32,12 @@ def holds(case: ClassCase, bench: Bench) -> None:
         "targets": random.integers(0, case.vocab_size, shape),
         "labels": random.integers(0, case.n_classes, shape),
     }
+    headless = Evaluate(config=case.headless, weights=case.seeded(bench.seeds), training=True, classify=False)
+    plain = bench.ask(headless, tensors)
+    if "class_accuracy" in plain:
+        raise Counterexample("no-head", "without a head, class_accuracy is None", "evaluate reports a number")
+    if not agrees(float(plain["lm_loss"]), cross_entropy(plain["logits"], tensors["targets"])):
+        raise Counterexample("lm-loss", "lm_loss is the mean cross entropy over all batches", "it is another number")
     for training in (True, False):
         question = Evaluate(config=case.config, weights=case.seeded(bench.seeds), training=training)
         answer = bench.ask(question, tensors)

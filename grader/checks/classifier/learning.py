@@ -12,11 +12,10 @@ from grader.sandbox.questions import Fit, Settings
 from grader.sandbox.wire import Array
 
 THRESHOLD: Final = 0.9  # held-out accuracy; see tests for what the reference reaches
-# With these, 300 correct models (with every bug left in, too) reached 0.99 or more; with 8 rows and 40 steps one in
-# a hundred stayed below the threshold.
-STEPS, ROWS, LENGTH, HELD_OUT = 40, 16, 8, 2
+# With these, 300 correct classifiers reached 1.0 each; with 40 steps at 0.03 one in some hundreds fell below.
+STEPS, ROWS, LENGTH, HELD_OUT = 60, 16, 8, 2
 VOCABULARY, WIDTH = 12, 16  # V < C, so that targets fit the logits whatever the projection does
-RATE, CLASS_WEIGHT = 0.03, 4.0  # the least seen in 360 draws of a right classifier: 0.99
+RATE, CLASS_WEIGHT = 0.02, 3.0
 
 
 class FitCase(Struct, frozen=True, kw_only=True):

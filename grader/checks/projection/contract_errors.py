@@ -22,10 +22,11 @@ def holds(case: ModelCase, bench: Bench) -> None:
     too_long = np.resize(case.token_array(), (len(case.tokens), case.block_size + 1))
     question = Forward(config=case.config, weights=case.seeded(bench.seeds))
     bench.ask(question, {"tokens.0": case.token_array()})  # a model that cannot be built refuses everything
-    must_refuse(bench, question, {"tokens.0": too_long}, f"T={case.block_size + 1} with block_size={case.block_size}")
+    what = f"T={case.block_size + 1} with block_size={case.block_size}"
+    must_refuse(bench, question, {"tokens.0": too_long}, what, (case.block_size, case.block_size + 1))
     odd = case.config | {"n_head": case.d_model - 1}
     what = f"d_model={case.d_model} with n_head={case.d_model - 1}"
-    must_refuse(bench, Parameters(config=odd, seed=0), {}, what)
+    must_refuse(bench, Parameters(config=odd, seed=0), {}, what, (case.d_model, case.d_model - 1))
 
 
 CHECK = Check(

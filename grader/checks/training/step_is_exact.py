@@ -51,6 +51,12 @@ def holds(case: TrainCase, bench: Bench) -> None:
                 expected=f"lr={scheduled!r}",
             )
         _same_gradients(step, answer, expected)
+    if int(answer["in_train"]) != case.steps:
+        raise Counterexample(
+            "own-optimizer",
+            "train() steps the optimizer that it is given, once for each batch",
+            f"with {case.steps} batches it was stepped {int(answer['in_train'])} times",
+        )
 
 
 def _same_gradients(step: int, answer: Tensors, expected: Tensors) -> None:

@@ -11,7 +11,7 @@ another step.
 
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.training.cases import STAND_IN_WIDTH, TRAIN_CASES, TrainCase
-from grader.compare import first_difference
+from grader.compare import finite, first_difference
 from grader.sandbox.questions import TrainSteps
 
 
@@ -28,6 +28,10 @@ def holds(case: TrainCase, bench: Bench) -> None:
             "train() does the same as train_step() for each batch",
             f"after train(), {difference.tensor} is another one at {list(difference.element)}",
         )
+    alone = TrainSteps(train=case.config, width=STAND_IN_WIDTH, weights=weights, whole=True, own_batches=True)
+    losses = bench.ask(alone, batches)["losses"]  # one for each step, or the worker has complained
+    if not finite(losses):
+        raise Counterexample("own-batches", "train() without batches makes its own", "a loss is NaN or infinite")
 
 
 CHECK = Check(

@@ -24,10 +24,26 @@ def _disable(function: Callable[..., Any] | None = None, *_: Any, **__: Any) -> 
 def _graph_break(*_: Any, **__: Any) -> None: ...
 
 
+class _Config:
+    """Settings of a compiler that is not there: any can be written, and all read as off."""
+
+    def __getattr__(self, name: str) -> bool:
+        return False
+
+
 def run_eagerly() -> None:
     """Put a stand-in in the place of ``torch._dynamo`` and make ``torch.compile`` the identity."""
     stand_in = ModuleType("torch._dynamo", __doc__)
-    vars(stand_in).update(disable=_disable, graph_break=_graph_break, optimize=lambda *_, **__: _disable)
+    vars(stand_in).update(
+        config=_Config(),
+        disable=_disable,
+        graph_break=_graph_break,
+        is_compiling=lambda: False,
+        optimize=lambda *_, **__: _disable,
+        reset=_graph_break,
+        # Whatever else is asked of it is taken as a decorator or a call for its effect: both do nothing.
+        __getattr__=lambda name: _disable,
+    )
     sys.modules["torch._dynamo"] = stand_in
     vars(torch).update(_dynamo=stand_in, compile=_same)
     torch.nn.Module.compile = lambda self, *_, **__: None  # type: ignore[method-assign]

@@ -31,6 +31,8 @@ MODEL: Final[Mapping[type, Handler]] = {
 TRAIN: Final[Mapping[type, Handler]] = {
     q.TrainSteps: training_answers.train_steps,
     q.RecordSteps: training_answers.record_steps,
+    q.Rates: training_answers.rates,
+    q.MakeBatch: training_answers.make_batch,
 }
 BOTH: Final[Mapping[type, Handler]] = {
     q.Loss: training_answers.loss,

@@ -29,13 +29,15 @@ class StandIn(nn.Module):
         self.token_embedding = nn.Embedding(config.vocab_size, config.d_model)
         self.ln_f = nn.LayerNorm(config.d_model)
         self.lm_head = nn.Linear(config.d_model, config.vocab_size)
+        self.class_head = nn.Linear(config.d_model, config.n_classes) if config.n_classes else None
 
-    def forward(self, tokens: Tensor, *, classify: bool = False) -> Tensor:
-        """tokens (B, T) -> logits (B, T, V)."""
-        if classify:
-            raise ValueError("classify=True: this model has no classifier head")
+    def forward(self, tokens: Tensor, *, classify: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+        """tokens (B, T) -> logits (B, T, V); classify=True -> also class logits (B, T, n_classes)."""
+        if classify and self.class_head is None:
+            raise ValueError(f"classify=True needs a classifier head, but n_classes={self.config.n_classes!r}")
         hidden = self.token_embedding(tokens)  # (B, T, C)
         # The neighbour's embedding makes rows depend on their context, as in a real model.
         hidden = hidden + torch.roll(hidden, 1, dims=1) * 0.5
-        logits: Tensor = self.lm_head(self.ln_f(hidden))  # (B, T, V)
-        return logits
+        hidden = self.ln_f(hidden)
+        logits: Tensor = self.lm_head(hidden)  # (B, T, V)
+        return (logits, self.class_head(hidden)) if classify and self.class_head is not None else logits

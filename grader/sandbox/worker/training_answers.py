@@ -12,7 +12,9 @@ from grader.sandbox.questions import (
     Evaluate,
     Fit,
     Loss,
+    MakeBatch,
     OwnRun,
+    Rates,
     RecordSteps,
     StandInQuestion,
     TrainSteps,
@@ -34,7 +36,8 @@ def batches_of(train: ModuleType, tensors: Tensors) -> list[Any]:
 def stand_in(question: StandInQuestion) -> StandIn:
     """The stand-in model of a question, with the grader's weights, in training mode."""
     vocab, length = int(question.train["vocab_size"]), int(question.train["seq_len"])
-    model = StandIn(StandInConfig(vocab_size=vocab, block_size=length, d_model=question.width))
+    config = StandInConfig(vocab_size=vocab, block_size=length, d_model=question.width, n_classes=question.n_classes)
+    model = StandIn(config)
     model.to(getattr(torch, question.precision))
     set_weights(model, question.weights)
     return model.train()
@@ -46,7 +49,9 @@ def train_steps(train: ModuleType, question: TrainSteps, tensors: Tensors) -> di
         model, config, batches = stand_in(question), train.TrainConfig(**question.train), batches_of(train, tensors)
         answer |= _snapshot(model, "initial")
         if question.whole:
-            history = train.train(model, config, batches=batches)
+            history = (
+                train.train(model, config) if question.own_batches else train.train(model, config, batches=batches)
+            )
             if not isinstance(history, list) or len(history) != len(batches):
                 raise ContractError(f"train returned {_describe(history)}; expected a list of {len(batches)} dicts")
             answer |= _snapshot(model, f"param.{len(batches) - 1}")
@@ -58,8 +63,9 @@ def train_steps(train: ModuleType, question: TrainSteps, tensors: Tensors) -> di
                 answer |= _snapshot(model, f"param.{step}")
     for key, name in (("loss", "losses"), ("lm_loss", "lm_losses")):
         answer[name] = np.array([as_scalar(field(record, key, "train_step"), key) for record in history])
-    without = [int(field(record, "class_loss", "train_step") is None) for record in history]
-    answer["without_class_loss"] = np.array(without)
+    class_losses = [field(record, "class_loss", "train_step") for record in history]
+    answer["without_class_loss"] = np.array([int(loss is None) for loss in class_losses])
+    answer["class_losses"] = np.array([as_scalar(loss, "class_loss") for loss in class_losses if loss is not None])
     return answer
 
 
@@ -73,7 +79,7 @@ def _snapshot(model: nn.Module, prefix: str) -> dict[str, Array]:
 
 def record_steps(train: ModuleType, question: RecordSteps, tensors: Tensors) -> dict[str, Array]:
     answer: dict[str, Array] = {}
-    calls, rates, moved = [], [], []
+    calls, rates = [], []
     with precision(question.precision):
         model, config, batches = stand_in(question), train.TrainConfig(**question.train), batches_of(train, tensors)
         optimizer = RecordingOptimizer(model.parameters(), lr=float(config.lr))
@@ -81,16 +87,31 @@ def record_steps(train: ModuleType, question: RecordSteps, tensors: Tensors) -> 
         for step, batch in enumerate(batches):
             optimizer.rates.clear()
             optimizer.gradients.clear()
-            before = [p.detach().clone() for p in model.parameters()]
             train.train_step(model, optimizer, batch, config, step)
             calls.append(len(optimizer.rates))
             rates.append(optimizer.rates[0] if optimizer.rates else 0.0)
-            moved.append(sum(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True)))
             if optimizer.gradients:
                 for name, gradient in zip(names, optimizer.gradients[0], strict=False):
                     if gradient is not None:
                         answer[f"grad.{step}.{name}"] = as_array(gradient, f"the gradient of {name}")
-    return answer | {"calls": np.array(calls), "lr": np.array(rates), "moved": np.array(moved)}
+        given = RecordingOptimizer(model.parameters(), lr=float(config.lr))
+        train.train(model, config, batches=batches, optimizer=given)
+    return answer | {"calls": np.array(calls), "lr": np.array(rates), "in_train": np.array(len(given.rates))}
+
+
+def rates(train: ModuleType, question: Rates, _: Tensors) -> dict[str, Array]:
+    config = train.TrainConfig(**question.train)
+    return {"rates": np.array([as_scalar(train.learning_rate(step, config), "lr") for step in question.steps])}
+
+
+def make_batch(train: ModuleType, question: MakeBatch, _: Tensors) -> dict[str, Array]:
+    config = train.TrainConfig(**question.train)
+    answer: dict[str, Array] = {}
+    for index, seed in enumerate((question.seed, question.seed, question.seed + 1)):
+        batch = train.make_batch(config, torch.Generator().manual_seed(seed))
+        for name in ("tokens", "targets", "labels"):
+            answer[f"{name}.{index}"] = as_array(getattr(batch, name, None), f"batch.{name}")
+    return answer
 
 
 def loss(package: Any, question: Loss, tensors: Tensors) -> dict[str, Array]:
@@ -123,7 +144,7 @@ def evaluate(package: Any, question: Evaluate, tensors: Tensors) -> dict[str, Ar
         model = weighted_model(model_module, question)
         batches = batches_of(train, tensors)
         with torch.no_grad():
-            outputs = [pair(model(batch.tokens, classify=True), "forward(tokens, classify=True)") for batch in batches]
+            outputs = [_outputs(model, batch.tokens, classify=question.classify) for batch in batches]
         model.train(question.training)
         for parameter in model.parameters():
             parameter.grad = torch.full_like(parameter, 0.25)
@@ -135,8 +156,15 @@ def evaluate(package: Any, question: Evaluate, tensors: Tensors) -> dict[str, Ar
     if accuracy is not None:
         answer["class_accuracy"] = np.array(as_scalar(accuracy, "class_accuracy"))
     answer["logits"] = np.stack([as_array(logits, "the logits") for logits, _ in outputs])
-    answer["class_logits"] = np.stack([as_array(logits, "the class logits") for _, logits in outputs])
+    if question.classify:
+        answer["class_logits"] = np.stack([as_array(logits, "the class logits") for _, logits in outputs])
     return answer
+
+
+def _outputs(model: Any, tokens: Tensor, *, classify: bool) -> tuple[object, object]:
+    if classify:
+        return pair(model(tokens, classify=True), "forward(tokens, classify=True)")
+    return model(tokens), None
 
 
 def _state(model: nn.Module, prefix: str) -> dict[str, Array]:

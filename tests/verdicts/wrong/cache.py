@@ -184,4 +184,26 @@ CASES = {
             )
         ),
     ),
+    "peeks-ahead-as-the-planted-mask-does": (
+        "kv-cache",
+        "cached-equals-full",
+        model(
+            (
+                MASK,
+                MASK.replace(
+                    "causal_mask(T, tokens.device)[T_past:]", "causal_mask(T, tokens.device).triu(diagonal=2)[T_past:]"
+                ),
+            )
+        ),
+    ),
+    "forgets-positions-as-the-planted-bug-does": (
+        "kv-cache",
+        "cached-equals-full",
+        model(("        x = self.embed(tokens, " + POSITIONS + ")", "        x = self.token_embedding(tokens)")),
+    ),
+    "bare-value-errors": (
+        "kv-cache",
+        "cache-limits",
+        model((OTHER_BATCH, "            if B_past != B:\n                raise ValueError\n")),
+    ),
 }

@@ -210,4 +210,14 @@ CASES = {
         "evaluate-is-honest",
         train(REPORT, REPORT.replace("fmean(lm_losses)", "lm_losses[-1]")),
     ),
+    "class-weight-not-passed-on": (
+        "classifier",
+        "joint-training-step",
+        train("loss_fn(model, batch, config.class_weight)", "loss_fn(model, batch, 0.0)"),
+    ),
+    "class-loss-not-reported": (
+        "classifier",
+        "joint-training-step",
+        train("None if class_loss is None else class_loss.item()", "None"),
+    ),
 }

@@ -118,4 +118,34 @@ CASES = {
             (BACKWARD, "    SEEN.append(step)\n    loss = loss * (1 + 1e-3 * len(SEEN))\n" + BACKWARD),
         ),
     ),
+    "rate-falls-after-a-while": (
+        "training-step",
+        "learning-rate-schedule",
+        train(
+            (
+                RATE,
+                "    rate = config.lr * min(1.0, (step + 1) / max(1, config.warmup))\n    return rate if step < 6 else rate / 10\n",
+            )
+        ),
+    ),
+    "labels-modulo-three": (
+        "training-step",
+        "batches-are-as-specified",
+        train(("labels=tokens % 2", "labels=tokens % 3")),
+    ),
+    "targets-not-shifted": (
+        "training-step",
+        "batches-are-as-specified",
+        train(("sequence[:, :-1], sequence[:, 1:]", "sequence[:, :-1], sequence[:, :-1]")),
+    ),
+    "no-batches-of-its-own": (
+        "training-step",
+        "train-uses-every-batch",
+        train(("    if batches is None:\n", "    if batches is None:\n        return []\n    if batches is None:\n")),
+    ),
+    "optimizer-of-its-own": (
+        "training-step",
+        "step-is-exact",
+        train(("    if optimizer is None:\n", "    if True:\n")),
+    ),
 }

@@ -1,0 +1,42 @@
+"""With class_weight > 0, train_step trains on both losses and reports both.
+
+## Why it matters
+A loss that is right on its own is of no use while the loop asks for another one.
+
+## Usual causes
+- train_step does not pass config.class_weight on.
+- The class loss is computed and not added, or not reported.
+"""
+
+import numpy as np
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.training.cases import STAND_IN_WIDTH, TRAIN_CASES, TrainCase
+from grader.compare import PARAMETERS_PER_STEP, close
+from grader.sandbox.questions import TrainSteps
+
+WEIGHT = 0.7
+
+
+def holds(case: TrainCase, bench: Bench) -> None:
+    """Losses and parameters of a stand-in model that has a head, beside those of a correct loop, in float64."""
+    question = TrainSteps(
+        train=case.config | {"class_weight": WEIGHT},
+        width=STAND_IN_WIDTH,
+        n_classes=2,
+        weights=case.weights(bench.seeds),
+        precision="float64",
+    )
+    answer, expected = bench.both(question, case.batches(bench.seeds))
+    claim = f"with class_weight={WEIGHT}, a step reports and follows LM loss + class_weight * class loss"
+    for name in ("class_losses", "losses"):
+        if not close(answer[name], expected[name], "scalar loss, float64"):
+            raise Counterexample("joint-loss", claim, f"the {name} of the steps are {answer[name].tolist()}")
+    for name, wanted in expected.items():
+        if name.startswith("param."):
+            got, steps = answer[name], int(name.split(".")[1]) + 1
+            if not np.max(np.abs(got - wanted), initial=0.0) <= PARAMETERS_PER_STEP * case.lr * steps:
+                raise Counterexample("joint-step", claim, f"after a step, {name.split('.', 2)[2]} is another one")
+
+
+CHECK = Check(id="joint-training-step", cases=TRAIN_CASES, holds=holds, examples=2)

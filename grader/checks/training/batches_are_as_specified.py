@@ -1,0 +1,49 @@
+"""make_batch gives tokens, their successors as targets, their parity as labels, and the same for the same seed.
+
+## Why it matters
+Everything the model learns, it learns from these batches. Targets that are not shifted make the task trivial,
+labels that are something else make the classifier learn something else.
+
+## Usual causes
+- Targets are the tokens themselves, or shifted the wrong way.
+- Labels are computed from the targets.
+- The generator that was passed in is not used.
+"""
+
+import numpy as np
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.training.cases import TRAIN_CASES, TrainCase
+from grader.compare import same_bits
+from grader.sandbox.questions import MakeBatch
+from grader.sandbox.wire import Array
+
+
+def holds(case: TrainCase, bench: Bench) -> None:
+    """Shapes, values, and what depends on the generator."""
+    answer = bench.ask(MakeBatch(train=case.config, seed=bench.seeds.derive("make batch", case.data) % 2**31), {})
+    shape = (case.batch_size, case.seq_len)
+    for name in ("tokens", "targets", "labels"):
+        array = answer[f"{name}.0"]
+        if array.shape != shape or array.dtype != "int64":
+            raise Counterexample(
+                "batch-shape", f"{name} are int64 of shape {shape}", f"{name} are {array.dtype} of shape {array.shape}"
+            )
+        if not same_bits(array, answer[f"{name}.1"]):
+            raise Counterexample("batch-seed", "the same generator seed gives the same batch", f"{name} differ")
+    tokens, targets, labels = (answer[f"{name}.0"] for name in ("tokens", "targets", "labels"))
+    _require(_within(tokens, case.vocab_size) and _within(targets, case.vocab_size), "tokens lie in the vocabulary")
+    _require(np.array_equal(targets[:, :-1], tokens[:, 1:]), "targets are the tokens that come next")
+    _require(np.array_equal(labels, tokens % 2), "labels are the parity of the tokens")
+
+
+def _within(array: Array, vocabulary: int) -> bool:
+    return bool(((array >= 0) & (array < vocabulary)).all())
+
+
+def _require(holds: bool, claim: str) -> None:
+    if not holds:
+        raise Counterexample("batch", claim, "in a batch of make_batch they do not")
+
+
+CHECK = Check(id="batches-are-as-specified", cases=TRAIN_CASES, holds=holds, examples=3)

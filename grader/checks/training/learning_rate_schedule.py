@@ -1,0 +1,49 @@
+"""The learning rate follows the schedule at every step, early and late.
+
+## Why it matters
+A schedule that is right for the first steps and wrong later ruins a run when nobody looks any more.
+
+## Usual causes
+- The step is counted from another number, or in another unit.
+- Warm-up never ends, or ends in another rate.
+- The first rate is zero, so that the first batch is wasted.
+"""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.training.cases import TRAIN_CASES, TrainCase
+from grader.sandbox.questions import Rates
+
+
+class RateCase(TrainCase, frozen=True, kw_only=True):
+    """A training configuration, and the steps whose rate is asked."""
+
+    at: tuple[int, ...]
+
+
+def holds(case: RateCase, bench: Bench) -> None:
+    """Rates are those of the contract's schedule, and the first is positive."""
+    answer, expected = bench.both(Rates(train=case.config, steps=(0, *case.at)), {})
+    wrong = np.flatnonzero(~(np.abs(answer["rates"] - expected["rates"]) <= 1e-12 * np.abs(expected["rates"])))
+    if len(wrong):
+        step = (0, *case.at)[wrong[0]]
+        raise Counterexample(
+            "schedule",
+            "learning_rate warms up linearly over config.warmup steps and then stays at config.lr",
+            f"with lr={case.lr} and warmup={case.warmup}, learning_rate({step}) is {answer['rates'][wrong[0]]!r}",
+            expected=repr(float(expected["rates"][wrong[0]])),
+        )
+
+
+@st.composite
+def rate_cases(draw: st.DrawFn) -> RateCase:
+    """Steps near the end of the warm-up, and far beyond."""
+    case = draw(TRAIN_CASES)
+    at = draw(st.lists(st.integers(0, 12) | st.integers(13, 2000), min_size=4, max_size=8, unique=True))
+    fields = {name: getattr(case, name) for name in case.__struct_fields__}
+    return RateCase(**fields, at=tuple(sorted(at)))
+
+
+CHECK = Check(id="learning-rate-schedule", cases=rate_cases(), holds=holds, examples=4)
