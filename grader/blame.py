@@ -23,9 +23,14 @@ def blame(items: Iterable[Item], verdicts: dict[str, Verdict], comparison: Compa
     failed = {check for check in owner if check in verdicts and verdicts[check].outcome in rubric.FAILURES}
     judged = dict(verdicts)
     for check in failed:
-        if comparison.is_exact(owner[check]) or verdicts[check].unbuilt:
+        if verdicts[check].unbuilt:
             continue
-        needed = [need for need in BY_ID[check].needs if need in failed and owner[need] != owner[check]]
+        # A need whose item has an exact answer was told apart by the variants already.
+        needed = [
+            need
+            for need in BY_ID[check].needs
+            if need in failed and owner[need] != owner[check] and not comparison.is_exact(owner[need])
+        ]
         if needed:
             reason = f"cannot be told before this holds: {BY_ID[needed[0]].title}"
             judged[check] = blocked(verdicts[check], {owner[need] for need in needed}, reason)

@@ -51,6 +51,7 @@ class Launcher:
         self._started: control.Started | None = None
         self._lines = bytearray()
         self._descriptors: list[int] = []
+        self._out_of_step = False
         self._turn = threading.RLock()  # one request and its response at a time
         self._send(control.Configure(mode=mode, hidden=tuple(str(path) for path in hidden)))
 
@@ -67,7 +68,7 @@ class Launcher:
         """What the launcher said of itself when it was ready; waits for that."""
         with self._turn:
             if self._started is None:
-                response = self._receive(START_TIMEOUT)
+                response = self._exchange(None, START_TIMEOUT)
                 if isinstance(response, control.Failed):
                     raise NotIsolated(response.message)
                 assert isinstance(response, control.Started), response
@@ -82,8 +83,7 @@ class Launcher:
         """
         self.started  # noqa: B018  waits until it is
         with self._turn:
-            self._send(control.Spawn())
-            response = self._receive(FORK_TIMEOUT)
+            response = self._exchange(control.Spawn(), FORK_TIMEOUT)
             assert isinstance(response, control.Spawned), response
             connection, output = self._descriptors[:2]
             del self._descriptors[:2]
@@ -91,9 +91,7 @@ class Launcher:
 
     def reap(self, pid: int, kill: bool) -> int | None:
         """End worker ``pid``; its exit code, minus the signal that killed it, or None when we did."""
-        with self._turn:
-            self._send(control.Reap(pid, kill))
-            response = self._receive(FORK_TIMEOUT)
+        response = self._exchange(control.Reap(pid, kill), FORK_TIMEOUT)
         assert isinstance(response, control.Reaped), response
         return response.exit
 
@@ -104,9 +102,7 @@ class Launcher:
 
     def settle(self) -> None:
         """Wait until every worker that was ended is gone."""
-        with self._turn:
-            self._send(control.Settle())
-            response = self._receive(FORK_TIMEOUT)
+        response = self._exchange(control.Settle(), FORK_TIMEOUT)
         assert isinstance(response, control.Settled), response
 
     def close(self) -> None:
@@ -120,6 +116,18 @@ class Launcher:
         while self._descriptors:
             os.close(self._descriptors.pop())
         self._log.close()
+
+    def _exchange(self, request: control.Request | None, timeout: float) -> control.Response:
+        """One request and its response. Interrupted in between, the two sides are out of step for good."""
+        with self._turn:
+            if self._out_of_step:
+                raise LauncherFailed("the launcher was interrupted in the middle of a request")
+            self._out_of_step = True
+            if request is not None:
+                self._send(request)
+            response = self._receive(timeout)
+            self._out_of_step = False
+            return response
 
     def _send(self, request: control.Request) -> None:
         with contextlib.suppress(OSError):  # the receive that follows says what happened

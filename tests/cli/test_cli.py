@@ -250,7 +250,7 @@ def test_process_isolation_grades_and_says_what_was_not_isolated(tmp_path: Path)
 
     assert run.done.returncode == 0
     assert run.result["environment"]["isolation"]["mode"] == "process"
-    assert run.result["environment"]["isolation"]["layers"] == []
+    assert run.result["environment"]["isolation"]["layers"] == ["limits: memory, CPU time, open files, output"]
     (missing,) = run.result["environment"]["isolation"]["missing"]
     assert "not isolated" in missing
     assert "not isolated" in run.html.read_text()

@@ -18,6 +18,7 @@ FIELDS = {
     "seed": 1,
     "width": 8,
     "parents": (-1, 0, -2),
+    "steps": (0, 5),
     "lengths": (1, 2),
     "max_new_tokens": 3,
     "use_cache": True,

@@ -42,7 +42,7 @@ def assert_right(result: Result, *, exact: bool) -> None:
     assert {item.id: item.status for item in result.items} == {
         item.id: (Status.BUILT if item.id in ("kv-cache", "classifier") else Status.FIXED) for item in result.items
     }
-    assert result.remaining_bugs == ()
+    assert not result.remaining_bugs
     for item in result.items:
         if item.status is Status.BUILT:
             assert item.score == item.max_score

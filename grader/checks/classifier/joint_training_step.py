@@ -39,4 +39,10 @@ def holds(case: TrainCase, bench: Bench) -> None:
                 raise Counterexample("joint-step", claim, f"after a step, {name.split('.', 2)[2]} is another one")
 
 
-CHECK = Check(id="joint-training-step", cases=TRAIN_CASES, holds=holds, examples=2)
+CHECK = Check(
+    id="joint-training-step",
+    cases=TRAIN_CASES,
+    holds=holds,
+    examples=2,
+    needs=("parameters-move", "step-is-exact", "training-repeats", "learning-rate-schedule"),
+)

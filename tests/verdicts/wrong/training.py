@@ -124,7 +124,7 @@ CASES = {
         train(
             (
                 RATE,
-                "    rate = config.lr * min(1.0, (step + 1) / max(1, config.warmup))\n    return rate if step < 6 else rate / 10\n",
+                RATE.replace("return ", "rate = ") + "    return rate if step < 6 else rate / 10\n",
             )
         ),
     ),
