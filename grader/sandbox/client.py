@@ -102,6 +102,8 @@ class Launcher:
 
     def settle(self) -> None:
         """Wait until every worker that was ended is gone."""
+        if self._started is None:
+            return  # there were none
         response = self._exchange(control.Settle(), FORK_TIMEOUT)
         assert isinstance(response, control.Settled), response
 

@@ -252,8 +252,8 @@ def test_process_isolation_grades_and_says_what_was_not_isolated(tmp_path: Path)
     assert run.result["environment"]["isolation"]["mode"] == "process"
     assert run.result["environment"]["isolation"]["layers"] == ["limits: memory, CPU time, open files, output"]
     (missing,) = run.result["environment"]["isolation"]["missing"]
-    assert "not isolated" in missing
-    assert "not isolated" in run.html.read_text()
+    assert "Not isolated" in missing
+    assert "Not isolated" in run.html.read_text()
 
 
 def test_writing_to_a_device_leaves_it_a_device() -> None:

@@ -12,10 +12,12 @@ import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.training.cases import STAND_IN_WIDTH, TRAIN_CASES, TrainCase
-from grader.compare import PARAMETERS_PER_STEP, close
 from grader.sandbox.questions import TrainSteps
 
 WEIGHT = 0.7
+# Of the learning rate, for each step. A clip without torch's small safeguard moves parameters by 1e-5 of it, a class
+# loss that is left out by more than a tenth.
+SLACK = 1e-3
 
 
 def holds(case: TrainCase, bench: Bench) -> None:
@@ -30,12 +32,13 @@ def holds(case: TrainCase, bench: Bench) -> None:
     answer, expected = bench.both(question, case.batches(bench.seeds))
     claim = f"with class_weight={WEIGHT}, a step reports and follows LM loss + class_weight * class loss"
     for name in ("class_losses", "losses"):
-        if not close(answer[name], expected[name], "scalar loss, float64"):
+        same_length = answer[name].shape == expected[name].shape
+        if not same_length or not np.allclose(answer[name], expected[name], rtol=SLACK, atol=0):
             raise Counterexample("joint-loss", claim, f"the {name} of the steps are {answer[name].tolist()}")
     for name, wanted in expected.items():
         if name.startswith("param."):
             got, steps = answer[name], int(name.split(".")[1]) + 1
-            if not np.max(np.abs(got - wanted), initial=0.0) <= PARAMETERS_PER_STEP * case.lr * steps:
+            if not np.max(np.abs(got - wanted), initial=0.0) <= SLACK * case.lr * steps:
                 raise Counterexample("joint-step", claim, f"after a step, {name.split('.', 2)[2]} is another one")
 
 

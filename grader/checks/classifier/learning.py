@@ -12,10 +12,14 @@ from grader.sandbox.questions import Fit, Settings
 from grader.sandbox.wire import Array
 
 THRESHOLD: Final = 0.9  # held-out accuracy; see tests for what the reference reaches
-# With these, 300 correct classifiers reached 1.0 each; with 40 steps at 0.03 one in some hundreds fell below.
-STEPS, ROWS, LENGTH, HELD_OUT = 60, 16, 8, 2
+# One in some hundreds of correct classifiers stays below the threshold from one initialisation, so that the best of
+# a few counts; those that cannot learn fail from every one.
+ATTEMPTS: Final = 3
+STEPS, ROWS, LENGTH, HELD_OUT = 40, 16, 8, 2
 VOCABULARY, WIDTH = 12, 16  # V < C, so that targets fit the logits whatever the projection does
-RATE, CLASS_WEIGHT = 0.02, 3.0
+RATE, CLASS_WEIGHT = 0.03, 4.0
+
+CLAIM: Final = f"after {STEPS} steps, at least {THRESHOLD:.0%} of held-out tokens are classified right"
 
 
 class FitCase(Struct, frozen=True, kw_only=True):
@@ -44,21 +48,26 @@ def fit_cases(draw: DrawFn, *, classes: tuple[int, ...]) -> FitCase:
 
 def judge(case: FitCase, bench: Bench, class_of: Array) -> None:
     """Fit, then count how many held-out tokens get the class that ``class_of`` (V,) gives them."""
-    random = np.random.default_rng(bench.seeds.derive("fit", case.data))
+    accuracies: list[float] = []
+    while not accuracies or (max(accuracies) < THRESHOLD and len(accuracies) < ATTEMPTS):
+        accuracies.append(_accuracy(case, bench, class_of, len(accuracies)))
+    if max(accuracies) < THRESHOLD:
+        raise Counterexample("accuracy", CLAIM, f"{max(accuracies):.0%} are, the best of {ATTEMPTS} runs")
+
+
+def _accuracy(case: FitCase, bench: Bench, class_of: Array, attempt: int) -> float:
+    random = np.random.default_rng(bench.seeds.derive("fit", case.data, attempt))
     tokens = random.integers(0, VOCABULARY, (STEPS, ROWS, LENGTH + 1))
     held_out = random.integers(0, VOCABULARY, (HELD_OUT, ROWS, LENGTH))
     inputs = tokens[..., :-1].copy()
     question = Fit(
         config=case.config,
-        seed=bench.seeds.derive("init", case.data) % 2**31,
+        seed=bench.seeds.derive("init", case.data, attempt) % 2**31,
         lr=RATE,
         class_weight=CLASS_WEIGHT,
     )
     tensors = {"tokens": inputs, "targets": tokens[..., 1:].copy(), "labels": class_of[inputs], "held_out": held_out}
     scores = bench.ask(question, tensors)["class_logits"]
-    claim = f"after {STEPS} steps, at least {THRESHOLD:.0%} of held-out tokens are classified right"
     if scores.shape != (*held_out.shape, case.n_classes):
-        raise Counterexample("class-shape", claim, f"class logits have shape {tuple(scores.shape)}")
-    accuracy = float((scores.argmax(axis=-1) == class_of[held_out]).mean())
-    if not accuracy >= THRESHOLD:
-        raise Counterexample("accuracy", claim, f"{accuracy:.0%} are")
+        raise Counterexample("class-shape", CLAIM, f"class logits have shape {tuple(scores.shape)}")
+    return float((scores.argmax(axis=-1) == class_of[held_out]).mean())
