@@ -148,9 +148,8 @@ class Oracle:
         self._asked = _kind(question)
         self._failure: Trouble | None = None
         if self._has_hung(self._asked):
-            self._failure = PackageHung(
-                f"not asked: it gave no answer {PATIENCE} times before, {self._timeout:g} s each"
-            )
+            # The same words as for one that was asked: which comes first depends on the two threads.
+            self._failure = self._no_answer()
             return
         try:
             self.worker.send(question, tensors, self._timeout)
@@ -207,6 +206,9 @@ class Oracle:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _no_answer(self) -> PackageHung:
+        return PackageHung(f"no answer within {self._timeout:g} s")
+
     def _has_hung(self, kind: str) -> bool:
         """Whether asking would only cost another deadline. Where forward hangs, so does all that runs it."""
         hung = self._crew.hung
@@ -218,7 +220,7 @@ class Oracle:
         if isinstance(error, WorkerTimedOut):
             if not self._trusted:
                 self._crew.count_hung(self._asked)
-            return PackageHung(f"no answer within {self._timeout:g} s")
+            return self._no_answer()
         return PackageDied(str(error))
 
 

@@ -126,8 +126,7 @@ class Worker:
 
     def _post(self, body: AnyQuestion | Load, tensors: Tensors, timeout: float) -> None:
         if not self._pending and self._ready(select.POLLIN, 0):
-            # Written before it was asked: an answer forged in advance, or the end of the stream.
-            raise self._failed(WorkerGarbled("it wrote something before it was asked"))
+            raise self._failed(self._unasked())
         nonce = secrets.token_hex(8)
         deadline = time.monotonic() + timeout
         self._pending.append((nonce, deadline))
@@ -139,6 +138,14 @@ class Worker:
                 view = view[self._connection.send(view) :]
             except OSError:
                 raise self._failed(WorkerDied("it hung up")) from None
+
+    def _unasked(self) -> WorkerFailed:
+        """What it means that there is something to read before anything was asked."""
+        try:
+            ended = not self._connection.recv(1, socket.MSG_PEEK)
+        except OSError:
+            ended = True
+        return WorkerDied("it hung up") if ended else WorkerGarbled("it wrote something before it was asked")
 
     def _collect(self) -> tuple[Reply, dict[str, Array]]:
         nonce, deadline = self._pending.popleft()
