@@ -1,5 +1,6 @@
 """What hypothesis draws the cases from: small models whose sizes are all different, tokens, and how to cut them."""
 
+from functools import cache
 from typing import Final, TypeVar
 
 import numpy as np
@@ -84,12 +85,9 @@ def model_cases(
         distinct: all tokens of a row are different.
     """
     length = draw(st.integers(*lengths))
-    batch = draw(st.integers(*rows).filter(lambda n: n != length or rows[0] == rows[1]))
-    vocabulary = draw(st.sampled_from([v for v in VOCABULARIES if v >= length or not distinct]))
-    if distinct:
-        row: SearchStrategy[tuple[int, ...]] = st.permutations(range(vocabulary)).map(lambda p: tuple(p[:length]))
-    else:
-        row = st.tuples(*[st.integers(0, vocabulary - 1)] * length)
+    batch = draw(_batches(rows, length))
+    vocabulary = draw(_vocabularies(length if distinct else 0))
+    row = _rows(length, vocabulary, distinct)
     return ModelCase(
         d_model=draw(st.sampled_from(WIDTHS)),
         vocab_size=vocabulary,
@@ -98,6 +96,28 @@ def model_cases(
         weights=draw(st.integers(0, WEIGHT_DRAWS - 1)),
         tokens=tuple(draw(row) for _ in range(batch)),
     )
+
+
+# Strategies are made once for each size: making them costs more than drawing from them.
+
+
+@cache
+def _batches(rows: tuple[int, int], length: int) -> SearchStrategy[int]:
+    """B, unlike T where there is a choice."""
+    return st.sampled_from([n for n in range(rows[0], rows[1] + 1) if n != length or rows[0] == rows[1]])
+
+
+@cache
+def _vocabularies(least: int) -> SearchStrategy[int]:
+    return st.sampled_from([v for v in VOCABULARIES if v >= least])
+
+
+@cache
+def _rows(length: int, vocabulary: int, distinct: bool) -> SearchStrategy[tuple[int, ...]]:
+    """One row of T tokens."""
+    if distinct:
+        return st.permutations(range(vocabulary)).map(lambda p: tuple(p[:length]))
+    return st.tuples(*[st.integers(0, vocabulary - 1)] * length)
 
 
 @st.composite

@@ -46,4 +46,4 @@ def rate_cases(draw: st.DrawFn) -> RateCase:
     return RateCase(**fields, at=tuple(sorted(at)))
 
 
-CHECK = Check(id="learning-rate-schedule", cases=rate_cases(), holds=holds, examples=4)
+CHECK = Check(id="learning-rate-schedule", cases=rate_cases(), holds=holds, examples=3)

@@ -48,6 +48,8 @@ SNIPPET: Final = "snippet.py"
 
 def serve(descriptor: int) -> NoReturn:
     """Answer questions from ``descriptor`` until the other end closes it. Never returns."""
+    # A candidate whose answers are random must not look steady because all workers are forks of one state.
+    seed_all(secrets.randbits(32))
     package = SourcePackage({})
     while True:
         nonce, body, tensors = _read(descriptor)
@@ -99,14 +101,9 @@ def _answer(package: SourcePackage, question: q.AnyQuestion, tensors: Tensors) -
 
 
 def _settle() -> None:
-    """Undo what an earlier question, or import, may have left behind in torch's global state.
-
-    Random generators are seeded anew from the system each time: a candidate whose answers depend on them must
-    not look steady because every worker is a fork of the same state.
-    """
+    """Undo what an earlier question, or import, may have left behind in torch's global state."""
     torch.set_grad_enabled(True)
     torch.set_default_dtype(torch.float32)
-    seed_all(secrets.randbits(32))
 
 
 def _raised(package: SourcePackage, error: BaseException) -> q.Raised:
