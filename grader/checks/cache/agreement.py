@@ -43,7 +43,7 @@ class Agreement:
                 self._standard = standard
                 self._history.append((case, decoded))
                 return True
-        # None is left: what fails is the candidate's own forward, the standard a learner can see.
+        # None is left: shrinking is measured against the standard that had held until now.
         self._standard, self._exhausted = first, True
         return False
 

@@ -11,7 +11,7 @@ from grader.checks.check import Bench, Counterexample
 from grader.sandbox.questions import Fit, Settings
 from grader.sandbox.wire import Array
 
-THRESHOLD: Final = 0.9  # held-out accuracy; see tests for what the reference reaches
+THRESHOLD: Final = 0.9  # held-out accuracy
 # One in some hundreds of correct classifiers stays below the threshold from one initialisation, so that the best of
 # a few counts; those that cannot learn fail from every one.
 ATTEMPTS: Final = 3
