@@ -92,7 +92,6 @@ def _bug(item: str, operator_id: str, reference: Mapping[str, str]) -> dict[str,
         "item": item,
         "operator": planted.id,
         "category": planted.category,
-        "difficulty": planted.difficulty,
         "hints": planted.hints,
         **sites[0].to_dict(),
     }

@@ -1,21 +1,25 @@
 """Every operator there is, in the order in which they are shown."""
 
+import importlib
+import pkgutil
+from collections.abc import Iterator
 from difflib import get_close_matches
 
+from mutations import operators
 from mutations.errors import UnknownOperatorError
-from mutations.operator import Operator
-from mutations.operators import (
-    mask_peeks_one_ahead,
-    optimizer_never_steps,
-    position_sum_discarded,
-    projection_to_model_width,
-)
+from mutations.operator import Category, Operator
 
-OPERATORS: tuple[Operator, ...] = (
-    mask_peeks_one_ahead.OPERATOR,
-    position_sum_discarded.OPERATOR,
-    projection_to_model_width.OPERATOR,
-    optimizer_never_steps.OPERATOR,
+
+def _discover() -> Iterator[Operator]:
+    """The operator of each module under operators/: one a file, so that adding a file is all it takes."""
+    for found in pkgutil.walk_packages(operators.__path__, f"{operators.__name__}."):
+        if not found.ispkg:
+            operator: Operator = importlib.import_module(found.name).OPERATOR
+            yield operator
+
+
+OPERATORS: tuple[Operator, ...] = tuple(
+    sorted(_discover(), key=lambda operator: (list(Category).index(operator.category), operator.id))
 )
 
 

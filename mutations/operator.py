@@ -13,17 +13,57 @@ class Category(StrEnum):
     """What a bug is about; in a generated exercise this is for the learner to find out."""
 
     MASKING = "masking"
+    ATTENTION = "attention"
+    HEADS = "heads"
     POSITION = "position"
     PROJECTION = "projection"
+    REGISTRATION = "registration"
+    NORMALISATION = "normalisation"
+    NUMERICS = "numerics"
+    INITIALISATION = "initialisation"
+    KV_CACHE = "kv-cache"
+    CLASSIFIER = "classifier"
+    LOSS = "loss"
     TRAINING_LOOP = "training-loop"
+    OPTIMIZER = "optimizer"
+    CLIPPING = "clipping"
+    LEARNING_RATE = "learning-rate"
+    MODES = "modes"
+    DETERMINISM = "determinism"
 
 
-class Difficulty(StrEnum):
-    """How long a practised reader looks for it."""
+class Part(StrEnum):
+    """What a source may lack, and an operator may need."""
 
-    EASY = "easy"
-    MEDIUM = "medium"
-    HARD = "hard"
+    CACHE = "cache"
+    CLASSIFIER = "classifier"
+    HEADS = "heads"
+
+
+class Visibility(StrEnum):
+    """How a bug shows itself to someone who only runs the code.
+
+    CRASH: a plain forward or update raises, or gives NaN, so that every other bug hides behind it.
+    LOSS: the loss curve looks wrong: flat, too good, or exploding.
+    SILENT: the code runs and the loss falls.
+    """
+
+    CRASH = "crash"
+    LOSS = "loss"
+    SILENT = "silent"
+
+
+class Distance(StrEnum):
+    """How far the symptom is from the line that causes it.
+
+    LINE: the line itself is what one looks at first.
+    FUNCTION: somewhere in the function that misbehaves.
+    FAR: what misbehaves is another function, or another file.
+    """
+
+    LINE = "line"
+    FUNCTION = "function"
+    FAR = "far"
 
 
 class Hints(NamedTuple):
@@ -53,16 +93,20 @@ class Operator:
         file: the kind of file it applies to.
         origin: a public issue where the bug, or its twin, happened.
         story: the docstring of the operator's module.
+        visibility, distance: what the difficulty of the bug is reckoned from, with what is measured of it.
+        needs: parts of a source without which the operator has no site.
         look_alikes: texts that resemble a site and hold none.
         edits: finds the sites; each edit plants the bug at one of them.
     """
 
     id: str
     category: Category
-    difficulty: Difficulty
     file: Literal["model.py", "train.py"]
     origin: str
     story: str
+    visibility: Visibility
+    distance: Distance
+    needs: frozenset[Part] = frozenset()
     hints: Hints
     examples: tuple[Example, ...]
     look_alikes: tuple[str, ...]

@@ -1,1 +1,1 @@
-"""The operators, one module each; catalogue.py lists them."""
+"""The operators, one module each, in a package for each category."""

@@ -47,7 +47,8 @@ def test_look_alikes_are_left_alone(planted, text):
 @each_operator
 def test_ids_name_the_module(planted):
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", planted.id)
-    assert f"mutations.operators.{planted.id.replace('-', '_')}" == planted.edits.__module__
+    package = planted.category.replace("-", "_")
+    assert planted.edits.__module__ == f"mutations.operators.{package}.{planted.id.replace('-', '_')}"
 
 
 def test_ids_are_unique():

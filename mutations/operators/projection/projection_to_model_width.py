@@ -22,8 +22,9 @@ import libcst as cst
 from libcst import matchers as m
 
 from mutations.edit import Edit
-from mutations.operator import Category, Difficulty, Example, Hints, Operator
-from mutations.roles import argument, is_vocabulary
+from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
+from mutations.roles.calls import argument
+from mutations.roles.sizes import is_vocabulary
 from mutations.source import Source
 
 
@@ -43,10 +44,11 @@ def edits(source: Source) -> Iterator[Edit]:
 OPERATOR = Operator(
     id="projection-to-model-width",
     category=Category.PROJECTION,
-    difficulty=Difficulty.EASY,
     file="model.py",
     origin="https://github.com/keras-team/keras-hub/issues/733",
     story=__doc__,
+    visibility=Visibility.SILENT,
+    distance=Distance.LINE,
     hints=Hints(
         symptom="For some sizes the model trains; for others the loss complains about its targets.",
         area="Look at what the model returns, for a vocabulary smaller and for one larger than its width.",

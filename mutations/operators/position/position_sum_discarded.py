@@ -22,8 +22,8 @@ import libcst as cst
 from libcst import matchers as m
 
 from mutations.edit import Edit
-from mutations.operator import Category, Difficulty, Example, Hints, Operator
-from mutations.roles import position_tables
+from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
+from mutations.roles.tables import position_tables
 from mutations.source import Source
 
 
@@ -65,10 +65,11 @@ class Embed(nn.Module):
 OPERATOR = Operator(
     id="position-sum-discarded",
     category=Category.POSITION,
-    difficulty=Difficulty.MEDIUM,
     file="model.py",
     origin="https://github.com/guocheng2025/Transformer-Encoder/issues/1",
     story=__doc__,
+    visibility=Visibility.SILENT,
+    distance=Distance.LINE,
     hints=Hints(
         symptom="The model trains, but it hardly cares about the order of the tokens it has read.",
         area="Follow one token on its way into the first block. After training, which parameters still hold "

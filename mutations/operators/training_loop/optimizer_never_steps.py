@@ -19,7 +19,7 @@ import libcst as cst
 from libcst import matchers as m
 
 from mutations.edit import Edit
-from mutations.operator import Category, Difficulty, Example, Hints, Operator
+from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.source import Source
 
 STEP = m.Call(func=m.Attribute(attr=m.Name("step")), args=[])
@@ -53,10 +53,11 @@ HEAD = "def update(model, optimizer, batch):\n    optimizer.zero_grad()\n"
 OPERATOR = Operator(
     id="optimizer-never-steps",
     category=Category.TRAINING_LOOP,
-    difficulty=Difficulty.EASY,
     file="train.py",
     origin="https://github.com/tedlasai/learn2refocus/issues/5",
     story=__doc__,
+    visibility=Visibility.LOSS,
+    distance=Distance.FUNCTION,
     hints=Hints(
         symptom="The loss stays where it began, however long the training and whatever the learning rate.",
         area="Follow one update from the loss to the parameters.",

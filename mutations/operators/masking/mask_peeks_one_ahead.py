@@ -21,8 +21,8 @@ import libcst as cst
 from libcst import matchers as m
 
 from mutations.edit import Edit
-from mutations.operator import Category, Difficulty, Example, Hints, Operator
-from mutations.roles import argument
+from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
+from mutations.roles.calls import argument
 from mutations.source import Source
 
 # The diagonal of a right mask: triu marks what is forbidden and starts above the main diagonal, tril marks what is
@@ -50,10 +50,11 @@ def edits(source: Source) -> Iterator[Edit]:
 OPERATOR = Operator(
     id="mask-peeks-one-ahead",
     category=Category.MASKING,
-    difficulty=Difficulty.MEDIUM,
     file="model.py",
     origin="https://github.com/RVC-Boss/GPT-SoVITS/issues/965",
     story=__doc__,
+    visibility=Visibility.SILENT,
+    distance=Distance.FUNCTION,
     hints=Hints(
         symptom="The training loss ends lower than the data allows, yet what the model generates is poor.",
         area="Look at which positions may attend to which. Change one token: whose logits move?",

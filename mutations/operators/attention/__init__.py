@@ -1,0 +1,1 @@
+"""How scores become weights, and weights a mean of values."""

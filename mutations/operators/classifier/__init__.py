@@ -1,0 +1,1 @@
+"""The classifier head, its labels, its loss and its accuracy."""

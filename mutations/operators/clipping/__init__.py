@@ -1,0 +1,1 @@
+"""How the gradient is kept short."""

@@ -1,0 +1,1 @@
+"""What the same seed has to make the same."""

@@ -1,0 +1,1 @@
+"""How the width is split among heads, and put together again."""

@@ -1,0 +1,1 @@
+"""What incremental decoding keeps, and where it takes up again."""

@@ -1,0 +1,1 @@
+"""Training mode, evaluation mode, and dropout."""

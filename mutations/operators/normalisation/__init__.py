@@ -1,0 +1,1 @@
+"""Layer norms, and the residual stream that they read."""

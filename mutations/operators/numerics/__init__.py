@@ -1,0 +1,1 @@
+"""What is right on paper and not in floating point."""

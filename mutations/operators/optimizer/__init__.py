@@ -1,0 +1,1 @@
+"""Which parameters the optimizer holds, and how it treats each."""

@@ -1,0 +1,1 @@
+"""The shapes of the maps in and out of the model."""

@@ -1,0 +1,1 @@
+"""The order of an update, and of the updates."""
