@@ -24,7 +24,7 @@ KEY_FORMAT = 1
 
 
 class Gap(NamedTuple):
-    """A function that an item asks the learner to build."""
+    """A function or class that an item, or a follow-up beyond the items, asks the learner to build."""
 
     item: str
     file: str
@@ -45,6 +45,8 @@ GAPS = (
     Gap("kv-cache", "model.py", "Block.forward_incremental", remove),
     Gap("kv-cache", "model.py", "GPT.forward_incremental", empty),
     Gap("kv-cache", "model.py", "GPT._generate_incrementally", empty),
+    Gap("multi-head", "model.py", "MultiHeadSelfAttention", remove),
+    Gap("multi-head", "model.py", "many_headed_attention", empty),
     Gap("classifier", "model.py", "GPT._build_classifier", empty),
     Gap("classifier", "model.py", "GPT._classify", empty),
     Gap("classifier", "train.py", "classifier_loss", empty),

@@ -1,4 +1,4 @@
-"""Functions taken out of a text: their bodies, or they themselves."""
+"""Functions taken out of a text, their bodies or they themselves, and classes."""
 
 from difflib import get_close_matches
 
@@ -16,7 +16,7 @@ def empty(source: Source, name: str) -> Edit:
     Args:
         name: qualified, as in `GPT.forward`.
     """
-    function = _definition(source, name)
+    function = cst.ensure_type(_definition(source, name, "function", m.FunctionDef()), cst.FunctionDef)
     stub = f'raise NotImplementedError("{name} is yours to build")'
     if isinstance(function.body, cst.SimpleStatementSuite):
         return source.replace(function.body, stub)
@@ -33,22 +33,22 @@ def empty(source: Source, name: str) -> Edit:
 
 
 def remove(source: Source, name: str) -> Edit:
-    """The function, or method, is gone, with its decorators and the comments right above it."""
-    return source.remove(_definition(source, name))
+    """The function, method or class is gone, with its decorators and the comments right above it."""
+    return source.remove(_definition(source, name, "function or class", m.FunctionDef() | m.ClassDef()))
 
 
-def _definition(source: Source, name: str) -> cst.FunctionDef:
-    """The one function of that qualified name."""
-    functions = source.find(m.FunctionDef())
-    names = [_qualified_name(source, function) for function in functions]
+def _definition(source: Source, name: str, kind: str, matcher: m.BaseMatcherNode) -> cst.CSTNode:
+    """The one definition of that kind and qualified name."""
+    definitions = source.find(matcher)
+    names = [_qualified_name(source, definition) for definition in definitions]
     found = names.count(name)
     if found == 0:
         near = get_close_matches(name, names, n=1)
         advice = f"did you mean {near[0]!r}?" if near else f"expected one of {sorted(set(names))!r}"
-        raise UnknownDefinitionError(f"name={name!r} is not a function of {source.file}; {advice}")
+        raise UnknownDefinitionError(f"name={name!r} is not a {kind} of {source.file}; {advice}")
     if found > 1:
         raise UnknownDefinitionError(f"name={name!r} has {found} definitions in {source.file}, expected 1")
-    return cst.ensure_type(functions[names.index(name)], cst.FunctionDef)
+    return definitions[names.index(name)]
 
 
 def _qualified_name(source: Source, node: cst.CSTNode) -> str:

@@ -1,4 +1,4 @@
-"""A compact GPT: a decoder-only transformer with learned positions, pre-norm blocks and one attention head."""
+"""A compact GPT: a decoder-only transformer with learned positions and pre-norm blocks."""
 
 import math
 from dataclasses import dataclass
@@ -85,6 +85,45 @@ class SimpleSelfAttention(nn.Module):
         return self.dropout(self.proj(y)), LayerKV(k, v)
 
 
+class MultiHeadSelfAttention(SimpleSelfAttention):
+    """Causal self-attention with H heads: the same four maps, and each head attends within its own D channels."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__(config)
+        self.n_head = config.n_head
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T, C)"""
+        q, k, v = self._split(self.query(x)), self._split(self.key(x)), self._split(self.value(x))
+        y = self._merge(attend(q, k, v, mask))  # (B, T, C)
+        return self.dropout(self.proj(y))
+
+    def forward_incremental(self, x: Tensor, mask: Tensor, past: LayerKV | None) -> tuple[Tensor, LayerKV]:
+        """New positions (B, T_new, C) attend to themselves and to the past; the keys and values grow by T_new."""
+        q, k, v = self._split(self.query(x)), self._split(self.key(x)), self._split(self.value(x))
+        if past is not None:
+            k = torch.cat((past.k, k), dim=2)  # (B, H, T_past + T_new, D)
+            v = torch.cat((past.v, v), dim=2)
+        y = self._merge(attend(q, k, v, mask))  # (B, T_new, C)
+        return self.dropout(self.proj(y)), LayerKV(k, v)
+
+    def _split(self, x: Tensor) -> Tensor:
+        """The channels, dealt out to the heads: (B, T, C) -> (B, H, T, D)"""
+        B, T, C = x.shape
+        H = self.n_head
+        return x.view(B, T, H, C // H).transpose(1, 2)  # (B, H, T, D)
+
+    def _merge(self, y: Tensor) -> Tensor:
+        """The heads, side by side again: (B, H, T, D) -> (B, T, C)"""
+        B, H, T, D = y.shape
+        return y.transpose(1, 2).reshape(B, T, H * D)  # (B, T, C)
+
+
+def many_headed_attention(config: GPTConfig) -> nn.Module:
+    """The attention of a block that has more heads than one."""
+    return MultiHeadSelfAttention(config)
+
+
 class MLP(nn.Module):
     """Two linear maps with a GELU between them, applied to each position by itself."""
 
@@ -107,7 +146,7 @@ class Block(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.ln_1 = nn.LayerNorm(config.d_model)
-        self.attn = SimpleSelfAttention(config)
+        self.attn = SimpleSelfAttention(config) if config.n_head == 1 else many_headed_attention(config)
         self.ln_2 = nn.LayerNorm(config.d_model)
         self.mlp = MLP(config)
 
@@ -130,8 +169,6 @@ class GPT(nn.Module):
         super().__init__()
         if config.d_model % config.n_head != 0:
             raise ValueError(f"d_model={config.d_model!r} is not a multiple of n_head={config.n_head!r}")
-        if config.n_head != 1:
-            raise ValueError(f"n_head={config.n_head!r}: SimpleSelfAttention has one head")
         if config.position != "learned":
             raise ValueError(f"position={config.position!r}: only 'learned' positions are built")
         self.config = config

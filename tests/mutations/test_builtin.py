@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = {file: (ROOT / "reference" / file).read_text(encoding="utf-8") for file in builtin.FILES}
 STARTER = {file: (ROOT / "candidate" / file).read_text(encoding="utf-8") for file in builtin.FILES}
 KEY = json.loads((ROOT / "reference" / "key.json").read_text(encoding="utf-8"))
-ITEMS = ["masking", "position", "projection", "training-step", "kv-cache", "classifier"]
+BUGS = ["masking", "position", "projection", "training-step"]
+ITEMS = [*BUGS, "kv-cache", "classifier", "multi-head"]
 
 
 def entries(item):
@@ -64,15 +65,15 @@ def test_a_bug_without_exactly_one_site_is_refused():
         builtin.make_key({**REFERENCE, "model.py": STARTER["model.py"]})
 
 
-def test_the_key_has_one_bug_for_each_bug_item_and_stubs_for_each_extension():
-    assert ITEMS[:4] == [bug["item"] for bug in KEY["bugs"]]
-    assert set(ITEMS[4:]) == {stub["item"] for stub in KEY["stubs"]}
+def test_the_key_has_one_bug_for_each_bug_item_and_stubs_for_each_extension_and_follow_up():
+    assert [bug["item"] for bug in KEY["bugs"]] == BUGS
+    assert {stub["item"] for stub in KEY["stubs"]} == set(ITEMS) - set(BUGS)
     assert KEY["format"] == 1
     assert all(len(bug["hints"]) == 3 for bug in KEY["bugs"])
 
 
 @pytest.mark.parametrize(
-    "chosen", list(itertools.product([False, True], repeat=6)), ids=lambda c: "".join("01"[x] for x in c)
+    "chosen", list(itertools.product([False, True], repeat=len(ITEMS))), ids=lambda c: "".join("01"[x] for x in c)
 )
 def test_every_subset_of_bugs_and_stubs_composes_and_compiles(chosen):
     edits = [edit for item, wanted in zip(ITEMS, chosen, strict=True) if wanted for edit in entries(item)]
@@ -107,6 +108,14 @@ def test_the_starter_speaks_of_a_cache_only_where_the_contract_does():
     speaking = {n for n, line in enumerate(STARTER["model.py"].splitlines(), 1) if "cache" in line.lower()}
 
     assert speaking <= lines
+
+
+def test_the_starter_has_one_head_and_leaves_more_to_build():
+    model = ast.parse(STARTER["model.py"])
+    [build] = [node for node in model.body if isinstance(node, ast.FunctionDef) and "headed" in node.name]
+
+    assert "MultiHead" not in STARTER["model.py"]
+    assert "raise NotImplementedError" in ast.unparse(build.body[-1])
 
 
 def test_helpers_of_an_extension_are_gone_and_the_contract_stays():

@@ -1,4 +1,4 @@
-"""Functions are emptied or removed whole, and what is around them does not notice."""
+"""Functions are emptied or removed whole, classes removed, and what is around them does not notice."""
 
 import pytest
 
@@ -123,6 +123,22 @@ def test_the_only_statement_of_a_block_is_not_removed():
 
     with pytest.raises(SiteError, match="all that its block holds"):
         remove(Source("model.py", text), "A.one")
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        pytest.param("x = 1\n\n\n# about\n@d\nclass A:\n    y = 1\n\n\nz = 1\n", "x = 1\n\n\nz = 1\n", id="between"),
+        pytest.param("x = 1\n\n\nclass A:\n    def f(self):\n        pass\n", "x = 1\n", id="last"),
+    ],
+)
+def test_a_class_is_removed_whole(text, after):
+    assert splice(text, [remove(Source("model.py", text), "A")]) == after
+
+
+def test_a_class_is_not_emptied():
+    with pytest.raises(UnknownDefinitionError, match=r"name='A' is not a function of model\.py"):
+        emptied("A")
 
 
 def test_a_removed_last_function_leaves_no_blank_lines_at_the_end():

@@ -12,7 +12,6 @@ def tokens(B, T):
     ("settings", "message"),
     [
         pytest.param({"d_model": 30, "n_head": 4}, r"d_model=30 .*n_head=4", id="width-not-divided"),
-        pytest.param({"n_head": 2}, "n_head=2", id="many-heads"),
         pytest.param({"position": "rotary"}, "position='rotary'", id="other-positions"),
     ],
 )

@@ -11,8 +11,6 @@ TOO_LONG = """        if length > self.config.block_size:
 """
 HEADS = """        if config.d_model % config.n_head != 0:
             raise ValueError(f"d_model={config.d_model!r} is not a multiple of n_head={config.n_head!r}")
-        if config.n_head != 1:
-            raise ValueError(f"n_head={config.n_head!r}: SimpleSelfAttention has one head")
 """
 
 
