@@ -1,0 +1,98 @@
+"""The loss that is reported is computed anew, after the parameters have moved.
+
+## What it does
+Where the loss of the update is read for the record, evaluates the same batch once more, now by the updated model.
+
+## Why it is wrong
+The record should hold what the update started from. A model that has just been fitted to a batch does better on that
+batch, so that the curve flatters; and every update costs a second forward pass.
+
+## Symptom
+All parameters are right, to the last bit. The first value of the curve is already below that of a model that guesses,
+and with a larger learning rate the gap widens.
+
+## How to find it
+Compare the first loss that is reported with the loss of the untrained model on the first batch.
+"""
+
+from collections.abc import Iterator
+
+import libcst as cst
+from libcst import matchers as m
+
+from mutations.edit import Edit
+from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
+from mutations.roles.loop import owner, updates
+from mutations.source import Source
+
+
+def edits(source: Source) -> Iterator[Edit]:
+    """`loss.item()` after the step, where `loss` is what a call returned, or one of the things it returned."""
+    for update in updates(source):
+        loss = owner(update.backward)
+        scope = source.scope(update.backward)
+        computed = [again for node in source.find(m.Assign(), within=scope) if (again := _again(source, node, loss))]
+        if not isinstance(loss, cst.Name) or len(computed) != 1:
+            continue
+        for read in source.find(m.Call(func=m.Attribute(value=m.Name(loss.value), attr=m.Name("item"))), within=scope):
+            if source.span(read) > source.span(update.step):
+                yield source.replace_within(
+                    read, cst.ensure_type(cst.ensure_type(read, cst.Call).func, cst.Attribute).value, computed[0]
+                )
+
+
+def _again(source: Source, node: cst.CSTNode, loss: cst.BaseExpression) -> str:
+    """The text that computes the loss once more, if the assignment does."""
+    assignment = cst.ensure_type(node, cst.Assign)
+    target, value = assignment.targets[0].target, assignment.value
+    if not isinstance(value, cst.Call):
+        return ""
+    if target.deep_equals(loss):
+        return source.code(value)
+    if isinstance(target, cst.Tuple):
+        for index, element in enumerate(target.elements):
+            if element.value.deep_equals(loss):
+                return f"{source.code(value)}[{index}]"
+    return ""
+
+
+OPERATOR = Operator(
+    id="loss-reported-after-update",
+    category=Category.TRAINING_LOOP,
+    file="train.py",
+    origin="https://github.com/pasqal-io/qadence/pull/705",
+    story=__doc__,
+    visibility=Visibility.SILENT,
+    distance=Distance.LINE,
+    hints=Hints(
+        symptom="The parameters are right to the last bit, and the numbers in the record are a little too good.",
+        area="Compare the first number in the record with that of an untrained network on the same data.",
+        mechanism="Ask of the number that is kept: which parameters does it belong to?",
+    ),
+    examples=(
+        Example(
+            "def update(model, opt, x):\n    opt.zero_grad()\n    loss = loss_fn(model, x)\n    loss.backward()\n"
+            "    opt.step()\n    return loss.item()\n",
+            "def update(model, opt, x):\n    opt.zero_grad()\n    loss = loss_fn(model, x)\n    loss.backward()\n"
+            "    opt.step()\n    return loss_fn(model, x).item()\n",
+        ),
+        Example(
+            "for x, y in data:\n    logits, loss = model(x, y)\n    opt.zero_grad()\n    loss.backward()\n"
+            "    opt.step()\n    history.append(loss.item())  # one a batch\n",
+            "for x, y in data:\n    logits, loss = model(x, y)\n    opt.zero_grad()\n    loss.backward()\n"
+            "    opt.step()\n    history.append(model(x, y)[1].item())  # one a batch\n",
+        ),
+        Example(
+            "for x in data:\n    total = criterion(model(x), x)\n    total.backward()\n    opt.step()\n"
+            '    record = {"loss": total.item(), "step": 1}\n',
+            "for x in data:\n    total = criterion(model(x), x)\n    total.backward()\n    opt.step()\n"
+            '    record = {"loss": criterion(model(x), x).item(), "step": 1}\n',
+        ),
+    ),
+    look_alikes=(
+        "for x in data:\n    loss = f(x)\n    history.append(loss.item())\n    loss.backward()\n    opt.step()\n",
+        "for x in data:\n    loss = f(x) / 4\n    loss.backward()\n    opt.step()\n    log(loss.item())\n",
+        "for x in data:\n    loss = f(x)\n    history.append(loss.item())\n",
+    ),
+    edits=edits,
+)

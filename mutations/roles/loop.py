@@ -1,0 +1,120 @@
+"""The training loop: what clears the gradients, what fills them in, what clips them, and what applies them."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import libcst as cst
+from libcst import matchers as m
+
+from mutations.edit import Edit
+from mutations.source import Scope, Source
+
+BACKWARD = m.Call(func=m.Attribute(attr=m.Name("backward")))
+CLEAR = m.Call(func=m.Attribute(attr=m.Name("zero_grad")))
+CLIP = m.Call(func=m.Attribute(attr=m.Name("clip_grad_norm_")) | m.Name("clip_grad_norm_"))
+STEP = m.Call(func=m.Attribute(attr=m.Name("step")), args=[])
+
+
+class Update(NamedTuple):
+    """The statements of one update: siblings in one block."""
+
+    clear: cst.CSTNode | None
+    backward: cst.CSTNode
+    clip: cst.CSTNode | None
+    step: cst.CSTNode
+
+
+def statement(call: m.Call) -> m.SimpleStatementLine:
+    """A line that holds a call and nothing else, and throws its result away."""
+    return m.SimpleStatementLine(body=[m.Expr(call)])
+
+
+def updates(source: Source) -> Iterator[Update]:
+    """Each backward pass whose gradients an optimizer applies later in the same block.
+
+    A schedule takes its step after the optimizer, so the first step is the optimizer's. Where gradients are cleared
+    more than once, none of the places is the one that counts, and the update has no `clear`.
+    """
+    for backward in source.find(statement(BACKWARD)):
+        siblings = source.siblings(backward)
+        after = [node for node in siblings if source.span(node) > source.span(backward)]
+        step = next((node for node in after if m.matches(node, statement(STEP))), None)
+        if step is None:
+            continue
+        between = [node for node in after if source.span(node) < source.span(step)]
+        clip = next((node for node in between if m.matches(node, statement(CLIP))), None)
+        clears = [node for node in siblings if m.matches(node, statement(CLEAR))]
+        once = len(source.find(CLEAR, within=source.scope(backward))) == 1
+        yield Update(clears[0] if clears and once else None, backward, clip, step)
+
+
+def only_call(line: cst.CSTNode) -> cst.Call:
+    """The call that a line is made of."""
+    return cst.ensure_type(
+        cst.ensure_type(cst.ensure_type(line, cst.SimpleStatementLine).body[0], cst.Expr).value, cst.Call
+    )
+
+
+def owner(line: cst.CSTNode) -> cst.BaseExpression:
+    """The object whose method a line calls: `optimizer` in `optimizer.step()`."""
+    return cst.ensure_type(only_call(line).func, cst.Attribute).value
+
+
+def trains(source: Source, node: cst.CSTNode) -> bool:
+    """Whether a piece of code makes updates: itself, or by a function of this file that does."""
+    if source.find(BACKWARD, within=node):
+        return True
+    updating = [
+        m.Name(function.name.value) for function in _functions(source) if source.find(BACKWARD, within=function)
+    ]
+    return bool(updating and source.find(m.Call(func=m.OneOf(*updating)), within=node))
+
+
+def body(scope: Scope) -> cst.CSTNode:
+    """What a function does, without what it is given; the module as it is."""
+    return scope.body if isinstance(scope, cst.FunctionDef) else scope
+
+
+def uses(source: Source, expression: cst.BaseExpression, within: cst.CSTNode) -> int:
+    """How often an expression is written, in the same words, within a piece of code."""
+    return sum(expression.deep_equals(node) for node in source.find(m.Name() | m.Attribute(), within=within))
+
+
+def move_up(source: Source, line: cst.CSTNode, above: cst.CSTNode) -> Edit:
+    """Put a statement, with the comments that belong to it, above one that comes earlier in its block."""
+    top, _ = _lines(source, above)
+    start, end = _lines(source, line)
+    return source.replace_span(
+        top, end, source.code_between(start, end) + _without_blank_end(source.code_between(top, start))
+    )
+
+
+def move_down(source: Source, line: cst.CSTNode, above: cst.CSTNode) -> Edit:
+    """Put a statement, with the comments that belong to it, right above one that comes later in its block."""
+    start, end = _lines(source, line)
+    bottom, _ = _lines(source, above)
+    middle = source.code_between(end, bottom)
+    while middle.partition("\n")[0].strip() == "" and middle:
+        middle = middle.partition("\n")[2]
+    return source.replace_span(start, bottom, middle + source.code_between(start, end))
+
+
+def _functions(source: Source) -> Iterator[cst.FunctionDef]:
+    for node in source.find(m.FunctionDef()):
+        yield cst.ensure_type(node, cst.FunctionDef)
+
+
+def _lines(source: Source, line: cst.CSTNode) -> tuple[int, int]:
+    """The bytes of a statement's lines, and of the comments right above it."""
+    start, end = source.span(line)
+    start, end = source.line_start(start), source.line_end(end)
+    while start and source.code_between(above := source.line_start(start - 1), start).lstrip().startswith("#"):
+        start = above
+    return start, end
+
+
+def _without_blank_end(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return "".join(lines)
