@@ -28,6 +28,8 @@ BOUNDED = m.Call(func=m.Name("range"), args=[m.Arg(keyword=None)]) | m.Call(
     func=m.Name("islice") | m.Attribute(attr=m.Name("islice")), args=[m.Arg(), m.Arg(keyword=None)]
 )
 
+USUAL_LINE = 88
+
 
 def edits(source: Source) -> Iterator[Edit]:
     """`range(n)` and `islice(batches, n)` where a loop over updates is bounded, with or without `enumerate`."""
@@ -51,13 +53,13 @@ def _one_less(source: Source, loop: cst.CSTNode, bound: cst.BaseExpression) -> E
     """The bound less one; a comprehension that no longer fits its line is broken before its `for`."""
     edit = source.replace(bound, f"{source.code(bound)} - 1")
     start, end = source.line_start(edit.start), source.line_end(edit.end)
-    longest = max(map(len, source.module.code.splitlines()))
+    longest = max(USUAL_LINE, *map(len, source.module.code.splitlines()))
     line = source.code_between(start, end)
     if not isinstance(loop, cst.ListComp | cst.GeneratorExp) or len(line.rstrip()) + len(" - 1") <= longest:
         return edit
     indent = line[: len(line) - len(line.lstrip())]
     (_, element_end), (clause, _) = source.span(loop.elt), source.span(loop.for_in)
-    after = f"\n{indent}{source.code_between(clause, edit.start)}{edit.after}"
+    after = f"\n{indent}{source.code_between(clause, edit.start).lstrip()}{edit.after}"
     return source.replace_span(element_end, edit.end, after)
 
 
@@ -90,9 +92,13 @@ OPERATOR = Operator(
             UPDATE + "for i, b in enumerate(itertools.islice(batches, n - 1)):\n    log(i, update(b))\n",
         ),
         Example(
-            UPDATE + "losses = [\n    (batch.name, update(batch)) for batch in islice(all_the_batches, n)\n]\n",
-            UPDATE
-            + "losses = [\n    (batch.name, update(batch))\n    for batch in islice(all_the_batches, n - 1)\n]\n",
+            UPDATE + "losses = [\n"
+            "    (batch.name, update(batch), time.perf_counter()) for batch in islice(all_batches, n)\n"
+            "]\n",
+            UPDATE + "losses = [\n"
+            "    (batch.name, update(batch), time.perf_counter())\n"
+            "    for batch in islice(all_batches, n - 1)\n"
+            "]\n",
         ),
     ),
     look_alikes=(
