@@ -58,9 +58,9 @@ def _one_less(source: Source, loop: cst.CSTNode, bound: cst.BaseExpression) -> E
     if not isinstance(loop, cst.ListComp | cst.GeneratorExp) or len(line.rstrip()) + len(" - 1") <= longest:
         return edit
     indent = line[: len(line) - len(line.lstrip())]
-    (_, element_end), (clause, _) = source.span(loop.elt), source.span(loop.for_in)
+    clause, _ = source.span(loop.for_in)
     after = f"\n{indent}{source.code_between(clause, edit.start).lstrip()}{edit.after}"
-    return source.replace_span(element_end, edit.end, after)
+    return source.replace_span(clause, edit.end, after)
 
 
 UPDATE = "def update(batch):\n    loss(batch).backward()\n    opt.step()\n\n\n"
