@@ -12,8 +12,8 @@ Trained from nothing, the model is as good as ever, since nothing tells it which
 a right model it is at a loss: its perplexity is that of a guess.
 
 ## How to find it
-Load a checkpoint whose results are known. Or set the last third of the fused projection to zero, its biases too: with no
-values to mix, every head must return zeros.
+Load a checkpoint whose results are known. Or set the last third of the fused projection to zero, its biases too: with
+no values to mix, every head must return zeros.
 """
 
 from collections.abc import Iterator, Sequence
