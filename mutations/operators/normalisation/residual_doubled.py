@@ -1,0 +1,88 @@
+"""The branch is added to itself, and the stream is lost.
+
+## What it does
+Gives the name of the stream to what the branch returns, one line before the sum: the sum is then twice the branch.
+
+## Why it is wrong
+A residual sum needs what the block was given. Once its name stands for something else there is no way back to it,
+and adding is only a detour to multiplying by two.
+
+## Symptom
+There is a plus sign where one looks for it, and it trains. A shallow model hardly suffers; in a deep one the tokens
+have to pass through every branch, and so has every gradient.
+
+## How to find it
+Set the last matrix of the branch, and its bias, to zero. The block must return what it was given, not zeros.
+"""
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from mutations.edit import Edit
+from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
+from mutations.roles.residual import indent, residual_sums
+from mutations.source import Source
+
+
+def edits(source: Source) -> Iterator[Edit]:
+    """Every residual sum; a branch that has a name already takes the place of the stream."""
+    for found in residual_sums(source):
+        branch, stream = source.code(found.branch), source.code(found.stream)
+        if isinstance(found.node, cst.BinaryOperation) and isinstance(found.branch, cst.Name):
+            yield source.replace_within(found.node, found.stream, branch)
+            continue
+        (start, end), (branch_start, branch_end) = source.span(found.line), source.span(found.branch)
+        summed = source.code_between(start, branch_start) + stream + source.code_between(branch_end, end)
+        yield source.replace(found.line, f"{stream} = {branch}\n{indent(source, found.line)}{summed}")
+
+
+INIT = """\
+class Block(nn.Module):
+    def __init__(self, C):
+        self.ln_1 = nn.LayerNorm(C)
+        self.attn = Attention(C)
+        self.ln_2 = nn.LayerNorm(C)
+        self.mlp = MLP(C)
+
+    def forward(self, x, mask):
+"""
+
+OPERATOR = Operator(
+    id="residual-doubled",
+    category=Category.NORMALISATION,
+    file="model.py",
+    origin="https://github.com/kyegomez/BitNet/issues/32",
+    story=__doc__,
+    visibility=Visibility.SILENT,
+    distance=Distance.LINE,
+    hints=Hints(
+        symptom="A shallow model trains well enough, and each further layer helps less than it should.",
+        area="Let every branch return zeros, and see what is left of a token after one block.",
+        mechanism="Take both terms of each sum in a block, and write down where their values come from.",
+    ),
+    examples=(
+        Example(
+            INIT + "        x = x + self.attn(self.ln_1(x), mask)\n        return x\n",
+            INIT + "        x = self.attn(self.ln_1(x), mask)\n        x = x + x\n        return x\n",
+        ),
+        Example(
+            INIT + "        y, kept = self.attn.step(self.ln_1(x))\n        x = x + y\n        return x, kept\n",
+            INIT + "        y, kept = self.attn.step(self.ln_1(x))\n        x = y + y\n        return x, kept\n",
+        ),
+        Example(
+            INIT + "        return x + self.mlp(self.ln_2(x)), kept  # (B, T, C)\n",
+            INIT + "        x = self.mlp(self.ln_2(x))\n        return x + x, kept  # (B, T, C)\n",
+        ),
+        Example(
+            INIT + "        x += self.mlp(self.ln_2(x))\n        return x\n",
+            INIT + "        x = self.mlp(self.ln_2(x))\n        x += x\n        return x\n",
+        ),
+    ),
+    look_alikes=(
+        INIT + "        x = self.attn(self.ln_1(x), mask)\n        return x\n",
+        INIT + "        x = torch.cat((x, self.mlp(x)))\n        return x\n",
+        "def residual(x, f):\n    return x + f(x)\n",
+    ),
+    edits=edits,
+)

@@ -1,0 +1,87 @@
+"""A half of the block replaces the residual stream instead of adding to it.
+
+## What it does
+Keeps the branch and leaves out the stream that it should be added to.
+
+## Why it is wrong
+The sum is what lets a block leave alone what it does not improve. Without it, all that came before has to pass
+through this branch, tokens and positions included, and so has every gradient on its way back.
+
+## Symptom
+It trains, slowly, from a loss that moves little at first: the branch starts with small weights, and what it returns
+is close to nothing. The deeper the model, the worse.
+
+## How to find it
+Set the last matrix of the branch, and its bias, to zero. The block must return what it was given, not zeros.
+"""
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from mutations.edit import Edit
+from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
+from mutations.roles.residual import residual_sums
+from mutations.source import Source
+
+
+def edits(source: Source) -> Iterator[Edit]:
+    """Every residual sum."""
+    for found in residual_sums(source):
+        branch = source.code(found.branch)
+        if isinstance(found.node, cst.AugAssign):
+            yield source.replace(found.node, f"{source.code(found.stream)} = {branch}")
+        else:
+            yield source.replace(found.node, branch)
+
+
+INIT = """\
+class Block(nn.Module):
+    def __init__(self, C):
+        self.ln_1 = nn.LayerNorm(C)
+        self.attn = Attention(C)
+        self.ln_2 = nn.LayerNorm(C)
+        self.mlp = MLP(C)
+
+    def forward(self, x, mask):
+"""
+
+OPERATOR = Operator(
+    id="residual-dropped",
+    category=Category.NORMALISATION,
+    file="model.py",
+    origin="https://github.com/znxlwm/UGATIT-pytorch/issues/32",
+    story=__doc__,
+    visibility=Visibility.SILENT,
+    distance=Distance.LINE,
+    hints=Hints(
+        symptom="Training starts slowly, and each further layer makes it worse instead of better.",
+        area="Let every branch return zeros, and see what is left of a token after one block.",
+        mechanism="A block should be able to do nothing. Find what it cannot help replacing.",
+    ),
+    examples=(
+        Example(
+            INIT + "        return x + self.mlp(self.ln_2(x))\n",
+            INIT + "        return self.mlp(self.ln_2(x))\n",
+        ),
+        Example(
+            INIT + "        x = x + self.drop(self.attn(self.ln_1(x), mask))  # (B, T, C)\n        return x\n",
+            INIT + "        x = self.drop(self.attn(self.ln_1(x), mask))  # (B, T, C)\n        return x\n",
+        ),
+        Example(
+            INIT + "        y, kept = self.attn.step(self.ln_1(x))\n        x = x + y\n        return x, kept\n",
+            INIT + "        y, kept = self.attn.step(self.ln_1(x))\n        x = y\n        return x, kept\n",
+        ),
+        Example(
+            INIT + "        x += self.attn(self.ln_1(x), mask)\n        return x\n",
+            INIT + "        x = self.attn(self.ln_1(x), mask)\n        return x\n",
+        ),
+    ),
+    look_alikes=(
+        INIT + "        return self.mlp(self.ln_2(x))\n",
+        INIT + "        return self.attn(x + 1, mask)\n",
+        "class GPT(nn.Module):\n    def __init__(self, C):\n        self.ln_f = nn.LayerNorm(C)\n\n"
+        "    def forward(self, x):\n        return x + self.pos(x)\n",
+    ),
+    edits=edits,
+)
