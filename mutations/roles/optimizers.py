@@ -9,6 +9,7 @@ from libcst import matchers as m
 from mutations.source import Source
 
 ZERO = m.Float("0.0") | m.Integer("0")
+QUOTED_LR = m.SimpleString("'lr'") | m.SimpleString('"lr"')
 
 
 class Group(NamedTuple):
@@ -30,6 +31,7 @@ class Schedule(NamedTuple):
 
     loop: cst.For
     groups: cst.Attribute
+    key: cst.CSTNode
     rate: cst.BaseExpression
 
 
@@ -55,7 +57,7 @@ def schedules(source: Source) -> Iterator[Schedule]:
                         m.AssignTarget(
                             m.Subscript(
                                 value=m.Name(group),
-                                slice=[m.SubscriptElement(m.Index(m.SimpleString("'lr'") | m.SimpleString('"lr"')))],
+                                slice=[m.SubscriptElement(m.Index(QUOTED_LR))],
                             )
                         )
                     ]
@@ -63,9 +65,10 @@ def schedules(source: Source) -> Iterator[Schedule]:
             ]
         )
         if len(body) == 1 and m.matches(body[0], write):
+            [key] = source.find(QUOTED_LR, within=body[0])
             rate = cst.ensure_type(source.find(m.Assign(), within=body[0])[0], cst.Assign).value
             if not source.find(m.Name(group), within=rate):
-                yield Schedule(loop, cst.ensure_type(loop.iter, cst.Attribute), rate)
+                yield Schedule(loop, cst.ensure_type(loop.iter, cst.Attribute), key, rate)
 
 
 def _group(expression: cst.BaseExpression) -> Group | None:
@@ -80,3 +83,22 @@ def _group(expression: cst.BaseExpression) -> Group | None:
         return None
     decay = entries["weight_decay"]
     return Group(expression, entries["params"].value, decay.key, decay.value)
+
+
+def warm_ups(source: Source) -> Iterator[cst.BinaryOperation]:
+    """Divisions by the length of the warm-up, in functions: how far it has come, as a fraction or as a rate."""
+    for node in source.find(m.BinaryOperation(operator=m.Divide())):
+        fraction = cst.ensure_type(node, cst.BinaryOperation)
+        in_function = isinstance(source.scope(fraction), cst.FunctionDef)
+        # What is left of a run after its warm-up is a difference.
+        is_length = not source.find(m.Subtract(), within=fraction.right)
+        if in_function and is_length and "warm" in source.code(fraction.right).lower():
+            yield fraction
+
+
+def with_parentheses(source: Source, node: cst.BaseExpression) -> tuple[int, int]:
+    """The bytes of an expression, with the parentheses right around it."""
+    start, end = source.span(node)
+    for _ in node.lpar:
+        start, end = start - 1, end + 1
+    return start, end
