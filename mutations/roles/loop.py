@@ -1,6 +1,6 @@
 """The training loop: what clears the gradients, what fills them in, what clips them, and what applies them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import libcst as cst
@@ -76,8 +76,15 @@ def body(scope: Scope) -> cst.CSTNode:
 
 
 def uses(source: Source, expression: cst.BaseExpression, within: cst.CSTNode) -> int:
-    """How often an expression is written, in the same words, within a piece of code."""
-    return sum(expression.deep_equals(node) for node in source.find(m.Name() | m.Attribute(), within=within))
+    """How often an expression is written, in the same words, within a piece of code; keywords and attributes aside."""
+    count = 0
+    for node in source.find(m.Name() | m.Attribute(), within=within):
+        around = source.parent(node)
+        is_label = (isinstance(around, cst.Arg) and around.keyword is node) or (
+            isinstance(around, cst.Attribute) and around.attr is node
+        )
+        count += not is_label and expression.deep_equals(node)
+    return count
 
 
 def move_up(source: Source, line: cst.CSTNode, above: cst.CSTNode) -> Edit:
@@ -118,3 +125,15 @@ def _without_blank_end(text: str) -> str:
     while lines and not lines[-1].strip():
         lines.pop()
     return "".join(lines)
+
+
+def to_eval(source: Source) -> Sequence[cst.CSTNode]:
+    """Lines that put a module into evaluation mode."""
+    return source.find(statement(m.Call(func=m.Attribute(attr=m.Name("eval")), args=[])))
+
+
+def to_train(source: Source) -> Sequence[cst.CSTNode]:
+    """Lines that put a module into training mode, and do not ask what it was in before."""
+    into_training = m.Call(func=m.Attribute(attr=m.Name("train")))
+    always = m.Call(args=[]) | m.Call(args=[m.Arg(value=m.Name("True"))])
+    return [line for line in source.find(statement(into_training)) if m.matches(only_call(line), always)]

@@ -36,13 +36,10 @@ def edits(source: Source) -> Iterator[Edit]:
         if not m.matches(bounded, bound):
             continue
         around, text = source.parent(bounded), source.code(fraction)
-        is_factor = m.matches(around, m.BinaryOperation(operator=m.Multiply()))
-        if is_factor and cst.ensure_type(around, cst.BinaryOperation).right is bounded:
-            yield source.replace(bounded, text)
-        elif isinstance(around, cst.Return | cst.Assign | cst.Arg):
-            yield source.replace(bounded, text)
-        else:
-            yield source.replace(bounded, f"({text})")
+        bare = isinstance(around, cst.Return | cst.Assign | cst.Arg)
+        if isinstance(around, cst.BinaryOperation) and isinstance(around.operator, cst.Multiply):
+            bare = around.right is bounded
+        yield source.replace(bounded, text if bare else f"({text})")
 
 
 OPERATOR = Operator(
