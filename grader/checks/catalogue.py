@@ -23,6 +23,7 @@ from grader.checks.classifier import (
     learns_parity,
     lm_untouched,
 )
+from grader.checks.heads import cached_heads_equal_full, heads_are_causal, heads_are_separate
 from grader.checks.masking import future_is_hidden, gradient_is_causal, large_scores, past_is_seen
 from grader.checks.position import order_matters, row_reach, same_token
 from grader.checks.projection import (
@@ -53,6 +54,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     past_is_seen.CHECK,
     gradient_is_causal.CHECK,
     large_scores.CHECK,
+    heads_are_separate.CHECK,
+    heads_are_causal.CHECK,
     same_token.CHECK,
     row_reach.CHECK,
     order_matters.CHECK,
@@ -70,6 +73,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     cache_is_private.CHECK,
     cache_limits.CHECK,
     generate_is_greedy.CHECK,
+    cached_heads_equal_full.CHECK,
     class_logits_shape.CHECK,
     lm_untouched.CHECK,
     combined_loss.CHECK,

@@ -1,4 +1,4 @@
-"""docs/checks.md: every check, in the order of the rubric, from the docstrings and exercise.toml.
+"""docs/checks.md: every check, those of the rubric in its order, from the docstrings and exercise.toml.
 
 python tests/packaging/checks_page.py    writes it
 """
@@ -6,7 +6,7 @@ python tests/packaging/checks_page.py    writes it
 from collections.abc import Iterator
 from pathlib import Path
 
-from grader.checks.catalogue import BY_ID
+from grader.checks.catalogue import BY_ID, CHECKS
 from grader.exercise import Item, builtin_exercise
 from grader.record import Role
 from grader.report.words import number
@@ -14,6 +14,14 @@ from grader.rubric import exact_id, roles
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "checks.md"
 
+OTHERS = """
+## Beyond the built-in exercise
+
+For exercises with other bugs; the built-in one asks none of them.
+
+| check | what holds |
+| --- | --- |
+"""
 HEAD = """# Checks
 
 Generated from the checks and the rubric by `python tests/packaging/checks_page.py`; do not edit.
@@ -26,7 +34,10 @@ what each outcome means.
 
 def page() -> str:
     """The whole page."""
-    return HEAD + "".join(_section(item) for item in builtin_exercise().rubric.item)
+    items = builtin_exercise().rubric.item
+    asked = {check for item in items for check in (*item.earns, *item.takes)}
+    others = [f"| `{check.id}` | {check.title} |\n" for check in CHECKS if check.id not in asked]
+    return HEAD + "".join(_section(item) for item in items) + OTHERS + "".join(others)
 
 
 def _section(item: Item) -> str:

@@ -2,7 +2,9 @@
 
 KEYS = "            k = torch.cat((past.k, k), dim=2)  # (B, 1, T_past + T_new, C)\n"
 VALUES = "            v = torch.cat((past.v, v), dim=2)\n"
-KEPT = "        return self.dropout(self.proj(y)), LayerKV(k, v)\n"
+KEPT = """        y = attend(q, k, v, mask).squeeze(1)  # (B, T_new, C)
+        return self.dropout(self.proj(y)), LayerKV(k, v)
+"""
 PAST = "            past = cache.layers\n"
 SIZES = "            B_past, _, T_past, _ = cache.layers[0].k.shape\n"
 POSITIONS = "torch.arange(T_past, T, device=tokens.device)"
@@ -28,7 +30,7 @@ CASES = {
     "new-keys-before-old": (
         "kv-cache",
         "cached-equals-full",
-        model((KEYS, KEYS.replace("past.k, k", "k, past.k")), (VALUES, VALUES.replace("past.v, v", "v, past.v"))),
+        model((KEYS + VALUES, KEYS.replace("past.k, k", "k, past.k") + VALUES.replace("past.v, v", "v, past.v"))),
     ),
     "positions-start-again": (
         "kv-cache",
@@ -55,7 +57,11 @@ CASES = {
         "cached-equals-full",
         model((PAST, "            past = (cache.layers[0],) * self.config.n_layer\n")),
     ),
-    "values-from-keys": ("kv-cache", "cache-is-read", model((VALUES, VALUES.replace("past.v", "past.k")))),
+    "values-from-keys": (
+        "kv-cache",
+        "cache-is-read",
+        model((KEYS + VALUES, KEYS + VALUES.replace("past.v", "past.k"))),
+    ),
     "forgets-all-but-the-last-token": (
         "kv-cache",
         "cache-is-read",
@@ -131,8 +137,10 @@ CASES = {
         "kv-cache",
         "cache-grows",
         model(
-            (KEYS, KEYS.replace("past.k", "past.k.transpose(1, 2)")),
-            (VALUES, VALUES.replace("past.v", "past.v.transpose(1, 2)")),
+            (
+                KEYS + VALUES,
+                KEYS.replace("past.k", "past.k.transpose(1, 2)") + VALUES.replace("past.v", "past.v.transpose(1, 2)"),
+            ),
             (KEPT, KEPT.replace("LayerKV(k, v)", "LayerKV(k.transpose(1, 2), v.transpose(1, 2))")),
             (SIZES, "            B_past, T_past, _, _ = cache.layers[0].k.shape\n"),
         ),

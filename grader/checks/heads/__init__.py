@@ -1,0 +1,1 @@
+"""Checks of attention with more heads than one."""

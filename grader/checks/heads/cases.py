@@ -1,0 +1,58 @@
+"""Cases with more heads than one."""
+
+from functools import cache
+from typing import Final
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from grader.checks.cache.cases import DecodeCase, decode_cases
+from grader.sandbox.questions import Settings
+from grader.strategies import ModelCase, extended, model_cases
+
+# d_model and n_head: D is never H, so that no two sizes can be taken for each other.
+WIDTHS_AND_HEADS: Final = ((6, 2), (6, 3), (8, 2), (8, 4))
+
+
+class HeadCase(ModelCase, frozen=True, kw_only=True):
+    """A model case with ``n_head`` heads."""
+
+    n_head: int
+
+    @property
+    def config(self) -> Settings:
+        """GPTConfig fields."""
+        return {**super().config, "n_head": self.n_head}
+
+
+class HeadDecodeCase(DecodeCase, frozen=True, kw_only=True):
+    """A decode case with ``n_head`` heads."""
+
+    n_head: int
+
+    @property
+    def config(self) -> Settings:
+        """GPTConfig fields."""
+        return {**super().config, "n_head": self.n_head}
+
+
+@st.composite
+def head_cases(draw: DrawFn) -> HeadCase:
+    """Models with several heads, never as many as layers."""
+    case = draw(model_cases())
+    d_model, n_head = draw(_sizes(case.n_layer))
+    return extended(case, HeadCase, d_model=d_model, n_head=n_head)
+
+
+@st.composite
+def head_decode_cases(draw: DrawFn) -> HeadDecodeCase:
+    """The same, decoded in drawn chunks, two at least."""
+    case = draw(decode_cases())
+    d_model, n_head = draw(_sizes(case.n_layer))
+    return extended(case, HeadDecodeCase, d_model=d_model, n_head=n_head)
+
+
+@cache
+def _sizes(n_layer: int) -> SearchStrategy[tuple[int, int]]:
+    """d_model and n_head."""
+    return st.sampled_from([sizes for sizes in WIDTHS_AND_HEADS if sizes[1] != n_layer])

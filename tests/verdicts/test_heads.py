@@ -1,0 +1,151 @@
+"""The checks of models with several heads: what a bug of heads breaks is what fails, and what is right passes.
+
+No item of the built-in exercise asks them, so they are put to the packages directly.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+
+from grader.checks.catalogue import BY_ID
+from grader.checks.check import Bench, Check
+from grader.exercise import Exercise
+from grader.oracle import Crew, Oracle, PackageRaised
+from grader.sandbox.client import Launcher
+from grader.sandbox.questions import Snippet
+from grader.search import Search, search
+from grader.seeds import Seeds
+from mutations.catalogue import operator
+from mutations.edit import splice
+
+pytestmark = pytest.mark.slow  # a second or two for each search
+
+SEPARATE, CAUSAL, CACHED = "heads-are-separate", "heads-are-causal", "cached-heads-equal-full"
+CHECKS = [BY_ID[check] for check in (SEPARATE, CAUSAL, CACHED)]
+TIMEOUT = 20.0
+
+# Operator, site in the reference, and the checks that fail. A cache that agrees with a right forward is right, whatever
+# the candidate's own forward does.
+PLANTED = [
+    pytest.param("heads-merged-untransposed", 0, {SEPARATE, CAUSAL, CACHED}, id="merged-untransposed"),
+    pytest.param("heads-cut-across-time", 0, {SEPARATE, CAUSAL, CACHED}, id="cut-across-time"),
+    pytest.param("heads-counted-as-layers", 0, {SEPARATE}, id="counted-as-layers"),
+    pytest.param("keys-of-first-head-only", 0, {SEPARATE}, id="first-keys-in-forward"),
+    pytest.param("keys-of-first-head-only", 1, {CACHED}, id="first-keys-when-cached"),
+]
+SPLIT = "        return x.view(B, T, H, C // H).transpose(1, 2)  # (B, H, T, D)\n"
+MERGE = "        return y.transpose(1, 2).reshape(B, T, H * D)  # (B, T, C)\n"
+FULL = "        y = self._merge(attend(q, k, v, mask))  # (B, T, C)\n"
+SCALE = "math.sqrt(q.size(-1))"
+WRONG = [
+    pytest.param(FULL, FULL.replace("attend(q,", "attend(q / self.n_head**0.5,"), {SEPARATE}, id="model-width"),
+    pytest.param(MERGE, MERGE.replace("y.", "y.flip(1)."), {SEPARATE}, id="joined-in-reverse"),
+]
+HONEST = [
+    pytest.param(SPLIT, "        return torch.stack(x.split(C // H, dim=-1), dim=1)\n", id="cut-by-split"),
+    pytest.param(MERGE, "        return torch.cat(y.unbind(1), dim=-1)\n", id="joined-by-cat"),
+    pytest.param(MERGE, "        return torch.einsum('bhtd->bthd', y).flatten(2)\n", id="joined-by-einsum"),
+    pytest.param(
+        FULL,
+        "        y = self._merge(F.scaled_dot_product_attention(q, k, v, is_causal=True))\n",
+        id="attention-of-pytorch",
+    ),
+]
+
+
+@pytest.fixture
+def crew(launcher: Launcher) -> Iterator[Crew]:
+    crew = Crew(launcher)
+    yield crew
+    crew.close()
+
+
+@pytest.fixture
+def ask(crew: Crew, exercise: Exercise) -> Callable[[str, Check], Search]:
+    """``ask(text of model.py, check)``: what the search for a failing case has found."""
+
+    def ask(model: str, check: Check) -> Search:
+        reference = Oracle(crew, "the reference", exercise.reference, TIMEOUT, trusted=True)
+        candidate = Oracle(crew, "candidate", changed(exercise.reference, model), TIMEOUT)
+        bench = Bench(
+            candidate=candidate,
+            matched=reference,
+            reference=reference,
+            stranger=candidate.another(),
+            seeds=Seeds(1, "heads"),
+            variants=lambda: [reference],
+        )
+        found = search(check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples)
+        if found.failure is None and check.confirm is not None:
+            check.confirm(found.case, bench)
+        return found
+
+    return ask
+
+
+def changed(files: Mapping[str, str], model: str) -> dict[str, str]:
+    return {**files, "model.py": model}
+
+
+def replaced(text: str, old: str, new: str) -> str:
+    assert text.count(old) == 1
+    return text.replace(old, new)
+
+
+def planted(text: str, operator_id: str, site: int) -> str:
+    return splice(text, [operator(operator_id).find(text)[site]])
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_the_reference_passes(check: Check, ask: Callable[[str, Check], Search], exercise: Exercise) -> None:
+    assert ask(exercise.reference["model.py"], check).failure is None
+
+
+@pytest.mark.parametrize(("operator_id", "site", "failing"), PLANTED)
+def test_a_planted_bug_fails_what_it_breaks(
+    operator_id: str, site: int, failing: set[str], ask: Callable[[str, Check], Search], exercise: Exercise
+) -> None:
+    model = planted(exercise.reference["model.py"], operator_id, site)
+
+    assert {check.id for check in CHECKS if ask(model, check).failure is not None} == failing
+
+
+@pytest.mark.parametrize(("old", "new", "failing"), WRONG)
+def test_a_bug_that_no_operator_plants_here_fails_too(
+    old: str, new: str, failing: set[str], ask: Callable[[str, Check], Search], exercise: Exercise
+) -> None:
+    model = replaced(exercise.reference["model.py"], old, new)
+
+    assert {check.id for check in CHECKS if ask(model, check).failure is not None} == failing
+
+
+@pytest.mark.parametrize(("old", "new"), HONEST)
+def test_what_is_right_and_written_otherwise_passes(
+    old: str, new: str, ask: Callable[[str, Check], Search], exercise: Exercise
+) -> None:
+    model = replaced(exercise.reference["model.py"], old, new)
+
+    assert {check.id: ask(model, check).failure for check in CHECKS} == {check.id: None for check in CHECKS}
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_a_snippet_shows_the_bug_and_nothing_where_there_is_none(
+    check: Check, ask: Callable[[str, Check], Search], crew: Crew, exercise: Exercise
+) -> None:
+    model = planted(exercise.reference["model.py"], "heads-merged-untransposed", 0)
+    case = ask(model, check).case
+    assert check.snippet is not None
+    script = Snippet(source=check.snippet(case))
+    wrong = Oracle(crew, "candidate", changed(exercise.reference, model), TIMEOUT)
+    with pytest.raises(PackageRaised, match="AssertionError"):
+        wrong.ask(script, {})
+    right = Oracle(crew, "candidate", exercise.reference, TIMEOUT)
+    right.ask(script, {})
+
+
+def test_heads_that_are_not_built_yet_say_so(ask: Callable[[str, Check], Search], exercise: Exercise) -> None:
+    starter = (exercise.starter_directory / "model.py").read_text("utf-8")
+    failure = ask(starter, BY_ID[SEPARATE]).failure
+
+    assert isinstance(failure, PackageRaised)
+    assert failure.unbuilt
