@@ -53,7 +53,7 @@ OPERATOR = Operator(
     hints=Hints(
         symptom="Runs from the start are right. A resumed one behaves as though it had never run before.",
         area="Look at what the training function does with each thing that its caller hands over.",
-        mechanism="Follow each argument of that function from the signature to the place where the code first reads it.",
+        mechanism="Follow each argument of that function from the signature to where the code first reads it.",
     ),
     examples=(
         Example(
