@@ -241,12 +241,12 @@ def _of_call(call: cst.Call, places: tuple[tuple[int, str], ...]) -> Iterator[In
 
 
 def _mixing(source: Source, scores: cst.CSTNode) -> cst.CSTNode | None:
-    """The product of weights and values: the first after that of the scores."""
+    """The product of weights and values: the first whose right side comes after the scores."""
     product = m.BinaryOperation(operator=m.MatrixMultiply()) | m.Call(
         func=m.Attribute(attr=m.Name("matmul") | m.Name("bmm"))
     )
     for node in source.find(product, within=source.scope(scores)):
-        if source.span(node)[0] > source.span(scores)[1] and not m.matches(node, SCORES):
+        if not m.matches(node, SCORES) and source.span(operands(node)[1])[0] > source.span(scores)[1]:
             return node
     return None
 
