@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Final, TypeVar
+from itertools import cycle
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -32,7 +32,8 @@ from grader.submission import Submission
 
 PATIENT: Final = 60.0  # seconds for a question to the reference: it answers, if the machine lets it
 Progress = Callable[[str], None]
-T = TypeVar("T")
+TEAMS: Final = 2  # as many as there are threads
+EXHIBITS_LOAD: Final = 4  # in checks: collecting them takes about as long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,17 @@ def _items_asked_for(exercise: Exercise, only: tuple[str, ...]) -> tuple[Item, .
     return tuple(item for item in exercise.rubric.item if not only or item.id in only)
 
 
+def _checks(item: Item) -> int:
+    return len(item.earns) + len(item.takes)
+
+
+class _Team(NamedTuple):
+    """The processes that one thread works with: the reference with its variants, and the candidate."""
+
+    lattice: Lattice
+    candidate: Oracle
+
+
 class _Grade:
     """One grade under way."""
 
@@ -109,8 +121,7 @@ class _Grade:
         self._progress = progress
         self._seeds = seeds
         # One for each thread; before that, each bears witness that the other's reference can be reproduced.
-        self._lattice, self._other_lattice = self._new_lattice(), self._new_lattice()
-        self._candidate = Oracle(crew, "the candidate", submission.files, options.timeout)
+        self._teams = tuple(self._new_team() for _ in range(TEAMS))
         self._verdicts: dict[str, Verdict] = {}
         self._lanes: dict[str, set[Lane]] = {}
 
@@ -139,6 +150,10 @@ class _Grade:
             seconds=0.0,
         )
 
+    def _new_team(self) -> "_Team":
+        lattice = Lattice(self._exercise, self._seeds, self._trusted)
+        return _Team(lattice, Oracle(self._crew, "the candidate", self._submission.files, self._options.timeout))
+
     def _trusted(self, name: str, files: Mapping[str, str]) -> Oracle:
         timeout = max(PATIENT, self._options.timeout)
         return Oracle(self._crew, name, files, timeout, trusted=True, ahead=("model", "train"))
@@ -146,27 +161,27 @@ class _Grade:
     def _compare(self) -> Comparison:
         """The lattice's answer for each facet, once the reference has been seen to reproduce itself."""
         facets = self._facets()
-        lattices = (self._lattice, self._other_lattice)
         with self._threads() as pool:
-            prepared = [pool.submit(lattice.prepare, facets) for lattice in lattices]
-            answers = [self._lattice.put(facet, self._candidate) for facet in facets]
+            prepared = [pool.submit(team.lattice.prepare, facets) for team in self._teams]
+            answers = [team.lattice.put(facet, team.candidate) for team, facet in zip(cycle(self._teams), facets)]
             for future in prepared:
                 future.result()
+        first, second = (team.lattice for team in self._teams)
         for facet in facets:
-            if not self._lattice.agrees_with(self._other_lattice, facet):
+            if not first.agrees_with(second, facet):
                 raise CannotJudge(
                     f"the reference does not reproduce itself on this machine ({facet.id}): no verdict is possible"
                 )
         matches: dict[str, Match] = {
-            facet.id: self._lattice.match(facet, self._candidate, answer)
-            for facet, answer in zip(facets, answers, strict=True)
+            facet.id: team.lattice.match(facet, team.candidate, answer)
+            for team, facet, answer in zip(cycle(self._teams), facets, answers)
         }
         return Comparison(self._exercise, matches)
 
     @contextmanager
     def _threads(self) -> Iterator[ThreadPoolExecutor]:
         """Two threads; when anything fails, all workers are ended, so that neither waits for an answer."""
-        with ThreadPoolExecutor(max_workers=2) as pool:
+        with ThreadPoolExecutor(max_workers=TEAMS) as pool:
             try:
                 yield pool
             except BaseException:
@@ -185,65 +200,62 @@ class _Grade:
         )
 
     def _ask_all(self) -> Exhibits:
-        """All items, and the exhibits, in two threads: a worker each is busy while the grader thinks."""
-        idle = [self._lattice, self._other_lattice]
-
-        def with_judge(task: Callable[[Judge], T]) -> T:
-            lattice = idle.pop()
-            try:
-                return task(self._judge(lattice))
-            finally:
-                idle.append(lattice)
-
+        """All items and the exhibits, in a thread for each team: a worker is busy while the grader thinks."""
+        first, *others = zip(self._teams, self._shares(), strict=True)
         with self._threads() as pool:
-            asked = [pool.submit(with_judge, partial(self._ask, item)) for item in self._by_length()]
-            exhibits = pool.submit(with_judge, self._exhibits)
-            for future in asked:
-                future.result()
+            asked = [pool.submit(self._ask_in_turn, *share) for share in (first, *others)]
+            asked[0].result()
+            exhibits = pool.submit(self._exhibits, first[0])
+            for share in asked:
+                share.result()
             return exhibits.result()
 
-    def _by_length(self) -> list[Item]:
-        """The items with the most checks first, so that both threads end at about the same time."""
-        return sorted(self._items, key=lambda item: -len(item.earns) - len(item.takes))
+    def _shares(self) -> list[list[Item]]:
+        """The items of each team, always the same, so that a candidate that remembers is judged alike every time."""
+        shares: list[list[Item]] = [[] for _ in self._teams]
+        loads = [EXHIBITS_LOAD, *(0 for _ in self._teams[1:])]
+        for item in sorted(self._items, key=lambda item: -_checks(item)):
+            lightest = loads.index(min(loads))
+            shares[lightest].append(item)
+            loads[lightest] += _checks(item)
+        # A broken train.py must not touch what is asked of model.py alone: that comes first.
+        return [sorted(share, key=self._involves_training) for share in shares]
 
-    def _new_lattice(self) -> Lattice:
-        return Lattice(self._exercise, self._seeds, self._trusted)
+    def _involves_training(self, item: Item) -> bool:
+        planted = (*self._exercise.key.bugs, *self._exercise.key.stubs)
+        return any(edit.item == item.id and edit.file == "train.py" for edit in planted)
 
-    def _exhibits(self, judge: Judge) -> Exhibits:
-        cache = any(item.id == "kv-cache" for item in self._items)
-        return collect(self._candidate, judge.lattice, self._comparison.bugs, self._seeds, cache=cache)
-
-    def _judge(self, lattice: Lattice) -> Judge:
-        return Judge(
-            lattice=lattice,
+    def _ask_in_turn(self, team: "_Team", items: list[Item]) -> None:
+        judge = Judge(
+            lattice=team.lattice,
             seeds=self._seeds,
-            second=self._candidate.another(),
-            stranger=self._candidate.another(),
+            second=team.candidate.another(),
+            stranger=team.candidate.another(),
             bugs=self._comparison.bugs,
             model_bugs=self._comparison.model_bugs,
             thorough=self._options.thorough,
         )
+        for item in items:
+            self._ask(item, judge, team.candidate)
 
-    def _modules(self, item: Item) -> tuple[str, ...]:
-        """The modules that an item's questions import: a broken train.py must not touch what is asked of model.py."""
-        files = {bug.file for bug in self._exercise.key.bugs if bug.item == item.id} or {"model.py"}
-        return tuple(sorted(file.removesuffix(".py") for file in files))
-
-    def _ask(self, item: Item, judge: Judge) -> None:
-        """Every check of an item, in a worker that has answered for no other item."""
+    def _ask(self, item: Item, judge: Judge, candidate: Oracle) -> None:
+        """Every check of an item."""
         self._progress(item.title)
-        with self._candidate.another(ahead=self._modules(item)) as candidate:
-            for check in CHECKS:
-                if check.id in item.earns or check.id in item.takes:
-                    verdict, bench = judge.ask(check, candidate, item.id)
-                    self._verdicts[check.id] = verdict
-                    self._lanes.setdefault(item.id, set()).update(bench.lanes)
+        for check in CHECKS:
+            if check.id in item.earns or check.id in item.takes:
+                verdict, bench = judge.ask(check, candidate, item.id)
+                self._verdicts[check.id] = verdict
+                self._lanes.setdefault(item.id, set()).update(bench.lanes)
         if item.exact:
             self._verdicts[exact_id(item)] = self._comparison.exactness(item.id)
 
+    def _exhibits(self, team: "_Team") -> Exhibits:
+        cache = any(item.id == "kv-cache" for item in self._items)
+        return collect(team.candidate, team.lattice, self._comparison.bugs, self._seeds, cache=cache)
+
     def _environment(self) -> Environment:
         started = self._launcher.started
-        locked = self._lattice.reference.worker.locked
+        locked = self._teams[0].lattice.reference.worker.locked
         return Environment(
             grader=__version__,
             torch=started.torch,

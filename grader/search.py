@@ -6,11 +6,12 @@ the source code at hand, so that the same seed draws the same cases on every mac
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import hypothesis
-from hypothesis import HealthCheck, Phase
+from hypothesis import HealthCheck, Phase, core
 from hypothesis.internal import constants_ast
 from hypothesis.internal.conjecture import providers
 from hypothesis.strategies import SearchStrategy
@@ -104,6 +105,8 @@ def search(cases: SearchStrategy[Any], ask: Callable[[Any], None], *, seed: int,
         suppress_health_check=list(HealthCheck),
     )
     run = hypothesis.seed(seed)(settings(hypothesis.given(cases)(property_)))
+    # There is no database; without a key hypothesis would parse the source of the property to make one.
+    vars(run)["_hypothesis_internal_database_key"] = b"unused"
     try:
         run()
     except _Stop as stop:
@@ -128,14 +131,27 @@ def _outcome(ask: Callable[[object], None], case: object) -> Failure | None:
 
 
 def _draw_alike_everywhere() -> None:
-    """Keep hypothesis from mixing in constants that it finds in the source files of loaded modules.
+    """Keep hypothesis from mixing in constants: those it finds in the source files of loaded modules, and its own.
 
-    They depend on how the grader is installed and on what else is loaded, and the same seed must draw the
-    same cases; collecting them also costs more than a check. Hypothesis has no public switch for it.
+    The former depend on how the grader is installed and on what else is loaded, and the same seed must draw the
+    same cases; the latter are out of bounds for sizes as small as ours, and sorting them out costs as much as a
+    check. Hypothesis has no public switch for either.
     """
-    none_found = constants_ast.Constants()
+    none = constants_ast.Constants()
     assert hasattr(providers, "_get_local_constants"), "hypothesis has renamed it"
-    vars(providers)["_get_local_constants"] = lambda: none_found
+    assert hasattr(providers, "GLOBAL_CONSTANTS"), "hypothesis has renamed it"
+    vars(providers).update(_get_local_constants=lambda: none, GLOBAL_CONSTANTS=none)
+
+
+def _leave_global_generators_alone() -> None:
+    """Keep hypothesis from seeding and restoring the process's random generators around each case.
+
+    Two threads that search at once would restore what the other has seeded, and leave them predictable. No
+    strategy of ours draws from them.
+    """
+    assert hasattr(core, "deterministic_PRNG"), "hypothesis has renamed it"
+    vars(core).update(deterministic_PRNG=nullcontext)
 
 
 _draw_alike_everywhere()
+_leave_global_generators_alone()

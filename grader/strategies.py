@@ -76,6 +76,7 @@ def model_cases(
     rows: tuple[int, int] = (1, 3),
     spare: int = 2,
     distinct: bool = False,
+    narrow: bool = False,
 ) -> ModelCase:
     """Cases whose sizes are pairwise different where it matters (B and T, V and C).
 
@@ -83,13 +84,14 @@ def model_cases(
         lengths: smallest and largest T.
         spare: how much block_size may exceed T.
         distinct: all tokens of a row are different.
+        narrow: the vocabulary is smaller than the model is wide.
     """
     length = draw(st.integers(*lengths))
     batch = draw(_batches(rows, length))
-    vocabulary = draw(_vocabularies(length if distinct else 0))
+    vocabulary = draw(_vocabularies(length if distinct else 0, max(WIDTHS) if narrow else max(VOCABULARIES) + 1))
     row = _rows(length, vocabulary, distinct)
     return ModelCase(
-        d_model=draw(st.sampled_from(WIDTHS)),
+        d_model=draw(_widths(vocabulary if narrow else 0)),
         vocab_size=vocabulary,
         n_layer=draw(st.sampled_from(layers)),
         block_size=length + draw(st.integers(0, spare)),
@@ -108,8 +110,13 @@ def _batches(rows: tuple[int, int], length: int) -> SearchStrategy[int]:
 
 
 @cache
-def _vocabularies(least: int) -> SearchStrategy[int]:
-    return st.sampled_from([v for v in VOCABULARIES if v >= least])
+def _vocabularies(least: int, below: int) -> SearchStrategy[int]:
+    return st.sampled_from([v for v in VOCABULARIES if least <= v < below])
+
+
+@cache
+def _widths(above: int) -> SearchStrategy[int]:
+    return st.sampled_from([width for width in WIDTHS if width > above])
 
 
 @cache
@@ -117,7 +124,8 @@ def _rows(length: int, vocabulary: int, distinct: bool) -> SearchStrategy[tuple[
     """One row of T tokens."""
     if distinct:
         return st.permutations(range(vocabulary)).map(lambda p: tuple(p[:length]))
-    return st.tuples(*[st.integers(0, vocabulary - 1)] * length)
+    # One draw a row, where a draw for each token would cost as much as asking about it.
+    return st.binary(min_size=length, max_size=length).map(lambda row: tuple(byte % vocabulary for byte in row))
 
 
 @st.composite

@@ -31,5 +31,5 @@ class ClassCase(ModelCase, frozen=True, kw_only=True):
 @st.composite
 def class_cases(draw: DrawFn, *, lengths: tuple[int, int] = (2, 5), distinct: bool = False) -> ClassCase:
     """Models with 2 or 3 classes; V < C."""
-    case = draw(model_cases(lengths=lengths, rows=(1, 2), distinct=distinct).filter(lambda c: c.vocab_size < c.d_model))
+    case = draw(model_cases(lengths=lengths, rows=(1, 2), distinct=distinct, narrow=True))
     return extended(case, ClassCase, n_classes=draw(st.sampled_from((2, 3))), data=draw(st.integers(0, 999)))
