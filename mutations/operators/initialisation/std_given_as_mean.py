@@ -20,29 +20,38 @@ that knows nothing should be surprised by a token no more than by a fair die wit
 from collections.abc import Iterator
 
 import libcst as cst
+from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.initialisation import draws, is_function, spread
+from mutations.roles.initialisation import draws, initialisers, is_function, spread
 from mutations.source import Source
+
+BY_NAME = m.If(test=m.Call(func=m.Attribute(attr=m.Name("endswith"))))
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """Draws whose standard deviation is given by its keyword, with a mean of zero by its own or not at all."""
-    for draw in draws(source):
-        std = spread(source, draw)
-        tensor = draw.args[:1] if is_function(source, draw) else ()
-        others = [arg for arg in draw.args if arg is not std and arg not in tensor]
-        if std is None or std.keyword is None or not all(_is_zero_mean(arg) for arg in others):
-            continue
-        arguments = ", ".join([*map(source.code, tensor), source.code(std.value)])
-        yield source.replace(draw, f"{source.code(draw.func)}({arguments})")
+    """Draws of most of a model, whose spread is given by its keyword, with a mean of zero by its own or not at all."""
+    for function in initialisers(source):
+        by_name = [source.span(cst.ensure_type(node, cst.If).body) for node in source.find(BY_NAME, within=function)]
+        for draw in draws(source, within=function):
+            start, end = source.span(draw)
+            std = spread(source, draw)
+            tensor = draw.args[:1] if is_function(source, draw) else ()
+            others = [arg for arg in draw.args if arg is not std and arg not in tensor]
+            is_of_a_few = any(first <= start and end <= last for first, last in by_name)
+            if std is None or std.keyword is None or is_of_a_few or not all(map(_is_zero_mean, others)):
+                continue
+            arguments = ", ".join([*map(source.code, tensor), source.code(std.value)])
+            yield source.replace(draw, f"{source.code(draw.func)}({arguments})")
 
 
 def _is_zero_mean(arg: cst.Arg) -> bool:
     is_zero = isinstance(arg.value, cst.Float | cst.Integer) and float(arg.value.value) == 0
     return is_zero and (arg.keyword is None or arg.keyword.value == "mean")
 
+
+LOOP = "def init(self):\n    for name, p in self.named_parameters():\n"
 
 OPERATOR = Operator(
     id="std-given-as-mean",
@@ -58,17 +67,29 @@ OPERATOR = Operator(
         mechanism="Look up in which order a function takes what it is given, and what it takes when given nothing.",
     ),
     examples=(
-        Example("nn.init.normal_(parameter, std=scale)\n", "nn.init.normal_(parameter, scale)\n"),
         Example(
-            "torch.nn.init.normal_(module.weight, mean=0.0, std=0.02)  # small\n",
-            "torch.nn.init.normal_(module.weight, 0.02)  # small\n",
+            LOOP + "        if p.dim() >= 2:\n            nn.init.normal_(p, std=scale)\n",
+            LOOP + "        if p.dim() >= 2:\n            nn.init.normal_(p, scale)\n",
         ),
-        Example("layer.weight.data.normal_(mean=0.0, std=0.02)\n", "layer.weight.data.normal_(0.02)\n"),
+        Example(
+            LOOP + '        if name.endswith("proj.weight"):\n            nn.init.normal_(p, std=small)\n'
+            "        elif p.dim() > 1:\n            torch.nn.init.normal_(p, mean=0.0, std=0.02)  # small\n",
+            LOOP + '        if name.endswith("proj.weight"):\n            nn.init.normal_(p, std=small)\n'
+            "        elif p.dim() > 1:\n            torch.nn.init.normal_(p, 0.02)  # small\n",
+        ),
+        Example(
+            "class GPT(nn.Module):\n    def __init__(self):\n        self.apply(self._init)\n\n"
+            "    def _init(self, layer):\n        if isinstance(layer, nn.Linear):\n"
+            "            layer.weight.data.normal_(mean=0.0, std=0.02)\n",
+            "class GPT(nn.Module):\n    def __init__(self):\n        self.apply(self._init)\n\n"
+            "    def _init(self, layer):\n        if isinstance(layer, nn.Linear):\n"
+            "            layer.weight.data.normal_(0.02)\n",
+        ),
     ),
     look_alikes=(
-        "nn.init.normal_(parameter, 0.0, 0.02)\n",
-        "nn.init.normal_(parameter, mean=1.0, std=0.02)\n",
-        "nn.init.normal_(parameter)\n",
+        LOOP + "        nn.init.normal_(p, 0.0, 0.02)\n",
+        LOOP + "        nn.init.normal_(p, mean=1.0, std=0.02)\n",
+        "def build_head(self):\n    nn.init.normal_(self.head.weight, std=0.02)\n",
     ),
     edits=edits,
 )

@@ -1,4 +1,4 @@
-"""A norm adds a hundred times too much to the variance before it divides.
+"""A norm adds far too much to the variance before it takes the root and divides.
 
 ## What it does
 Gives one norm an epsilon of a thousandth, which is what another library takes when nothing is said.
