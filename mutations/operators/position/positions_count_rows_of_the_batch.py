@@ -1,0 +1,97 @@
+"""Positions are counted along the batch: all tokens of a row share one, and each row has another.
+
+## What it does
+Counts the wrong axis of the tokens, and turns the result so that the shapes fit.
+
+## Why it is wrong
+The first axis is the batch. Which row a sequence happens to stand in says nothing about it, and where its tokens
+stand within the sequence is what attention has no other way to know.
+
+## Symptom
+It trains, only worse, since the order of tokens is lost. The same sequence gets different logits in different rows of
+a batch, and a batch larger than the position table raises an error.
+
+## How to find it
+Put the same sequence into a batch twice: both rows must have the same logits.
+"""
+
+from collections.abc import Iterator
+
+from libcst import matchers as m
+
+from mutations.edit import Edit
+from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
+from mutations.roles.positions import counts
+from mutations.roles.reads import leaves_nothing_unread
+from mutations.roles.sizes import resolve
+from mutations.source import Source
+
+TIME = m.Integer(value="1")
+METHOD = m.Call(func=m.Attribute(attr=m.Name("size")), args=[m.Arg(TIME)])
+SHAPE = m.Subscript(value=m.Attribute(attr=m.Name("shape")), slice=[m.SubscriptElement(m.Index(TIME))])
+
+
+def edits(source: Source) -> Iterator[Edit]:
+    """Positions counted from zero to the length of the tokens: to the number of rows, as a column."""
+    for count in counts(source):
+        length = resolve(source, count.stop)
+        if count.is_shaped or not count.from_zero or not m.matches(length, METHOD | SHAPE):
+            continue
+        if leaves_nothing_unread(source, count.stop, kept=[length]):
+            axis = source.find(TIME, within=length)[-1]
+            rows = source.replace_within(length, axis, "0").after
+            column = source.replace_within(count.call, count.stop, rows).after + ".unsqueeze(1)"
+            yield source.replace(count.call, column)
+
+
+INIT = """\
+class GPT(nn.Module):
+    def __init__(self, config):
+        self.tok = nn.Embedding(config.vocab_size, config.width)
+        self.pos = nn.Embedding(config.n_positions, config.width)
+
+    def forward(self, tokens):
+"""
+
+OPERATOR = Operator(
+    id="positions-count-rows-of-the-batch",
+    category=Category.POSITION,
+    file="model.py",
+    origin="https://github.com/cmu-l3/anlp-fall2025-code/issues/1",
+    story=__doc__,
+    visibility=Visibility.SILENT,
+    distance=Distance.LINE,
+    hints=Hints(
+        symptom="The same sequence is read differently depending on its neighbours in the batch.",
+        area="Look at the shape of the positions before they are looked up.",
+        mechanism="Write down the two axes of the tokens, and which of them the positions follow.",
+    ),
+    examples=(
+        Example(
+            INIT + "        T = tokens.size(1)\n        check(T)\n"
+            "        return self.tok(tokens) + self.pos(torch.arange(T, device=tokens.device))  # (B, T, C)\n",
+            INIT + "        T = tokens.size(1)\n        check(T)\n"
+            "        return self.tok(tokens) + self.pos(torch.arange(tokens.size(0), device=tokens.device)"
+            ".unsqueeze(1))  # (B, T, C)\n",
+        ),
+        Example(
+            INIT + "        p = torch.arange(tokens.shape[1])\n        return self.tok(tokens) + self.pos(p)\n",
+            INIT
+            + "        p = torch.arange(tokens.shape[0]).unsqueeze(1)\n        return self.tok(tokens) + self.pos(p)\n",
+        ),
+        Example(
+            INIT + "        p = torch.arange(0, tokens.size(1), dtype=torch.long)\n        return self.pos(p)\n",
+            INIT
+            + "        p = torch.arange(0, tokens.size(0), dtype=torch.long).unsqueeze(1)\n"
+            + "        return self.pos(p)\n",
+        ),
+    ),
+    look_alikes=(
+        INIT + "        return self.tok(torch.arange(tokens.size(1)))\n",
+        INIT + "        return self.pos(torch.arange(self.length))\n",
+        INIT + "        T = tokens.size(1)\n        return self.pos(torch.arange(T))\n",
+        INIT + "        return self.pos(torch.arange(tokens.size(1)).unsqueeze(0))\n",
+        INIT + "        p = torch.arange(tokens.size(1))\n        return self.pos(p.unsqueeze(0))\n",
+    ),
+    edits=edits,
+)
