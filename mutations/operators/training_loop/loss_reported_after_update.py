@@ -8,8 +8,8 @@ The record should hold what the update started from. A model that has just been 
 batch, so that the curve flatters; and every update costs a second forward pass.
 
 ## Symptom
-All parameters are right, to the last bit. The first value of the curve is already below that of a model that guesses,
-and with a larger learning rate the gap widens.
+Without dropout all parameters are right, to the last bit. The first value of the curve is already below that of a model
+that guesses, and with a larger learning rate the gap widens.
 
 ## How to find it
 Compare the first loss that is reported with the loss of the untrained model on the first batch.
