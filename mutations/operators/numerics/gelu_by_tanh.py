@@ -26,13 +26,15 @@ from mutations.operator import Category, Distance, Example, Hints, Operator, Vis
 from mutations.roles.layers import function_name
 from mutations.source import Source
 
+GELU = m.Call(func=m.Attribute(value=~m.Name("self"), attr=m.Name("gelu") | m.Name("GELU")))
+
 
 def edits(source: Source) -> Iterator[Edit]:
     """Calls of torch's function with nothing but a tensor, and modules made without an argument."""
-    strings = source.find(m.SimpleString())
-    single = sum(source.code(string).startswith("'") for string in strings)
-    quote = "'" if 2 * single > len(strings) else '"'
-    for node in source.find(m.Call(func=m.Attribute(attr=m.Name("gelu") | m.Name("GELU")))):
+    texts = [source.code(string) for string in source.find(m.SimpleString())]
+    quotes = [text[0] for text in texts if text[0] in "'\"" and not text.startswith(text[0] * 3)]
+    quote = "'" if quotes.count("'") > quotes.count('"') else '"'
+    for node in source.find(GELU):
         call = cst.ensure_type(node, cst.Call)
         if len(call.args) == (function_name(call) == "gelu"):
             arguments = [*map(source.code, call.args), f"approximate={quote}tanh{quote}"]
@@ -67,7 +69,7 @@ OPERATOR = Operator(
     look_alikes=(
         'x = F.gelu(x, approximate="tanh")\n',
         'self.act = nn.GELU("none")\n',
-        "self.act = NewGELU()\n",
+        "x = self.gelu(self.up(x))\n",
     ),
     edits=edits,
 )

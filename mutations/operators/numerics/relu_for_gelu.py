@@ -24,12 +24,13 @@ from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.source import Source
 
+GELU = m.Call(func=m.Attribute(value=~m.Name("self"), attr=m.Name("gelu") | m.Name("GELU")))
 RELU = {"gelu": "relu", "GELU": "ReLU"}
 
 
 def edits(source: Source) -> Iterator[Edit]:
     """Calls of torch's GELU that are not kept under its name: with one they would tell on themselves."""
-    for node in source.find(m.Call(func=m.Attribute(attr=m.Name("gelu") | m.Name("GELU")))):
+    for node in source.find(GELU):
         call = cst.ensure_type(node, cst.Call)
         function = cst.ensure_type(call.func, cst.Attribute)
         line: cst.CSTNode = call
@@ -64,7 +65,7 @@ OPERATOR = Operator(
     ),
     look_alikes=(
         "self.gelu = nn.GELU()\n",
-        "x = self.down(gelu(self.up(x)))\n",
+        "x = self.down(self.gelu(self.up(x)))\n",
         "x = F.silu(self.up(x))\n",
     ),
     edits=edits,
