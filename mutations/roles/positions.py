@@ -88,7 +88,7 @@ def with_options(source: Source, count: Count, *numbers: str) -> str:
 
 
 def _origins(source: Source, expression: cst.BaseExpression) -> Iterator[tuple[cst.BaseExpression, bool]]:
-    """Where a value comes from, here, in its assignment or in calls of its function, and whether it was shaped since."""
+    """Where a value comes from, its assignment or the callers of its function, and whether it was shaped since."""
     plain, is_shaped = _unshaped(expression)
     value = resolve(source, plain)
     function = source.scope(expression)

@@ -24,6 +24,7 @@ from libcst import matchers as m
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Part, Visibility
 from mutations.roles.attention import triangles
+from mutations.roles.comments import replace_uncommented
 from mutations.roles.reads import leaves_nothing_unread
 from mutations.roles.sizes import resolve
 from mutations.source import Source
@@ -40,18 +41,8 @@ def edits(source: Source) -> Iterator[Edit]:
         mask = resolve(source, rows.value)
         is_mask = mask in made or (isinstance(mask, cst.Call) and _function(mask) in makers)
         if is_mask and leaves_nothing_unread(source, rows.slice[0]):
-            yield _last_row(source, rows)
-
-
-def _last_row(source: Source, rows: cst.Subscript) -> Edit:
-    """The slice of the last row alone; a comment on the line would speak of more rows than there are, and goes."""
-    (start, end), (left, right) = source.span(rows), source.span(rows.slice[0])
-    after = source.code_between(start, left) + "-1:" + source.code_between(right, end)
-    rest = source.code_between(end, source.line_end(end)).rstrip("\n")
-    if "#" not in rest:
-        return source.replace(rows, after)
-    code = rest[: rest.index("#")].rstrip()
-    return source.replace_span(start, end + len(rest.encode()), after + code)
+            # A comment on the line would speak of more rows than there are.
+            yield replace_uncommented(source, rows, source.replace_within(rows, rows.slice[0], "-1:").after)
 
 
 def _function(call: cst.Call) -> str:

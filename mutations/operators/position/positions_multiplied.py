@@ -8,7 +8,7 @@ Added, token and position each keep a direction of their own that later layers c
 small numbers, neither is there by itself, and a token whose embedding is near zero has no position at all.
 
 ## Symptom
-It trains. What enters the first block is hundreds of times smaller than it should be; the layer norms hide that.
+It trains, and learns late. What enters the first block is far smaller than it should be; the layer norms hide that.
 
 ## How to find it
 Set the position table to zero: the model must still tell tokens apart. Or compare the input of the first block with
