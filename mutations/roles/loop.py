@@ -87,13 +87,26 @@ def uses(source: Source, expression: cst.BaseExpression, within: cst.CSTNode) ->
     return count
 
 
+def to_eval(source: Source) -> Sequence[cst.CSTNode]:
+    """Lines that put a module into evaluation mode."""
+    return source.find(statement(m.Call(func=m.Attribute(attr=m.Name("eval")), args=[])))
+
+
+def to_train(source: Source) -> Sequence[cst.CSTNode]:
+    """Lines that put a module into training mode, and do not ask what it was in before."""
+    into_training = m.Call(func=m.Attribute(attr=m.Name("train")))
+    always = m.Call(args=[]) | m.Call(args=[m.Arg(value=m.Name("True"))])
+    return [line for line in source.find(statement(into_training)) if m.matches(only_call(line), always)]
+
+
 def move_up(source: Source, line: cst.CSTNode, above: cst.CSTNode) -> Edit:
     """Put a statement, with the comments that belong to it, above one that comes earlier in its block."""
     top, _ = _lines(source, above)
     start, end = _lines(source, line)
-    return source.replace_span(
-        top, end, source.code_between(start, end) + _without_blank_end(source.code_between(top, start))
-    )
+    moved, rest = source.code_between(start, end), _without_blank_end(source.code_between(top, start))
+    if not moved.endswith("\n"):  # the file ends here
+        moved, rest = f"{moved}\n", rest.removesuffix("\n")
+    return source.replace_span(top, end, moved + rest)
 
 
 def move_down(source: Source, line: cst.CSTNode, above: cst.CSTNode) -> Edit:
@@ -125,15 +138,3 @@ def _without_blank_end(text: str) -> str:
     while lines and not lines[-1].strip():
         lines.pop()
     return "".join(lines)
-
-
-def to_eval(source: Source) -> Sequence[cst.CSTNode]:
-    """Lines that put a module into evaluation mode."""
-    return source.find(statement(m.Call(func=m.Attribute(attr=m.Name("eval")), args=[])))
-
-
-def to_train(source: Source) -> Sequence[cst.CSTNode]:
-    """Lines that put a module into training mode, and do not ask what it was in before."""
-    into_training = m.Call(func=m.Attribute(attr=m.Name("train")))
-    always = m.Call(args=[]) | m.Call(args=[m.Arg(value=m.Name("True"))])
-    return [line for line in source.find(statement(into_training)) if m.matches(only_call(line), always)]

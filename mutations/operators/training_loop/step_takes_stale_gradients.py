@@ -86,6 +86,10 @@ OPERATOR = Operator(
             "    loss(x).backward()\n"
             "    schedule.step()\n",
         ),
+        Example(
+            "for x in data:\n    opt.zero_grad()\n    loss(x).backward()\n    opt.step()",
+            "for x in data:\n    opt.step()\n    opt.zero_grad()\n    loss(x).backward()",
+        ),
     ),
     look_alikes=(
         "for x in data:\n    loss(x).backward()\n    opt.step()\n    opt.zero_grad()\n",
