@@ -174,18 +174,9 @@ def softmax_input(softmax: Softmax) -> cst.BaseExpression | None:
     return softmax.call.args[0].value if softmax.call.args else None
 
 
-def inputs(source: Source) -> Iterator[Inputs]:
+def inputs(source: Source) -> list[Inputs]:
     """Where queries, keys and values meet: calls of a function that attends, of torch's own, or the products inline."""
-    for function, places in _attention_functions(source):
-        for node in source.find(m.Call(func=m.Name(function) | m.Attribute(attr=m.Name(function)))):
-            yield from _of_call(cst.ensure_type(node, cst.Call), places)
-    for node in source.find(FUSED):
-        yield from _of_call(cst.ensure_type(node, cst.Call), ((0, "query"), (1, "key"), (2, "value")))
-    for product in score_products(source):
-        query, key = operands(product)
-        mixing = _mixing(source, product)
-        if mixing is not None and not _is_parameter(source, query):
-            yield Inputs(product, mixing, query, transposed(key), operands(mixing)[1])
+    return sorted(_inputs(source), key=lambda found: source.span(found.node))
 
 
 def linear_calls(source: Source, expression: cst.BaseExpression) -> list[cst.Call]:
@@ -198,15 +189,17 @@ def linear_calls(source: Source, expression: cst.BaseExpression) -> list[cst.Cal
     return [cst.ensure_type(node, cst.Call) for node in found]
 
 
-def output_projections(source: Source) -> Iterator[cst.Call]:
-    """Linear layers that keep the width, called on what attention returned."""
+def output_projections(source: Source) -> list[cst.Call]:
+    """Linear layers that keep the width, called on what attention returned, in the order of the text."""
+    projections: list[cst.Call] = []
     for found in inputs(source):
         scope = source.scope(found.node)
         made = _made_of(source, found.output, scope)
         for node in source.find(m.Call(func=m.Attribute(value=m.Name("self")), args=[m.Arg()]), within=scope):
             call = cst.ensure_type(node, cst.Call)
             if _reads_any(source, call.args[0].value, found.output, made) and _keeps_width(source, call):
-                yield call
+                projections += [] if call in projections else [call]  # two ways to attend may share one
+    return sorted(projections, key=source.span)
 
 
 def grows(source: Source, expression: cst.BaseExpression) -> bool:
@@ -218,6 +211,19 @@ def grows(source: Source, expression: cst.BaseExpression) -> bool:
         value=m.Call(func=m.Attribute(attr=m.Name("cat") | m.Name("concat"))),
     )
     return bool(source.find(joined, within=source.scope(expression)))
+
+
+def _inputs(source: Source) -> Iterator[Inputs]:
+    for function, places in _attention_functions(source):
+        for node in source.find(m.Call(func=m.Name(function) | m.Attribute(attr=m.Name(function)))):
+            yield from _of_call(cst.ensure_type(node, cst.Call), places)
+    for node in source.find(FUSED):
+        yield from _of_call(cst.ensure_type(node, cst.Call), ((0, "query"), (1, "key"), (2, "value")))
+    for product in score_products(source):
+        query, key = operands(product)
+        mixing = _mixing(source, product)
+        if mixing is not None and not _is_parameter(source, query):
+            yield Inputs(product, mixing, query, transposed(key), operands(mixing)[1])
 
 
 def _attention_functions(source: Source) -> Iterator[tuple[str, tuple[tuple[int, str], ...]]]:

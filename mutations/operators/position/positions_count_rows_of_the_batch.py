@@ -17,10 +17,12 @@ Put the same sequence into a batch twice: both rows must have the same logits.
 
 from collections.abc import Iterator
 
+import libcst as cst
 from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
+from mutations.roles.comments import replace_uncommented
 from mutations.roles.positions import counts
 from mutations.roles.reads import leaves_nothing_unread
 from mutations.roles.sizes import resolve
@@ -30,18 +32,33 @@ TIME = m.Integer(value="1")
 METHOD = m.Call(func=m.Attribute(attr=m.Name("size")), args=[m.Arg(TIME)])
 SHAPE = m.Subscript(value=m.Attribute(attr=m.Name("shape")), slice=[m.SubscriptElement(m.Index(TIME))])
 
+SIZES = m.Call(func=m.Attribute(attr=m.Name("size")), args=[]) | m.Attribute(attr=m.Name("shape"))
+
 
 def edits(source: Source) -> Iterator[Edit]:
     """Positions counted from zero to the length of the tokens: to the number of rows, as a column."""
     for count in counts(source):
-        length = resolve(source, count.stop)
-        if count.is_shaped or not count.from_zero or not m.matches(length, METHOD | SHAPE):
-            continue
-        if leaves_nothing_unread(source, count.stop, kept=[length]):
-            axis = source.find(TIME, within=length)[-1]
-            rows = source.replace_within(length, axis, "0").after
+        rows = _rows(source, count.stop)
+        if rows is not None and count.from_zero and not count.is_shaped and leaves_nothing_unread(source, count.stop):
             column = source.replace_within(count.call, count.stop, rows).after + ".unsqueeze(1)"
-            yield source.replace(count.call, column)
+            if isinstance(source.parent(count.call), cst.Assign):  # a comment would give the shape they had
+                yield replace_uncommented(source, count.call, column)
+            else:
+                yield source.replace(count.call, column)
+
+
+def _rows(source: Source, length: cst.BaseExpression) -> str | None:
+    """The number of rows of the tensor that a length was read from."""
+    size = resolve(source, length)
+    if m.matches(size, METHOD | SHAPE):
+        return source.replace_within(size, source.find(TIME, within=size)[-1], "0").after
+    if not isinstance(length, cst.Name):
+        return None
+    for node in source.find(m.Assign(value=SIZES), within=source.scope(length)):
+        target = cst.ensure_type(node, cst.Assign).targets[0].target
+        if isinstance(target, cst.Tuple) and len(target.elements) > 1 and target.elements[1].value.deep_equals(length):
+            return source.code(target.elements[0].value)
+    return None
 
 
 INIT = """\
@@ -75,7 +92,7 @@ OPERATOR = Operator(
             ".unsqueeze(1))  # (B, T, C)\n",
         ),
         Example(
-            INIT + "        p = torch.arange(tokens.shape[1])\n        return self.tok(tokens) + self.pos(p)\n",
+            INIT + "        p = torch.arange(tokens.shape[1])  # (T,)\n        return self.tok(tokens) + self.pos(p)\n",
             INIT
             + "        p = torch.arange(tokens.shape[0]).unsqueeze(1)\n        return self.tok(tokens) + self.pos(p)\n",
         ),
@@ -84,6 +101,12 @@ OPERATOR = Operator(
             INIT
             + "        p = torch.arange(0, tokens.size(0), dtype=torch.long).unsqueeze(1)\n"
             + "        return self.pos(p)\n",
+        ),
+        Example(
+            INIT + "        B, T = tokens.size()\n        check(B, T)\n        return self.pos(torch.arange(T))\n",
+            INIT
+            + "        B, T = tokens.size()\n        check(B, T)\n"
+            + "        return self.pos(torch.arange(B).unsqueeze(1))\n",
         ),
     ),
     look_alikes=(
