@@ -61,12 +61,10 @@ def owner(line: cst.CSTNode) -> cst.BaseExpression:
 
 
 def trains(source: Source, node: cst.CSTNode) -> bool:
-    """Whether a piece of code makes updates: itself, or by a function of this file that does."""
-    if source.find(BACKWARD, within=node):
+    """Whether a piece of code makes whole updates: itself, or by a function of this file that does."""
+    if _updates(source, node):
         return True
-    updating = [
-        m.Name(function.name.value) for function in _functions(source) if source.find(BACKWARD, within=function)
-    ]
+    updating = [m.Name(function.name.value) for function in _functions(source) if _updates(source, function)]
     return bool(updating and source.find(m.Call(func=m.OneOf(*updating)), within=node))
 
 
@@ -117,6 +115,12 @@ def move_down(source: Source, line: cst.CSTNode, above: cst.CSTNode) -> Edit:
     while middle.partition("\n")[0].strip() == "" and middle:
         middle = middle.partition("\n")[2]
     return source.replace_span(start, bottom, middle + source.code_between(start, end))
+
+
+def _updates(source: Source, node: cst.CSTNode) -> bool:
+    """Whether there are a backward pass and a step, or a call that may lead to one: `scaler.step(optimizer)`."""
+    step = m.Call(func=m.Attribute(attr=m.Name("step")))
+    return bool(source.find(BACKWARD, within=node) and source.find(step, within=node))
 
 
 def _functions(source: Source) -> Iterator[cst.FunctionDef]:
