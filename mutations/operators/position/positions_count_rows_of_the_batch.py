@@ -39,7 +39,9 @@ def edits(source: Source) -> Iterator[Edit]:
     """Positions counted from zero to the length of the tokens: to the number of rows, as a column."""
     for count in counts(source):
         rows = _rows(source, count.stop)
-        if rows is not None and count.from_zero and not count.is_shaped and leaves_nothing_unread(source, count.stop):
+        if rows is None or not count.from_zero or count.is_shaped:
+            continue
+        if leaves_nothing_unread(source, count.stop, kept=[resolve(source, count.stop)]):
             column = source.replace_within(count.call, count.stop, rows).after + ".unsqueeze(1)"
             if isinstance(source.parent(count.call), cst.Assign):  # a comment would give the shape they had
                 yield replace_uncommented(source, count.call, column)
