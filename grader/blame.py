@@ -5,7 +5,7 @@ mask that is wrong in a way nobody planted has nothing to agree with. A failure 
 that owns what is needed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from grader import rubric
@@ -15,37 +15,52 @@ from grader.exercise import Item
 from grader.record import Outcome
 from grader.rubric import Verdict
 
+Verdicts = dict[str, dict[str, Verdict]]
+"""By item, then by check."""
 
-def blame(items: Iterable[Item], verdicts: dict[str, Verdict], comparison: Comparison) -> dict[str, Verdict]:
+
+def blame(items: Iterable[Item], verdicts: Mapping[str, Mapping[str, Verdict]], comparison: Comparison) -> Verdicts:
     """The verdicts, with those blocked whose failure is another item's."""
     items = list(items)
-    owner = {check: item.id for item in items for check in (*item.earns, *item.takes)}
-    failed = {check for check in owner if check in verdicts and verdicts[check].outcome in rubric.FAILURES}
-    judged = dict(verdicts)
-    for check in failed:
-        if verdicts[check].unbuilt:
-            continue
-        # A need whose item has an exact answer was told apart by the variants already.
-        needed = [
-            need
-            for need in BY_ID[check].needs
-            if need in failed and owner[need] != owner[check] and not comparison.is_exact(owner[need])
-        ]
-        if needed:
-            reason = f"cannot be told before this holds: {BY_ID[needed[0]].title}"
-            judged[check] = blocked(verdicts[check], {owner[need] for need in needed}, reason)
-    failed = {check for check in failed if judged[check].outcome in rubric.FAILURES}
+    judged = {item: dict(of_item) for item, of_item in verdicts.items()}
+    failing = _failing(items, judged)
     for item in items:
-        exact = verdicts.get(rubric.exact_id(item))
+        for check in failing[item.id]:
+            if verdicts[item.id][check].unbuilt:
+                continue
+            # A need whose item has an exact answer was told apart by the variants already.
+            needed = {
+                need: {other for other, failed in failing.items() if need in failed and not comparison.is_exact(other)}
+                for need in BY_ID[check].needs
+            }
+            owners = {need: others for need, others in needed.items() if others and item.id not in others}
+            if owners:
+                reason = f"cannot be told before this holds: {BY_ID[next(iter(owners))].title}"
+                judged[item.id][check] = blocked(verdicts[item.id][check], set().union(*owners.values()), reason)
+    failing = _failing(items, judged)
+    for item in items:
+        exact = verdicts[item.id].get(rubric.exact_id(item))
         if exact is None or exact.outcome not in rubric.FAILURES or comparison.is_exact(item.id):
             continue
-        at_fault = {owner[check] for check in failed} & comparison.sharing(item.id)
+        at_fault = {other for other, failed in failing.items() if failed} & comparison.sharing(item.id)
         if at_fault and item.id not in at_fault:
             titles = " and ".join(other.title for other in items if other.id in at_fault)
-            judged[rubric.exact_id(item)] = blocked(
+            judged[item.id][rubric.exact_id(item)] = blocked(
                 exact, at_fault, f"cannot be told while this is not right: {titles}"
             )
     return judged
+
+
+def _failing(items: Iterable[Item], verdicts: Verdicts) -> dict[str, list[str]]:
+    """By item, its checks that failed; whether it is exact is no check."""
+    return {
+        item.id: [
+            check
+            for check in (*item.earns, *item.takes)
+            if check in verdicts[item.id] and verdicts[item.id][check].outcome in rubric.FAILURES
+        ]
+        for item in items
+    }
 
 
 def blocked(verdict: Verdict, blockers: Iterable[str], message: str) -> Verdict:

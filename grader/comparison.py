@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from grader.exercise import Exercise
+from grader.exercise import FORWARD, Exercise
 from grader.lattice import Bugs, Match
 from grader.oracle import PackageHung
 from grader.printable import printable
@@ -26,22 +26,22 @@ class Comparison:
     @property
     def model_bugs(self) -> Bugs | None:
         """The bugs left in the model; None when no variant agrees with it."""
-        match = self.matches.get("forward")
+        if FORWARD not in self.exercise.rubric.facets:
+            return frozenset()  # none that shows in what the model computes
+        match = self.matches.get(FORWARD)
         return match.bugs if match is not None else None
 
     def remaining(self) -> tuple[str, ...] | None:
         """The bugs that are left in; None unless every facet was asked and has an exact answer."""
         rubric = self.exercise.rubric
-        if not all(facet.id in self.matches and self.matches[facet.id].bugs is not None for facet in rubric.facet):
+        if not all(facet in self.matches and self.matches[facet].bugs is not None for facet in rubric.facets):
             return None
         return tuple(item.id for item in rubric.item if item.id in self.bugs)
 
     def match_of(self, item: str) -> Match | None:
-        """The match of the facet that an item's bug is told by; an extension stands on the model."""
-        for facet in self.exercise.rubric.facet:
-            if item in self.exercise.bugs_in(facet):
-                return self.matches.get(facet.id)
-        return self.matches.get("forward")
+        """The match of the facet that an item is told by; of several, the one that says most against it."""
+        matches = [self.matches[facet] for facet in self.exercise.facets_of(item) if facet in self.matches]
+        return max(matches, key=lambda match: _against(item, match), default=None)
 
     def is_exact(self, item: str) -> bool:
         """Whether some variant agrees on everything that this item depends on."""
@@ -54,9 +54,8 @@ class Comparison:
         return match is not None and match.bugs is not None and item in match.bugs
 
     def sharing(self, item: str) -> set[str]:
-        """The items whose bugs are told by the same facet as this one's."""
-        facets = (self.exercise.bugs_in(facet) for facet in self.exercise.rubric.facet)
-        return {other for bugs in facets if item in bugs for other in bugs}
+        """The items whose bugs are told by the same facets as this one's."""
+        return {other for facet in self.exercise.facets_of(item) for other in self.exercise.bugs_in(facet)}
 
     def exactness(self, item: str) -> Verdict:
         """The verdict on being identical bit for bit."""
@@ -73,6 +72,11 @@ class Comparison:
         if match.bugs is not None and match.lane is Lane.BITWISE:
             return Verdict(outcome=Outcome.PASSED)
         return _first_difference(match)
+
+
+def _against(item: str, match: Match) -> tuple[bool, bool, bool]:
+    """How much a match says against an item: its bug is in, nobody agrees, only roughly."""
+    return match.bugs is not None and item in match.bugs, match.bugs is None, match.lane is not Lane.BITWISE
 
 
 def _first_difference(match: Match) -> Verdict:

@@ -13,6 +13,7 @@ from grader.errors import UsageError
 from mutations.edit import Edit, splice
 
 Points = Annotated[float, Meta(ge=0)]
+FORWARD = "forward"  # the facet of what a model computes, which every extension builds on
 
 
 class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,20 +38,17 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     core: tuple[str, ...] = ()
 
 
-class Facet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Files whose behaviour is compared with the variants' as a whole."""
-
-    id: Literal["forward", "training"]
-    files: tuple[str, ...]
-
-
 class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """exercise.toml."""
+    """exercise.toml.
+
+    Attributes:
+        facets: what a candidate is compared with the variants by; which bugs show in each, key.json says.
+    """
 
     id: str
     title: str
+    facets: tuple[str, ...]
     item: tuple[Item, ...]
-    facet: tuple[Facet, ...] = ()
 
 
 class Planted(Struct, frozen=True, kw_only=True):
@@ -69,9 +67,14 @@ class Planted(Struct, frozen=True, kw_only=True):
 
 
 class PlantedBug(Planted, frozen=True, kw_only=True):
-    """A mutation."""
+    """A mutation.
+
+    Attributes:
+        shows_in: the facets in which the reference answers otherwise with this bug alone left in.
+    """
 
     operator: str
+    shows_in: tuple[str, ...]
 
 
 class Stub(Planted, frozen=True, kw_only=True):
@@ -107,10 +110,15 @@ class Exercise:
         """The rubric's items by id."""
         return {item.id: item for item in self.rubric.item}
 
-    def bugs_in(self, facet: Facet) -> tuple[str, ...]:
-        """The items whose bug sits in a facet's files, in the rubric's order."""
-        here = {bug.item for bug in self.key.bugs if bug.file in facet.files}
+    def bugs_in(self, facet: str) -> tuple[str, ...]:
+        """The items whose bug shows in a facet, in the rubric's order."""
+        here = {bug.item for bug in self.key.bugs if facet in bug.shows_in}
         return tuple(item.id for item in self.rubric.item if item.id in here)
+
+    def facets_of(self, item: str) -> tuple[str, ...]:
+        """The facets that an item is told by: those that its bug shows in, and for an extension the model's."""
+        shown = {facet for bug in self.key.bugs if bug.item == item for facet in bug.shows_in} or {FORWARD}
+        return tuple(facet for facet in self.rubric.facets if facet in shown)
 
 
 def builtin_reference() -> Path:
@@ -152,6 +160,7 @@ def _read(reference: Path, starter: Path) -> Exercise:
 
 def _validate(exercise: Exercise) -> None:
     from grader.checks.catalogue import BY_ID
+    from grader.facets.catalogue import BY_ID as FACETS
 
     def complain(what: str) -> None:
         raise UsageError(f"bad exercise {exercise.rubric.id!r}: {what}")
@@ -169,9 +178,14 @@ def _validate(exercise: Exercise) -> None:
         if sum(item.earns.values()) + item.exact != item.points:
             complain(f"the points of item {item.id!r} add up to {sum(item.earns.values()) + item.exact:g}, "
                      f"not to its {item.points:g}")  # fmt: skip
+    for facet in exercise.rubric.facets:
+        if facet not in FACETS:
+            complain(f"its facets name {facet!r}, which does not exist; expected some of {', '.join(FACETS)}")
     for bug in exercise.key.bugs:
         if bug.item not in exercise.items:
             complain(f"key.json has a bug for the item {bug.item!r}, which does not exist")
+        if not exercise.facets_of(bug.item):
+            complain(f"the bug of the item {bug.item!r} shows in none of the facets that are compared")
     try:
         exercise.variant(frozenset(bug.item for bug in exercise.key.bugs))
     except Exception as error:

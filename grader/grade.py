@@ -13,17 +13,19 @@ import msgspec
 
 from grader import __version__
 from grader.assemble import item_result
-from grader.blame import blame
+from grader.blame import Verdicts, blame
 from grader.checks.catalogue import CHECKS
 from grader.comparison import Comparison
 from grader.errors import CannotJudge, UsageError
-from grader.exercise import Exercise, Facet, Item
+from grader.exercise import Exercise, Item
 from grader.exhibits import collect
+from grader.facets.catalogue import BY_ID as FACETS
+from grader.facets.facet import Facet
 from grader.judge import Judge
 from grader.lattice import Lattice, Match
 from grader.oracle import Crew, Oracle, Stopped, Trouble
 from grader.record import CandidateInfo, Environment, ExerciseInfo, Exhibits, Isolation, Lane, Result
-from grader.rubric import Verdict, exact_id
+from grader.rubric import exact_id
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
 from grader.sandbox.errors import LauncherFailed
@@ -122,8 +124,8 @@ class _Grade:
         self._seeds = seeds
         # One for each thread; before that, each bears witness that the other's reference can be reproduced.
         self._teams = tuple(self._new_team() for _ in range(TEAMS))
-        self._verdicts: dict[str, Verdict] = {}
-        self._lanes: dict[str, set[Lane]] = {}
+        self._verdicts: Verdicts = {item.id: {} for item in items}
+        self._lanes: dict[str, set[Lane]] = {item.id: set() for item in items}
 
     def run(self) -> Result:
         self._progress("starting")
@@ -131,7 +133,7 @@ class _Grade:
         exhibits = self._ask_all()
         verdicts = blame(self._items, self._verdicts, self._comparison)
         results = tuple(
-            item_result(item, verdicts, self._comparison, self._lanes.get(item.id, set())) for item in self._items
+            item_result(item, verdicts[item.id], self._comparison, self._lanes[item.id]) for item in self._items
         )
         return Result(
             exercise=ExerciseInfo(id=self._exercise.rubric.id, title=self._exercise.rubric.title),
@@ -190,14 +192,9 @@ class _Grade:
                 raise
 
     def _facets(self) -> tuple[Facet, ...]:
-        """The facets that the items asked for depend on: extensions depend on what their model computes."""
-        wanted = {item.id for item in self._items}
-        extensions = any(item.kind == "extension" for item in self._items)
-        return tuple(
-            facet
-            for facet in self._exercise.rubric.facet
-            if wanted.intersection(self._exercise.bugs_in(facet)) or (extensions and facet.id == "forward")
-        )
+        """The facets that the items asked for are told by."""
+        wanted = {facet for item in self._items for facet in self._exercise.facets_of(item.id)}
+        return tuple(FACETS[facet] for facet in self._exercise.rubric.facets if facet in wanted)
 
     def _ask_all(self) -> Exhibits:
         """All items and the exhibits, in a thread for each team: a worker is busy while the grader thinks."""
@@ -244,10 +241,10 @@ class _Grade:
         for check in CHECKS:
             if check.id in item.earns or check.id in item.takes:
                 verdict, bench = judge.ask(check, candidate, item.id)
-                self._verdicts[check.id] = verdict
-                self._lanes.setdefault(item.id, set()).update(bench.lanes)
+                self._verdicts[item.id][check.id] = verdict
+                self._lanes[item.id] |= bench.lanes
         if item.exact:
-            self._verdicts[exact_id(item)] = self._comparison.exactness(item.id)
+            self._verdicts[item.id][exact_id(item)] = self._comparison.exactness(item.id)
 
     def _exhibits(self, team: "_Team") -> Exhibits:
         cache = any(item.id == "kv-cache" for item in self._items)

@@ -95,6 +95,7 @@ def _bug(item: str, operator_id: str, reference: Mapping[str, str]) -> dict[str,
         "operator": planted.id,
         "category": planted.category,
         "hints": planted.hints,
+        "shows_in": ["training" if planted.file == "train.py" else "forward"],
         **sites[0].to_dict(),
     }
 

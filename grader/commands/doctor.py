@@ -6,6 +6,7 @@ import sys
 from grader import __version__
 from grader.errors import CannotJudge
 from grader.exercise import builtin_exercise
+from grader.facets.catalogue import BY_ID
 from grader.lattice import Lattice
 from grader.oracle import Crew, Oracle, Trouble
 from grader.sandbox.client import Launcher
@@ -36,7 +37,7 @@ def run() -> int:
                 write(f"  no   {layer}\n")
             write("\nReproducibility\n")
             steady = True
-            for facet in exercise.rubric.facet:
+            for facet in (BY_ID[name] for name in exercise.rubric.facets):
                 same = lattice.agrees_with(other, facet)
                 steady = steady and same
                 write(f"  {'yes' if same else 'no '}  {facet.id}: the same bits in two processes\n")

@@ -51,7 +51,7 @@ def test_a_variant_differs_from_the_reference_by_its_bugs_alone(exercise: Exerci
 
 
 def test_each_bug_is_in_one_facet(exercise: Exercise) -> None:
-    found = [name for facet in exercise.rubric.facet for name in exercise.bugs_in(facet)]
+    found = [name for facet in exercise.rubric.facets for name in exercise.bugs_in(facet)]
 
     assert [item.id for item in exercise.rubric.item if item.kind == "bug"] == found
 

@@ -1,0 +1,36 @@
+"""What a facet is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from grader.record import Lane
+from grader.sandbox.questions import AnyQuestion, Precision
+from grader.sandbox.wire import Tensors
+from grader.seeds import Seeds
+
+Asked = tuple[AnyQuestion, Tensors]
+Agree = Callable[[Tensors, Tensors], bool]
+
+
+def everything(answer: Tensors) -> Tensors:
+    """All that was answered."""
+    return answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facet:
+    """One side of a package: the questions that two packages are compared by.
+
+    Attributes:
+        questions: what is asked, for the seeds of a grade, at a precision.
+        describe: a question in words, to follow "in".
+        lanes: how answers in float64 may agree that differ in float32, the closest first. None where a solution
+            has no choice.
+        steady: the part of an answer that a right package gives in every process alike.
+    """
+
+    id: str
+    questions: Callable[[Seeds, Precision], list[Asked]]
+    describe: Callable[[AnyQuestion], str]
+    lanes: tuple[tuple[Lane, Agree], ...] = ()
+    steady: Callable[[Tensors], Tensors] = everything

@@ -1,0 +1,67 @@
+"""The logits of a forward pass."""
+
+from collections.abc import Callable
+from typing import Final
+
+from grader.compare import close
+from grader.facets.facet import Asked, Facet
+from grader.record import Lane
+from grader.sandbox.questions import AnyQuestion, Forward, Precision
+from grader.sandbox.wire import Tensors
+from grader.seeds import Seeds
+from grader.strategies import ModelCase
+
+# Both V < C and V > C, B unlike T, one layer and several: sizes that keep apart what a bug mixes up. The last has
+# the default sizes and a full block, so that nothing is right for small models only.
+CASES: Final = (
+    ModelCase(d_model=8, vocab_size=5, n_layer=2, block_size=9, weights=1, tokens=((0, 1, 2, 3, 4, 0, 3),) * 2),
+    ModelCase(d_model=6, vocab_size=11, n_layer=1, block_size=6, weights=2, tokens=((1, 10, 4, 4, 7),) * 3),
+    ModelCase(d_model=12, vocab_size=17, n_layer=3, block_size=16, weights=3, tokens=((16, 2, 9, 11, 0, 5, 5, 13),)),
+    ModelCase(
+        d_model=32,
+        vocab_size=64,
+        n_layer=2,
+        block_size=32,
+        weights=4,
+        tokens=tuple(tuple((7 * t + 13 * row) % 64 for t in range(32)) for row in range(5)),
+    ),
+)
+
+
+def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
+    """One forward of each case."""
+    return [
+        (
+            Forward(config=case.config, weights=case.seeded(seeds), precision=precision),
+            {"tokens.0": case.token_array()},
+        )
+        for case in CASES
+    ]
+
+
+def describe(question: AnyQuestion) -> str:
+    """``one forward of vocab_size=5, ...``."""
+    assert isinstance(question, Forward)
+    return "one forward of " + ", ".join(f"{name}={value}" for name, value in question.config.items())
+
+
+def close_logits(tolerance: str) -> Callable[[Tensors, Tensors], bool]:
+    """Whether all tensors of two answers agree within a tolerance of the table."""
+
+    def agree(answer: Tensors, expected: Tensors) -> bool:
+        return answer.keys() == expected.keys() and all(
+            close(answer[name], expected[name], tolerance) for name in expected
+        )
+
+    return agree
+
+
+FACET: Final = Facet(
+    id="forward",
+    questions=questions,
+    describe=describe,
+    lanes=(
+        (Lane.FLOAT64, close_logits("logits, float64")),
+        (Lane.FLOAT32, close_logits("logits, softmax in float32")),
+    ),
+)

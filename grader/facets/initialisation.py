@@ -1,0 +1,29 @@
+"""The parameters that a model starts with, for a seed."""
+
+from typing import Final
+
+from grader.facets.facet import Asked, Facet
+from grader.sandbox.questions import AnyQuestion, Parameters, Precision, Settings
+from grader.seeds import Seeds
+
+CONFIGS: Final[tuple[Settings, ...]] = (
+    {"vocab_size": 11, "block_size": 7, "n_layer": 1, "d_model": 8},
+    {"vocab_size": 7, "block_size": 9, "n_layer": 3, "d_model": 12},
+)
+
+
+def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
+    """Each configuration, built right after seeding."""
+    return [
+        (Parameters(config=config, seed=seeds.derive("initialisation", i) % 2**31), {})
+        for i, config in enumerate(CONFIGS)
+    ]
+
+
+def describe(question: AnyQuestion) -> str:
+    """``the initial parameters of vocab_size=11, ...``."""
+    assert isinstance(question, Parameters)
+    return "the initial parameters of " + ", ".join(f"{name}={value}" for name, value in question.config.items())
+
+
+FACET: Final = Facet(id="initialisation", questions=questions, describe=describe)
