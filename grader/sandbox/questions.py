@@ -54,9 +54,12 @@ class Forward(ModelQuestion, frozen=True, kw_only=True, tag="forward"):
     """in: tokens.{i} (B, T). out: logits.{i} (B, T, V), with ``classify`` also class_logits.{i} (B, T, classes).
 
     ``position_rows`` replaces rows of the position table, one row an entry, for the forward of that index.
+    With a ``seed``, torch is seeded before each forward: what dropout draws can be repeated.
     """
 
     classify: bool = False
+    training: bool = False  # the mode the model is in
+    seed: int | None = None
     position_rows: tuple[int, ...] = ()  # empty, or one row for each tokens.{i}; -1 leaves the table alone
 
 
@@ -64,6 +67,14 @@ class Influence(ModelQuestion, frozen=True, kw_only=True, tag="influence"):
     """How the token at s moves the logits at t. in: tokens (1, T), all distinct.
 
     out: influence (T, T), ``[t, s]`` = max |d logits[t] / d embedding row of the token at s|.
+    """
+
+
+class Gradients(ModelQuestion, frozen=True, kw_only=True, tag="gradients"):
+    """How the logits move with each parameter. in: tokens (B, T).
+
+    out: grad.{name}, d (logits . probe) / d parameter for a probe (V,) drawn with the weights; absent where the
+    logits do not depend on the parameter.
     """
 
 
@@ -100,6 +111,7 @@ class Evaluate(ModelQuestion, frozen=True, kw_only=True, tag="evaluate"):
     (N, B, T, ...), and {before,after}.{mode,rng,param.*,grad.*}."""
 
     training: bool  # the mode the model is in when evaluate is called
+    seed: int | None = None  # torch is seeded right before
     classify: bool = True  # whether the model has a head; without one there are no class_logits
 
 
@@ -134,11 +146,14 @@ class TrainSteps(StandInQuestion, frozen=True, kw_only=True, tag="train-steps"):
     step i.
 
     ``whole`` calls ``train`` once instead of ``train_step`` N times; then only the last parameters come back.
-    ``own_batches`` leaves it to ``train`` to make them.
+    ``own_batches`` leaves it to ``train`` to make them. ``dropout`` gives the stand-in a dropout layer, and torch is
+    seeded first, so that what it draws can be repeated; ``in_eval`` hands the model over in eval mode.
     """
 
     whole: bool = False
     own_batches: bool = False
+    dropout: float = 0.0
+    in_eval: bool = False
 
 
 class RecordSteps(StandInQuestion, frozen=True, kw_only=True, tag="record-steps"):
@@ -155,9 +170,18 @@ class Rates(Question, frozen=True, kw_only=True, tag="rates"):
 
 
 class MakeBatch(Question, frozen=True, kw_only=True, tag="make-batch"):
-    """``make_batch`` twice from one generator seed, and once from the next. out: {tokens,targets,labels}.{i}."""
+    """``make_batch`` from two generators of one seed, from one of the next, and from the first once more.
+
+    out: {tokens,targets,labels}.{i}, i from 0 to 3.
+    """
 
     train: Settings
+    seed: int
+
+
+class SeededDraws(Question, frozen=True, kw_only=True, tag="seeded-draws"):
+    """What can be drawn after ``seed_everything(seed)``. out: torch, python (4,)."""
+
     seed: int
 
 
@@ -182,8 +206,8 @@ class Snippet(Question, frozen=True, kw_only=True, tag="snippet"):
 
 
 AnyQuestion = (
-    Parameters | Configs | Forward | Influence | Decode | Generate | Loss | Evaluate | Fit
-    | TrainSteps | RecordSteps | Rates | MakeBatch | OwnRun | Flops | Snippet
+    Parameters | Configs | Forward | Influence | Gradients | Decode | Generate | Loss | Evaluate | Fit
+    | TrainSteps | RecordSteps | Rates | MakeBatch | SeededDraws | OwnRun | Flops | Snippet
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from grader.sandbox.questions import (
     Flops,
     Forward,
     Generate,
+    Gradients,
     Influence,
     ModelQuestion,
     Parameters,
@@ -75,9 +76,11 @@ def configs(module: ModuleType, _: Configs, __: Tensors) -> dict[str, Array]:
 def forward(module: ModuleType, question: Forward, tensors: Tensors) -> dict[str, Array]:
     answer: dict[str, Array] = {}
     with precision(question.precision), torch.no_grad():
-        model = weighted_model(module, question)
+        model = weighted_model(module, question).train(question.training)
         for i in range(len(tensors)):
             tokens = torch.from_numpy(tensors[f"tokens.{i}"])
+            if question.seed is not None:
+                torch.manual_seed(question.seed)
             row = question.position_rows[i] if question.position_rows else -1
             with _replaced_row(model, row, question.weights.seed):
                 if question.classify:
@@ -124,6 +127,17 @@ def influence(module: ModuleType, question: Influence, tensors: Tensors) -> dict
             if gradient is not None:
                 matrix[t] = gradient[tokens[0]].abs().amax(dim=1)
     return {"influence": matrix.numpy()}
+
+
+def gradients(module: ModuleType, question: Gradients, tensors: Tensors) -> dict[str, Array]:
+    with precision(question.precision):
+        model = weighted_model(module, question)
+        logits = model(torch.from_numpy(tensors["tokens"]))
+        as_array(logits, "what forward returned")
+        probe = keyed_normal(question.weights.seed, "probe", (logits.size(-1),), 1.0).to(logits)
+        named = dict(model.named_parameters())
+        found = torch.autograd.grad((logits @ probe).sum(), list(named.values()), allow_unused=True)
+    return {f"grad.{name}": as_array(g, name) for name, g in zip(named, found, strict=True) if g is not None}
 
 
 def decode(module: ModuleType, question: Decode, tensors: Tensors) -> dict[str, Array]:

@@ -24,6 +24,7 @@ MODEL: Final[Mapping[type, Handler]] = {
     q.Configs: model_answers.configs,
     q.Forward: model_answers.forward,
     q.Influence: model_answers.influence,
+    q.Gradients: model_answers.gradients,
     q.Decode: model_answers.decode,
     q.Generate: model_answers.generate,
     q.Flops: model_answers.flops,
@@ -33,6 +34,7 @@ TRAIN: Final[Mapping[type, Handler]] = {
     q.RecordSteps: training_answers.record_steps,
     q.Rates: training_answers.rates,
     q.MakeBatch: training_answers.make_batch,
+    q.SeededDraws: training_answers.seeded_draws,
 }
 BOTH: Final[Mapping[type, Handler]] = {
     q.Loss: training_answers.loss,

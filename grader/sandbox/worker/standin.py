@@ -28,6 +28,7 @@ class StandIn(nn.Module):
         self.config = config
         self.token_embedding = nn.Embedding(config.vocab_size, config.d_model)
         self.ln_f = nn.LayerNorm(config.d_model)
+        self.dropout = nn.Dropout(config.dropout)
         self.lm_head = nn.Linear(config.d_model, config.vocab_size)
         self.class_head = nn.Linear(config.d_model, config.n_classes) if config.n_classes else None
 
@@ -38,6 +39,6 @@ class StandIn(nn.Module):
         hidden = self.token_embedding(tokens)  # (B, T, C)
         # The neighbour's embedding makes rows depend on their context, as in a real model.
         hidden = hidden + torch.roll(hidden, 1, dims=1) * 0.5
-        hidden = self.ln_f(hidden)
+        hidden = self.dropout(self.ln_f(hidden))
         logits: Tensor = self.lm_head(hidden)  # (B, T, V)
         return (logits, self.class_head(hidden)) if classify and self.class_head is not None else logits

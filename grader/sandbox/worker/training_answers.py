@@ -16,6 +16,7 @@ from grader.sandbox.questions import (
     OwnRun,
     Rates,
     RecordSteps,
+    SeededDraws,
     StandInQuestion,
     TrainSteps,
 )
@@ -36,7 +37,10 @@ def batches_of(train: ModuleType, tensors: Tensors) -> list[Any]:
 def stand_in(question: StandInQuestion) -> StandIn:
     """The stand-in model of a question, with the grader's weights, in training mode."""
     vocab, length = int(question.train["vocab_size"]), int(question.train["seq_len"])
-    config = StandInConfig(vocab_size=vocab, block_size=length, d_model=question.width, n_classes=question.n_classes)
+    dropout = question.dropout if isinstance(question, TrainSteps) else 0.0
+    config = StandInConfig(
+        vocab_size=vocab, block_size=length, d_model=question.width, n_classes=question.n_classes, dropout=dropout
+    )
     model = StandIn(config)
     model.to(getattr(torch, question.precision))
     set_weights(model, question.weights)
@@ -48,6 +52,9 @@ def train_steps(train: ModuleType, question: TrainSteps, tensors: Tensors) -> di
     with precision(question.precision):
         model, config, batches = stand_in(question), train.TrainConfig(**question.train), batches_of(train, tensors)
         answer |= _snapshot(model, "initial")
+        model.train(not question.in_eval)
+        if question.dropout:
+            torch.manual_seed(question.weights.seed)
         if question.whole:
             history = (
                 train.train(model, config) if question.own_batches else train.train(model, config, batches=batches)
@@ -107,11 +114,17 @@ def rates(train: ModuleType, question: Rates, _: Tensors) -> dict[str, Array]:
 def make_batch(train: ModuleType, question: MakeBatch, _: Tensors) -> dict[str, Array]:
     config = train.TrainConfig(**question.train)
     answer: dict[str, Array] = {}
-    for index, seed in enumerate((question.seed, question.seed, question.seed + 1)):
-        batch = train.make_batch(config, torch.Generator().manual_seed(seed))
+    first, *others = (torch.Generator().manual_seed(question.seed + offset) for offset in (0, 0, 1))
+    for index, generator in enumerate((first, *others, first)):
+        batch = train.make_batch(config, generator)
         for name in ("tokens", "targets", "labels"):
             answer[f"{name}.{index}"] = as_array(getattr(batch, name, None), f"batch.{name}")
     return answer
+
+
+def seeded_draws(train: ModuleType, question: SeededDraws, _: Tensors) -> dict[str, Array]:
+    train.seed_everything(question.seed)
+    return {"torch": torch.rand(4).numpy(), "python": np.array([random.random() for _ in range(4)])}
 
 
 def loss(package: Any, question: Loss, tensors: Tensors) -> dict[str, Array]:
@@ -149,6 +162,8 @@ def evaluate(package: Any, question: Evaluate, tensors: Tensors) -> dict[str, Ar
         for parameter in model.parameters():
             parameter.grad = torch.full_like(parameter, 0.25)
         answer |= _state(model, "before")
+        if question.seed is not None:
+            torch.manual_seed(question.seed)
         report = train.evaluate(model, batches)
         answer |= _state(model, "after")
     answer["lm_loss"] = np.array(as_scalar(field(report, "lm_loss", "evaluate"), "lm_loss"))
