@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     _add_grade(commands)
     _add_report(commands)
+    _add_mutations(commands)
     _add_doctor(commands)
     return top
 
@@ -104,6 +105,14 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     command.add_argument("-o", "--output", metavar="FILE", type=Path, required=True)
     _add_audience(command)
     command.set_defaults(run=_report)
+
+
+def _add_mutations(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("mutations", help="the catalogue of bugs that can be planted, or one with its story")
+    command.add_argument("operator", metavar="OPERATOR", nargs="?", help="tell this one's whole story")
+    command.add_argument("--hints", action="store_true", help="with OPERATOR: the hints for a learner too")
+    command.add_argument("--json", action="store_true", help="the same as JSON")
+    command.set_defaults(run=_mutations)
 
 
 def _add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -161,6 +170,12 @@ def _report(options: argparse.Namespace) -> int:
     from grader.commands import report
 
     return report.run(options.result, options.output, options.audience)
+
+
+def _mutations(options: argparse.Namespace) -> int:
+    from grader.commands import mutations
+
+    return mutations.run(options.operator, hints=options.hints, json=options.json)
 
 
 def _doctor(_: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from difflib import unified_diff
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
@@ -111,6 +112,16 @@ class Operator:
     examples: tuple[Example, ...]
     look_alikes: tuple[str, ...]
     edits: Callable[[Source], Iterator[Edit]]
+
+    @property
+    def title(self) -> str:
+        """The first sentence of the story: what the bug is."""
+        return self.story.partition("\n")[0]
+
+    def diff(self) -> str:
+        """The first example as a unified diff, with all that is around the change."""
+        before, after = (text.splitlines() for text in self.examples[0])
+        return "\n".join(unified_diff(before, after, self.file, self.file, n=len(before), lineterm="")) + "\n"
 
     def find(self, text: str) -> list[Edit]:
         """One edit for each site in the text, in the order of the text; any one of them plants the bug."""

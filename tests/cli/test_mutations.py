@@ -1,0 +1,131 @@
+"""``grader mutations``: what it lists, what it tells of one operator, and what it keeps to itself."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from grader.cli import parser
+from grader.errors import UsageError
+from mutations.catalogue import OPERATORS
+from mutations.operator import Category
+
+KEYS = {"id", "category", "file", "needs", "visibility", "origin", "title"}
+HEADINGS = ["What it does", "Why it is wrong", "Symptom", "How to find it"]
+
+each_operator = pytest.mark.parametrize("planted", OPERATORS, ids=lambda planted: planted.id)
+
+
+@pytest.fixture
+def mutations(capsys, monkeypatch):
+    """What the command writes to standard output, which is no terminal."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+    def run(*arguments):
+        options = parser().parse_args(["mutations", *arguments])
+        assert options.run(options) == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+def test_help_loads_neither_torch_nor_the_catalogue():
+    source = """
+import sys
+from grader.cli import main
+try:
+    main(["mutations", "--help"])
+except SystemExit as stop:
+    print(sorted({"torch", "libcst", "mutations"} & sys.modules.keys()), stop.code, file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=60)
+
+    assert done.stderr == "[] 0\n"
+    assert "OPERATOR" in done.stdout
+
+
+def test_the_table_has_every_operator_under_its_category_in_80_columns(mutations):
+    lines = mutations().splitlines()
+    headings = [line for line in lines if line and not line.startswith(" ")]
+    rows = [line.split(maxsplit=1) for line in lines if line.startswith(" ")]
+
+    assert headings == [category for category in Category if any(each.category is category for each in OPERATORS)]
+    assert [name for name, _ in rows] == [planted.id for planted in OPERATORS]
+    assert all(
+        planted.title.startswith(shown.removesuffix("…")) for planted, (_, shown) in zip(OPERATORS, rows, strict=True)
+    )
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_wide_terminal_shows_whole_sentences(mutations, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    shown = mutations()
+
+    assert "…" not in shown
+    assert all(planted.title in shown for planted in OPERATORS)
+
+
+def test_the_narrowest_terminal_still_shows_something_of_each_sentence(mutations, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1")
+
+    assert OPERATORS[0].title[:15] in mutations()
+
+
+def test_the_catalogue_as_json_has_no_stories_and_no_hints(mutations):
+    entries = json.loads(mutations("--json"))
+
+    assert [entry["id"] for entry in entries] == [planted.id for planted in OPERATORS]
+    assert all(entry.keys() == KEYS for entry in entries)
+    assert all(entry["needs"] == sorted(entry["needs"]) for entry in entries)
+
+
+@each_operator
+def test_an_operator_is_told_with_its_story_its_origin_and_an_example(planted, mutations):
+    told = mutations(planted.id)
+    diff = told.partition("\nExample\n")[2]
+
+    assert planted.title in words(told)
+    assert [line for line in told.splitlines() if line in HEADINGS] == HEADINGS
+    assert "##" not in told
+    assert planted.origin in told
+    assert diff == planted.diff()
+    before = [line[1:] for line in diff.splitlines()[3:] if line[0] in " -"]
+    assert before == planted.examples[0].before.splitlines()
+
+
+@each_operator
+def test_hints_are_shown_to_those_who_ask(planted, mutations):
+    without, asked = mutations(planted.id), mutations(planted.id, "--hints")
+
+    assert asked.startswith(without)
+    for hint in planted.hints:
+        assert hint not in words(without)
+        assert hint in words(asked)
+
+
+def test_an_operator_as_json_has_its_story_and_its_hints_only_when_asked(mutations):
+    planted = next(planted for planted in OPERATORS if planted.needs)
+    plain, asked = (json.loads(mutations(planted.id, "--json", *more)) for more in ([], ["--hints"]))
+
+    assert plain.keys() == KEYS | {"story", "example"}
+    assert asked == {**plain, "hints": planted.hints._asdict()}
+    assert plain["story"] == planted.story
+    assert plain["needs"] == sorted(planted.needs)
+
+
+def test_an_unknown_operator_is_a_usage_error_that_says_what_may_have_been_meant():
+    command = [sys.executable, "-m", "grader", "mutations", "mask-fliped"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "grader: operator='mask-fliped' is unknown; did you mean 'mask-flipped'?\n"
+
+
+def test_hints_without_an_operator_are_refused(mutations):
+    with pytest.raises(UsageError, match="--hints without an OPERATOR"):
+        mutations("--hints")
