@@ -63,13 +63,13 @@ class Judge:
     def _verdict(self, check: Check, bench: Bench, own: str) -> Verdict:
         found = search(
             check.cases,
-            lambda case: _ask(check, case, bench),
+            lambda case: ask_case(check, case, bench),
             seed=self.seeds.derive("cases", check.id),
             examples=check.examples * (THOROUGH if self.thorough else 1),
         )
         failure = found.failure
         if failure is None and check.confirm is not None:
-            failure = _failure_of(partial(_ask, check, found.case, bench, check.confirm))
+            failure = _failure_of(partial(ask_case, check, found.case, bench, check.confirm))
         verdict = Verdict(outcome=Outcome.PASSED)
         if failure is not None:
             verdict = self._failed(check, found.case, failure, bench, own)
@@ -131,12 +131,12 @@ class Judge:
         variant = self.lattice.variant(bugs)
         with variant.another() as stranger:
             bench = replace(self._bench(variant, variant), stranger=stranger)
-            other = _failure_of(lambda: _ask(check, case, bench))
+            other = _failure_of(lambda: ask_case(check, case, bench))
         return other is not None and other.kind == failure.kind
 
     def _still_fails(self, check: Check, case: object, bench: Bench) -> bool:
         again = replace(bench, candidate=self.second, state={}, lanes=set())
-        return _failure_of(lambda: _ask(check, case, again)) is not None
+        return _failure_of(lambda: ask_case(check, case, again)) is not None
 
     def _working_snippet(self, check: Check, case: object) -> str | None:
         """The check's snippet, if running it does show a failure."""
@@ -147,7 +147,7 @@ class Judge:
         return source if isinstance(failure, PackageRaised) and failure.is_a("AssertionError") else None
 
 
-def _ask(check: Check, case: object, bench: Bench, ask: Property | None = None) -> None:
+def ask_case(check: Check, case: object, bench: Bench, ask: Property | None = None) -> None:
     """Whether the property holds. Answers that do not even fit together are the package's failure, not ours."""
     try:
         (ask or check.holds)(case, bench)

@@ -27,7 +27,7 @@ Failure = Counterexample | Trouble
 
 
 class _Stop(BaseException):
-    """Leaves hypothesis at once: shrinking would cost a worker, or a deadline, for every case."""
+    """Leaves hypothesis at once, without shrinking."""
 
     def __init__(self, case: object, failure: Failure) -> None:
         super().__init__()
@@ -73,7 +73,9 @@ class Search:
     _deadline: float = field(default_factory=lambda: time.monotonic() + PATIENCE)
 
 
-def search(cases: SearchStrategy[Any], ask: Callable[[Any], None], *, seed: int, examples: int) -> Search:
+def search(
+    cases: SearchStrategy[Any], ask: Callable[[Any], None], *, seed: int, examples: int, shrink: bool = True
+) -> Search:
     """Ask up to ``examples`` cases; shrink the first that fails.
 
     Raises:
@@ -90,7 +92,7 @@ def search(cases: SearchStrategy[Any], ask: Callable[[Any], None], *, seed: int,
         if found.failure is None:
             found._limit = found.asked + SHRINK_BUDGET
         found.case, found.failure = case, failure
-        if isinstance(failure, PackageDied | PackageHung) or (isinstance(failure, PackageRaised) and failure.unbuilt):
+        if not shrink or _is_costly(failure):
             raise _Stop(case, failure)
         raise failure
 
@@ -114,6 +116,11 @@ def search(cases: SearchStrategy[Any], ask: Callable[[Any], None], *, seed: int,
     except (Counterexample, Trouble) as failure:
         found.failure = failure
     return found
+
+
+def _is_costly(failure: Failure) -> bool:
+    """Whether each case that fails so costs a worker or a deadline, or they all fail alike."""
+    return isinstance(failure, PackageDied | PackageHung) or (isinstance(failure, PackageRaised) and failure.unbuilt)
 
 
 def _outcome(ask: Callable[[object], None], case: object) -> Failure | None:

@@ -2,9 +2,29 @@
 
 from typing import Final
 
-from grader.facets import forward, initialisation, training
+from grader.facets import (
+    classifier,
+    decoding,
+    forward,
+    gradients,
+    harness,
+    heads,
+    initialisation,
+    modes,
+    training,
+)
 from grader.facets.facet import Facet
 
-FACETS: Final[tuple[Facet, ...]] = (forward.FACET, training.FACET, initialisation.FACET)
+FACETS: Final[tuple[Facet, ...]] = (
+    forward.FACET,
+    gradients.FACET,
+    heads.FACET,
+    modes.FACET,
+    decoding.FACET,
+    classifier.FACET,
+    initialisation.FACET,
+    training.FACET,
+    harness.FACET,
+)
 
 BY_ID: Final = {facet.id: facet for facet in FACETS}

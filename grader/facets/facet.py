@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from grader.record import Lane
-from grader.sandbox.questions import AnyQuestion, Precision
+from grader.sandbox.questions import AnyQuestion, Precision, Settings
 from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
 
@@ -15,6 +15,11 @@ Agree = Callable[[Tensors, Tensors], bool]
 def everything(answer: Tensors) -> Tensors:
     """All that was answered."""
     return answer
+
+
+def of(settings: Settings) -> str:
+    """``vocab_size=5, ...``."""
+    return ", ".join(f"{name}={value}" for name, value in settings.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,10 @@
 """The logits of a forward pass."""
 
-from collections.abc import Callable
 from typing import Final
 
-from grader.compare import close
-from grader.facets.facet import Asked, Facet
-from grader.record import Lane
+from grader.facets.agreement import LOGITS
+from grader.facets.facet import Asked, Facet, of
 from grader.sandbox.questions import AnyQuestion, Forward, Precision
-from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
 from grader.strategies import ModelCase
 
@@ -42,26 +39,7 @@ def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
 def describe(question: AnyQuestion) -> str:
     """``one forward of vocab_size=5, ...``."""
     assert isinstance(question, Forward)
-    return "one forward of " + ", ".join(f"{name}={value}" for name, value in question.config.items())
+    return f"one forward of {of(question.config)}"
 
 
-def close_logits(tolerance: str) -> Callable[[Tensors, Tensors], bool]:
-    """Whether all tensors of two answers agree within a tolerance of the table."""
-
-    def agree(answer: Tensors, expected: Tensors) -> bool:
-        return answer.keys() == expected.keys() and all(
-            close(answer[name], expected[name], tolerance) for name in expected
-        )
-
-    return agree
-
-
-FACET: Final = Facet(
-    id="forward",
-    questions=questions,
-    describe=describe,
-    lanes=(
-        (Lane.FLOAT64, close_logits("logits, float64")),
-        (Lane.FLOAT32, close_logits("logits, softmax in float32")),
-    ),
-)
+FACET: Final = Facet(id="forward", questions=questions, describe=describe, lanes=LOGITS)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from grader.facets.facet import Asked, Facet
+from grader.facets.facet import Asked, Facet, of
 from grader.sandbox.questions import AnyQuestion, Parameters, Precision, Settings
 from grader.seeds import Seeds
 
@@ -23,7 +23,7 @@ def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
 def describe(question: AnyQuestion) -> str:
     """``the initial parameters of vocab_size=11, ...``."""
     assert isinstance(question, Parameters)
-    return "the initial parameters of " + ", ".join(f"{name}={value}" for name, value in question.config.items())
+    return f"the initial parameters of {of(question.config)}"
 
 
 FACET: Final = Facet(id="initialisation", questions=questions, describe=describe)

@@ -6,7 +6,7 @@ import numpy as np
 
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase
 from grader.compare import PARAMETERS_PER_STEP, close
-from grader.facets.facet import Asked, Facet
+from grader.facets.facet import Asked, Facet, of
 from grader.record import Lane
 from grader.sandbox.questions import AnyQuestion, Precision, TrainSteps
 from grader.sandbox.wire import Tensors
@@ -36,7 +36,7 @@ def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
 def describe(question: AnyQuestion) -> str:
     """``training a stand-in model with vocab_size=11, ...``."""
     assert isinstance(question, TrainSteps)
-    return "training a stand-in model with " + ", ".join(f"{name}={value}" for name, value in question.train.items())
+    return f"training a stand-in model with {of(question.train)}"
 
 
 def close_training(answer: Tensors, expected: Tensors) -> bool:

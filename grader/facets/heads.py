@@ -1,0 +1,39 @@
+"""The logits of a model with several heads."""
+
+from typing import Final
+
+from grader.facets import decoding, forward
+from grader.facets.agreement import LOGITS
+from grader.facets.decoding import in_chunks
+from grader.facets.facet import Asked, Facet
+from grader.sandbox.questions import AnyQuestion, Forward, Precision
+from grader.seeds import Seeds
+from grader.strategies import ModelCase
+
+# Heads, their width, layers and lengths all differ, so that none can stand in for another.
+CASES: Final = (
+    (2, ModelCase(d_model=12, vocab_size=7, n_layer=1, block_size=9, weights=1, tokens=((0, 1, 2, 3, 4, 5, 6),) * 3)),
+    (4, ModelCase(d_model=12, vocab_size=17, n_layer=2, block_size=8, weights=2, tokens=((16, 2, 9, 11, 0),) * 2)),
+)
+CHUNKS: Final = (3, 1, 3)
+
+
+def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
+    """One forward of each case, and the first decoded in chunks."""
+    asked: list[Asked] = [
+        (
+            Forward(config={**case.config, "n_head": heads}, weights=case.seeded(seeds), precision=precision),
+            {"tokens.0": case.token_array()},
+        )
+        for heads, case in CASES
+    ]
+    heads, case = CASES[0]
+    return [*asked, in_chunks({**case.config, "n_head": heads}, case, CHUNKS, seeds, precision)]
+
+
+def describe(question: AnyQuestion) -> str:
+    """``one forward of vocab_size=7, ...``, or decoding."""
+    return forward.describe(question) if isinstance(question, Forward) else decoding.describe(question)
+
+
+FACET: Final = Facet(id="heads", questions=questions, describe=describe, lanes=LOGITS)

@@ -1,0 +1,50 @@
+"""The mutants of a reference: each operator at each of its sites."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from mutations.edit import Edit, splice
+from mutations.operator import Operator
+
+Sources = Mapping[str, str]
+"""File name to source text."""
+
+
+class Mutant(NamedTuple):
+    """One bug at one site."""
+
+    operator: Operator
+    edit: Edit
+    site: int  # the number of the site among the operator's
+
+    def __str__(self) -> str:
+        return f"{self.operator.id} (site {self.site + 1})" if self.site else self.operator.id
+
+    def files(self, reference: Sources) -> dict[str, str]:
+        """The reference with this bug alone."""
+        return planted(reference, [self.edit])
+
+
+def mutants(reference: Sources, operators: Iterable[Operator], kept: Collection[Edit] = ()) -> Iterator[Mutant]:
+    """Every site of these operators that no edit of ``kept`` touches."""
+    for operator in operators:
+        if operator.file not in reference:
+            continue
+        for site, edit in enumerate(operator.find(reference[operator.file])):
+            if not any(overlap(edit, other) for other in kept):
+                yield Mutant(operator, edit, site)
+
+
+def planted(reference: Sources, edits: Collection[Edit]) -> dict[str, str]:
+    """The reference with all of these edits made."""
+    return {file: splice(text, [edit for edit in edits if edit.file == file]) for file, text in reference.items()}
+
+
+def overlap(one: Edit, other: Edit) -> bool:
+    """Whether two edits touch the same bytes, or insert at the same place."""
+    return (
+        one.file == other.file
+        and one.start <= other.end
+        and other.start <= one.end
+        and ((one.start < other.end and other.start < one.end) or one.start == other.start)
+    )

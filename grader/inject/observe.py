@@ -1,0 +1,161 @@
+"""What a bug does, measured: the facets it shows in, how far it moves them, and the checks that see it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+
+from grader.checks.check import Bench, Check
+from grader.compare import first_difference
+from grader.facets.catalogue import FACETS
+from grader.facets.facet import Facet
+from grader.judge import ask_case
+from grader.oracle import Crew, MemoisedOracle, Oracle, Trouble
+from grader.sandbox.wire import Tensors
+from grader.search import ReferenceFailed, search
+from grader.seeds import Seeds
+
+TIMEOUT: Final = 30.0
+SUBMISSION: Final = "inject"  # in the place of a submission's hash: nothing is hidden from our own reference
+
+
+class Observation(Struct, frozen=True, kw_only=True):
+    """What was seen of one bug.
+
+    Attributes:
+        shows_in: the facets whose answers have other bits than the reference's.
+        killed_by: the checks that fail on every seed.
+        crashes_in: the facets that raise, or answer with NaN where the reference does not.
+        effect: the largest change of any answer, relative to the largest value there; 1 where shapes change.
+        detections: on each seed, how many checks fail.
+    """
+
+    shows_in: tuple[str, ...]
+    killed_by: tuple[str, ...]
+    crashes_in: tuple[str, ...]
+    effect: float
+    detections: tuple[int, ...]
+
+    @property
+    def seen(self) -> bool:
+        """Whether any check sees it, whatever the seed."""
+        return bool(self.killed_by)
+
+
+class Observer:
+    """Compares mutants with the reference that they were made from.
+
+    Args:
+        checks: those that may be asked.
+        facets: those that may be compared.
+        seeds: one for each repetition; the first sees all checks, the others those that failed on it.
+    """
+
+    def __init__(
+        self,
+        crew: Crew,
+        reference: Mapping[str, str],
+        checks: Iterable[Check],
+        seeds: Iterable[int],
+        facets: Iterable[Facet] = FACETS,
+    ) -> None:
+        self._crew = crew
+        self._checks = tuple(checks)
+        self._facets = tuple(facets)
+        self._seeds = tuple(Seeds(seed, SUBMISSION) for seed in seeds)
+        self._reference = MemoisedOracle(
+            crew, "the reference", reference, TIMEOUT, trusted=True, ahead=("model", "train")
+        )
+
+    def observe(self, files: Mapping[str, str]) -> Observation:
+        """What is seen of the package ``files``."""
+        with Oracle(self._crew, "the mutant", files, TIMEOUT, ahead=("model", "train")) as mutant:
+            shows_in, crashes_in, effect = self._compare(mutant)
+            first, *others = self._seeds
+            killers = self.killers(mutant, first)
+            detections = [len(killers)]
+            for seed in others:
+                killers = self.killers(mutant, seed, killers)
+                detections.append(len(killers))
+        return Observation(
+            shows_in=shows_in,
+            killed_by=tuple(check.id for check in killers),
+            crashes_in=crashes_in,
+            effect=effect,
+            detections=tuple(detections),
+        )
+
+    def killers(self, mutant: Oracle, seeds: Seeds, checks: Iterable[Check] | None = None) -> list[Check]:
+        """The checks that fail, in their order."""
+        with mutant.another() as stranger:
+            bench = Bench(
+                candidate=mutant,
+                matched=self._reference,
+                reference=self._reference,
+                stranger=stranger,
+                seeds=seeds,
+                variants=lambda: [self._reference],
+            )
+            return [check for check in (self._checks if checks is None else checks) if _kills(check, bench)]
+
+    def _compare(self, mutant: Oracle) -> tuple[tuple[str, ...], tuple[str, ...], float]:
+        shows_in, crashes_in, effect = [], [], 0.0
+        for facet in self._facets:
+            try:
+                expected = self._answers(facet, self._reference)
+            except Trouble:
+                continue  # the reference lacks what the facet asks for
+            try:
+                answers = self._answers(facet, mutant)
+            except Trouble:
+                shows_in.append(facet.id)
+                crashes_in.append(facet.id)
+                effect = 1.0
+                continue
+            if any(first_difference(*pair) is not None for pair in zip(answers, expected, strict=True)):
+                shows_in.append(facet.id)
+                effect = max(effect, *(_change(*pair) for pair in zip(answers, expected, strict=True)))
+                if any(_has_nan(answer) for answer in answers):
+                    crashes_in.append(facet.id)
+        return tuple(shows_in), tuple(crashes_in), effect
+
+    def _answers(self, facet: Facet, oracle: Oracle) -> list[Tensors]:
+        return [facet.steady(oracle.ask(*asked)) for asked in facet.questions(self._seeds[0], "float32")]
+
+
+def _kills(check: Check, bench: Bench) -> bool:
+    """Whether a check sees the bench's candidate fail."""
+    bench = replace(bench, state={})
+    try:
+        found = search(
+            check.cases,
+            lambda case: ask_case(check, case, bench),
+            seed=bench.seeds.derive("cases", check.id),
+            examples=check.examples,
+            shrink=False,
+        )
+    except ReferenceFailed:
+        return False  # the reference lacks what the check asks for
+    return found.failure is not None
+
+
+def _change(answer: Tensors, expected: Tensors) -> float:
+    """The largest change of a tensor, relative to its largest value; 1 at most."""
+    if answer.keys() != expected.keys():
+        return 1.0
+    changes = [0.0]
+    for name, wanted in expected.items():
+        got = answer[name]
+        if got.shape != wanted.shape:
+            return 1.0
+        if wanted.size and wanted.dtype.kind in "fiu":
+            scale = float(np.max(np.abs(wanted.astype(np.float64)))) or 1.0
+            change = float(np.max(np.abs(got.astype(np.float64) - wanted.astype(np.float64)))) / scale
+            changes.append(change if np.isfinite(change) else 1.0)
+    return min(1.0, max(changes))
+
+
+def _has_nan(answer: Tensors) -> bool:
+    return any(array.dtype.kind == "f" and bool(np.isnan(array).any()) for array in answer.values())
