@@ -73,11 +73,12 @@ def flattened(expression: cst.BaseExpression) -> cst.Name | None:
     return cst.ensure_type(cst.ensure_type(cst.ensure_type(expression, cst.Call).func, cst.Attribute).value, cst.Name)
 
 
-def with_option(source: Source, call: cst.Call, keyword: str, value: str, position: int | None = None) -> Edit | None:
+def with_option(source: Source, call: cst.Call, keyword: str, value: str) -> Edit | None:
     """Give a call one more option, or another value for one that it has; None where it has that value already."""
-    given = argument(call, len(call.args) if position is None else position, keyword)
+    given = argument(call, len(call.args), keyword)
     if given is not None:
-        return source.replace(given.value, value) if source.code(given.value) != value else None
+        same = source.code(given.value).strip("'\"") == value.strip("'\"")
+        return None if same else source.replace_within(call, given.value, value)
     arguments = [*map(source.code, call.args), f"{keyword}={value}"]
     return source.replace(call, f"{source.code(call.func)}({', '.join(arguments)})")
 
@@ -103,7 +104,7 @@ def weighted_sums(source: Source) -> Iterator[WeightedSum]:
         | m.AugAssign(operator=m.AddAssign(), value=product)
     ):
         if isinstance(node, cst.AugAssign):
-            parts = [(node.target, node.value)]
+            parts: list[tuple[cst.BaseExpression, cst.BaseExpression]] = [(node.target, node.value)]
         else:
             addition = cst.ensure_type(node, cst.BinaryOperation)
             parts = [(addition.left, addition.right), (addition.right, addition.left)]
@@ -158,7 +159,8 @@ def _is_later(source: Source, tokens: cst.Subscript, targets: cst.Subscript) -> 
     if first.upper is None:
         return False
     if first.lower is None or m.matches(first.lower, m.Integer("0")):
-        return m.matches(second.lower, m.Integer("1"))
+        is_whole = m.matches(first.upper, m.UnaryOperation(operator=m.Minus())) and second.upper is None
+        return m.matches(second.lower, m.Integer("1")) and (is_whole or second.upper is not None)
     return any(
         m.matches(second.lower, m.BinaryOperation(left=left, operator=m.Add(), right=right))
         and bool(reads(source, first.lower, within=second.lower))
