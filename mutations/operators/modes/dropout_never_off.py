@@ -1,11 +1,12 @@
 """Dropout stays at work in evaluation mode.
 
 ## What it does
-Calls the function instead of the module, with the module's rate. The module knows whether the model is being
-trained; the function takes it that it is, unless it is told.
+Calls the function instead of the module, with the module's rate. The module knows whether the model is being trained;
+the function takes it that it is, unless it is told.
 
 ## Why it is wrong
-Dropout is a way to train. In evaluation mode the whole model must be used, and the same input must give the same output.
+Dropout is a way to train. In evaluation mode the whole model must be used, and the same input must give the same
+output.
 
 ## Symptom
 Evaluated twice, the same batch gives two losses, both too high, and generation depends on chance. A cache no longer
