@@ -68,6 +68,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     _add_grade(commands)
     _add_report(commands)
+    _add_inject(commands)
+    _add_verify(commands)
     _add_mutations(commands)
     _add_doctor(commands)
     return top
@@ -105,6 +107,40 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     command.add_argument("-o", "--output", metavar="FILE", type=Path, required=True)
     _add_audience(command)
     command.set_defaults(run=_report)
+
+
+def _add_inject(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("inject", help="plant bugs in a correct GPT: a new exercise, proven sound")
+    command.add_argument("-o", "--output", metavar="DIR", type=Path, required=True)
+    command.add_argument(
+        "--from",
+        dest="source",
+        metavar="REFERENCE",
+        type=Path,
+        help="a directory with a correct model.py and train.py that keep the contract (default: the built-in one)",
+    )
+    which = command.add_mutually_exclusive_group()
+    which.add_argument(
+        "--bugs", metavar="K", type=int, choices=range(1, 7), default=4, help="how many, 1 to 6 (default 4)"
+    )
+    which.add_argument(
+        "--bug", metavar="OPERATOR", nargs="+", action="extend", default=[], help="these ones; see `grader mutations`"
+    )
+    command.add_argument("--difficulty", choices=("easy", "medium", "hard"), help="of each bug")
+    command.add_argument("--seed", metavar="N", type=_seed, default=0, help="another seed, other bugs (default 0)")
+    command.add_argument(
+        "--keep-extensions",
+        action="store_true",
+        help="leave cache, classifier and heads built, and plant bugs in them too",
+    )
+    command.add_argument("--force", action="store_true", help="replace an exercise that is there")
+    command.set_defaults(run=_inject)
+
+
+def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("verify", help="prove an exercise sound: solvable, and credited bug by bug")
+    command.add_argument("exercise", metavar="EXERCISE", type=Path)
+    command.set_defaults(run=_verify)
 
 
 def _add_mutations(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -170,6 +206,26 @@ def _report(options: argparse.Namespace) -> int:
     from grader.commands import report
 
     return report.run(options.result, options.output, options.audience)
+
+
+def _inject(options: argparse.Namespace) -> int:
+    from grader.commands import inject
+    from grader.inject.recipe import Recipe
+
+    recipe = Recipe(
+        seed=options.seed,
+        bugs=options.bugs,
+        operators=tuple(options.bug),
+        difficulty=options.difficulty,
+        keep_extensions=options.keep_extensions,
+    )
+    return inject.run(options.output, recipe, source=options.source, force=options.force)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from grader.commands import verify
+
+    return verify.run(options.exercise)
 
 
 def _mutations(options: argparse.Namespace) -> int:

@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from grader.errors import UsageError
-from mutations.edit import Edit, splice
+from grader.key import Key
+from mutations.edit import splice
 
 Points = Annotated[float, Meta(ge=0)]
 FORWARD = "forward"  # the facet of what a model computes, which every extension builds on
@@ -49,43 +50,6 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     title: str
     facets: tuple[str, ...]
     item: tuple[Item, ...]
-
-
-class Planted(Struct, frozen=True, kw_only=True):
-    """One edit of key.json: where it sits in the reference's text, and which item it belongs to."""
-
-    item: str
-    file: str
-    span: tuple[int, int]
-    before: str
-    after: str
-
-    @property
-    def edit(self) -> Edit:
-        """The edit itself."""
-        return Edit(self.file, *self.span, self.before, self.after)
-
-
-class PlantedBug(Planted, frozen=True, kw_only=True):
-    """A mutation.
-
-    Attributes:
-        shows_in: the facets in which the reference answers otherwise with this bug alone left in.
-    """
-
-    operator: str
-    shows_in: tuple[str, ...]
-
-
-class Stub(Planted, frozen=True, kw_only=True):
-    """An extension's function that the starter leaves empty."""
-
-
-class Key(Struct, frozen=True, kw_only=True):
-    """key.json."""
-
-    bugs: tuple[PlantedBug, ...]
-    stubs: tuple[Stub, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle
 from typing import Final, NamedTuple
 
@@ -23,6 +24,7 @@ from grader.facets.catalogue import BY_ID as FACETS
 from grader.facets.facet import Facet
 from grader.judge import Judge
 from grader.lattice import Lattice, Match
+from grader.library import Library, trusted
 from grader.oracle import Crew, Oracle, Stopped, Trouble
 from grader.record import CandidateInfo, Environment, ExerciseInfo, Exhibits, Isolation, Lane, Result
 from grader.rubric import exact_id
@@ -32,7 +34,6 @@ from grader.sandbox.errors import LauncherFailed
 from grader.seeds import Seeds, draw_seed
 from grader.submission import Submission
 
-PATIENT: Final = 60.0  # seconds for a question to the reference: it answers, if the machine lets it
 Progress = Callable[[str], None]
 TEAMS: Final = 2  # as many as there are threads
 EXHIBITS_LOAD: Final = 4  # in checks: collecting them takes about as long
@@ -46,6 +47,7 @@ class Options:
         only: item ids to grade; empty for all.
         seed: to repeat a grade; None draws one in secret.
         timeout: seconds for one question.
+        exhibits: whether to collect evidence that decides no point.
     """
 
     only: tuple[str, ...] = ()
@@ -53,12 +55,21 @@ class Options:
     thorough: bool = False
     isolation: Mode = "strict"
     timeout: float = 10.0
+    exhibits: bool = True
 
 
 def grade(
-    submission: Submission, exercise: Exercise, options: Options, launcher: Launcher, progress: Progress
+    submission: Submission,
+    exercise: Exercise,
+    options: Options,
+    launcher: Launcher,
+    progress: Progress,
+    library: Library | None = None,
 ) -> Result:
     """The result of grading ``submission``.
+
+    Args:
+        library: answers for the reference and its variants; without one they are asked anew.
 
     Raises:
         UsageError: ``options.only`` names an item that the exercise does not have.
@@ -70,7 +81,7 @@ def grade(
     seeds = Seeds(seed, submission.sha256)
     crew = Crew(launcher)
     try:
-        result = _Grade(submission, exercise, items, options, launcher, crew, progress, seeds).run()
+        result = _Grade(submission, exercise, items, options, launcher, crew, progress, seeds, library).run()
     except LauncherFailed as error:
         raise CannotJudge(f"nothing could be judged: {error}") from error
     except Trouble as trouble:
@@ -113,6 +124,7 @@ class _Grade:
         crew: Crew,
         progress: Progress,
         seeds: Seeds,
+        library: Library | None,
     ) -> None:
         self._submission = submission
         self._exercise = exercise
@@ -122,8 +134,9 @@ class _Grade:
         self._crew = crew
         self._progress = progress
         self._seeds = seeds
+        self._library = library
         # One for each thread; before that, each bears witness that the other's reference can be reproduced.
-        self._teams = tuple(self._new_team() for _ in range(TEAMS))
+        self._teams = tuple(self._new_team(number) for number in range(TEAMS))
         self._verdicts: Verdicts = {item.id: {} for item in items}
         self._lanes: dict[str, set[Lane]] = {item.id: set() for item in items}
 
@@ -152,13 +165,11 @@ class _Grade:
             seconds=0.0,
         )
 
-    def _new_team(self) -> "_Team":
-        lattice = Lattice(self._exercise, self._seeds, self._trusted)
-        return _Team(lattice, Oracle(self._crew, "the candidate", self._submission.files, self._options.timeout))
-
-    def _trusted(self, name: str, files: Mapping[str, str]) -> Oracle:
-        timeout = max(PATIENT, self._options.timeout)
-        return Oracle(self._crew, name, files, timeout, trusted=True, ahead=("model", "train"))
+    def _new_team(self, number: int) -> "_Team":
+        library, crew = self._library, self._crew
+        make = partial(trusted, crew) if library is None else partial(library.oracle, number)
+        candidate = Oracle(crew, "the candidate", self._submission.files, self._options.timeout)
+        return _Team(Lattice(self._exercise, self._seeds, make), candidate)
 
     def _compare(self) -> Comparison:
         """The lattice's answer for each facet, once the reference has been seen to reproduce itself."""
@@ -202,10 +213,10 @@ class _Grade:
         with self._threads() as pool:
             asked = [pool.submit(self._ask_in_turn, *share) for share in (first, *others)]
             asked[0].result()
-            exhibits = pool.submit(self._exhibits, first[0])
+            exhibits = pool.submit(self._exhibits, first[0]) if self._options.exhibits else None
             for share in asked:
                 share.result()
-            return exhibits.result()
+            return exhibits.result() if exhibits is not None else Exhibits()
 
     def _shares(self) -> list[list[Item]]:
         """The items of each team, always the same, so that a candidate that remembers is judged alike every time."""

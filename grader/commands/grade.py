@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grader.commands.progress import Progress
 from grader.errors import CannotJudge, UsageError
 from grader.files import check_writable, write_atomically
 from grader.sandbox.client import Launcher
@@ -47,15 +48,14 @@ def run(
         chosen = builtin_exercise() if exercise is None else read_exercise(exercise)
         options = Options(only=only, seed=seed, thorough=thorough, isolation=isolation, timeout=timeout)
         try:
-            result = grade(submission, chosen, options, launcher, _progress)
+            with Progress() as progress:
+                result = grade(submission, chosen, options, launcher, progress)
         except CannotJudge as error:
             if isinstance(error.__cause__, NotIsolated):
                 raise CannotJudge(
                     f"{error}. To grade without isolation, code that you trust: --isolation process"
                 ) from error
             raise
-        finally:
-            _progress("")
     result = for_audience(result, Audience(audience))
     _write(result, html, json)
     if not result.judged:
@@ -91,15 +91,6 @@ def _write(result: "Result", html: Path | None, json: str | None) -> None:
     for path in (html, json):
         if path is not None:
             sys.stdout.write(f"Written: {path}\n")
-
-
-def _progress(text: str) -> None:
-    """What is being done, on stderr: one line that is rewritten on a terminal, a line each elsewhere."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\033[K{text}" if text else "\r\033[K")
-    elif text:
-        sys.stderr.write(f"grader: {text}\n")
-    sys.stderr.flush()
 
 
 def _guard_against_candidates() -> None:

@@ -1,0 +1,23 @@
+"""What is being done, on stderr."""
+
+import sys
+
+
+class Progress:
+    """One line that is rewritten on a terminal, a line each elsewhere. Leaving it clears the line."""
+
+    def __call__(self, text: str) -> None:
+        """Say what is being done now."""
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\033[K{text}")
+        else:
+            sys.stderr.write(f"grader: {text}\n")
+        sys.stderr.flush()
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()

@@ -1,0 +1,208 @@
+"""Build an exercise: choose bugs, make its files, and prove it, until one is sound."""
+
+import hashlib
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from grader import __version__
+from grader.errors import UsageError
+from grader.exercise import Exercise, Item, builtin_exercise
+from grader.inject.categories import available_checks
+from grader.inject.choose import Chooser, Chosen
+from grader.inject.difficulty import difficulty
+from grader.inject.mutants import Mutant, Sources, mutants, planted
+from grader.inject.observe import Observation, Observer
+from grader.inject.prove import complaints, prove
+from grader.inject.recipe import Recipe
+from grader.inject.rubric import rubric
+from grader.key import Certificate, Key, PlantedBug, Row, Stub
+from grader.oracle import Crew
+from grader.sandbox.client import Launcher
+from mutations.catalogue import OPERATORS, operator
+from mutations.errors import MutationError
+from mutations.gaps import Gap, find_gaps
+from mutations.operator import Operator
+from mutations.source import Source
+
+REPETITIONS: Final = 3  # seeds on which each bug has to be seen
+ATTEMPTS: Final = 20  # sets of bugs that are tried before a recipe is given up
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An exercise that has been proven, and what was turned down on the way."""
+
+    exercise: Exercise
+    starter: dict[str, str]
+    rejected: tuple[tuple[Mutant, str], ...]
+
+
+def build(recipe: Recipe, reference: Sources, launcher: Launcher, progress: Progress) -> Built:
+    """A sound exercise for a recipe; the same recipe gives the same one.
+
+    Raises:
+        UsageError: the recipe cannot be met with this reference.
+    """
+    builder = _Builder(recipe, dict(reference), launcher, progress)
+    try:
+        return builder.run()
+    finally:
+        builder.close()
+
+
+class _Builder:
+    def __init__(self, recipe: Recipe, reference: dict[str, str], launcher: Launcher, progress: Progress) -> None:
+        self._recipe = recipe
+        self._reference = reference
+        self._launcher = launcher
+        self._progress = progress
+        self._gaps = () if recipe.keep_extensions else _gaps(reference)
+        self._seeds = _seeds(recipe.seed)
+        self._crew = Crew(launcher)
+        checks = available_checks(extensions=recipe.keep_extensions)
+        self._observer = Observer(self._crew, reference, checks, self._seeds)
+        self._seen: dict[Mutant, Observation] = {}
+
+    def run(self) -> Built:
+        self._progress("the reference")
+        self._require_right_reference()
+        chooser = Chooser(self._recipe, self._pool(), self._observe)
+        for _ in range(ATTEMPTS):
+            chosen = chooser.choose()
+            exercise = self._exercise(chosen)
+            rows = prove(exercise, self._launcher, self._seeds[0], self._progress)
+            full_marks = {item.id: item.points for item in exercise.rubric.item}
+            wrong = [(row, complaints(row, full_marks)) for row in rows]
+            faults = {item: (row, said) for row, found in wrong for item, said in found.items()}
+            if not faults:
+                return self._built(self._certified(exercise, rows), chooser)
+            for item, (row, said) in faults.items():
+                bug = chosen[list(full_marks).index(item)]
+                with_what = ", ".join(str(chosen[list(full_marks).index(left)].mutant) for left in row.left) or "none"
+                chooser.reject(bug.mutant, f"with {with_what} left in: {said}")
+                break
+        raise UsageError(f"seed={self._recipe.seed!r}: no sound exercise after {ATTEMPTS} sets of bugs; try another")
+
+    def close(self) -> None:
+        self._crew.close()
+
+    def _require_right_reference(self) -> None:
+        """What the bugs are planted in must itself be right, or the exercise would teach a wrong solution."""
+        failing = self._observer.observe(self._reference)
+        if failing.killed_by or failing.crashes_in:
+            names = ", ".join(failing.killed_by or failing.crashes_in)
+            raise UsageError(f"the reference is not right itself: it fails {names}; see `grader grade` on it")
+
+    def _pool(self) -> list[Mutant]:
+        """Every bug that this reference offers, of those that the recipe asks for."""
+        names = self._recipe.operators
+        operators = [_operator(name) for name in names] if names else list(OPERATORS)
+        pool = list(mutants(self._reference, operators, [gap.edit for gap in self._gaps]))
+        for wanted in operators if names else ():
+            if not any(mutant.operator is wanted for mutant in pool):
+                lacking = " or ".join(wanted.needs)
+                advice = f"; it needs the {lacking}: try --keep-extensions" if wanted.needs and self._gaps else ""
+                raise UsageError(f"operator={wanted.id!r} finds no site in this reference{advice}")
+        return pool
+
+    def _observe(self, mutant: Mutant) -> Observation:
+        if mutant not in self._seen:
+            self._progress(f"measuring bug {len(self._seen) + 1}")
+            self._seen[mutant] = self._observer.observe(mutant.files(self._reference))
+        return self._seen[mutant]
+
+    def _exercise(self, chosen: Sequence[Chosen]) -> Exercise:
+        """The exercise with these bugs, not yet proven."""
+        extensions = () if self._recipe.keep_extensions else _extension_items()
+        made = rubric(
+            _id(chosen, self._recipe),
+            _title(len(chosen), extensions),
+            [(bug.mutant.operator.category, bug.seen) for bug in chosen],
+            extensions,
+        )
+        key = Key(
+            bugs=tuple(
+                _planted_bug(item, bug, [other.seen for other in chosen if other is not bug])
+                for item, bug in zip(made.item, chosen, strict=False)
+            ),
+            stubs=tuple(_stub(gap) for gap in self._gaps),
+            hashes={file: hashlib.sha256(text.encode()).hexdigest() for file, text in self._reference.items()},
+        )
+        return Exercise(Path(), Path(), self._reference, made, key)
+
+    def _certified(self, exercise: Exercise, rows: Sequence[Row]) -> Exercise:
+        started = self._launcher.started
+        certificate = Certificate(
+            grader=__version__, torch=started.torch, cpu=started.cpu, seeds=self._seeds, rows=tuple(rows)
+        )
+        key = Key(bugs=exercise.key.bugs, stubs=exercise.key.stubs, hashes=exercise.key.hashes, certificate=certificate)
+        return Exercise(Path(), Path(), exercise.reference, exercise.rubric, key)
+
+    def _built(self, exercise: Exercise, chooser: Chooser) -> Built:
+        edits = [entry.edit for entry in (*exercise.key.bugs, *exercise.key.stubs)]
+        return Built(exercise, planted(exercise.reference, edits), tuple(chooser.rejected))
+
+
+def _gaps(reference: Sources) -> tuple[Gap, ...]:
+    try:
+        return find_gaps({file: Source(file, text) for file, text in reference.items()})
+    except MutationError as error:
+        raise UsageError(f"the extensions cannot be taken out of this reference: {error}") from None
+
+
+def _operator(name: str) -> Operator:
+    try:
+        return operator(name)
+    except MutationError as error:
+        raise UsageError(str(error)) from None
+
+
+def _seeds(seed: int) -> tuple[int, ...]:
+    """The seeds of the measurements, drawn from the recipe's."""
+    generator = random.Random(f"measure {seed}")
+    return tuple(generator.getrandbits(53) for _ in range(REPETITIONS))
+
+
+def _extension_items() -> tuple[Item, ...]:
+    """The extensions are those of the built-in exercise, with its points."""
+    return tuple(item for item in builtin_exercise().rubric.item if item.kind == "extension")
+
+
+def _planted_bug(item: Item, bug: Chosen, others: Sequence[Observation]) -> PlantedBug:
+    edit, of = bug.mutant.edit, bug.mutant.operator
+    return PlantedBug(
+        item=item.id,
+        file=edit.file,
+        span=(edit.start, edit.end),
+        before=edit.before,
+        after=edit.after,
+        operator=of.id,
+        category=of.category.value,
+        hints=(of.hints.symptom, of.hints.area, of.hints.mechanism),
+        shows_in=bug.seen.shows_in,
+        killed_by=bug.seen.killed_by,
+        effect=float(f"{bug.seen.effect:.3g}"),
+        difficulty=difficulty(of, bug.seen, others),
+    )
+
+
+def _stub(gap: Gap) -> Stub:
+    edit = gap.edit
+    return Stub(item=gap.item, file=edit.file, span=(edit.start, edit.end), before=edit.before, after=edit.after)
+
+
+def _id(chosen: Sequence[Chosen], recipe: Recipe) -> str:
+    """A name that says nothing of the bugs, and is another one for other bugs."""
+    planted_where = [(bug.mutant.operator.id, bug.mutant.edit.start) for bug in chosen]
+    digest = hashlib.sha256(repr((planted_where, recipe.keep_extensions)).encode()).hexdigest()
+    return f"gpt-{digest[:10]}"
+
+
+def _title(bugs: int, extensions: Sequence[Item]) -> str:
+    title = f"A GPT with {bugs} bug{'s' if bugs > 1 else ''}"
+    return f"{title} and {len(extensions)} things to build" if extensions else title

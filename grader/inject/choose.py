@@ -1,0 +1,134 @@
+"""Which bugs an exercise gets: drawn by its seed, measured one by one, and turned down when they would be unfair."""
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from grader.errors import UsageError
+from grader.inject.difficulty import difficulty
+from grader.inject.mutants import Mutant, overlap
+from grader.inject.observe import Observation
+from grader.inject.recipe import Recipe
+from mutations.operator import Category
+
+LEAST_EFFECT: Final = 1e-5  # ten times the widest tolerance: nobody's rounding is taken for the bug, or the bug for it
+
+Observe = Callable[[Mutant], Observation]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A bug that an exercise is to have, and what was seen of it."""
+
+    mutant: Mutant
+    seen: Observation
+
+
+@dataclass(slots=True)
+class Chooser:
+    """Draws bugs until there are enough.
+
+    Attributes:
+        rejected: what was turned down, and why.
+    """
+
+    recipe: Recipe
+    pool: Sequence[Mutant]
+    observe: Observe
+    rejected: list[tuple[Mutant, str]] = field(default_factory=list)
+
+    def choose(self) -> list[Chosen]:
+        """The bugs, in the order in which they are numbered.
+
+        Raises:
+            UsageError: the pool does not hold as many, or one that was asked for cannot be had.
+        """
+        chosen: list[Chosen] = []
+        for mutant in self._candidates(chosen):
+            if len(chosen) == self._count:
+                break
+            reason = self._clash(mutant, chosen)
+            if reason is None:
+                seen = self.observe(mutant)
+                reason = self._unfit(mutant, seen)
+                if reason is None:
+                    chosen.append(Chosen(mutant, seen))
+                    continue
+            self.reject(mutant, reason)
+        if len(chosen) < self._count:
+            raise UsageError(self._too_few(len(chosen)))
+        return chosen
+
+    def reject(self, mutant: Mutant, reason: str) -> None:
+        """Never choose it again."""
+        self.rejected.append((mutant, reason))
+
+    @property
+    def _count(self) -> int:
+        return len(self.recipe.operators) or self.recipe.bugs
+
+    def _candidates(self, chosen: Sequence[Chosen]) -> Iterator[Mutant]:
+        """The pool in the order of the seed: first those of categories not chosen yet, then all the others.
+
+        Of operators that were asked for by name each is tried at all its sites before it is given up.
+        """
+        turned_down = {mutant for mutant, _ in self.rejected}
+        drawn = [mutant for mutant in self._drawn() if mutant not in turned_down]
+        if self.recipe.operators:
+            yield from drawn
+            return
+        later = []
+        for mutant in drawn:
+            if mutant.operator.category in _categories(chosen):
+                later.append(mutant)
+            else:
+                yield mutant
+        yield from later
+
+    def _drawn(self) -> list[Mutant]:
+        """Operators in an order drawn by the seed, and of each its sites, so that many sites are no better odds."""
+        generator = random.Random(f"inject {self.recipe.seed}")
+        by_operator: dict[str, list[Mutant]] = {}
+        for mutant in self.pool:
+            by_operator.setdefault(mutant.operator.id, []).append(mutant)
+        names = sorted(by_operator)
+        generator.shuffle(names)
+        for name in names:
+            generator.shuffle(by_operator[name])
+        return [mutant for name in names for mutant in by_operator[name]]
+
+    def _clash(self, mutant: Mutant, chosen: Iterable[Chosen]) -> str | None:
+        """Why a mutant does not go with those that are chosen."""
+        for other in chosen:
+            if other.mutant.operator.id == mutant.operator.id:
+                return "its operator has been chosen at another site"
+            if overlap(other.mutant.edit, mutant.edit):
+                return f"it touches the same text as {other.mutant}"
+        return None
+
+    def _unfit(self, mutant: Mutant, seen: Observation) -> str | None:
+        """Why a mutant makes no fair bug by itself."""
+        if not seen.shows_in and not seen.killed_by:
+            return "nothing that is asked sees it: equivalent here, or code that is never run"
+        if not seen.killed_by:
+            return "no check sees it on every seed"
+        if not seen.shows_in:
+            return "no comparison with the reference tells it"
+        if seen.effect < LEAST_EFFECT:
+            return f"its effect of {seen.effect:.1g} is too close to rounding"
+        if seen.crashes_in and self._count > 1:
+            return f"it breaks what other bugs are told by ({', '.join(seen.crashes_in)}): only for a single bug"
+        if self.recipe.difficulty is not None:
+            found = difficulty(mutant.operator, seen).bucket
+            if found != self.recipe.difficulty:
+                return f"it is {found}"
+        return None
+
+    def _too_few(self, found: int) -> str:
+        reasons = "".join(f"\n  {mutant}: {reason}" for mutant, reason in self.rejected)
+        return f"seed={self.recipe.seed!r} gives {found} of the {self._count} bugs asked for; turned down:{reasons}"
+
+
+def _categories(chosen: Iterable[Chosen]) -> set[Category]:
+    return {bug.mutant.operator.category for bug in chosen}

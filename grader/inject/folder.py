@@ -1,0 +1,113 @@
+"""An exercise as a folder: starter/ for the learner, reference/ for the grader; all of it or nothing."""
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import tomli_w
+
+from grader.errors import CannotJudge, UsageError
+from grader.exercise import Rubric, builtin_exercise
+from grader.inject.build import Built
+from grader.inject.readme import readme
+from grader.key import Key
+
+VISIBLE_TESTS: Final = "test_visible.py"
+HEADER: Final = """\
+# The rubric of a generated exercise. Checks are listed with the points they earn; `takes` is what a guard (a check that
+# the starter passes) can take; `exact` is for being identical to the reference bit for bit.
+
+"""
+
+
+def check_target(directory: Path, *, force: bool) -> None:
+    """Complain before the work is done, not after it.
+
+    Raises:
+        UsageError: nothing can be written there, or something is there that would be lost.
+    """
+    parent = directory.resolve().parent
+    if not parent.is_dir():
+        raise UsageError(f"cannot write {str(directory)!r}: there is no directory {str(parent)!r}")
+    if not os.access(parent, os.W_OK):
+        raise UsageError(f"cannot write {str(directory)!r}: {str(parent)!r} is not writable")
+    if not os.path.lexists(directory):
+        return
+    if not force:
+        raise UsageError(f"{str(directory)!r} exists; choose another name, or --force to replace an exercise")
+    if directory.is_symlink() or not (directory / "reference" / "key.json").is_file():
+        raise UsageError(f"{str(directory)!r} is not an exercise, and --force replaces nothing else")
+
+
+def write(built: Built, directory: Path) -> None:
+    """Put the exercise in the place of ``directory``; interrupted, what was there is still there."""
+    target = directory.resolve()
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
+            made, old = Path(scratch) / "new", Path(scratch) / "old"
+            _fill(made, contents(built))
+            if target.exists():
+                target.rename(old)
+            try:
+                made.rename(target)
+            except BaseException:
+                if old.exists():
+                    old.rename(target)
+                raise
+    except OSError as error:
+        raise CannotJudge(f"cannot write {str(directory)!r}: {error.strerror}") from None
+
+
+def contents(built: Built) -> dict[str, str]:
+    """Every file of the folder, by path."""
+    exercise = built.exercise
+    visible = (builtin_exercise().starter_directory / VISIBLE_TESTS).read_text("utf-8")
+    starter = {**built.starter, "README.md": readme(exercise.rubric), VISIBLE_TESTS: visible}
+    hidden = {**exercise.reference, "exercise.toml": to_toml(exercise.rubric), "key.json": to_json(exercise.key)}
+    return {f"starter/{name}": text for name, text in starter.items()} | {
+        f"reference/{name}": text for name, text in hidden.items()
+    }
+
+
+def to_toml(rubric: Rubric) -> str:
+    """exercise.toml."""
+    plain: dict[str, Any] = msgspec.to_builtins(rubric)
+    plain["item"] = [_tidy(item) for item in plain["item"]]
+    return HEADER + tomli_w.dumps(plain)
+
+
+def _tidy(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Whole points without a decimal point, and no empty lists."""
+    tidy = {}
+    for name, value in item.items():
+        if isinstance(value, Mapping):
+            tidy[name] = {check: _whole(points) for check, points in value.items()}
+        elif value or name == "exact":
+            tidy[name] = _whole(value)
+    return tidy
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def to_json(key: Key) -> str:
+    """key.json."""
+    return json.dumps(msgspec.to_builtins(key), indent=2, sort_keys=True) + "\n"
+
+
+def _fill(root: Path, files: Mapping[str, str]) -> None:
+    """Write all files with one and the same time: which of them were edited must not show."""
+    now = time.time()
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+        os.utime(path, (now, now))
+    for folder in (root, *(path for path in root.iterdir())):
+        os.utime(folder, (now, now))

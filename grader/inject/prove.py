@@ -1,0 +1,58 @@
+"""Prove an exercise: every subset of its bugs is graded, and each bug gets the status it should."""
+
+from collections.abc import Callable
+from itertools import combinations
+from typing import Final
+
+from grader.exercise import Exercise
+from grader.grade import Options, grade
+from grader.inject.observe import SUBMISSION
+from grader.key import Row
+from grader.library import Library
+from grader.record import Result, Status
+from grader.sandbox.client import Launcher
+from grader.submission import Submission
+
+TIMEOUT: Final = 30.0
+
+
+def complaints(row: Row, full_marks: dict[str, float]) -> dict[str, str]:
+    """By item, what a graded variant is not as it should be."""
+    found = {}
+    for item, status in row.statuses.items():
+        expected = Status.NOT_FIXED if item in row.left else Status.FIXED
+        points = 0 if item in row.left else full_marks[item]
+        if status != expected:
+            found[item] = f"{status} instead of {expected}"
+        elif row.scores[item] != points:
+            found[item] = f"{row.scores[item]:g} points instead of {points:g}"
+        elif row.remaining is not None and (item in row.remaining) != (item in row.left):
+            found[item] = "named as left in" if item in row.remaining else "not named as left in"
+    return found
+
+
+def prove(exercise: Exercise, launcher: Launcher, seed: int, progress: Callable[[str], None]) -> list[Row]:
+    """Grade the reference with every subset of the bugs left in, bug items only: none, all, then by size."""
+    bugs = tuple(item.id for item in exercise.rubric.item if item.kind == "bug")
+    subsets = [subset for size in (0, len(bugs), *range(1, len(bugs))) for subset in combinations(bugs, size)]
+    rows = []
+    with Library(launcher) as library:
+        for number, left in enumerate(subsets, start=1):
+            progress(f"subset {number} of {len(subsets)}")
+            rows.append(_row(exercise, left, bugs, seed, launcher, library))
+    return rows
+
+
+def _row(
+    exercise: Exercise, left: tuple[str, ...], bugs: tuple[str, ...], seed: int, launcher: Launcher, library: Library
+) -> Row:
+    files = exercise.variant(frozenset(left))
+    submission = Submission(name="variant", files=files, sha256=SUBMISSION, notes=())
+    options = Options(only=bugs, seed=seed, timeout=TIMEOUT, exhibits=False)
+    result: Result = grade(submission, exercise, options, launcher, lambda _: None, library)
+    return Row(
+        left=left,
+        statuses={item.id: str(item.status) for item in result.items},
+        remaining=result.remaining_bugs,
+        scores={item.id: item.score for item in result.items},
+    )

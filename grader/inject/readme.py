@@ -1,0 +1,47 @@
+"""The README that a learner is handed with a starter."""
+
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from grader.exercise import Rubric
+
+NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six")
+
+
+def readme(rubric: Rubric, where: str = "") -> str:
+    """The task as an interviewer would state it.
+
+    Args:
+        where: what is said of where the bugs are, to follow their number.
+    """
+    bugs = [item for item in rubric.item if item.kind == "bug"]
+    extensions = [item for item in rubric.item if item.kind == "extension"]
+    environment = Environment(
+        loader=PackageLoader("grader.inject", ""),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown for people, made of numbers and words of ours
+    )
+    return environment.get_template("README.md.jinja").render(
+        bugs=f"{NUMBERS[len(bugs)]} bug{'s' if len(bugs) > 1 else ''}",
+        where=where,
+        extensions=bool(extensions),
+        several=len(bugs) > 1,
+        grade=_grade([item.points for item in bugs], [item.points for item in extensions]),
+    )
+
+
+def _grade(bugs: list[float], extensions: list[float]) -> list[tuple[str, str]]:
+    """The lines of the table of points."""
+    lines = []
+    for what, points in (("bug", bugs), ("extension", extensions)):
+        if len(points) == 1:
+            lines.append((f"the {what}", f"{points[0]:g}"))
+        elif len(set(points)) == 1:
+            lines.append((f"each of the {NUMBERS[len(points)]} {what}s", f"{points[0]:g}"))
+        elif points:
+            lines.append((f"each of the {NUMBERS[len(points)]} {what}s", f"{min(points):g} or {max(points):g}"))
+    return [*lines, ("together", f"{sum(bugs + extensions):g}")]

@@ -1,0 +1,65 @@
+"""The rubric of a generated exercise: an item for each bug, told by the checks that were measured to see it."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+from grader.exercise import Item, Rubric
+from grader.facets.catalogue import FACETS
+from grader.inject.categories import own_checks
+from grader.inject.observe import Observation
+from mutations.operator import Category
+
+TOTAL: Final = 100
+EXACT_SHARE: Final = 0.2  # of a bug's points, for being identical to the reference
+EARNERS: Final = 4  # checks that earn points in an item, at most
+OWN_WEIGHT: Final = 2  # a check made for the category weighs as much as two others
+GUARD_SHARE: Final = 0.5  # of a bug's points, that failing a guard takes
+
+
+def rubric(
+    exercise_id: str,
+    title: str,
+    bugs: Sequence[tuple[Category, Observation]],
+    extensions: Iterable[Item],
+) -> Rubric:
+    """The rubric for these bugs, in this order, and these extensions to build."""
+    extensions = tuple(extensions)
+    shares = split(TOTAL - sum(item.points for item in extensions), [1.0] * len(bugs))
+    failing = {check for _, seen in bugs for check in seen.killed_by}
+    items = [
+        _bug_item(number, category, seen, points, failing)
+        for number, ((category, seen), points) in enumerate(zip(bugs, shares, strict=True), start=1)
+    ]
+    return Rubric(id=exercise_id, title=title, facets=facets(seen for _, seen in bugs), item=(*items, *extensions))
+
+
+def facets(seen: Iterable[Observation]) -> tuple[str, ...]:
+    """The facets to compare by: for each bug the first that it shows in."""
+    needed = {next(facet.id for facet in FACETS if facet.id in observation.shows_in) for observation in seen}
+    return tuple(facet.id for facet in FACETS if facet.id in needed)
+
+
+def _bug_item(number: int, category: Category, seen: Observation, points: float, failing: Collection[str]) -> Item:
+    """An item that does not say what it is about: finding that out is the exercise."""
+    own = [check.id for check in own_checks(category)]
+    killers = sorted(seen.killed_by, key=lambda check: check not in own)[:EARNERS]
+    exact = round(points * EXACT_SHARE)
+    weights = [OWN_WEIGHT if check in own else 1 for check in killers]
+    return Item(
+        id=f"bug-{number}",
+        title=f"Bug {number}",
+        kind="bug",
+        points=points,
+        exact=exact,
+        earns=dict(zip(killers, split(points - exact, weights), strict=True)),
+        takes={check: round(points * GUARD_SHARE) for check in own if check not in failing},
+    )
+
+
+def split(points: float, weights: Sequence[float]) -> list[float]:
+    """Whole points in proportion to the weights; what rounding leaves over goes to the first."""
+    total = sum(weights)
+    shares = [float(int(points * weight / total)) for weight in weights]
+    for i in range(int(points - sum(shares))):
+        shares[i % len(shares)] += 1
+    return shares
