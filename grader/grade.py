@@ -47,7 +47,7 @@ class Options:
         only: item ids to grade; empty for all.
         seed: to repeat a grade; None draws one in secret.
         timeout: seconds for one question.
-        exhibits: whether to collect evidence that decides no point.
+        explain: whether to look for the smallest failing cases, and collect evidence that decides no point.
     """
 
     only: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Options:
     thorough: bool = False
     isolation: Mode = "strict"
     timeout: float = 10.0
-    exhibits: bool = True
+    explain: bool = True
 
 
 def grade(
@@ -213,7 +213,7 @@ class _Grade:
         with self._threads() as pool:
             asked = [pool.submit(self._ask_in_turn, *share) for share in (first, *others)]
             asked[0].result()
-            exhibits = pool.submit(self._exhibits, first[0]) if self._options.exhibits else None
+            exhibits = pool.submit(self._exhibits, first[0]) if self._options.explain else None
             for share in asked:
                 share.result()
             return exhibits.result() if exhibits is not None else Exhibits()
@@ -242,6 +242,7 @@ class _Grade:
             bugs=self._comparison.bugs,
             model_bugs=self._comparison.model_bugs,
             thorough=self._options.thorough,
+            explain=self._options.explain,
         )
         for item in items:
             self._ask(item, judge, team.candidate)

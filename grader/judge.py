@@ -32,6 +32,7 @@ class Judge:
         stranger: the candidate in a worker that never sees a prompt.
         bugs: what the lattice says is left in the candidate.
         model_bugs: the same for its model alone; None when no variant matched.
+        explain: whether to shrink what fails and to show it in code.
     """
 
     lattice: Lattice
@@ -41,6 +42,7 @@ class Judge:
     bugs: Bugs
     model_bugs: Bugs | None
     thorough: bool
+    explain: bool = True
 
     def ask(self, check: Check, candidate: Oracle, own: str) -> tuple[Verdict, Bench]:
         """The verdict on ``check`` for an item ``own``, before it is known what blocks it."""
@@ -66,6 +68,7 @@ class Judge:
             lambda case: ask_case(check, case, bench),
             seed=self.seeds.derive("cases", check.id),
             examples=check.examples * (THOROUGH if self.thorough else 1),
+            shrink=self.explain,
         )
         failure = found.failure
         if failure is None and check.confirm is not None:
@@ -113,6 +116,8 @@ class Judge:
                 counterexample=_show(case, failure),
             )
         shown = _show(case, failure)
+        if not self.explain:
+            return Verdict(outcome=Outcome.FAILED, message=shown.seen, counterexample=shown)
         return Verdict(
             outcome=Outcome.FAILED,
             message=shown.seen,

@@ -5,6 +5,7 @@ from typing import Final
 from grader.facets import (
     classifier,
     decoding,
+    extremes,
     forward,
     gradients,
     harness,
@@ -17,6 +18,7 @@ from grader.facets.facet import Facet
 
 FACETS: Final[tuple[Facet, ...]] = (
     forward.FACET,
+    extremes.FACET,
     gradients.FACET,
     heads.FACET,
     modes.FACET,

@@ -1,6 +1,6 @@
 """What a bug does, measured: the facets it shows in, how far it moves them, and the checks that see it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -89,6 +89,14 @@ class Observer:
 
     def killers(self, mutant: Oracle, seeds: Seeds, checks: Iterable[Check] | None = None) -> list[Check]:
         """The checks that fail, in their order."""
+        return list(self._killers(mutant, seeds, self._checks if checks is None else checks))
+
+    def first_killer(self, files: Mapping[str, str], checks: Iterable[Check]) -> Check | None:
+        """The first of these checks that sees the package ``files`` fail."""
+        with Oracle(self._crew, "the mutant", files, TIMEOUT) as mutant:
+            return next(self._killers(mutant, self._seeds[0], checks), None)
+
+    def _killers(self, mutant: Oracle, seeds: Seeds, checks: Iterable[Check]) -> Iterator[Check]:
         with mutant.another() as stranger:
             bench = Bench(
                 candidate=mutant,
@@ -98,7 +106,7 @@ class Observer:
                 seeds=seeds,
                 variants=lambda: [self._reference],
             )
-            return [check for check in (self._checks if checks is None else checks) if _kills(check, bench)]
+            yield from (check for check in checks if _kills(check, bench))
 
     def _compare(self, mutant: Oracle) -> tuple[tuple[str, ...], tuple[str, ...], float]:
         shows_in, crashes_in, effect = [], [], 0.0

@@ -48,7 +48,7 @@ def _row(
 ) -> Row:
     files = exercise.variant(frozenset(left))
     submission = Submission(name="variant", files=files, sha256=SUBMISSION, notes=())
-    options = Options(only=bugs, seed=seed, timeout=TIMEOUT, exhibits=False)
+    options = Options(only=bugs, seed=seed, timeout=TIMEOUT, explain=False)
     result: Result = grade(submission, exercise, options, launcher, lambda _: None, library)
     return Row(
         left=left,

@@ -1,0 +1,131 @@
+"""The kill matrix: which checks see which bugs, for a whole catalogue on one reference."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Final
+
+from msgspec import Struct
+
+from grader.checks.catalogue import CHECKS
+from grader.checks.check import Check
+from grader.inject.categories import own_checks
+from grader.inject.mutants import Mutant, Sources, mutants
+from grader.inject.observe import Observer
+from grader.oracle import Crew
+from grader.sandbox.client import Launcher
+from mutations.operator import Operator
+
+THREADS: Final = 2
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One bug at one site.
+
+    Attributes:
+        killed_by: the checks that see it, in their order; the first alone when no more were asked for.
+        shows_in: the facets that tell it by bits.
+    """
+
+    operator: str
+    category: str
+    site: int
+    killed_by: tuple[str, ...]
+    shows_in: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The operator, and which of its sites if it is not the first."""
+        return f"{self.operator} (site {self.site + 1})" if self.site else self.operator
+
+
+class Matrix(Struct, frozen=True, kw_only=True):
+    """All rows, and how long they took."""
+
+    checks: tuple[str, ...]
+    rows: tuple[Row, ...]
+    seconds: float
+
+    @property
+    def survivors(self) -> tuple[Row, ...]:
+        """The bugs that no check sees."""
+        return tuple(row for row in self.rows if not row.killed_by)
+
+    @property
+    def kills(self) -> Counter[str]:
+        """How many bugs each check sees."""
+        return Counter({check: 0 for check in self.checks}) + Counter(
+            check for row in self.rows for check in row.killed_by
+        )
+
+    @property
+    def idle_checks(self) -> tuple[str, ...]:
+        """The checks that see no bug."""
+        kills = self.kills
+        return tuple(check for check in self.checks if not kills[check])
+
+
+def kill_matrix(
+    reference: Sources,
+    operators: Iterable[Operator],
+    launcher: Launcher,
+    progress: Callable[[str], None],
+    *,
+    seed: int = 0,
+    first: bool = False,
+    checks: Sequence[Check] = CHECKS,
+) -> Matrix:
+    """Ask the checks of every mutant of a reference, each in a fork of its own.
+
+    Args:
+        first: ask until one sees the bug, those of its own category first; otherwise all, and the facets too.
+    """
+    started = time.perf_counter()
+    todo = list(enumerate(mutants(reference, operators)))
+    waiting: SimpleQueue[tuple[int, Mutant]] = SimpleQueue()
+    for entry in todo:
+        waiting.put(entry)
+    crew = Crew(launcher)
+    found: dict[int, Row] = {}
+
+    def work() -> None:
+        observer = Observer(crew, reference, checks, [seed])
+        while not waiting.empty():
+            number, mutant = waiting.get()
+            progress(f"bug {number + 1} of {len(todo)}: {mutant}")
+            found[number] = _row(observer, mutant, reference, checks, first=first)
+
+    try:
+        with ThreadPoolExecutor(THREADS) as pool:
+            for share in [pool.submit(work) for _ in range(THREADS)]:
+                share.result()
+    finally:
+        crew.close()
+    return Matrix(
+        checks=tuple(check.id for check in checks),
+        rows=tuple(found[number] for number in sorted(found)),
+        seconds=round(time.perf_counter() - started, 2),
+    )
+
+
+def _row(
+    observer: Observer, mutant: Mutant, reference: Sources, checks: Sequence[Check], *, first: bool
+) -> Row:
+    files = mutant.files(reference)
+    shows_in: tuple[str, ...] = ()
+    if first:
+        own = own_checks(mutant.operator.category, checks)
+        killer = observer.first_killer(files, [*own, *(check for check in checks if check not in own)])
+        killed_by = (killer.id,) if killer is not None else ()
+    else:
+        seen = observer.observe(files)
+        killed_by, shows_in = seen.killed_by, seen.shows_in
+    return Row(
+        operator=mutant.operator.id,
+        category=mutant.operator.category.value,
+        site=mutant.site,
+        killed_by=killed_by,
+        shows_in=shows_in,
+    )
