@@ -1,4 +1,4 @@
-"""The built-in exercise: which bugs and which gaps turn reference/ into candidate/.
+"""The built-in exercise: which bugs, and gaps for all extensions, turn reference/ into candidate/.
 
 python -m mutations.builtin            writes candidate/model.py, candidate/train.py and reference/key.json
 python -m mutations.builtin --check    exits 1 when one of them is stale
@@ -8,49 +8,25 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mutations.catalogue import operator
 from mutations.edit import Edit, splice
 from mutations.errors import SiteError
+from mutations.gaps import find_gaps
 from mutations.source import Source
-from mutations.stub import empty, remove
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = ("model.py", "train.py")
 KEY_FORMAT = 1
-
-
-class Gap(NamedTuple):
-    """A function or class that an item, or a follow-up beyond the items, asks the learner to build."""
-
-    item: str
-    file: str
-    name: str
-    make: Callable[[Source, str], Edit]
-
 
 BUGS = (  # item, operator
     ("masking", "mask-peeks-one-ahead"),
     ("position", "position-sum-discarded"),
     ("projection", "projection-to-model-width"),
     ("training-step", "optimizer-never-steps"),
-)
-GAPS = (
-    # Removed where a stub would already say how the extension is built, emptied where the contract has a name for it
-    # or code that stays calls it.
-    Gap("kv-cache", "model.py", "SimpleSelfAttention.forward_incremental", remove),
-    Gap("kv-cache", "model.py", "Block.forward_incremental", remove),
-    Gap("kv-cache", "model.py", "GPT.forward_incremental", empty),
-    Gap("kv-cache", "model.py", "GPT._generate_incrementally", empty),
-    Gap("multi-head", "model.py", "MultiHeadSelfAttention", remove),
-    Gap("multi-head", "model.py", "many_headed_attention", empty),
-    Gap("classifier", "model.py", "GPT._build_classifier", empty),
-    Gap("classifier", "model.py", "GPT._classify", empty),
-    Gap("classifier", "train.py", "classifier_loss", empty),
-    Gap("classifier", "train.py", "class_accuracy", empty),
 )
 
 
@@ -60,7 +36,7 @@ def make_key(reference: Mapping[str, str]) -> dict[str, Any]:
     return {
         "format": KEY_FORMAT,
         "bugs": [_bug(item, operator_id, reference) for item, operator_id in BUGS],
-        "stubs": [{"item": gap.item, **gap.make(sources[gap.file], gap.name).to_dict()} for gap in GAPS],
+        "stubs": [{"item": gap.item, **gap.edit.to_dict()} for gap in find_gaps(sources)],
         "hashes": {file: hashlib.sha256(text.encode()).hexdigest() for file, text in reference.items()},
     }
 

@@ -4,7 +4,8 @@ MutationError
 ├── SpliceError             the edits do not fit the text, or each other
 ├── UnknownDefinitionError  a text has no function of that name, or several
 ├── UnknownOperatorError    the catalogue has no operator of that id
-└── SiteError               a place where the edit asked for cannot be made, or one place too many
+├── SiteError               a place where the edit asked for cannot be made, or one place too many
+└── GapError                an extension that cannot be cut out by whole functions
 """
 
 
@@ -26,3 +27,7 @@ class UnknownOperatorError(MutationError):
 
 class SiteError(MutationError):
     """No site, several where one was asked for, or one that cannot be edited as asked."""
+
+
+class GapError(MutationError):
+    """An extension that is not where the contract says, or that shares a function with what a plain model needs."""
