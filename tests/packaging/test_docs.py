@@ -89,11 +89,12 @@ def test_the_json_page_names_every_field(cls):
     assert unnamed == []
 
 
-def test_the_page_of_checks_is_not_stale():
-    generator = ROOT / "tests" / "packaging" / "checks_page.py"
+@pytest.mark.parametrize("page", ["checks", "mutations"])
+def test_a_generated_page_is_not_stale(page):
+    generator = ROOT / "tests" / "packaging" / f"{page}_page.py"
     expected = runpy.run_path(str(generator))["page"]()
 
-    assert expected == (ROOT / "docs" / "checks.md").read_text(encoding="utf-8"), f"run python {generator.name}"
+    assert expected == (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"), f"run python {generator.name}"
 
 
 def test_the_picture_of_the_report_is_small():
