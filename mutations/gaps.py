@@ -14,7 +14,6 @@ from libcst import matchers as m
 from mutations.edit import Edit
 from mutations.errors import GapError
 from mutations.roles.cache import joins
-from mutations.roles.calls import argument
 from mutations.roles.definitions import Code, Definition
 from mutations.roles.guards import is_guarded
 from mutations.roles.heads import splits
@@ -55,6 +54,7 @@ CONTRACT = {
 }
 CACHE_TYPES = ("LayerKV", "KVCache")
 INCREMENTAL = "forward_incremental"
+LINEAR = m.Attribute(attr=m.Name("Linear")) | m.Name("Linear")
 MODULE = m.Attribute(value=m.Name("nn"), attr=m.Name("Module")) | m.Name("Module")
 
 
@@ -237,12 +237,11 @@ def _deals_with_heads(code: Code, module: Definition) -> bool:
 
 
 def _class_maps(code: Code) -> Iterator[cst.Call]:
-    """Linear maps of model.py with n_classes outputs."""
+    """Where model.py makes a linear map with n_classes outputs, by its constructor or by what is handed that."""
     source = _source(code, MODEL)
-    for node in source.find(m.Call(func=m.Attribute(attr=m.Name("Linear")) | m.Name("Linear"))):
+    for node in source.find(m.Call(func=LINEAR) | m.Call(args=[m.ZeroOrMore(), m.Arg(LINEAR), m.ZeroOrMore()])):
         call = cst.ensure_type(node, cst.Call)
-        outputs = argument(call, 1, "out_features")
-        if outputs is not None and "n_classes" in source.code(resolve(source, outputs.value)):
+        if any("n_classes" in source.code(resolve(source, arg.value)) for arg in call.args):
             yield call
 
 

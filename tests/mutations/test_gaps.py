@@ -310,6 +310,12 @@ def test_a_reference_with_one_head_only_has_no_gap_for_more():
     assert {gap.item for gap in gaps_of(one_head)} == {"kv-cache", "classifier"}
 
 
+def test_a_head_may_be_made_by_what_is_handed_the_class():
+    skipped = changed("nn.Linear(self.config.d_model, outputs)", "skip_init(nn.Linear, self.config.d_model, outputs)")
+
+    assert "GPT._make_tagger is yours to build" in starter(skipped)["model.py"]
+
+
 def test_a_head_that_is_a_class_of_its_own_is_removed_with_what_makes_it_emptied():
     layer = "class Tagger(nn.Module):\n    def __init__(self, config):\n        super().__init__()\n"
     layer += "        self.out = nn.Linear(config.d_model, config.n_classes)\n\n"
