@@ -148,6 +148,13 @@ def _add_mutations(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     command.add_argument("operator", metavar="OPERATOR", nargs="?", help="tell this one's whole story")
     command.add_argument("--hints", action="store_true", help="with OPERATOR: the hints for a learner too")
     command.add_argument("--json", action="store_true", help="the same as JSON")
+    command.add_argument(
+        "--matrix", action="store_true", help="plant each in a correct GPT, and say which checks see it"
+    )
+    command.add_argument("--first", action="store_true", help="with --matrix: stop at the first check that sees a bug")
+    command.add_argument("--html", metavar="FILE", type=Path, help="with --matrix: write it here as a table")
+    command.add_argument("--from", dest="source", metavar="REFERENCE", type=Path, help="with --matrix: plant them here")
+    command.add_argument("--seed", metavar="N", type=_seed, default=0, help="with --matrix: other cases (default 0)")
     command.set_defaults(run=_mutations)
 
 
@@ -229,6 +236,17 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _mutations(options: argparse.Namespace) -> int:
+    if options.matrix:
+        from grader.commands import matrix
+
+        return matrix.run(
+            options.operator,
+            source=options.source,
+            html=options.html,
+            json=options.json,
+            seed=options.seed,
+            first=options.first,
+        )
     from grader.commands import mutations
 
     return mutations.run(options.operator, hints=options.hints, json=options.json)

@@ -15,12 +15,10 @@ if TYPE_CHECKING:
 
 def run(directory: Path, recipe: "Recipe", *, source: Path | None, force: bool) -> int:
     """Build, prove, write; the exit code."""
-    from grader.exercise import builtin_reference
     from grader.inject.folder import check_target, write
 
     check_target(directory, force=force)
-    hidden = (source or builtin_reference()).resolve()
-    reference = _read(hidden)
+    hidden, reference = read_reference(source)
     with Launcher("strict" if sys.platform == "linux" else "process", hidden=[hidden]) as launcher:
         from grader.inject.build import build
 
@@ -31,14 +29,16 @@ def run(directory: Path, recipe: "Recipe", *, source: Path | None, force: bool) 
     return 0
 
 
-def _read(directory: Path) -> dict[str, str]:
-    """The source files of a reference."""
+def read_reference(source: Path | None) -> tuple[Path, dict[str, str]]:
+    """A reference's directory and its source files; the built-in one without a ``source``."""
+    from grader.exercise import builtin_reference
     from grader.submission import read_submission
 
+    directory = (source or builtin_reference()).resolve()
     submission = read_submission(directory)
     if submission.notes:
         raise UsageError(f"the reference {str(directory)!r} cannot be read whole: {'; '.join(submission.notes)}")
-    return submission.files
+    return directory, submission.files
 
 
 def _print(built: "Built", directory: Path) -> None:

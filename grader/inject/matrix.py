@@ -1,5 +1,6 @@
 """The kill matrix: which checks see which bugs, for a whole catalogue on one reference."""
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -7,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from grader.checks.catalogue import CHECKS
@@ -56,9 +58,7 @@ class Matrix(Struct, frozen=True, kw_only=True):
     @property
     def kills(self) -> Counter[str]:
         """How many bugs each check sees."""
-        return Counter({check: 0 for check in self.checks}) + Counter(
-            check for row in self.rows for check in row.killed_by
-        )
+        return Counter(dict.fromkeys(self.checks, 0)) + Counter(check for row in self.rows for check in row.killed_by)
 
     @property
     def idle_checks(self) -> tuple[str, ...]:
@@ -110,15 +110,18 @@ def kill_matrix(
     )
 
 
-def _row(
-    observer: Observer, mutant: Mutant, reference: Sources, checks: Sequence[Check], *, first: bool
-) -> Row:
+def to_json(matrix: Matrix) -> str:
+    """The matrix for other programs."""
+    return json.dumps(msgspec.to_builtins(matrix), indent=2) + "\n"
+
+
+def _row(observer: Observer, mutant: Mutant, reference: Sources, checks: Sequence[Check], *, first: bool) -> Row:
     files = mutant.files(reference)
     shows_in: tuple[str, ...] = ()
     if first:
         own = own_checks(mutant.operator.category, checks)
         killer = observer.first_killer(files, [*own, *(check for check in checks if check not in own)])
-        killed_by = (killer.id,) if killer is not None else ()
+        killed_by: tuple[str, ...] = () if killer is None else (killer.id,)
     else:
         seen = observer.observe(files)
         killed_by, shows_in = seen.killed_by, seen.shows_in

@@ -1,0 +1,35 @@
+"""``grader mutations --matrix``: which checks see which bugs of the catalogue."""
+
+import sys
+from pathlib import Path
+
+from grader.commands.inject import read_reference
+from grader.commands.progress import Progress
+from grader.errors import UsageError
+from grader.files import check_writable, write_atomically
+from grader.sandbox.client import Launcher
+
+
+def run(operator_id: str | None, *, source: Path | None, html: Path | None, json: bool, seed: int, first: bool) -> int:
+    """Measure and print; 0 when every bug is seen, else 1."""
+    if html is not None:
+        check_writable(html)
+    hidden, reference = read_reference(source)
+    with Launcher("strict" if sys.platform == "linux" else "process", hidden=[hidden]) as launcher:
+        from grader.inject import matrix_page
+        from grader.inject.matrix import kill_matrix, to_json
+        from mutations.catalogue import OPERATORS, operator
+        from mutations.errors import UnknownOperatorError
+
+        try:
+            operators = OPERATORS if operator_id is None else (operator(operator_id),)
+        except UnknownOperatorError as error:
+            raise UsageError(str(error)) from None
+        with Progress() as progress:
+            matrix = kill_matrix(reference, operators, launcher, progress, seed=seed, first=first)
+    if html is not None:
+        write_atomically(html, matrix_page.html(matrix).encode())
+    sys.stdout.write(to_json(matrix) if json else matrix_page.text(matrix))
+    if html is not None and not json:
+        sys.stdout.write(f"Written: {html}\n")
+    return 1 if matrix.survivors else 0
