@@ -3,8 +3,10 @@
 import hashlib
 import random
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final
 
 from grader import __version__
@@ -28,6 +30,7 @@ from mutations.operator import Operator
 from mutations.source import Source
 
 REPETITIONS: Final = 3  # seeds on which each bug has to be seen
+THREADS: Final = 2
 ATTEMPTS: Final = 20  # sets of bugs that are tried before a recipe is given up
 
 Progress = Callable[[str], None]
@@ -65,8 +68,12 @@ class _Builder:
         self._seeds = _seeds(recipe.seed)
         self._crew = Crew(launcher)
         checks = available_checks(extensions=recipe.keep_extensions)
-        self._observer = Observer(self._crew, reference, checks, self._seeds)
-        self._seen: dict[Mutant, Observation] = {}
+        # Two bugs are measured at once: the one that is asked for, and the one that is likely to be asked for next.
+        self._observers: SimpleQueue[Observer] = SimpleQueue()
+        for _ in range(THREADS):
+            self._observers.put(Observer(self._crew, reference, checks, self._seeds))
+        self._threads = ThreadPoolExecutor(THREADS)
+        self._seen: dict[Mutant, Future[Observation]] = {}
 
     def run(self) -> Built:
         self._progress("the reference")
@@ -89,11 +96,13 @@ class _Builder:
         raise UsageError(f"seed={self._recipe.seed!r}: no sound exercise after {ATTEMPTS} sets of bugs; try another")
 
     def close(self) -> None:
+        self._crew.stop()
+        self._threads.shutdown(cancel_futures=True)
         self._crew.close()
 
     def _require_right_reference(self) -> None:
         """What the bugs are planted in must itself be right, or the exercise would teach a wrong solution."""
-        failing = self._observer.observe(self._reference)
+        failing = self._measure(self._reference)
         if failing.killed_by or failing.crashes_in:
             names = ", ".join(failing.killed_by or failing.crashes_in)
             raise UsageError(f"the reference is not right itself: it fails {names}; see `grader grade` on it")
@@ -110,11 +119,19 @@ class _Builder:
                 raise UsageError(f"operator={wanted.id!r} finds no site in this reference{advice}")
         return pool
 
-    def _observe(self, mutant: Mutant) -> Observation:
-        if mutant not in self._seen:
-            self._progress(f"measuring bug {len(self._seen) + 1}")
-            self._seen[mutant] = self._observer.observe(mutant.files(self._reference))
-        return self._seen[mutant]
+    def _observe(self, mutant: Mutant, likely_next: Mutant | None) -> Observation:
+        self._progress(f"measuring a bug ({len(self._seen) + 1})")
+        for wanted in (mutant, likely_next):
+            if wanted is not None and wanted not in self._seen:
+                self._seen[wanted] = self._threads.submit(self._measure, wanted.files(self._reference))
+        return self._seen[mutant].result()
+
+    def _measure(self, files: Sources) -> Observation:
+        observer = self._observers.get()
+        try:
+            return observer.observe(files)
+        finally:
+            self._observers.put(observer)
 
     def _exercise(self, chosen: Sequence[Chosen]) -> Exercise:
         """The exercise with these bugs, not yet proven."""

@@ -14,7 +14,8 @@ from mutations.operator import Category
 
 LEAST_EFFECT: Final = 1e-5  # ten times the widest tolerance: nobody's rounding is taken for the bug, or the bug for it
 
-Observe = Callable[[Mutant], Observation]
+Observe = Callable[[Mutant, Mutant | None], Observation]
+"""What is seen of a mutant; the second is the one that is likely to be asked about next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Chooser:
                 break
             reason = self._clash(mutant, chosen)
             if reason is None:
-                seen = self.observe(mutant)
+                seen = self.observe(mutant, self._likely_after(mutant, chosen))
                 reason = self._unfit(mutant, seen)
                 if reason is None:
                     chosen.append(Chosen(mutant, seen))
@@ -85,6 +86,14 @@ class Chooser:
             else:
                 yield mutant
         yield from later
+
+    def _likely_after(self, mutant: Mutant, chosen: Sequence[Chosen]) -> Mutant | None:
+        """The next candidate, should this one be chosen."""
+        drawn = self._drawn()
+        known = {each for each, _ in self.rejected}
+        taken = _categories(chosen) | {mutant.operator.category}
+        rest = drawn[drawn.index(mutant) + 1 :]
+        return next((each for each in rest if each not in known and each.operator.category not in taken), None)
 
     def _drawn(self) -> list[Mutant]:
         """Operators in an order drawn by the seed, and of each its sites, so that many sites are no better odds."""
