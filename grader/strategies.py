@@ -1,6 +1,8 @@
 """What hypothesis draws the cases from: small models whose sizes are all different, tokens, and how to cut them."""
 
+from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 import numpy as np
@@ -54,9 +56,16 @@ class ModelCase(Sizes, frozen=True, kw_only=True):
         """int64 (B, T)."""
         return np.array(self.tokens, dtype=np.int64)
 
-    def seeded(self, seeds: Seeds, *, query_scale: float = 1.0, scale: float = 0.5) -> Weights:
+    def seeded(
+        self,
+        seeds: Seeds,
+        *,
+        query_scale: float = 1.0,
+        scale: float = 0.5,
+        factors: Mapping[str, float] = MappingProxyType({}),
+    ) -> Weights:
         """The weights of this case in this grade."""
-        return Weights(seeds.derive("weights", self.weights), scale, query_scale)
+        return Weights(seeds.derive("weights", self.weights), scale, query_scale, dict(factors))
 
 
 CaseType = TypeVar("CaseType", bound=ModelCase)

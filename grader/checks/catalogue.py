@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from grader.checks.attention import attention_alone, attention_roles, prefix_stands_alone
 from grader.checks.cache import (
     cache_grows,
     cache_is_private,
@@ -24,16 +25,32 @@ from grader.checks.classifier import (
     lm_untouched,
 )
 from grader.checks.heads import cached_heads_equal_full, heads_are_causal, heads_are_separate
-from grader.checks.masking import future_is_hidden, gradient_is_causal, large_scores, past_is_seen
-from grader.checks.position import order_matters, row_reach, same_token
+from grader.checks.initialisation import initial_constants, initial_spread
+from grader.checks.masking import chunk_is_causal, future_is_hidden, gradient_is_causal, large_scores, past_is_seen
+from grader.checks.normalisation import norms_read_the_stream, residual_stream
+from grader.checks.numerics import (
+    activation_is_gelu,
+    score_shifts_cancel,
+    small_vectors_are_normed,
+    weights_sum_to_one,
+)
+from grader.checks.position import (
+    chunks_keep_positions,
+    order_matters,
+    positions_are_added,
+    row_reach,
+    same_token,
+)
 from grader.checks.projection import (
     config_defaults,
     contract_errors,
     forward_runs,
+    head_alone_scores,
     logits_width,
     parameter_shapes,
     same_init,
 )
+from grader.checks.registration import every_parameter_learns, parameters_are_separate
 from grader.checks.training import (
     batches_are_as_specified,
     learning_rate_schedule,
@@ -49,16 +66,31 @@ CHECKS: Final[tuple[Check, ...]] = (
     config_defaults.CHECK,
     logits_width.CHECK,
     parameter_shapes.CHECK,
+    head_alone_scores.CHECK,
+    parameters_are_separate.CHECK,
+    every_parameter_learns.CHECK,
     same_init.CHECK,
+    initial_constants.CHECK,
+    initial_spread.CHECK,
     future_is_hidden.CHECK,
     past_is_seen.CHECK,
     gradient_is_causal.CHECK,
     large_scores.CHECK,
+    attention_alone.CHECK,
+    attention_roles.CHECK,
+    prefix_stands_alone.CHECK,
     heads_are_separate.CHECK,
     heads_are_causal.CHECK,
     same_token.CHECK,
     row_reach.CHECK,
     order_matters.CHECK,
+    positions_are_added.CHECK,
+    residual_stream.CHECK,
+    norms_read_the_stream.CHECK,
+    activation_is_gelu.CHECK,
+    weights_sum_to_one.CHECK,
+    score_shifts_cancel.CHECK,
+    small_vectors_are_normed.CHECK,
     parameters_move.CHECK,
     step_is_exact.CHECK,
     training_repeats.CHECK,
@@ -73,6 +105,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     cache_is_private.CHECK,
     cache_limits.CHECK,
     generate_is_greedy.CHECK,
+    chunk_is_causal.CHECK,
+    chunks_keep_positions.CHECK,
     cached_heads_equal_full.CHECK,
     class_logits_shape.CHECK,
     lm_untouched.CHECK,

@@ -28,6 +28,7 @@ class Weights(Struct, frozen=True, forbid_unknown_fields=True):
     seed: int
     scale: float = 0.5
     query_scale: float = 1.0  # extra factor on attention queries: large attention scores
+    factors: dict[str, float] = {}  # by the end of a name: one more factor on those parameters; 0 silences them
 
 
 class ModelQuestion(Question, frozen=True, kw_only=True):
@@ -43,6 +44,13 @@ class Parameters(Question, frozen=True, kw_only=True, tag="parameters"):
 
     config: Settings
     seed: int
+
+
+class Sharing(Question, frozen=True, kw_only=True, tag="sharing"):
+    """Which parameters are one tensor. out: first.{name}, the place among all names, in their order, of the first
+    parameter that lies in the same memory; its own place where there is none before it."""
+
+    config: Settings
 
 
 class Configs(Question, frozen=True, kw_only=True, tag="configs"):
@@ -206,7 +214,7 @@ class Snippet(Question, frozen=True, kw_only=True, tag="snippet"):
 
 
 AnyQuestion = (
-    Parameters | Configs | Forward | Influence | Gradients | Decode | Generate | Loss | Evaluate | Fit
+    Parameters | Sharing | Configs | Forward | Influence | Gradients | Decode | Generate | Loss | Evaluate | Fit
     | TrainSteps | RecordSteps | Rates | MakeBatch | SeededDraws | OwnRun | Flops | Snippet
 )  # fmt: skip
 

@@ -21,6 +21,7 @@ from grader.sandbox.questions import (
     ModelQuestion,
     Parameters,
     Settings,
+    Sharing,
 )
 from grader.sandbox.wire import Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array
@@ -61,6 +62,14 @@ def parameters(module: ModuleType, question: Parameters, _: Tensors) -> dict[str
     torch.manual_seed(question.seed)
     model = new_model(module, question.config)
     return {name: as_array(p, name) for name, p in model.named_parameters()}
+
+
+def sharing(module: ModuleType, question: Sharing, _: Tensors) -> dict[str, Array]:
+    with parameters_unset():
+        model = new_model(module, question.config)
+    firsts: dict[int, int] = {}
+    named = model.named_parameters(remove_duplicate=False)
+    return {f"first.{name}": np.array(firsts.setdefault(p.data_ptr(), i)) for i, (name, p) in enumerate(named)}
 
 
 def configs(module: ModuleType, _: Configs, __: Tensors) -> dict[str, Array]:

@@ -21,6 +21,7 @@ Handler = Callable[[Any, Any, Tensors], Answer]
 
 MODEL: Final[Mapping[type, Handler]] = {
     q.Parameters: model_answers.parameters,
+    q.Sharing: model_answers.sharing,
     q.Configs: model_answers.configs,
     q.Forward: model_answers.forward,
     q.Influence: model_answers.influence,

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from math import prod
 from typing import Any, Final
 
 import torch
@@ -28,6 +29,7 @@ def set_weights(model: nn.Module, weights: Weights) -> None:
     """Overwrite every parameter of ``model``."""
     for name, parameter in model.named_parameters():
         scale = weights.scale * (weights.query_scale if ".query." in name else 1.0)
+        scale *= prod(factor for end, factor in weights.factors.items() if name.endswith(end))
         parameter.copy_(keyed_normal(weights.seed, name, tuple(parameter.shape), scale))
 
 

@@ -1,0 +1,1 @@
+"""Checks of how scores become weights, and weights a mean of values."""

@@ -1,0 +1,1 @@
+"""Checks of the values that parameters start with, whatever the order in which they are drawn."""

@@ -1,0 +1,1 @@
+"""Checks of the norms and of the residual stream that they read."""
