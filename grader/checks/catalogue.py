@@ -19,14 +19,27 @@ from grader.checks.classifier import (
     combined_loss,
     evaluate_is_honest,
     gradients_reach,
+    head_leaves_the_stream,
     joint_training_step,
+    labels_are_parity,
     learns_any_map,
     learns_parity,
     lm_untouched,
 )
-from grader.checks.heads import cached_heads_equal_full, heads_are_causal, heads_are_separate
+from grader.checks.clipping import norm_is_clipped
+from grader.checks.determinism import batches_follow_the_generator, own_batches_follow_the_seed, seed_decides
+from grader.checks.heads import cached_heads_equal_full, cached_heads_unchanged, heads_are_causal, heads_are_separate
 from grader.checks.initialisation import initial_constants, initial_spread
+from grader.checks.learning_rate import every_group_at_the_rate, learning_rate_schedule
+from grader.checks.loss import lm_loss_by_formula, targets_come_next
 from grader.checks.masking import chunk_is_causal, future_is_hidden, gradient_is_causal, large_scores, past_is_seen
+from grader.checks.modes import (
+    decoding_without_dropout,
+    dropout_follows_the_mode,
+    evaluate_in_eval_mode,
+    heads_without_dropout,
+    train_in_training_mode,
+)
 from grader.checks.normalisation import norms_read_the_stream, residual_stream
 from grader.checks.numerics import (
     activation_is_gelu,
@@ -34,6 +47,7 @@ from grader.checks.numerics import (
     small_vectors_are_normed,
     weights_sum_to_one,
 )
+from grader.checks.optimizer import decay_spares_vectors, given_optimizer_is_used, holds_every_parameter
 from grader.checks.position import (
     chunks_keep_positions,
     order_matters,
@@ -53,7 +67,8 @@ from grader.checks.projection import (
 from grader.checks.registration import every_parameter_learns, parameters_are_separate
 from grader.checks.training import (
     batches_are_as_specified,
-    learning_rate_schedule,
+    loss_is_from_before,
+    own_batches_differ,
     parameters_move,
     step_is_exact,
     train_uses_every_batch,
@@ -97,6 +112,21 @@ CHECKS: Final[tuple[Check, ...]] = (
     learning_rate_schedule.CHECK,
     batches_are_as_specified.CHECK,
     train_uses_every_batch.CHECK,
+    own_batches_differ.CHECK,
+    loss_is_from_before.CHECK,
+    every_group_at_the_rate.CHECK,
+    norm_is_clipped.CHECK,
+    holds_every_parameter.CHECK,
+    decay_spares_vectors.CHECK,
+    given_optimizer_is_used.CHECK,
+    lm_loss_by_formula.CHECK,
+    targets_come_next.CHECK,
+    seed_decides.CHECK,
+    batches_follow_the_generator.CHECK,
+    own_batches_follow_the_seed.CHECK,
+    dropout_follows_the_mode.CHECK,
+    train_in_training_mode.CHECK,
+    evaluate_in_eval_mode.CHECK,
     cached_equals_full.CHECK,
     cache_travels.CHECK,
     cache_is_read.CHECK,
@@ -107,9 +137,14 @@ CHECKS: Final[tuple[Check, ...]] = (
     generate_is_greedy.CHECK,
     chunk_is_causal.CHECK,
     chunks_keep_positions.CHECK,
+    decoding_without_dropout.CHECK,
     cached_heads_equal_full.CHECK,
+    cached_heads_unchanged.CHECK,
+    heads_without_dropout.CHECK,
     class_logits_shape.CHECK,
     lm_untouched.CHECK,
+    head_leaves_the_stream.CHECK,
+    labels_are_parity.CHECK,
     combined_loss.CHECK,
     gradients_reach.CHECK,
     learns_parity.CHECK,

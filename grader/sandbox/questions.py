@@ -40,10 +40,12 @@ class ModelQuestion(Question, frozen=True, kw_only=True):
 
 
 class Parameters(Question, frozen=True, kw_only=True, tag="parameters"):
-    """The initial parameters of a model built right after ``torch.manual_seed(seed)``. out: one tensor a name."""
+    """The initial parameters of a model built right after ``torch.manual_seed(seed)``. out: one tensor a name, and
+    with ``then_draw`` also then.drawn (then_draw,), what torch draws next."""
 
     config: Settings
     seed: int
+    then_draw: int = 0
 
 
 class Sharing(Question, frozen=True, kw_only=True, tag="sharing"):
@@ -112,6 +114,7 @@ class Loss(ModelQuestion, frozen=True, kw_only=True, tag="loss"):
     class_logits, and grad.{name}: max |d class loss / d parameter| for each parameter that gets a gradient."""
 
     class_weight: float
+    classify: bool = True  # whether the model has a head; without one there are no class_logits
 
 
 class Evaluate(ModelQuestion, frozen=True, kw_only=True, tag="evaluate"):
@@ -166,8 +169,13 @@ class TrainSteps(StandInQuestion, frozen=True, kw_only=True, tag="train-steps"):
 
 class RecordSteps(StandInQuestion, frozen=True, kw_only=True, tag="record-steps"):
     """Call ``train_step`` with an optimizer that records. out: calls (N,) how often it was stepped in each step,
-    lr (N,), grad.{i}.{name} at the (first) call of step i, and in_train: how often ``train`` steps the optimizer
-    it is given."""
+    lr (N, groups), grad.{i}.{name} at the (first) call of step i, and in_train: how often ``train`` steps the
+    optimizer it is given.
+
+    The optimizer holds the parameters in as many ``groups``.
+    """
+
+    groups: int = 1
 
 
 class Rates(Question, frozen=True, kw_only=True, tag="rates"):

@@ -28,10 +28,11 @@ from grader.strategies import extended, model_cases
 def prompts(draw: DrawFn) -> DecodeCase:
     """A prompt of distinct tokens and how many to add, as the two chunks of a case.
 
+    Rows enough that not all go on as they would from another position of the prompt.
     The vocabulary is larger than the model is wide, so that every column of the logits is a token, whatever
     width a wrong output projection gives them.
     """
-    case = draw(model_cases(lengths=(2, 4), rows=(1, 3), distinct=True).filter(lambda c: c.vocab_size > c.d_model))
+    case = draw(model_cases(lengths=(2, 4), rows=(2, 6), distinct=True).filter(lambda c: c.vocab_size > c.d_model))
     new = draw(st.integers(2, 4))
     return extended(case, DecodeCase, block_size=case.length + new, chunks=(case.length, new))
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.training.cases import STAND_IN_WIDTH, TRAIN_CASES, TrainCase
-from grader.checks.training.parameters_move import training_snippet
+from grader.checks.training.snippets import training_snippet
 from grader.sandbox.questions import RecordSteps
 from grader.sandbox.wire import Array, Tensors
 
@@ -42,7 +42,7 @@ def holds(case: TrainCase, bench: Bench) -> None:
                 f"in step {step} it was stepped {calls} times",
                 expected=f"{int(expected['calls'][step])} time",
             )
-        rate, scheduled = float(answer["lr"][step]), float(expected["lr"][step])
+        rate, scheduled = float(answer["lr"][step, 0]), float(expected["lr"][step, 0])
         if not abs(rate - scheduled) <= 1e-12 * abs(scheduled):
             raise Counterexample(
                 "rate",
@@ -97,7 +97,7 @@ for step in range(2):
     print(f"step {step}: optimizer.step was called {len(seen)} times")
     assert len(seen) == 1, "the optimizer must be stepped once for each batch"
     for mine, right in zip(seen[0], fresh):
-        torch.testing.assert_close(mine, right, rtol=1e-3, atol=1e-6)
+        assert torch.allclose(mine, right, rtol=1e-3, atol=1e-6), "the gradient is not the clipped one of this batch"
 """,
     )
 

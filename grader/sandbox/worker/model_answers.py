@@ -61,7 +61,8 @@ def weighted_model(module: ModuleType, question: ModelQuestion) -> Any:
 def parameters(module: ModuleType, question: Parameters, _: Tensors) -> dict[str, Array]:
     torch.manual_seed(question.seed)
     model = new_model(module, question.config)
-    return {name: as_array(p, name) for name, p in model.named_parameters()}
+    answer = {name: as_array(p, name) for name, p in model.named_parameters()}
+    return answer | ({"then.drawn": torch.rand(question.then_draw).numpy()} if question.then_draw else {})
 
 
 def sharing(module: ModuleType, question: Sharing, _: Tensors) -> dict[str, Array]:

@@ -89,19 +89,19 @@ def record_steps(train: ModuleType, question: RecordSteps, tensors: Tensors) -> 
     calls, rates = [], []
     with precision(question.precision):
         model, config, batches = stand_in(question), train.TrainConfig(**question.train), batches_of(train, tensors)
-        optimizer = RecordingOptimizer(model.parameters(), lr=float(config.lr))
+        optimizer = RecordingOptimizer(model.parameters(), float(config.lr), question.groups)
         names = [name for name, _ in model.named_parameters()]
         for step, batch in enumerate(batches):
             optimizer.rates.clear()
             optimizer.gradients.clear()
             train.train_step(model, optimizer, batch, config, step)
             calls.append(len(optimizer.rates))
-            rates.append(optimizer.rates[0] if optimizer.rates else 0.0)
+            rates.append(optimizer.rates[0] if optimizer.rates else [0.0] * question.groups)
             if optimizer.gradients:
                 for name, gradient in zip(names, optimizer.gradients[0], strict=False):
                     if gradient is not None:
                         answer[f"grad.{step}.{name}"] = as_array(gradient, f"the gradient of {name}")
-        given = RecordingOptimizer(model.parameters(), lr=float(config.lr))
+        given = RecordingOptimizer(model.parameters(), float(config.lr), question.groups)
         train.train(model, config, batches=batches, optimizer=given)
     return answer | {"calls": np.array(calls), "lr": np.array(rates), "in_train": np.array(len(given.rates))}
 
@@ -144,9 +144,10 @@ def loss(package: Any, question: Loss, tensors: Tensors) -> dict[str, Array]:
             for name, size in named_gradients(model, class_loss).items():
                 answer[f"grad.{name}"] = np.array(size)
         with torch.no_grad():
-            logits, class_logits = pair(model(tokens, classify=True), "forward(tokens, classify=True)")
+            logits, class_logits = _outputs(model, tokens, classify=question.classify)
     answer["logits"] = as_array(logits, "the logits")
-    answer["class_logits"] = as_array(class_logits, "the class logits")
+    if question.classify:
+        answer["class_logits"] = as_array(class_logits, "the class logits")
     return answer
 
 

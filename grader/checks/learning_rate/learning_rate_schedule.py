@@ -13,8 +13,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.training.cases import TRAIN_CASES, TrainCase
+from grader.checks.training.cases import TrainCase, train_cases
 from grader.sandbox.questions import Rates
+
+WARMED_UP = train_cases(warmup=(2, 3, 4, 10))
 
 
 class RateCase(TrainCase, frozen=True, kw_only=True):
@@ -39,9 +41,10 @@ def holds(case: RateCase, bench: Bench) -> None:
 
 @st.composite
 def rate_cases(draw: st.DrawFn) -> RateCase:
-    """Steps near the end of the warm-up, and far beyond."""
-    case = draw(TRAIN_CASES)
-    at = draw(st.lists(st.integers(0, 12) | st.integers(13, 2000), min_size=4, max_size=8, unique=True))
+    """The end of a warm-up that lasts more than one step, steps near it, and far beyond."""
+    case = draw(WARMED_UP)
+    near = draw(st.lists(st.integers(0, 12) | st.integers(13, 2000), min_size=4, max_size=8, unique=True))
+    at = {case.warmup - 1, case.warmup, *near}
     fields = {name: getattr(case, name) for name in case.__struct_fields__}
     return RateCase(**fields, at=tuple(sorted(at)))
 

@@ -1,0 +1,1 @@
+"""Checks that seeds decide, and nothing else."""

@@ -1,0 +1,75 @@
+"""After seed_everything, what torch draws depends on the seed, and on nothing else.
+
+## Why it matters
+Without it no run can be repeated, and a bug that shows once in a while cannot be chased. With a seed that is always the
+same, runs that should be independent are one and the same run.
+
+## Usual causes
+- Some other generator is seeded, and torch's is not.
+- The seed that is used is not the one that was passed in.
+"""
+
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.compare import same_bits
+from grader.sandbox.questions import SeededDraws, Settings
+from grader.sandbox.wire import Array
+
+
+class SeedCase(Struct, frozen=True, kw_only=True):
+    """Two seeds that are not the same."""
+
+    seed: int
+    other: int
+
+    @property
+    def config(self) -> Settings:
+        """There is nothing to configure."""
+        return {}
+
+
+def holds(case: SeedCase, bench: Bench) -> None:
+    """One seed, another, and the first again."""
+    first, other, again = (_drawn(seed, bench) for seed in (case.seed, case.other, case.seed))
+    if not same_bits(again, first):
+        raise Counterexample(
+            "unsteady",
+            "after seed_everything(seed) torch draws the same numbers each time",
+            f"after seed_everything({case.seed}) it draws others the second time",
+        )
+    if same_bits(other, first):
+        raise Counterexample(
+            "same-for-all",
+            "another seed gives other numbers",
+            f"torch draws the same after seed_everything({case.seed}) and after seed_everything({case.other})",
+        )
+
+
+def _drawn(seed: int, bench: Bench) -> Array:
+    return bench.ask(SeededDraws(seed=seed), {})["torch"]
+
+
+def snippet(case: SeedCase) -> str:
+    """The same by hand."""
+    return f"""import torch
+from train import seed_everything
+
+drawn = []
+for seed in ({case.seed}, {case.other}, {case.seed}):
+    seed_everything(seed)
+    drawn.append(torch.rand(4))
+    print(seed, drawn[-1])
+assert torch.equal(drawn[0], drawn[2]), "the same seed gives other numbers"
+assert not torch.equal(drawn[0], drawn[1]), "another seed gives the same numbers"
+"""
+
+
+CHECK = Check(
+    id="seed-decides",
+    cases=st.builds(SeedCase, seed=st.integers(0, 999), other=st.integers(1000, 1999)),
+    holds=holds,
+    snippet=snippet,
+    examples=2,
+)

@@ -1,0 +1,1 @@
+"""Checks of the learning rate: the schedule, and that it is heard."""

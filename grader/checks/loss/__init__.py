@@ -1,0 +1,1 @@
+"""Checks of the loss of the language model and of its targets."""

@@ -1,0 +1,1 @@
+"""Checks of training mode and eval mode, in models with dropout."""

@@ -1,0 +1,83 @@
+"""train() puts the model into training mode, whatever mode it comes in.
+
+## Why it matters
+A model that was just evaluated is in eval mode. Trained in it, it trains without the dropout it was configured with,
+and nothing says so but a loss that is a little too good.
+
+## Usual causes
+- train() relies on the mode that it finds.
+- The model is put into eval mode for an evaluation and never put back.
+"""
+
+import numpy as np
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
+from grader.compare import close
+from grader.sandbox.questions import TrainSteps
+from grader.sandbox.wire import Array
+
+DROPOUT = 0.5
+
+
+def holds(case: TrainCase, bench: Bench) -> None:
+    """A stand-in with dropout that comes in training mode and one that comes in eval mode; and one without dropout."""
+    usual, from_eval, plain = (
+        _losses(case, bench, dropout=dropout, in_eval=in_eval)
+        for dropout, in_eval in ((DROPOUT, False), (DROPOUT, True), (0.0, False))
+    )
+    claim = "train() trains in training mode, with dropout on"
+    if np.abs(usual[:1] - plain[:1]).max() <= 1e-9:
+        raise Counterexample("no-dropout", claim, f"with dropout={DROPOUT} the first loss is the one without dropout")
+    if not close(from_eval, usual, "scalar loss, float64"):
+        raise Counterexample(
+            "mode-kept", claim, "a model that comes in eval mode has other losses than one that comes in training mode"
+        )
+
+
+def _losses(case: TrainCase, bench: Bench, *, dropout: float, in_eval: bool) -> Array:
+    question = TrainSteps(
+        train=case.config,
+        width=STAND_IN_WIDTH,
+        weights=case.weights(bench.seeds),
+        precision="float64",
+        whole=True,
+        dropout=dropout,
+        in_eval=in_eval,
+    )
+    return bench.ask(question, case.batches(bench.seeds))["losses"]
+
+
+def snippet(case: TrainCase) -> str:
+    """A model whose only layer with a mode says which it is in."""
+    settings = ", ".join(f"{name}={value}" for name, value in case.config.items())
+    return f"""import torch
+from torch import nn
+from train import Batch, TrainConfig, train
+
+config = TrainConfig({settings})
+seen = []
+
+
+class Watched(nn.Dropout):
+    def forward(self, x):
+        seen.append(self.training)
+        return super().forward(x)
+
+
+model = nn.Sequential(nn.Embedding({case.vocab_size}, 6), Watched(0.5), nn.Linear(6, {case.vocab_size})).eval()
+tokens = torch.randint({case.vocab_size}, ({case.batch_size}, {case.seq_len} + 1))
+batch = Batch(tokens[:, :-1], tokens[:, 1:], tokens[:, :-1] % 2)
+train(model, config, batches=[batch] * config.steps)
+print(seen)
+assert all(seen), "train() trains in eval mode"
+"""
+
+
+CHECK = Check(
+    id="train-in-training-mode",
+    cases=train_cases(batch_size=(2,), steps=(2,)),
+    holds=holds,
+    snippet=snippet,
+    examples=2,
+)
