@@ -45,14 +45,14 @@ lint-types: $(VENV)/.installed-dev
 	MYPYPATH=candidate $(BIN)/python -m mypy -m model -m train
 
 lint-generated: $(VENV)/.installed-dev
-	$(BIN)/python -m mutations.builtin --check
+	$(BIN)/python -m grader.inject.builtin --check
 	$(BIN)/python -m grader.schema --check
 
 bench: $(VENV)/.installed-dev
 	@for file in tests/benchmarks/bench_*.py; do $(BIN)/python "$$file" || exit; done
 
 starter: $(VENV)/.installed
-	$(BIN)/python -m mutations.builtin
+	$(BIN)/python -m grader.inject.builtin
 
 # All versions anew but torch's: its newest build for this platform may be gigabytes of another.
 constraints: constraints.txt

@@ -110,10 +110,15 @@ def read_exercise(directory: Path) -> Exercise:
     return _read(directory / "reference", directory / "starter")
 
 
+def read_rubric(reference: Path) -> Rubric:
+    """The exercise.toml of a reference's directory. Raises OSError or ValueError."""
+    return msgspec.convert(tomllib.loads((reference / "exercise.toml").read_text("utf-8")), Rubric)
+
+
 def _read(reference: Path, starter: Path) -> Exercise:
     try:
         sources = {path.name: path.read_text("utf-8") for path in sorted(reference.glob("*.py"))}
-        rubric = msgspec.convert(tomllib.loads((reference / "exercise.toml").read_text("utf-8")), Rubric)
+        rubric = read_rubric(reference)
         key = msgspec.json.decode((reference / "key.json").read_bytes(), type=Key)
     except (OSError, ValueError, msgspec.ValidationError) as error:
         raise UsageError(f"not an exercise: {str(reference.parent)!r}: {error}") from None

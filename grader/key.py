@@ -82,7 +82,7 @@ class Certificate(Struct, frozen=True, kw_only=True):
     rows: tuple[Row, ...]
 
 
-class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Key(Struct, frozen=True, kw_only=True):
     """key.json.
 
     Attributes:

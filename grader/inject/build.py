@@ -4,23 +4,24 @@ import hashlib
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
-from grader import __version__
+from msgspec import structs
+
 from grader.errors import UsageError
 from grader.exercise import Exercise, Item, builtin_exercise
 from grader.inject.categories import available_checks
 from grader.inject.choose import Chooser, Chosen
-from grader.inject.difficulty import difficulty
+from grader.inject.entries import bug_entry, certificate, hashes, stub_entry
 from grader.inject.mutants import Mutant, Sources, mutants, planted
 from grader.inject.observe import Observation, Observer
 from grader.inject.prove import complaints, prove
 from grader.inject.recipe import Recipe
 from grader.inject.rubric import rubric
-from grader.key import Certificate, Key, PlantedBug, Row, Stub
+from grader.key import Key
 from grader.oracle import Crew
 from grader.sandbox.client import Launcher
 from mutations.catalogue import OPERATORS, operator
@@ -87,7 +88,8 @@ class _Builder:
             wrong = [(row, complaints(row, full_marks)) for row in rows]
             faults = {item: (row, said) for row, found in wrong for item, said in found.items()}
             if not faults:
-                return self._built(self._certified(exercise, rows), chooser)
+                proof = certificate(self._launcher, self._seeds, rows)
+                return self._built(replace(exercise, key=structs.replace(exercise.key, certificate=proof)), chooser)
             for item, (row, said) in faults.items():
                 bug = chosen[list(full_marks).index(item)]
                 with_what = ", ".join(str(chosen[list(full_marks).index(left)].mutant) for left in row.left) or "none"
@@ -144,21 +146,13 @@ class _Builder:
         )
         key = Key(
             bugs=tuple(
-                _planted_bug(item, bug, [other.seen for other in chosen if other is not bug])
+                bug_entry(item.id, bug, [other.seen for other in chosen if other is not bug])
                 for item, bug in zip(made.item, chosen, strict=False)
             ),
-            stubs=tuple(_stub(gap) for gap in self._gaps),
-            hashes={file: hashlib.sha256(text.encode()).hexdigest() for file, text in self._reference.items()},
+            stubs=tuple(stub_entry(gap) for gap in self._gaps),
+            hashes=hashes(self._reference),
         )
         return Exercise(Path(), Path(), self._reference, made, key)
-
-    def _certified(self, exercise: Exercise, rows: Sequence[Row]) -> Exercise:
-        started = self._launcher.started
-        certificate = Certificate(
-            grader=__version__, torch=started.torch, cpu=started.cpu, seeds=self._seeds, rows=tuple(rows)
-        )
-        key = Key(bugs=exercise.key.bugs, stubs=exercise.key.stubs, hashes=exercise.key.hashes, certificate=certificate)
-        return Exercise(Path(), Path(), exercise.reference, exercise.rubric, key)
 
     def _built(self, exercise: Exercise, chooser: Chooser) -> Built:
         edits = [entry.edit for entry in (*exercise.key.bugs, *exercise.key.stubs)]
@@ -188,29 +182,6 @@ def _seeds(seed: int) -> tuple[int, ...]:
 def _extension_items() -> tuple[Item, ...]:
     """The extensions are those of the built-in exercise, with its points."""
     return tuple(item for item in builtin_exercise().rubric.item if item.kind == "extension")
-
-
-def _planted_bug(item: Item, bug: Chosen, others: Sequence[Observation]) -> PlantedBug:
-    edit, of = bug.mutant.edit, bug.mutant.operator
-    return PlantedBug(
-        item=item.id,
-        file=edit.file,
-        span=(edit.start, edit.end),
-        before=edit.before,
-        after=edit.after,
-        operator=of.id,
-        category=of.category.value,
-        hints=(of.hints.symptom, of.hints.area, of.hints.mechanism),
-        shows_in=bug.seen.shows_in,
-        killed_by=bug.seen.killed_by,
-        effect=float(f"{bug.seen.effect:.3g}"),
-        difficulty=difficulty(of, bug.seen, others),
-    )
-
-
-def _stub(gap: Gap) -> Stub:
-    edit = gap.edit
-    return Stub(item=gap.item, file=edit.file, span=(edit.start, edit.end), before=edit.before, after=edit.after)
 
 
 def _id(chosen: Sequence[Chosen], recipe: Recipe) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mutations import builtin
+from grader.inject import builtin
 from mutations.edit import Edit, splice
 from mutations.errors import SiteError
 
@@ -39,11 +39,10 @@ def run_visible_tests(folder):
 
 
 def test_the_committed_files_are_not_stale():
-    stale = builtin.stale_files(builtin.generated_files(ROOT))
-
-    assert stale == [], "run python -m mutations.builtin"
+    assert builtin.stale_files(ROOT) == [], "run python -m grader.inject.builtin"
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_is_stale_and_then_finds_nothing(tmp_path, monkeypatch, capsys):
     shutil.copytree(ROOT / "reference", tmp_path / "reference")
     (tmp_path / "candidate").mkdir()
@@ -58,10 +57,16 @@ def test_the_command_writes_what_is_stale_and_then_finds_nothing(tmp_path, monke
     assert "stale: reference/key.json" in said
     assert "written: candidate/model.py" in said
     assert STARTER["train.py"] == (tmp_path / "candidate" / "train.py").read_text(encoding="utf-8")
+    assert KEY["bugs"] == json.loads((tmp_path / "reference" / "key.json").read_text(encoding="utf-8"))["bugs"]
+
+
+def test_the_key_says_who_sees_each_bug_and_holds_the_proof():
+    assert all(bug["killed_by"] and bug["shows_in"] and bug["difficulty"] for bug in KEY["bugs"])
+    assert len(KEY["certificate"]["rows"]) == 2 ** len(BUGS)
 
 
 def test_a_bug_without_exactly_one_site_is_refused():
-    with pytest.raises(SiteError, match=r"'mask-peeks-one-ahead' has 0 sites in model\.py, expected 1"):
+    with pytest.raises(SiteError, match=r"'mask-peeks-one-ahead' has 0 sites, expected 1"):
         builtin.make_key({**REFERENCE, "model.py": STARTER["model.py"]})
 
 
