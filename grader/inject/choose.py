@@ -46,19 +46,22 @@ class Chooser:
             UsageError: the pool does not hold as many, or one that was asked for cannot be had.
         """
         chosen: list[Chosen] = []
+        clashing: list[tuple[Mutant, str]] = []  # for this time: what they clash with may be rejected later
         for mutant in self._candidates(chosen):
             if len(chosen) == self._count:
                 break
-            reason = self._clash(mutant, chosen)
+            clash = self._clash(mutant, chosen)
+            if clash is not None:
+                clashing.append((mutant, clash))
+                continue
+            seen = self.observe(mutant, self._likely_after(mutant, chosen))
+            reason = self._unfit(mutant, seen)
             if reason is None:
-                seen = self.observe(mutant, self._likely_after(mutant, chosen))
-                reason = self._unfit(mutant, seen)
-                if reason is None:
-                    chosen.append(Chosen(mutant, seen))
-                    continue
-            self.reject(mutant, reason)
+                chosen.append(Chosen(mutant, seen))
+            else:
+                self.reject(mutant, reason)
         if len(chosen) < self._count:
-            raise UsageError(self._too_few(len(chosen)))
+            raise UsageError(self._too_few(len(chosen), [*self.rejected, *clashing]))
         return chosen
 
     def reject(self, mutant: Mutant, reason: str) -> None:
@@ -134,8 +137,8 @@ class Chooser:
                 return f"it is {found}"
         return None
 
-    def _too_few(self, found: int) -> str:
-        reasons = "".join(f"\n  {mutant}: {reason}" for mutant, reason in self.rejected)
+    def _too_few(self, found: int, turned_down: Iterable[tuple[Mutant, str]]) -> str:
+        reasons = "".join(f"\n  {mutant}: {reason}" for mutant, reason in turned_down)
         return f"seed={self.recipe.seed!r} gives {found} of the {self._count} bugs asked for; turned down:{reasons}"
 
 

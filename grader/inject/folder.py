@@ -34,8 +34,12 @@ def check_target(directory: Path, *, force: bool) -> None:
     parent = directory.resolve().parent
     if not parent.is_dir():
         raise UsageError(f"cannot write {str(directory)!r}: there is no directory {str(parent)!r}")
-    if not os.access(parent, os.W_OK):
-        raise UsageError(f"cannot write {str(directory)!r}: {str(parent)!r} is not writable")
+    try:
+        # Tried, not asked for: permission bits do not tell of read-only and virtual file systems.
+        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{directory.name}."):
+            pass
+    except OSError as error:
+        raise UsageError(f"cannot write {str(directory)!r}: {error.strerror}") from None
     if not os.path.lexists(directory):
         return
     if not force:
@@ -51,12 +55,12 @@ def write(built: Built, directory: Path) -> None:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
             made, old = Path(scratch) / "new", Path(scratch) / "old"
             _fill(made, contents(built))
-            if target.exists():
-                target.rename(old)
             try:
+                if target.exists():
+                    target.rename(old)
                 made.rename(target)
             except BaseException:
-                if old.exists():
+                if old.exists() and not target.exists():
                     old.rename(target)
                 raise
     except OSError as error:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from mutations.edit import Edit, splice
 from mutations.operator import Operator
+from mutations.source import Source
 
 Sources = Mapping[str, str]
 """File name to source text."""
@@ -27,10 +28,14 @@ class Mutant(NamedTuple):
 
 def mutants(reference: Sources, operators: Iterable[Operator], kept: Collection[Edit] = ()) -> Iterator[Mutant]:
     """Every site of these operators that no edit of ``kept`` touches."""
+    sources: dict[str, Source] = {}  # each parsed once: that takes longer than to look for a site
     for operator in operators:
-        if operator.file not in reference:
+        file = operator.file
+        if file not in reference:
             continue
-        for site, edit in enumerate(operator.find(reference[operator.file])):
+        if file not in sources:
+            sources[file] = Source(file, reference[file])
+        for site, edit in enumerate(operator.edits(sources[file])):
             if not any(overlap(edit, other) for other in kept):
                 yield Mutant(operator, edit, site)
 

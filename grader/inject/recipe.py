@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from grader.errors import UsageError
 from grader.key import Bucket
 
 DEFAULT_BUGS = 4
@@ -25,3 +26,11 @@ class Recipe:
     operators: tuple[str, ...] = ()
     difficulty: Bucket | None = None
     keep_extensions: bool = False
+
+    def __post_init__(self) -> None:
+        asked = len(self.operators) or self.bugs
+        if not 1 <= asked <= MAX_BUGS:
+            raise UsageError(f"{asked} bugs asked for; an exercise has 1 to {MAX_BUGS}")
+        for name in self.operators:
+            if self.operators.count(name) > 1:
+                raise UsageError(f"operator={name!r} is asked for twice; an exercise has each bug once")
