@@ -3,7 +3,8 @@
 The text is never printed back from the tree, so whatever an edit does not cover keeps its comments and its layout.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 
 import libcst as cst
 from libcst import matchers as m
@@ -25,10 +26,12 @@ class Source:
         self._bytes = text.encode()
         self._spans = wrapper.resolve(ByteSpanPositionProvider)
         self._parents = wrapper.resolve(ParentNodeProvider)
+        self._index = _Index(self.module)
 
     def find(self, matcher: m.BaseMatcherNode, within: cst.CSTNode | None = None) -> Sequence[cst.CSTNode]:
         """Every node that matches, in the order of the text."""
-        return sorted(m.findall(within or self.module, matcher), key=self.span)
+        candidates = self._index.of_kinds(_kinds(matcher), within or self.module)
+        return sorted((node for node in candidates if m.matches(node, matcher)), key=self.span)
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode:
         """The node around a node; the module has none."""
@@ -135,3 +138,45 @@ class Source:
 
     def _is_comment(self, start: int) -> bool:
         return self._line(start).lstrip().startswith(b"#")
+
+
+class _Index:
+    """The nodes of a tree by their class, so that looking for one kind does not visit all the others.
+
+    A catalogue of operators looks through the same tree a thousand times.
+    """
+
+    def __init__(self, root: cst.CSTNode) -> None:
+        self._nodes: list[cst.CSTNode] = []  # a node, then everything in it
+        self._last: dict[cst.CSTNode, int] = {}  # where a node's part of that list ends
+        self._first: dict[cst.CSTNode, int] = {}
+        self._by_kind: dict[str, list[int]] = {}
+        self._add(root)
+
+    def of_kinds(self, kinds: frozenset[str] | None, within: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        """The nodes of these classes, of any without kinds, in a part of the tree."""
+        first, last = self._first[within], self._last[within]
+        if kinds is None:
+            yield from self._nodes[first:last]
+            return
+        for kind in kinds:
+            numbers = self._by_kind.get(kind, [])
+            for number in numbers[bisect_left(numbers, first) : bisect_left(numbers, last)]:
+                yield self._nodes[number]
+
+    def _add(self, node: cst.CSTNode) -> None:
+        number = self._first[node] = len(self._nodes)
+        self._nodes.append(node)
+        self._by_kind.setdefault(type(node).__name__, []).append(number)
+        for child in node.children:
+            self._add(child)
+        self._last[node] = len(self._nodes)
+
+
+def _kinds(matcher: m.BaseMatcherNode) -> frozenset[str] | None:
+    """The classes of node that a matcher can match; None when it does not say."""
+    if isinstance(matcher, m.OneOf):
+        kinds = [_kinds(option) for option in matcher.options]
+        return None if None in kinds else frozenset().union(*(kind for kind in kinds if kind is not None))
+    name = type(matcher).__name__
+    return frozenset({name}) if hasattr(cst, name) else None

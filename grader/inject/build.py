@@ -13,15 +13,14 @@ from msgspec import structs
 
 from grader.errors import UsageError
 from grader.exercise import Exercise, Item, builtin_exercise
-from grader.inject.categories import available_checks
 from grader.inject.choose import Chooser, Chosen
 from grader.inject.entries import bug_entry, certificate, hashes, stub_entry
 from grader.inject.mutants import Mutant, Sources, mutants, planted
-from grader.inject.observe import Observation, Observer
+from grader.inject.observe import Observation, Observer, answerable_checks
 from grader.inject.prove import complaints, prove
 from grader.inject.recipe import Recipe
 from grader.inject.rubric import rubric
-from grader.key import Key
+from grader.key import Key, Row
 from grader.oracle import Crew
 from grader.sandbox.client import Launcher
 from mutations.catalogue import OPERATORS, operator
@@ -68,11 +67,12 @@ class _Builder:
         self._gaps = () if recipe.keep_extensions else _gaps(reference)
         self._seeds = _seeds(recipe.seed)
         self._crew = Crew(launcher)
-        checks = available_checks(extensions=recipe.keep_extensions)
+        unbuilt = planted(reference, [gap.edit for gap in self._gaps])
+        self._checks = answerable_checks(self._crew, reference, unbuilt, self._seeds[0])
         # Two bugs are measured at once: the one that is asked for, and the one that is likely to be asked for next.
         self._observers: SimpleQueue[Observer] = SimpleQueue()
         for _ in range(THREADS):
-            self._observers.put(Observer(self._crew, reference, checks, self._seeds))
+            self._observers.put(Observer(self._crew, reference, self._checks, self._seeds))
         self._threads = ThreadPoolExecutor(THREADS)
         self._seen: dict[Mutant, Future[Observation]] = {}
 
@@ -84,17 +84,14 @@ class _Builder:
             chosen = chooser.choose()
             exercise = self._exercise(chosen)
             rows = prove(exercise, self._launcher, self._seeds[0], self._progress)
-            full_marks = {item.id: item.points for item in exercise.rubric.item}
-            wrong = [(row, complaints(row, full_marks)) for row in rows]
-            faults = {item: (row, said) for row, found in wrong for item, said in found.items()}
-            if not faults:
+            fault = _first_fault(exercise, rows)
+            if fault is None:
                 proof = certificate(self._launcher, self._seeds, rows)
                 return self._built(replace(exercise, key=structs.replace(exercise.key, certificate=proof)), chooser)
-            for item, (row, said) in faults.items():
-                bug = chosen[list(full_marks).index(item)]
-                with_what = ", ".join(str(chosen[list(full_marks).index(left)].mutant) for left in row.left) or "none"
-                chooser.reject(bug.mutant, f"with {with_what} left in: {said}")
-                break
+            item, left, said = fault
+            mutants_of = {entry.item: bug.mutant for entry, bug in zip(exercise.key.bugs, chosen, strict=True)}
+            others = ", ".join(str(mutants_of[other]) for other in left) or "no bug"
+            chooser.reject(mutants_of[item], f"with {others} left in: {said}")
         raise UsageError(f"seed={self._recipe.seed!r}: no sound exercise after {ATTEMPTS} sets of bugs; try another")
 
     def close(self) -> None:
@@ -143,6 +140,7 @@ class _Builder:
             _title(len(chosen), extensions),
             [(bug.mutant.operator.category, bug.seen) for bug in chosen],
             extensions,
+            self._checks,
         )
         key = Key(
             bugs=tuple(
@@ -157,6 +155,15 @@ class _Builder:
     def _built(self, exercise: Exercise, chooser: Chooser) -> Built:
         edits = [entry.edit for entry in (*exercise.key.bugs, *exercise.key.stubs)]
         return Built(exercise, planted(exercise.reference, edits), tuple(chooser.rejected))
+
+
+def _first_fault(exercise: Exercise, rows: Sequence[Row]) -> tuple[str, tuple[str, ...], str] | None:
+    """The first item that is graded wrongly, with which bugs left in, and how."""
+    full_marks = {item.id: item.points for item in exercise.rubric.item}
+    for row in rows:
+        for item, said in complaints(row, full_marks).items():
+            return item, row.left, said
+    return None
 
 
 def _gaps(reference: Sources) -> tuple[Gap, ...]:

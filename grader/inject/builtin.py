@@ -14,12 +14,11 @@ from typing import Any, Final
 import msgspec
 
 from grader.exercise import Exercise, read_rubric
-from grader.inject.categories import available_checks
 from grader.inject.choose import Chosen
 from grader.inject.entries import bug_entry, certificate, hashes, stub_entry
 from grader.inject.folder import to_json
 from grader.inject.mutants import Mutant, mutants, planted
-from grader.inject.observe import Observation, Observer
+from grader.inject.observe import Observation, Observer, answerable_checks
 from grader.inject.prove import complaints, prove
 from grader.inject.readme import readme
 from grader.key import Key
@@ -77,7 +76,9 @@ def proven_key(root: Path) -> Key:
     reference = read_reference(root)
     with Launcher("strict" if sys.platform == "linux" else "process", [root / "reference"]) as launcher:
         crew = Crew(launcher)
-        observer = Observer(crew, reference, available_checks(extensions=False), SEEDS)
+        gaps = [stub.edit for stub in make_key(reference).stubs]
+        checks = answerable_checks(crew, reference, planted(reference, gaps), SEEDS[0])
+        observer = Observer(crew, reference, checks, SEEDS)
         key = make_key(reference, lambda mutant: observer.observe(mutant.files(reference)))
         crew.close()
         rubric = read_rubric(root / "reference")

@@ -27,8 +27,6 @@ FAMILIES: Final[dict[Category, tuple[str, ...]]] = {
     Category.MODES: ("modes",),
     Category.DETERMINISM: ("determinism",),
 }
-EXTENSIONS: Final = {"cache": "kv-cache", "classifier": "classifier", "heads": "multi-head"}
-"""Families that ask for what an extension adds."""
 
 
 def family(check: Check) -> str:
@@ -39,8 +37,3 @@ def family(check: Check) -> str:
 def own_checks(category: Category, checks: Iterable[Check] = CHECKS) -> list[Check]:
     """The checks made for bugs of a category."""
     return [check for check in checks if family(check) in FAMILIES[category]]
-
-
-def available_checks(*, extensions: bool) -> list[Check]:
-    """The checks that can be asked of a package; with its extensions yet to be built, those of the rest."""
-    return [check for check in CHECKS if extensions or family(check) not in EXTENSIONS]

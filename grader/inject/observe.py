@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 
+from grader.checks.catalogue import CHECKS
 from grader.checks.check import Bench, Check
 from grader.compare import first_difference
 from grader.facets.catalogue import FACETS
@@ -131,6 +132,22 @@ class Observer:
 
     def _answers(self, facet: Facet, oracle: Oracle) -> list[Tensors]:
         return [facet.steady(oracle.ask(*asked)) for asked in facet.questions(self._seeds[0], "float32")]
+
+
+def answerable_checks(
+    crew: Crew, reference: Mapping[str, str], unbuilt: Mapping[str, str], seed: int
+) -> tuple[Check, ...]:
+    """The checks that a right package passes whose extensions are yet to be built: the others cannot tell a bug.
+
+    Args:
+        unbuilt: the reference with its extensions taken out.
+    """
+    if dict(unbuilt) == dict(reference):
+        return CHECKS
+    observer = Observer(crew, reference, CHECKS, [seed])
+    with Oracle(crew, "the reference, extensions unbuilt", unbuilt, TIMEOUT) as oracle:
+        failing = observer.killers(oracle, Seeds(seed, SUBMISSION))
+    return tuple(check for check in CHECKS if check not in failing)
 
 
 def _kills(check: Check, bench: Bench) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
+from grader.checks.check import Check
 from grader.exercise import Item, Rubric
 from grader.facets.catalogue import FACETS
 from grader.inject.categories import own_checks
@@ -21,13 +22,18 @@ def rubric(
     title: str,
     bugs: Sequence[tuple[Category, Observation]],
     extensions: Iterable[Item],
+    checks: Sequence[Check],
 ) -> Rubric:
-    """The rubric for these bugs, in this order, and these extensions to build."""
+    """The rubric for these bugs, in this order, and these extensions to build.
+
+    Args:
+        checks: those that can be asked while the extensions are not built.
+    """
     extensions = tuple(extensions)
     shares = split(TOTAL - sum(item.points for item in extensions), [1.0] * len(bugs))
     failing = {check for _, seen in bugs for check in seen.killed_by}
     items = [
-        _bug_item(number, category, seen, points, failing)
+        _bug_item(number, [check.id for check in own_checks(category, checks)], seen, points, failing)
         for number, ((category, seen), points) in enumerate(zip(bugs, shares, strict=True), start=1)
     ]
     return Rubric(id=exercise_id, title=title, facets=facets(seen for _, seen in bugs), item=(*items, *extensions))
@@ -39,9 +45,8 @@ def facets(seen: Iterable[Observation]) -> tuple[str, ...]:
     return tuple(facet.id for facet in FACETS if facet.id in needed)
 
 
-def _bug_item(number: int, category: Category, seen: Observation, points: float, failing: Collection[str]) -> Item:
+def _bug_item(number: int, own: Sequence[str], seen: Observation, points: float, failing: Collection[str]) -> Item:
     """An item that does not say what it is about: finding that out is the exercise."""
-    own = [check.id for check in own_checks(category)]
     killers = sorted(seen.killed_by, key=lambda check: check not in own)[:EARNERS]
     exact = round(points * EXACT_SHARE)
     weights = [OWN_WEIGHT if check in own else 1 for check in killers]

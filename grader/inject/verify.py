@@ -7,9 +7,8 @@ from typing import Final
 
 from grader.exercise import Exercise
 from grader.grade import Options, grade
-from grader.inject.categories import available_checks
 from grader.inject.mutants import planted
-from grader.inject.observe import SUBMISSION, Observation, Observer
+from grader.inject.observe import SUBMISSION, Observation, Observer, answerable_checks
 from grader.inject.prove import complaints, prove
 from grader.key import PlantedBug
 from grader.oracle import Crew
@@ -54,8 +53,8 @@ def verify(exercise: Exercise, launcher: Launcher, progress: Callable[[str], Non
     crew = Crew(launcher)
     try:
         progress("the reference")
-        # Where nothing is to be built, the extensions are there, and may hold bugs.
-        checks = available_checks(extensions=not exercise.key.stubs)
+        unbuilt = planted(exercise.reference, [stub.edit for stub in exercise.key.stubs])
+        checks = answerable_checks(crew, exercise.reference, unbuilt, seeds[0])
         observer = Observer(crew, exercise.reference, checks, seeds)
         failing = observer.observe(exercise.reference).killed_by
         found.findings.append(
