@@ -1,5 +1,7 @@
-"""What all tests share: one launcher for the session, and a function that grades a package with it."""
+"""What all tests share: one launcher for the session, and what grades packages and builds exercises with it."""
 
+import fcntl
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -37,3 +39,26 @@ def grade_files(launcher: Launcher, exercise: Exercise) -> Callable[..., Result]
         return grade(submission, exercise, chosen, launcher, lambda _: None)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def generated(launcher: Launcher, exercise: Exercise, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """``generated(seed=3, bugs=2) -> folder``: an exercise, built once for all who ask; it is not to be changed."""
+    own = tmp_path_factory.getbasetemp()
+    root = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "generated"
+    root.mkdir(exist_ok=True)
+
+    def make(**asked: object) -> Path:
+        # Imported here: they bring the parser of mutations with them, which most tests can do without.
+        from grader.inject.build import build
+        from grader.inject.folder import write
+        from grader.inject.recipe import Recipe
+
+        folder = root / ("-".join(f"{name}={value}" for name, value in sorted(asked.items())) or "default")
+        with open(f"{folder}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # a worker that comes second finds it there
+            if not folder.is_dir():
+                write(build(Recipe(**asked), exercise.reference, launcher, lambda _: None), folder)  # type: ignore[arg-type]
+        return folder
+
+    return make

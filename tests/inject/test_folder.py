@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from grader.checks.catalogue import CHECKS
 from grader.errors import UsageError
 from grader.exercise import Exercise, Item, Rubric, builtin_exercise, read_exercise
 from grader.inject.build import Built
@@ -139,12 +140,13 @@ def seen(*killed_by: str) -> Observation:
 
 RUBRICS = {
     "built-in": builtin_exercise().rubric,
-    "one-bug": rubric("gpt-1", "A GPT with 1 bug", [(Category.MASKING, seen("future-is-hidden"))], ()),
+    "one-bug": rubric("gpt-1", "A GPT with 1 bug", [(Category.MASKING, seen("future-is-hidden"))], (), CHECKS),
     "six-bugs": rubric(
         "gpt-6",
         'A "GPT"\nwith six',
         [(Category.POSITION, seen("order-matters", "future-is-hidden"))] * 6,
         [item for item in builtin_exercise().rubric.item if item.kind == "extension"],
+        CHECKS,
     ),
     "uneven": Rubric(
         id="x",

@@ -41,12 +41,12 @@ def ids(category: Category) -> list[str]:
 
 
 def item_of(category: Category, observation: Observation) -> Item:
-    return rubric("x", "X", [(category, observation)], ()).item[0]
+    return rubric("x", "X", [(category, observation)], (), CHECKS).item[0]
 
 
 @pytest.mark.parametrize(("bugs", "extensions"), list(product(range(1, 7), [(), EXTENSIONS])))
 def test_the_points_add_up_to_100_whole_ones(bugs: int, extensions: tuple[Item, ...]) -> None:
-    made = rubric("x", "X", [(Category.MASKING, seen(*ids(Category.MASKING)))] * bugs, extensions)
+    made = rubric("x", "X", [(Category.MASKING, seen(*ids(Category.MASKING)))] * bugs, extensions, CHECKS)
     own = made.item[:bugs]
 
     assert sum(item.points for item in made.item) == 100
@@ -62,7 +62,7 @@ def test_whatever_was_seen_every_item_adds_up_and_hides_what_it_is_about(
     bugs: list[tuple[Category, Observation]], built: bool
 ) -> None:
     extensions = () if built else EXTENSIONS
-    made = rubric("gpt-1", "A GPT", bugs, extensions)
+    made = rubric("gpt-1", "A GPT", bugs, extensions, CHECKS)
     items = made.item[: len(bugs)]
     failing = {check for _, observation in bugs for check in observation.killed_by}
 
@@ -109,7 +109,7 @@ def test_a_bug_that_no_check_of_its_kind_sees_earns_by_the_others() -> None:
 def test_a_guard_of_one_bug_is_no_check_that_another_bug_fails() -> None:
     first, *rest = ids(Category.MASKING)
     earner = ids(Category.POSITION)[0]
-    made = rubric("x", "X", [(Category.MASKING, seen(earner)), (Category.POSITION, seen(earner, first))], ())
+    made = rubric("x", "X", [(Category.MASKING, seen(earner)), (Category.POSITION, seen(earner, first))], (), CHECKS)
 
     assert list(made.item[0].takes) == rest
 
@@ -139,3 +139,11 @@ def test_every_category_and_every_family_of_checks_have_each_other() -> None:
     assert set(FAMILIES) == set(Category)
     assert {family(check) for check in CHECKS} <= {name for names in FAMILIES.values() for name in names}
     assert {Category.MASKING, Category.POSITION, Category.KV_CACHE} <= set(WITH_CHECKS)
+
+
+def test_no_guard_is_a_check_that_cannot_be_asked_yet() -> None:
+    first, *rest = own_checks(Category.MASKING)
+    made = rubric("x", "X", [(Category.MASKING, seen(first.id))], (), [first, *rest[1:]])
+
+    assert list(made.item[0].takes) == [check.id for check in rest[1:]]
+    assert rest
