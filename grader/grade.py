@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from grader.facets.catalogue import BY_ID as FACETS
 from grader.facets.facet import Facet
 from grader.judge import Judge
 from grader.lattice import Lattice, Match
-from grader.library import Library, trusted
+from grader.library import CANDIDATE, Library, trusted
 from grader.oracle import Crew, Oracle, Stopped, Trouble
 from grader.record import CandidateInfo, Environment, ExerciseInfo, Exhibits, Isolation, Lane, Result
 from grader.rubric import exact_id
@@ -167,9 +167,13 @@ class _Grade:
 
     def _new_team(self, number: int) -> "_Team":
         library, crew = self._library, self._crew
-        make = partial(trusted, crew) if library is None else partial(library.oracle, number)
-        candidate = Oracle(crew, "the candidate", self._submission.files, self._options.timeout)
-        return _Team(Lattice(self._exercise, self._seeds, make), candidate)
+        files, timeout = self._submission.files, self._options.timeout
+        if library is None:
+            return _Team(self._lattice(partial(trusted, crew)), Oracle(crew, CANDIDATE, files, timeout))
+        return _Team(self._lattice(partial(library.oracle, number)), library.candidate(number, crew, files, timeout))
+
+    def _lattice(self, make: Callable[[str, Mapping[str, str]], Oracle]) -> Lattice:
+        return Lattice(self._exercise, self._seeds, make)
 
     def _compare(self) -> Comparison:
         """The lattice's answer for each facet, once the reference has been seen to reproduce itself."""

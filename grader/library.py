@@ -1,30 +1,47 @@
 """Packages of ours that outlive a grade: the reference and its variants, each question put to each of them once."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Final
 
-from grader.oracle import Crew, MemoisedOracle, Oracle
+from grader.memory import MemoisedOracle, Memory
+from grader.oracle import Crew, Oracle
 from grader.sandbox.client import Launcher
 
 PATIENT: Final = 60.0  # seconds for a question to the reference: it answers, if the machine lets it
 
 
 class Library:
-    """The workers that answer for packages of ours, for as many grades as are made with it.
+    """The answers of packages of ours, for as many grades as are made with it.
 
     Grades share an answer if they ask with the same seed. Use as a context manager, or close it.
+
+    Args:
+        ours: what is graded is ours too, a variant of the reference like those that it is compared with: its
+            answers are shared like theirs, and between the teams. Then a grade no longer tells whether the
+            reference reproduces itself; see to that first.
     """
 
-    def __init__(self, launcher: Launcher) -> None:
+    def __init__(self, launcher: Launcher, *, ours: bool = False) -> None:
         self._crew = Crew(launcher)
-        self._oracles: dict[tuple[int, tuple[tuple[str, str], ...]], Oracle] = {}
+        self._ours = ours
+        self._oracles: dict[tuple[int, str], Oracle] = {}
+        self._memories: dict[int, Memory] = defaultdict(dict)
 
     def oracle(self, team: int, name: str, files: Mapping[str, str]) -> Oracle:
         """The one that answers for ``files`` in team number ``team``: no two threads may share a worker."""
-        key = team, tuple(sorted(files.items()))
+        key = team, repr(sorted(files.items()))
         if key not in self._oracles:
-            self._oracles[key] = trusted(self._crew, name, files, memoised=True)
+            self._oracles[key] = MemoisedOracle(
+                self._crew, name, files, PATIENT, trusted=True, ahead=AHEAD, memory=self._memory(team)
+            )
         return self._oracles[key]
+
+    def candidate(self, team: int, crew: Crew, files: Mapping[str, str], timeout: float) -> Oracle:
+        """One that answers for what is graded, in a worker of the grade's own."""
+        if not self._ours:
+            return Oracle(crew, CANDIDATE, files, timeout)
+        return MemoisedOracle(crew, CANDIDATE, files, timeout, memory=self._memory(team))
 
     def close(self) -> None:
         """End the workers."""
@@ -36,8 +53,14 @@ class Library:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _memory(self, team: int) -> Memory:
+        return self._memories[0 if self._ours else team]
 
-def trusted(crew: Crew, name: str, files: Mapping[str, str], *, memoised: bool = False) -> Oracle:
-    """An oracle for a package of ours."""
-    kind = MemoisedOracle if memoised else Oracle
-    return kind(crew, name, files, PATIENT, trusted=True, ahead=("model", "train"))
+
+AHEAD: Final = ("model", "train")
+CANDIDATE: Final = "the candidate"
+
+
+def trusted(crew: Crew, name: str, files: Mapping[str, str]) -> Oracle:
+    """An oracle for a package of ours that is asked in one grade alone."""
+    return Oracle(crew, name, files, PATIENT, trusted=True, ahead=AHEAD)

@@ -1,13 +1,10 @@
 """One package to put questions to: the candidate, the reference, or a variant of it."""
 
 import contextlib
-import hashlib
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Self
-
-import msgspec
+from typing import Final, Self
 
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
@@ -225,36 +222,6 @@ class Oracle:
                 self._crew.count_hung(self._asked)
             return self._no_answer()
         return PackageDied(str(error))
-
-
-class MemoisedOracle(Oracle):
-    """An oracle that is put each question once: for packages of ours, which answer alike every time."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._answers: dict[bytes, Tensors] = {}
-
-    def send(self, question: AnyQuestion, tensors: Tensors) -> None:
-        """Put a question, unless its answer is known."""
-        self._key = _key(question, tensors)
-        if self._key not in self._answers:
-            super().send(question, tensors)
-
-    def receive(self) -> Tensors:
-        """The answer to the question sent."""
-        if self._key not in self._answers:
-            self._answers[self._key] = super().receive()
-        return self._answers[self._key]
-
-
-def _key(question: AnyQuestion, tensors: Tensors) -> bytes:
-    """What the answer depends on, as bytes."""
-    digest = hashlib.blake2b(msgspec.json.encode(question), digest_size=16)
-    for name in sorted(tensors):
-        array = tensors[name]
-        digest.update(f"|{name}|{array.dtype}|{array.shape}|".encode())
-        digest.update(array.tobytes())
-    return digest.digest()
 
 
 def _kind(question: AnyQuestion) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import structs
 
-from grader.errors import UsageError
+from grader.errors import CannotJudge, UsageError
 from grader.exercise import Exercise, Item, builtin_exercise
 from grader.inject.choose import Chooser, Chosen
 from grader.inject.entries import bug_entry, certificate, hashes, stub_entry
@@ -101,10 +101,15 @@ class _Builder:
 
     def _require_right_reference(self) -> None:
         """What the bugs are planted in must itself be right, or the exercise would teach a wrong solution."""
-        failing = self._measure(self._reference)
-        if failing.killed_by or failing.crashes_in:
-            names = ", ".join(failing.killed_by or failing.crashes_in)
+        observer = self._observers.get()
+        seen = observer.observe_reference()
+        self._observers.put(observer)
+        if seen.killed_by or seen.crashes_in:
+            names = ", ".join(seen.killed_by or seen.crashes_in)
             raise UsageError(f"the reference is not right itself: it fails {names}; see `grader grade` on it")
+        if seen.shows_in:
+            names = ", ".join(seen.shows_in)
+            raise CannotJudge(f"the reference does not reproduce itself on this machine ({names})")
 
     def _pool(self) -> list[Mutant]:
         """Every bug that this reference offers, of those that the recipe asks for."""

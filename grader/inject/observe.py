@@ -13,7 +13,8 @@ from grader.compare import first_difference
 from grader.facets.catalogue import FACETS
 from grader.facets.facet import Facet
 from grader.judge import ask_case
-from grader.oracle import Crew, MemoisedOracle, Oracle, Trouble
+from grader.memory import MemoisedOracle, Memory
+from grader.oracle import Crew, Oracle, Trouble
 from grader.sandbox.wire import Tensors
 from grader.search import ReferenceFailed, search
 from grader.seeds import Seeds
@@ -66,13 +67,20 @@ class Observer:
         self._checks = tuple(checks)
         self._facets = tuple(facets)
         self._seeds = tuple(Seeds(seed, SUBMISSION) for seed in seeds)
-        self._reference = MemoisedOracle(
-            crew, "the reference", reference, TIMEOUT, trusted=True, ahead=("model", "train")
-        )
+        self._memory: Memory = {}
+        self._reference = MemoisedOracle(crew, "the reference", reference, TIMEOUT, trusted=True, memory=self._memory)
+
+    def observe_reference(self) -> Observation:
+        """What is seen of the reference in another process: nothing, if it is right and reproduces itself."""
+        files = self._reference.files
+        return self._observe(Oracle(self._crew, "the reference again", files, TIMEOUT))
 
     def observe(self, files: Mapping[str, str]) -> Observation:
         """What is seen of the package ``files``."""
-        with Oracle(self._crew, "the mutant", files, TIMEOUT, ahead=("model", "train")) as mutant:
+        return self._observe(self._mutant(files))
+
+    def _observe(self, package: Oracle) -> Observation:
+        with package as mutant:
             shows_in, crashes_in, effect = self._compare(mutant)
             first, *others = self._seeds
             killers = self.killers(mutant, first)
@@ -94,8 +102,12 @@ class Observer:
 
     def first_killer(self, files: Mapping[str, str], checks: Iterable[Check]) -> Check | None:
         """The first of these checks that sees the package ``files`` fail."""
-        with Oracle(self._crew, "the mutant", files, TIMEOUT) as mutant:
+        with self._mutant(files) as mutant:
             return next(self._killers(mutant, self._seeds[0], checks), None)
+
+    def _mutant(self, files: Mapping[str, str]) -> Oracle:
+        """An oracle for a mutant: what its untouched files answer is known from the reference."""
+        return MemoisedOracle(self._crew, "the mutant", files, TIMEOUT, memory=self._memory, learns=False)
 
     def _killers(self, mutant: Oracle, seeds: Seeds, checks: Iterable[Check]) -> Iterator[Check]:
         with mutant.another() as stranger:

@@ -36,7 +36,7 @@ def prove(exercise: Exercise, launcher: Launcher, seed: int, progress: Callable[
     bugs = tuple(item.id for item in exercise.rubric.item if item.kind == "bug")
     subsets = [subset for size in (0, len(bugs), *range(1, len(bugs))) for subset in combinations(bugs, size)]
     rows = []
-    with Library(launcher) as library:
+    with Library(launcher, ours=True) as library:
         for number, left in enumerate(subsets, start=1):
             progress(f"subset {number} of {len(subsets)}")
             rows.append(_row(exercise, left, bugs, seed, launcher, library))

@@ -56,7 +56,7 @@ def verify(exercise: Exercise, launcher: Launcher, progress: Callable[[str], Non
         unbuilt = planted(exercise.reference, [stub.edit for stub in exercise.key.stubs])
         checks = answerable_checks(crew, exercise.reference, unbuilt, seeds[0])
         observer = Observer(crew, exercise.reference, checks, seeds)
-        failing = observer.observe(exercise.reference).killed_by
+        failing = observer.observe_reference().killed_by
         found.findings.append(
             Finding(f"the reference passes all {len(checks)} checks", f"fails {', '.join(failing)}" if failing else "")
         )

@@ -227,6 +227,17 @@ AnyQuestion = (
 )  # fmt: skip
 
 
+def modules_asked(question: AnyQuestion) -> tuple[str, ...]:
+    """The modules of a package that answer a question; none named for one that may need any of its files."""
+    if isinstance(question, Snippet):
+        return ()
+    if isinstance(question, Loss | Evaluate | Fit | OwnRun):
+        return ("model", "train")
+    if isinstance(question, StandInQuestion | Rates | MakeBatch | SeededDraws):
+        return ("train",)
+    return ("model",)
+
+
 class Load(Struct, frozen=True, kw_only=True, tag_field="ask", tag="load", forbid_unknown_fields=True):
     """Hand a worker the package it will answer for: file name to source text.
 
