@@ -1,10 +1,10 @@
 """An oracle that remembers, for packages of ours: each question is put once to each text that it depends on."""
 
-import ast
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -71,24 +71,33 @@ def _reachable(files: tuple[tuple[str, str], ...], modules: tuple[str, ...]) -> 
     """The files that importing these modules runs, or that a function of theirs may import later."""
     texts = dict(files)
     reached: set[str] = set()
+    modules_of_package = {name.removesuffix(".py") for name in texts}
     waiting = [f"{module}.py" for module in modules]
     while waiting:
         name = waiting.pop()
         if name in texts and name not in reached:
             reached.add(name)
-            waiting += [f"{module}.py" for module in _imports(texts[name])]
+            waiting += [f"{module}.py" for module in _imports(texts[name], modules_of_package)]
     return tuple(sorted(reached))
 
 
-def _imports(text: str) -> set[str]:
-    """The modules that a text imports, but for what its `main` does: nobody asks for that."""
-    tree = ast.parse(text)
-    tree.body = [node for node in tree.body if not (isinstance(node, ast.FunctionDef) and node.name == "main")]
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            # `from . import b` imports b, `from .a import b` imports a, and perhaps b of a package.
-            names |= {(node.module or "").split(".")[0], *(alias.name for alias in node.names)}
-    return names
+def _imports(text: str, package: Collection[str]) -> set[str]:
+    """The modules of a package that a text may import, but for what its ``main`` does: nobody asks for that.
+
+    Read off the lines: two threads that make syntax trees at once get a SystemError from Python 3.11. A word too
+    many costs a question, no more.
+    """
+    names: set[str] = set()
+    outside_main = True
+    for line in text.splitlines():
+        if line[:1].strip():
+            outside_main = not line.startswith("def main(")
+        found = _IMPORT.match(line)
+        if found and outside_main:
+            # `from . import (` may go on in the next lines: any of the package's modules may be meant.
+            names |= set(package) if found[1].startswith("from .") else set(_WORD.findall(line))
+    return names.intersection(package)
+
+
+_IMPORT: Final = re.compile(r"\s*((?:from|import)\s+\S+)")
+_WORD: Final = re.compile(r"\w+")
