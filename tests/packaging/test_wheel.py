@@ -118,6 +118,18 @@ def test_no_top_level_module_gives_the_solution_away(module, installed, tmp_path
 
 
 @pytest.mark.slow
+def test_exercises_are_built_and_graded_where_only_the_wheel_is(installed, tmp_path):
+    grader = installed.parent / "grader"
+    built = execute(grader, "inject", "-o", "ex", "--bug", "mask-flipped", cwd=tmp_path)
+    assert built.returncode == 0, built.stderr
+    (code, starter), (right, reference) = (
+        grade(installed, tmp_path / "ex" / side, tmp_path, "--exercise", "ex") for side in ("starter", "reference")
+    )
+
+    assert (code, starter["score"], right, reference["score"]) == (1, 0, 0, 100)
+
+
+@pytest.mark.slow
 def test_an_editable_install_grades_from_elsewhere(tmp_path):
     code, result = grade(Path(sys.executable), ROOT / "candidate", tmp_path, "--only", "projection")
 
