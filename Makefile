@@ -14,13 +14,14 @@ WORKERS = 2
 BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help grade test lint lint-style lint-types lint-generated bench starter constraints clean
+.PHONY: help grade test lint lint-style lint-types lint-generated bench fifty starter constraints clean
 
 help:
 	@echo "make grade     grade candidate/ and leave report.html (DIR=path for another directory)"
 	@echo "make test      run the whole test suite"
 	@echo "make lint      style, types, and that no generated file is stale"
 	@echo "make bench     how long things take"
+	@echo "make fifty     build and prove fifty exercises"
 	@echo "make starter   generate candidate/ again from reference/"
 	@echo "make clean     remove what these commands made"
 
@@ -53,6 +54,9 @@ bench: $(VENV)/.installed-dev
 
 starter: $(VENV)/.installed
 	$(BIN)/python -m grader.inject.builtin
+
+fifty: $(VENV)/.installed-dev
+	$(BIN)/python tests/benchmarks/many_seeds.py 50
 
 # All versions anew but torch's: its newest build for this platform may be gigabytes of another.
 constraints: constraints.txt
