@@ -1,4 +1,4 @@
-"""Sequences longer than block_size, and sizes that do not fit, are a ValueError.
+"""Sequences longer than block_size, and sizes that do not fit, are a ValueError; a full block is none.
 
 ## Why it matters
 An error that names the wrong value saves an hour. Without it the same mistake surfaces somewhere deep
@@ -6,6 +6,7 @@ inside, or not at all.
 
 ## Usual causes
 - The check of the contract was removed or moved behind the code that crashes.
+- It is off by one, and refuses the longest sequence that there is room for.
 - Another kind of exception is raised, or an assert.
 """
 
@@ -18,10 +19,10 @@ from grader.strategies import ModelCase, model_cases
 
 
 def holds(case: ModelCase, bench: Bench) -> None:
-    """One token too many, and a width that the heads do not divide."""
+    """A full block, one token too many, and a width that the heads do not divide."""
     too_long = np.resize(case.token_array(), (len(case.tokens), case.block_size + 1))
     question = Forward(config=case.config, weights=case.seeded(bench.seeds))
-    bench.ask(question, {"tokens.0": case.token_array()})  # a model that cannot be built refuses everything
+    bench.ask(question, {"tokens.0": too_long[:, :-1].copy()})  # a model that cannot be built refuses everything
     what = f"T={case.block_size + 1} with block_size={case.block_size}"
     must_refuse(bench, question, {"tokens.0": too_long}, what, (case.block_size, case.block_size + 1))
     odd = case.config | {"n_head": case.d_model - 1}

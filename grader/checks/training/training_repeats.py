@@ -1,13 +1,15 @@
-"""Training twice from the same start gives the same bits.
+"""Training twice from the same start gives the same bits, on given batches and on its own.
 
 ## Why it matters
 If a run cannot be repeated, no two runs can be compared, and a bug that shows once in a while cannot be
 chased.
 
 ## Usual causes
-- Something is drawn from a random generator that was not seeded.
+- Something is drawn from a random generator that was not seeded, such as the batches.
 - State is kept in a module between runs.
 """
+
+from msgspec.structs import replace
 
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.training.cases import STAND_IN_WIDTH, TRAIN_CASES, TrainCase
@@ -17,18 +19,24 @@ from grader.sandbox.wire import Tensors
 
 
 def holds(case: TrainCase, bench: Bench) -> None:
-    """The same question twice."""
-    question = TrainSteps(train=case.config, width=STAND_IN_WIDTH, weights=case.weights(bench.seeds))
+    """The same questions twice."""
     batches = case.batches(bench.seeds)
-    _same(bench.ask(question, batches), bench.ask(question, batches), "a second run")
+    for question in _questions(case, bench):
+        _same(bench.ask(question, batches), bench.ask(question, batches), "a second run")
 
 
 def confirm(case: TrainCase, bench: Bench) -> None:
     """Once more in a fresh process."""
-    question = TrainSteps(train=case.config, width=STAND_IN_WIDTH, weights=case.weights(bench.seeds))
     batches = case.batches(bench.seeds)
     with bench.candidate.another() as fresh:
-        _same(bench.ask(question, batches), fresh.ask(question, batches), "a run in a fresh process")
+        for question in _questions(case, bench):
+            _same(bench.ask(question, batches), fresh.ask(question, batches), "a run in a fresh process")
+
+
+def _questions(case: TrainCase, bench: Bench) -> list[TrainSteps]:
+    """Single steps on batches that are given, and a whole run that makes its own."""
+    steps = TrainSteps(train=case.config, width=STAND_IN_WIDTH, weights=case.weights(bench.seeds))
+    return [steps, replace(steps, whole=True, own_batches=True)]
 
 
 def _same(first: Tensors, other: Tensors, where: str) -> None:
