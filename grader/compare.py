@@ -54,6 +54,8 @@ def close(actual: Array, expected: Array, tolerance: str) -> bool:
     """Whether shapes agree and no element is further off than the named tolerance."""
     if actual.shape != expected.shape:
         return False
+    if expected.dtype.kind == "b":
+        return np.array_equal(actual, expected)
     scale = float(np.max(np.abs(expected), initial=0.0))
     difference = float(np.max(np.abs(actual - expected), initial=0.0))
     return difference <= TOLERANCES[tolerance].relative * max(scale, np.finfo(np.float64).tiny)

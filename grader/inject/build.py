@@ -16,7 +16,7 @@ from grader.exercise import Exercise, Item, builtin_exercise
 from grader.inject.choose import Chooser, Chosen
 from grader.inject.entries import bug_entry, certificate, hashes, stub_entry
 from grader.inject.mutants import Mutant, Sources, mutants, planted
-from grader.inject.observe import Observation, Observer, answerable_checks
+from grader.inject.observe import Observation, Observer, answerable, failing_checks
 from grader.inject.prove import complaints, prove
 from grader.inject.recipe import Recipe
 from grader.inject.rubric import rubric
@@ -68,11 +68,11 @@ class _Builder:
         self._seeds = _seeds(recipe.seed)
         self._crew = Crew(launcher)
         unbuilt = planted(reference, [gap.edit for gap in self._gaps])
-        self._checks = answerable_checks(self._crew, reference, unbuilt, self._seeds[0])
+        self._checks, facets = answerable(self._crew, reference, unbuilt, self._seeds[0])
         # Two bugs are measured at once: the one that is asked for, and the one that is likely to be asked for next.
         self._observers: SimpleQueue[Observer] = SimpleQueue()
         for _ in range(THREADS):
-            self._observers.put(Observer(self._crew, reference, self._checks, self._seeds))
+            self._observers.put(Observer(self._crew, reference, self._checks, self._seeds, facets))
         self._threads = ThreadPoolExecutor(THREADS)
         self._seen: dict[Mutant, Future[Observation]] = {}
 
@@ -101,12 +101,11 @@ class _Builder:
 
     def _require_right_reference(self) -> None:
         """What the bugs are planted in must itself be right, or the exercise would teach a wrong solution."""
-        observer = self._observers.get()
-        seen = observer.observe_reference()
-        self._observers.put(observer)
-        if seen.killed_by or seen.crashes_in:
-            names = ", ".join(seen.killed_by or seen.crashes_in)
+        failing = failing_checks(self._crew, self._reference, self._seeds)
+        if failing:
+            names = ", ".join(failing)
             raise UsageError(f"the reference is not right itself: it fails {names}; see `grader grade` on it")
+        seen = Observer(self._crew, self._reference, (), self._seeds).observe_reference()
         if seen.shows_in:
             names = ", ".join(seen.shows_in)
             raise CannotJudge(f"the reference does not reproduce itself on this machine ({names})")

@@ -18,9 +18,9 @@ from grader.inject.choose import Chosen
 from grader.inject.entries import bug_entry, certificate, hashes, stub_entry
 from grader.inject.folder import to_json
 from grader.inject.mutants import Mutant, mutants, planted
-from grader.inject.observe import Observation, Observer, answerable_checks
+from grader.inject.observe import Observation, Observer, answerable
 from grader.inject.prove import complaints, prove
-from grader.inject.readme import readme
+from grader.inject.readme import BUILT_IN, readme
 from grader.key import Key
 from grader.oracle import Crew
 from grader.sandbox.client import Launcher
@@ -77,7 +77,7 @@ def proven_key(root: Path) -> Key:
     with Launcher("strict" if sys.platform == "linux" else "process", [root / "reference"]) as launcher:
         crew = Crew(launcher)
         gaps = [stub.edit for stub in make_key(reference).stubs]
-        checks = answerable_checks(crew, reference, planted(reference, gaps), SEEDS[0])
+        checks, _ = answerable(crew, reference, planted(reference, gaps), SEEDS[0])
         observer = Observer(crew, reference, checks, SEEDS)
         key = make_key(reference, lambda mutant: observer.observe(mutant.files(reference)))
         crew.close()
@@ -92,7 +92,7 @@ def generated_files(root: Path, key: Key) -> dict[Path, str]:
     """Every generated file under a root, with the text that it should hold."""
     edits = [entry.edit for entry in (*key.bugs, *key.stubs)]
     files = {root / "candidate" / file: text for file, text in planted(read_reference(root), edits).items()}
-    files[root / "candidate" / "README.md"] = readme(read_rubric(root / "reference"), WHERE)
+    files[root / "candidate" / "README.md"] = readme(read_rubric(root / "reference"), WHERE, command=BUILT_IN)
     files[root / "reference" / "key.json"] = to_json(key)
     return files
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from msgspec import Struct
@@ -10,6 +10,7 @@ from msgspec import Struct
 from grader.checks.catalogue import CHECKS
 from grader.checks.check import Bench, Check
 from grader.compare import first_difference
+from grader.exercise import builtin_exercise
 from grader.facets.catalogue import FACETS
 from grader.facets.facet import Facet
 from grader.judge import ask_case
@@ -146,20 +147,31 @@ class Observer:
         return [facet.steady(oracle.ask(*asked)) for asked in facet.questions(self._seeds[0], "float32")]
 
 
-def answerable_checks(
-    crew: Crew, reference: Mapping[str, str], unbuilt: Mapping[str, str], seed: int
-) -> tuple[Check, ...]:
-    """The checks that a right package passes whose extensions are yet to be built: the others cannot tell a bug.
+def failing_checks(crew: Crew, reference: Mapping[str, str], seeds: Iterable[int]) -> tuple[str, ...]:
+    """The checks that a reference fails itself, beside the built-in one: beside itself, much that is wrong agrees."""
+    return Observer(crew, builtin_exercise().reference, CHECKS, seeds, facets=()).observe(reference).killed_by
+
+
+class Answerable(NamedTuple):
+    """What a right package passes, and agrees in, whose extensions are yet to be built: the rest cannot tell a bug."""
+
+    checks: tuple[Check, ...]
+    facets: tuple[Facet, ...]
+
+
+def answerable(crew: Crew, reference: Mapping[str, str], unbuilt: Mapping[str, str], seed: int) -> Answerable:
+    """The checks and facets that can be asked from the start.
 
     Args:
         unbuilt: the reference with its extensions taken out.
     """
     if dict(unbuilt) == dict(reference):
-        return CHECKS
-    observer = Observer(crew, reference, CHECKS, [seed])
-    with Oracle(crew, "the reference, extensions unbuilt", unbuilt, TIMEOUT) as oracle:
-        failing = observer.killers(oracle, Seeds(seed, SUBMISSION))
-    return tuple(check for check in CHECKS if check not in failing)
+        return Answerable(CHECKS, FACETS)
+    seen = Observer(crew, reference, CHECKS, [seed]).observe(unbuilt)
+    return Answerable(
+        tuple(check for check in CHECKS if check.id not in seen.killed_by),
+        tuple(facet for facet in FACETS if facet.id not in seen.shows_in),
+    )
 
 
 def _kills(check: Check, bench: Bench) -> bool:

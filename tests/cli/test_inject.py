@@ -1,0 +1,179 @@
+"""``grader inject`` as a user meets it: what it prints, how it refuses, and what is left when it is interrupted."""
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="strict isolation and /proc are Linux's"),
+]
+
+ROOT = Path(__file__).resolve().parents[2]
+SET_CHILD_SUBREAPER = 36
+INTERRUPTED = 130
+
+
+def grader(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end."""
+    command = [sys.executable, "-m", "grader", *map(str, arguments)]
+    return subprocess.run(command, **({"capture_output": True, "text": True, "timeout": 240} | options))
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+# What it builds
+
+
+def test_an_exercise_is_built_told_and_the_same_as_in_any_other_process(
+    generated: Callable[..., Path], tmp_path: Path
+) -> None:
+    target = tmp_path / "ex"
+    done = grader("inject", "-o", target, "--seed", 1, "--bugs", 3)
+
+    assert done.returncode == 0
+    assert everything(target) == everything(generated(seed=1, bugs=3))
+    assert os.listdir(tmp_path) == ["ex"]
+    assert done.stdout.startswith("A GPT with 3 bugs and 2 things to build (gpt-")
+    assert re.findall(r"^  (bug-\d)  \S+ \(\S+\), (?:easy|medium|hard)$", done.stdout, flags=re.MULTILINE) == [
+        "bug-1",
+        "bug-2",
+        "bug-3",
+    ]
+    assert len(re.findall(r"^         (?:model|train)\.py, seen by \S+", done.stdout, flags=re.MULTILINE)) == 3
+    assert "Proven: all 8 subsets of the bugs are graded as they should be." in done.stdout
+    assert f"Written: {target}\n" in done.stdout
+    assert all(line.startswith("grader: ") for line in done.stderr.splitlines())
+
+
+def test_progress_names_no_bug(tmp_path: Path) -> None:
+    done = grader("inject", "-o", tmp_path / "ex", "--bug", "optimizer-never-steps")
+
+    assert done.returncode == 0
+    assert "A GPT with 1 bug and 2 things to build" in done.stdout
+    assert len(done.stderr.splitlines()) > 3
+    assert "optimizer" not in done.stderr
+
+
+# What it refuses
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(["--bugs", "7"], ["--bugs", "invalid choice"], id="seven-bugs"),
+        pytest.param(["--bugs", "0"], ["--bugs", "invalid choice"], id="no-bugs"),
+        pytest.param(["--bug", *"abcdefg"], ["7 bugs asked for; an exercise has 1 to 6"], id="seven-by-name"),
+        pytest.param(["--bug", "mask-flipped", "mask-flipped"], ["'mask-flipped' is asked for twice"], id="twice"),
+        pytest.param(["--bugs", "2", "--bug", "mask-flipped"], ["not allowed with"], id="both"),
+        pytest.param(["--difficulty", "extreme"], ["--difficulty", "'extreme'"], id="difficulty"),
+        pytest.param(["--seed", "-1"], ["--seed", "not a whole number"], id="seed"),
+        pytest.param(["--from", "absent"], ["no such directory: ", "absent'; expected a directory"], id="absent"),
+        pytest.param(["--from", "."], ["no model.py in "], id="no-reference"),
+        pytest.param(["--bug", "mask-fliped"], ["did you mean 'mask-flipped'"], id="unknown"),
+        pytest.param(["--bug", "cache-changed-in-place"],
+                     ["'cache-changed-in-place' finds no site", "needs the cache", "--keep-extensions"], id="no-site"),
+        pytest.param(["--bug", "mask-flipped", "mask-polarity-inverted"],
+                     ["gives 1 of the 2 bugs asked for", "\n  mask-"], id="one-clashes"),
+        pytest.param(["--from", ROOT / "candidate"], ["extensions cannot be taken out"], id="starter"),
+        pytest.param(["--from", ROOT / "candidate", "--keep-extensions"],
+                     ["the reference is not right itself: it fails ", "future-is-hidden"], id="wrong-reference"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_met_is_refused_and_leaves_no_folder(
+    arguments: list[object], words: list[str], tmp_path: Path
+) -> None:
+    done = grader("inject", "-o", "ex", *arguments, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_is_in_the_way_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "ex").mkdir()
+    (tmp_path / "ex" / "thesis.tex").write_text("years of work")
+    for force, words in (((), "'ex' exists"), (("--force",), "'ex' is not an exercise")):
+        done = grader("inject", "-o", "ex", *force, cwd=tmp_path)
+
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"grader: {words}")
+    assert everything(tmp_path) == {"ex/thesis.tex": b"years of work"}
+
+
+# Interruptions
+
+
+@pytest.fixture
+def _adopting() -> Iterator[None]:
+    """Processes that lose their parent become children of this one, where `children` finds them."""
+    prctl = ctypes.CDLL(None).prctl
+    prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    yield
+    prctl(SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def children() -> list[int]:
+    """The living processes that are, or were left to be, children of this one."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text("latin-1").rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(fields[1]) == os.getpid() and fields[0] != "Z":
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.usefixtures("_adopting")
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        pytest.param("the reference", signal.SIGINT, id="starting"),
+        pytest.param("measuring a bug (3)", signal.SIGTERM, id="measuring"),
+        pytest.param("subset 2", signal.SIGINT, id="proving"),
+    ],
+)
+def test_an_interruption_leaves_no_process_and_no_folder(moment: str, number: signal.Signals, tmp_path: Path) -> None:
+    others = children()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "grader", "inject", "-o", tmp_path / "ex", "--bugs", "2"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # A test run that was started in the background ignores SIGINT, and its children would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        assert any(moment in line for line in process.stderr)
+        time.sleep(0.2)
+        process.send_signal(number)
+        out, told = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    deadline = time.monotonic() + 2
+    while (left := [pid for pid in children() if pid not in others]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+    assert process.returncode == INTERRUPTED
+    assert out == ""
+    assert "interrupted; nothing was written" in told
+    assert re.search("Traceback|Error|Exception", told) is None
+    assert left == []
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,102 @@
+"""Facets ask each thing once, in a form that travels, and a right package answers alike in every process."""
+
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from grader.compare import first_difference
+from grader.exercise import Exercise
+from grader.facets.catalogue import BY_ID, FACETS
+from grader.facets.facet import Facet
+from grader.library import trusted
+from grader.oracle import Crew, Oracle
+from grader.sandbox.client import Launcher
+from grader.sandbox.questions import AnyQuestion, Precision
+from grader.seeds import Seeds
+
+SEEDS = Seeds(3, "candidate")
+PRECISIONS: tuple[Precision, ...] = ("float32", "float64")
+
+each_facet = pytest.mark.parametrize("facet", FACETS, ids=lambda facet: facet.id)
+each_precision = pytest.mark.parametrize("precision", PRECISIONS)
+
+
+@pytest.fixture(scope="module")
+def two(exercise: Exercise, launcher: Launcher) -> Iterator[tuple[Oracle, Oracle]]:
+    """The reference in two workers that share nothing."""
+    crew = Crew(launcher)
+    yield trusted(crew, "one", exercise.reference), trusted(crew, "the other", exercise.reference)
+    crew.close()
+
+
+def test_ids_are_unique_and_found() -> None:
+    assert len(BY_ID) == len(FACETS) > 1
+    assert all(BY_ID[facet.id] is facet for facet in FACETS)
+    assert FACETS[0].id == "forward"  # what extensions are told by, in every exercise
+
+
+@each_facet
+@each_precision
+def test_questions_travel(facet: Facet, precision: Precision) -> None:
+    asked = facet.questions(SEEDS, precision)
+
+    assert asked
+    for question, tensors in asked:
+        assert msgspec.json.decode(msgspec.json.encode(question), type=AnyQuestion) == question
+        for array in tensors.values():
+            assert array.flags.c_contiguous or array.base is not None
+            assert array.dtype.kind in "fiu"
+
+
+@each_facet
+def test_the_same_seeds_ask_the_same_and_others_something_else(facet: Facet) -> None:
+    def asked(seeds: Seeds) -> list[tuple[bytes, dict[str, bytes]]]:
+        return [
+            (msgspec.json.encode(question), {name: array.tobytes() for name, array in tensors.items()})
+            for question, tensors in facet.questions(seeds, "float32")
+        ]
+
+    assert asked(SEEDS) == asked(Seeds(3, "candidate"))
+    assert asked(SEEDS) != asked(Seeds(4, "candidate"))
+
+
+@each_facet
+def test_no_two_questions_are_the_same_and_each_can_be_described(facet: Facet) -> None:
+    asked = facet.questions(SEEDS, "float32")
+    told = [facet.describe(question) for question, _ in asked]
+
+    assert len({(msgspec.json.encode(question), repr(tensors)) for question, tensors in asked}) == len(asked)
+    assert all(words and words == words.strip() and not words[0].isupper() for words in told)
+
+
+@each_facet
+@each_precision
+def test_what_the_reference_answers_is_reproduced_in_another_process(
+    facet: Facet, precision: Precision, two: tuple[Oracle, Oracle]
+) -> None:
+    for asked in facet.questions(SEEDS, precision):
+        one, other = (facet.steady(oracle.ask(*asked)) for oracle in two)
+
+        assert one
+        assert first_difference(one, other) is None
+
+
+@each_facet
+def test_lanes_take_the_reference_for_right_and_a_changed_answer_for_wrong(
+    facet: Facet, two: tuple[Oracle, Oracle]
+) -> None:
+    for asked in facet.questions(SEEDS, "float64"):
+        answer = facet.steady(two[0].ask(*asked))
+        floats = [name for name, array in answer.items() if array.dtype.kind == "f" and array.size]
+        for _, agree in facet.lanes:
+            assert agree(answer, answer)
+            for name in floats:
+                assert not agree({**answer, name: answer[name] + 0.1}, answer), name
+            assert not agree({}, answer)
+
+
+@each_facet
+def test_a_facet_without_lanes_has_its_reason(facet: Facet) -> None:
+    """Only what draws numbers, or takes no arithmetic of one's own, has to agree bit for bit."""
+    assert bool(facet.lanes) is (facet.id != "initialisation")

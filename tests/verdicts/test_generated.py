@@ -1,0 +1,79 @@
+"""In a generated exercise too, a correct solution is credited for every bug, however it is written.
+
+Ten of the rewrites in ``honest/``, complete solutions all of them, are graded against two exercises.
+"""
+
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from grader.exercise import Exercise, read_exercise
+from grader.grade import Options, grade
+from grader.record import Lane, Role, Status
+from grader.sandbox.client import Launcher
+from grader.submission import submission_of
+
+pytestmark = pytest.mark.slow  # a grade takes one to three seconds
+
+HONEST = Path(__file__).with_name("honest")
+REWRITES = (  # subject, name
+    ("attention", "scaled-dot-product-attention-with-a-mask"),
+    ("attention", "softmax-in-float32"),
+    ("attention", "stacked-query-key-value"),
+    ("attention", "norms-by-hand"),
+    ("model", "positions-by-one-hot-rows"),
+    ("model", "helper-imported-relatively"),
+    ("classifier", "head-of-two-layers"),
+    ("training", "gradients-cleared-after-the-step"),
+    ("training", "for-loop-not-foreach"),
+    ("training", "train-in-a-for-loop"),
+)
+EXERCISES = {
+    "model-and-loop": ("mask-peeks-one-ahead", "optimizer-never-steps"),
+    "norm-and-mode": ("final-norm-skipped", "trained-in-eval-mode", "clip-by-value"),
+}
+
+
+def rewrite_named(subject: str, name: str) -> dict[str, object]:
+    """What a rewrite of the honest ones replaces."""
+    table = runpy.run_path(str(HONEST / f"{subject}.py"))
+    return dict({**table["SAME_BITS"], **table["OTHER_BITS"]}[name])
+
+
+def read(generated: Callable[..., Path], which: str) -> Exercise:
+    return read_exercise(generated(operators=EXERCISES[which]))
+
+
+@pytest.mark.parametrize("which", EXERCISES)
+@pytest.mark.parametrize(("subject", "name"), REWRITES, ids=[name for _, name in REWRITES])
+def test_a_rewrite_has_every_bug_fixed(
+    subject: str,
+    name: str,
+    which: str,
+    generated: Callable[..., Path],
+    rewritten: Callable[..., dict[str, str]],
+    launcher: Launcher,
+) -> None:
+    exercise = read(generated, which)
+    bugs = tuple(item.id for item in exercise.rubric.item if item.kind == "bug")
+    files = rewritten(rewrite_named(subject, name))
+    options = Options(only=bugs, seed=1, explain=False)
+
+    result = grade(submission_of("rewrite", files), exercise, options, launcher, lambda _: None)
+
+    assert {item.id: item.status for item in result.items} == dict.fromkeys(bugs, Status.FIXED)
+    assert not result.remaining_bugs
+    for item in result.items:
+        exact = sum(check.max_score for check in item.checks if check.role is Role.EXACT)
+        assert exact > 0
+        assert item.score == item.max_score - (0 if item.lane is Lane.BITWISE else exact)
+
+
+def test_the_exercises_have_bugs_in_the_model_and_in_the_loop(generated: Callable[..., Path]) -> None:
+    for which, operators in EXERCISES.items():
+        key = read(generated, which).key
+
+        assert {bug.operator for bug in key.bugs} == set(operators)
+        assert {bug.file for bug in key.bugs} == {"model.py", "train.py"}
