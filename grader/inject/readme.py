@@ -9,11 +9,18 @@ from grader.exercise import Rubric
 NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six")
 
 
-def readme(rubric: Rubric, where: str = "") -> str:
+BUILT_IN: Final = "grader grade .                           the grade"
+GENERATED: Final = (
+    "grader grade . --exercise DIR            the grade; DIR is with whoever gave you this"
+)
+
+
+def readme(rubric: Rubric, where: str = "", *, command: str = GENERATED) -> str:
     """The task as an interviewer would state it.
 
     Args:
         where: what is said of where the bugs are, to follow their number.
+        command: the line that says how the grade is had.
     """
     bugs = [item for item in rubric.item if item.kind == "bug"]
     extensions = [item for item in rubric.item if item.kind == "extension"]
@@ -28,6 +35,7 @@ def readme(rubric: Rubric, where: str = "") -> str:
     return environment.get_template("README.md.jinja").render(
         bugs=f"{NUMBERS[len(bugs)]} bug{'s' if len(bugs) > 1 else ''}",
         where=where,
+        command=command,
         extensions=bool(extensions),
         several=len(bugs) > 1,
         grade=_grade([item.points for item in bugs], [item.points for item in extensions]),

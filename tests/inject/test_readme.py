@@ -6,7 +6,7 @@ import pytest
 
 from grader.exercise import Exercise, Item, Rubric
 from grader.inject.builtin import WHERE
-from grader.inject.readme import readme
+from grader.inject.readme import BUILT_IN, readme
 
 
 def rubric(bugs: list[float], extensions: list[float]) -> Rubric:
@@ -26,7 +26,7 @@ def table(text: str) -> list[tuple[str, str]]:
 
 
 def test_the_readme_of_the_built_in_starter_is_this_one(exercise: Exercise) -> None:
-    assert readme(exercise.rubric, WHERE) == (exercise.starter_directory / "README.md").read_text("utf-8")
+    assert readme(exercise.rubric, WHERE, command=BUILT_IN) == (exercise.starter_directory / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_the_number_of_bugs_is_a_word(bugs: int, words: str) -> None:
 def test_where_the_bugs_are_is_said_only_where_it_was_given() -> None:
     some = rubric([60.0], [20.0, 20.0])
 
-    assert "**Find and fix one bug**: in `train.py`. None" in readme(some, ": in `train.py`")
-    assert "**Find and fix one bug**. None" in readme(some)
+    assert "**Find and fix one bug**: in `train.py`. It is small" in readme(some, ": in `train.py`")
+    assert "**Find and fix one bug**. It is small" in readme(some)
 
 
 def test_one_bug_alone_is_not_judged_apart_from_others() -> None:
