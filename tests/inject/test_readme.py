@@ -26,7 +26,9 @@ def table(text: str) -> list[tuple[str, str]]:
 
 
 def test_the_readme_of_the_built_in_starter_is_this_one(exercise: Exercise) -> None:
-    assert readme(exercise.rubric, WHERE, command=BUILT_IN) == (exercise.starter_directory / "README.md").read_text("utf-8")
+    assert readme(exercise.rubric, WHERE, command=BUILT_IN) == (exercise.starter_directory / "README.md").read_text(
+        "utf-8"
+    )
 
 
 @pytest.mark.parametrize(
