@@ -1,0 +1,86 @@
+"""Every bug of the catalogue is seen by a check made for its kind, and every check sees a bug."""
+
+import fcntl
+import os
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from grader.checks.catalogue import CHECKS
+from grader.exercise import Exercise
+from grader.inject.categories import own_checks
+from grader.inject.matrix import Matrix, Row, kill_matrix, to_json
+from grader.inject.mutants import mutants
+from grader.sandbox.client import Launcher
+from mutations.catalogue import OPERATORS
+from mutations.operator import Category
+
+pytestmark = [
+    pytest.mark.slow,  # one matrix for all of them: two minutes on two cores
+    pytest.mark.skipif(sys.platform != "linux", reason="strict isolation is Linux's"),
+]
+
+FOREIGN = Path(__file__).resolve().parents[1] / "mutations" / "foreign"
+
+# Our reference writes it otherwise: they need a fused projection, or one name for the width and the heads' share of it.
+ABSENT = {"heads-cut-before-qkv", "scale-by-model-width"}
+
+
+@pytest.fixture(scope="session")
+def matrix(exercise: Exercise, launcher: Launcher, tmp_path_factory: pytest.TempPathFactory) -> Matrix:
+    """The whole catalogue, at every site in our reference, against all checks: made once, whoever asks first."""
+    own = tmp_path_factory.getbasetemp()
+    path = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "matrix.json"
+    with open(f"{path}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.is_file():
+            path.write_text(to_json(kill_matrix(exercise.reference, OPERATORS, launcher, lambda _: None)))
+    return msgspec.json.decode(path.read_bytes(), type=Matrix)
+
+
+@pytest.fixture(scope="session")
+def rows_of(matrix: Matrix) -> dict[str, list[Row]]:
+    """The rows of each operator."""
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in matrix.rows:
+        found[row.operator].append(row)
+    return found
+
+
+def test_operators_without_a_site_here_have_one_in_a_source_of_another_style(exercise: Exercise) -> None:
+    at_home = {mutant.operator.id for mutant in mutants(exercise.reference, OPERATORS)}
+    homeless = [operator for operator in OPERATORS if operator.id not in at_home]
+
+    assert {operator.id for operator in homeless} == ABSENT
+    for operator in homeless:
+        assert operator.find((FOREIGN / operator.file).read_text(encoding="utf-8")), operator.id
+
+
+def test_each_site_of_each_operator_is_a_row(matrix: Matrix, exercise: Exercise) -> None:
+    expected = [(mutant.operator.id, mutant.site) for mutant in mutants(exercise.reference, OPERATORS)]
+
+    assert [(row.operator, row.site) for row in matrix.rows] == expected
+    assert matrix.checks == tuple(check.id for check in CHECKS)
+
+
+@pytest.mark.parametrize("operator", [each.id for each in OPERATORS if each.id not in ABSENT])
+def test_a_bug_is_seen_by_a_check_of_its_own_kind(operator: str, rows_of: dict[str, list[Row]]) -> None:
+    rows = rows_of[operator]
+    own = {check.id for check in own_checks(Category(rows[0].category))}
+    seen_by = {row.name: row.killed_by for row in rows}
+
+    assert any(own & set(killers) for killers in seen_by.values()), f"none of {sorted(own)}, but {seen_by}"
+
+
+def test_a_bug_is_seen_at_each_of_its_sites(matrix: Matrix) -> None:
+    told_by = {row.name: row.shows_in for row in matrix.survivors}
+
+    assert told_by == {}, "no check sees these; the facets that tell them are those on the right"
+
+
+@pytest.mark.parametrize("check", [check.id for check in CHECKS])
+def test_a_check_sees_a_bug(check: str, matrix: Matrix) -> None:
+    assert matrix.kills[check] > 0, f"{check} sees none of {len(matrix.rows)} bugs: a hole in the catalogue, or useless"
