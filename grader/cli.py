@@ -15,7 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 from grader import __version__
-from grader.errors import CannotJudge, GraderError
+from grader.errors import CannotJudge, GraderError, UsageError
 
 INTERRUPTED = 130
 
@@ -247,6 +247,9 @@ def _mutations(options: argparse.Namespace) -> int:
             seed=options.seed,
             first=options.first,
         )
+    for name, value in (("--first", options.first), ("--html", options.html), ("--from", options.source)):
+        if value:
+            raise UsageError(f"{name} without --matrix; what it says is about the matrix")
     from grader.commands import mutations
 
     return mutations.run(options.operator, hints=options.hints, json=options.json)

@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import structs
 
+from grader.checks.check import Check
 from grader.errors import CannotJudge, UsageError
 from grader.exercise import Exercise, Item, builtin_exercise
 from grader.inject.choose import Chooser, Chosen
@@ -67,19 +68,17 @@ class _Builder:
         self._gaps = () if recipe.keep_extensions else _gaps(reference)
         self._seeds = _seeds(recipe.seed)
         self._crew = Crew(launcher)
-        unbuilt = planted(reference, [gap.edit for gap in self._gaps])
-        self._checks, facets = answerable(self._crew, reference, unbuilt, self._seeds[0])
+        self._checks: tuple[Check, ...] = ()
         # Two bugs are measured at once: the one that is asked for, and the one that is likely to be asked for next.
         self._observers: SimpleQueue[Observer] = SimpleQueue()
-        for _ in range(THREADS):
-            self._observers.put(Observer(self._crew, reference, self._checks, self._seeds, facets))
         self._threads = ThreadPoolExecutor(THREADS)
         self._seen: dict[Mutant, Future[Observation]] = {}
 
     def run(self) -> Built:
+        chooser = Chooser(self._recipe, self._pool(), self._observe)
         self._progress("the reference")
         self._require_right_reference()
-        chooser = Chooser(self._recipe, self._pool(), self._observe)
+        self._get_ready_to_observe()
         for _ in range(ATTEMPTS):
             chosen = chooser.choose()
             exercise = self._exercise(chosen)
@@ -109,6 +108,13 @@ class _Builder:
         if seen.shows_in:
             names = ", ".join(seen.shows_in)
             raise CannotJudge(f"the reference does not reproduce itself on this machine ({names})")
+
+    def _get_ready_to_observe(self) -> None:
+        """An observer for each thread, which asks what can be asked of a starter."""
+        unbuilt = planted(self._reference, [gap.edit for gap in self._gaps])
+        self._checks, facets = answerable(self._crew, self._reference, unbuilt, self._seeds[0])
+        for _ in range(THREADS):
+            self._observers.put(Observer(self._crew, self._reference, self._checks, self._seeds, facets))
 
     def _pool(self) -> list[Mutant]:
         """Every bug that this reference offers, of those that the recipe asks for."""
