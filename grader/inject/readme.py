@@ -10,9 +10,7 @@ NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six")
 
 
 BUILT_IN: Final = "grader grade .                           the grade"
-GENERATED: Final = (
-    "grader grade . --exercise DIR            the grade; DIR is with whoever gave you this"
-)
+GENERATED: Final = "grader grade . --exercise DIR            the grade; DIR is with whoever gave you this"
 
 
 def readme(rubric: Rubric, where: str = "", *, command: str = GENERATED) -> str:
