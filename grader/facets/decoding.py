@@ -15,9 +15,9 @@ CASES: Final = tuple(zip(FORWARD_CASES, CHUNKS, strict=False))
 
 
 def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
-    """Each case decoded in chunks, and the first continued, with a cache and without."""
+    """Each case decoded in chunks, and prompts continued, with a cache and without."""
     asked = [in_chunks(case.config, case, chunks, seeds, precision) for case, chunks in CASES]
-    case = FORWARD_CASES[0]
+    case = FORWARD_CASES[-1]  # many tokens to choose from: a wrong choice shows
     prompt = case.token_array()[:, :4]
     for use_cache in (True, False):
         question = Generate(

@@ -16,6 +16,7 @@ from grader.sandbox.questions import (
     MakeBatch,
     Precision,
     Rates,
+    RecordSteps,
     SeededDraws,
     Settings,
     TrainSteps,
@@ -56,6 +57,10 @@ def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
             ),
             case.batches(seeds),
         ),
+        (
+            RecordSteps(train=settings, width=STAND_IN_WIDTH, weights=weights, precision=precision),
+            case.batches(seeds),
+        ),
         _evaluation(FORWARD_CASES[0], seeds, precision, seed),
     ]
 
@@ -83,7 +88,7 @@ def describe(question: AnyQuestion) -> str:
             return f"the learning rate with {of(question.train)}"
         case SeededDraws():
             return "what is drawn after seeding"
-        case TrainSteps():
+        case TrainSteps() | RecordSteps():
             return f"a whole run with {of(question.train)}"
     assert isinstance(question, Evaluate)
     return f"an evaluation with {of(question.config)}"

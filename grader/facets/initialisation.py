@@ -3,7 +3,7 @@
 from typing import Final
 
 from grader.facets.facet import Asked, Facet, of
-from grader.sandbox.questions import AnyQuestion, Parameters, Precision, Settings
+from grader.sandbox.questions import AnyQuestion, Configs, Parameters, Precision, Settings
 from grader.seeds import Seeds
 
 CONFIGS: Final[tuple[Settings, ...]] = (
@@ -13,15 +13,18 @@ CONFIGS: Final[tuple[Settings, ...]] = (
 
 
 def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
-    """Each configuration, built right after seeding."""
-    return [
+    """Each configuration, built right after seeding, and what a configuration is by default."""
+    built: list[Asked] = [
         (Parameters(config=config, seed=seeds.derive("initialisation", i) % 2**31), {})
         for i, config in enumerate(CONFIGS)
     ]
+    return [*built, (Configs(), {})]
 
 
 def describe(question: AnyQuestion) -> str:
     """``the initial parameters of vocab_size=11, ...``."""
+    if isinstance(question, Configs):
+        return "the defaults of GPTConfig"
     assert isinstance(question, Parameters)
     return f"the initial parameters of {of(question.config)}"
 
