@@ -75,7 +75,9 @@ def ask(crew: Crew, exercise: Exercise) -> Callable[[str, Check], Search]:
             seeds=Seeds(1, "heads"),
             variants=lambda: [reference],
         )
-        found = search(check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples)
+        found = search(
+            check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False
+        )
         if found.failure is None and check.confirm is not None:
             check.confirm(found.case, bench)
         return found

@@ -165,7 +165,7 @@ def ask(crew: Crew, reference: Oracle) -> Callable[[Oracle, Check], Search]:
         bench = Bench(
             candidate=package, matched=reference, reference=reference, stranger=package, seeds=Seeds(1, "parts")
         )
-        return search(check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples)
+        return search(check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False)
 
     return ask
 

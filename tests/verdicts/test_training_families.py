@@ -181,7 +181,7 @@ def ask(crew: Crew, exercise: Exercise) -> Callable[[Mapping[str, str], Check], 
             seeds=Seeds(1, "training"),
             variants=lambda: [reference],
         )
-        return search(check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples)
+        return search(check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False)
 
     return run
 
