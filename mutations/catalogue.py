@@ -28,6 +28,7 @@ def operator(operator_id: str) -> Operator:
     by_id = {operator.id: operator for operator in OPERATORS}
     if operator_id not in by_id:
         near = get_close_matches(operator_id, by_id, n=1)
-        advice = f"did you mean {near[0]!r}?" if near else f"expected one of the {len(by_id)} that `grader mutations` lists"
+        listed = f"expected one of the {len(by_id)} that `grader mutations` lists"
+        advice = f"did you mean {near[0]!r}?" if near else listed
         raise UnknownOperatorError(f"operator={operator_id!r} is unknown; {advice}")
     return by_id[operator_id]
