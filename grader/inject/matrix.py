@@ -2,10 +2,9 @@
 
 import json
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
 from typing import Final
 
 import msgspec
@@ -83,24 +82,29 @@ def kill_matrix(
         first: ask until one sees the bug, those of its own category first; otherwise all, and the facets too.
     """
     started = time.perf_counter()
-    todo = list(enumerate(mutants(reference, operators)))
-    waiting: SimpleQueue[tuple[int, Mutant]] = SimpleQueue()
-    for entry in todo:
-        waiting.put(entry)
+    todo = list(mutants(reference, operators))
+    waiting = deque(enumerate(todo))
     crew = Crew(launcher)
     found: dict[int, Row] = {}
 
     def work() -> None:
         observer = Observer(crew, reference, checks, [seed])
-        while not waiting.empty():
-            number, mutant = waiting.get()
+        while True:
+            try:
+                number, mutant = waiting.popleft()
+            except IndexError:  # asked for first, it could be empty by now
+                return
             progress(f"bug {number + 1} of {len(todo)}: {mutant}")
             found[number] = _row(observer, mutant, reference, checks, first=first)
 
     try:
         with ThreadPoolExecutor(THREADS) as pool:
-            for share in [pool.submit(work) for _ in range(THREADS)]:
-                share.result()
+            try:
+                for share in [pool.submit(work) for _ in range(THREADS)]:
+                    share.result()
+            except BaseException:
+                crew.stop()  # or leaving the pool would wait for all the bugs that are left
+                raise
     finally:
         crew.close()
     return Matrix(

@@ -42,7 +42,6 @@ def html(matrix: Matrix) -> str:
         lstrip_blocks=True,
     )
     checks = sorted(matrix.checks, key=lambda check: family(BY_ID[check]))
-
     return environment.get_template("matrix.html.jinja").render(
         matrix=matrix,
         checks=checks,

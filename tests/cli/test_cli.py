@@ -1,6 +1,5 @@
 """The command line as a user meets it: exit codes, what goes where, and what is left when it is interrupted."""
 
-import ctypes
 import json
 import os
 import re
@@ -9,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ MODULE = (sys.executable, "-m", "grader")
 SCRIPT = (str(Path(sys.executable).with_name("grader")),)
 ITEMS = ["masking", "position", "projection", "training-step", "kv-cache", "classifier"]
 INTERRUPTED = 130
-SET_CHILD_SUBREAPER = 36
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,40 +310,18 @@ def test_modules_that_lie_about_where_it_is_run_are_not_run(program: tuple[str, 
 # Interruptions
 
 
-@pytest.fixture
-def _adopting() -> Iterator[None]:
-    """Processes that lose their parent become children of this one, where `children` finds them."""
-    prctl = ctypes.CDLL(None).prctl
-    prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    yield
-    prctl(SET_CHILD_SUBREAPER, 0, 0, 0, 0)
-
-
-def children() -> list[int]:
-    """The living processes that are, or were left to be, children of this one."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text("latin-1").rpartition(")")[2].split()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if int(fields[1]) == os.getpid() and fields[0] != "Z":
-                found.append(int(entry.name))
-    return found
-
-
 @dataclass(kw_only=True)
 class Started:
     """A grade under way, whose output files an earlier one has written."""
 
     process: subprocess.Popen[str]
     where: Path
+    children: Callable[[], list[int]]
     others: list[int]
 
     def left(self) -> list[int]:
         """Processes of it that are there."""
-        return [pid for pid in children() if pid not in self.others]
+        return [pid for pid in self.children() if pid not in self.others]
 
     def assert_nothing_left(self) -> None:
         """What it started is gone within two seconds: a launcher that is only starting has yet to notice."""
@@ -362,7 +338,7 @@ class Started:
 
 
 @pytest.fixture
-def started(tmp_path: Path, _adopting: None) -> Iterator[Started]:
+def started(tmp_path: Path, children: Callable[[], list[int]]) -> Iterator[Started]:
     for name in ("report.html", "result.json"):
         (tmp_path / name).write_text("of an earlier grade")
     others = children()
@@ -373,7 +349,7 @@ def started(tmp_path: Path, _adopting: None) -> Iterator[Started]:
         # A test run that was started in the background ignores SIGINT, and its children would too.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
-    yield Started(process=process, where=tmp_path, others=others)
+    yield Started(process=process, where=tmp_path, children=children, others=others)
     process.kill()
     process.communicate()
 

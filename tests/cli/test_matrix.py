@@ -2,8 +2,10 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -195,3 +197,9 @@ def test_what_cannot_be_measured_is_refused(arguments: list[str], words: str, tm
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@linux
+@pytest.mark.slow
+def test_an_interruption_does_not_wait_for_the_bugs_that_are_left(interrupt: Callable[..., None]) -> None:
+    interrupt("mutations", "--matrix", moment="bug 5 of", number=signal.SIGINT)
