@@ -5,10 +5,10 @@
 PYTHON is an interpreter that has mutmut 3, cosmic-ray, torch and the grader. Nothing is installed here; without it,
 only the kill matrix is measured. One that shares the packages of the project's environment takes a minute to make:
 
-    python3 -m venv /tmp/others
+    python3 -m venv .venv-others
     echo "import site; site.addsitedir('$(echo $PWD/.venv/lib/python3*/site-packages)')" \\
-        > $(echo /tmp/others/lib/python3*/site-packages)/shared.pth
-    /tmp/others/bin/python -m pip install 'mutmut>=3' cosmic-ray
+        > $(echo .venv-others/lib/python3*/site-packages)/shared.pth
+    .venv-others/bin/python -m pip install 'mutmut>=3' cosmic-ray
 
 Both get a project of their own: the reference's two files as sources, and as tests the checks as in_process.py asks
 them, compared with the reference in the same process, and without shrinking what fails. Each tool runs N mutants,

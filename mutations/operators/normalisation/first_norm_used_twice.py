@@ -22,6 +22,7 @@ import libcst as cst
 from libcst import matchers as m
 
 from mutations.edit import Edit
+from mutations.examples import BLOCK
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.roles.residual import blocks, norm_calls
 from mutations.source import Source
@@ -38,17 +39,6 @@ def edits(source: Source) -> Iterator[Edit]:
                     yield source.replace_within(normed[1], second, first.value)
 
 
-INIT = """\
-class Block(nn.Module):
-    def __init__(self, C):
-        self.ln_1 = nn.LayerNorm(C)
-        self.attn = Attention(C)
-        self.ln_2 = nn.LayerNorm(C)
-        self.mlp = MLP(C)
-
-    def forward(self, x, mask):
-"""
-
 OPERATOR = Operator(
     id="first-norm-used-twice",
     category=Category.NORMALISATION,
@@ -64,19 +54,19 @@ OPERATOR = Operator(
     ),
     examples=(
         Example(
-            INIT + "        x = x + self.attn(self.ln_1(x), mask)\n        return x + self.mlp(self.ln_2(x))\n",
-            INIT + "        x = x + self.attn(self.ln_1(x), mask)\n        return x + self.mlp(self.ln_1(x))\n",
+            BLOCK + "        x = x + self.attn(self.ln_1(x), mask)\n        return x + self.mlp(self.ln_2(x))\n",
+            BLOCK + "        x = x + self.attn(self.ln_1(x), mask)\n        return x + self.mlp(self.ln_1(x))\n",
         ),
         Example(
-            INIT + "        h = self.ln_1(x)\n        x = x + self.attn(h, mask)\n"
+            BLOCK + "        h = self.ln_1(x)\n        x = x + self.attn(h, mask)\n"
             "        h = self.ln_2(x)  # (B, T, C)\n        return x + self.mlp(h)\n",
-            INIT + "        h = self.ln_1(x)\n        x = x + self.attn(h, mask)\n"
+            BLOCK + "        h = self.ln_1(x)\n        x = x + self.attn(h, mask)\n"
             "        h = self.ln_1(x)  # (B, T, C)\n        return x + self.mlp(h)\n",
         ),
     ),
     look_alikes=(
-        INIT + "        return x + self.mlp(self.ln_2(x))\n",
-        INIT + "        x = x + self.attn(self.ln_1(x), mask)\n        return x + self.mlp(self.ln_1(x))\n",
+        BLOCK + "        return x + self.mlp(self.ln_2(x))\n",
+        BLOCK + "        x = x + self.attn(self.ln_1(x), mask)\n        return x + self.mlp(self.ln_1(x))\n",
         "def forward(self, x):\n    return self.ln_2(self.ln_1(x))\n",
     ),
     edits=edits,

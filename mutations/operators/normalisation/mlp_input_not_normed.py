@@ -19,6 +19,7 @@ have no gradient after a backward pass.
 from collections.abc import Iterator
 
 from mutations.edit import Edit
+from mutations.examples import BLOCK
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.roles.residual import blocks, norm_calls, residual_sums
 from mutations.source import Source
@@ -37,17 +38,6 @@ def edits(source: Source) -> Iterator[Edit]:
             yield source.replace(found.norm, source.code(found.stream))
 
 
-INIT = """\
-class Block(nn.Module):
-    def __init__(self, C):
-        self.ln_1 = nn.LayerNorm(C)
-        self.attn = Attention(C)
-        self.ln_2 = nn.LayerNorm(C)
-        self.mlp = MLP(C)
-
-    def forward(self, x, mask):
-"""
-
 OPERATOR = Operator(
     id="mlp-input-not-normed",
     category=Category.NORMALISATION,
@@ -63,23 +53,23 @@ OPERATOR = Operator(
     ),
     examples=(
         Example(
-            INIT + "        x = x + self.attn(self.ln_1(x), mask)\n        return x + self.mlp(self.ln_2(x))\n",
-            INIT + "        x = x + self.attn(self.ln_1(x), mask)\n        return x + self.mlp(x)\n",
+            BLOCK + "        x = x + self.attn(self.ln_1(x), mask)\n        return x + self.mlp(self.ln_2(x))\n",
+            BLOCK + "        x = x + self.attn(self.ln_1(x), mask)\n        return x + self.mlp(x)\n",
         ),
         Example(
-            INIT + "        y, kept = self.attn.step(self.ln_1(x))\n        x = x + y\n"
+            BLOCK + "        y, kept = self.attn.step(self.ln_1(x))\n        x = x + y\n"
             "        return x + self.mlp(self.ln_2(x)), kept\n",
-            INIT + "        y, kept = self.attn.step(self.ln_1(x))\n        x = x + y\n"
+            BLOCK + "        y, kept = self.attn.step(self.ln_1(x))\n        x = x + y\n"
             "        return x + self.mlp(x), kept\n",
         ),
         Example(
-            INIT + "        x += self.attn(self.ln_1(x), mask)\n        x += self.drop(self.mlp(self.ln_2(x)))\n",
-            INIT + "        x += self.attn(self.ln_1(x), mask)\n        x += self.drop(self.mlp(x))\n",
+            BLOCK + "        x += self.attn(self.ln_1(x), mask)\n        x += self.drop(self.mlp(self.ln_2(x)))\n",
+            BLOCK + "        x += self.attn(self.ln_1(x), mask)\n        x += self.drop(self.mlp(x))\n",
         ),
     ),
     look_alikes=(
-        INIT + "        x = x + self.attn(self.ln_1(x), mask)\n        return x + self.mlp(x)\n",
-        INIT + "        return x + self.mlp(self.ln_2(x))\n",
+        BLOCK + "        x = x + self.attn(self.ln_1(x), mask)\n        return x + self.mlp(x)\n",
+        BLOCK + "        return x + self.mlp(self.ln_2(x))\n",
         "class MLP(nn.Module):\n    def __init__(self, C):\n        self.ln = nn.LayerNorm(C)\n\n"
         "    def forward(self, x):\n        return x + self.proj(self.ln(x))\n",
     ),

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from mutations.edit import Edit
+from mutations.examples import BLOCK
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.roles.residual import residual_sums, without_norm
 from mutations.source import Source
@@ -39,17 +40,6 @@ def edits(source: Source) -> Iterator[Edit]:
             yield source.replace(found.node, f"{norm}({stream} + {branch})")
 
 
-INIT = """\
-class Block(nn.Module):
-    def __init__(self, C):
-        self.ln_1 = nn.LayerNorm(C)
-        self.attn = Attention(C)
-        self.ln_2 = nn.LayerNorm(C)
-        self.mlp = MLP(C)
-
-    def forward(self, x, mask):
-"""
-
 OPERATOR = Operator(
     id="norm-after-the-sum",
     category=Category.NORMALISATION,
@@ -65,21 +55,21 @@ OPERATOR = Operator(
     ),
     examples=(
         Example(
-            INIT + "        x = x + self.attn(self.ln_1(x), mask)\n        return x\n",
-            INIT + "        x = self.ln_1(x + self.attn(x, mask))\n        return x\n",
+            BLOCK + "        x = x + self.attn(self.ln_1(x), mask)\n        return x\n",
+            BLOCK + "        x = self.ln_1(x + self.attn(x, mask))\n        return x\n",
         ),
         Example(
-            INIT + "        return x + self.mlp(self.ln_2(x)), kept  # (B, T, C)\n",
-            INIT + "        return self.ln_2(x + self.mlp(x)), kept  # (B, T, C)\n",
+            BLOCK + "        return x + self.mlp(self.ln_2(x)), kept  # (B, T, C)\n",
+            BLOCK + "        return self.ln_2(x + self.mlp(x)), kept  # (B, T, C)\n",
         ),
         Example(
-            INIT + "        x += self.drop(self.mlp(self.ln_2(x)))\n        return x\n",
-            INIT + "        x = self.ln_2(x + self.drop(self.mlp(x)))\n        return x\n",
+            BLOCK + "        x += self.drop(self.mlp(self.ln_2(x)))\n        return x\n",
+            BLOCK + "        x = self.ln_2(x + self.drop(self.mlp(x)))\n        return x\n",
         ),
     ),
     look_alikes=(
-        INIT + "        x = self.ln_1(x + self.attn(x, mask))\n        return x\n",
-        INIT + "        return x + self.mlp(x)\n",
+        BLOCK + "        x = self.ln_1(x + self.attn(x, mask))\n        return x\n",
+        BLOCK + "        return x + self.mlp(x)\n",
         "x = x + self.mlp(self.ln_2(x))\n",
     ),
     edits=edits,

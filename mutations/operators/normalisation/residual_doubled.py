@@ -20,6 +20,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from mutations.edit import Edit
+from mutations.examples import BLOCK
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.roles.residual import indent, residual_sums
 from mutations.source import Source
@@ -37,17 +38,6 @@ def edits(source: Source) -> Iterator[Edit]:
         yield source.replace(found.line, f"{stream} = {branch}\n{indent(source, found.line)}{summed}")
 
 
-INIT = """\
-class Block(nn.Module):
-    def __init__(self, C):
-        self.ln_1 = nn.LayerNorm(C)
-        self.attn = Attention(C)
-        self.ln_2 = nn.LayerNorm(C)
-        self.mlp = MLP(C)
-
-    def forward(self, x, mask):
-"""
-
 OPERATOR = Operator(
     id="residual-doubled",
     category=Category.NORMALISATION,
@@ -63,25 +53,25 @@ OPERATOR = Operator(
     ),
     examples=(
         Example(
-            INIT + "        x = x + self.attn(self.ln_1(x), mask)\n        return x\n",
-            INIT + "        x = self.attn(self.ln_1(x), mask)\n        x = x + x\n        return x\n",
+            BLOCK + "        x = x + self.attn(self.ln_1(x), mask)\n        return x\n",
+            BLOCK + "        x = self.attn(self.ln_1(x), mask)\n        x = x + x\n        return x\n",
         ),
         Example(
-            INIT + "        y, kept = self.attn.step(self.ln_1(x))\n        x = x + y\n        return x, kept\n",
-            INIT + "        y, kept = self.attn.step(self.ln_1(x))\n        x = y + y\n        return x, kept\n",
+            BLOCK + "        y, kept = self.attn.step(self.ln_1(x))\n        x = x + y\n        return x, kept\n",
+            BLOCK + "        y, kept = self.attn.step(self.ln_1(x))\n        x = y + y\n        return x, kept\n",
         ),
         Example(
-            INIT + "        return x + self.mlp(self.ln_2(x)), kept  # (B, T, C)\n",
-            INIT + "        x = self.mlp(self.ln_2(x))\n        return x + x, kept  # (B, T, C)\n",
+            BLOCK + "        return x + self.mlp(self.ln_2(x)), kept  # (B, T, C)\n",
+            BLOCK + "        x = self.mlp(self.ln_2(x))\n        return x + x, kept  # (B, T, C)\n",
         ),
         Example(
-            INIT + "        x += self.mlp(self.ln_2(x))\n        return x\n",
-            INIT + "        x = self.mlp(self.ln_2(x))\n        x += x\n        return x\n",
+            BLOCK + "        x += self.mlp(self.ln_2(x))\n        return x\n",
+            BLOCK + "        x = self.mlp(self.ln_2(x))\n        x += x\n        return x\n",
         ),
     ),
     look_alikes=(
-        INIT + "        x = self.attn(self.ln_1(x), mask)\n        return x\n",
-        INIT + "        x = torch.cat((x, self.mlp(x)))\n        return x\n",
+        BLOCK + "        x = self.attn(self.ln_1(x), mask)\n        return x\n",
+        BLOCK + "        x = torch.cat((x, self.mlp(x)))\n        return x\n",
         "def residual(x, f):\n    return x + f(x)\n",
     ),
     edits=edits,

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from mutations.edit import Edit
+from mutations.examples import BLOCK
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.roles.residual import residual_sums
 from mutations.source import Source
@@ -34,17 +35,6 @@ def edits(source: Source) -> Iterator[Edit]:
         else:
             yield source.replace(found.node, branch)
 
-
-INIT = """\
-class Block(nn.Module):
-    def __init__(self, C):
-        self.ln_1 = nn.LayerNorm(C)
-        self.attn = Attention(C)
-        self.ln_2 = nn.LayerNorm(C)
-        self.mlp = MLP(C)
-
-    def forward(self, x, mask):
-"""
 
 OPERATOR = Operator(
     id="residual-dropped",
@@ -61,25 +51,25 @@ OPERATOR = Operator(
     ),
     examples=(
         Example(
-            INIT + "        return x + self.mlp(self.ln_2(x))\n",
-            INIT + "        return self.mlp(self.ln_2(x))\n",
+            BLOCK + "        return x + self.mlp(self.ln_2(x))\n",
+            BLOCK + "        return self.mlp(self.ln_2(x))\n",
         ),
         Example(
-            INIT + "        x = x + self.drop(self.attn(self.ln_1(x), mask))  # (B, T, C)\n        return x\n",
-            INIT + "        x = self.drop(self.attn(self.ln_1(x), mask))  # (B, T, C)\n        return x\n",
+            BLOCK + "        x = x + self.drop(self.attn(self.ln_1(x), mask))  # (B, T, C)\n        return x\n",
+            BLOCK + "        x = self.drop(self.attn(self.ln_1(x), mask))  # (B, T, C)\n        return x\n",
         ),
         Example(
-            INIT + "        y, kept = self.attn.step(self.ln_1(x))\n        x = x + y\n        return x, kept\n",
-            INIT + "        y, kept = self.attn.step(self.ln_1(x))\n        x = y\n        return x, kept\n",
+            BLOCK + "        y, kept = self.attn.step(self.ln_1(x))\n        x = x + y\n        return x, kept\n",
+            BLOCK + "        y, kept = self.attn.step(self.ln_1(x))\n        x = y\n        return x, kept\n",
         ),
         Example(
-            INIT + "        x += self.attn(self.ln_1(x), mask)\n        return x\n",
-            INIT + "        x = self.attn(self.ln_1(x), mask)\n        return x\n",
+            BLOCK + "        x += self.attn(self.ln_1(x), mask)\n        return x\n",
+            BLOCK + "        x = self.attn(self.ln_1(x), mask)\n        return x\n",
         ),
     ),
     look_alikes=(
-        INIT + "        return self.mlp(self.ln_2(x))\n",
-        INIT + "        return self.attn(x + 1, mask)\n",
+        BLOCK + "        return self.mlp(self.ln_2(x))\n",
+        BLOCK + "        return self.attn(x + 1, mask)\n",
         "class GPT(nn.Module):\n    def __init__(self, C):\n        self.ln_f = nn.LayerNorm(C)\n\n"
         "    def forward(self, x):\n        return x + self.pos(x)\n",
     ),

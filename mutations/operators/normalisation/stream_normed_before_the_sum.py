@@ -19,6 +19,7 @@ Set the last matrix of each branch, and its bias, to zero. A block must then ret
 from collections.abc import Iterator
 
 from mutations.edit import Edit
+from mutations.examples import BLOCK
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.roles.residual import indent, residual_sums, without_norm
 from mutations.source import Source
@@ -35,17 +36,6 @@ def edits(source: Source) -> Iterator[Edit]:
             yield source.replace(found.line, f"{normed}\n{indent(source, found.line)}{summed}")
 
 
-INIT = """\
-class Block(nn.Module):
-    def __init__(self, C):
-        self.ln_1 = nn.LayerNorm(C)
-        self.attn = Attention(C)
-        self.ln_2 = nn.LayerNorm(C)
-        self.mlp = MLP(C)
-
-    def forward(self, x, mask):
-"""
-
 OPERATOR = Operator(
     id="stream-normed-before-the-sum",
     category=Category.NORMALISATION,
@@ -61,25 +51,25 @@ OPERATOR = Operator(
     ),
     examples=(
         Example(
-            INIT + "        x = x + self.attn(self.ln_1(x), mask)\n        return x\n",
-            INIT + "        x = self.ln_1(x)\n        x = x + self.attn(x, mask)\n        return x\n",
+            BLOCK + "        x = x + self.attn(self.ln_1(x), mask)\n        return x\n",
+            BLOCK + "        x = self.ln_1(x)\n        x = x + self.attn(x, mask)\n        return x\n",
         ),
         Example(
-            INIT + "        return x + self.mlp(self.ln_2(x))  # (B, T, C)\n",
-            INIT + "        x = self.ln_2(x)\n        return x + self.mlp(x)  # (B, T, C)\n",
+            BLOCK + "        return x + self.mlp(self.ln_2(x))  # (B, T, C)\n",
+            BLOCK + "        x = self.ln_2(x)\n        return x + self.mlp(x)  # (B, T, C)\n",
         ),
         Example(
-            INIT + "        x += self.mlp(self.ln_2(x))\n        return x\n",
-            INIT + "        x = self.ln_2(x)\n        x += self.mlp(x)\n        return x\n",
+            BLOCK + "        x += self.mlp(self.ln_2(x))\n        return x\n",
+            BLOCK + "        x = self.ln_2(x)\n        x += self.mlp(x)\n        return x\n",
         ),
         Example(
-            INIT + "        x = self.drop(self.mlp(self.ln_2(x))) + x\n        return x\n",
-            INIT + "        x = self.ln_2(x)\n        x = self.drop(self.mlp(x)) + x\n        return x\n",
+            BLOCK + "        x = self.drop(self.mlp(self.ln_2(x))) + x\n        return x\n",
+            BLOCK + "        x = self.ln_2(x)\n        x = self.drop(self.mlp(x)) + x\n        return x\n",
         ),
     ),
     look_alikes=(
-        INIT + "        h = self.ln_1(x)\n        x = x + self.attn(h, mask)\n        return x\n",
-        INIT + "        x = self.ln_1(x + self.attn(x, mask))\n        return x\n",
+        BLOCK + "        h = self.ln_1(x)\n        x = x + self.attn(h, mask)\n        return x\n",
+        BLOCK + "        x = self.ln_1(x + self.attn(x, mask))\n        return x\n",
         "x = x + self.attn(self.ln_1(x), mask)\n",
     ),
     edits=edits,
