@@ -23,8 +23,9 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its code; see ``grader --help``."""
     options = parser().parse_args(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, _interrupt)
+    sys.unraisablehook = _interrupt_again
     try:
         code = options.run(options)
         sys.stdout.flush()
@@ -54,6 +55,14 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     for again in (signal.SIGINT, signal.SIGTERM):
         signal.signal(again, signal.SIG_IGN)  # a second one would interrupt the tidying up
     raise _Interrupted
+
+
+def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
+    """An interruption that falls into a destructor or a garbage collection is swallowed by Python: try once more."""
+    if unraisable.exc_type is _Interrupted:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,14 +1,11 @@
-"""The command line as a user meets it: exit codes, what goes where, and what is left when it is interrupted."""
+"""The command line as a user meets it: exit codes, and what goes where."""
 
 import json
 import os
-import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -305,101 +302,3 @@ def test_modules_that_lie_about_where_it_is_run_are_not_run(program: tuple[str, 
     assert not (tmp_path / "harm").exists()
     assert done.returncode == 0
     assert json.loads(done.stdout)["score"] == 15
-
-
-# Interruptions
-
-
-@dataclass(kw_only=True)
-class Started:
-    """A grade under way, whose output files an earlier one has written."""
-
-    process: subprocess.Popen[str]
-    where: Path
-    children: Callable[[], list[int]]
-    others: list[int]
-
-    def left(self) -> list[int]:
-        """Processes of it that are there."""
-        return [pid for pid in self.children() if pid not in self.others]
-
-    def assert_nothing_left(self) -> None:
-        """What it started is gone within two seconds: a launcher that is only starting has yet to notice."""
-        deadline = time.monotonic() + 2
-        while self.left() and time.monotonic() < deadline:
-            time.sleep(0.02)
-
-        assert self.left() == []
-
-    def assert_files_untouched(self) -> None:
-        assert sorted(os.listdir(self.where)) == ["report.html", "result.json"]
-        for path in self.where.iterdir():
-            assert path.read_text() == "of an earlier grade"
-
-
-@pytest.fixture
-def started(tmp_path: Path, children: Callable[[], list[int]]) -> Iterator[Started]:
-    for name in ("report.html", "result.json"):
-        (tmp_path / name).write_text("of an earlier grade")
-    others = children()
-    process = subprocess.Popen(
-        [*MODULE, "grade", REFERENCE, "--thorough",
-         "--json", tmp_path / "result.json", "--html", tmp_path / "report.html"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        # A test run that was started in the background ignores SIGINT, and its children would too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
-    yield Started(process=process, where=tmp_path, children=children, others=others)
-    process.kill()
-    process.communicate()
-
-
-def wait_for_progress(process: subprocess.Popen[str], lines: int) -> None:
-    assert process.stderr is not None
-    for _ in range(lines):
-        assert process.stderr.readline()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-@pytest.mark.parametrize("moment", [0.5, 1.2, "matching", "asking"], ids=str)
-def test_an_interruption_leaves_no_process_and_no_file(
-    moment: float | str, number: signal.Signals, started: Started
-) -> None:
-    if isinstance(moment, float):
-        time.sleep(moment)
-    else:
-        wait_for_progress(started.process, 1 if moment == "matching" else 3)
-    started.process.send_signal(number)
-    out, told = started.process.communicate(timeout=15)
-
-    assert started.process.returncode == INTERRUPTED
-    assert out == ""
-    assert "interrupted; nothing was written" in told
-    assert re.search("Traceback|Error|Exception", told) is None
-    started.assert_nothing_left()
-    started.assert_files_untouched()
-
-
-def test_when_the_grader_is_killed_its_processes_go_with_it(started: Started) -> None:
-    wait_for_progress(started.process, 3)
-    assert len(started.left()) == 1
-
-    started.process.kill()
-    started.process.wait()
-
-    started.assert_nothing_left()
-    started.assert_files_untouched()
-
-
-@pytest.mark.parametrize("arguments", [(), ("--json", "-")], ids=["text", "json"])
-def test_a_reader_that_leaves_early_is_no_error_of_ours(arguments: tuple[str, ...]) -> None:
-    process = subprocess.Popen(
-        [*MODULE, "grade", STARTER, "--only", "projection", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    process.stdout.close()
-    _, told = process.communicate(timeout=60)
-
-    assert process.returncode == INTERRUPTED
-    assert re.search("Traceback|Error|Exception", told) is None

@@ -21,11 +21,6 @@ class DropoutCase(ModelCase, frozen=True, kw_only=True):
         """GPTConfig fields."""
         return super().config | {"dropout": self.dropout}
 
-    @property
-    def without(self) -> Settings:
-        """The same model without dropout."""
-        return super().config
-
 
 class DropoutDecodeCase(DecodeCase, frozen=True, kw_only=True):
     """A decode case with dropout."""
@@ -36,11 +31,6 @@ class DropoutDecodeCase(DecodeCase, frozen=True, kw_only=True):
     def config(self) -> Settings:
         """GPTConfig fields."""
         return super().config | {"dropout": self.dropout}
-
-    @property
-    def without(self) -> Settings:
-        """The same model without dropout."""
-        return super().config
 
 
 class DropoutHeadCase(HeadDecodeCase, frozen=True, kw_only=True):
@@ -53,10 +43,10 @@ class DropoutHeadCase(HeadDecodeCase, frozen=True, kw_only=True):
         """GPTConfig fields."""
         return super().config | {"dropout": self.dropout}
 
-    @property
-    def without(self) -> Settings:
-        """The same model without dropout."""
-        return super().config
+
+def without_dropout(case: ModelCase) -> Settings:
+    """GPTConfig fields of the same model without dropout."""
+    return case.config | {"dropout": 0.0}
 
 
 @st.composite

@@ -11,7 +11,7 @@ every later token reads it.
 from grader.checks.cache.agreement import closeness, joined
 from grader.checks.cache.cases import MODEL_WORKS
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.modes.cases import DropoutDecodeCase, DropoutHeadCase, dropout_decode_cases
+from grader.checks.modes.cases import DropoutDecodeCase, DropoutHeadCase, dropout_decode_cases, without_dropout
 from grader.checks.snippets import model_snippet
 from grader.sandbox.questions import Decode, Settings
 from grader.sandbox.wire import Array
@@ -19,7 +19,7 @@ from grader.sandbox.wire import Array
 
 def holds(case: DropoutDecodeCase | DropoutHeadCase, bench: Bench) -> None:
     """Decoded in chunks, with dropout in the configuration and without."""
-    if closeness(_decoded(case, bench, case.config), _decoded(case, bench, case.without)) is None:
+    if closeness(_decoded(case, bench, case.config), _decoded(case, bench, without_dropout(case))) is None:
         raise Counterexample(
             "never-off",
             "in eval mode a model with dropout decodes like one without",

@@ -12,7 +12,7 @@ can be had twice; where it never starts, the setting is a number that nobody rea
 
 from grader.checks.cache.agreement import closeness
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.modes.cases import DropoutCase, dropout_cases
+from grader.checks.modes.cases import DropoutCase, dropout_cases, without_dropout
 from grader.checks.snippets import model_snippet
 from grader.sandbox.questions import Forward, Settings
 from grader.sandbox.wire import Array, Tensors
@@ -23,7 +23,7 @@ SEEDS = (1, 2)
 def holds(case: DropoutCase, bench: Bench) -> None:
     """Eval mode with two states of the random generator and without dropout, then training mode with the two states."""
     tokens = {"tokens.0": case.token_array()}
-    plain = _logits(bench.ask(_question(case, bench, case.without, training=False, seed=SEEDS[0]), tokens))
+    plain = _logits(bench.ask(_question(case, bench, without_dropout(case), training=False, seed=SEEDS[0]), tokens))
     for seed in SEEDS:
         if not _same(_logits(bench.ask(_question(case, bench, case.config, training=False, seed=seed), tokens)), plain):
             raise Counterexample(

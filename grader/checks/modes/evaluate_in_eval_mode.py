@@ -12,7 +12,7 @@ comes back in eval mode trains on without its dropout, and nothing says so.
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.modes.cases import DropoutCase, dropout_cases
+from grader.checks.modes.cases import DropoutCase, dropout_cases, without_dropout
 from grader.compare import close, same_bits
 from grader.sandbox.questions import Evaluate, Settings
 from grader.sandbox.wire import Tensors
@@ -29,7 +29,8 @@ def holds(case: DropoutCase, bench: Bench) -> None:
     for training in (True, False):
         mode = "training" if training else "eval"
         answer, plain = (
-            _evaluated(case, bench, config, tensors, training=training) for config in (case.config, case.without)
+            _evaluated(case, bench, config, tensors, training=training)
+            for config in (case.config, without_dropout(case))
         )
         if not close(answer["lm_loss"], plain["lm_loss"], "scalar loss, float64"):
             raise Counterexample(

@@ -11,7 +11,7 @@ nothing about it.
 from grader.checks.cache.agreement import closeness
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.modes import decoding_without_dropout
-from grader.checks.modes.cases import DropoutHeadCase, dropout_head_cases
+from grader.checks.modes.cases import DropoutHeadCase, dropout_head_cases, without_dropout
 from grader.sandbox.questions import Forward
 
 
@@ -20,7 +20,7 @@ def holds(case: DropoutHeadCase, bench: Bench) -> None:
     tokens = {"tokens.0": case.token_array()}
     logits, plain = (
         bench.ask(Forward(config=config, weights=case.seeded(bench.seeds)), tokens)["logits.0"]
-        for config in (case.config, case.without)
+        for config in (case.config, without_dropout(case))
     )
     if closeness(logits, plain) is None:
         raise Counterexample(
