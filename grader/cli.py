@@ -5,6 +5,7 @@ torch before the grader imports anything for itself.
 """
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -37,13 +38,23 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         print("\ngrader: interrupted; nothing was written", file=sys.stderr)  # noqa: T201
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output has gone; there is nobody left to tell, and nothing to flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         sys.exit(INTERRUPTED)
+    except (OSError, MemoryError) as error:
+        # A full disk, no more descriptors, no more memory: the machine's, wherever it strikes.
+        print(f"grader: nothing could be judged: {error or 'out of memory'}", file=sys.stderr)  # noqa: T201
+        _discard_output()
+        sys.exit(CannotJudge.exit_code)
     except Exception:
         traceback.print_exc()
         print("grader: that is a fault of the grader's own; no verdict was reached", file=sys.stderr)  # noqa: T201
         sys.exit(CannotJudge.exit_code)
+
+
+def _discard_output() -> None:
+    """Nobody can read it any more: have nothing to flush at exit, where that would fail once more."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Interrupted(KeyboardInterrupt):
@@ -106,6 +117,12 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     command.add_argument(
         "--timeout", metavar="S", type=_positive, default=10.0, help="seconds for one question (default 10)"
+    )
+    command.add_argument(
+        "--check",
+        metavar="RESULT.json",
+        type=Path,
+        help="grade again as this result was, and say item by item whether its verdict holds (exit code 0) or not (1)",
     )
     command.set_defaults(run=_grade)
 
@@ -215,6 +232,7 @@ def _grade(options: argparse.Namespace) -> int:
         thorough=options.thorough,
         isolation=options.isolation,
         timeout=options.timeout,
+        check=options.check,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from grader.digest import digest
 from grader.errors import UsageError
 from grader.key import Key
 from mutations.edit import splice
@@ -73,6 +74,12 @@ class Exercise:
     def items(self) -> dict[str, Item]:
         """The rubric's items by id."""
         return {item.id: item for item in self.rubric.item}
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of all that decides a verdict: the reference, the rubric and the key."""
+        parts = {f"reference/{name}": text.encode() for name, text in self.reference.items()}
+        return digest(parts | {"rubric": msgspec.json.encode(self.rubric), "key": msgspec.json.encode(self.key)})
 
     def bugs_in(self, facet: str) -> tuple[str, ...]:
         """The items whose bug shows in a facet, in the rubric's order."""

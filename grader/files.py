@@ -1,6 +1,7 @@
 """Writing result files: all or nothing."""
 
 import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -9,7 +10,12 @@ from grader.errors import CannotJudge, UsageError
 
 
 def check_writable(path: Path) -> None:
-    """Complain before the work is done, not after it. Raises ``UsageError``."""
+    """Complain before the work is done, not after it.
+
+    Raises:
+        UsageError: there is no such directory, or a directory in the file's place.
+        CannotJudge: the machine does not let us write there.
+    """
     directory = path.parent
     if not directory.is_dir():
         raise UsageError(f"cannot write {str(path)!r}: there is no directory {str(directory)!r}")
@@ -22,7 +28,9 @@ def check_writable(path: Path) -> None:
         with tempfile.TemporaryFile(dir=path.resolve().parent, prefix=f".{path.name}."):
             pass
     except OSError as error:
-        raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from None
+        # A read-only place is the machine's doing, a name that no machine takes is not.
+        kind = UsageError if error.errno == errno.ENAMETOOLONG else CannotJudge
+        raise kind(f"cannot write {str(path)!r}: {error.strerror}") from None
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -17,6 +17,7 @@ from grader.assemble import item_result
 from grader.blame import Verdicts, blame
 from grader.checks.catalogue import CHECKS
 from grader.comparison import Comparison
+from grader.digest import grader_digest, package_versions
 from grader.errors import CannotJudge, UsageError
 from grader.exercise import Exercise, Item
 from grader.exhibits import collect
@@ -26,7 +27,18 @@ from grader.judge import Judge
 from grader.lattice import Lattice, Match
 from grader.library import CANDIDATE, Library, trusted
 from grader.oracle import Crew, Oracle, Stopped, Trouble
-from grader.record import CandidateInfo, Environment, ExerciseInfo, Exhibits, Isolation, Lane, Result
+from grader.record import (
+    Asked,
+    CandidateInfo,
+    Environment,
+    ExerciseInfo,
+    Exhibits,
+    Integrity,
+    Isolation,
+    Lane,
+    Result,
+    environment_digest,
+)
 from grader.rubric import exact_id
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
@@ -142,12 +154,14 @@ class _Grade:
 
     def run(self) -> Result:
         self._progress("starting")
+        grader_digest()  # read now, while torch is being imported
         self._comparison = self._compare()
         exhibits = self._ask_all()
         verdicts = blame(self._items, self._verdicts, self._comparison)
         results = tuple(
             item_result(item, verdicts[item.id], self._comparison, self._lanes[item.id]) for item in self._items
         )
+        environment = self._environment()
         return Result(
             exercise=ExerciseInfo(id=self._exercise.rubric.id, title=self._exercise.rubric.title),
             candidate=CandidateInfo(
@@ -161,7 +175,11 @@ class _Grade:
             items=results,
             remaining_bugs=self._comparison.remaining(),
             exhibits=exhibits,
-            environment=self._environment(),
+            environment=environment,
+            asked=Asked(only=self._options.only, thorough=self._options.thorough, timeout=float(self._options.timeout)),
+            integrity=Integrity(
+                exercise=self._exercise.sha256, grader=grader_digest(), environment=environment_digest(environment)
+            ),
             seconds=0.0,
         )
 
@@ -276,6 +294,7 @@ class _Grade:
             platform=f"{platform.system()} {platform.machine()}",
             cpu=started.cpu,
             threads=started.threads,
+            packages=package_versions(),
             seed=self._seeds.grade,
             isolation=Isolation(mode=self._options.isolation, layers=locked.applied, missing=locked.missing),
         )

@@ -12,6 +12,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from grader.digest import digest
+
 SCHEMA_VERSION = 1
 
 Points = Annotated[float, Meta(ge=0)]
@@ -215,8 +217,25 @@ class Environment(Frozen, frozen=True, kw_only=True):
     platform: str
     cpu: str
     threads: int
+    packages: dict[str, str]  # versions of what draws the questions, carries and compares the answers
     seed: int | None  # None in the learner's view
     isolation: Isolation
+
+
+class Asked(Frozen, frozen=True, kw_only=True):
+    """How the grade was asked for: with the seed, what is needed to repeat it."""
+
+    only: tuple[str, ...]  # item ids; empty for all
+    thorough: bool
+    timeout: Annotated[float, Meta(gt=0)]  # seconds for one question
+
+
+class Integrity(Frozen, frozen=True, kw_only=True):
+    """SHA-256 of what the verdict was reached with; the candidate's stands with the candidate."""
+
+    exercise: str  # reference, rubric and key
+    grader: str  # the code that grades
+    environment: str  # ``environment`` without its seed
 
 
 class FollowUp(Frozen, frozen=True, kw_only=True):
@@ -244,6 +263,8 @@ class Result(Frozen, frozen=True, kw_only=True):
     remaining_bugs: tuple[str, ...] | None  # the bugs still in, exactly; None when that could not be told
     exhibits: Exhibits = Exhibits()
     environment: Environment
+    asked: Asked
+    integrity: Integrity
     seconds: float
 
     @property
@@ -255,6 +276,11 @@ class Result(Frozen, frozen=True, kw_only=True):
     def judged(self) -> bool:
         """Whether the grader could judge every item."""
         return all(item.status is not Status.NOT_JUDGED for item in self.items)
+
+
+def environment_digest(environment: Environment) -> str:
+    """SHA-256 of an environment as it stands in a result, without its seed."""
+    return digest({"environment": msgspec.json.encode(msgspec.structs.replace(environment, seed=None))})
 
 
 def to_json(result: Result) -> bytes:

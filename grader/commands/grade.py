@@ -28,13 +28,17 @@ def run(
     thorough: bool,
     isolation: Mode,
     timeout: float,
+    check: Path | None,
 ) -> int:
-    """Grade and report; the exit code."""
+    """Grade and report; the exit code. With ``check``, whether the verdict recorded there is reached again."""
     outputs = [path for path in (html, Path(json) if json not in (None, "-") else None) if path is not None]
     for path in outputs:
         check_writable(path)
     if len(outputs) == 2 and outputs[0].resolve() == outputs[1].resolve() and not outputs[0].is_char_device():
         raise UsageError(f"--html and --json both name {str(html)!r}; one would overwrite the other")
+    recorded = _recorded(check, seed=seed, only=only, thorough=thorough)
+    if recorded is not None:
+        seed, only, thorough = recorded.environment.seed, recorded.asked.only, recorded.asked.thorough
     reference = reference_directory(exercise)
     submission = read_submission(directory)
     _guard_against_candidates()
@@ -56,11 +60,46 @@ def run(
                     f"{error}. To grade without isolation, code that you trust: --isolation process"
                 ) from error
             raise
-    result = for_audience(result, Audience(audience))
-    _write(result, html, json)
+    shown = for_audience(result, Audience(audience))
+    if recorded is not None:
+        return _confirm(recorded, result, shown, html, json)
+    _write(shown, html, json)
+    if json != "-":
+        _print(shown, html, json)
     if not result.judged:
         return CannotJudge.exit_code
     return 0 if result.full_marks else 1
+
+
+def _recorded(path: Path | None, *, seed: int | None, only: tuple[str, ...], thorough: bool) -> "Result | None":
+    """The result to be confirmed, if one was named; it says itself how it was asked for."""
+    if path is None:
+        return None
+    from grader.commands.results import read_result
+
+    for option, given in (("--seed", seed is not None), ("--only", bool(only)), ("--thorough", thorough)):
+        if given:
+            raise UsageError(f"{option} with --check; the result to check says how it was graded")
+    result = read_result(path)
+    if result.environment.seed is None:
+        raise UsageError(
+            f"{str(path)!r} is a learner's view: it holds no seed, and cannot be checked; expected the instructor's"
+        )
+    return result
+
+
+def _confirm(recorded: "Result", result: "Result", shown: "Result", html: Path | None, json: str | None) -> int:
+    """Write the new result where it was asked for; print whether it confirms the recorded one."""
+    from grader.recheck import recheck
+    from grader.report.recheck_text import render_recheck
+
+    found = recheck(recorded, result)
+    _write(shown, html, json)
+    if json != "-":
+        sys.stdout.write(render_recheck(found))
+    if not result.judged:
+        return CannotJudge.exit_code
+    return 0 if found.same else 1
 
 
 def reference_directory(exercise: Path | None) -> Path:
@@ -76,7 +115,7 @@ def reference_directory(exercise: Path | None) -> Path:
 
 def _write(result: "Result", html: Path | None, json: str | None) -> None:
     from grader.record import to_json
-    from grader.report import render_html, render_text
+    from grader.report import render_html
 
     # The record first: should drawing the report fail, the verdict is not lost.
     if json not in (None, "-"):
@@ -86,7 +125,11 @@ def _write(result: "Result", html: Path | None, json: str | None) -> None:
     if json == "-":
         sys.stdout.buffer.write(to_json(result))
         sys.stdout.buffer.flush()
-        return
+
+
+def _print(result: "Result", html: Path | None, json: str | None) -> None:
+    from grader.report import render_text
+
     sys.stdout.write(render_text(result))
     for path in (html, json):
         if path is not None:

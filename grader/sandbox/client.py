@@ -51,7 +51,7 @@ class Launcher:
         self._started: control.Started | None = None
         self._lines = bytearray()
         self._descriptors: list[int] = []
-        self._out_of_step = False
+        self._broken: str | None = None  # why the two sides are out of step, for good
         self._turn = threading.RLock()  # one request and its response at a time
         self._send(control.Configure(mode=mode, hidden=tuple(str(path) for path in hidden)))
 
@@ -85,6 +85,9 @@ class Launcher:
         with self._turn:
             response = self._exchange(control.Spawn(), FORK_TIMEOUT)
             assert isinstance(response, control.Spawned), response
+            if len(self._descriptors) < 2:  # the kernel drops those that we have no room for
+                self._broken = "this process may open no more files; raise its limit (ulimit -n)"
+                raise LauncherFailed(self._broken)
             connection, output = self._descriptors[:2]
             del self._descriptors[:2]
         return Worker(self, response.pid, socket.socket(fileno=connection), output, files, ahead)
@@ -122,13 +125,17 @@ class Launcher:
     def _exchange(self, request: control.Request | None, timeout: float) -> control.Response:
         """One request and its response. Interrupted in between, the two sides are out of step for good."""
         with self._turn:
-            if self._out_of_step:
-                raise LauncherFailed("the launcher was interrupted in the middle of a request")
-            self._out_of_step = True
-            if request is not None:
-                self._send(request)
-            response = self._receive(timeout)
-            self._out_of_step = False
+            if self._broken is not None:
+                raise LauncherFailed(self._broken)
+            self._broken = "the launcher was interrupted in the middle of a request"
+            try:
+                if request is not None:
+                    self._send(request)
+                response = self._receive(timeout)
+            except LauncherFailed as error:
+                self._broken = str(error)
+                raise
+            self._broken = None
             return response
 
     def _send(self, request: control.Request) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec.structs import fields, replace
 
 from grader.record import (
+    Asked,
     Audience,
     CandidateInfo,
     CheckResult,
@@ -20,6 +21,7 @@ from grader.record import (
     Frozen,
     Hidden,
     InfluenceExhibit,
+    Integrity,
     Isolation,
     ItemResult,
     Lane,
@@ -395,6 +397,7 @@ def _result(items: tuple[ItemResult, ...], score: float, bugs: tuple[str, ...]) 
             platform="Linux 6.1 x86_64",
             cpu="AMD EPYC 7B13",
             threads=1,
+            packages={"deepdiff": "9.0.0", "hypothesis": "6.155.7", "msgspec": "0.20.0", "numpy": "2.4.0"},
             seed=SEED,
             isolation=Isolation(
                 mode="strict",
@@ -402,5 +405,7 @@ def _result(items: tuple[ItemResult, ...], score: float, bugs: tuple[str, ...]) 
                 missing=("other processes are visible: this kernel has no process namespaces for ordinary users",),
             ),
         ),
+        asked=Asked(only=(), thorough=False, timeout=10.0),
+        integrity=Integrity(exercise="5e" * 32, grader="6a" * 32, environment="7b" * 32),
         seconds=41.3,
     )

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from grader.audience import for_audience
 from grader.record import (
+    Asked,
     Audience,
     CandidateInfo,
     CheckResult,
@@ -18,6 +19,7 @@ from grader.record import (
     FollowUp,
     Hidden,
     InfluenceExhibit,
+    Integrity,
     Isolation,
     ItemResult,
     Lane,
@@ -74,9 +76,11 @@ def result() -> Result:
             ),
         ),
         environment=Environment(
-            grader="0", torch="0", python="0", platform="0", cpu="0", threads=1, seed=SEED,
+            grader="0", torch="0", python="0", platform="0", cpu="0", threads=1, packages={}, seed=SEED,
             isolation=Isolation(mode="strict", layers=(), missing=()),
         ),
+        asked=Asked(only=(), thorough=False, timeout=1.0),
+        integrity=Integrity(exercise="0", grader="0", environment="0"),
         seconds=0,
     )  # fmt: skip
 

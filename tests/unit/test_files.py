@@ -91,7 +91,6 @@ def test_a_device_is_written_to_and_not_replaced() -> None:
         pytest.param("file/x", "there is no directory '.*file'", id="file-as-directory"),
         pytest.param(".", "it is a directory", id="directory"),
         pytest.param("x" * 300, "File name too long", id="long-name"),
-        pytest.param("/proc/x", "cannot write '/proc/x'", id="virtual"),
     ],
 )
 def test_what_cannot_be_written_is_told_before_the_work(path: str, message: str, tmp_path: Path) -> None:
@@ -102,11 +101,16 @@ def test_what_cannot_be_written_is_told_before_the_work(path: str, message: str,
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_a_place_where_nothing_can_be_written_is_the_machines_failure() -> None:
+    with pytest.raises(CannotJudge, match="cannot write '/proc/x'"):
+        check_writable(Path("/proc/x"))
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_directory_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
 
-    with pytest.raises(UsageError, match="Permission denied"):
+    with pytest.raises(CannotJudge, match="Permission denied"):
         check_writable(tmp_path / "x")
 
 

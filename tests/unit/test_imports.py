@@ -86,7 +86,9 @@ def test_the_lock_stands_alone() -> None:
 
 
 def test_the_report_knows_the_record_alone() -> None:
-    assert breaking(inside("grader.report"), "grader.report", "grader.record", "grader.printable") == {}
+    assert (
+        breaking(inside("grader.report"), "grader.report", "grader.record", "grader.recheck", "grader.printable") == {}
+    )
 
 
 def test_checks_know_nothing_of_points_or_of_how_they_are_judged() -> None:

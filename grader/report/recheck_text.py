@@ -1,0 +1,81 @@
+"""Two grades of one submission side by side, for a terminal."""
+
+from collections.abc import Iterator
+
+from grader.printable import printable
+from grader.recheck import ItemComparison, Origin, Recheck
+from grader.record import ItemResult, Outcome
+from grader.report import columns
+from grader.report.words import OUTCOME, STATUS, number
+
+WIDTH = 80
+SHOWN = 16  # hexadecimal digits of a hash
+
+
+def render_recheck(found: Recheck) -> str:
+    """What both grades rest on, each item, and whether the verdict holds; at most 80 columns."""
+    return "\n".join(_lines(found)) + "\n"
+
+
+def _lines(found: Recheck) -> Iterator[str]:
+    yield "Recorded, and graded again:"
+    yield ""
+    for origin in found.origins:
+        yield from _origin(origin)
+    yield ""
+    for item in found.items:
+        yield from _item(item)
+    for total in found.sums:
+        if not total.same:
+            yield from _origin(total)
+    yield ""
+    yield from columns.wrap(_conclusion(found), WIDTH, 3)
+
+
+def _origin(origin: Origin) -> Iterator[str]:
+    if origin.same:
+        yield _row("same", origin.what, printable(origin.here)[:SHOWN])
+        return
+    yield _row("differs", origin.what, "")
+    yield f"           recorded {columns.clip(printable(origin.recorded), 58)}"
+    yield f"           here     {columns.clip(printable(origin.here), 58)}"
+
+
+def _item(item: ItemComparison) -> Iterator[str]:
+    if item.same:
+        yield _row("same", printable(item.title), _verdict(item.here))
+        return
+    yield _row("differs", printable(item.title), "")
+    yield f"           recorded {_verdict(item.recorded)}"
+    yield f"           here     {_verdict(item.here)}"
+    for check in item.checks:
+        text = f"{printable(check.id)}: recorded {_outcome(check.recorded)}, here {_outcome(check.here)}"
+        for line in columns.wrap(text, WIDTH - 11, 2):
+            yield f"           {line}"
+
+
+def _row(word: str, what: str, value: str) -> str:
+    return f"  {word:8} {columns.pad(what, 42)} {value}".rstrip()
+
+
+def _verdict(item: ItemResult | None) -> str:
+    if item is None:
+        return "not graded"
+    return f"{number(item.score)} of {number(item.max_score)}, {STATUS[item.status].word}"
+
+
+def _outcome(outcome: Outcome | None) -> str:
+    return "not asked" if outcome is None else OUTCOME[outcome].word
+
+
+def _conclusion(found: Recheck) -> str:
+    if found.same:
+        return "The verdict is the same."
+    changed = {origin.what for origin in found.origins if not origin.same}
+    if "candidate" in changed:
+        return "This is not the submission that the result speaks of."
+    if "exercise" in changed:
+        return "This is not the exercise that the result speaks of; name the one that was used with --exercise."
+    reasons = changed & {"grader", "environment", "time limit"}
+    because = f" What it was reached with differs too: {', '.join(sorted(reasons))}." if reasons else ""
+    return f"The verdict is not the same.{because}"

@@ -1,0 +1,68 @@
+"""A hash changes with every byte that it speaks of, and with nothing else."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import grader
+from grader.digest import digest, grader_digest
+from grader.exercise import Exercise, read_exercise
+
+PACKAGE = Path(grader.__file__).parent
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"a": b"1"}, id="a-part-less"),
+        pytest.param({"a": b"1", "b": b"3"}, id="content"),
+        pytest.param({"a": b"1", "c": b"2"}, id="name"),
+        pytest.param({"a": b"2", "b": b"1"}, id="swapped"),
+        pytest.param({"a": b"1b\x001\x002"}, id="run-together"),
+    ],
+)
+def test_names_and_contents_both_count(other: dict[str, bytes]) -> None:
+    assert digest({"a": b"1", "b": b"2"}) == digest({"b": b"2", "a": b"1"})
+    assert digest({"a": b"1", "b": b"2"}) != digest(other)
+
+
+@pytest.mark.slow
+def test_the_graders_hash_is_that_of_its_code_wherever_it_lies(tmp_path: Path) -> None:
+    for name in ("grader", "mutations"):
+        shutil.copytree(PACKAGE.parent / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    there = [sys.executable, "-c", "from grader.digest import grader_digest as d; print(d())"]
+
+    def elsewhere() -> str:
+        return subprocess.run(there, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert elsewhere() == grader_digest()
+    with (tmp_path / "mutations" / "edit.py").open("a") as file:
+        file.write("\n")
+    assert elsewhere() != grader_digest()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        pytest.param("model.py", "shape", "form", id="reference"),
+        pytest.param("exercise.toml", "future-is-hidden = 6, gradient-is-causal = 4", "future-is-hidden = 5, "
+                     "gradient-is-causal = 5", id="points"),
+        pytest.param("key.json", '"bucket": "medium"', '"bucket": "hard"', id="key"),
+    ],
+)  # fmt: skip
+def test_an_exercises_hash_covers_reference_rubric_and_key(
+    file: str, old: str, new: str, exercise: Exercise, tmp_path: Path
+) -> None:
+    shutil.copytree(exercise.reference_directory, tmp_path / "reference")
+    shutil.copytree(exercise.starter_directory, tmp_path / "starter")
+    assert read_exercise(tmp_path).sha256 == exercise.sha256
+
+    path = tmp_path / "reference" / file
+    text = path.read_text("utf-8")
+    assert old in text
+    end = text.rindex(old) if file == "model.py" else text.index(old)  # behind every planted bug: the spans still fit
+    path.write_text(text[:end] + new + text[end + len(old) :], "utf-8")
+    assert read_exercise(tmp_path).sha256 != exercise.sha256
