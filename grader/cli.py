@@ -40,8 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         _discard_output()
         sys.exit(INTERRUPTED)
-    except (OSError, MemoryError) as error:
-        # A full disk, no more descriptors, no more memory: the machine's, wherever it strikes.
+    except (OSError, MemoryError, ImportError) as error:
+        # A full disk, no more descriptors or memory, half an installation: the machine's, wherever it strikes.
         print(f"grader: nothing could be judged: {error or 'out of memory'}", file=sys.stderr)  # noqa: T201
         _discard_output()
         sys.exit(CannotJudge.exit_code)

@@ -8,10 +8,11 @@ from typing import Final, Self
 
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
-from grader.sandbox.errors import LauncherFailed, WorkerFailed, WorkerTimedOut
-from grader.sandbox.questions import Answered, AnyQuestion, Forward, Malformed, Raised
+from grader.sandbox.errors import LauncherFailed, WorkerDied, WorkerFailed, WorkerTimedOut
+from grader.sandbox.questions import Answered, AnyQuestion, Forward, Malformed, Raised, Reply
 from grader.sandbox.wire import Tensors
 
+PARDONS: Final = 3  # deaths a grade that may be the machine's doing
 PATIENCE: Final = 2  # time-outs of one kind of question before it is not asked any more
 RUN_FORWARD: Final = frozenset({"Forward", "Forward, classify", "Influence", "Loss", "Evaluate", "Fit", "OwnRun"})
 
@@ -76,6 +77,7 @@ class Crew:
         self._workers: list[Worker] = []
         self._stopped = False
         self.hung: Counter[str] = Counter()  # how often each kind of question got no answer from the candidate
+        self._pardons = dict.fromkeys((True, False), PARDONS)  # by whether the package is trusted
         self._counting = threading.Lock()
 
     def spawn(self, files: Mapping[str, str], ahead: Sequence[str]) -> Worker:
@@ -93,6 +95,23 @@ class Crew:
         """Note that a question of this kind got no answer."""
         with self._counting:
             self.hung[kind] += 1
+
+    def pardons(self, died: WorkerDied, *, trusted: bool) -> bool:
+        """Whether a death may have been the machine's doing, short of memory, and the question be put once more.
+
+        A package of ours has no other reason to die. The candidate's can be killed by nobody else, but do all the
+        rest by itself. Each is pardoned a few times a grade: a crash that repeats is its own.
+        """
+        with self._counting:
+            if not (trusted or died.killed) or not self._pardons[trusted]:
+                return False
+            self._pardons[trusted] -= 1
+            return True
+
+    def convict(self, *, trusted: bool) -> None:
+        """No more pardons: it died of the same question again."""
+        with self._counting:
+            self._pardons[trusted] = 0
 
     def stop(self) -> None:
         """Kill all workers: whoever waits for one learns that it died, and then that the grade has stopped."""
@@ -145,16 +164,16 @@ class Oracle:
 
     def send(self, question: AnyQuestion, tensors: Tensors) -> None:
         """Put a question without waiting, so that two packages can work at once."""
-        self._asked = _kind(question)
-        self._failure: Trouble | None = None
-        if self._has_hung(self._asked):
+        self._asked = question, tensors
+        self._failure: Trouble | WorkerFailed | None = None
+        if self._has_hung(_kind(question)):
             # The same words as for one that was asked: which comes first depends on the two threads.
             self._failure = self._no_answer()
             return
         try:
             self.worker.send(question, tensors, self._timeout)
         except WorkerFailed as error:
-            self._failure = self._lost(error)
+            self._failure = error
 
     def receive(self) -> Tensors:
         """The answer to the question sent."""
@@ -165,12 +184,7 @@ class Oracle:
             raise
 
     def _receive(self) -> Tensors:
-        if self._failure is not None:
-            raise self._failure
-        try:
-            reply, tensors = self.worker.receive()
-        except WorkerFailed as error:
-            raise self._lost(error) from None
+        reply, tensors = self._reply()
         match reply:
             case Answered():
                 return tensors
@@ -178,6 +192,27 @@ class Oracle:
                 raise PackageRaised(reply)
             case Malformed(message=message):
                 raise PackageMisanswered(message)
+
+    def _reply(self) -> tuple[Reply, Tensors]:
+        try:
+            if self._failure is not None:
+                raise self._failure
+            return self.worker.receive()
+        except WorkerDied as died:
+            lost = self._lost(died)
+            if not self._crew.pardons(died, trusted=self._trusted):
+                raise lost from None
+        except WorkerFailed as error:
+            raise self._lost(error) from None
+        return self._reply_when_asked_again()
+
+    def _reply_when_asked_again(self) -> tuple[Reply, Tensors]:
+        try:
+            self.worker.send(*self._asked, self._timeout)
+            return self.worker.receive()
+        except WorkerFailed as error:
+            self._crew.convict(trusted=self._trusted)
+            raise self._lost(error) from None
 
     @property
     def worker(self) -> Worker:
@@ -219,7 +254,7 @@ class Oracle:
         self._worker = None
         if isinstance(error, WorkerTimedOut):
             if not self._trusted:
-                self._crew.count_hung(self._asked)
+                self._crew.count_hung(_kind(self._asked[0]))
             return self._no_answer()
         return PackageDied(str(error))
 

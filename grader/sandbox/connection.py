@@ -167,7 +167,7 @@ class Worker:
         self._hang_up()
         code = self._parent.reap(self._pid, not isinstance(error, WorkerDied))
         if isinstance(error, WorkerDied):
-            return WorkerDied(_describe_exit(code))
+            return WorkerDied(_describe_exit(code), killed=code == -signal.SIGKILL)
         return error
 
     def _ready(self, event: int, timeout: float) -> bool:

@@ -27,7 +27,15 @@ class WorkerFailed(SandboxError):
 
 
 class WorkerDied(WorkerFailed):
-    """The worker's process ended before it answered."""
+    """The worker's process ended before it answered.
+
+    Attributes:
+        killed: by SIGKILL, which a locked worker cannot send: the machine's doing, or a limit's.
+    """
+
+    def __init__(self, message: str, *, killed: bool = False) -> None:
+        super().__init__(message)
+        self.killed = killed
 
 
 class WorkerTimedOut(WorkerFailed):
