@@ -91,6 +91,9 @@ def parser() -> argparse.ArgumentParser:
     _add_inject(commands)
     _add_verify(commands)
     _add_mutations(commands)
+    _add_start(commands)
+    _add_watch(commands)
+    _add_hint(commands)
     _add_doctor(commands)
     return top
 
@@ -98,7 +101,7 @@ def parser() -> argparse.ArgumentParser:
 def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser("grade", help="grade a directory that holds model.py and train.py")
     command.add_argument("directory", metavar="DIR", type=Path)
-    command.add_argument("--exercise", metavar="DIR", type=Path, help="an exercise other than the built-in one")
+    _add_exercise(command)
     command.add_argument("--html", metavar="FILE", type=Path, help="write the report here")
     command.add_argument("--json", metavar="FILE", help="write the result here; - for standard output")
     _add_audience(command)
@@ -109,15 +112,7 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--seed", metavar="N", type=_seed, help="repeat a grade; without it the seed is drawn in secret"
     )
     command.add_argument("--thorough", action="store_true", help="try eight times as many cases")
-    command.add_argument(
-        "--isolation",
-        choices=("strict", "process"),
-        default="strict" if sys.platform == "linux" else "process",
-        help="strict locks the candidate's process, or refuses to run it (default on Linux); process does not",
-    )
-    command.add_argument(
-        "--timeout", metavar="S", type=_positive, default=10.0, help="seconds for one question (default 10)"
-    )
+    _add_running(command)
     command.add_argument(
         "--check",
         metavar="RESULT.json",
@@ -184,9 +179,49 @@ def _add_mutations(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     command.set_defaults(run=_mutations)
 
 
+def _add_start(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("start", help="make a workspace: the code with the bugs, for someone to mend")
+    command.add_argument("directory", metavar="DIR", type=Path)
+    _add_exercise(command)
+    command.set_defaults(run=_start)
+
+
+def _add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("watch", help="grade again whenever a file is saved, and say what changed")
+    command.add_argument("directory", metavar="DIR", type=Path)
+    _add_exercise(command)
+    command.add_argument("--html", metavar="FILE", type=Path, help="write the learner's report here each time")
+    _add_running(command)
+    command.set_defaults(run=_watch)
+
+
+def _add_hint(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("hint", help="the next of three hints for an item; never the solution")
+    command.add_argument("directory", metavar="DIR", type=Path)
+    command.add_argument("item", metavar="ITEM")
+    _add_exercise(command)
+    command.set_defaults(run=_hint)
+
+
 def _add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser("doctor", help="say what this machine can isolate and reproduce")
     command.set_defaults(run=_doctor)
+
+
+def _add_exercise(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--exercise", metavar="DIR", type=Path, help="an exercise other than the built-in one")
+
+
+def _add_running(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--isolation",
+        choices=("strict", "process"),
+        default="strict" if sys.platform == "linux" else "process",
+        help="strict locks the candidate's process, or refuses to run it (default on Linux); process does not",
+    )
+    command.add_argument(
+        "--timeout", metavar="S", type=_positive, default=10.0, help="seconds for one question (default 10)"
+    )
 
 
 def _add_audience(command: argparse.ArgumentParser) -> None:
@@ -280,6 +315,30 @@ def _mutations(options: argparse.Namespace) -> int:
     from grader.commands import mutations
 
     return mutations.run(options.operator, hints=options.hints, json=options.json)
+
+
+def _start(options: argparse.Namespace) -> int:
+    from grader.commands import start
+
+    return start.run(options.directory, exercise=options.exercise)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    from grader.commands import watch
+
+    return watch.run(
+        options.directory,
+        exercise=options.exercise,
+        html=options.html,
+        isolation=options.isolation,
+        timeout=options.timeout,
+    )
+
+
+def _hint(options: argparse.Namespace) -> int:
+    from grader.commands import hint
+
+    return hint.run(options.directory, options.item, exercise=options.exercise)
 
 
 def _doctor(_: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from grader.key import Key
 from mutations.edit import splice
 
 Points = Annotated[float, Meta(ge=0)]
+Hints = tuple[str, str, str]
 FORWARD = "forward"  # the facet of what a model computes, which every extension builds on
 
 
@@ -27,6 +28,7 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         exact: points for agreeing with the reference bit for bit.
         essential: checks without which nothing else in the item counts.
         core: checks that must not be blocked: what the rest of the item means hangs on them.
+        hints: three for an extension, from what is asked to how it is done; those of a bug are in the key.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     exact: Points = 0
     essential: tuple[str, ...] = ()
     core: tuple[str, ...] = ()
+    hints: Hints | None = None
 
 
 class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,6 +83,11 @@ class Exercise:
         """The hash of all that decides a verdict: the reference, the rubric and the key."""
         parts = {f"reference/{name}": text.encode() for name, text in self.reference.items()}
         return digest(parts | {"rubric": msgspec.json.encode(self.rubric), "key": msgspec.json.encode(self.key)})
+
+    def hints_of(self, item: str) -> Hints | None:
+        """Three hints for an item, each saying more than the one before; None where nobody wrote any."""
+        own = self.items[item].hints
+        return next((bug.hints for bug in self.key.bugs if bug.item == item), own)
 
     def bugs_in(self, facet: str) -> tuple[str, ...]:
         """The items whose bug shows in a facet, in the rubric's order."""

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grader.commands.exercises import reference_directory
 from grader.commands.progress import Progress
 from grader.errors import CannotJudge, UsageError
 from grader.files import check_writable, write_atomically
@@ -100,17 +101,6 @@ def _confirm(recorded: "Result", result: "Result", shown: "Result", html: Path |
     if not result.judged:
         return CannotJudge.exit_code
     return 0 if found.same else 1
-
-
-def reference_directory(exercise: Path | None) -> Path:
-    """Where the hidden reference lies, known before anything of it is read."""
-    if exercise is None:
-        from grader.exercise import builtin_reference
-
-        return builtin_reference()
-    if not (exercise / "reference").is_dir():
-        raise UsageError(f"no such exercise: {str(exercise)!r}; expected a directory with reference/ and starter/")
-    return (exercise / "reference").resolve()
 
 
 def _write(result: "Result", html: Path | None, json: str | None) -> None:

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.commands.grade import reference_directory
+from grader.commands.exercises import reference_directory
 from grader.commands.progress import Progress
 from grader.sandbox.client import Launcher
 

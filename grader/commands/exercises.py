@@ -1,0 +1,35 @@
+"""Which exercise a command is about."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grader.errors import UsageError
+
+if TYPE_CHECKING:
+    from grader.exercise import Exercise
+
+
+def reference_directory(exercise: Path | None) -> Path:
+    """Where the hidden reference lies, known before anything of it is read. Raises ``UsageError``."""
+    if exercise is None:
+        from grader.exercise import builtin_reference
+
+        return builtin_reference()
+    if not (exercise / "reference").is_dir():
+        raise UsageError(f"no such exercise: {str(exercise)!r}; expected a directory with reference/ and starter/")
+    return (exercise / "reference").resolve()
+
+
+def chosen_exercise(exercise: Path | None) -> "Exercise":
+    """The one in a directory, or the built-in one. Raises ``UsageError`` when there is none."""
+    from grader.exercise import builtin_exercise, read_exercise
+
+    return builtin_exercise() if exercise is None else read_exercise(exercise)
+
+
+def exercise_of(directory: Path, exercise: Path | None) -> Path | None:
+    """Where the exercise of a workspace lies: the one that was named, or else the one that it was started from."""
+    from grader.workspace import read_workspace
+
+    recorded = read_workspace(directory).exercise
+    return exercise if exercise is not None or recorded is None else Path(recorded)

@@ -1,0 +1,70 @@
+"""``grader watch``: grade again whenever a file is saved, and say what has changed."""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grader.commands.exercises import chosen_exercise, exercise_of, reference_directory
+from grader.commands.progress import Progress
+from grader.files import check_writable, write_atomically
+from grader.sandbox.client import Launcher
+from grader.sandbox.control import Mode
+from grader.submission import read_submission
+
+if TYPE_CHECKING:
+    from grader.record import Result
+    from grader.watch import Graded, Watcher
+
+
+def run(directory: Path, *, exercise: Path | None, html: Path | None, isolation: Mode, timeout: float) -> int:
+    """Grade until Ctrl-C; then 0 when the last grade was full marks, else 1."""
+    exercise = exercise_of(directory, exercise)
+    reference = reference_directory(exercise)
+    read_submission(directory)  # what is missing is told at once, without waiting for torch
+    if html is not None:
+        check_writable(html)
+    last: Result | None = None
+    try:
+        with Launcher(isolation, hidden=[reference]) as launcher:
+            from grader.grade import Options
+            from grader.watch import Watcher
+
+            options = Options(isolation=isolation, timeout=timeout)
+            chosen = chosen_exercise(exercise)
+            with Watcher(directory, chosen, launcher, options) as watcher, Progress() as progress:
+                sys.stdout.write(f"Watching {directory}: save a file and it is graded again. Ctrl-C ends.\n")
+                for graded in watcher.grades(progress):
+                    last = graded.result
+                    progress.clear()
+                    _print(graded)
+                    if html is not None:
+                        _write(graded, watcher, html, progress)
+    except KeyboardInterrupt:
+        sys.stdout.write("\n")
+    return 0 if last is not None and last.full_marks else 1
+
+
+def _print(graded: "Graded") -> None:
+    from grader.report import render_text
+    from grader.report.change_text import render_change
+
+    if graded.before is None:
+        sys.stdout.write(f"\n{render_text(graded.result)}")
+    else:
+        change = render_change(graded.changed, graded.before, graded.result)
+        sys.stdout.write(f"\n{time.strftime('%H:%M:%S')}  {change}")
+    sys.stdout.flush()
+
+
+def _write(graded: "Graded", watcher: "Watcher", html: Path, progress: Progress) -> None:
+    """The whole report, with the smallest failing cases: after the first words, since it takes longer."""
+    from grader.audience import for_audience
+    from grader.record import Audience
+    from grader.report import render_html
+
+    explained = watcher.explain(graded.submission, progress)
+    write_atomically(html, render_html(for_audience(explained, Audience.LEARNER)).encode())
+    progress.clear()
+    sys.stdout.write(f"Written: {html}\n")
+    sys.stdout.flush()

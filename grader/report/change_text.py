@@ -1,0 +1,63 @@
+"""What a change of the code did to its grade, for a terminal."""
+
+from collections.abc import Iterator, Sequence
+
+from grader.printable import printable
+from grader.recheck import ItemComparison, recheck
+from grader.record import ItemResult, Outcome, Result
+from grader.report import columns
+from grader.report.verdict import first_failing, is_full, what_was_seen
+from grader.report.words import STATUS, number
+
+WIDTH = 80
+
+
+def render_change(files: Sequence[str], before: Result, after: Result) -> str:
+    """The files that changed, the score, and each item whose verdict did; at most 80 columns."""
+    return "".join(f"{line}\n" for line in _lines(files, before, after))
+
+
+def _lines(files: Sequence[str], before: Result, after: Result) -> Iterator[str]:
+    named = _one_line(", ".join(files))
+    score = f"{number(after.score)} of {number(after.max_score)}{_difference(after.score - before.score)}"
+    yield f"{columns.clip(named, WIDTH - 30)}: {score}"
+    changed = [item for item in recheck(before, after).items if not item.same]
+    if not changed:
+        yield "  Nothing changed in the verdict."
+    for item in changed:
+        if item.here is not None:
+            yield from _item(item, item.here)
+
+
+def _item(item: ItemComparison, here: ItemResult) -> Iterator[str]:
+    was = item.recorded.score if item.recorded is not None else 0.0
+    label = STATUS[here.status]
+    score = f"{number(here.score)} of {number(here.max_score)}{_difference(here.score - was)}"
+    yield f"  {columns.pad(f'{label.symbol} {_one_line(item.title)}', 42)} {columns.pad(label.word, 15)} {score}"
+    moved = ", ".join(_moved(item))
+    if moved:
+        yield f"    {moved}"
+    check = None if is_full(here) else first_failing(here)
+    if check is not None:
+        for line in columns.wrap(_one_line(what_was_seen(check)), WIDTH - 4, 2):
+            yield f"    {line}"
+
+
+def _moved(item: ItemComparison) -> Iterator[str]:
+    """How many checks came to pass, and how many ceased to."""
+    now = sum(change.here is Outcome.PASSED for change in item.checks)
+    before = sum(change.recorded is Outcome.PASSED for change in item.checks)
+    if now:
+        yield f"{now} more check{'s pass' if now > 1 else ' passes'}"
+    if before:
+        yield f"{before} that passed {'do' if before > 1 else 'does'} no longer"
+
+
+def _difference(points: float) -> str:
+    if not points:
+        return ""
+    return f" ({'+' if points > 0 else '-'}{number(abs(points))})"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(printable(text).split())

@@ -1,0 +1,80 @@
+"""A learner's folder: a copy of the starter, and beside it which exercise it is and which hints were shown."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from grader.errors import CannotJudge, UsageError
+from grader.files import write_atomically
+
+RECORD: Final = ".grader.json"
+MAX_BYTES: Final = 1 << 20
+
+
+class Workspace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is remembered of a workspace.
+
+    Attributes:
+        exercise: the directory of the exercise that it was started from; None for the built-in one.
+        hints: how many were shown, by item.
+    """
+
+    exercise: str | None = None
+    hints: dict[str, Annotated[int, Meta(ge=0, le=3)]] = {}
+
+
+def read_workspace(directory: Path) -> Workspace:
+    """What is remembered of ``directory``; of one that was never started nothing.
+
+    Raises:
+        UsageError: there is no such directory, or the record in it cannot be read.
+    """
+    if not directory.is_dir():
+        raise UsageError(f"no such directory: {str(directory)!r}; expected a workspace, as `grader start` makes it")
+    path = directory / RECORD
+    try:
+        with path.open("rb") as file:
+            return msgspec.json.decode(file.read(MAX_BYTES), type=Workspace)
+    except FileNotFoundError:
+        return Workspace()
+    except OSError as error:
+        raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{str(path)!r} is damaged ({error}); remove it to begin the hints anew") from None
+
+
+def write_workspace(directory: Path, workspace: Workspace) -> None:
+    """Remember it. Raises ``CannotJudge`` when the machine does not let us."""
+    write_atomically(directory / RECORD, msgspec.json.format(msgspec.json.encode(workspace)) + b"\n")
+
+
+def start(directory: Path, starter: Path, exercise: Path | None) -> tuple[str, ...]:
+    """Make a workspace of the files of ``starter``, all or none of them; their names.
+
+    Raises:
+        UsageError: there is something in ``directory`` already, or nowhere to put it.
+        CannotJudge: the machine does not let us write there.
+    """
+    target = directory.resolve()
+    if not target.parent.is_dir():
+        raise UsageError(f"cannot write {str(directory)!r}: there is no directory {str(target.parent)!r}")
+    if os.path.lexists(directory) and not (directory.is_dir() and not os.listdir(directory)):
+        raise UsageError(f"{str(directory)!r} exists and is not an empty directory; choose another name")
+    files = sorted(path for path in starter.iterdir() if path.is_file() and not path.name.startswith("."))
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
+            made = Path(scratch) / "new"
+            made.mkdir()
+            for file in files:
+                shutil.copyfile(file, made / file.name)
+            if exercise is not None:
+                write_workspace(made, Workspace(exercise=str(exercise.resolve())))
+            made.replace(target)  # an empty directory in its place gives way
+    except OSError as error:
+        raise CannotJudge(f"cannot write {str(directory)!r}: {error.strerror}") from None
+    return tuple(file.name for file in files)

@@ -1,0 +1,141 @@
+"""A learner's folder: the starter and nothing of the rest, and hints one after the other."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from grader.commands import hint, start
+from grader.errors import CannotJudge, UsageError
+from grader.exercise import Exercise
+from grader.workspace import RECORD, Workspace, read_workspace, write_workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A workspace of the built-in exercise."""
+    directory = tmp_path / "mine"
+    assert start.run(directory, exercise=None) == 0
+    capsys.readouterr()
+    return directory
+
+
+def shown(capsys: pytest.CaptureFixture[str], directory: Path, item: str, **options: Path | None) -> str:
+    assert hint.run(directory, item, **({"exercise": None} | options)) == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+# Starting
+
+
+def test_a_workspace_is_the_starter_and_nothing_else(workspace: Path, exercise: Exercise) -> None:
+    assert sorted(os.listdir(workspace)) == ["README.md", "model.py", "test_visible.py", "train.py"]
+    for path in workspace.iterdir():
+        assert path.read_bytes() == (exercise.starter_directory / path.name).read_bytes()
+
+
+def test_an_empty_folder_becomes_the_workspace(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    start.run(tmp_path / "mine", exercise=None)
+
+    assert (tmp_path / "mine" / "model.py").is_file()
+    assert os.listdir(tmp_path) == ["mine"]
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "link"])
+def test_what_is_there_is_not_overwritten(what: str, tmp_path: Path) -> None:
+    target = tmp_path / "mine"
+    if what == "file":
+        target.write_text("years of work")
+    elif what == "folder":
+        target.mkdir()
+        (target / "model.py").write_text("years of work")
+    else:
+        target.symlink_to("nowhere")
+    before = sorted(tmp_path.rglob("*"))
+
+    with pytest.raises(UsageError, match=r"mine' exists and is not an empty directory"):
+        start.run(target, exercise=None)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_place_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"there is no directory '.*absent'"):
+        start.run(tmp_path / "absent" / "mine", exercise=None)
+    with pytest.raises(CannotJudge, match="cannot write '/proc/mine'"):
+        start.run(Path("/proc/mine"), exercise=None)
+    with pytest.raises(UsageError, match="no such exercise"):
+        start.run(tmp_path / "mine", exercise=tmp_path / "absent")
+    assert os.listdir(tmp_path) == []
+
+
+# Hints
+
+
+def test_hints_come_one_by_one_and_the_last_one_stays(
+    workspace: Path, exercise: Exercise, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hints = exercise.hints_of("masking")
+    assert hints is not None
+
+    for number, rest in ((1, "2 more"), (2, "1 more"), (3, "that was the last one"), (3, "that was the last one")):
+        text = shown(capsys, workspace, "masking")
+        assert text.startswith(f"Attention masking, hint {number} of 3: ")
+        assert text.endswith(f"({rest})")
+        assert [words in text for words in hints] == [number == 1, number == 2, number == 3]
+    assert shown(capsys, workspace, "kv-cache").startswith("KV cache and incremental decoding, hint 1 of 3: ")
+    assert read_workspace(workspace).hints == {"masking": 3, "kv-cache": 1}
+
+
+def test_every_item_has_three_hints_and_none_of_them_is_the_fix(exercise: Exercise) -> None:
+    starter = "".join((exercise.starter_directory / name).read_text() for name in exercise.reference)
+    hidden = [line for text in exercise.reference.values() for line in text.splitlines() if line not in starter]
+    for item in exercise.items:
+        hints = exercise.hints_of(item)
+        assert hints is not None
+        assert len(set(hints)) == 3
+        for text in hints:
+            words = text.replace(",", "").replace(".", "").split()
+            runs = [" ".join(words[i : i + 6]) for i in range(len(words) - 5)]
+            assert [run for run in runs if any(run in line for line in hidden)] == []
+    for bug in exercise.key.bugs:
+        assert not any(code in text for text in bug.hints for code in (bug.before, bug.after) if code.strip())
+
+
+def test_an_unknown_item_is_told_with_those_there_are(workspace: Path) -> None:
+    with pytest.raises(UsageError, match="no such item: 'mask'; this exercise has masking, position, projection"):
+        hint.run(workspace, "mask", exercise=None)
+    assert not (workspace / RECORD).exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"hints": {"masking": 4}}', '{"hints": [], "more": 1}', "\udcff"])
+def test_a_damaged_record_is_told_and_left_alone(text: str, workspace: Path) -> None:
+    data = text.encode("utf-8", "surrogateescape")
+    (workspace / RECORD).write_bytes(data)
+
+    with pytest.raises(UsageError, match=r"\.grader\.json' is damaged .*; remove it to begin the hints anew"):
+        hint.run(workspace, "masking", exercise=None)
+    assert (workspace / RECORD).read_bytes() == data
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+    written = Workspace(exercise="/somewhere/ex", hints={"masking": 2})
+    write_workspace(tmp_path, written)
+
+    assert read_workspace(tmp_path) == written
+    assert json.loads((tmp_path / RECORD).read_text()) == {"exercise": "/somewhere/ex", "hints": {"masking": 2}}
+
+
+@pytest.mark.slow
+def test_a_workspace_of_another_exercise_remembers_which(
+    generated: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder: Path = generated(seed=3, bugs=2)  # type: ignore[operator]
+    start.run(tmp_path / "mine", exercise=folder)
+
+    assert read_workspace(tmp_path / "mine").exercise == str(folder)
+    for item in ("bug-1", "bug-2", "kv-cache", "classifier"):
+        assert "hint 1 of 3" in shown(capsys, tmp_path / "mine", item)
+    with pytest.raises(UsageError, match="no such item: 'masking'; this exercise has bug-1, bug-2"):
+        hint.run(tmp_path / "mine", "masking", exercise=None)
