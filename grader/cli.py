@@ -20,6 +20,17 @@ from grader.errors import CannotJudge, GraderError, UsageError
 
 INTERRUPTED = 130
 
+# In the order of --help: each is an option of `grade`, and a --format of `report`.
+FORMATS = {
+    "html": "the report",
+    "json": "the result as data",
+    "markdown": "a summary for the page of a GitHub workflow",
+    "junit": "JUnit XML, as Jenkins and GitLab read it",
+    "gradescope": "results.json of a Gradescope autograder",
+    "classroom": "what a GitHub Classroom grader hands to its reporter",
+    "check50": "the JSON of check50",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its code; see ``grader --help``."""
@@ -102,8 +113,8 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command = commands.add_parser("grade", help="grade a directory that holds model.py and train.py")
     command.add_argument("directory", metavar="DIR", type=Path)
     _add_exercise(command)
-    command.add_argument("--html", metavar="FILE", type=Path, help="write the report here")
-    command.add_argument("--json", metavar="FILE", help="write the result here; - for standard output")
+    for name, what in FORMATS.items():
+        command.add_argument(f"--{name}", metavar="FILE", help=f"write {what}; - for standard output")
     _add_audience(command)
     command.add_argument(
         "--only", metavar="ITEM", nargs="+", action="extend", default=[], help="grade these items only"
@@ -125,7 +136,13 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser("report", help="render a result again, without running anything")
     command.add_argument("result", metavar="RESULT.json", type=Path)
-    command.add_argument("-o", "--output", metavar="FILE", type=Path, required=True)
+    command.add_argument("-o", "--output", metavar="FILE", required=True, help="write it here; - for standard output")
+    command.add_argument(
+        "--format",
+        choices=tuple(FORMATS),
+        default="html",
+        help="as which the result is written (default html); see the options of grade",
+    )
     _add_audience(command)
     command.set_defaults(run=_report)
 
@@ -259,8 +276,7 @@ def _grade(options: argparse.Namespace) -> int:
     return grade.run(
         options.directory,
         exercise=options.exercise,
-        html=options.html,
-        json=options.json,
+        files={name: file for name in FORMATS if (file := getattr(options, name)) is not None},
         audience=options.audience,
         only=tuple(options.only),
         seed=options.seed,
@@ -274,7 +290,7 @@ def _grade(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from grader.commands import report
 
-    return report.run(options.result, options.output, options.audience)
+    return report.run(options.result, options.output, options.format, options.audience)
 
 
 def _inject(options: argparse.Namespace) -> int:

@@ -1,13 +1,14 @@
 """``grader grade``: grade a directory, print the verdict, write what was asked for."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grader.commands import outputs
 from grader.commands.exercises import reference_directory
 from grader.commands.progress import Progress
 from grader.errors import CannotJudge, UsageError
-from grader.files import check_writable, write_atomically
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
 from grader.sandbox.errors import NotIsolated
@@ -21,8 +22,7 @@ def run(
     directory: Path,
     *,
     exercise: Path | None,
-    html: Path | None,
-    json: str | None,
+    files: Mapping[str, str],
     audience: str,
     only: tuple[str, ...],
     seed: int | None,
@@ -31,12 +31,13 @@ def run(
     timeout: float,
     check: Path | None,
 ) -> int:
-    """Grade and report; the exit code. With ``check``, whether the verdict recorded there is reached again."""
-    outputs = [path for path in (html, Path(json) if json not in (None, "-") else None) if path is not None]
-    for path in outputs:
-        check_writable(path)
-    if len(outputs) == 2 and outputs[0].resolve() == outputs[1].resolve() and not outputs[0].is_char_device():
-        raise UsageError(f"--html and --json both name {str(html)!r}; one would overwrite the other")
+    """Grade and report; the exit code.
+
+    Args:
+        files: where each format goes that is asked for, by its name; ``-`` is standard output.
+        check: a recorded result: is its verdict reached again?
+    """
+    outputs.check(files)
     recorded = _recorded(check, seed=seed, only=only, thorough=thorough)
     if recorded is not None:
         seed, only, thorough = recorded.environment.seed, recorded.asked.only, recorded.asked.thorough
@@ -62,14 +63,10 @@ def run(
                 ) from error
             raise
     shown = for_audience(result, Audience(audience))
-    if recorded is not None:
-        return _confirm(recorded, result, shown, html, json)
-    _write(shown, html, json)
-    if json != "-":
-        _print(shown, html, json)
+    holds = _report(shown, files) if recorded is None else _confirm(recorded, result, shown, files)
     if not result.judged:
         return CannotJudge.exit_code
-    return 0 if result.full_marks else 1
+    return 0 if holds else 1
 
 
 def _recorded(path: Path | None, *, seed: int | None, only: tuple[str, ...], thorough: bool) -> "Result | None":
@@ -89,41 +86,22 @@ def _recorded(path: Path | None, *, seed: int | None, only: tuple[str, ...], tho
     return result
 
 
-def _confirm(recorded: "Result", result: "Result", shown: "Result", html: Path | None, json: str | None) -> int:
-    """Write the new result where it was asked for; print whether it confirms the recorded one."""
+def _report(shown: "Result", files: Mapping[str, str]) -> bool:
+    """Write and print the verdict; whether it is full marks."""
+    from grader.report import render_text
+
+    outputs.write(shown, files, lambda: render_text(shown))
+    return shown.full_marks
+
+
+def _confirm(recorded: "Result", result: "Result", shown: "Result", files: Mapping[str, str]) -> bool:
+    """Write the new result, print how the recorded one compares with it; whether that is confirmed."""
     from grader.recheck import recheck
     from grader.report.recheck_text import render_recheck
 
     found = recheck(recorded, result)
-    _write(shown, html, json)
-    if json != "-":
-        sys.stdout.write(render_recheck(found))
-    if not result.judged:
-        return CannotJudge.exit_code
-    return 0 if found.same else 1
-
-
-def _write(result: "Result", html: Path | None, json: str | None) -> None:
-    from grader.record import to_json
-    from grader.report import render_html
-
-    # The record first: should drawing the report fail, the verdict is not lost.
-    if json not in (None, "-"):
-        write_atomically(Path(json), to_json(result))
-    if html is not None:
-        write_atomically(html, render_html(result).encode())
-    if json == "-":
-        sys.stdout.buffer.write(to_json(result))
-        sys.stdout.buffer.flush()
-
-
-def _print(result: "Result", html: Path | None, json: str | None) -> None:
-    from grader.report import render_text
-
-    sys.stdout.write(render_text(result))
-    for path in (html, json):
-        if path is not None:
-            sys.stdout.write(f"Written: {path}\n")
+    outputs.write(shown, files, lambda: render_recheck(found))
+    return found.same
 
 
 def _guard_against_candidates() -> None:

@@ -3,14 +3,13 @@
 from pathlib import Path
 
 from grader.audience import for_audience
+from grader.commands import outputs
 from grader.commands.results import read_result
-from grader.files import check_writable, write_atomically
 from grader.record import Audience
-from grader.report import render_html
 
 
-def run(result: Path, output: Path, audience: str) -> int:
-    """Write the HTML report of a result file; always 0."""
-    check_writable(output)
-    write_atomically(output, render_html(for_audience(read_result(result), Audience(audience))).encode())
+def run(result: Path, output: str, format_: str, audience: str) -> int:
+    """Write a result file in another format, to a file or with ``-`` to standard output; always 0."""
+    outputs.check({format_: output})
+    outputs.put(outputs.render(for_audience(read_result(result), Audience(audience)), format_), output)
     return 0

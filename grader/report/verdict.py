@@ -1,6 +1,6 @@
 """The verdict of a whole grade, and of each item, in one line."""
 
-from grader.record import CheckResult, ItemResult, Outcome, Result, Status
+from grader.record import CheckResult, FollowUp, ItemResult, Outcome, Result, Status
 
 # What was seen to go wrong is told before what could not be asked.
 _TELLING = (Outcome.FAILED, Outcome.BROKEN, Outcome.TIMED_OUT, Outcome.BLOCKED, Outcome.NOT_JUDGED)
@@ -24,12 +24,12 @@ def verdict(result: Result) -> str:
     return f"{told}."
 
 
-def is_full(item: ItemResult) -> bool:
+def is_full(item: ItemResult | FollowUp) -> bool:
     """Whether nothing of the item is left to do."""
     return item.status is not Status.NOT_JUDGED and item.score >= item.max_score
 
 
-def first_failing(item: ItemResult) -> CheckResult | None:
+def first_failing(item: ItemResult | FollowUp) -> CheckResult | None:
     """The check that says most about what is wrong, or None when all passed."""
     failing = [check for check in item.checks if check.outcome is not Outcome.PASSED]
     return min(failing, key=lambda check: _TELLING.index(check.outcome), default=None)

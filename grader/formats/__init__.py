@@ -1,0 +1,1 @@
+"""A result in the formats of other systems, one file for each: a record in, bytes out."""
