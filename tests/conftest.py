@@ -1,9 +1,11 @@
 """What all tests share: one launcher for the session, and what grades packages and builds exercises with it."""
 
 import fcntl
+import importlib.util
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -62,3 +64,16 @@ def generated(launcher: Launcher, exercise: Exercise, tmp_path_factory: pytest.T
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def published() -> ModuleType:
+    """The module ``published.py``: the rules of other systems' formats; ``published.problems("junit", data)``."""
+    # By path: the tests are no package, and nothing of them is on ``sys.path``.
+    path = ROOT / "tests" / "report" / "formats" / "published.py"
+    spec = importlib.util.spec_from_file_location("published_formats", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

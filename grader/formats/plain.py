@@ -41,10 +41,9 @@ def line(text: str, limit: int = LINE) -> str:
 
 def block(text: str, limit: int = TEXT) -> str:
     """The text with its lines; what is cut is said."""
-    shown = printable(text)
-    if len(shown) <= limit:
-        return shown
-    return f"{shown[:limit]}… ({len(shown) - limit:,} more characters; the JSON result has them)"
+    # Cut first: of a flood only what is shown is worth looking at.
+    shown, left = printable(text[:limit]), len(text) - limit
+    return shown if left <= 0 else f"{shown}… ({left:,} more characters; the JSON result has them)"
 
 
 def headline(check: CheckResult) -> str:
@@ -87,7 +86,7 @@ def evidence(check: CheckResult, limit: int = TEXT, *, with_output: bool = True)
     if check.outcome is Outcome.PASSED:
         return
     case = check.counterexample
-    if check.message and (case is None or check.message != case.seen):
+    if check.message and (case is None or case.seen not in check.message):
         yield Part("What happened", line(check.message), Kind.QUOTED)
     if check.blocked_by:
         yield Part("Fix first", ", ".join(map(line, check.blocked_by)), Kind.OURS)

@@ -37,9 +37,11 @@ CANARY = "canary-of-the-hidden-reference"
 SEED = 918273645
 
 ATTACK = (
-    "<script>alert(1)</script>\"'></pre></style><img src=x onerror=alert(2)> {{ 7*7 }} $\\frac{1}{0}$ "
+    "<script>alert(1)</script>\"'></pre></style><img src=x onerror=alert(2)> {{ 7*7 }} "
+    "`|` **bold** [x](javascript:alert(3)) ![](//evil.example) www.evil.example @octocat #1 :bug: ]]> &lt; =1+1 "
+    "::add-mask::x ##[add-mask]x $\\frac{1}{0}$ "
     "\x1b[31mred\x1b[0m \x1b]8;;file:///etc\x07link\x1b]8;;\x07 \x00\x07\x9b2J\u202egnp.exe\u2066\ud800 "
-    "NaN Infinity -0.0 漢字漢字 javascript:alert(3) " + "x" * 300 + "\r\nline two\n\n\tline three"
+    "NaN Infinity -0.0 漢字漢字 " + "x" * 300 + "\r\nline two\n\n\tline three"
 )
 
 SNIPPET = """\

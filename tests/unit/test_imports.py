@@ -91,6 +91,12 @@ def test_the_report_knows_the_record_alone() -> None:
     )
 
 
+def test_the_formats_know_the_record_and_the_words_of_the_report_alone() -> None:
+    known = ("formats", "record", "audience", "printable", "report.words", "report.verdict", "report.grid", "report")
+
+    assert breaking(inside("grader.formats"), *(f"grader.{part}" for part in known)) == {}
+
+
 def test_checks_know_nothing_of_points_or_of_how_they_are_judged() -> None:
     forbidden = ("rubric", "exercise", "lattice", "grade", "judge", "search", "report", "commands", "cli")
     found = {
