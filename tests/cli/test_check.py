@@ -42,7 +42,7 @@ def changed(path: Path, target: Path, change: Callable[[dict[str, Any]], object]
 def test_a_true_result_is_confirmed_with_its_own_seed_and_items(recorded: Path, tmp_path: Path) -> None:
     done = grader("grade", STARTER, "--check", recorded, "--json", tmp_path / "again.json")
 
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "The verdict is the same.")
+    assert (done.returncode, done.stdout.splitlines()[-2]) == (0, "The verdict is the same.")
     first, again = (json.loads(path.read_text()) for path in (recorded, tmp_path / "again.json"))
     assert first["environment"] == again["environment"]
     assert first["integrity"] == again["integrity"]
