@@ -6,6 +6,7 @@ torch before the grader imports anything for itself.
 
 import argparse
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -34,6 +35,8 @@ FORMATS = {
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its code; see ``grader --help``."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a character that the terminal does not have must cost no verdict
     options = parser().parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, _interrupt)
@@ -43,22 +46,21 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stdout.flush()
         sys.exit(code)
     except GraderError as error:
-        print(f"grader: {error}", file=sys.stderr)  # noqa: T201
+        _say(f"grader: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("\ngrader: interrupted; nothing was written", file=sys.stderr)  # noqa: T201
+        _say("\ngrader: interrupted; nothing was written")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         _discard_output()
         sys.exit(INTERRUPTED)
     except (OSError, MemoryError, ImportError) as error:
         # A full disk, no more descriptors or memory, half an installation: the machine's, wherever it strikes.
-        print(f"grader: nothing could be judged: {error or 'out of memory'}", file=sys.stderr)  # noqa: T201
+        _say(f"grader: nothing could be judged: {error or 'out of memory'}")
         _discard_output()
         sys.exit(CannotJudge.exit_code)
     except Exception:
-        traceback.print_exc()
-        print("grader: that is a fault of the grader's own; no verdict was reached", file=sys.stderr)  # noqa: T201
+        _say(f"{traceback.format_exc()}grader: that is a fault of the grader's own; no verdict was reached")
         sys.exit(CannotJudge.exit_code)
 
 
@@ -66,6 +68,12 @@ def _discard_output() -> None:
     """Nobody can read it any more: have nothing to flush at exit, where that would fail once more."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say(message: str) -> None:
+    from grader.printable import printable
+
+    sys.stderr.write(f"{printable(message)}\n")
 
 
 class _Interrupted(KeyboardInterrupt):
@@ -87,9 +95,18 @@ def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
         sys.__unraisablehook__(unraisable)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Some of its complaints show an argument as it is, and a shell's ``*`` makes arguments of any file's name."""
+
+    def error(self, message: str) -> NoReturn:
+        from grader.printable import one_line
+
+        super().error(one_line(message))
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    top = argparse.ArgumentParser(
+    top: argparse.ArgumentParser = _Parser(
         prog="grader",
         description="Grade bug-hunting exercises on GPT-style transformers, bit by bit.",
         epilog="Exit codes: 0 full marks on every item asked for, 1 graded and something falls short, "

@@ -38,6 +38,7 @@ from grader.record import (
     Lane,
     Result,
     environment_digest,
+    harmless,
 )
 from grader.rubric import exact_id
 from grader.sandbox.client import Launcher
@@ -102,7 +103,7 @@ def grade(
         raise CannotJudge(f"nothing could be judged: {stopped.__cause__}") from stopped.__cause__
     finally:
         crew.close()
-    return msgspec.structs.replace(result, seconds=round(time.perf_counter() - started, 3))
+    return harmless(msgspec.structs.replace(result, seconds=round(time.perf_counter() - started, 3)))
 
 
 def _items_asked_for(exercise: Exercise, only: tuple[str, ...]) -> tuple[Item, ...]:

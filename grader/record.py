@@ -7,12 +7,13 @@ the learner's view is made by emptying those fields and not by searching text.
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
 from grader.digest import digest
+from grader.printable import printable
 
 SCHEMA_VERSION = 1
 
@@ -283,11 +284,27 @@ def environment_digest(environment: Environment) -> str:
     return digest({"environment": msgspec.json.encode(msgspec.structs.replace(environment, seed=None))})
 
 
+def harmless(result: Result) -> Result:
+    """The result with every text in it printable, whoever wrote it: no renderer and no encoder can stumble over it."""
+    return msgspec.convert(_harmless(msgspec.to_builtins(result)), Result)
+
+
+def _harmless(value: Any) -> Any:
+    match value:
+        case str():
+            return printable(value)
+        case list() | tuple():
+            return [_harmless(entry) for entry in value]
+        case dict():
+            return {_harmless(key): _harmless(entry) for key, entry in value.items()}
+    return value
+
+
 def to_json(result: Result) -> bytes:
     """The result as indented JSON, UTF-8, ending in a newline."""
-    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(harmless(result)), indent=2) + b"\n"
 
 
 def from_json(data: bytes) -> Result:
     """Read a result back. Raises ``msgspec.ValidationError`` or ``DecodeError`` naming what is wrong."""
-    return msgspec.json.decode(data, type=Result)
+    return harmless(msgspec.json.decode(data, type=Result))

@@ -1,22 +1,32 @@
-"""A submission as data: the source files of a directory, read once, never followed elsewhere, never run here."""
+"""A submission as data: the source files of a directory, read once as text, and never run here."""
 
 import hashlib
 import os
-import stat
-from collections.abc import Mapping, Sequence
+import re
+import site
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from grader.directory import Directory, Refused
 from grader.errors import UsageError
-from grader.printable import printable
+from grader.printable import one_line
 
+MAX_ENTRIES: Final = 4096  # names in the directory
 MAX_FILES: Final = 64
 MAX_FILE_BYTES: Final = 512 * 1024
 MAX_BYTES: Final = 900 * 1024  # of all files together, as they travel: one header of the wire format holds them
+MAX_NOTES: Final = 20
 REQUIRED: Final = ("model.py", "train.py")
+EXPECTED: Final = "expected a directory that holds model.py and train.py"
+
+_IMPORTS = re.compile(r"^[ \t]*(?:from|import)\b([^\n#]*)", re.MULTILINE)
+_NAME = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +35,7 @@ class Submission:
 
     Attributes:
         files: source text by file name; a required file that could not be read says so when imported.
-        notes: what was left out, and why.
+        notes: what was left out and why, and which names mean something else than their file.
     """
 
     name: str
@@ -38,35 +48,20 @@ def read_submission(directory: Path) -> Submission:
     """Read the ``.py`` files of ``directory``.
 
     Raises:
-        UsageError: there is no such directory, or no model.py in it.
+        UsageError: there is no such directory, it cannot be read, or there is no model.py in it.
     """
-    expected = "expected a directory that holds model.py and train.py"
-    if not directory.is_dir():
-        what = "not a directory" if directory.exists() else "no such directory"
-        raise UsageError(f"{what}: {str(directory)!r}; {expected}")
-    names = [entry for entry in os.listdir(directory) if entry.endswith(".py")]
-    if "model.py" not in names:
-        raise UsageError(f"no model.py in {str(directory)!r}; {expected}")
-    files: dict[str, str] = {}
-    notes: list[str] = []
-    left = MAX_BYTES
-    # The required files first: no number of others can crowd them out.
-    for name in sorted(names, key=lambda name: (name not in REQUIRED, name)):
-        if name.startswith("test_") or name == "conftest.py":
-            continue
-        try:
-            if not name.isprintable():
-                raise _Refused("its name is not printable")
-            if len(files) >= MAX_FILES:
-                raise _Refused(f"there are more than {MAX_FILES} files")
-            source = _read_source(directory / name)
-            if (size := len(msgspec.json.encode(source))) > left:
-                raise _Refused(f"all files together are larger than {MAX_BYTES // 1024} KiB")
-            files[name] = source
-            left -= size
-        except _Refused as reason:
-            notes.append(f"{printable(name)} was not read: {reason}")
-    return submission_of(printable(directory.resolve().name) or "candidate", files, notes)
+    try:
+        with Directory(directory) as opened:
+            files, notes = _read_all(opened, directory)
+    except FileNotFoundError:
+        raise UsageError(f"no such directory: {str(directory)!r}; {EXPECTED}") from None
+    except NotADirectoryError:
+        raise UsageError(f"not a directory: {str(directory)!r}; {EXPECTED}") from None
+    except OSError as error:
+        raise UsageError(f"cannot read the directory {str(directory)!r}: {error.strerror}; {EXPECTED}") from None
+    if len(notes) > MAX_NOTES:
+        notes[MAX_NOTES:] = [f"and {len(notes) - MAX_NOTES} more like these"]
+    return submission_of(_name_of(directory), files, notes)
 
 
 def submission_of(name: str, files: Mapping[str, str], notes: Sequence[str] = ()) -> Submission:
@@ -83,24 +78,89 @@ def submission_of(name: str, files: Mapping[str, str], notes: Sequence[str] = ()
     return Submission(name=name, files=complete, sha256=digest.hexdigest(), notes=tuple(notes))
 
 
-class _Refused(Exception):
-    """A file that is not taken, and why."""
+def _read_all(directory: Directory, path: Path) -> tuple[dict[str, str], list[str]]:
+    """The source texts by name, and the notes."""
+    entries = directory.names(MAX_ENTRIES)
+    names = [name for name in entries or () if _is_module(name) and name not in REQUIRED]
+    files: dict[str, str] = {}
+    notes: list[str] = []
+    left = MAX_BYTES
+    # The required files first: no number of others can crowd them out.
+    for name in (*REQUIRED, *sorted(names)):
+        try:
+            if not name.isprintable():
+                raise Refused("its name is not printable")
+            if len(files) >= MAX_FILES:
+                raise Refused(f"there are more than {MAX_FILES} files")
+            source = _source(directory.read(name, MAX_FILE_BYTES + 1))
+            if (size := len(msgspec.json.encode(source))) > left:
+                raise Refused(f"all files together are larger than {MAX_BYTES // 1024} KiB")
+            files[name] = source
+            left -= size
+        except FileNotFoundError:
+            if name == "model.py":
+                raise UsageError(_no_model(path, entries or ())) from None
+        except Refused as reason:
+            notes.append(f"{one_line(name)} was not read: {reason}")
+    if entries is None:
+        notes.append(f"only model.py and train.py were read: there are more than {MAX_ENTRIES} other files")
+    notes.extend(_not_read_but_imported(entries or (), files))
+    notes.extend(_meaning_something_else(files))
+    return files, notes
 
 
-def _read_source(path: Path) -> str:
-    try:
-        # Non-blocking: opening a pipe would wait for a writer that never comes.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise _Refused("it is a symbolic link" if path.is_symlink() else str(error.strerror)) from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise _Refused("it is not a regular file")
-    with open(descriptor, "rb") as file:
-        data = file.read(MAX_FILE_BYTES + 1)
+def _is_module(name: str) -> bool:
+    """Whether a file of this name is a part of the submission. Tests are not, nor is what editors hide."""
+    return name.endswith(".py") and not name.startswith(("test_", ".")) and name != "conftest.py"
+
+
+def _source(data: bytes) -> str:
     if len(data) > MAX_FILE_BYTES:
-        raise _Refused(f"it is larger than {MAX_FILE_BYTES // 1024} KiB")
+        raise Refused(f"it is larger than {MAX_FILE_BYTES // 1024} KiB")
     try:
-        return data.decode("utf-8-sig")  # like Python, without the mark that some editors put first
+        text = data.decode("utf-8-sig")  # like Python, without the mark that some editors put first
     except UnicodeDecodeError as error:
-        raise _Refused(f"it is not UTF-8 text (byte {error.start})") from None
+        raise Refused(f"it is not UTF-8 text (byte {error.start})") from None
+    if "\0" in text:
+        raise Refused(f"it is not text: a zero byte (byte {data.index(0)})")
+    return text
+
+
+def _no_model(directory: Path, entries: Sequence[str]) -> str:
+    similar = next((f", only {name!r}" for name in sorted(entries) if name.casefold() == "model.py"), "")
+    return f"no model.py in {str(directory)!r}{similar}; {EXPECTED}"
+
+
+def _not_read_but_imported(entries: Sequence[str], files: Mapping[str, str]) -> Iterator[str]:
+    """Folders, compiled modules and the like, where a source file names them in an import."""
+    statements = (statement for text in files.values() for statement in _IMPORTS.findall(text))
+    imported = {name for statement in statements for name in _NAME.findall(statement)}
+    for entry in sorted(entries):
+        name = entry.partition(".")[0]
+        if name in imported and f"{name}.py" not in files and not _is_module(entry):
+            yield f"{one_line(entry)} was not read: only .py files beside model.py are, and no tests"
+
+
+def _meaning_something_else(files: Mapping[str, str]) -> Iterator[str]:
+    """Files that a plain import does not reach, because the worker finds another module of that name first."""
+    for file in sorted(files):
+        name = file.removesuffix(".py")
+        if file not in REQUIRED and _is_installed(name):
+            yield (
+                f"{file} is not what `import {name}` gives, which is an installed module; "
+                f"rename it, or import it with `from . import {name}`"
+            )
+
+
+def _is_installed(name: str) -> bool:
+    if name in sys.stdlib_module_names or name == __name__.partition(".")[0]:
+        return True
+    # Looks at names alone, and runs nothing.
+    return name.isidentifier() and PathFinder.find_spec(name, site.getsitepackages()) is not None
+
+
+def _name_of(directory: Path) -> str:
+    try:
+        return one_line(os.path.basename(os.path.realpath(directory))) or "candidate"
+    except OSError:  # the working directory is gone
+        return "candidate"

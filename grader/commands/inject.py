@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from grader.commands.progress import Progress
 from grader.errors import UsageError
+from grader.printable import one_line
 from grader.sandbox.client import Launcher
 
 if TYPE_CHECKING:
@@ -54,4 +55,5 @@ def _print(built: "Built", directory: Path) -> None:
     for mutant, reason in built.rejected:
         write(f"  not {mutant}: {reason}\n")
     write(f"\nProven: all {len(certificate.rows)} subsets of the bugs are graded as they should be.\n")
-    write(f"Written: {directory}\n  {directory}/starter    for the learner\n  {directory}/reference  for the grader\n")
+    where = one_line(str(directory))
+    write(f"Written: {where}\n  {where}/starter    for the learner\n  {where}/reference  for the grader\n")

@@ -7,6 +7,7 @@ from grader.commands.inject import read_reference
 from grader.commands.progress import Progress
 from grader.errors import UsageError
 from grader.files import check_writable, write_atomically
+from grader.printable import one_line
 from grader.sandbox.client import Launcher
 
 
@@ -31,5 +32,5 @@ def run(operator_id: str | None, *, source: Path | None, html: Path | None, json
         write_atomically(html, matrix_page.html(matrix).encode())
     sys.stdout.write(to_json(matrix) if json else matrix_page.text(matrix))
     if html is not None and not json:
-        sys.stdout.write(f"Written: {html}\n")
+        sys.stdout.write(f"Written: {one_line(str(html))}\n")
     return 1 if matrix.survivors else 0

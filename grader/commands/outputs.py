@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from grader.errors import UsageError
 from grader.files import check_writable, write_atomically
+from grader.printable import one_line
 
 if TYPE_CHECKING:
     from grader.record import Result
@@ -42,7 +43,7 @@ def write(result: "Result", outputs: Mapping[str, str], text: Callable[[], str])
         return
     sys.stdout.write(text())
     for target in outputs.values():
-        sys.stdout.write(f"Written: {target}\n")
+        sys.stdout.write(f"Written: {one_line(target)}\n")
 
 
 def render(result: "Result", format_: str) -> bytes:

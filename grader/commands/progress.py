@@ -2,12 +2,15 @@
 
 import sys
 
+from grader.printable import one_line
+
 
 class Progress:
     """One line that is rewritten on a terminal, a line each elsewhere. Leaving it clears the line."""
 
     def __call__(self, text: str) -> None:
         """Say what is being done now."""
+        text = one_line(text)
         if sys.stderr.isatty():
             sys.stderr.write(f"\r\033[K{text}")
         else:

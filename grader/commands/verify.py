@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from grader.commands.exercises import reference_directory
 from grader.commands.progress import Progress
+from grader.printable import one_line
 from grader.sandbox.client import Launcher
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def run(directory: Path) -> int:
         exercise = read_exercise(directory)
         with Progress() as progress:
             found = verify(exercise, launcher, progress)
-    sys.stdout.write(f"{exercise.rubric.title} ({exercise.rubric.id})\n\n")
+    sys.stdout.write(f"{one_line(exercise.rubric.title)} ({exercise.rubric.id})\n\n")
     _print(found)
     return 0 if found.sound else UNSOUND
 
@@ -32,9 +33,9 @@ def run(directory: Path) -> int:
 def _print(found: "Verification") -> None:
     write = sys.stdout.write
     for finding in found.findings:
-        write(f"  {'no ' if finding.wrong else 'yes'}  {finding.what}\n")
+        write(f"  {'no ' if finding.wrong else 'yes'}  {one_line(finding.what)}\n")
         if finding.wrong:
-            write(f"       {finding.wrong}\n")
+            write(f"       {one_line(finding.wrong)}\n")
     checks = sorted({check for killers in found.matrix.values() for check in killers})
     width = max(map(len, checks), default=0)
     write(f"\n{'Checks and the bugs they see':{width}}  {'  '.join(found.matrix)}\n")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from grader.printable import printable
+from grader.printable import one_line
 from grader.record import ItemResult, Result
 from grader.report import columns
 from grader.report.verdict import first_failing, is_full, verdict, what_was_seen
@@ -18,7 +18,7 @@ def render_text(result: Result) -> str:
 
 
 def _lines(result: Result) -> Iterator[str]:
-    candidate, title = _one_line(result.candidate.name), _one_line(result.exercise.title)
+    candidate, title = one_line(result.candidate.name), one_line(result.exercise.title)
     yield from columns.wrap(f"{title}: {candidate}", WIDTH, 2)
     yield f"Score: {number(result.score)} of {number(result.max_score)}"
     yield from columns.wrap(verdict(result), WIDTH, 2)
@@ -35,14 +35,14 @@ def _lines(result: Result) -> Iterator[str]:
 
 def _remaining(bugs: tuple[str, ...] | None) -> Iterator[str]:
     if bugs is not None:
-        named = ", ".join(map(_one_line, bugs)) or "none"
+        named = ", ".join(map(one_line, bugs)) or "none"
         yield from columns.wrap(f"Known bugs still in: {named}", WIDTH, 3)
 
 
 def _item_row(item: ItemResult) -> str:
     label = STATUS[item.status]
     score = f"{number(item.score)} of {number(item.max_score)}"
-    return _row(_one_line(item.title), f"{label.symbol} {label.word}", score)
+    return _row(one_line(item.title), f"{label.symbol} {label.word}", score)
 
 
 def _row(title: str, status: str, points: str) -> str:
@@ -52,19 +52,15 @@ def _row(title: str, status: str, points: str) -> str:
 
 def _trouble(item: ItemResult) -> Iterator[str]:
     yield ""
-    yield columns.clip(f"{STATUS[item.status].symbol} {_one_line(item.title)}", WIDTH)
+    yield columns.clip(f"{STATUS[item.status].symbol} {one_line(item.title)}", WIDTH)
     check = first_failing(item)
     if check is None:
-        yield from _indented(_one_line(item.summary))
+        yield from _indented(one_line(item.summary))
         return
-    yield from _indented(f"{OUTCOME[check.outcome].word}: {_one_line(check.title)}")
-    yield from _indented(_one_line(what_was_seen(check)), margin=4)
+    yield from _indented(f"{OUTCOME[check.outcome].word}: {one_line(check.title)}")
+    yield from _indented(one_line(what_was_seen(check)), margin=4)
 
 
 def _indented(text: str, margin: int = 2) -> Iterator[str]:
     for line in columns.wrap(text, WIDTH - margin, 2):
         yield " " * margin + line
-
-
-def _one_line(text: str) -> str:
-    return " ".join(printable(text).split())

@@ -98,7 +98,7 @@ def test_a_socket_is_no_file(directory: Path, monkeypatch: pytest.MonkeyPatch) -
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("helper.py")
 
-    assert_not_read(read_submission(directory), "helper.py", "No such device or address")
+    assert_not_read(read_submission(directory), "helper.py", "it is not a regular file")
 
 
 def test_what_is_not_utf_8_is_not_read(directory: Path) -> None:

@@ -9,6 +9,7 @@ from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 
 PACKAGE = "submission"
+CONTRACT = ("model", "train")
 
 
 class SourcePackage(MetaPathFinder, InspectLoader):
@@ -16,7 +17,8 @@ class SourcePackage(MetaPathFinder, InspectLoader):
 
     Files may import each other relatively (``from .helpers import f``) or by plain name
     (``import helpers``); both give the same module. Installed modules win over a file of the same plain
-    name, because this finder stands last.
+    name, because this finder stands last: torch must never find a file of the submission's where it looks for a
+    library. ``model`` and ``train`` are the submission's whatever is installed.
     """
 
     def __init__(self, files: Mapping[str, str]) -> None:
@@ -25,6 +27,7 @@ class SourcePackage(MetaPathFinder, InspectLoader):
 
     def install(self) -> None:
         """Make the package importable in this process."""
+        sys.meta_path.insert(0, _Contract(self))
         sys.meta_path.append(self)
 
     def module(self, name: str) -> ModuleType:
@@ -58,6 +61,18 @@ class SourcePackage(MetaPathFinder, InspectLoader):
     @staticmethod
     def _filename(fullname: str) -> str:
         return "__init__.py" if fullname == PACKAGE else fullname.removeprefix(f"{PACKAGE}.") + ".py"
+
+
+class _Contract(MetaPathFinder):
+    """Finds ``model`` and ``train`` before anything that is installed."""
+
+    def __init__(self, package: SourcePackage) -> None:
+        self._package = package
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return self._package.find_spec(fullname, path, target) if fullname in CONTRACT else None
 
 
 class _Alias(InspectLoader):
