@@ -10,6 +10,7 @@ from grader.report.words import OUTCOME, STATUS, number
 
 WIDTH = 80
 _TITLE, _STATUS, _POINTS = 45, 17, 14  # with the margin and the two gaps between them: 80
+_NOTES = 5
 
 
 def render_text(result: Result) -> str:
@@ -23,6 +24,7 @@ def _lines(result: Result) -> Iterator[str]:
     yield f"Score: {number(result.score)} of {number(result.max_score)}"
     yield from columns.wrap(verdict(result), WIDTH, 2)
     yield from _remaining(result.remaining_bugs)
+    yield from _notes(result.candidate.notes)
     yield ""
     yield _row("Item", "Status", "Points")
     yield "  " + "─" * (WIDTH - 2)
@@ -37,6 +39,13 @@ def _remaining(bugs: tuple[str, ...] | None) -> Iterator[str]:
     if bugs is not None:
         named = ", ".join(map(one_line, bugs)) or "none"
         yield from columns.wrap(f"Known bugs still in: {named}", WIDTH, 3)
+
+
+def _notes(notes: tuple[str, ...]) -> Iterator[str]:
+    for note in notes[:_NOTES]:
+        yield from columns.wrap(f"Note: {one_line(note)}", WIDTH, 2)
+    if more := notes[_NOTES:]:
+        yield f"Note: there are {len(more)} more; the report has them"
 
 
 def _item_row(item: ItemResult) -> str:
