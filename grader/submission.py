@@ -17,7 +17,7 @@ from grader.directory import Directory, Refused
 from grader.errors import UsageError
 from grader.printable import one_line
 
-MAX_ENTRIES: Final = 4096  # names in the directory
+MAX_ENTRIES: Final = 1024  # names in the directory
 MAX_FILES: Final = 64
 MAX_FILE_BYTES: Final = 512 * 1024
 MAX_BYTES: Final = 900 * 1024  # of all files together, as they travel: one header of the wire format holds them
@@ -103,7 +103,7 @@ def _read_all(directory: Directory, path: Path) -> tuple[dict[str, str], list[st
         except Refused as reason:
             notes.append(f"{one_line(name)} was not read: {reason}")
     if entries is None:
-        notes.append(f"only model.py and train.py were read: there are more than {MAX_ENTRIES} other files")
+        notes.append(f"only model.py and train.py were read: there are more than {MAX_ENTRIES} files and folders")
     notes.extend(_not_read_but_imported(entries or (), files))
     notes.extend(_meaning_something_else(files))
     return files, notes

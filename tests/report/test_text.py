@@ -3,6 +3,7 @@
 from types import ModuleType
 
 import pytest
+from msgspec.structs import replace
 
 from grader.audience import for_audience
 from grader.printable import printable
@@ -56,6 +57,8 @@ def test_full_marks_leave_nothing_to_tell(samples: ModuleType) -> None:
         ("\x1b[\x1b[31m31mtwice", "31mtwice"),
         ("\x1bcreset", "reset"),
         ("10%\r20%\r\n", "10%\n20%\n"),
+        ("\x9d0;title\x9cafter", "after"),
+        ("\x9d\x9d0;title\x9cafter", "after"),
         ("a\u202eb\u2066c\u200bd\ufeff", "abcd"),
         ("no\u00a0break\u2028line", "no break line"),
         ("\x00\x07\x7f\ud800é漢", "é漢"),
@@ -64,6 +67,20 @@ def test_full_marks_leave_nothing_to_tell(samples: ModuleType) -> None:
 )
 def test_printable_drops_what_a_terminal_obeys(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+@pytest.mark.parametrize("start", ["\x9d", "\x1b]", "\x9b", "\x1b[", "\x1b", "\x90\x9b0"], ids=ascii)
+def test_many_beginnings_without_an_end_take_no_longer_than_other_text(start: str) -> None:
+    # If each looked for its end among all that follow, this would take minutes.
+    assert set(printable(start * 300_000)) <= set(start)
+
+
+def test_what_was_left_out_of_a_submission_is_told_up_to_a_limit(samples: ModuleType) -> None:
+    result = samples.half_done()
+    notes = tuple(f"helper{number}.py was not read: it is a symbolic link" for number in range(8))
+    text = render_text(replace(result, candidate=replace(result.candidate, notes=notes)))
+
+    assert "Note: helper4.py was not read: it is a symbolic link\nNote: there are 3 more; the report has them\n" in text
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """A submission is imported from memory as if its files lay in a directory."""
 
+import importlib
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +71,20 @@ def test_an_installed_module_wins_over_a_file_of_its_name(install: Install) -> N
 
     assert model.colorsys is colorsys
     assert model.own.OWN
+
+
+def test_model_and_train_are_the_submissions_whatever_is_installed(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("model", "train", "helper_of_ours"):
+        (tmp_path / f"{name}.py").write_text("NAME = 'installed'")
+    monkeypatch.syspath_prepend(tmp_path)
+    own = "NAME = 'own'"
+    package = install({"model.py": own, "train.py": f"import model, helper_of_ours\n{own}", "helper_of_ours.py": own})
+
+    assert package.module("train").model.NAME == "own"
+    assert importlib.import_module("train").NAME == "own"
+    assert package.module("train").helper_of_ours.NAME == "installed"
 
 
 def test_files_may_import_each_other_in_a_circle(install: Install) -> None:

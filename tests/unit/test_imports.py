@@ -67,8 +67,35 @@ def test_nothing_imports_the_candidate_or_the_reference(module: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_nothing_can_run_data_as_code(module: str) -> None:
     forbidden = ("pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "multiprocessing")
+    forbidden += ("runpy", "code", "codeop", "ast", "symtable")
 
     assert [name for name in imports(module) if within(name, *forbidden)] == []
+
+
+# What turns text or a name into code that runs, or takes it apart as if it would.
+RUNNING = {"compile", "exec", "eval", "__import__"}
+LOADING = {
+    "import_module", "exec_module", "load_module", "module_from_spec", "spec_from_file_location", "source_to_code",
+    "run_path", "run_module", "parse_module", "parse_statement", "parse_expression", "literal_eval",
+}  # fmt: skip
+
+
+def runs_code(module: str) -> list[str]:
+    """The calls in ``module`` that run, load or parse code, by name."""
+    calls = [
+        node.func for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))) if isinstance(node, ast.Call)
+    ]
+    names = {call.id for call in calls if isinstance(call, ast.Name)} & (RUNNING | LOADING)
+    return sorted(names | {call.attr for call in calls if isinstance(call, ast.Attribute)} & LOADING)
+
+
+def test_code_is_run_in_the_worker_alone() -> None:
+    # A submission's text reaches none of the two others: they read a reference, and the operators beside them.
+    allowed = {"mutations.source": ["parse_module"], "mutations.catalogue": ["import_module"]}
+    others = [module for module in MODULES if not within(module, "grader.sandbox.worker")]
+
+    assert {module: calls for module in others if (calls := runs_code(module))} == allowed
+    assert runs_code("grader.sandbox.worker.serve") == ["compile", "exec"]
 
 
 @pytest.mark.parametrize("module", MODULES)

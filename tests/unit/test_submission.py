@@ -11,7 +11,15 @@ import pytest
 from grader.errors import UsageError
 from grader.sandbox.questions import Load
 from grader.sandbox.wire import pack
-from grader.submission import MAX_FILE_BYTES, MAX_FILES, Submission, read_submission, submission_of
+from grader.submission import (
+    MAX_ENTRIES,
+    MAX_FILE_BYTES,
+    MAX_FILES,
+    MAX_NOTES,
+    Submission,
+    read_submission,
+    submission_of,
+)
 
 MODEL, TRAIN = "class GPT: ...\n", "def train(): ...\n"
 
@@ -142,6 +150,113 @@ def test_whatever_is_read_fits_into_the_frame_that_takes_it_to_a_worker(byte: by
     assert any("all files together are larger than" in note for note in submission.notes)
 
 
+def test_tests_and_hidden_files_use_up_no_room(directory: Path) -> None:
+    for number in range(MAX_FILES):
+        (directory / f"test_{number:03}.py").write_text("")
+        (directory / f"._{number:03}.py").write_bytes(b"\xff")
+    (directory / "z.py").write_text("")
+
+    assert set(read_submission(directory).files) == {"model.py", "train.py", "z.py"}
+    assert read_submission(directory).notes == ()
+
+
+def test_of_a_huge_directory_the_required_files_are_read(directory: Path) -> None:
+    for number in range(MAX_ENTRIES):
+        (directory / f"a{number}.py").touch()
+    submission = read_submission(directory)
+
+    assert submission.files == {"model.py": MODEL, "train.py": TRAIN}
+    assert submission.notes == (
+        f"only model.py and train.py were read: there are more than {MAX_ENTRIES} files and folders",
+    )
+
+
+def test_many_notes_are_cut_and_the_cut_is_said(directory: Path) -> None:
+    (directory / "train.py").write_bytes(b"\xff")
+    for number in range(MAX_NOTES + 4):
+        (directory / f"a{number:02}.py").write_bytes(b"\xff")
+    submission = read_submission(directory)
+
+    assert len(submission.notes) == MAX_NOTES + 1
+    assert_not_read(submission, "train.py", "it is not UTF-8 text (byte 0)")
+    assert submission.notes[-1] == "and 5 more like these"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        pytest.param(b"x = 1\0\n", "it is not text: a zero byte (byte 5)", id="zero-byte"),
+        pytest.param("x = 1\n".encode("utf-16"), "it is not UTF-8 text (byte 0)", id="utf-16"),
+        pytest.param(b"\x7fELF\x02\x01\x01\0", "it is not text: a zero byte (byte 7)", id="program"),
+        pytest.param(b"\xa7\r\r\n\0\0\0\0", "it is not UTF-8 text (byte 0)", id="bytecode"),
+    ],
+)
+def test_what_is_no_text_is_not_read(data: bytes, reason: str, directory: Path) -> None:
+    (directory / "helper.py").write_bytes(data)
+
+    assert_not_read(read_submission(directory), "helper.py", reason)
+
+
+def test_text_is_utf_8_whatever_it_says_of_itself(directory: Path) -> None:
+    text = "# -*- coding: rot13 -*-\nx = 1\n"
+    (directory / "helper.py").write_text(text)
+
+    assert read_submission(directory).files["helper.py"] == text
+
+
+@pytest.mark.parametrize(
+    "entry", ["layers", "layers.cpython-311-x86_64-linux-gnu.so", "layers.pyc", "layers.PY", "layers.ipynb"]
+)
+@pytest.mark.parametrize(
+    "statement", ["import layers", "    from layers.attention import scale", "from . import other, layers"]
+)
+def test_what_is_imported_and_not_read_is_told(entry: str, statement: str, directory: Path) -> None:
+    (directory / entry).mkdir()
+    assert read_submission(directory).notes == ()
+
+    (directory / "model.py").write_text(f"{statement}\n")
+
+    assert read_submission(directory).notes == (
+        f"{entry} was not read: only .py files beside model.py are, and no tests",
+    )
+
+
+@pytest.mark.parametrize("name", ["random", "torch", "numpy", "json", "hypothesis", "grader"])
+def test_a_file_with_the_name_of_an_installed_module_is_told(name: str, directory: Path) -> None:
+    (directory / f"{name}.py").write_text("x = 1\n")
+    submission = read_submission(directory)
+
+    assert submission.files[f"{name}.py"] == "x = 1\n"  # it can be imported relatively, and only so
+    assert submission.notes == (
+        f"{name}.py is not what `import {name}` gives, which is an installed module; "
+        f"rename it, or import it with `from . import {name}`",
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["-v.py", "a b.py", "a.b.py", "class.py", "Model.py", "submission.py", "\u05d0.py", "x" * 252 + ".py"]
+)
+def test_an_odd_name_is_a_name_like_any_other(name: str, directory: Path) -> None:
+    (directory / name).write_text("x = 1\n")
+    submission = read_submission(directory)
+
+    assert submission.files == {"model.py": MODEL, "train.py": TRAIN, name: "x = 1\n"}
+    assert submission.notes == ()
+    assert pack("0" * 16, Load(files=submission.files), {})
+
+
+@pytest.mark.parametrize(
+    "name", ["h\n.py", "h\u202e.py", "h\u200b.py", "h\u2028.py", "h\x9b.py", "h\x7f.py"], ids=ascii
+)
+def test_a_name_that_is_not_what_it_looks_like_is_left_out(name: str, directory: Path) -> None:
+    (directory / name).write_text("")
+    submission = read_submission(directory)
+
+    assert set(submission.files) == {"model.py", "train.py"}
+    assert [note.partition(" was")[2] for note in submission.notes] == [" not read: its name is not printable"]
+    assert submission.notes[0].isprintable()
+
+
 def test_names_that_cannot_be_shown_are_left_out_and_told_as_they_can(tmp_path: Path) -> None:
     directory = tmp_path / os.fsdecode(b"w\xff\x1b[31mork")
     directory.mkdir()
@@ -166,8 +281,47 @@ def test_a_missing_train_says_so_when_it_is_imported() -> None:
         pytest.param("absent", "no such directory: '.*absent'; expected a directory that holds model.py", id="absent"),
         pytest.param("work/model.py", "not a directory: '.*model.py'; expected a directory", id="file"),
         pytest.param(".", "no model.py in '.*'; expected a directory that holds model.py and train.py", id="no-model"),
+        pytest.param("capital", "no model.py in '.*capital', only 'Model.PY'; expected a directory", id="capital"),
+        pytest.param("loop", "cannot read the directory '.*loop': Too many levels of symbolic links", id="loop"),
+        pytest.param("pipe", "not a directory: '.*pipe'; expected a directory", id="pipe"),
+        pytest.param("e\x1b[31m\udcff", r"no such directory: '.*e\\x1b\[31m\\udcff'; expected", id="unprintable"),
     ],
 )  # fmt: skip
 def test_what_is_no_submission_is_told(path: str, message: str, directory: Path, tmp_path: Path) -> None:
+    (tmp_path / "capital").mkdir()
+    (tmp_path / "capital" / "Model.PY").write_text("")
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "pipe")
+
     with pytest.raises(UsageError, match=message):
         read_submission(tmp_path / path)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o300], ids=["closed", "unlisted"])
+def test_a_directory_that_may_not_be_read_is_told(mode: int, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(directory.parent)
+    directory.chmod(mode)
+    user = os.geteuid()
+    os.seteuid(user or 65534)  # permission bits mean nothing to root
+    try:
+        with pytest.raises(UsageError, match="cannot read the directory 'work': Permission denied; expected"):
+            read_submission(Path("work"))
+    finally:
+        os.seteuid(user)
+        directory.chmod(0o700)
+
+
+def test_a_directory_that_is_removed_meanwhile_has_no_model(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(directory)
+    for name in ("model.py", "train.py"):
+        (directory / name).unlink()
+    directory.rmdir()
+
+    with pytest.raises(UsageError, match=r"no model\.py in '\.'"):
+        read_submission(Path())
+
+
+def test_a_path_of_the_users_own_may_lead_through_links(directory: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(directory)
+
+    assert read_submission(tmp_path / "link") == read_submission(directory)
