@@ -1,15 +1,18 @@
-"""The extra layer: namespaces of one's own, in which hidden directories are empty and there is no network.
+"""The extra layer: namespaces of one's own, where hidden directories and /proc are empty and there is no network.
 
-Without it the names, sizes and times of hidden files can be seen; their contents are kept by Landlock all the same.
+Without it the names, sizes and times of hidden files can be seen, and which processes there are; their contents are
+kept by Landlock all the same. Mounts are made read-only, so that reading a file does not change when it was last read:
+by that, one worker could tell another something.
 Many hosts (Docker, Ubuntu's AppArmor) refuse namespaces to ordinary users, so a refusal is reported and is no error.
 """
 
 import os
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from .syscalls import mount, prctl, unshare
+from .syscalls import mount, prctl, syscall, unshare
 
 APPLIED: Final = "applied"
 
@@ -27,6 +30,10 @@ _NO_EXECUTION: Final = 8
 _BIND: Final = 0x1000
 _RECURSIVE: Final = 0x4000
 _PRIVATE: Final = 0x40000
+
+_WORKING_FOLDER: Final = -100  # AT_FDCWD
+_EVERYTHING_BELOW: Final = 0x8000  # AT_RECURSIVE
+_ATTRIBUTES: Final = struct.Struct("=QQQQ")  # to set, to clear, propagation, a user namespace
 
 _SET_DUMPABLE: Final = 4
 
@@ -48,9 +55,13 @@ def isolate(hidden: Iterable[Path]) -> str:
         _write("/proc/self/gid_map", f"{group} {group} 1")
         step = "making mounts private"
         mount(b"none", b"/", None, _RECURSIVE | _PRIVATE, None)
-        for path in hidden:
+        for path in (*hidden, Path("/proc")):
             step = f"covering {str(path)!r}"
             _cover(path)
+        step = "making mounts read-only"
+        # mount(2) would have to be told for each mount which of its flags are to be kept.
+        read_only = _ATTRIBUTES.pack(_READ_ONLY, 0, 0, 0)
+        syscall("mount_setattr", _WORKING_FOLDER, b"/", _EVERYTHING_BELOW, read_only, len(read_only))
     except OSError as error:
         return f"namespaces entered, but {step} failed: {error.strerror}"
     return APPLIED

@@ -59,14 +59,12 @@ _UNCONDITIONAL: Final = {
         "stat lstat fstat newfstatat statx access faccessat faccessat2 readlink readlinkat getcwd getdents64"
     ),
     "memory": "mmap munmap mprotect mremap madvise brk mbind get_mempolicy set_mempolicy",
-    "locks within the process": "futex sched_yield sched_getaffinity getcpu",
+    "locks within the process": "futex sched_yield getcpu",
     "signals to itself": (
         "rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigsuspend rt_sigtimedwait sigaltstack "
         "restart_syscall"
     ),
-    "time": (
-        "nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday time times getitimer setitimer alarm pause"
-    ),
+    "time": "nanosleep gettimeofday time times getitimer setitimer alarm pause",
     "who and where it is": (
         "getpid gettid getppid getuid geteuid getgid getegid getresuid getresgid getgroups "
         "uname sysinfo getrusage getrlimit"
@@ -93,6 +91,11 @@ def _allowed_without(argument: int, bits: int, otherwise: Verdict) -> Verdict:
 # openat2, whose flags lie in memory where a filter cannot look, is not on the list.
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _READ_ONLY: Final = _fails_with(errno.EACCES)
+
+# A negative clock is the CPU time of some process or thread, or a device: anybody may read how long the reference has
+# been at work, or learn which processes there are.
+_NEGATIVE: Final = 1 << 31
+_NO_SUCH_CLOCK: Final = _fails_with(errno.EINVAL)
 
 # Without F_SETOWN and F_SETSIG, by which the kernel can be made to signal another process.
 _FCNTL_COMMANDS: Final = (
@@ -126,6 +129,9 @@ _CONDITIONAL: Final[dict[str, Verdict]] = {
     # The first argument is a process: 0 is the caller.
     "prlimit64": _allowed_if(0, (0,)),
     "sched_setaffinity": _allowed_if(0, (0,)),
+    "clock_gettime": _allowed_without(0, _NEGATIVE, _NO_SUCH_CLOCK),
+    "clock_getres": _allowed_without(0, _NEGATIVE, _NO_SUCH_CLOCK),
+    "clock_nanosleep": _allowed_without(0, _NEGATIVE, _NO_SUCH_CLOCK),
     "fcntl": _allowed_if(1, _FCNTL_COMMANDS),
     "ioctl": _allowed_if(1, tuple(_IOCTL_REQUESTS.values()), _fails_with(errno.ENOTTY)),
     "prctl": _allowed_if(0, tuple(_PRCTL_OPTIONS.values())),
@@ -147,8 +153,10 @@ def program(own_pid: int, machine: str = MACHINE) -> list[Instruction]:
     """The filter as instructions: the architecture first, then a binary search for the number of the call."""
     numbers = NUMBERS[machine]
     own_process = _allowed_if(0, (own_pid,))
+    own_affinity = _allowed_if(0, (0, own_pid))  # libc names the calling thread, of which there is one
     names = " ".join(_UNCONDITIONAL.values()).split()
-    verdicts = dict.fromkeys(names, _ALLOWED) | _CONDITIONAL | {"kill": own_process, "tgkill": own_process}
+    verdicts = dict.fromkeys(names, _ALLOWED) | _CONDITIONAL
+    verdicts |= {"kill": own_process, "tgkill": own_process, "sched_getaffinity": own_affinity}
     by_number = {numbers[name]: verdict for name, verdict in verdicts.items() if name in numbers}
     return [
         _instruction(_LOAD, _ARCHITECTURE_AT),

@@ -12,6 +12,7 @@ from grader.sandbox.lock.syscalls import NUMBERS
 
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _OWN_PID = 4711
+_FOR_ITSELF = ("kill", "tgkill", "sched_getaffinity")  # allowed where the process meant is the caller
 _ALLOWED, _KILLED = "allowed", "killed"
 
 machines = pytest.mark.parametrize("machine", NUMBERS)
@@ -58,7 +59,7 @@ def _named(action: int) -> str:
 def test_every_system_call_has_the_verdict_of_the_list(machine: str) -> None:
     numbers = NUMBERS[machine]
     unconditional = {numbers[name] for name in _unconditional() if name in numbers}
-    conditional = {numbers[name] for name in (*_conditional(), "kill", "tgkill") if name in numbers}
+    conditional = {numbers[name] for name in (*_conditional(), *_FOR_ITSELF) if name in numbers}
     others = set(range(max(numbers.values()) + 1)) - unconditional - conditional
 
     assert {_verdict(machine, number) for number in unconditional} == {_ALLOWED}
@@ -84,6 +85,13 @@ def test_every_system_call_has_the_verdict_of_the_list(machine: str) -> None:
         ("prlimit64", (1,), "EPERM"),
         ("sched_setaffinity", (0,), _ALLOWED),
         ("sched_setaffinity", (1,), "EPERM"),
+        ("sched_getaffinity", (0,), _ALLOWED),
+        ("sched_getaffinity", (_OWN_PID,), _ALLOWED),
+        ("sched_getaffinity", (1,), "EPERM"),
+        ("clock_gettime", (11,), _ALLOWED),  # CLOCK_TAI
+        ("clock_gettime", (~1 << 3 | 2,), "EINVAL"),  # the CPU time of process 1
+        ("clock_getres", (~1 << 3 | 2,), "EINVAL"),
+        ("clock_nanosleep", (~1 << 3 | 2,), "EINVAL"),
         ("fcntl", (0, 4), _ALLOWED),  # F_SETFL
         ("fcntl", (0, 1030), _ALLOWED),  # F_DUPFD_CLOEXEC
         ("fcntl", (0, 8), "EPERM"),  # F_SETOWN
