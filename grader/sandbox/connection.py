@@ -35,6 +35,8 @@ from grader.sandbox.wire import (
 
 LOCK_TIMEOUT: Final = 30.0  # seconds for a worker to lock itself
 MAX_OUTPUT: Final = 8 * 1024  # bytes of a worker's output that are ever read
+MAX_COMPLAINT: Final = 500  # characters of what is said of a garbled frame, which may quote it
+CHUNK: Final = 256 * 1024  # bytes made room for at a time: a frame costs memory as it comes, not as it is announced
 
 
 class Parent(Protocol):
@@ -80,9 +82,9 @@ class Worker:
             deadline = time.monotonic() + LOCK_TIMEOUT
             try:
                 _, body, _ = self._read(deadline)
-            except WorkerFailed as error:
+                locked = msgspec.json.decode(body, type=control.Locked)
+            except (WorkerFailed, WireError, msgspec.DecodeError) as error:
                 raise LauncherFailed(f"a worker could not be locked: {error}") from None
-            locked = msgspec.json.decode(body, type=control.Locked)
             if locked.failure is not None:
                 raise NotIsolated(locked.failure)
             self._locked = locked
@@ -136,6 +138,8 @@ class Worker:
                 raise self._failed(WorkerTimedOut(f"it took no question for {timeout:g} s"))
             try:
                 view = view[self._connection.send(view) :]
+            except BlockingIOError:
+                continue
             except OSError:
                 raise self._failed(WorkerDied("it hung up")) from None
 
@@ -154,8 +158,8 @@ class Worker:
             if answered != nonce:
                 raise WireError("the reply does not carry the question's nonce")
             return reply_decoder.decode(body), tensors
-        except (WireError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise self._failed(WorkerGarbled(str(error))) from None
+        except (WireError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise self._failed(WorkerGarbled(str(error)[:MAX_COMPLAINT])) from None
         except WorkerFailed as error:
             raise self._failed(error) from None
 
@@ -182,13 +186,13 @@ class Worker:
         payload = self._read_exactly(payload_length, deadline)
         return header.nonce, bytes(header.body), unpack_tensors(header.tensors, payload)
 
-    def _read_exactly(self, length: int, deadline: float) -> bytes:
+    def _read_exactly(self, length: int, deadline: float) -> bytearray:
         data = bytearray()
         while len(data) < length:
             if not self._ready(select.POLLIN, deadline - time.monotonic()):
                 raise WorkerTimedOut("it gave no answer in time")
             try:
-                chunk = self._connection.recv(length - len(data))
+                chunk = self._connection.recv(min(CHUNK, length - len(data)))
             except BlockingIOError:
                 continue
             except OSError:
@@ -196,7 +200,7 @@ class Worker:
             if not chunk:
                 raise WorkerDied("it hung up")
             data += chunk
-        return bytes(data)
+        return data
 
 
 def _describe_exit(code: int | None) -> str:

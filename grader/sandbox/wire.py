@@ -23,6 +23,7 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Buffer = bytes | bytearray
 Tensors = Mapping[str, Array]
 
 PREFIX: Final = struct.Struct("<4sIQ")
@@ -80,7 +81,7 @@ def pack(nonce: str, body: object, tensors: Tensors) -> bytes:
     return PREFIX.pack(MAGIC, len(header), len(payload)) + header + payload
 
 
-def unpack_prefix(data: bytes) -> tuple[int, int]:
+def unpack_prefix(data: Buffer) -> tuple[int, int]:
     """Lengths of header and payload, within the caps."""
     magic, header_length, payload_length = PREFIX.unpack(data)
     if magic != MAGIC:
@@ -90,7 +91,7 @@ def unpack_prefix(data: bytes) -> tuple[int, int]:
     return header_length, payload_length
 
 
-def unpack_header(data: bytes) -> Header:
+def unpack_header(data: Buffer) -> Header:
     """The header. Raises ``WireError`` when it is not what the format says."""
     try:
         return _header_decoder.decode(data)
@@ -98,7 +99,7 @@ def unpack_header(data: bytes) -> Header:
         raise WireError(f"frame header: {error}") from None
 
 
-def unpack_tensors(specs: tuple[TensorSpec, ...], payload: bytes) -> dict[str, Array]:
+def unpack_tensors(specs: tuple[TensorSpec, ...], payload: Buffer) -> dict[str, Array]:
     """The tensors, each a fresh array of its own (aligned, writable)."""
     tensors: dict[str, Array] = {}
     offset = 0
@@ -112,7 +113,7 @@ def unpack_tensors(specs: tuple[TensorSpec, ...], payload: bytes) -> dict[str, A
         end = offset + count * dtype.itemsize
         if end > len(payload):
             raise WireError(f"tensor {spec.name!r} with shape {spec.shape} runs past the payload")
-        if dtype == np.bool_ and max(payload[offset:end], default=0) > 1:
+        if dtype == np.bool_ and np.frombuffer(payload, np.uint8, count, offset).max(initial=0) > 1:
             raise WireError(f"tensor {spec.name!r} holds booleans other than 0 and 1")
         try:
             tensors[spec.name] = np.frombuffer(payload, dtype, count, offset).reshape(spec.shape).copy()
