@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from grader.printable import one_line
-from grader.record import ItemResult, Result
+from grader.record import Isolation, ItemResult, Result
 from grader.report import columns
 from grader.report.verdict import first_failing, is_full, verdict, what_was_seen
 from grader.report.words import OUTCOME, STATUS, number
@@ -24,6 +24,7 @@ def _lines(result: Result) -> Iterator[str]:
     yield f"Score: {number(result.score)} of {number(result.max_score)}"
     yield from columns.wrap(verdict(result), WIDTH, 2)
     yield from _remaining(result.remaining_bugs)
+    yield from _isolation(result.environment.isolation)
     yield from _notes(result.candidate.notes)
     yield ""
     yield _row("Item", "Status", "Points")
@@ -46,6 +47,13 @@ def _notes(notes: tuple[str, ...]) -> Iterator[str]:
         yield from columns.wrap(f"Note: {one_line(note)}", WIDTH, 2)
     if more := notes[_NOTES:]:
         yield f"Note: there are {len(more)} more; the report has them"
+
+
+def _isolation(isolation: Isolation) -> Iterator[str]:
+    """Without a lock the verdict is worth as much as the trust in the candidate: not for the small print."""
+    if isolation.mode != "strict":
+        for sentence in isolation.missing:
+            yield from columns.wrap(one_line(sentence), WIDTH, 2)
 
 
 def _item_row(item: ItemResult) -> str:

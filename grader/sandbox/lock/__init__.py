@@ -26,6 +26,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Final
 
 from . import landlock, namespaces, privileges, seccomp, syscalls
 from .descriptors import close_all_but
@@ -50,6 +51,12 @@ __all__ = [
 ]
 
 
+_REMEDY: Final = (
+    "Look for a container or a security module that refuses {layer}; Docker takes --security-opt seccomp=PROFILE, "
+    "where PROFILE may be unconfined"
+)
+
+
 def lock(ruleset: int | None, limits: Limits, hidden: Iterable[Path], *, strict: bool = True) -> LockReport:
     """Afterwards this process can compute, read what the ruleset allows, and use the descriptors that it has; no more.
 
@@ -65,7 +72,7 @@ def lock(ruleset: int | None, limits: Limits, hidden: Iterable[Path], *, strict:
         return _report(abi=0, filtered=False, isolation=reason, dropped=False, limits=apply(limits))
     _require_one_thread()
     if strict and ruleset is None:
-        raise LockFailed("Landlock", "this kernel offers none", "Use Linux 5.13 or newer, with landlock among its LSMs")
+        raise LockFailed("Landlock", *landlock.why_missing())
 
     isolation = namespaces.isolate(hidden)
     limits = apply(limits)
@@ -116,7 +123,7 @@ def _attempt(layer: str, step: Callable[[], None], *, strict: bool) -> bool:
         step()
     except OSError as error:
         if strict:
-            raise LockFailed(layer, str(error), "Look for a container or a security module that refuses it") from error
+            raise LockFailed(layer, error.strerror or str(error), _REMEDY.format(layer=layer)) from error
         return False
     return True
 

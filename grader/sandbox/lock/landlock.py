@@ -4,6 +4,7 @@ Landlock covers opening, creating, removing and renaming. It does not cover stat
 attributes or inotify: all but stat are denied by the system call filter.
 """
 
+import errno
 import os
 import stat
 import struct
@@ -39,9 +40,25 @@ _SCOPES: Final = 0b11  # abstract unix sockets and signals reach no process outs
 def abi() -> int:
     """The version of Landlock that this kernel offers; 0 where there is none or it is switched off."""
     try:
-        return syscall("landlock_create_ruleset", None, 0, _VERSION_QUERY)
+        return _version()
     except OSError:
         return 0
+
+
+def why_missing() -> tuple[str, str]:
+    """Why there is no Landlock here, and what to do about it."""
+    try:
+        _version()
+    except OSError as error:
+        if error.errno == errno.ENOSYS:
+            return "this kernel offers none", "Use Linux 5.13 or newer"
+        if error.errno == errno.EOPNOTSUPP:
+            return "this kernel has it switched off", "Add landlock to the list in the kernel's parameter lsm="
+        return (
+            f"it is refused here ({error.strerror})",
+            "In a container, allow the system calls landlock_*: a newer Docker does, or --security-opt seccomp=PROFILE",
+        )
+    return "no ruleset was made", "Make one with readable_ruleset"
 
 
 def denies_tcp(version: int) -> bool:
@@ -91,6 +108,10 @@ def restrict(ruleset: int) -> None:
     """Confine this thread, and what it may start, to `ruleset` for good."""
     no_new_privileges()
     syscall("landlock_restrict_self", ruleset, 0)
+
+
+def _version() -> int:
+    return syscall("landlock_create_ruleset", None, 0, _VERSION_QUERY)
 
 
 def _empty_ruleset(version: int) -> int:

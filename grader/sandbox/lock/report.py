@@ -2,10 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any, Self
 
 from .limits import Limits
 from .namespaces import APPLIED
+
+
+class Layer(StrEnum):
+    """The layers of a lock, by the names that its report begins their phrases with."""
+
+    FILES = "files"
+    CALLS = "system calls"
+    NAMESPACES = "namespaces"
+    CAPABILITIES = "capabilities"
+    LIMITS = "limits"
 
 
 class LockFailed(Exception):
@@ -40,16 +51,17 @@ class LockReport:
         phrases = []
         if self.landlock_abi:
             phrases.append(
-                f"files: Python and its libraries can be read, nothing written (Landlock {self.landlock_abi})"
+                f"{Layer.FILES}: Python and its libraries can be read, nothing written (Landlock {self.landlock_abi})"
             )
         if self.seccomp:
-            phrases.append("system calls: an allow-list without processes, threads, sockets and signals (seccomp)")
+            phrases.append(f"{Layer.CALLS}: an allow-list without processes, threads, sockets and signals (seccomp)")
         if self.namespaces == APPLIED:
-            phrases.append("namespaces: no network, no sight of hidden folders")
+            phrases.append(f"{Layer.NAMESPACES}: no network, no sight of hidden folders and other processes")
         if self.capabilities_dropped:
-            phrases.append("capabilities: all dropped")
+            phrases.append(f"{Layer.CAPABILITIES}: all dropped")
         if self.limits.address_space_bytes is not None:
-            phrases.append(f"limits: {self.limits.address_space_bytes >> 30} GiB of memory, CPU time, open files")
+            memory = f"{self.limits.address_space_bytes >> 30} GiB of memory"
+            phrases.append(f"{Layer.LIMITS}: {memory}, CPU time, open files, output")
         return phrases
 
     def missing(self) -> list[str]:
@@ -64,7 +76,9 @@ class LockReport:
         if self.limits.address_space_bytes is None:
             sentences.append("Memory is not limited.")
         if self.namespaces != APPLIED:
-            sentences.append(f"Names and sizes of hidden files can be seen: no namespaces ({self.namespaces}).")
+            sentences.append(
+                f"Names and sizes of hidden files, and other processes, can be seen: no namespaces ({self.namespaces})."
+            )
         if self.landlock_abi and not self.landlock_tcp:
             sentences.append("TCP is denied by the filter alone (Landlock does it from Linux 6.7 on).")
         if self.landlock_abi and not self.landlock_scoped:

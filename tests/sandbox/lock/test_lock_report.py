@@ -77,10 +77,54 @@ def test_no_capability_is_left_after_dropping_them(worker: Worker) -> None:
     assert worker(source, lock=False).result == [0, 0, 0, 0]
 
 
-def test_a_strict_lock_refuses_to_go_without_landlock(worker: Worker) -> None:
-    outcome = worker("result = 'ran'", landlock=False)
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        pytest.param("ENOSYS", "Landlock: this kernel offers none. Use Linux 5.13 or newer", id="old-kernel"),
+        pytest.param("EOPNOTSUPP", "Landlock: this kernel has it switched off. Add landlock to", id="switched-off"),
+        pytest.param("EPERM", r"it is refused here (Operation not permitted). In a container, allow", id="container"),
+    ],
+)
+def test_a_strict_lock_refuses_to_go_without_landlock(worker: Worker, error: str, message: str) -> None:
+    missing = (
+        "import errno, os; from grader.sandbox.lock import landlock\n"
+        f"def refused(*_): raise OSError(errno.{error}, os.strerror(errno.{error}))\n"
+        "landlock.syscall = refused"
+    )
+    outcome = worker("result = 'ran'", launcher=missing)
 
-    assert "Landlock: this kernel offers none. Use Linux 5.13 or newer" in outcome.failure
+    assert message in outcome.failure
+    assert outcome.result is None
+
+
+def test_a_strict_lock_refuses_to_go_without_the_filter(worker: Worker) -> None:
+    missing = (
+        "import errno, os; from grader.sandbox.lock import seccomp\n"
+        "def refused(*_): raise OSError(errno.EPERM, os.strerror(errno.EPERM))\n"
+        "seccomp.syscall = refused"
+    )
+    outcome = worker("result = 'ran'", launcher=missing)
+
+    assert "seccomp: Operation not permitted. Look for a container or a security module" in outcome.failure
+    assert outcome.result is None
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "message"),
+    [
+        pytest.param(
+            "syscalls.sys = SimpleNamespace(platform='darwin')", "every layer: not Linux. Use Linux on", id="mac"
+        ),
+        pytest.param(
+            "syscalls.MACHINE = 'riscv64'", "no table of system calls for the machine 'riscv64'", id="machine"
+        ),
+    ],
+)
+def test_a_strict_lock_refuses_to_go_where_there_is_none(worker: Worker, elsewhere: str, message: str) -> None:
+    where = f"from types import SimpleNamespace; from grader.sandbox.lock import syscalls; {elsewhere}"
+    outcome = worker("result = 'ran'", before=where)
+
+    assert message in outcome.failure
     assert outcome.result is None
 
 
