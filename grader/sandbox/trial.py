@@ -19,7 +19,7 @@ _DEEDS: Final[dict[Layer, dict[str, str]]] = {
         "read the hidden reference": "open(HIDDEN).read()",
         "read some other file": "open('/etc/passwd').read()",
         "list a folder": "os.listdir('/')",
-        "write a file": "open('/tmp/written-by-a-worker', 'w')",
+        "write a file": "os.open('/tmp', os.O_TMPFILE | os.O_RDWR)",
     },
     Layer.CALLS: {
         "open a socket": "socket.socket()",
