@@ -35,19 +35,24 @@ class Account:
                 os.chown(path, self.other, self.other, follow_symlinks=False)
 
 
-@pytest.fixture(scope="session", params=["root", "ordinary"])
-def account(request: pytest.FixtureRequest) -> Account:
-    """Root, and then an ordinary user."""
-    is_root = os.geteuid() == 0
-    if request.param == "root":
-        if not is_root:
-            pytest.skip("the tests are not run by root")
-        return Account(name="root")
-    if not is_root:
+@pytest.fixture(scope="session")
+def ordinary() -> Account:
+    """An ordinary user: the tests' own, or one that root becomes."""
+    if os.geteuid() != 0:
         return Account(name="ordinary")
-    ordinary = Account(name="ordinary", other=_NOBODY_ELSE)
-    trial = ordinary.command(sys.executable, "-I", "-B", "-c", "import grader.sandbox.client")
+    account = Account(name="ordinary", other=_NOBODY_ELSE)
+    trial = account.command(sys.executable, "-I", "-B", "-c", "import grader.sandbox.client")
     tried = subprocess.run(trial, capture_output=True, text=True, timeout=300)
     if tried.returncode != 0:
         pytest.skip(f"an ordinary user cannot run Python here: {tried.stderr.strip().splitlines()[-1:]}")
-    return ordinary
+    return account
+
+
+@pytest.fixture(scope="session", params=["root", "ordinary"])
+def account(request: pytest.FixtureRequest) -> Account:
+    """Root, and then an ordinary user."""
+    if request.param == "ordinary":
+        return request.getfixturevalue("ordinary")
+    if os.geteuid() != 0:
+        pytest.skip("the tests are not run by root")
+    return Account(name="root")
