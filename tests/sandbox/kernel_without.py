@@ -1,7 +1,7 @@
 """Run a command on a kernel that lacks something: `python -I kernel_without.py CALL=ERROR... -- COMMAND...`.
 
-The system calls fail with these errors for the command and whatever it starts, as they do on an older kernel (ENOSYS) or
-in a container (EPERM).
+The system calls fail with these errors for the command and whatever it starts, as they do on an older kernel (ENOSYS)
+or in a container (EPERM).
 """
 
 import ctypes

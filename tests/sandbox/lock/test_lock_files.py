@@ -6,6 +6,8 @@ Where the filter would refuse, but Landlock comes first or the other way about, 
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 Worker = Callable[..., Any]
 Attack = Callable[..., dict[str, str]]
 
@@ -86,8 +88,9 @@ ATTACKS = {f"{kind}: {name}": attack for kind, attacks in {"read": READING, "wri
            for name, attack in attacks.items()}  # fmt: skip
 
 
-def test_a_locked_worker_reads_and_writes_nothing(attack: Attack) -> None:
-    outcomes = attack({name: expression for name, (expression, _) in ATTACKS.items()})
+@pytest.mark.parametrize("namespaces", [True, False], ids=["with-namespaces", "without"])
+def test_a_locked_worker_reads_and_writes_nothing(namespaces: bool, attack: Attack) -> None:
+    outcomes = attack({name: expression for name, (expression, _) in ATTACKS.items()}, namespaces=namespaces)
 
     assert {name: refusal for name, (_, refusal) in ATTACKS.items()} == outcomes
 

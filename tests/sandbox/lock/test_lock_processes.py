@@ -68,8 +68,9 @@ def expressions(attacks: dict[str, tuple[str, str]]) -> dict[str, str]:
     return {name: expression for name, (expression, _) in attacks.items()}
 
 
-def test_a_locked_worker_reaches_and_starts_no_process(attack: Attack) -> None:
-    outcomes = attack(expressions(ATTACKS), before=_PIPE)
+@pytest.mark.parametrize("namespaces", [True, False], ids=["with-namespaces", "without"])
+def test_a_locked_worker_reaches_and_starts_no_process(namespaces: bool, attack: Attack) -> None:
+    outcomes = attack(expressions(ATTACKS), before=_PIPE, namespaces=namespaces)
 
     assert {name: refusal for name, (_, refusal) in ATTACKS.items()} == outcomes
 
