@@ -1,6 +1,5 @@
 """A submission as data: the source files of a directory, read once as text, and never run here."""
 
-import hashlib
 import os
 import re
 import site
@@ -13,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from grader.digest import digest
 from grader.directory import Directory, Refused
 from grader.errors import UsageError
 from grader.printable import one_line
@@ -66,16 +66,13 @@ def read_submission(directory: Path) -> Submission:
 
 def submission_of(name: str, files: Mapping[str, str], notes: Sequence[str] = ()) -> Submission:
     """A submission of these source texts. A required file that is missing raises, when imported, why."""
-    digest = hashlib.sha256()
-    for file, text in sorted(files.items()):
-        digest.update(f"{file}\0{len(text.encode())}\0".encode())
-        digest.update(text.encode())
+    sha256 = digest({file: text.encode() for file, text in files.items()})
     complete = dict(files)
     for file in REQUIRED:
         if file not in files:
             reason = next((note for note in notes if note.startswith(f"{file} ")), f"there is no {file}")
             complete[file] = f"raise ImportError({reason!r})\n"
-    return Submission(name=name, files=complete, sha256=digest.hexdigest(), notes=tuple(notes))
+    return Submission(name=name, files=complete, sha256=sha256, notes=tuple(notes))
 
 
 def _read_all(directory: Directory, path: Path) -> tuple[dict[str, str], list[str]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from grader.commands.exercises import chosen_exercise, exercise_of, reference_directory
 from grader.commands.progress import Progress
 from grader.files import check_writable, write_atomically
+from grader.printable import one_line
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
 from grader.submission import read_submission
@@ -33,7 +34,8 @@ def run(directory: Path, *, exercise: Path | None, html: Path | None, isolation:
             options = Options(isolation=isolation, timeout=timeout)
             chosen = chosen_exercise(exercise)
             with Watcher(directory, chosen, launcher, options) as watcher, Progress() as progress:
-                sys.stdout.write(f"Watching {directory}: save a file and it is graded again. Ctrl-C ends.\n")
+                where = one_line(str(directory))
+                sys.stdout.write(f"Watching {where}: save a file and it is graded again. Ctrl-C ends.\n")
                 for graded in watcher.grades(progress):
                     last = graded.result
                     progress.clear()
@@ -66,5 +68,5 @@ def _write(graded: "Graded", watcher: "Watcher", html: Path, progress: Progress)
     explained = watcher.explain(graded.submission, progress)
     write_atomically(html, render_html(for_audience(explained, Audience.LEARNER)).encode())
     progress.clear()
-    sys.stdout.write(f"Written: {html}\n")
+    sys.stdout.write(f"Written: {one_line(str(html))}\n")
     sys.stdout.flush()
