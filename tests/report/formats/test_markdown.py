@@ -37,6 +37,13 @@ def test_only_what_is_unfinished_is_folded_below(samples: ModuleType) -> None:
     assert "<details>" not in page(samples.perfect())
 
 
+def test_what_is_not_built_is_shown_once_not_check_by_check(samples: ModuleType) -> None:
+    text = page(samples.half_done())
+
+    assert "**◔ Ran out of time&#58; Decoding in chunks equals the full forward" in text
+    assert "A cache handed to a fresh process" not in text
+
+
 def test_blocks_keep_their_lines_and_say_what_was_written(samples: ModuleType) -> None:
     blocks = [html.unescape(block) for block in PRE.findall(page(samples.starter()))]
 
