@@ -121,26 +121,34 @@ def bare() -> Result:
 
 def hostile() -> Result:
     """The half-done result with an attack in every text."""
-    attacked: Result = _attacked(half_done())
+    attacked = with_every_text(ATTACK)
     flood = replace(attacked.items[0].checks[0], output="<b>" * 300_000)
     first = replace(attacked.items[0], checks=(flood, *attacked.items[0].checks[1:]))
     return replace(attacked, items=(first, *attacked.items[1:]))
 
 
-def _attacked(value: Any) -> Any:
+def with_every_text(text: str) -> Result:
+    """The half-done result with this text in the place of every other, whatever fields there are."""
+    result: Result = _replaced(half_done(), text)
+    return result
+
+
+def _replaced(value: Any, text: str) -> Any:
     match value:
         case Outcome() | Status() | Lane() | Role() | Audience():
             return value
         case Hidden():
-            return replace(value, expected=CANARY + ATTACK, note=ATTACK)
+            return replace(value, expected=CANARY + text, note=text)
         case Frozen():
-            return replace(value, **{field.name: _attacked(getattr(value, field.name)) for field in fields(value)})
+            return replace(
+                value, **{field.name: _replaced(getattr(value, field.name), text) for field in fields(value)}
+            )
         case str():
-            return ATTACK
+            return text
         case tuple():
-            return tuple(_attacked(entry) for entry in value)
+            return tuple(_replaced(entry, text) for entry in value)
         case dict():
-            return {_attacked(key): _attacked(entry) for key, entry in value.items()}
+            return {_replaced(key, text): _replaced(entry, text) for key, entry in value.items()}
     return value
 
 
@@ -386,7 +394,17 @@ def _result(items: tuple[ItemResult, ...], score: float, bugs: tuple[str, ...]) 
                 score=0,
                 max_score=5,
                 checks=(
-                    check("ragged", "Padding changes nothing", Outcome.BROKEN, 0, 5, message="NotImplementedError"),
+                    check(
+                        "ragged",
+                        "Padding changes nothing",
+                        Outcome.BROKEN,
+                        0,
+                        5,
+                        message="NotImplementedError",
+                        counterexample=Counterexample(
+                            claim="the code runs without an error", seen="NotImplementedError", traceback=TRACEBACK
+                        ),
+                    ),
                 ),
             ),
         ),

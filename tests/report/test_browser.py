@@ -1,14 +1,20 @@
-"""What only a browser can tell: the policy blocks nothing of ours, and nothing sticks out of a narrow page."""
+"""What only a browser can tell: the policy blocks nothing of ours, nothing sticks out of a narrow page, and no text of
+a submission becomes anything but text."""
 
 import html
 import re
 import shutil
 import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from grader.audience import for_audience
+from grader.record import Audience
 from grader.report import render_html
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -27,6 +33,51 @@ addEventListener("load", () => {{
   answer.textContent = `width ${{page.documentElement.clientWidth}} needs ${{page.documentElement.scrollWidth}}`;
 }});
 </script>"""
+
+# Each frame's elements and attributes, compared with those of the first one; everything in it is focused and clicked.
+COMPARE = """<!DOCTYPE html><title>quiet</title>{frames}
+<p id="answer">not compared</p>
+<script>
+let ran = 0;
+window.alert = () => ran++;
+addEventListener("load", () => {{
+  const shapes = [...document.querySelectorAll("iframe")].map(frame => {{
+    const elements = [...frame.contentDocument?.querySelectorAll("*") ?? []];
+    const shape = elements.map(element => element.tagName + element.getAttributeNames().sort()
+      .filter(name => name != "title").map(name => ` ${{name}}=${{element.getAttribute(name)}}`)).join("\\n");
+    elements.forEach(element => {{ element.focus?.(); if (element.matches("a, button, input")) element.click(); }});
+    return shape;
+  }});
+  const unlike = shapes.map((shape, index) => shape == shapes[0] ? "" : index).filter(String);
+  const found = () => `${{shapes.length}} frames, ran ${{ran}}, unlike [${{unlike}}], ${{document.title}}`;
+  setTimeout(() => answer.textContent = found());
+}});
+</script>"""
+
+# RUN runs a script, HOST is a server of ours that notes what it is asked.
+RUN = "top.alert(top.document.title='loud')"
+PAYLOADS = (
+    "a word",  # what the others are compared with
+    f"<script>{RUN}</script>",
+    f'"><img src=HOST/image onerror="{RUN}">',
+    f"'><img src='HOST/image' onerror='{RUN}'>",
+    f'" onfocus="{RUN}" onclick="{RUN}" autofocus tabindex="1" style="background: url(HOST/attribute)',
+    f"' onfocus='{RUN}' onclick='{RUN}' autofocus tabindex='1'",
+    f"</code></pre></dd></dl></details></main><iframe src=HOST/frame></iframe><iframe srcdoc='<script>{RUN}</script>'>",
+    f"</style><style>@import url(HOST/import); * {{ background: url(HOST/background) }}</style><b style='top: 0'>{RUN}",
+    f"</text></g></svg><svg onload={RUN}><script href=HOST/svg></script><image href=HOST/picture><a href=HOST/a>x",
+    f"</title></head><body onload={RUN}><script src=HOST/script></script>",
+    f"--><script>{RUN}</script><!-- ]]><script>{RUN}</script><![CDATA[",
+    "<meta http-equiv=refresh content='0; url=HOST/refresh'><base href=HOST/><link rel=stylesheet href=HOST/link>",
+    f"<form action=HOST/form><input autofocus onfocus={RUN}><button formaction=javascript:{RUN}>x</button></form>",
+    "<object data=HOST/object></object><embed src=HOST/embed><video src=HOST/video></video><audio src=HOST/audio>",
+    f"javascript:{RUN}",
+    f"data:text/html,<script>{RUN}</script>",
+    f"&lt;script&gt;{RUN}&lt;/script&gt; &#60;img src=HOST/entity onerror={RUN}&#62; &quot;&#34;&apos;",
+    f"{{{{ 7*7 }}}} {{% raw %}} {{# x #}} ${{{RUN}}} <template><script>{RUN}</script>",
+    "<a id=glance name=answer class=leak href=HOST/clobber ping=HOST/ping>x</a><math><mtext></mtext></math><plaintext>",
+    "red; background: url(HOST/property) } * { background: url(HOST/rule) } $\\frac{1}{0}$ \\includegraphics{HOST/tex}",
+)
 
 
 def browse(folder: Path, markup: str) -> tuple[str, list[str]]:
@@ -67,3 +118,65 @@ def test_nothing_sticks_out_of_the_page(name: str, width: int, samples: ModuleTy
     assert measured is not None
     shown, needed = map(int, measured.groups())
     assert needed <= shown <= width
+
+
+@pytest.fixture
+def asked() -> Iterator[tuple[str, list[str]]]:
+    """The address of a server, and what it has been asked for."""
+    paths: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            paths.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", paths
+        server.shutdown()
+        thread.join()
+
+
+def compared(folder: Path, pages: list[str]) -> tuple[str, list[str]]:
+    """What a browser says of these pages side by side, and its console."""
+    frames = "".join(f'<iframe srcdoc="{html.escape(page)}"></iframe>' for page in pages)
+    dom, console = browse(folder, COMPARE.format(frames=frames))
+    answer = re.search(r'<p id="answer">(.*?)</p>', dom)
+    assert answer is not None
+    return answer[1], console
+
+
+def pages(samples: ModuleType, audience: Audience, host: str, payloads: Sequence[str] = PAYLOADS) -> list[str]:
+    results = (samples.with_every_text(payload.replace("HOST", host)) for payload in payloads)
+    return [render_html(for_audience(result, audience)) for result in results]
+
+
+@pytest.mark.parametrize("audience", Audience)
+def test_whatever_a_text_holds_the_page_is_made_of_the_same_elements_and_runs_and_loads_nothing(
+    audience: Audience, samples: ModuleType, asked: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    host, paths = asked
+
+    answer, console = compared(tmp_path, pages(samples, audience, host))
+
+    assert (answer, console, paths) == (f"{len(PAYLOADS)} frames, ran 0, unlike [], quiet", [], [])
+
+
+@pytest.mark.parametrize("policy", [True, False], ids=["policy", "no-policy"])
+def test_without_escaping_they_would_show_and_the_policy_alone_keeps_them_from_running(
+    policy: bool, samples: ModuleType, asked: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    host, paths = asked
+    bare = [html.unescape(page) for page in pages(samples, Audience.LEARNER, host, PAYLOADS[:4])]
+    if not policy:
+        bare = [page.replace("http-equiv", "data-off", 1) for page in bare]
+
+    answer, console = compared(tmp_path, bare)
+
+    assert "unlike [1,2,3]" in answer
+    assert ("ran 0," in answer, "quiet" in answer, paths == []) == (policy,) * 3
+    assert console != []  # what was blocked, or could not be found

@@ -3,15 +3,18 @@
 import base64
 import hashlib
 import re
+from enum import StrEnum
 from html.parser import HTMLParser
 from itertools import pairwise
 from types import ModuleType
+from typing import get_type_hints
 
 import pytest
 from msgspec.structs import replace
 
+from grader import record
 from grader.audience import for_audience
-from grader.record import Audience, Counterexample, Curve, Exhibits, InfluenceExhibit, Result, TrainingExhibit
+from grader.record import Audience, Counterexample, Curve, Exhibits, Frozen, InfluenceExhibit, Result, TrainingExhibit
 from grader.report import render_html
 from grader.report.html import MAX_BYTES
 
@@ -105,6 +108,33 @@ def test_hostile_text_is_shown_as_text(samples: ModuleType) -> None:
     assert "<script" not in markup
     assert "onerror" not in {name for _, attributes in Page(markup).elements for name in attributes}
     assert "<script>alert(1)</script>\"'></pre></style><img src=x onerror=alert(2)> {{ 7*7 }}" in Page(markup).text
+
+
+def texts_of(value: object) -> set[str]:
+    """The fields, as Struct.field, in which there is a text."""
+    if isinstance(value, Frozen):
+        own = {name: getattr(value, name) for name in value.__struct_fields__}
+        held = {f"{type(value).__name__}.{name}" for name, inner in own.items() if holds_text(inner)}
+        return held.union(*map(texts_of, own.values()))
+    return set().union(*map(texts_of, value)) if isinstance(value, tuple) else set()
+
+
+def holds_text(value: object) -> bool:
+    if isinstance(value, tuple):
+        return any(map(holds_text, value))
+    return isinstance(value, dict) or (isinstance(value, str) and not isinstance(value, StrEnum) and value != "")
+
+
+def test_the_samples_have_something_in_every_field_that_can_hold_a_text(samples: ModuleType) -> None:
+    kinds = [kind for kind in vars(record).values() if isinstance(kind, type) and issubclass(kind, Frozen)]
+    able = {
+        f"{kind.__name__}.{name}"
+        for kind in kinds
+        for name, hint in get_type_hints(kind).items()
+        if re.search(r"\bstr\b", str(hint))
+    }
+
+    assert texts_of(samples.half_done()) == able  # else an attack in every text would leave one out
 
 
 def test_no_control_character_reaches_the_page(samples: ModuleType) -> None:

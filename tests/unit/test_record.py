@@ -1,0 +1,49 @@
+"""A record holds text that prints, whoever wrote it, so that no encoder and no renderer stumbles over it."""
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from grader.record import CandidateInfo, Environment, ExerciseInfo, Isolation, Result, from_json, harmless, to_json
+
+RESULT = Result(
+    exercise=ExerciseInfo(id="e", title="E"),
+    candidate=CandidateInfo(name="n", sha256="0", notes=("first", "second\n\tline")),
+    score=0.5,
+    max_score=1,
+    items=(),
+    remaining_bugs=None,
+    environment=Environment(
+        grader="0", torch="0", python="0", platform="0", cpu="0", threads=1, seed=7,
+        isolation=Isolation(mode="strict", layers=(), missing=()),
+    ),
+    seconds=0,
+)  # fmt: skip
+
+
+def named(name: str) -> Result:
+    return replace(RESULT, candidate=replace(RESULT.candidate, name=name))
+
+
+def test_what_prints_stays_as_it_is() -> None:
+    assert harmless(RESULT) == RESULT
+    assert from_json(to_json(RESULT)) == RESULT
+
+
+@pytest.mark.parametrize("text", ["a\ud800b", "a\x1b[31mb", "a\u202eb", "a\x00b", "a\x9bmb"], ids=ascii)
+@pytest.mark.parametrize(
+    "through",
+    [
+        pytest.param(harmless, id="harmless"),
+        pytest.param(lambda result: from_json(to_json(result)), id="to-json"),
+    ],
+)
+def test_what_does_not_print_is_not_in_it(text: str, through: Callable[[Result], Result]) -> None:
+    assert through(named(text)) == named("ab")
+
+
+def test_what_does_not_print_in_a_file_is_not_in_the_record() -> None:
+    data = to_json(named("a-mark-b")).replace(b"-mark-", b"\\u001b[31m\\u202e")
+
+    assert from_json(data) == named("ab")
