@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from grader.exercise import Exercise
-from grader.record import CheckResult, ItemResult, Outcome, Result
+from grader.record import CheckResult, ItemResult, Outcome, Result, harmless
 from grader.sandbox.client import Launcher
 
 pytestmark = pytest.mark.slow
@@ -231,6 +231,22 @@ def test_every_item_that_needs_a_broken_forward_is_without_points_and_within_the
     assert outcome == check_of(result, "projection-is-exact").outcome
     assert result.remaining_bugs is None
     assert_all_judged(result)
+
+
+def test_no_text_of_a_candidate_is_recorded_as_it_is(grade_files: Grade, exercise: Exercise) -> None:
+    # A name that is in the answers, and not in the reference's.
+    named = r"""
+_init = GPT.__init__
+def _named(self, config):
+    _init(self, config)
+    self.register_parameter("\x1b[31m\u202e\x9bwide", nn.Parameter(torch.ones(1)))
+GPT.__init__ = _named
+"""
+    model = exercise.reference["model.py"] + named
+    result = grade_files(exercise.reference | {"model.py": model}, only=("masking", "projection"))
+
+    assert "wide" in str(result)
+    assert result == harmless(result)
 
 
 def test_a_forward_that_hangs_with_classify_alone_costs_the_classifier_alone(
