@@ -45,5 +45,9 @@ def run_eagerly() -> None:
         __getattr__=lambda name: _disable,
     )
     sys.modules["torch._dynamo"] = stand_in
-    vars(torch).update(_dynamo=stand_in, compile=_same)
+    # torch.use_deterministic_algorithms also tells the compiler's other half, which cannot be imported without it.
+    inductor = ModuleType("torch._inductor", __doc__)
+    vars(inductor).update(config=_Config())
+    sys.modules |= {"torch._inductor": inductor, "torch._inductor.config": vars(inductor)["config"]}
+    vars(torch).update(_dynamo=stand_in, _inductor=inductor, compile=_same)
     torch.nn.Module.compile = lambda self, *_, **__: None  # type: ignore[method-assign]
