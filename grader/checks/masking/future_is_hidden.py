@@ -18,6 +18,7 @@ from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.grids import moved_rows
 from grader.checks.snippets import model_snippet
 from grader.compare import finite
+from grader.oracle import Oracle
 from grader.record import TokenGrid
 from grader.sandbox.questions import Forward, Precision
 from grader.sandbox.wire import Array
@@ -34,8 +35,16 @@ def with_other_future(case: ModelCase, start: int) -> Array:
     return tokens
 
 
-def holds(case: ModelCase, bench: Bench, *, query_scale: float = 1.0, precision: Precision = "float32") -> None:
-    """For every position p: tokens from p on are replaced, logits before p must keep their bits."""
+def holds(case: ModelCase, bench: Bench, *, query_scale: float = 1.0) -> None:
+    """For every position p: tokens from p on are replaced, logits before p must keep their bits.
+
+    In both precisions: what drowns in the rounding of the one still shows in the other.
+    """
+    _holds_in("float32", case, bench, query_scale)
+    _holds_in("float64", case, bench, query_scale)
+
+
+def _holds_in(precision: Precision, case: ModelCase, bench: Bench, query_scale: float) -> None:
     futures = [case.token_array()] + [with_other_future(case, p) for p in range(1, case.length)]
     question = Forward(
         config=case.config, weights=case.seeded(bench.seeds, query_scale=query_scale), precision=precision
@@ -60,15 +69,22 @@ def holds(case: ModelCase, bench: Bench, *, query_scale: float = 1.0, precision:
         raise Counterexample("not-finite", "logits stay finite when attention scores are large", "NaN or infinity")
 
 
-def confirm(case: ModelCase, bench: Bench) -> None:
+def confirm(case: ModelCase, bench: Bench, *, query_scale: float = 1.0) -> None:
     """The changed tokens, and only then the base, in a fresh worker: a model that remembers prefixes of what it
     was asked before has nothing to remember there."""
-    start = case.length // 2
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds), precision="float32")
-    here = bench.ask(question, {"tokens.0": case.token_array()})["logits.0"]
     with bench.candidate.another() as fresh:
-        changed = fresh.ask(question, {"tokens.0": with_other_future(case, start)})["logits.0"]
-        again = fresh.ask(question, {"tokens.0": case.token_array()})["logits.0"]
+        _confirm_in("float32", case, bench, fresh, query_scale)
+        _confirm_in("float64", case, bench, fresh, query_scale)
+
+
+def _confirm_in(precision: Precision, case: ModelCase, bench: Bench, fresh: Oracle, query_scale: float) -> None:
+    start = case.length // 2
+    question = Forward(
+        config=case.config, weights=case.seeded(bench.seeds, query_scale=query_scale), precision=precision
+    )
+    here = bench.ask(question, {"tokens.0": case.token_array()})["logits.0"]
+    changed = fresh.ask(question, {"tokens.0": with_other_future(case, start)})["logits.0"]
+    again = fresh.ask(question, {"tokens.0": case.token_array()})["logits.0"]
     early = [(row, t) for row, t in moved_rows(changed, here) if t < start]
     if early:
         raise Counterexample(

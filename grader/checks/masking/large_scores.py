@@ -22,6 +22,11 @@ def holds(case: ModelCase, bench: Bench) -> None:
     future_is_hidden.holds(case, bench, query_scale=SCALE)
 
 
+def confirm(case: ModelCase, bench: Bench) -> None:
+    """The confirmation of ``future_is_hidden`` with large queries."""
+    future_is_hidden.confirm(case, bench, query_scale=SCALE)
+
+
 def snippet(case: ModelCase) -> str:
     """The snippet of ``future_is_hidden`` with large queries."""
     return future_is_hidden.snippet(case, query_scale=SCALE)
@@ -31,6 +36,7 @@ CHECK = Check(
     id="large-scores",
     cases=model_cases(lengths=(2, 5)),
     holds=holds,
+    confirm=confirm,
     snippet=snippet,
     needs=("forward-runs",),
     examples=4,
