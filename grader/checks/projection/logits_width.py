@@ -10,10 +10,14 @@ may not even notice: with a small vocabulary it only trains against some classes
 - Logits were padded or cut to fit.
 """
 
+from typing import Final
+
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.snippets import model_snippet
-from grader.sandbox.questions import Forward
+from grader.sandbox.questions import Forward, Gradients
 from grader.strategies import ModelCase, model_cases
+
+HEAD: Final = "lm_head.weight"
 
 
 def holds(case: ModelCase, bench: Bench) -> None:
@@ -34,6 +38,18 @@ def holds(case: ModelCase, bench: Bench) -> None:
             "every column of the logits depends on the tokens",
             f"column {constant[0]} has the same value everywhere",
         )
+    _require_a_row_each(case, bench)
+
+
+def _require_a_row_each(case: ModelCase, bench: Bench) -> None:
+    """Columns that were repeated, or made up, have no row of the head's weights that they answer to."""
+    question = Gradients(config=case.config, weights=case.seeded(bench.seeds))
+    head = bench.ask(question, {"tokens": case.token_array()}).get(f"grad.{HEAD}")
+    if head is None or head.shape != (case.vocab_size, case.d_model) or not head.any(axis=1).all():
+        what = "no weights of that name move the logits"
+        if head is not None:
+            what = f"of {len(head)} rows {int(head.any(axis=1).sum())} move the logits"
+        raise Counterexample("no-row", f"every column of the logits has a row of its own in {HEAD} (V, C)", what)
 
 
 def snippet(case: ModelCase) -> str:

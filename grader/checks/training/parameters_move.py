@@ -1,4 +1,4 @@
-"""One training step moves every parameter.
+"""One training step moves every parameter, and against its gradient.
 
 ## Why it matters
 The point of a step is to change the model. A loop that computes losses and gradients and then leaves the
@@ -9,27 +9,54 @@ parameters alone runs without an error and learns nothing.
 - Gradients are cleared between the backward pass and the step.
 - The optimizer was built over other parameters than the model's.
 - The learning rate of the first step is zero.
+- The sign of the loss is wrong.
 """
+
+from typing import Final
+
+import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.training.cases import STAND_IN_WIDTH, TRAIN_CASES, TrainCase
 from grader.checks.training.snippets import training_snippet
 from grader.compare import same_bits
 from grader.sandbox.questions import TrainSteps
+from grader.sandbox.wire import Array, Tensors
+
+# Cosine between a parameter's move and that in a correct loop. Plain gradient descent has above 0.5 of what AdamW does,
+# another clip or rate nearly 1; what has nothing to do with the gradient is as often below 0 as above.
+LEAST_COSINE: Final = 0.1
 
 
 def holds(case: TrainCase, bench: Bench) -> None:
-    """After the first step each parameter differs from what it was."""
+    """After the first step each parameter differs from what it was, and lies roughly where a correct loop takes it."""
     question = TrainSteps(train=case.config, width=STAND_IN_WIDTH, weights=case.weights(bench.seeds))
-    answer = bench.ask(question, case.batches(bench.seeds))
-    names = [name.removeprefix("initial.") for name in answer if name.startswith("initial.")]
-    still = [name for name in names if same_bits(answer[f"initial.{name}"], answer[f"param.0.{name}"])]
+    answer, matched = bench.both(question, case.batches(bench.seeds))
+    names = [name.removeprefix("initial.") for name in matched if name.startswith("initial.")]
+    still = [name for name in names if same_bits(matched[f"initial.{name}"], answer[f"param.0.{name}"])]
     if still:
         raise Counterexample(
             "no-move",
             "every parameter that has a gradient changes in one step",
             f"{len(still)} of {len(names)} parameters did not change, the first is {still[0]}",
         )
+    astray = [name for name in names if not _is_alike(_move(answer, matched, name), _move(matched, matched, name))]
+    if astray:
+        raise Counterexample(
+            "astray",
+            "one step moves every parameter against its gradient",
+            f"{len(astray)} of {len(names)} parameters moved elsewhere, the first is {astray[0]}",
+        )
+
+
+def _move(answer: Tensors, matched: Tensors, name: str) -> Array:
+    """How a parameter has moved from where the grader put it."""
+    return answer[f"param.0.{name}"].astype(np.float64) - matched[f"initial.{name}"]
+
+
+def _is_alike(move: Array, right: Array) -> bool:
+    """Whether two moves have about one direction."""
+    return bool((move * right).sum() > LEAST_COSINE * np.linalg.norm(move) * np.linalg.norm(right))
 
 
 def snippet(case: TrainCase) -> str:
