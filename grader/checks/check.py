@@ -54,7 +54,8 @@ class Bench:
         matched: the reference with the bugs left in that the candidate still has, other than this check's
             own: "must move" means "must move where ``matched`` moves".
         reference: the reference as it is.
-        stranger: the candidate again, in a worker that is only ever given caches, never a prompt.
+        stranger: the candidate again, in a worker that is only ever given caches and parameters, never a prompt and
+            never a label.
         variants: all known variants, for checks that accept agreement with any of them.
         lanes: how closely the candidate agreed with what it was compared to, collected by the checks.
         state: what one check remembers from case to case.

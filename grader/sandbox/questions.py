@@ -129,13 +129,20 @@ class Evaluate(ModelQuestion, frozen=True, kw_only=True, tag="evaluate"):
 class Fit(Question, frozen=True, kw_only=True, tag="fit"):
     """The grader's own loop around the candidate's model and ``loss_fn``, from its own init at ``seed``.
 
-    in: tokens, targets, labels (N, B, T), held_out (M, B, T). out: losses (N,), class_logits (M, B, T, classes).
+    in: tokens, targets, labels (N, B, T). out: losses (N,), and state.{name}, the parameters and buffers afterwards.
     """
 
     config: Settings
     seed: int
     lr: float
     class_weight: float
+
+
+class Classify(Question, frozen=True, kw_only=True, tag="classify"):
+    """A model whose parameters and buffers are given. in: state.{name}, tokens (M, B, T). out: class_logits
+    (M, B, T, classes)."""
+
+    config: Settings
 
 
 class StandInQuestion(Question, frozen=True, kw_only=True):
@@ -223,7 +230,7 @@ class Snippet(Question, frozen=True, kw_only=True, tag="snippet"):
 
 AnyQuestion = (
     Parameters | Sharing | Configs | Forward | Influence | Gradients | Decode | Generate | Loss | Evaluate | Fit
-    | TrainSteps | RecordSteps | Rates | MakeBatch | SeededDraws | OwnRun | Flops | Snippet
+    | Classify | TrainSteps | RecordSteps | Rates | MakeBatch | SeededDraws | OwnRun | Flops | Snippet
 )  # fmt: skip
 
 

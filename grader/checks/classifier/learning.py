@@ -1,4 +1,8 @@
-"""Train the candidate's classifier by the grader's own loop, and measure it on tokens it has not seen."""
+"""Train the candidate's classifier by the grader's own loop, and measure it on tokens it has not seen.
+
+It is measured in another process, which is given the trained parameters and has never seen a label: what was learnt
+has to be in them.
+"""
 
 from typing import Final
 
@@ -8,7 +12,7 @@ from hypothesis.strategies import DrawFn
 from msgspec import Struct
 
 from grader.checks.check import Bench, Counterexample
-from grader.sandbox.questions import Fit, Settings
+from grader.sandbox.questions import Classify, Fit, Settings
 from grader.sandbox.wire import Array
 
 THRESHOLD: Final = 0.9  # held-out accuracy
@@ -66,8 +70,9 @@ def _accuracy(case: FitCase, bench: Bench, class_of: Array, attempt: int) -> flo
         lr=RATE,
         class_weight=CLASS_WEIGHT,
     )
-    tensors = {"tokens": inputs, "targets": tokens[..., 1:].copy(), "labels": class_of[inputs], "held_out": held_out}
-    scores = bench.ask(question, tensors)["class_logits"]
+    tensors = {"tokens": inputs, "targets": tokens[..., 1:].copy(), "labels": class_of[inputs]}
+    trained = {name: array for name, array in bench.ask(question, tensors).items() if name.startswith("state.")}
+    scores = bench.stranger.ask(Classify(config=case.config), {**trained, "tokens": held_out})["class_logits"]
     if scores.shape != (*held_out.shape, case.n_classes):
         raise Counterexample("class-shape", CLAIM, f"class logits have shape {tuple(scores.shape)}")
     return float((scores.argmax(axis=-1) == class_of[held_out]).mean())

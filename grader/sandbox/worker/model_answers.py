@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from grader.sandbox.questions import (
+    Classify,
     Configs,
     Decode,
     Flops,
@@ -23,7 +24,7 @@ from grader.sandbox.questions import (
     Settings,
     Sharing,
 )
-from grader.sandbox.wire import Array, Tensors
+from grader.sandbox.wire import DTYPES, Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array
 from grader.sandbox.worker.weights import keyed_normal, parameters_unset, set_weights
 
@@ -200,6 +201,24 @@ def generate(module: ModuleType, question: Generate, tensors: Tensors) -> dict[s
             torch.from_numpy(tensors["prompt"]), question.max_new_tokens, use_cache=question.use_cache
         )
     return {"tokens": as_array(tokens, "what generate returned")}
+
+
+def state_of(model: nn.Module) -> dict[str, Array]:
+    """state.{name} for each parameter and buffer, but for those of a type that cannot be sent."""
+    held = {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}
+    sendable = {name: value for name, value in held.items() if str(value.dtype).removeprefix("torch.") in DTYPES}
+    return {f"state.{name}": as_array(value, name) for name, value in sendable.items()}
+
+
+@torch.no_grad()
+def classify(module: ModuleType, question: Classify, tensors: Tensors) -> dict[str, Array]:
+    model = new_model(module, question.config).eval()
+    for name, value in model.state_dict().items():
+        if (given := tensors.get(f"state.{name}")) is not None and isinstance(value, Tensor):
+            value.copy_(torch.from_numpy(given))
+    batches = torch.from_numpy(tensors["tokens"])  # (M, B, T)
+    outputs = [pair(model(tokens, classify=True), "forward(tokens, classify=True)")[1] for tokens in batches]
+    return {"class_logits": np.stack([as_array(logits, "the class logits") for logits in outputs])}
 
 
 def flops(module: ModuleType, question: Flops, _: Tensors) -> dict[str, Array]:

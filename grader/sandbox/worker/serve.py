@@ -29,6 +29,7 @@ MODEL: Final[Mapping[type, Handler]] = {
     q.Decode: model_answers.decode,
     q.Generate: model_answers.generate,
     q.Flops: model_answers.flops,
+    q.Classify: model_answers.classify,
 }
 TRAIN: Final[Mapping[type, Handler]] = {
     q.TrainSteps: training_answers.train_steps,

@@ -22,7 +22,7 @@ from grader.sandbox.questions import (
 )
 from grader.sandbox.wire import Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array, as_scalar, field
-from grader.sandbox.worker.model_answers import named_gradients, new_model, pair, precision, weighted_model
+from grader.sandbox.worker.model_answers import named_gradients, new_model, pair, precision, state_of, weighted_model
 from grader.sandbox.worker.recorder import RecordingOptimizer
 from grader.sandbox.worker.standin import StandIn, StandInConfig
 from grader.sandbox.worker.weights import set_weights
@@ -206,14 +206,7 @@ def fit(package: Any, question: Fit, tensors: Tensors) -> dict[str, Array]:
         total.backward()
         optimizer.step()
         losses.append(as_scalar(total, "the total loss"))
-    model.eval()
-    with torch.no_grad():
-        held_out = torch.from_numpy(tensors["held_out"])  # (M, B, T)
-        outputs = [pair(model(tokens, classify=True), "forward(tokens, classify=True)")[1] for tokens in held_out]
-    return {
-        "losses": np.array(losses),
-        "class_logits": np.stack([as_array(logits, "the class logits") for logits in outputs]),
-    }
+    return {"losses": np.array(losses), **state_of(model)}
 
 
 def own_run(package: Any, question: OwnRun, _: Tensors) -> dict[str, Array]:
