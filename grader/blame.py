@@ -3,10 +3,14 @@
 Checks name what they need: without a forward that runs there is no order to judge, and a cache built over a
 mask that is wrong in a way nobody planted has nothing to agree with. A failure then belongs to the item
 that owns what is needed.
+
+A forward that does not run explains an answer that is missing or has no shape to judge. It does not explain a
+wrong one: else breaking forward for some sizes would excuse whatever else is wrong.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Final
 
 from grader import rubric
 from grader.checks.catalogue import BY_ID
@@ -14,6 +18,8 @@ from grader.comparison import Comparison
 from grader.exercise import Item
 from grader.record import Outcome
 from grader.rubric import Verdict
+
+RUNS: Final = "forward-runs"
 
 Verdicts = dict[str, dict[str, Verdict]]
 """By item, then by check."""
@@ -32,6 +38,7 @@ def blame(items: Iterable[Item], verdicts: Mapping[str, Mapping[str, Verdict]], 
             needed = {
                 need: {other for other, failed in failing.items() if need in failed and not comparison.is_exact(other)}
                 for need in BY_ID[check].needs
+                if not (need == RUNS and verdicts[item.id][check].answered)
             }
             owners = {need: others for need, others in needed.items() if others and item.id not in others}
             if owners:

@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from grader import record
-from grader.checks.check import Bench, Check, Counterexample, Property
+from grader.checks.check import Bench, Check, Counterexample
 from grader.lattice import Bugs, Lattice
 from grader.oracle import Oracle, PackageHung, PackageMisanswered, PackageRaised, Trouble
 from grader.printable import printable
@@ -29,7 +29,7 @@ class Judge:
 
     Attributes:
         second: the candidate again, in another worker, for second opinions and snippets.
-        stranger: the candidate in a worker that never sees a prompt.
+        stranger: the candidate in a worker that never sees a prompt or a label.
         bugs: what the lattice says is left in the candidate.
         model_bugs: the same for its model alone; None when no variant matched.
         explain: whether to shrink what fails and to show it in code.
@@ -72,11 +72,13 @@ class Judge:
         )
         failure = found.failure
         if failure is None and check.confirm is not None:
-            failure = _failure_of(partial(ask_case, check, found.case, bench, check.confirm))
+            check = replace(check, holds=check.confirm)  # and whatever follows is about what was asked last
+            failure = _failure_of(partial(ask_case, check, found.case, bench))
         verdict = Verdict(outcome=Outcome.PASSED)
         if failure is not None:
             verdict = self._failed(check, found.case, failure, bench, own)
-        return replace(verdict, examples=found.asked)
+        answered = isinstance(failure, Counterexample) and failure.kind != "shape"
+        return replace(verdict, examples=found.asked, answered=answered)
 
     def _bench(self, candidate: Oracle, matched: Oracle) -> Bench:
         return Bench(
@@ -152,10 +154,10 @@ class Judge:
         return source if isinstance(failure, PackageRaised) and failure.is_a("AssertionError") else None
 
 
-def ask_case(check: Check, case: object, bench: Bench, ask: Property | None = None) -> None:
+def ask_case(check: Check, case: object, bench: Bench) -> None:
     """Whether the property holds. Answers that do not even fit together are the package's failure, not ours."""
     try:
-        (ask or check.holds)(case, bench)
+        check.holds(case, bench)
     except (Counterexample, Trouble, LauncherFailed):
         raise
     except Exception as error:

@@ -25,6 +25,7 @@ class Verdict:
     seconds: float = 0.0
     output: str = ""
     unbuilt: bool = False  # the code says itself that it is not built yet
+    answered: bool = False  # it failed on answers of the right shape: they came, and were wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
