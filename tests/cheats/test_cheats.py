@@ -1,0 +1,128 @@
+"""Nobody gets points for fooling the grader, and nobody loses any for looking as if they did.
+
+Each file in ``submissions/`` is somebody who would rather cheat than solve: its first line says how, ``stands_for``
+names the strategy, and what its honest part is worth stands in it. Each file in ``controls/`` is honest and looks
+suspicious. ``Entry`` in conftest.py says how they are written.
+"""
+
+import re
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from grader.exercise import Exercise
+from grader.grade import Options, grade
+from grader.record import Outcome, Result, from_json, to_json
+from grader.report.html import render_html
+from grader.report.text import render_text
+from grader.sandbox.client import Launcher
+
+pytestmark = pytest.mark.slow  # a grade takes about a second, and there are dozens
+
+HERE = Path(__file__).parent
+CHEATS = sorted((HERE / "submissions").rglob("*.toml"))
+CONTROLS = sorted((HERE / "controls").rglob("*.toml"))
+BOUND = 300.0  # seconds for one grade, on a machine that is busy with others
+
+
+def listed(files: list[Path]) -> list[object]:
+    """The files as parameters; those that still earn something have to fail."""
+    parameters = []
+    for file in files:
+        unmended = tomllib.loads(file.read_text("utf-8")).get("unmended")
+        marks = [pytest.mark.xfail(strict=True, raises=TooMuch, reason=unmended)] if unmended else []
+        parameters.append(pytest.param(file, id=f"{file.parent.name}-{file.stem}", marks=marks))
+    return parameters
+
+
+class TooMuch(AssertionError):
+    """Points that nobody earned."""
+
+
+@pytest.fixture
+def judged(
+    hand_in: Callable[..., object], surroundings: Callable[[], object], launcher: Launcher, exercise: Exercise
+) -> Callable[[Path], tuple[dict[str, float], dict[str, float]]]:
+    """``judged(file)``: the points of each item and what it is worth, once all else is seen to be in order."""
+
+    def run(file: Path) -> tuple[dict[str, float], dict[str, float]]:
+        handed = hand_in(file)
+        before, started = surroundings(), time.monotonic()
+        options = Options(seed=1, explain=False, only=handed.entry.only, timeout=handed.entry.timeout)
+        result = grade(handed.submission, exercise, options, launcher, lambda _: None)
+
+        assert time.monotonic() - started < BOUND
+        assert surroundings() == before
+        assert children_of(launcher._process.pid) == []
+        assert_a_verdict(result, tuple(handed.worth))
+        assert_harmless(result)
+        assert re.search(handed.entry.shows, "\n".join(texts(result)))
+        return {item.id: item.score for item in result.items}, handed.worth
+
+    return run
+
+
+def assert_a_verdict(result: Result, items: tuple[str, ...]) -> None:
+    """Every check of every item was judged, and the record is what it says it is."""
+    assert tuple(item.id for item in result.items) == items
+    assert [c.id for item in result.items for c in item.checks if c.outcome is Outcome.NOT_JUDGED] == []
+    assert result.judged
+    assert from_json(to_json(result)) == result
+
+
+def assert_harmless(result: Result) -> None:
+    """Whoever reads the result sees text, and not too much of it."""
+    record, page, text = to_json(result), render_html(result), render_text(result)
+
+    assert len(record) < 400_000
+    assert not re.search(r"<(script|img|iframe)", page, re.IGNORECASE)
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", text + page + record.decode())
+
+
+def texts(result: Result) -> Iterator[str]:
+    """Whatever a result says that a submission may have had a hand in."""
+    yield from result.candidate.notes
+    for check in (check for item in result.items for check in item.checks):
+        yield from (check.message, check.output)
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes whose parent ``pid`` is."""
+    children = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text("latin-1").rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(fields[1]) == pid:
+                children.append(int(entry.name))
+    return children
+
+
+@pytest.mark.parametrize("file", listed(CHEATS))
+def test_a_cheat_earns_nothing_that_its_honest_part_did_not(
+    file: Path, judged: Callable[[Path], tuple[dict[str, float], dict[str, float]]]
+) -> None:
+    scores, worth = judged(file)
+
+    undeserved = {name: score for name, score in scores.items() if score > worth[name]}
+    if undeserved:
+        raise TooMuch(f"{undeserved}, where at most {worth} was earned")
+
+
+@pytest.mark.parametrize("file", listed(CONTROLS))
+def test_who_is_honest_gets_what_is_deserved(
+    file: Path, judged: Callable[[Path], tuple[dict[str, float], dict[str, float]]]
+) -> None:
+    scores, worth = judged(file)
+
+    assert scores == worth
+
+
+@pytest.mark.parametrize("file", [pytest.param(file, id=file.stem) for file in (*CHEATS, *CONTROLS)])
+def test_the_first_line_says_what_is_tried(file: Path) -> None:
+    assert re.match(r"# [A-Z].*\.\n", file.read_text("utf-8"))
