@@ -1,6 +1,7 @@
 """An exercise: the hidden reference, its rubric, and the bugs that were planted to make the starter."""
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ from msgspec import Meta, Struct
 
 from grader.digest import digest
 from grader.errors import UsageError
-from grader.key import Key
+from grader.key import FORMAT, Key, Planted
 from mutations.edit import splice
 
 Points = Annotated[float, Meta(ge=0)]
@@ -68,10 +69,11 @@ class Exercise:
 
     def variant(self, bugs: frozenset[str]) -> dict[str, str]:
         """The reference's files with the bugs of these items left in."""
-        edits = [bug.edit for bug in self.key.bugs if bug.item in bugs]
-        return {
-            name: splice(text, [edit for edit in edits if edit.file == name]) for name, text in self.reference.items()
-        }
+        return self._planted(bug for bug in self.key.bugs if bug.item in bugs)
+
+    def starter(self) -> dict[str, str]:
+        """The reference's files with all bugs left in and the extensions taken out: what the learner is handed."""
+        return self._planted((*self.key.bugs, *self.key.stubs))
 
     @cached_property
     def items(self) -> dict[str, Item]:
@@ -98,6 +100,12 @@ class Exercise:
         """The facets that an item is told by: those that its bug shows in, and for an extension the model's."""
         shown = {facet for bug in self.key.bugs if bug.item == item for facet in bug.shows_in} or {FORWARD}
         return tuple(facet for facet in self.rubric.facets if facet in shown)
+
+    def _planted(self, entries: Iterable[Planted]) -> dict[str, str]:
+        edits = [entry.edit for entry in entries]
+        return {
+            name: splice(text, [edit for edit in edits if edit.file == name]) for name, text in self.reference.items()
+        }
 
 
 def builtin_reference() -> Path:
@@ -132,7 +140,8 @@ def read_rubric(reference: Path) -> Rubric:
 
 def _read(reference: Path, starter: Path) -> Exercise:
     try:
-        sources = {path.name: path.read_text("utf-8") for path in sorted(reference.glob("*.py"))}
+        # As bytes: spans count them, and reading text would turn other line ends into plain ones.
+        sources = {path.name: path.read_bytes().decode() for path in sorted(reference.glob("*.py"))}
         rubric = read_rubric(reference)
         key = msgspec.json.decode((reference / "key.json").read_bytes(), type=Key)
     except (OSError, ValueError, msgspec.ValidationError) as error:
@@ -149,9 +158,16 @@ def _validate(exercise: Exercise) -> None:
     def complain(what: str) -> None:
         raise UsageError(f"bad exercise {exercise.rubric.id!r}: {what}")
 
-    for file in sorted({"model.py", "train.py"} | {planted.file for planted in exercise.key.bugs}):
+    key = exercise.key
+    if key.format != FORMAT:
+        complain(f"its key.json has format={key.format!r}; this grader reads format {FORMAT}")
+    for file in sorted({"model.py", "train.py"} | {planted.file for planted in (*key.bugs, *key.stubs)}):
         if file not in exercise.reference:
             complain(f"its reference has no {file}")
+    for what, names in (("item", [item.id for item in exercise.rubric.item]), ("facet", exercise.rubric.facets)):
+        for name in names:
+            if names.count(name) > 1:
+                complain(f"it has the {what} {name!r} twice")
     for item in exercise.rubric.item:
         for check in (*item.essential, *item.core):
             if check in BY_ID and check not in item.earns:
@@ -165,12 +181,12 @@ def _validate(exercise: Exercise) -> None:
     for facet in exercise.rubric.facets:
         if facet not in FACETS:
             complain(f"its facets name {facet!r}, which does not exist; expected some of {', '.join(FACETS)}")
-    for bug in exercise.key.bugs:
+    for bug in key.bugs:
         if bug.item not in exercise.items:
             complain(f"key.json has a bug for the item {bug.item!r}, which does not exist")
         if not exercise.facets_of(bug.item):
             complain(f"the bug of the item {bug.item!r} shows in none of the facets that are compared")
     try:
-        exercise.variant(frozenset(bug.item for bug in exercise.key.bugs))
+        exercise.starter()
     except Exception as error:
-        complain(f"its bugs cannot be planted: {error}")
+        complain(f"its bugs and gaps cannot be planted: {error}")

@@ -1,8 +1,8 @@
 """key.json: what was planted where in a reference, what is known of each bug, and the proof that it is fair."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from mutations.edit import Edit
 
@@ -78,7 +78,7 @@ class Certificate(Struct, frozen=True, kw_only=True):
     grader: str
     torch: str
     cpu: str
-    seeds: tuple[int, ...]
+    seeds: Annotated[tuple[int, ...], Meta(min_length=1)]
     rows: tuple[Row, ...]
 
 

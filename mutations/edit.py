@@ -6,9 +6,11 @@ A lattice of variants splices the same few edits again and again, so this module
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from mutations.errors import SpliceError
+
+SHOWN: Final = 60  # characters of a text, in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,14 @@ def splice(text: str, edits: Iterable[Edit]) -> str:
         found = source[edit.start : edit.end] if 0 <= edit.start <= edit.end <= len(source) else None
         if found != edit.before.encode():
             raise SpliceError(
-                f"span={(edit.start, edit.end)!r} of {edit.file} holds {found!r}, expected {edit.before!r}; "
+                f"span={(edit.start, edit.end)!r} of {edit.file} holds {_cut(found)}, expected {_cut(edit.before)}; "
                 "the edit was made for another text"
             )
     for left, right in pairwise(ordered):
         if right.start < left.end or right.start == left.start:
             raise SpliceError(
-                f"{left.before!r} at {(left.start, left.end)!r} and {right.before!r} at {(right.start, right.end)!r} "
+                f"{_cut(left.before)} at {(left.start, left.end)!r} and "
+                f"{_cut(right.before)} at {(right.start, right.end)!r} "
                 f"of {left.file} overlap; make one edit of the two"
             )
     pieces = []
@@ -62,3 +65,8 @@ def splice(text: str, edits: Iterable[Edit]) -> str:
         pieces += [source[position : edit.start], edit.after.encode()]
         position = edit.end
     return b"".join([*pieces, source[position:]]).decode()
+
+
+def _cut(text: str | bytes | None) -> str:
+    """As Python writes it; of a whole function the beginning is enough."""
+    return repr(text) if text is None or len(text) <= SHOWN else f"{text[:SHOWN]!r}…"

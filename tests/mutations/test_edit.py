@@ -51,6 +51,13 @@ def test_edits_that_do_not_fit_are_refused(edits, message):
         splice("abc", edits)
 
 
+def test_a_text_that_is_long_is_not_told_whole():
+    with pytest.raises(SpliceError) as told:
+        splice("a" * 1000, [Edit("m", 0, 1000, "x" * 1000, "y")])
+
+    assert len(str(told.value)) < 300
+
+
 def test_an_edit_survives_the_way_through_a_key():
     edit = Edit("model.py", 3, 4, "1", "2")
 

@@ -11,6 +11,8 @@ from grader.errors import UsageError
 from grader.exercise import Exercise, builtin_reference, read_exercise
 from mutations.edit import splice
 
+NO_SEEDS = {"grader": "0", "torch": "0", "cpu": "", "seeds": [], "rows": []}
+
 
 @pytest.fixture
 def folder(tmp_path: Path, exercise: Exercise) -> Path:
@@ -76,6 +78,24 @@ def in_key(**changes: object) -> Callable[[Path], None]:
     return spoil
 
 
+def in_key_itself(**changes: object) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        path = folder / "reference" / "key.json"
+        path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | changes), "utf-8")
+
+    return spoil
+
+
+def in_stub(**changes: object) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        path = folder / "reference" / "key.json"
+        key = json.loads(path.read_text("utf-8"))
+        key["stubs"][0].update(changes)
+        path.write_text(json.dumps(key), "utf-8")
+
+    return spoil
+
+
 def without(name: str) -> Callable[[Path], None]:
     return lambda folder: (folder / name).unlink() if (folder / name).is_file() else shutil.rmtree(folder / name)
 
@@ -102,9 +122,17 @@ def without(name: str) -> Callable[[Path], None]:
         pytest.param(in_toml("past-is-seen", "past-is-lost"), "names the check 'past-is-lost'", id="unknown-guard"),
         pytest.param(in_toml('["cache-is-read"]', '["cache-is-red"]'), "'cache-is-red'", id="unknown-essential"),
         pytest.param(in_key(item="nothing"), "a bug for the item 'nothing', which does not exist", id="unknown-item"),
-        pytest.param(in_key(before="something else"), "its bugs cannot be planted", id="other-text"),
-        pytest.param(in_key(span=[0, 10**9]), "its bugs cannot be planted", id="span-beyond-the-file"),
+        pytest.param(in_key(before="something else"), "its bugs and gaps cannot be planted", id="other-text"),
+        pytest.param(in_key(span=[0, 10**9]), "its bugs and gaps cannot be planted", id="span-beyond-the-file"),
         pytest.param(in_key(span="all"), "not an exercise: ", id="span-as-text"),
+        pytest.param(in_stub(span=[1, 2]), "its bugs and gaps cannot be planted", id="gap-elsewhere"),
+        pytest.param(in_stub(file="../../model.py"), r"its reference has no \.\./\.\./model.py", id="gap-outside"),
+        pytest.param(in_key_itself(format=2), "its key.json has format=2; this grader reads format 1", id="format"),
+        pytest.param(in_key_itself(certificate=NO_SEEDS), r"not an exercise: .*>= 1 - at `\$.certificate.seeds`",
+                     id="no-seeds"),
+        pytest.param(in_toml('id = "position"', 'id = "masking"'), "it has the item 'masking' twice", id="item-twice"),
+        pytest.param(in_toml('"forward"', '"forward", "forward"'), "it has the facet 'forward' twice",
+                     id="facet-twice"),
     ],
 )  # fmt: skip
 def test_an_exercise_that_is_not_sound_is_refused(spoil: Callable[[Path], None], message: str, folder: Path) -> None:
@@ -112,6 +140,13 @@ def test_an_exercise_that_is_not_sound_is_refused(spoil: Callable[[Path], None],
 
     with pytest.raises(UsageError, match=message):
         read_exercise(folder)
+
+
+def test_a_reference_is_read_byte_for_byte(folder: Path) -> None:
+    """Edits lie at bytes: line ends that were made plain on the way would move them."""
+    (folder / "reference" / "more.py").write_bytes(b"one = 1\r\ntwo = 2\r\n")
+
+    assert read_exercise(folder).reference["more.py"] == "one = 1\r\ntwo = 2\r\n"
 
 
 def test_text_that_is_not_utf_8_is_no_exercise(folder: Path) -> None:
