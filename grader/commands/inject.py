@@ -31,7 +31,7 @@ def run(directory: Path, recipe: "Recipe", *, source: Path | None, force: bool) 
 
 
 def read_reference(source: Path | None) -> tuple[Path, dict[str, str]]:
-    """A reference's directory and its source files; the built-in one without a ``source``."""
+    """A reference's directory and its source texts, with plain line ends; the built-in one without a ``source``."""
     from grader.exercise import builtin_reference
     from grader.submission import read_submission
 
@@ -39,7 +39,8 @@ def read_reference(source: Path | None) -> tuple[Path, dict[str, str]]:
     submission = read_submission(directory)
     if submission.notes:
         raise UsageError(f"the reference {str(directory)!r} cannot be read whole: {'; '.join(submission.notes)}")
-    return directory, submission.files
+    # What is planted is spelt with plain line ends; among others it would stand out.
+    return directory, {name: text.replace("\r\n", "\n").replace("\r", "\n") for name, text in submission.files.items()}
 
 
 def _print(built: "Built", directory: Path) -> None:

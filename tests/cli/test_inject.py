@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from grader.commands.inject import read_reference
+from grader.exercise import Exercise
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="strict isolation and /proc are Linux's"),
@@ -51,6 +54,15 @@ def test_an_exercise_is_built_told_and_the_same_as_in_any_other_process(
     assert "Proven: all 8 subsets of the bugs are graded as they should be." in done.stdout
     assert f"Written: {target}\n" in done.stdout
     assert all(line.startswith("grader: ") for line in done.stderr.splitlines())
+
+
+def test_a_reference_with_other_line_ends_is_read_with_plain_ones(exercise: Exercise, tmp_path: Path) -> None:
+    """Among others, the lines that are planted would stand out."""
+    for ends in ("\r\n", "\r"):
+        for name, text in exercise.reference.items():
+            (tmp_path / name).write_bytes(text.replace("\n", ends).encode())
+
+        assert read_reference(tmp_path) == (tmp_path, exercise.reference)
 
 
 def test_progress_names_no_bug(tmp_path: Path) -> None:
