@@ -1,18 +1,20 @@
 """``grader verify``: prove an exercise sound, and print what was seen."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from grader.commands.exercises import reference_directory
 from grader.commands.progress import Progress
-from grader.printable import one_line
+from grader.printable import one_line, printable
 from grader.sandbox.client import Launcher
 
 if TYPE_CHECKING:
     from grader.inject.verify import Verification
 
-UNSOUND = 1
+UNSOUND: Final = 1
+HEADING: Final = "Checks and the bugs they see"
 
 
 def run(directory: Path) -> int:
@@ -25,21 +27,20 @@ def run(directory: Path) -> int:
         exercise = read_exercise(directory)
         with Progress() as progress:
             found = verify(exercise, launcher, progress)
-    sys.stdout.write(f"{one_line(exercise.rubric.title)} ({exercise.rubric.id})\n\n")
-    _print(found)
+    # What an exercise says of itself may come from anybody.
+    sys.stdout.write(printable("\n".join([f"{exercise.rubric.title} ({exercise.rubric.id})\n", *_lines(found)])) + "\n")
     return 0 if found.sound else UNSOUND
 
 
-def _print(found: "Verification") -> None:
-    write = sys.stdout.write
+def _lines(found: "Verification") -> Iterator[str]:
     for finding in found.findings:
-        write(f"  {'no ' if finding.wrong else 'yes'}  {one_line(finding.what)}\n")
+        yield f"  {'no ' if finding.wrong else 'yes'}  {one_line(finding.what)}"
         if finding.wrong:
-            write(f"       {one_line(finding.wrong)}\n")
+            yield f"       {one_line(finding.wrong)}"
     checks = sorted({check for killers in found.matrix.values() for check in killers})
-    width = max(map(len, checks), default=0)
-    write(f"\n{'Checks and the bugs they see':{width}}  {'  '.join(found.matrix)}\n")
+    width = max(len(check) for check in (HEADING, *checks))
+    yield f"\n{HEADING:{width}}  {'  '.join(found.matrix)}"
     for check in checks:
         marks = "  ".join(f"{'x' if check in killers else '.':{len(item)}}" for item, killers in found.matrix.items())
-        write(f"{check:{width}}  {marks.rstrip()}\n")
-    write(f"\n{'This exercise is sound.' if found.sound else 'This exercise is not sound.'}\n")
+        yield f"{check:{width}}  {marks.rstrip()}"
+    yield f"\nThis exercise is {'sound' if found.sound else 'not sound'}."

@@ -1,23 +1,28 @@
 """Verify an exercise from its folder alone: whether it can be solved, graded, and credited bug by bug."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from grader.checks.catalogue import CHECKS
+from grader.errors import CannotJudge
 from grader.exercise import Exercise
 from grader.grade import Options, grade
+from grader.inject.folder import VISIBLE_TESTS
 from grader.inject.mutants import planted
 from grader.inject.observe import SUBMISSION, Observation, Observer, answerable, failing_checks
 from grader.inject.prove import complaints, prove
-from grader.key import PlantedBug
-from grader.oracle import Crew
+from grader.key import PlantedBug, Row
+from grader.oracle import Crew, Trouble
 from grader.sandbox.client import Launcher
 from grader.submission import Submission
 
 SEEDS: Final = (11, 12, 13)  # for an exercise that says none
 TIMEOUT: Final = 30.0
+SHOWN: Final = 5  # complaints about subsets
+BESIDE_THE_CODE: Final = ("README.md", VISIBLE_TESTS)
+LEFT_BY_RUNNING: Final = ("__pycache__", ".pytest_cache")  # the visible tests, in the starter itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class Verification:
 def verify(exercise: Exercise, launcher: Launcher, progress: Callable[[str], None]) -> Verification:
     """Everything that makes an exercise fair, tried anew."""
     found = Verification()
-    found.findings.append(_texts(exercise))
+    found.findings.append(texts(exercise))
     certificate = exercise.key.certificate
     seeds = certificate.seeds if certificate is not None else SEEDS
     crew = Crew(launcher)
@@ -74,18 +79,21 @@ def verify(exercise: Exercise, launcher: Launcher, progress: Callable[[str], Non
     return found
 
 
-def _texts(exercise: Exercise) -> Finding:
-    """The edits fit the reference, and make the starter."""
-    key = exercise.key
+def texts(exercise: Exercise) -> Finding:
+    """Whether the edits fit the reference, and make the starter, which holds nothing else that could tell of them."""
+    key, folder = exercise.key, exercise.starter_directory
     what = f"the starter is the reference with {len(key.bugs)} edits and {len(key.stubs)} gaps"
-    for file, digest in key.hashes.items():
-        if hashlib.sha256(exercise.reference.get(file, "").encode()).hexdigest() != digest:
+    for file in sorted(exercise.reference.keys() | key.hashes):
+        if hashlib.sha256(exercise.reference.get(file, "").encode()).hexdigest() != key.hashes.get(file):
             return Finding(what, f"{file} of the reference is not what the edits were made for")
-    for file, text in _starter(exercise).items():
-        path = exercise.starter_directory / file
-        if not path.is_file() or path.read_bytes() != text.encode():
+    made = exercise.starter()
+    for file in (*made, *BESIDE_THE_CODE):
+        if not (folder / file).is_file():
+            return Finding(what, f"the starter has no {file}")
+        if file in made and (folder / file).read_bytes() != made[file].encode():
             return Finding(what, f"{file} of the starter is another")
-    return Finding(what)
+    more = sorted({path.name for path in folder.iterdir()} - {*made, *BESIDE_THE_CODE, *LEFT_BY_RUNNING})
+    return Finding(what, f"the starter has {', '.join(more)} too" if more else "")
 
 
 def _bug(exercise: Exercise, bug: PlantedBug, seen: Observation) -> Finding:
@@ -102,26 +110,48 @@ def _bug(exercise: Exercise, bug: PlantedBug, seen: Observation) -> Finding:
 
 
 def _subsets(exercise: Exercise, launcher: Launcher, seed: int, progress: Callable[[str], None]) -> Finding:
-    rows = prove(exercise, launcher, seed, progress)
+    """The proof, made anew; it has to be the one that is kept in key.json, if there is one."""
     full_marks = {item.id: item.points for item in exercise.rubric.item}
-    wrong = [
-        f"with {', '.join(row.left) or 'no bug'} left in, {item}: {said}"
-        for row in rows
-        for item, said in complaints(row, full_marks).items()
-    ]
-    return Finding(f"all {len(rows)} subsets of the bugs are graded as they should be", "; ".join(wrong[:5]))
+    bugs = sum(item.kind == "bug" for item in exercise.rubric.item)
+    certificate = exercise.key.certificate
+
+    def wrong() -> str:
+        rows = prove(exercise, launcher, seed, progress)
+        said = [
+            f"with {', '.join(row.left) or 'no bug'} left in, {item}: {complaint}"
+            for row in rows
+            for item, complaint in complaints(row, full_marks).items()
+        ]
+        if len(said) > SHOWN:
+            return f"{'; '.join(said[:SHOWN])}; and {len(said) - SHOWN} more"
+        if not said and certificate is not None and _by_subset(certificate.rows) != _by_subset(rows):
+            return "the proof that is kept in key.json is another"
+        return "; ".join(said)
+
+    return _graded(f"all {2**bugs} subsets of the bugs are graded as they should be", wrong)
 
 
-def _whole_grades(exercise: Exercise, launcher: Launcher, seed: int) -> list[Finding]:
-    findings = []
+def _by_subset(rows: Iterable[Row]) -> dict[frozenset[str], tuple[dict[str, str], dict[str, float]]]:
+    return {frozenset(row.left): (row.statuses, row.scores) for row in rows}
+
+
+def _whole_grades(exercise: Exercise, launcher: Launcher, seed: int) -> Iterator[Finding]:
     best = sum(item.points for item in exercise.rubric.item)
-    for name, files, wanted in (("reference", exercise.reference, best), ("starter", _starter(exercise), 0)):
+    for name, files, wanted in (("reference", exercise.reference, best), ("starter", exercise.starter(), 0)):
         submission = Submission(name=name, files=files, sha256=SUBMISSION, notes=())
-        result = grade(submission, exercise, Options(seed=seed, timeout=TIMEOUT), launcher, lambda _: None)
-        wrong = "" if result.score == wanted else f"scores {result.score:g}"
-        findings.append(Finding(f"the {name} scores {wanted:g} of {best:g}", wrong))
-    return findings
+
+        def wrong(submission: Submission = submission, wanted: float = wanted) -> str:
+            result = grade(submission, exercise, Options(seed=seed, timeout=TIMEOUT), launcher, lambda _: None)
+            return "" if result.score == wanted else f"scores {result.score:g}"
+
+        yield _graded(f"the {name} scores {wanted:g} of {best:g}", wrong)
 
 
-def _starter(exercise: Exercise) -> dict[str, str]:
-    return planted(exercise.reference, [entry.edit for entry in (*exercise.key.bugs, *exercise.key.stubs)])
+def _graded(what: str, wrong: Callable[[], str]) -> Finding:
+    """What a grade brings out. That a reference gives no answers to grade by is a fault of the exercise, not ours."""
+    try:
+        return Finding(what, wrong())
+    except CannotJudge as error:
+        if not isinstance(error.__cause__, Trouble):
+            raise
+        return Finding(what, str(error))

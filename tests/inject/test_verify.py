@@ -76,26 +76,6 @@ def test_as_it_was_built_it_is_sound(folder: Path, verified: Callable[[], Verifi
     assert found.matrix == {bug.item: bug.killed_by for bug in key.bugs}
 
 
-@pytest.mark.parametrize("name", ["model.py", "train.py"])
-def test_a_starter_that_is_not_made_by_the_edits_is_found(
-    name: str, folder: Path, verified: Callable[[], Verification]
-) -> None:
-    path = folder / "starter" / name
-    path.write_text(path.read_text() + "\n# a remark\n")
-
-    assert wrong(verified()) == {TEXTS: f"{name} of the starter is another"}
-
-
-def test_a_reference_that_was_changed_after_the_edits_were_made_is_found(
-    folder: Path, verified: Callable[[], Verification]
-) -> None:
-    for name in ("reference", "starter"):
-        path = folder / name / "model.py"
-        path.write_text(path.read_text() + "\n# a remark\n")
-
-    assert wrong(verified()) == {TEXTS: "model.py of the reference is not what the edits were made for"}
-
-
 def test_a_reference_that_is_wrong_itself_is_found(folder: Path, verified: Callable[[], Verification]) -> None:
     path = folder / "reference" / "train.py"
     text = path.read_text()
@@ -107,6 +87,25 @@ def test_a_reference_that_is_wrong_itself_is_found(folder: Path, verified: Calla
     assert TEXTS in found
     assert "fails " in found[CHECKS]
     assert "learning-rate-schedule" in found[CHECKS]
+
+
+def test_a_reference_that_cannot_be_imported_is_a_fault_of_the_exercise(
+    folder: Path, verified: Callable[[], Verification]
+) -> None:
+    path = folder / "reference" / "train.py"
+    path.write_text(path.read_text() + "\n\n(\n")
+
+    found = wrong(verified())
+
+    assert {TEXTS, CHECKS, SUBSETS, REFERENCE, STARTER} <= found.keys()
+    for number in (SUBSETS, REFERENCE, STARTER):
+        assert "the reference gave no answer: SyntaxError" in found[number]
+
+
+def test_a_proof_that_is_not_of_this_exercise_is_found(folder: Path, verified: Callable[[], Verification]) -> None:
+    edit_json(folder, lambda key: key["certificate"]["rows"].pop())
+
+    assert wrong(verified()) == {SUBSETS: "the proof that is kept in key.json is another"}
 
 
 def test_points_for_a_check_that_does_not_see_the_bug_are_found(
