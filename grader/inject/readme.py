@@ -13,12 +13,13 @@ BUILT_IN: Final = "grader grade .                           the grade"
 GENERATED: Final = "grader grade . --exercise DIR            the grade; DIR is with whoever gave you this"
 
 
-def readme(rubric: Rubric, where: str = "", *, command: str = GENERATED) -> str:
+def readme(rubric: Rubric, where: str = "", *, command: str = GENERATED, dropout: bool = True) -> str:
     """The task as an interviewer would state it.
 
     Args:
         where: what is said of where the bugs are, to follow their number.
         command: the line that says how the grade is had.
+        dropout: whether a model with dropout is asked for too. To say so of some exercises would tell of their bugs.
     """
     bugs = [item for item in rubric.item if item.kind == "bug"]
     extensions = [item for item in rubric.item if item.kind == "extension"]
@@ -34,6 +35,7 @@ def readme(rubric: Rubric, where: str = "", *, command: str = GENERATED) -> str:
         bugs=f"{NUMBERS[len(bugs)]} bug{'s' if len(bugs) > 1 else ''}",
         where=where,
         command=command,
+        dropout=dropout,
         extensions=bool(extensions),
         several=len(bugs) > 1,
         grade=_grade([item.points for item in bugs], [item.points for item in extensions]),
