@@ -134,7 +134,7 @@ class Chooser:
         if self.recipe.difficulty is not None:
             found = difficulty(mutant.operator, seen).bucket
             if found != self.recipe.difficulty:
-                return f"it is {found}"
+                return f"it is {found}, not {self.recipe.difficulty}"
         return None
 
     def _too_few(self, found: int, turned_down: Iterable[tuple[Mutant, str]]) -> str:

@@ -86,12 +86,12 @@ def to_toml(rubric: Rubric) -> str:
 
 
 def _tidy(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Whole points without a decimal point, and no empty lists."""
+    """Whole points without a decimal point, and nothing empty."""
     tidy = {}
     for name, value in item.items():
         if isinstance(value, Mapping):
-            tidy[name] = {check: _whole(points) for check, points in value.items()}
-        elif value or name == "exact":
+            value = {check: _whole(points) for check, points in value.items()}
+        if value or name == "exact":
             tidy[name] = _whole(value)
     return tidy
 

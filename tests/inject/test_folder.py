@@ -163,6 +163,7 @@ def test_a_rubric_as_toml_reads_back(name: str) -> None:
 
     assert read == RUBRICS[name]
     assert ".0\n" not in to_toml(RUBRICS[name])
+    assert "[item.takes]\n\n" not in f"{to_toml(RUBRICS[name])}\n"  # a table with nothing in it
 
 
 def test_a_key_as_json_reads_back_with_all_that_it_can_hold(exercise: Exercise) -> None:
