@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from grader.compare import first_difference
 from grader.exercise import Exercise
-from grader.facets.facet import Asked
+from grader.facets.catalogue import FACETS
+from grader.facets.facet import Asked, Facet
 from grader.facets.forward import questions
 from grader.library import Library
 from grader.memory import MemoisedOracle, Memory
 from grader.oracle import Crew, Oracle, PackageRaised
 from grader.sandbox.client import Launcher
+from grader.sandbox.questions import Fit, Flops, Influence, OwnRun, Settings, Sharing, Snippet, Weights, modules_asked
 from grader.seeds import Seeds
 
 ASKED: list[Asked] = questions(Seeds(1, "candidate"), "float32")
@@ -59,6 +62,18 @@ def test_other_tensors_are_another_question(crew: Crew, sent: list[object], exer
     assert first_difference(other, one) is not None
 
 
+def test_another_question_about_the_same_tensors_is_another_question(
+    crew: Crew, sent: list[object], exercise: Exercise
+) -> None:
+    oracle = MemoisedOracle(crew, "the reference", exercise.reference, 30.0)
+    (question, tensors), other = ASKED[0], questions(Seeds(2, "candidate"), "float32")[0][0]
+    first = oracle.ask(question, tensors)
+    second = oracle.ask(other, tensors)
+
+    assert sent == [question, other]
+    assert first_difference(second, first) is not None
+
+
 def test_what_raises_is_not_taken_for_an_answer(crew: Crew, sent: list[object], exercise: Exercise) -> None:
     files = {**exercise.reference, "model.py": "raise RuntimeError('no model')\n"}
     oracle = MemoisedOracle(crew, "broken", files, 30.0)
@@ -95,6 +110,52 @@ def test_what_train_py_says_makes_no_difference_to_the_model(
         MemoisedOracle(crew, "a variant", files, 30.0, memory=memory).ask(*ASKED[0])
 
     assert len(sent) == 2
+
+
+def test_what_a_module_imports_makes_a_difference_to_it(crew: Crew, sent: list[object], exercise: Exercise) -> None:
+    memory: Memory = {}
+    importing = {**exercise.reference, "model.py": exercise.reference["model.py"] + "\nfrom one import ONE\n"}
+    helpers = {"one.py": "from two import ONE\n", "two.py": "ONE = 1\n", "aside.py": "ASIDE = 1\n"}
+    for changed in ({}, {"two.py": "ONE = 2\n"}, {"aside.py": "ASIDE = 2\n"}):
+        files = importing | helpers | changed
+        MemoisedOracle(crew, "a variant", files, 30.0, memory=memory).ask(*ASKED[0])
+
+    assert len(sent) == 2
+
+
+@pytest.mark.parametrize("facet", FACETS, ids=lambda facet: facet.id)
+def test_a_question_of_a_facet_needs_the_modules_that_it_is_said_to_need(
+    facet: Facet, crew: Crew, exercise: Exercise
+) -> None:
+    _assert_enough(facet.questions(Seeds(1, "candidate"), "float32"), crew, exercise)
+
+
+def test_any_other_question_needs_the_modules_that_it_is_said_to_need(crew: Crew, exercise: Exercise) -> None:
+    config: Settings = {"vocab_size": 5, "block_size": 4, "d_model": 8, "n_layer": 1, "n_classes": 2}
+    train: Settings = {"vocab_size": 5, "seq_len": 4, "batch_size": 2, "steps": 1}
+    rows = np.array([[0, 1, 2, 3]])
+    batches = dict.fromkeys(("tokens", "targets", "labels", "held_out"), rows[None] % 2)
+    others: list[Asked] = [
+        (Sharing(config=config), {}),
+        (Influence(config=config, weights=Weights(1)), {"tokens": rows}),
+        (Fit(config=config, seed=1, lr=0.1, class_weight=0.5), batches),
+        (OwnRun(config=config, train=train, seed=1), {}),
+        (Flops(config=config, weights=Weights(1), lengths=(1,)), {}),
+        (Snippet(source="import model, train"), {}),
+    ]
+    _assert_enough(others, crew, exercise)
+
+
+def _assert_enough(asked: list[Asked], crew: Crew, exercise: Exercise) -> None:
+    """Each question is answered where what it is not said to need cannot even be imported."""
+    for question, tensors in asked:
+        needed = modules_asked(question) or ("model", "train")
+        files = {
+            name: text if name.removesuffix(".py") in needed else "raise ImportError('not said to be needed')\n"
+            for name, text in exercise.reference.items()
+        }
+        with Oracle(crew, "a part of the reference", files, 30.0) as oracle:
+            oracle.ask(question, tensors)
 
 
 def test_two_teams_do_not_share_a_worker_and_one_team_has_one_for_each_package(
