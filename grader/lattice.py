@@ -82,7 +82,7 @@ class Lattice:
     def put(self, facet: Facet, candidate: Oracle, precision: Precision = "float32") -> list[Tensors] | Trouble:
         """The candidate's answers to a facet's questions, or why there are none."""
         try:
-            return [facet.steady(candidate.ask(*asked)) for asked in facet.questions(self._seeds, precision)]
+            return [facet.ask(candidate, asked) for asked in facet.questions(self._seeds, precision)]
         except Trouble as trouble:
             return trouble
 
@@ -142,7 +142,7 @@ class Lattice:
         key = (bugs, facet.id, precision, index)
         if key not in self._answers:
             asked = facet.questions(self._seeds, precision)[index]
-            self._answers[key] = facet.steady(self.variant(bugs).ask(*asked))
+            self._answers[key] = facet.ask(self.variant(bugs), asked)
         return self._answers[key]
 
     def _first_difference(self, facet: Facet, answers: list[Tensors]) -> tuple[Difference | None, str]:

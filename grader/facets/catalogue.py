@@ -3,8 +3,10 @@
 from typing import Final
 
 from grader.facets import (
+    cache_errors,
     classifier,
     decoding,
+    errors,
     extremes,
     forward,
     gradients,
@@ -27,6 +29,8 @@ FACETS: Final[tuple[Facet, ...]] = (
     initialisation.FACET,
     training.FACET,
     harness.FACET,
+    errors.FACET,
+    cache_errors.FACET,
 )
 
 BY_ID: Final = {facet.id: facet for facet in FACETS}

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from grader.oracle import Oracle
 from grader.record import Lane
 from grader.sandbox.questions import AnyQuestion, Precision, Settings
 from grader.sandbox.wire import Tensors
@@ -10,6 +11,11 @@ from grader.seeds import Seeds
 
 Asked = tuple[AnyQuestion, Tensors]
 Agree = Callable[[Tensors, Tensors], bool]
+
+
+def plainly(oracle: Oracle, asked: Asked) -> Tensors:
+    """What the package answers."""
+    return oracle.ask(*asked)
 
 
 def everything(answer: Tensors) -> Tensors:
@@ -31,6 +37,7 @@ class Facet:
         describe: a question in words, to follow "in".
         lanes: how answers in float64 may agree that differ in float32, the closest first. None where a solution
             has no choice.
+        answer: puts a question to a package, and makes an answer of what comes of it.
         steady: the part of an answer that a right package gives in every process alike.
     """
 
@@ -38,4 +45,9 @@ class Facet:
     questions: Callable[[Seeds, Precision], list[Asked]]
     describe: Callable[[AnyQuestion], str]
     lanes: tuple[tuple[Lane, Agree], ...] = ()
+    answer: Callable[[Oracle, Asked], Tensors] = plainly
     steady: Callable[[Tensors], Tensors] = everything
+
+    def ask(self, oracle: Oracle, asked: Asked) -> Tensors:
+        """What a package is compared by. Raises ``Trouble`` when it gives no answer."""
+        return self.steady(self.answer(oracle, asked))

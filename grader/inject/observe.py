@@ -139,7 +139,7 @@ class Observer:
         return tuple(shows_in), tuple(crashes_in), effect
 
     def _answers(self, facet: Facet, oracle: Oracle) -> list[Tensors]:
-        return [facet.steady(oracle.ask(*asked)) for asked in facet.questions(self._seeds[0], "float32")]
+        return [facet.ask(oracle, asked) for asked in facet.questions(self._seeds[0], "float32")]
 
 
 def failing_checks(crew: Crew, reference: Mapping[str, str], seeds: Iterable[int]) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.slow  # an exercise takes some ten seconds
 
 SEEDS = range(5)
 FOUR = tuple(name for _, name in BUILT_IN)
+ERRORS = ("length-checked-without-the-cache", "smaller-cache-let-through")
 KEPT = ("cache-changed-in-place", "label-of-the-next-token")
 
 
@@ -66,6 +67,8 @@ def test_other_seeds_are_other_exercises(generated: Callable[..., Path]) -> None
     for name in ("model.py", "train.py"):
         assert len({starter[name] for starter in starters}) > 1
     assert len({tuple(starter.values()) for starter in starters}) == len(starters)
+    proofs = [read_exercise(generated(seed=seed, bugs=3)).key.certificate for seed in SEEDS]
+    assert len({proof.seeds for proof in proofs if proof is not None}) == len(starters)
 
 
 def test_the_built_in_bugs_make_the_built_in_starter(generated: Callable[..., Path], exercise: Exercise) -> None:
@@ -144,6 +147,15 @@ def test_with_extensions_kept_bugs_are_planted_in_them_and_nothing_is_to_build(
         assert (result.score, result.remaining_bugs) == (50, (left,))
 
 
+def test_bugs_that_only_change_an_error_are_told_from_each_other(generated: Callable[..., Path]) -> None:
+    made = read_exercise(generated(operators=ERRORS, keep_extensions=True))
+    proof = made.key.certificate
+
+    assert proof is not None
+    assert {bug.killed_by for bug in made.key.bugs} == {("cache-limits",)}
+    assert {row.left: row.remaining for row in proof.rows} == {row.left: row.left for row in proof.rows}
+
+
 def test_the_key_has_the_proof_of_every_subset(generated: Callable[..., Path]) -> None:
     made = read_exercise(generated(seed=0, bugs=3))
     proof = made.key.certificate
@@ -160,6 +172,8 @@ def test_the_key_has_the_proof_of_every_subset(generated: Callable[..., Path]) -
         assert bug.difficulty is not None
         assert bug.effect is not None
         assert bug.effect >= 1e-5
+        others = {check for other in made.key.bugs if other is not bug for check in other.killed_by}
+        assert bug.difficulty.features["shared_symptoms"] == bool(others & set(bug.killed_by))
 
 
 def test_the_difficulty_asked_for_is_that_of_each_bug(launcher: Launcher, exercise: Exercise) -> None:

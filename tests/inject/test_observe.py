@@ -6,12 +6,15 @@ import pytest
 from hypothesis import strategies as st
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.exercise import Exercise
 from grader.facets.facet import Asked, Facet
+from grader.inject.mutants import mutants
 from grader.inject.observe import Observation, Observer
 from grader.oracle import Crew
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Precision, Rates
 from grader.seeds import Seeds
+from mutations.catalogue import operator
 
 SEEDS = (7, 8, 9)
 
@@ -99,3 +102,20 @@ def test_what_the_reference_cannot_answer_tells_no_bug(crew: Crew) -> None:
 @pytest.mark.parametrize(("rate", "shows_in"), [("1.0", ()), ("time.time_ns()", ("rate",))], ids=["steady", "unsteady"])
 def test_a_reference_is_seen_to_reproduce_itself_or_not_to(rate: str, shows_in: tuple[str, ...], crew: Crew) -> None:
     assert Observer(crew, package(rate), (), SEEDS, [facet("rate", 0)]).observe_reference().shows_in == shows_in
+
+
+@pytest.mark.parametrize(
+    ("operator_id", "facet_id"),
+    [
+        ("remainder-of-the-width-unchecked", "errors"),
+        ("length-checked-without-the-cache", "cache-errors"),
+        ("smaller-cache-let-through", "cache-errors"),
+    ],
+)
+def test_a_bug_that_only_changes_an_error_shows_in_what_has_to_be_refused_and_nowhere_else(
+    operator_id: str, facet_id: str, crew: Crew, exercise: Exercise
+) -> None:
+    (bug,) = mutants(exercise.reference, [operator(operator_id)])
+    seen = Observer(crew, exercise.reference, (), SEEDS).observe(bug.files(exercise.reference))
+
+    assert (seen.shows_in, seen.crashes_in, seen.effect) == ((facet_id,), (), 1)

@@ -10,7 +10,7 @@ from grader.exercise import Exercise
 from grader.facets.catalogue import BY_ID, FACETS
 from grader.facets.facet import Facet
 from grader.library import trusted
-from grader.oracle import Crew, Oracle
+from grader.oracle import Crew, Oracle, PackageRaised
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import AnyQuestion, Precision
 from grader.seeds import Seeds
@@ -76,7 +76,7 @@ def test_what_the_reference_answers_is_reproduced_in_another_process(
     facet: Facet, precision: Precision, two: tuple[Oracle, Oracle]
 ) -> None:
     for asked in facet.questions(SEEDS, precision):
-        one, other = (facet.steady(oracle.ask(*asked)) for oracle in two)
+        one, other = (facet.ask(oracle, asked) for oracle in two)
 
         assert one
         assert first_difference(one, other) is None
@@ -87,7 +87,7 @@ def test_lanes_take_the_reference_for_right_and_a_changed_answer_for_wrong(
     facet: Facet, two: tuple[Oracle, Oracle]
 ) -> None:
     for asked in facet.questions(SEEDS, "float64"):
-        answer = facet.steady(two[0].ask(*asked))
+        answer = facet.ask(two[0], asked)
         floats = [name for name, array in answer.items() if array.dtype.kind == "f" and array.size]
         for _, agree in facet.lanes:
             assert agree(answer, answer)
@@ -99,4 +99,16 @@ def test_lanes_take_the_reference_for_right_and_a_changed_answer_for_wrong(
 @each_facet
 def test_a_facet_without_lanes_has_its_reason(facet: Facet) -> None:
     """Only what draws numbers, or takes no arithmetic of one's own, has to agree bit for bit."""
-    assert bool(facet.lanes) is (facet.id != "initialisation")
+    assert bool(facet.lanes) is (facet.id not in ("initialisation", "errors", "cache-errors"))
+
+
+@pytest.mark.parametrize("name", ["errors", "cache-errors"])
+def test_all_that_has_to_be_refused_is_refused_by_the_reference_with_a_value_error(
+    name: str, two: tuple[Oracle, Oracle]
+) -> None:
+    for asked in BY_ID[name].questions(SEEDS, "float32"):
+        with pytest.raises(PackageRaised) as told:
+            two[0].ask(*asked)
+
+        assert told.value.is_a("ValueError")
+        assert BY_ID[name].ask(two[0], asked)["refused"].tolist() == [1]
