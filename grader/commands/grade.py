@@ -89,18 +89,20 @@ def _recorded(path: Path | None, *, seed: int | None, only: tuple[str, ...], tho
 def _report(shown: "Result", files: Mapping[str, str]) -> bool:
     """Write and print the verdict; whether it is full marks."""
     from grader.report import render_text
+    from grader.report.paint import paint_for
 
-    outputs.write(shown, files, lambda: render_text(shown))
+    outputs.write(shown, files, lambda: render_text(shown, paint_for(sys.stdout)))
     return shown.full_marks
 
 
 def _confirm(recorded: "Result", result: "Result", shown: "Result", files: Mapping[str, str]) -> bool:
     """Write the new result, print how the recorded one compares with it; whether that is confirmed."""
     from grader.recheck import recheck
+    from grader.report.paint import paint_for
     from grader.report.recheck_text import render_recheck
 
     found = recheck(recorded, result)
-    outputs.write(shown, files, lambda: render_recheck(found))
+    outputs.write(shown, files, lambda: render_recheck(found, paint_for(sys.stdout)))
     return found.same
 
 

@@ -50,11 +50,12 @@ def run(directory: Path, *, exercise: Path | None, html: Path | None, isolation:
 def _print(graded: "Graded") -> None:
     from grader.report import render_text
     from grader.report.change_text import render_change
+    from grader.report.paint import paint_for
 
     if graded.before is None:
-        sys.stdout.write(f"\n{render_text(graded.result)}")
+        sys.stdout.write(f"\n{render_text(graded.result, paint_for(sys.stdout))}")
     else:
-        change = render_change(graded.changed, graded.before, graded.result)
+        change = render_change(graded.changed, graded.before, graded.result, paint_for(sys.stdout))
         sys.stdout.write(f"\n{time.strftime('%H:%M:%S')}  {change}")
     sys.stdout.flush()
 

@@ -2,23 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 
-from grader.printable import printable
+from grader.printable import one_line
 from grader.recheck import ItemComparison, recheck
 from grader.record import ItemResult, Outcome, Result
 from grader.report import columns
+from grader.report.paint import Paint, plain
 from grader.report.verdict import first_failing, is_full, what_was_seen
 from grader.report.words import STATUS, number
 
 WIDTH = 80
 
 
-def render_change(files: Sequence[str], before: Result, after: Result) -> str:
+def render_change(files: Sequence[str], before: Result, after: Result, paint: Paint = plain) -> str:
     """The files that changed, the score, and each item whose verdict did; at most 80 columns."""
-    return "".join(f"{line}\n" for line in _lines(files, before, after))
+    return "".join(f"{line}\n" for line in _lines(files, before, after, paint))
 
 
-def _lines(files: Sequence[str], before: Result, after: Result) -> Iterator[str]:
-    named = _one_line(", ".join(files))
+def _lines(files: Sequence[str], before: Result, after: Result, paint: Paint) -> Iterator[str]:
+    named = one_line(", ".join(files))
     score = f"{number(after.score)} of {number(after.max_score)}{_difference(after.score - before.score)}"
     yield f"{columns.clip(named, WIDTH - 30)}: {score}"
     changed = [item for item in recheck(before, after).items if not item.same]
@@ -26,20 +27,21 @@ def _lines(files: Sequence[str], before: Result, after: Result) -> Iterator[str]
         yield "  Nothing changed in the verdict."
     for item in changed:
         if item.here is not None:
-            yield from _item(item, item.here)
+            yield from _item(item, item.here, paint)
 
 
-def _item(item: ItemComparison, here: ItemResult) -> Iterator[str]:
+def _item(item: ItemComparison, here: ItemResult, paint: Paint) -> Iterator[str]:
     was = item.recorded.score if item.recorded is not None else 0.0
     label = STATUS[here.status]
     score = f"{number(here.score)} of {number(here.max_score)}{_difference(here.score - was)}"
-    yield f"  {columns.pad(f'{label.symbol} {_one_line(item.title)}', 42)} {columns.pad(label.word, 15)} {score}"
+    word = paint(columns.pad(label.word, 15), label.tone)
+    yield f"  {paint(label.symbol, label.tone)} {columns.pad(one_line(item.title), 40)} {word} {score}"
     moved = ", ".join(_moved(item))
     if moved:
         yield f"    {moved}"
     check = None if is_full(here) else first_failing(here)
     if check is not None:
-        for line in columns.wrap(_one_line(what_was_seen(check)), WIDTH - 4, 2):
+        for line in columns.wrap(one_line(what_was_seen(check)), WIDTH - 4, 2):
             yield f"    {line}"
 
 
@@ -57,7 +59,3 @@ def _difference(points: float) -> str:
     if not points:
         return ""
     return f" ({'+' if points > 0 else '-'}{number(abs(points))})"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(printable(text).split())

@@ -6,46 +6,48 @@ from grader.printable import printable
 from grader.recheck import ItemComparison, Origin, Recheck
 from grader.record import ItemResult, Outcome
 from grader.report import columns
+from grader.report.paint import Paint, plain
 from grader.report.words import OUTCOME, STATUS, number
 
 WIDTH = 80
+SAME, DIFFERS = ("same", "good"), ("differs", "bad")
 SHOWN = 16  # hexadecimal digits of a hash
 
 
-def render_recheck(found: Recheck) -> str:
+def render_recheck(found: Recheck, paint: Paint = plain) -> str:
     """What both grades rest on, each item, and whether the verdict holds; at most 80 columns."""
-    return "\n".join(_lines(found)) + "\n"
+    return "\n".join(_lines(found, paint)) + "\n"
 
 
-def _lines(found: Recheck) -> Iterator[str]:
+def _lines(found: Recheck, paint: Paint) -> Iterator[str]:
     yield "Recorded, and graded again:"
     yield ""
     for origin in found.origins:
-        yield from _origin(origin)
+        yield from _origin(origin, paint)
     yield ""
     for item in found.items:
-        yield from _item(item)
+        yield from _item(item, paint)
     for total in found.sums:
         if not total.same:
-            yield from _origin(total)
+            yield from _origin(total, paint)
     yield ""
     yield from columns.wrap(_conclusion(found), WIDTH, 3)
 
 
-def _origin(origin: Origin) -> Iterator[str]:
+def _origin(origin: Origin, paint: Paint) -> Iterator[str]:
     if origin.same:
-        yield _row("same", origin.what, printable(origin.here)[:SHOWN])
+        yield _row(SAME, origin.what, printable(origin.here)[:SHOWN], paint)
         return
-    yield _row("differs", origin.what, "")
+    yield _row(DIFFERS, origin.what, "", paint)
     yield f"           recorded {columns.clip(printable(origin.recorded), 58)}"
     yield f"           here     {columns.clip(printable(origin.here), 58)}"
 
 
-def _item(item: ItemComparison) -> Iterator[str]:
+def _item(item: ItemComparison, paint: Paint) -> Iterator[str]:
     if item.same:
-        yield _row("same", printable(item.title), _verdict(item.here))
+        yield _row(SAME, printable(item.title), _verdict(item.here), paint)
         return
-    yield _row("differs", printable(item.title), "")
+    yield _row(DIFFERS, printable(item.title), "", paint)
     yield f"           recorded {_verdict(item.recorded)}"
     yield f"           here     {_verdict(item.here)}"
     for check in item.checks:
@@ -54,8 +56,9 @@ def _item(item: ItemComparison) -> Iterator[str]:
             yield f"           {line}"
 
 
-def _row(word: str, what: str, value: str) -> str:
-    return f"  {word:8} {columns.pad(what, 42)} {value}".rstrip()
+def _row(label: tuple[str, str], what: str, value: str, paint: Paint) -> str:
+    word, tone = label
+    return f"  {paint(f'{word:8}', tone)} {columns.pad(what, 42)} {value}".rstrip()
 
 
 def _verdict(item: ItemResult | None) -> str:

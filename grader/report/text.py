@@ -1,10 +1,11 @@
 """A result as a compact table for a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from grader.printable import one_line
 from grader.record import Isolation, ItemResult, Result
 from grader.report import columns
+from grader.report.paint import Paint, plain
 from grader.report.verdict import first_failing, is_full, verdict, what_was_seen
 from grader.report.words import OUTCOME, STATUS, number
 
@@ -13,12 +14,18 @@ _TITLE, _STATUS, _POINTS = 45, 17, 14  # with the margin and the two gaps betwee
 _NOTES = 5
 
 
-def render_text(result: Result) -> str:
+def render_text(result: Result, paint: Paint = plain) -> str:
     """The result in at most 80 columns: the table of items, then what each unfinished item stumbles over."""
-    return "\n".join(_lines(result)) + "\n"
+    return "".join(f"{_unheard(line)}\n" for line in _lines(result, paint))
 
 
-def _lines(result: Result) -> Iterator[str]:
+def _unheard(line: str) -> str:
+    """The line without what GitHub's log would take for a command: ``::`` where it begins, ``##[`` anywhere."""
+    text = line.lstrip().replace("##[", "#[")
+    return " " * (len(line) - len(line.lstrip())) + (text.lstrip(":") if text.startswith("::") else text)
+
+
+def _lines(result: Result, paint: Paint) -> Iterator[str]:
     candidate, title = one_line(result.candidate.name), one_line(result.exercise.title)
     yield from columns.wrap(f"{title}: {candidate}", WIDTH, 2)
     yield f"Score: {number(result.score)} of {number(result.max_score)}"
@@ -30,10 +37,10 @@ def _lines(result: Result) -> Iterator[str]:
     yield _row("Item", "Status", "Points")
     yield "  " + "─" * (WIDTH - 2)
     for item in result.items:
-        yield _item_row(item)
+        yield _item_row(item, paint)
     for item in result.items:
         if not is_full(item):
-            yield from _trouble(item)
+            yield from _trouble(item, paint)
 
 
 def _remaining(bugs: tuple[str, ...] | None) -> Iterator[str]:
@@ -56,20 +63,26 @@ def _isolation(isolation: Isolation) -> Iterator[str]:
             yield from columns.wrap(one_line(sentence), WIDTH, 2)
 
 
-def _item_row(item: ItemResult) -> str:
+def _item_row(item: ItemResult, paint: Paint) -> str:
     label = STATUS[item.status]
     score = f"{number(item.score)} of {number(item.max_score)}"
-    return _row(one_line(item.title), f"{label.symbol} {label.word}", score)
+    return _row(one_line(item.title), f"{label.symbol} {label.word}", score, lambda text: paint(text, label.tone))
 
 
-def _row(title: str, status: str, points: str) -> str:
-    cells = (columns.pad(title, _TITLE), columns.pad(status, _STATUS), columns.clip(points, _POINTS).rjust(_POINTS))
+def _row(title: str, status: str, points: str, painted: Callable[[str], str] = str) -> str:
+    # Measured first, painted then: what makes a colour takes no column.
+    cells = (
+        columns.pad(title, _TITLE),
+        painted(columns.pad(status, _STATUS)),
+        columns.clip(points, _POINTS).rjust(_POINTS),
+    )
     return "  " + " ".join(cells)
 
 
-def _trouble(item: ItemResult) -> Iterator[str]:
+def _trouble(item: ItemResult, paint: Paint) -> Iterator[str]:
+    label = STATUS[item.status]
     yield ""
-    yield columns.clip(f"{STATUS[item.status].symbol} {one_line(item.title)}", WIDTH)
+    yield f"{paint(label.symbol, label.tone)} {columns.clip(one_line(item.title), WIDTH - 2)}"
     check = first_failing(item)
     if check is None:
         yield from _indented(one_line(item.summary))

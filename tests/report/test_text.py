@@ -1,6 +1,9 @@
 """The table for the terminal fits, says what matters, and cannot command the terminal."""
 
+import io
+import re
 from types import ModuleType
+from typing import TextIO
 
 import pytest
 from msgspec.structs import replace
@@ -9,6 +12,7 @@ from grader.audience import for_audience
 from grader.printable import printable
 from grader.record import Audience, Result
 from grader.report import columns, render_text
+from grader.report.paint import Paint, coloured, paint_for, plain
 from grader.report.words import number
 
 
@@ -113,3 +117,50 @@ def test_points_are_never_rounded_up(value: float, shown: str) -> None:
 )
 def test_wrapped_text_fits_and_says_when_there_was_more(text: str, lines: list[str]) -> None:
     assert columns.wrap(text, 9, 2) == lines
+
+
+# Colours
+
+
+def test_colours_change_nothing_but_the_colour(result: Result) -> None:
+    painted = render_text(result, coloured)
+
+    assert re.sub(r"\x1b\[(3[1236]|0)m", "", painted) == render_text(result)
+    assert (painted != render_text(result)) == bool(result.items)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "environment", "expected"),
+    [
+        pytest.param(Terminal(), {"TERM": "xterm"}, coloured, id="terminal"),
+        pytest.param(Terminal(), {"TERM": "xterm", "NO_COLOR": ""}, coloured, id="NO_COLOR-empty"),
+        pytest.param(Terminal(), {"TERM": "xterm", "NO_COLOR": "1"}, plain, id="NO_COLOR"),
+        pytest.param(Terminal(), {"TERM": "dumb"}, plain, id="dumb"),
+        pytest.param(io.StringIO(), {"TERM": "xterm"}, plain, id="file"),
+    ],
+)
+def test_colours_go_only_where_they_are_wanted(
+    stream: TextIO, environment: dict[str, str], expected: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TERM", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    assert paint_for(stream) is expected
+
+
+@pytest.mark.parametrize("message", ["::stop-commands::x", "  ::add-mask::0", "##[error]no", "a " * 60 + "::debug::x"])
+def test_no_line_is_a_command_to_a_log(message: str, samples: ModuleType) -> None:
+    result = samples.starter()
+    check = replace(result.items[0].checks[0], counterexample=None, message=message)
+    result = replace(result, items=(replace(result.items[0], checks=(check,)),))
+    lines = render_text(result).splitlines()
+
+    assert [line for line in lines if line.lstrip().startswith("::") or "##[" in line] == []
+    assert len(lines) > 8
