@@ -16,6 +16,8 @@ from grader import record
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+A_CHECK = (ROOT / "docs" / "authoring-a-check.md").read_text(encoding="utf-8")
+AN_OPERATOR = (ROOT / "docs" / "authoring-an-operator.md").read_text(encoding="utf-8")
 FORMATS = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
 
 # Installing is what CI does first; the test of the wheel does it again.
@@ -73,8 +75,10 @@ def test_every_command_of_the_readme_is_one_that_something_runs():
     [
         (README, ["report.html", "result.json"]),
         (FORMATS, ["junit.xml", "report.html", "result.json", "results.json", "summary.md"]),
+        (A_CHECK, []),
+        (AN_OPERATOR, []),
     ],
-    ids=["README.md", "formats.md"],
+    ids=["README.md", "formats.md", "authoring-a-check.md", "authoring-an-operator.md"],
 )
 def test_every_grader_command_of_the_page_works_in_the_order_given(page, written, tmp_path):
     shutil.copytree(ROOT / "candidate", tmp_path / "candidate", ignore=shutil.ignore_patterns("__pycache__", ".*"))
