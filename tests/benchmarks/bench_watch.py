@@ -1,0 +1,60 @@
+"""How long a learner waits after saving a file, as ratios to ``import torch`` measured in the same run.
+
+    python tests/benchmarks/bench_watch.py [ROUNDS]
+
+From the moment the file is in its place to the moment the new verdict is there, with the pause in which the watcher
+makes sure that nothing is halfway saved.
+"""
+
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from grader.exercise import builtin_exercise
+from grader.grade import Options
+from grader.sandbox.client import Launcher
+from grader.watch import Watcher
+
+ROOT = Path(__file__).resolve().parents[2]
+GOAL = 0.5
+
+
+def main(rounds: int) -> None:
+    """Save the training loop right, then wrong again, and so on; print a table."""
+    exercise = builtin_exercise()
+    waits: dict[str, list[float]] = {"import torch": [], "starter, one bug mended": [], "starter": []}
+    with tempfile.TemporaryDirectory() as scratch, Launcher("strict", [exercise.reference_directory]) as launcher:
+        directory = Path(scratch)
+        for name in exercise.reference:
+            shutil.copyfile(ROOT / "candidate" / name, directory / name)
+        with Watcher(directory, exercise, launcher, Options()) as watcher:
+            grades = watcher.grades(lambda _: None)
+            next(grades)
+            for number in range(rounds):
+                started = time.perf_counter()
+                subprocess.run([sys.executable, "-c", "import torch"], check=True)
+                waits["import torch"].append(time.perf_counter() - started)
+                for name, source in (("starter, one bug mended", "reference"), ("starter", "candidate")):
+                    # Another text each time: what was graded before would not be graded again.
+                    text = (ROOT / source / "train.py").read_text("utf-8") + f"# {number}\n"
+                    (directory / "train.py").write_text(text, "utf-8")
+                    started = time.perf_counter()
+                    next(grades)
+                    waits[name].append(time.perf_counter() - started)
+    _print(waits)
+
+
+def _print(waits: dict[str, list[float]]) -> None:
+    base = waits["import torch"]
+    print(f"{'':26} {'median s':>9} {'median ratio':>13} {'min ratio':>10} {'goal':>6}")
+    for name, times in waits.items():
+        ratios = f"{statistics.median(times) / statistics.median(base):13.2f} {min(times) / min(base):10.2f}"
+        print(f"{name:26} {statistics.median(times):9.2f} {ratios} {'' if times is base else GOAL:>6}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 8)
