@@ -67,8 +67,9 @@ def test_other_seeds_are_other_exercises(generated: Callable[..., Path]) -> None
     for name in ("model.py", "train.py"):
         assert len({starter[name] for starter in starters}) > 1
     assert len({tuple(starter.values()) for starter in starters}) == len(starters)
-    proofs = [read_exercise(generated(seed=seed, bugs=3)).key.certificate for seed in SEEDS]
-    assert len({proof.seeds for proof in proofs if proof is not None}) == len(starters)
+    made = [read_exercise(generated(seed=seed, bugs=3)) for seed in SEEDS]
+    assert len({each.rubric.id for each in made}) == len(starters)
+    assert len({each.key.certificate.seeds for each in made if each.key.certificate is not None}) == len(starters)
 
 
 def test_the_built_in_bugs_make_the_built_in_starter(generated: Callable[..., Path], exercise: Exercise) -> None:
