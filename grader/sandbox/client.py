@@ -24,7 +24,8 @@ FORK_TIMEOUT: Final = 30.0  # seconds for a fork, or for a worker to be ended
 class Launcher:
     """A running launcher. Use as a context manager: leaving it leaves no process behind.
 
-    Starting is not waiting: torch is imported while the caller goes on, and the first ``spawn`` waits.
+    Starting is not waiting: torch is imported while the caller goes on, and the first ``spawn`` waits. The kernel ends
+    the launcher with the *thread* that started it: let that be one that lasts.
 
     Args:
         mode: "strict" locks every worker or fails; "process" gives it a process of its own and no more.

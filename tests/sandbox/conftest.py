@@ -36,15 +36,17 @@ class Account:
 
 
 @pytest.fixture(scope="session")
-def ordinary() -> Account:
+def ordinary(tmp_path_factory: pytest.TempPathFactory) -> Account:
     """An ordinary user: the tests' own, or one that root becomes."""
     if os.geteuid() != 0:
         return Account(name="ordinary")
     account = Account(name="ordinary", other=_NOBODY_ELSE)
-    trial = account.command(sys.executable, "-I", "-B", "-c", "import grader.sandbox.client")
+    python = (sys.executable, "-I", "-B", "-c", "import grader.sandbox.client")
+    trial = account.command(*python, reaching=[tmp_path_factory.mktemp("ordinary")])
     tried = subprocess.run(trial, capture_output=True, text=True, timeout=300)
     if tried.returncode != 0:
-        pytest.skip(f"an ordinary user cannot run Python here: {tried.stderr.strip().splitlines()[-1:]}")
+        reason = tried.stderr.strip().rpartition("\n")[2]
+        pytest.skip(f"root cannot make Python reachable for an ordinary user here (needs CAP_SYS_ADMIN): {reason}")
     return account
 
 

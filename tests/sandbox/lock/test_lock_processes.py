@@ -38,7 +38,6 @@ REACHING_OTHERS = {
     "become dumpable": ("called(LIBC.prctl(4, 1, 0, 0, 0))", "EPERM"),
     "outlive the launcher": ("called(LIBC.prctl(1, 0, 0, 0, 0))", "EPERM"),
     "adopt orphans": ("called(LIBC.prctl(36, 1, 0, 0, 0))", "EPERM"),
-    "take the launcher's namespaces": ("called(LIBC.unshare(0))", "EPERM"),
 }
 STARTING = {
     "fork": ("os.fork() or os._exit(0)", "EPERM"),
