@@ -5,7 +5,7 @@ from collections.abc import Mapping, Set
 from grader import rubric
 from grader.checks.catalogue import BY_ID
 from grader.comparison import Comparison
-from grader.exercise import Item
+from grader.exercise import Hints, Item
 from grader.record import CheckResult, ItemResult, Lane, Role, Status
 from grader.rubric import Verdict
 
@@ -16,8 +16,15 @@ EXACT_CAUSES = (
 )
 
 
-def item_result(item: Item, verdicts: Mapping[str, Verdict], comparison: Comparison, lanes: Set[Lane]) -> ItemResult:
-    """One item of the result. ``lanes`` is how closely an extension agreed with what it was compared to."""
+def item_result(
+    item: Item, verdicts: Mapping[str, Verdict], comparison: Comparison, lanes: Set[Lane], hints: Hints | None
+) -> ItemResult:
+    """One item of the result.
+
+    Args:
+        lanes: how closely an extension agreed with what it was compared to.
+        hints: those that there are for the item; they are recorded where something is left to find.
+    """
     scored = rubric.score(item, verdicts, bug_left=comparison.has_bug(item.id))
     return ItemResult(
         id=item.id,
@@ -31,6 +38,7 @@ def item_result(item: Item, verdicts: Mapping[str, Verdict], comparison: Compari
             _check_result(check, role, scored.parts.get(check, (0.0, points)), verdicts[check], item)
             for check, (role, points) in rubric.roles(item).items()
         ),
+        hints=hints if hints and scored.status is not Status.NOT_JUDGED and scored.score < scored.max_score else (),
     )
 
 

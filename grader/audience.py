@@ -1,38 +1,28 @@
 """The learner's view of a result: the same verdict, and nothing that belongs to the hidden reference."""
 
+from typing import TypeVar
+
 from msgspec.structs import replace
 
-from grader.record import Audience, CheckResult, Exhibits, ItemResult, Result
+from grader.frozen import Frozen, hidden_fields
+from grader.record import Audience, Result
+
+T = TypeVar("T")
 
 
 def for_audience(result: Result, audience: Audience) -> Result:
     """The result as ``audience`` may see it. A learner's result stays a learner's: what is gone is gone."""
     if audience is Audience.INSTRUCTOR:
         return result
-    return replace(
-        result,
-        audience=Audience.LEARNER,
-        items=tuple(_item(item) for item in result.items),
-        followups=tuple(replace(f, checks=tuple(_check(c) for c in f.checks)) for f in result.followups),
-        exhibits=_exhibits(result.exhibits),
-        environment=replace(result.environment, seed=None),
-    )
+    return replace(_without_hidden(result), audience=Audience.LEARNER)
 
 
-def _item(item: ItemResult) -> ItemResult:
-    return replace(item, checks=tuple(_check(check) for check in item.checks))
-
-
-def _check(check: CheckResult) -> CheckResult:
-    if check.counterexample is None:
-        return check
-    return replace(check, counterexample=replace(check.counterexample, hidden=None))
-
-
-def _exhibits(exhibits: Exhibits) -> Exhibits:
-    influence, training = exhibits.influence, exhibits.training
-    return replace(
-        exhibits,
-        influence=influence and replace(influence, reference=None),
-        training=training and replace(training, reference=None, variant=None, first_divergence=None),
-    )
+def _without_hidden(value: T) -> T:
+    """The same, with every field that is marked as hidden emptied, however deep it lies."""
+    if isinstance(value, tuple):
+        return type(value)(map(_without_hidden, value))
+    if not isinstance(value, Frozen):
+        return value
+    hidden = hidden_fields(type(value))
+    kept = {name: _without_hidden(getattr(value, name)) for name in value.__struct_fields__ if name not in hidden}
+    return replace(value, **kept, **dict.fromkeys(hidden))

@@ -73,6 +73,15 @@ def ulps(actual: float, expected: float, dtype: "np.dtype[np.generic]") -> int |
     return abs(_ordered(actual, dtype) - _ordered(expected, dtype))
 
 
+def ulp_distances(actual: Array, expected: Array) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
+    """Element-wise ``ulps`` of two float32 arrays of one shape, all finite: int64."""
+    one, other = (np.ascontiguousarray(side).view(np.int32).astype(np.int64) for side in (actual, expected))
+    most = np.int64(2**31 - 1)
+    first, second = (np.where(raw < 0, -(raw & most) - 1, raw) for raw in (one, other))
+    distances: np.ndarray[tuple[int, ...], np.dtype[np.int64]] = np.abs(first - second)
+    return distances
+
+
 def _ordered(value: float, dtype: "np.dtype[np.generic]") -> int:
     """An integer that orders floats of ``dtype`` as the numbers they are; 0.0 and -0.0 are one apart."""
     bits = dtype.itemsize * 8

@@ -15,11 +15,12 @@ import msgspec
 from grader import __version__
 from grader.assemble import item_result
 from grader.blame import Verdicts, blame
+from grader.changes import changes
 from grader.checks.catalogue import CHECKS
 from grader.comparison import Comparison
 from grader.digest import grader_digest, package_versions
 from grader.errors import CannotJudge, UsageError
-from grader.exercise import Exercise, Item
+from grader.exercise import FORWARD, Exercise, Item
 from grader.exhibits import collect
 from grader.facets.catalogue import BY_ID as FACETS
 from grader.facets.facet import Facet
@@ -155,12 +156,17 @@ class _Grade:
 
     def run(self) -> Result:
         self._progress("starting")
-        grader_digest()  # read now, while torch is being imported
+        # Now, while torch is being imported.
+        grader_digest()
+        changed = changes(self._exercise.starter(), self._submission.files) if self._options.explain else None
         self._comparison = self._compare()
         exhibits = self._ask_all()
         verdicts = blame(self._items, self._verdicts, self._comparison)
         results = tuple(
-            item_result(item, verdicts[item.id], self._comparison, self._lanes[item.id]) for item in self._items
+            item_result(
+                item, verdicts[item.id], self._comparison, self._lanes[item.id], self._exercise.hints_of(item.id)
+            )
+            for item in self._items
         )
         environment = self._environment()
         return Result(
@@ -171,6 +177,7 @@ class _Grade:
                 files=tuple(sorted(self._submission.files)),
                 notes=self._submission.notes,
             ),
+            changes=changed,
             score=round(sum(result.score for result in results), 2),
             max_score=sum(result.max_score for result in results),
             items=results,
@@ -200,6 +207,7 @@ class _Grade:
         with self._threads() as pool:
             prepared = [pool.submit(team.lattice.prepare, facets) for team in self._teams]
             answers = [team.lattice.put(facet, team.candidate) for team, facet in zip(cycle(self._teams), facets)]
+            self._answers = {facet.id: answer for facet, answer in zip(facets, answers, strict=True)}
             for future in prepared:
                 future.result()
         first, second = (team.lattice for team in self._teams)
@@ -282,8 +290,14 @@ class _Grade:
             self._verdicts[item.id][exact_id(item)] = self._comparison.exactness(item.id)
 
     def _exhibits(self, team: "_Team") -> Exhibits:
-        cache = any(item.id == "kv-cache" for item in self._items)
-        return collect(team.candidate, team.lattice, self._comparison.bugs, self._seeds, cache=cache)
+        return collect(
+            team.candidate,
+            team.lattice,
+            self._comparison.bugs,
+            self._seeds,
+            cache=any(item.id == "kv-cache" for item in self._items),
+            forwards=self._answers.get(FORWARD),
+        )
 
     def _environment(self) -> Environment:
         started = self._launcher.started

@@ -112,16 +112,17 @@ class Lattice:
     def prepare(self, facets: Iterable[Facet]) -> None:
         """Have the reference's answers ready."""
         for facet in facets:
-            for index in range(len(facet.questions(self._seeds, "float32"))):
-                self._answer(frozenset(), facet, "float32", index)
+            self.expected(facet)
+
+    def expected(self, facet: Facet) -> list[Tensors]:
+        """The reference's answers to a facet's questions, in float32."""
+        asked = range(len(facet.questions(self._seeds, "float32")))
+        return [self._answer(frozenset(), facet, "float32", index) for index in asked]
 
     def agrees_with(self, other: "Lattice", facet: Facet) -> bool:
         """Whether both lattices' references, each in its own process, answer a facet with the same bits."""
-        none: Bugs = frozenset()
-        return all(
-            first_difference(self._answer(none, facet, "float32", i), other._answer(none, facet, "float32", i)) is None
-            for i in range(len(facet.questions(self._seeds, "float32")))
-        )
+        pairs = zip(self.expected(facet), other.expected(facet), strict=True)
+        return all(first_difference(mine, theirs) is None for mine, theirs in pairs)
 
     def _agrees(
         self,

@@ -2,23 +2,36 @@
 
 The record is data only. It does not know how it came about (``grader.grade``) or how it will be
 shown (``grader.report``). Everything that was computed by the hidden reference, and everything that
-would let someone replay the hidden questions, sits in fields of its own (``Hidden``, ``seed``), so that
-the learner's view is made by emptying those fields and not by searching text.
+would let someone replay the hidden questions, sits in fields of its own that are marked ``HIDDEN``, so
+that the learner's view is made by emptying those fields and not by searching text.
 """
 
 from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from grader.digest import digest
+from grader.evidence import CacheExhibit as CacheExhibit
+from grader.evidence import Curve as Curve
+from grader.evidence import Divergence as Divergence
+from grader.evidence import Exhibits as Exhibits
+from grader.evidence import FlopsExhibit as FlopsExhibit
+from grader.evidence import InfluenceExhibit as InfluenceExhibit
+from grader.evidence import Matrix as Matrix
+from grader.evidence import ParameterExhibit as ParameterExhibit
+from grader.evidence import ParameterRow as ParameterRow
+from grader.evidence import Shape as Shape
+from grader.evidence import TrainingExhibit as TrainingExhibit
+from grader.evidence import UlpExhibit as UlpExhibit
+from grader.frozen import HIDDEN as HIDDEN
+from grader.frozen import Frozen as Frozen
 from grader.printable import printable
 
 SCHEMA_VERSION = 1
 
 Points = Annotated[float, Meta(ge=0)]
-Matrix = tuple[tuple[float | None, ...], ...]  # None where a value is not finite
 
 
 class Outcome(StrEnum):
@@ -67,10 +80,6 @@ class Audience(StrEnum):
     LEARNER = "learner"
 
 
-class Frozen(Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of every record: immutable, and strict when read back. Each subclass is keyword-only."""
-
-
 class Hidden(Frozen, frozen=True, kw_only=True):
     """What only an instructor may see of a counterexample."""
 
@@ -91,11 +100,11 @@ class Counterexample(Frozen, frozen=True, kw_only=True):
 
     claim: str  # what should be true
     seen: str  # what was seen instead
-    config: dict[str, int | float | str] = {}
+    config: dict[str, int | float | str] = msgspec.field(default_factory=dict)
     grid: TokenGrid | None = None
     snippet: str | None = None  # plain PyTorch; it has been run and does show the failure
     traceback: str | None = None  # the candidate's own frames, when it raised
-    hidden: Hidden | None = None
+    hidden: Annotated[Hidden | None, HIDDEN] = None
 
 
 class CheckResult(Frozen, frozen=True, kw_only=True):
@@ -128,61 +137,7 @@ class ItemResult(Frozen, frozen=True, kw_only=True):
     lane: Lane
     summary: str
     checks: tuple[CheckResult, ...]
-
-
-class Curve(Frozen, frozen=True, kw_only=True):
-    """Losses of one training run, step by step; ``None`` where a loss was not finite."""
-
-    label: str
-    losses: tuple[float | None, ...]
-
-
-class Divergence(Frozen, frozen=True, kw_only=True):
-    """The first place where two runs differ."""
-
-    step: int | None
-    tensor: str
-    element: tuple[int, ...]
-    ulps: int | None  # distance in units in the last place; None when it has no meaning (NaN, shapes)
-    actual: str
-
-
-class TrainingExhibit(Frozen, frozen=True, kw_only=True):
-    """A training run of the candidate's own model and loop, beside the same run of others."""
-
-    candidate: Curve
-    reference: Curve | None  # hidden from learners
-    variant: Curve | None  # the reference with the remaining bugs left in; hidden from learners
-    first_divergence: Divergence | None  # from the reference; hidden from learners
-    note: str
-
-
-class InfluenceExhibit(Frozen, frozen=True, kw_only=True):
-    """How strongly the token at each position moves the logits at each position.
-
-    ``candidate[t][s]`` is max |d logits[t] / d embedding row of the token at s|. In a causal model every
-    entry with ``s > t`` is exactly zero.
-    """
-
-    tokens: tuple[int, ...]
-    candidate: Matrix
-    reference: Matrix | None  # hidden from learners
-
-
-class FlopsExhibit(Frozen, frozen=True, kw_only=True):
-    """Floating-point operations to decode one more token, by number of tokens already there."""
-
-    lengths: tuple[int, ...]
-    cached: tuple[int, ...]
-    full: tuple[int, ...]
-
-
-class Exhibits(Frozen, frozen=True, kw_only=True):
-    """Evidence that is shown as pictures; none of it decides a point."""
-
-    influence: InfluenceExhibit | None = None
-    training: TrainingExhibit | None = None
-    flops: FlopsExhibit | None = None
+    hints: tuple[str, ...] = ()  # where to look, each saying more than the one before; none for what is right
 
 
 class ExerciseInfo(Frozen, frozen=True, kw_only=True):
@@ -199,6 +154,18 @@ class CandidateInfo(Frozen, frozen=True, kw_only=True):
     sha256: str
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # files left out, and why
+
+
+class FileChange(Frozen, frozen=True, kw_only=True):
+    """What became of one file of the starter, or of a file that is new."""
+
+    file: str
+    lines_before: int | None  # in the starter; None for a file that is new
+    lines_after: int | None  # None for one that is gone
+    added: int
+    removed: int
+    diff: str  # unified, without the two lines that name the file
+    left_out: int = 0  # lines of the diff, where it is too long to be kept whole
 
 
 class Isolation(Frozen, frozen=True, kw_only=True):
@@ -219,7 +186,7 @@ class Environment(Frozen, frozen=True, kw_only=True):
     cpu: str
     threads: int
     packages: dict[str, str]  # versions of what draws the questions, carries and compares the answers
-    seed: int | None  # None in the learner's view
+    seed: Annotated[int | None, HIDDEN]
     isolation: Isolation
 
 
@@ -257,6 +224,7 @@ class Result(Frozen, frozen=True, kw_only=True):
     audience: Audience = Audience.INSTRUCTOR
     exercise: ExerciseInfo
     candidate: CandidateInfo
+    changes: tuple[FileChange, ...] | None = None  # against the starter; None when nobody compared
     score: Points
     max_score: Points
     items: tuple[ItemResult, ...]

@@ -4,17 +4,19 @@ import base64
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
 from grader.printable import printable
-from grader.record import Exhibits, Result
-from grader.report import influence, words
-from grader.report.figures import flops_figure, loss_figure
+from grader.record import Audience, Result
+from grader.report import influence, verdict, words
+from grader.report.diff import diff_lines
 from grader.report.grid import token_table
-from grader.report.verdict import is_full, verdict, what_was_seen
+from grader.report.parameters import parameter_rows
+from grader.report.pictures import pictures
 
 MAX_BYTES = 1_000_000
 # How much of one text is shown. Only a flood makes the page too big at the first of these.
@@ -23,10 +25,15 @@ _LIMITS = (20_000, 4_000, 800, 160)
 
 def render_html(result: Result) -> str:
     """The report: one file, no script, nothing loaded, and below a megabyte however much a candidate printed."""
-    pictures = _pictures(result.exhibits)
+    fixed = {
+        "result": result,
+        "instructor": result.audience is Audience.INSTRUCTOR,
+        "places": _places(result),
+        "pictures": pictures(result.exhibits),
+    }
     page = ""
     for limit in _LIMITS:
-        page = _template().render(result=result, pictures=pictures, text_limit=limit)
+        page = _template().render(fixed, text_limit=limit)
         if len(page.encode()) < MAX_BYTES:
             break
     return page
@@ -54,10 +61,18 @@ def _template() -> Template:
         outcome=words.OUTCOME,
         lane=words.lane,
         points=words.points,
-        verdict=verdict,
-        is_full=is_full,
-        what_was_seen=what_was_seen,
+        verdict=verdict.verdict,
+        is_full=verdict.is_full,
+        first_step=verdict.first_step,
+        first_failing=verdict.first_failing,
+        failing=verdict.failing,
+        passing=verdict.passing,
+        what_was_seen=verdict.what_was_seen,
+        usual_causes=verdict.usual_causes,
+        brief=words.brief,
         token_table=token_table,
+        diff_lines=diff_lines,
+        parameter_rows=parameter_rows,
         panels=influence.panels,
         leaks=influence.leaks,
         leak_symbol=influence.LEAK,
@@ -77,11 +92,12 @@ def _shown(context: Context, value: object) -> object:
     return f"{text[:limit]}… ({len(text) - limit:,} more characters; the JSON result has them)"
 
 
-def _pictures(exhibits: Exhibits) -> dict[str, Markup]:
-    """The drawings that the result has data for. They are ours, and the only markup that is not the template's."""
-    drawings = {}
-    if exhibits.training is not None:
-        drawings["training"] = loss_figure(exhibits.training)
-    if exhibits.flops is not None:
-        drawings["flops"] = flops_figure(exhibits.flops)
-    return {name: Markup(drawing) for name, drawing in drawings.items()}
+class _Place(NamedTuple):
+    """Where an item stands on the page."""
+
+    number: int
+    title: str
+
+
+def _places(result: Result) -> dict[str, _Place]:
+    return {item.id: _Place(number, item.title) for number, item in enumerate(result.items, 1)}

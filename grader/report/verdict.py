@@ -29,10 +29,33 @@ def is_full(item: ItemResult | FollowUp) -> bool:
     return item.status is not Status.NOT_JUDGED and item.score >= item.max_score
 
 
+def passing(item: ItemResult | FollowUp) -> list[CheckResult]:
+    """The checks that passed."""
+    return [check for check in item.checks if check.outcome is Outcome.PASSED]
+
+
+def failing(item: ItemResult | FollowUp) -> list[CheckResult]:
+    """The checks that did not pass, those first that say most about what is wrong."""
+    found = [check for check in item.checks if check.outcome is not Outcome.PASSED]
+    return sorted(found, key=lambda check: _TELLING.index(check.outcome))
+
+
 def first_failing(item: ItemResult | FollowUp) -> CheckResult | None:
     """The check that says most about what is wrong, or None when all passed."""
-    failing = [check for check in item.checks if check.outcome is not Outcome.PASSED]
-    return min(failing, key=lambda check: _TELLING.index(check.outcome), default=None)
+    return next(iter(failing(item)), None)
+
+
+def first_step(result: Result) -> ItemResult | None:
+    """The item to begin with: the first that something was seen to be wrong with, and that waits for no other."""
+    unfinished = [item for item in result.items if first_failing(item) is not None and not is_full(item)]
+    seen = [item for item in unfinished if failing(item)[0].outcome in _TELLING[:3]]
+    return next(iter(seen or unfinished), None)
+
+
+def usual_causes(item: ItemResult) -> tuple[str, ...]:
+    """What usually causes the failure that says most."""
+    check = first_failing(item)
+    return check.usual_causes if check is not None else ()
 
 
 def what_was_seen(check: CheckResult) -> str:

@@ -1,9 +1,12 @@
 """The plain words, symbols and tones for everything that a result can say."""
 
 import math
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from grader.printable import printable
 from grader.record import CheckResult, ItemResult, Lane, Outcome, Role, Status
+
+_BRIEF: Final = 140  # characters
 
 
 class Label(NamedTuple):
@@ -60,6 +63,12 @@ def number(value: float) -> str:
     if not math.isfinite(value):
         return "?"
     return f"{math.floor(value * 100 + 1e-6) / 100:.2f}".rstrip("0").rstrip(".")
+
+
+def brief(text: str) -> str:
+    """The beginning of a text, on one line."""
+    line = " ".join(printable(text).split())
+    return line if len(line) <= _BRIEF else f"{line[: _BRIEF - 1]}…"
 
 
 def points(check: CheckResult) -> str:

@@ -209,7 +209,8 @@ class SeededDraws(Question, frozen=True, kw_only=True, tag="seeded-draws"):
 
 
 class OwnRun(Question, frozen=True, kw_only=True, tag="own-run"):
-    """The candidate's own seeding, model, data and loop. out: losses (N,)."""
+    """The candidate's own seeding, model, data and loop. out: losses (N,), and accuracies (N,), the share of each
+    batch's targets that the model predicted when it was trained on it; NaN where no forward of the batch was seen."""
 
     config: Settings
     train: Settings
@@ -217,7 +218,8 @@ class OwnRun(Question, frozen=True, kw_only=True, tag="own-run"):
 
 
 class Flops(ModelQuestion, frozen=True, kw_only=True, tag="flops"):
-    """Operations to decode one more token after ``lengths`` others. out: cached, full (len(lengths),) int64."""
+    """Operations to decode one more token after ``lengths`` others. out: cached, full (len(lengths),) int64, and
+    kept (L, len(lengths)) int64, how many numbers each layer's keys and values are before that token."""
 
     lengths: tuple[int, ...]
 

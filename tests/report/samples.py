@@ -8,6 +8,7 @@ from msgspec.structs import fields, replace
 from grader.record import (
     Asked,
     Audience,
+    CacheExhibit,
     CandidateInfo,
     CheckResult,
     Counterexample,
@@ -16,6 +17,7 @@ from grader.record import (
     Environment,
     ExerciseInfo,
     Exhibits,
+    FileChange,
     FlopsExhibit,
     FollowUp,
     Frozen,
@@ -26,11 +28,14 @@ from grader.record import (
     ItemResult,
     Lane,
     Outcome,
+    ParameterExhibit,
+    ParameterRow,
     Result,
     Role,
     Status,
     TokenGrid,
     TrainingExhibit,
+    UlpExhibit,
 )
 
 CANARY = "canary-of-the-hidden-reference"
@@ -112,6 +117,7 @@ def bare() -> Result:
         items=(),
         followups=(),
         remaining_bugs=None,
+        changes=None,
         exhibits=Exhibits(),
         candidate=candidate,
         score=0,
@@ -176,6 +182,7 @@ def _masking(progress: int) -> ItemResult:
         summary="Logits see nothing of the future."
         if passed
         else "Logits at a position change when later tokens change.",
+        hints=() if passed else HINTS,
         checks=(
             check(
                 "future-tokens-do-not-reach-the-past",
@@ -327,6 +334,26 @@ def _classifier(progress: int) -> ItemResult:
     )
 
 
+HINTS = (
+    "Change the last token of a sequence and look at the logits before it.",
+    "The mask decides who may look at whom: print it for three tokens.",
+    "Count the places above the diagonal that the mask leaves open.",
+)
+
+DIFF = """\
+@@ -41,2 +41,3 @@
+ def causal_mask(T, device):
+-    return torch.ones(T, T, dtype=torch.bool, device=device).triu(diagonal=2)
++    allowed = torch.ones(T, T, dtype=torch.bool, device=device)
++    return allowed.triu(diagonal=1)  # <b>bold</b>
+"""
+
+CHANGES = (
+    FileChange(file="helper.py", lines_before=None, lines_after=1, added=1, removed=0, diff="@@ -0,0 +1 @@\n+x = 1"),
+    FileChange(file="model.py", lines_before=202, lines_after=203, added=2, removed=1, diff=DIFF, left_out=3),
+    FileChange(file="old.py", lines_before=1, lines_after=None, added=0, removed=1, diff="@@ -1 +0,0 @@\n-x = 1"),
+)
+
 TRACEBACK = """\
 Traceback (most recent call last):
   File "model.py", line 91, in forward
@@ -350,14 +377,17 @@ def _influence(leaking: bool) -> InfluenceExhibit:
 def _exhibits(leaking: bool) -> Exhibits:
     steps = range(40)
     right = tuple(2.2 * math.exp(-step / 12) + 1.1 + 0.06 * math.sin(7 * step) for step in steps)
+    rising = tuple(0.9 - 0.8 * math.exp(-step / 12) for step in steps)
     wrong: tuple[float | None, ...] = tuple(3.3 + 0.08 * math.sin(7 * step) for step in steps)
     return Exhibits(
         influence=_influence(leaking),
         training=TrainingExhibit(
             candidate=Curve(
-                label="this candidate", losses=(*wrong[:30], None, None, *wrong[32:]) if leaking else right
+                label="this candidate",
+                losses=(*wrong[:30], None, None, *wrong[32:]) if leaking else right,
+                accuracies=(*(0.1,) * 30, None, None, *(0.1,) * 8) if leaking else rising,
             ),
-            reference=Curve(label=f"the solution {CANARY}", losses=right),
+            reference=Curve(label=f"the solution {CANARY}", losses=right, accuracies=rising),
             variant=Curve(label=f"the solution without the optimizer step {CANARY}", losses=wrong) if leaking else None,
             first_divergence=Divergence(
                 step=1, tensor=f"blocks.0.attn.query.weight {CANARY}", element=(2, 5), ulps=48213, actual="0.173205"
@@ -371,6 +401,28 @@ def _exhibits(leaking: bool) -> Exhibits:
             cached=(26_000, 27_000, 28_000, 29_000, 30_000),
             full=(26_000, 210_000, 430_000, 660_000, 870_000),
         ),
+        cache=CacheExhibit(
+            lengths=(1, 8, 16, 24, 31),
+            layers=((32, 256, 512, 768, 992), (32, 256, 512, 512, 512) if leaking else (32, 256, 512, 768, 992)),
+            expected=(32, 256, 512, 768, 992),
+            element_bytes=4,
+        ),
+        parameters=ParameterExhibit(
+            config={"vocab_size": 11, "d_model": 8},
+            rows=(
+                ParameterRow(name="token_embedding.weight", shape=(11, 8), expected=(11, 8)),
+                ParameterRow(name="ln_f.weight", shape=None if leaking else (8,), expected=(8,)),
+                ParameterRow(name="lm_head.weight", shape=(8, 8) if leaking else (11, 8), expected=(11, 8)),
+                *((ParameterRow(name="lm_head.scale", shape=(), expected=None),) if leaking else ()),
+            ),
+            same_start=(False, False, False, False) if leaking else (True, True, True),
+        ),
+        ulps=UlpExhibit(
+            forwards=4,
+            counts=(10, 0, 0, 3, 20, 500, 200, 30, 0, 0, 0, 2) if leaking else (765,),
+            largest=1500 if leaking else 0,
+            incomparable=35 if leaking else 0,
+        ),
     )
 
 
@@ -383,6 +435,7 @@ def _result(items: tuple[ItemResult, ...], score: float, bugs: tuple[str, ...]) 
             files=("model.py", "train.py"),
             notes=("weights.bin left out: only .py files are graded",),
         ),
+        changes=CHANGES if items[0].score else (),
         score=score,
         max_score=100,
         items=items,
@@ -425,7 +478,7 @@ def _result(items: tuple[ItemResult, ...], score: float, bugs: tuple[str, ...]) 
                 missing=("other processes are visible: this kernel has no process namespaces for ordinary users",),
             ),
         ),
-        asked=Asked(only=(), thorough=False, timeout=10.0),
+        asked=Asked(only=("masking", "position"), thorough=False, timeout=10.0),
         integrity=Integrity(exercise="5e" * 32, grader="6a" * 32, environment="7b" * 32),
         seconds=41.3,
     )

@@ -229,15 +229,16 @@ def flops(module: ModuleType, question: Flops, _: Tensors) -> dict[str, Array]:
             call()
         return int(counter.get_total_flops())
 
-    cached, full = [], []
+    cached, full, kept = [], [], []
     with precision(question.precision), torch.no_grad():
         model = weighted_model(module, question)
         for length in question.lengths:
             tokens = torch.arange(length + 1).remainder(int(question.config["vocab_size"]))[None]  # (1, length + 1)
             _, cache = model.forward_incremental(tokens[:, :length])
+            kept.append([layer.k.numel() + layer.v.numel() for layer in cache.layers])
             cached.append(count(lambda c=cache, t=tokens: model.forward_incremental(t[:, -1:], c)))
             full.append(count(lambda t=tokens: model(t)))
-    return {"cached": np.array(cached), "full": np.array(full)}
+    return {"cached": np.array(cached), "full": np.array(full), "kept": np.array(kept).T}
 
 
 def named_gradients(model: nn.Module, loss: Tensor) -> dict[str, float]:

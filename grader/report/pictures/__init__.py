@@ -1,0 +1,23 @@
+"""The curves of a report as SVG that is part of the page, one picture a module. The only markup not in a template."""
+
+from markupsafe import Markup
+
+from grader.record import Exhibits
+from grader.report.pictures.cache import cache_picture
+from grader.report.pictures.flops import flops_picture
+from grader.report.pictures.training import training_picture
+from grader.report.pictures.ulps import ulps_picture
+
+
+def pictures(exhibits: Exhibits) -> dict[str, Markup]:
+    """A drawing for each exhibit that there is and that is drawn, by the name of its field."""
+    drawings = {}
+    if exhibits.training is not None:
+        drawings["training"] = training_picture(exhibits.training)
+    if exhibits.ulps is not None:
+        drawings["ulps"] = ulps_picture(exhibits.ulps)
+    if exhibits.flops is not None:
+        drawings["flops"] = flops_picture(exhibits.flops)
+    if exhibits.cache is not None:
+        drawings["cache"] = cache_picture(exhibits.cache)
+    return {name: Markup(drawing) for name, drawing in drawings.items()}

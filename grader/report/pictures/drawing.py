@@ -1,0 +1,89 @@
+"""What all pictures share: matplotlib, set so that the same input gives the same bytes, and numbers that can be drawn.
+
+Only numbers are drawn, and words of our own: what others named is said by the page, which escapes it.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from io import StringIO
+from typing import TYPE_CHECKING, Any, Final
+
+from grader.report.pictures.svg import COLOURS, inline
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDTH: Final = 5.0  # inches: drawn as small as a narrow screen shows it, so that its text stays readable
+HEIGHT: Final = 3.0
+LIMIT: Final = 1e30  # far beyond it the arithmetic of the axes overflows, and a loss may be anything
+DASHES: Final[dict[str, str | tuple[int, tuple[float, ...]]]] = {
+    "candidate": "solid",
+    "reference": (0, (2.5, 1.2)),
+    "variant": (0, (0.6, 0.6)),
+}
+# The wider ones lie below: where the candidate covers another exactly, both are still seen.
+WIDTHS: Final = {"candidate": 1.8, "reference": 3.4, "variant": 4.8}
+# Nothing is taken from the reader's matplotlibrc, the clock or chance.
+# Any: newer matplotlibs know each key by name, older ones any text.
+_SETTINGS: Final[dict[Any, Any]] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "grader",
+    "font.size": 10.0,
+    "text.color": COLOURS["ink"],
+    "axes.labelcolor": COLOURS["ink"],
+    "axes.edgecolor": COLOURS["ink"],
+    "xtick.color": COLOURS["ink"],
+    "ytick.color": COLOURS["ink"],
+    "grid.color": COLOURS["grid"],
+    "grid.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def draw(
+    name: str,
+    title: str,
+    description: str,
+    paint: Callable[[Sequence["Axes"]], None],
+    heights: tuple[float, ...] = (1,),
+) -> str:
+    """The picture as one ``<svg>`` element.
+
+    Args:
+        name: keeps its ids apart from those of other pictures.
+        title: what is shown, for who does not see it.
+        description: what there is to see, for the same.
+        paint: draws into the axes, one for each of ``heights``, from the top.
+        heights: in parts of a usual picture's.
+    """
+    # Imported here: it takes half a second, and most of what uses the grader draws nothing.
+    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
+        figure = Figure(figsize=(WIDTH, HEIGHT * sum(heights)), layout="constrained")
+        axes = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+        for each in axes:
+            each.grid(axis="y")
+            each.set_axisbelow(True)
+            each.xaxis.set_major_locator(MaxNLocator(integer=True))
+        paint(list(axes))
+        drawing = StringIO()
+        figure.savefig(drawing, format="svg", transparent=True, metadata={"Date": None})
+    return inline(drawing.getvalue(), name=name, title=title, description=description)
+
+
+def plain(value: float | None) -> float:
+    """A number that can be drawn; a gap where there is none."""
+    if value is None or value != value:
+        return math.nan
+    return float(min(max(value, -LIMIT), LIMIT))
+
+
+def ends(values: Sequence[float]) -> str:
+    """The first and the last of a curve, in words."""
+    return f"{values[0]:.4g} at the first point, {values[-1]:.4g} at the last"

@@ -1,0 +1,96 @@
+"""The evidence of a real grade says of right code that it is right, and shows where wrong code is wrong."""
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from grader.exercise import Exercise
+from grader.record import Result
+
+Grade = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def solution(grade_files: Grade, exercise: Exercise) -> Result:
+    return grade_files(exercise.reference, only=("masking", "kv-cache"))
+
+
+def changed(files: Mapping[str, str], old: str, new: str) -> dict[str, str]:
+    assert files["model.py"].count(old) == 1
+    return {**files, "model.py": files["model.py"].replace(old, new)}
+
+
+@pytest.mark.slow
+def test_the_solution_has_every_exhibit_and_differs_from_itself_in_none(solution: Result) -> None:
+    shown = solution.exhibits
+
+    assert [name for name in shown.__struct_fields__ if getattr(shown, name) is None] == []
+    assert shown.influence is not None
+    assert shown.influence.candidate == shown.influence.reference
+    assert shown.training is not None
+    assert shown.training.reference is not None
+    assert shown.training.candidate.losses == shown.training.reference.losses
+    assert shown.training.candidate.accuracies == shown.training.reference.accuracies
+    assert shown.training.first_divergence is None
+    assert shown.cache is not None
+    assert set(shown.cache.layers) == {shown.cache.expected}
+    assert shown.parameters is not None
+    assert [row.name for row in shown.parameters.rows if row.shape != row.expected] == []
+    assert set(shown.parameters.same_start or ()) == {True}
+    assert shown.ulps is not None
+    assert (len(shown.ulps.counts), shown.ulps.largest, shown.ulps.incomparable) == (1, 0, 0)
+
+
+@pytest.mark.slow
+def test_the_solution_learns_as_it_is_trained(solution: Result) -> None:
+    assert solution.exhibits.training is not None
+    accuracies = [share for share in solution.exhibits.training.candidate.accuracies if share is not None]
+
+    assert len(accuracies) == 24
+    assert sum(accuracies[-6:]) > 1.3 * sum(accuracies[:6])
+
+
+@pytest.mark.slow
+def test_hints_are_given_for_what_is_not_right_and_for_nothing_else(grade_files: Grade, exercise: Exercise) -> None:
+    result = grade_files(exercise.variant(frozenset({"masking"})), only=("masking", "position"))
+
+    assert [item.hints for item in result.items] == [exercise.hints_of("masking"), ()]
+
+
+@pytest.mark.slow
+def test_a_wrong_solution_shows_in_its_distances_its_cache_and_its_changes(
+    grade_files: Grade, exercise: Exercise
+) -> None:
+    files = changed(exercise.reference, "self.ln_f = nn.LayerNorm(C)", "self.ln_f = nn.LayerNorm(C, eps=1e-3)")
+    attended = (
+        "y = attend(q, k, v, mask).squeeze(1)  # (B, T_new, C)\n        return self.dropout(self.proj(y)), LayerKV("
+    )
+    files = changed(files, f"{attended}k, v)", f"{attended}k[:, :, -8:], v[:, :, -8:])")
+    result = grade_files(files, only=("masking", "kv-cache"))
+    ulps, cache = result.exhibits.ulps, result.exhibits.cache
+
+    assert cache is not None
+    assert set(cache.layers) == {(32, 256, 256, 256)}
+    assert cache.expected == (32, 256, 512, 1024)
+    assert ulps is not None
+    assert ulps.largest is not None
+    assert ulps.largest > 1000
+    assert sum(ulps.counts) > 10_000
+    assert result.changes is not None
+    model = next(change for change in result.changes if change.file == "model.py")
+    assert "+        self.ln_f = nn.LayerNorm(C, eps=1e-3)" in model.diff.splitlines()
+
+
+@pytest.mark.slow
+def test_code_that_does_not_run_leaves_its_exhibits_out_and_its_parameters_in(
+    grade_files: Grade, exercise: Exercise
+) -> None:
+    files = changed(exercise.reference, "        logits = self.lm_head(x)", "        logits = self.lm_head(x)[None]")
+    shown = grade_files(files, only=("masking", "kv-cache")).exhibits
+
+    assert shown.influence is None
+    assert shown.training is None
+    assert shown.parameters is not None
+    assert shown.ulps is not None
+    assert (shown.ulps.counts, shown.ulps.largest) == ((), None)
+    assert shown.ulps.incomparable > 10_000
