@@ -14,7 +14,20 @@ from msgspec.structs import replace
 
 from grader import record
 from grader.audience import for_audience
-from grader.record import Audience, Counterexample, Curve, Exhibits, Frozen, InfluenceExhibit, Result, TrainingExhibit
+from grader.record import (
+    Audience,
+    CacheExhibit,
+    Counterexample,
+    Curve,
+    Exhibits,
+    FlopsExhibit,
+    Frozen,
+    InfluenceExhibit,
+    ParameterExhibit,
+    Result,
+    TrainingExhibit,
+    UlpExhibit,
+)
 from grader.report import render_html
 from grader.report.html import MAX_BYTES
 
@@ -212,6 +225,61 @@ def test_a_learner_sees_the_zero_pattern_in_place_of_the_reference(samples: Modu
     assert text.count("may have influence") == 36
 
 
+def test_only_what_is_not_right_has_hints_each_inside_the_one_before(samples: ModuleType) -> None:
+    result = for_audience(samples.half_done(), Audience.LEARNER)
+    page = Page(render_html(result))
+    summaries = [text for text in ("hint 1 of 3", "hint 2 of 3", "hint 3 of 3") if text in page.text]
+
+    assert len(summaries) == 3
+    assert page.values("class").count("hint") == 3 * sum(bool(item.hints) for item in result.items)
+    assert [hint for hint in samples.HINTS if hint in Page(render_html(samples.perfect())).text] == []
+
+
+def test_a_learner_finds_the_usual_causes_behind_the_third_hint_alone(samples: ModuleType) -> None:
+    markup = render_html(for_audience(samples.half_done(), Audience.LEARNER))
+    cause = samples.half_done().items[0].checks[0].usual_causes[0]
+
+    assert markup.count(cause) == 1
+    assert markup.index("hint 3 of 3") < markup.index(cause)
+    assert "Usual causes" not in markup
+
+
+def test_the_first_item_that_something_was_seen_of_is_the_one_to_start_with(samples: ModuleType) -> None:
+    text = Page(render_html(samples.half_done())).text
+
+    assert "Start with Attention masking" in text
+    assert "Start with" not in Page(render_html(samples.perfect())).text
+
+
+def test_lines_added_and_removed_are_told_by_sign_colour_and_number(samples: ModuleType) -> None:
+    page = Page(render_html(samples.half_done()))
+
+    assert "model.py +2 \N{MINUS SIGN}1" in " ".join(page.text.split())
+    assert (page.tags("ins"), page.tags("del")) == (["ins"] * 3, ["del"] * 2)
+    assert "+    return allowed.triu(diagonal=1)  # <b>bold</b>" in page.text
+    assert "3 more lines are not shown" in page.text
+
+
+def test_no_line_of_a_diff_becomes_markup(samples: ModuleType) -> None:
+    diff = "@@ -1 +1 @@\n" + "\n".join(f"{sign}{samples.ATTACK}" for sign in "+- ")
+    (change, *_) = samples.half_done().changes
+    markup = render_html(replace(samples.half_done(), changes=(replace(change, diff=diff, file=samples.ATTACK),)))
+    page = Page(markup)
+
+    assert page.tags("script", "img", "b") == []
+    assert page.misplaced == []
+
+
+def test_the_page_stays_below_a_megabyte_however_much_was_changed(samples: ModuleType) -> None:
+    (change, *_) = samples.half_done().changes
+    flood = replace(change, diff="@@ -1 +1 @@\n" + "+\n" * 40_000)
+
+    markup = render_html(replace(samples.half_done(), changes=(flood,) * 64))
+
+    assert len(markup.encode()) < MAX_BYTES
+    assert "more lines are not shown" in markup
+
+
 @pytest.mark.parametrize(
     "losses", [(), (None,), (None, None), (1.0,), (1e308, -1e308), (1e-9, 1e9), (float("nan"), float("inf"))], ids=str
 )
@@ -251,3 +319,24 @@ def test_values_on_several_lines_keep_their_lines(samples: ModuleType) -> None:
     item = replace(result.items[0], checks=(check,))
 
     assert f"<code>{seen}</code></pre>" in render_html(replace(result, items=(item,)))
+
+
+HUGE = 2**40
+
+
+@pytest.mark.parametrize(
+    "exhibits",
+    [
+        Exhibits(cache=CacheExhibit(lengths=(), layers=(), expected=(), element_bytes=4)),
+        Exhibits(cache=CacheExhibit(lengths=(1, 2), layers=((HUGE, -1),) * 9, expected=(0, 0), element_bytes=4)),
+        Exhibits(ulps=UlpExhibit(forwards=0, counts=(), largest=None, incomparable=0)),
+        Exhibits(ulps=UlpExhibit(forwards=1, counts=(0,) * 64 + (HUGE,), largest=HUGE, incomparable=HUGE)),
+        Exhibits(flops=FlopsExhibit(lengths=(), cached=(), full=())),
+        Exhibits(parameters=ParameterExhibit(config={}, rows=())),
+    ],
+    ids=["no-cache", "odd-cache", "no-logits", "far-logits", "no-lengths", "no-parameters"],
+)
+def test_any_other_evidence_can_be_shown(samples: ModuleType, exhibits: Exhibits) -> None:
+    page = Page(render_html(replace(samples.bare(), exhibits=exhibits)))
+
+    assert page.misplaced == []

@@ -10,11 +10,11 @@ from grader.report.pictures.ulps import ulps_picture
 
 
 def pictures(exhibits: Exhibits) -> dict[str, Markup]:
-    """A drawing for each exhibit that there is and that is drawn, by the name of its field."""
+    """A drawing for each exhibit that there is something to draw of, by the name of its field."""
     drawings = {}
     if exhibits.training is not None:
         drawings["training"] = training_picture(exhibits.training)
-    if exhibits.ulps is not None:
+    if exhibits.ulps is not None and any(exhibits.ulps.counts):
         drawings["ulps"] = ulps_picture(exhibits.ulps)
     if exhibits.flops is not None:
         drawings["flops"] = flops_picture(exhibits.flops)
