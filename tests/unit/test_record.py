@@ -5,7 +5,18 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from grader.record import CandidateInfo, Environment, ExerciseInfo, Isolation, Result, from_json, harmless, to_json
+from grader.record import (
+    Asked,
+    CandidateInfo,
+    Environment,
+    ExerciseInfo,
+    Integrity,
+    Isolation,
+    Result,
+    from_json,
+    harmless,
+    to_json,
+)
 
 RESULT = Result(
     exercise=ExerciseInfo(id="e", title="E"),
@@ -15,9 +26,11 @@ RESULT = Result(
     items=(),
     remaining_bugs=None,
     environment=Environment(
-        grader="0", torch="0", python="0", platform="0", cpu="0", threads=1, seed=7,
+        grader="0", torch="0", python="0", platform="0", cpu="0", threads=1, packages={}, seed=7,
         isolation=Isolation(mode="strict", layers=(), missing=()),
     ),
+    asked=Asked(only=(), thorough=False, timeout=1.0),
+    integrity=Integrity(exercise="0", grader="0", environment="0"),
     seconds=0,
 )  # fmt: skip
 
