@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from grader.errors import UsageError
-from grader.inject.difficulty import difficulty
+from grader.inject.difficulty import difficulty, within_reach
 from grader.inject.mutants import Mutant, overlap
 from grader.inject.observe import Observation
 from grader.inject.recipe import Recipe
@@ -54,14 +54,19 @@ class Chooser:
             if clash is not None:
                 clashing.append((mutant, clash))
                 continue
-            seen = self.observe(mutant, self._likely_after(mutant, chosen))
-            reason = self._unfit(mutant, seen)
-            if reason is None:
-                chosen.append(Chosen(mutant, seen))
-            else:
+            bug = Chosen(mutant, self.observe(mutant, self._likely_after(mutant, chosen)))
+            reason = self._unfit(bug)
+            if reason is not None:
                 self.reject(mutant, reason)
+                continue
+            uneven = self._uneven([*chosen, bug])
+            if uneven is not None:
+                clashing.append((mutant, uneven))
+                continue
+            chosen.append(bug)
         if len(chosen) < self._count:
-            raise UsageError(self._too_few(len(chosen), [*self.rejected, *clashing]))
+            never = [(each, f"it is never {self.recipe.difficulty}") for each in self.pool if not self._may_fit(each)]
+            raise UsageError(self._too_few(len(chosen), [*self.rejected, *clashing, *never]))
         return chosen
 
     def reject(self, mutant: Mutant, reason: str) -> None:
@@ -102,13 +107,17 @@ class Chooser:
         """Operators in an order drawn by the seed, and of each its sites, so that many sites are no better odds."""
         generator = random.Random(f"inject {self.recipe.seed}")
         by_operator: dict[str, list[Mutant]] = {}
-        for mutant in self.pool:
+        for mutant in filter(self._may_fit, self.pool):
             by_operator.setdefault(mutant.operator.id, []).append(mutant)
         names = sorted(by_operator)
         generator.shuffle(names)
         for name in names:
             generator.shuffle(by_operator[name])
         return [mutant for name in names for mutant in by_operator[name]]
+
+    def _may_fit(self, mutant: Mutant) -> bool:
+        """Whether a mutant can have the difficulty that is asked for: measuring all the others takes minutes."""
+        return self.recipe.difficulty is None or self.recipe.difficulty in within_reach(mutant.operator)
 
     def _clash(self, mutant: Mutant, chosen: Iterable[Chosen]) -> str | None:
         """Why a mutant does not go with those that are chosen."""
@@ -119,8 +128,9 @@ class Chooser:
                 return f"it touches the same text as {other.mutant}"
         return None
 
-    def _unfit(self, mutant: Mutant, seen: Observation) -> str | None:
+    def _unfit(self, bug: Chosen) -> str | None:
         """Why a mutant makes no fair bug by itself."""
+        seen = bug.seen
         if not seen.shows_in and not seen.killed_by:
             return "nothing that is asked sees it: equivalent here, or code that is never run"
         if not seen.killed_by:
@@ -131,10 +141,16 @@ class Chooser:
             return f"its effect of {seen.effect:.1g} is too close to rounding"
         if seen.crashes_in and self._count > 1:
             return f"it breaks what other bugs are told by ({', '.join(seen.crashes_in)}): only for a single bug"
-        if self.recipe.difficulty is not None:
-            found = difficulty(mutant.operator, seen).bucket
+        return self._uneven([bug])
+
+    def _uneven(self, bugs: Sequence[Chosen]) -> str | None:
+        """Which of these bugs has another difficulty than was asked for: beside others a bug may be harder to tell."""
+        for bug in bugs if self.recipe.difficulty is not None else ():
+            others = [other.seen for other in bugs if other is not bug]
+            found = difficulty(bug.mutant.operator, bug.seen, others).bucket
             if found != self.recipe.difficulty:
-                return f"it is {found}, not {self.recipe.difficulty}"
+                which = "it" if bug is bugs[-1] else str(bug.mutant)
+                return f"{'beside the others ' if others else ''}{which} is {found}, not {self.recipe.difficulty}"
         return None
 
     def _too_few(self, found: int, turned_down: Iterable[tuple[Mutant, str]]) -> str:

@@ -18,20 +18,33 @@ from mutations.operator import Distance, Operator, Visibility
 VISIBILITY: Final = {Visibility.CRASH: 0, Visibility.LOSS: 1, Visibility.SILENT: 2}
 DISTANCE: Final = {Distance.LINE: 0, Distance.FUNCTION: 1, Distance.FAR: 2}
 MEDIUM, HARD = 4, 7  # the least score of each
+MEASURED_AT_MOST: Final = 4  # of the score of a bug by itself: killers and effect
 
 
 def difficulty(operator: Operator, seen: Observation, others: Collection[Observation] = ()) -> Difficulty:
     """The difficulty of one bug beside the others of its exercise."""
-    features = {
-        "visibility": VISIBILITY[operator.visibility],
+    features = _known(operator) | {
         "killers": _steps(len(seen.killed_by), (6, 3)),
         "effect": _steps(seen.effect, (0.1, 0.001)),
-        "extra_path": int(bool(operator.needs)),
-        "distance": DISTANCE[operator.distance],
         "shared_symptoms": int(any(set(other.killed_by) & set(seen.killed_by) for other in others)),
     }
     score = sum(features.values())
     return Difficulty(score=score, bucket=_bucket(score), features=features)
+
+
+def within_reach(operator: Operator) -> set[Bucket]:
+    """The buckets that a bug by itself can fall in, whatever is measured of it."""
+    known = sum(_known(operator).values())
+    return {_bucket(known + measured) for measured in range(MEASURED_AT_MOST + 1)}
+
+
+def _known(operator: Operator) -> dict[str, int]:
+    """The features that the catalogue says."""
+    return {
+        "visibility": VISIBILITY[operator.visibility],
+        "extra_path": int(bool(operator.needs)),
+        "distance": DISTANCE[operator.distance],
+    }
 
 
 def _steps(value: float, limits: tuple[float, float]) -> int:

@@ -14,7 +14,7 @@ from grader.inject.observe import Observation
 from grader.inject.recipe import MAX_BUGS, Recipe
 from mutations.catalogue import operator
 from mutations.edit import Edit
-from mutations.operator import Category
+from mutations.operator import Category, Distance, Visibility
 
 SEEN = Observation(
     shows_in=("forward",), killed_by=("a", "b"), crashes_in=(), effect=0.05, detections=(2, 2, 2)
@@ -125,6 +125,39 @@ def test_an_unfair_bug_is_turned_down_with_the_reason(
     observe = Fake({"unfair": msgspec.structs.replace(SEEN, **seen)})
 
     assert reason in rejected([unfair], observe, bugs=2, **recipe)["unfair"]
+
+
+def of_known_difficulty(name: str, start: int, visibility: Visibility, distance: Distance) -> Mutant:
+    planted = mutant(name, start=start)
+    known = replace(planted.operator, visibility=visibility, distance=distance, needs=frozenset())
+    return planted._replace(operator=known)
+
+
+def test_what_can_never_have_the_difficulty_asked_for_is_not_even_measured() -> None:
+    plain = of_known_difficulty("plain", 1, Visibility.LOSS, Distance.FUNCTION)
+    subtle = of_known_difficulty("subtle", 2, Visibility.SILENT, Distance.FAR)
+    fake = Fake({"subtle": msgspec.structs.replace(SEEN, killed_by=("a",), effect=1e-4)})
+
+    assert chosen([plain, subtle], fake, bugs=1, difficulty="hard") == ["subtle"]
+    assert fake.asked == [subtle]
+    with pytest.raises(UsageError, match="plain: it is never hard"):
+        chosen([plain], fake, operators=("plain",), difficulty="hard")
+    assert fake.asked == [subtle]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_bugs_that_are_easy_apart_and_not_together_are_not_both_chosen(seed: int) -> None:
+    """A bug whose checks see another one too is harder to tell."""
+    names = {"one": tuple("abcdef"), "same": tuple("fghijk"), "other": tuple("lmnopq")}
+    pool = [of_known_difficulty(name, i, Visibility.SILENT, Distance.FUNCTION) for i, name in enumerate(names)]
+    fake = Fake({name: msgspec.structs.replace(SEEN, killed_by=kill, effect=1.0) for name, kill in names.items()})
+
+    two = chosen(pool, fake, bugs=2, difficulty="easy", seed=seed)
+    assert "other" in two
+    assert len(two) == 2
+    with pytest.raises(UsageError, match=r"(one|same): beside the others .*(it|one|same) is medium, not easy"):
+        chosen(pool, fake, bugs=3, difficulty="easy", seed=seed)
+    assert len(chosen(pool, fake, bugs=3, seed=seed)) == 3
 
 
 @pytest.mark.parametrize("seen", [{"effect": 1e-5}, {"effect": 1.0}], ids=str)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from grader.inject.difficulty import difficulty
+from grader.inject.difficulty import difficulty, within_reach
 from grader.inject.observe import Observation
 from grader.key import Difficulty
 from mutations.catalogue import operator
@@ -82,3 +82,16 @@ def test_the_score_is_the_sum_of_its_features_and_10_at_most() -> None:
 def bucket_of(score: int) -> str:
     """As docs/exercises.md has it: 0 to 3 is easy, 4 to 6 medium, 7 and more hard."""
     return (["easy"] * 4 + ["medium"] * 3 + ["hard"] * 4)[score]
+
+
+@pytest.mark.parametrize(
+    ("visibility", "distance", "needs"), list(product(Visibility, Distance, [(), (Part.CACHE,)])), ids=str
+)
+def test_what_is_within_reach_is_what_some_measurement_gives(
+    visibility: Visibility, distance: Distance, needs: tuple[Part, ...]
+) -> None:
+    of = {"visibility": visibility, "distance": distance, "needs": frozenset(needs)}
+    measured = product((1, 4, 8), (1.0, 0.01, 1e-4))
+    buckets = {scored(of, {"killed_by": tuple("abcdefgh"[:n]), "effect": effect}).bucket for n, effect in measured}
+
+    assert within_reach(replace(EASIEST, **of)) == buckets  # type: ignore[arg-type]
