@@ -54,16 +54,12 @@ class Chooser:
             if clash is not None:
                 clashing.append((mutant, clash))
                 continue
-            bug = Chosen(mutant, self.observe(mutant, self._likely_after(mutant, chosen)))
-            reason = self._unfit(bug)
-            if reason is not None:
+            seen = self.observe(mutant, self._likely_after(mutant, chosen))
+            reason = self._unfit(mutant, seen)
+            if reason is None:
+                chosen.append(Chosen(mutant, seen))
+            else:
                 self.reject(mutant, reason)
-                continue
-            uneven = self._uneven([*chosen, bug])
-            if uneven is not None:
-                clashing.append((mutant, uneven))
-                continue
-            chosen.append(bug)
         if len(chosen) < self._count:
             never = [(each, f"it is never {self.recipe.difficulty}") for each in self.pool if not self._may_fit(each)]
             raise UsageError(self._too_few(len(chosen), [*self.rejected, *clashing, *never]))
@@ -128,9 +124,8 @@ class Chooser:
                 return f"it touches the same text as {other.mutant}"
         return None
 
-    def _unfit(self, bug: Chosen) -> str | None:
+    def _unfit(self, mutant: Mutant, seen: Observation) -> str | None:
         """Why a mutant makes no fair bug by itself."""
-        seen = bug.seen
         if not seen.shows_in and not seen.killed_by:
             return "nothing that is asked sees it: equivalent here, or code that is never run"
         if not seen.killed_by:
@@ -141,16 +136,18 @@ class Chooser:
             return f"its effect of {seen.effect:.1g} is too close to rounding"
         if seen.crashes_in and self._count > 1:
             return f"it breaks what other bugs are told by ({', '.join(seen.crashes_in)}): only for a single bug"
-        return self._uneven([bug])
+        return self._uneven(mutant, seen)
 
-    def _uneven(self, bugs: Sequence[Chosen]) -> str | None:
-        """Which of these bugs has another difficulty than was asked for: beside others a bug may be harder to tell."""
-        for bug in bugs if self.recipe.difficulty is not None else ():
-            others = [other.seen for other in bugs if other is not bug]
-            found = difficulty(bug.mutant.operator, bug.seen, others).bucket
-            if found != self.recipe.difficulty:
-                which = "it" if bug is bugs[-1] else str(bug.mutant)
-                return f"{'beside the others ' if others else ''}{which} is {found}, not {self.recipe.difficulty}"
+    def _uneven(self, mutant: Mutant, seen: Observation) -> str | None:
+        """Why a mutant has another difficulty than was asked for, by itself or beside a bug that its checks see too."""
+        if self.recipe.difficulty is None:
+            return None
+        alone = difficulty(mutant.operator, seen).bucket
+        if alone != self.recipe.difficulty:
+            return f"it is {alone}, not {self.recipe.difficulty}"
+        beside = difficulty(mutant.operator, seen, [seen]).bucket
+        if self._count > 1 and beside != self.recipe.difficulty:
+            return f"beside a bug with the same symptoms it is {beside}, not {self.recipe.difficulty}"
         return None
 
     def _too_few(self, found: int, turned_down: Iterable[tuple[Mutant, str]]) -> str:

@@ -19,6 +19,7 @@ from grader.inject.builtin import BUGS as BUILT_IN
 from grader.inject.folder import write
 from grader.inject.mutants import planted
 from grader.inject.recipe import Recipe
+from grader.key import Row
 from grader.record import Result, Status
 from grader.sandbox.client import Launcher
 from grader.submission import read_submission, submission_of
@@ -184,6 +185,28 @@ def test_the_difficulty_asked_for_is_that_of_each_bug(launcher: Launcher, exerci
     assert bug.difficulty is not None
     assert bug.difficulty.bucket == "easy"
     assert all(reason for _, reason in built.rejected)
+
+
+def test_a_bug_that_is_graded_wrongly_beside_the_others_is_replaced(
+    launcher: Launcher, exercise: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Exercise] = []
+
+    def wrong_at_first(made: Exercise, *_: object) -> list[Row]:
+        tried.append(made)
+        statuses = {"bug-1": "fixed", "bug-2": "partly"} if len(tried) == 1 else {}
+        return [Row(left=(), statuses=statuses, remaining=None, scores=dict.fromkeys(statuses, 30.0))]
+
+    monkeypatch.setattr("grader.inject.build.prove", wrong_at_first)
+    built = build(Recipe(bugs=2, seed=1), exercise.reference, launcher, silent)
+
+    assert len(tried) == 2
+    first, second = ([bug.edit for bug in made.key.bugs] for made in tried)
+    mutant, reason = next((each, why) for each, why in built.rejected if each.edit == first[1])
+    assert reason == "with no bug left in: partly instead of fixed"
+    assert mutant.edit not in second
+    assert first[0] in second
+    assert [bug.edit for bug in built.exercise.key.bugs] == second
 
 
 # Refused

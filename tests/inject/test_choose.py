@@ -20,6 +20,7 @@ SEEN = Observation(
     shows_in=("forward",), killed_by=("a", "b"), crashes_in=(), effect=0.05, detections=(2, 2, 2)
 )  # with a silent operator whose symptom is far: 2 + 2 + 1 + 2, a hard bug
 KINDS = list(Category)
+KILLERS = tuple("abcdef")  # as many as the easiest bugs have
 
 
 def mutant(name: str, category: Category = Category.MASKING, *, site: int = 0, start: int = 0) -> Mutant:
@@ -145,19 +146,17 @@ def test_what_can_never_have_the_difficulty_asked_for_is_not_even_measured() -> 
     assert fake.asked == [subtle]
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_two_bugs_that_are_easy_apart_and_not_together_are_not_both_chosen(seed: int) -> None:
-    """A bug whose checks see another one too is harder to tell."""
-    names = {"one": tuple("abcdef"), "same": tuple("fghijk"), "other": tuple("lmnopq")}
-    pool = [of_known_difficulty(name, i, Visibility.SILENT, Distance.FUNCTION) for i, name in enumerate(names)]
-    fake = Fake({name: msgspec.structs.replace(SEEN, killed_by=kill, effect=1.0) for name, kill in names.items()})
+def test_a_bug_that_is_easy_only_while_no_other_has_its_symptoms_is_easy_by_itself_alone() -> None:
+    """Its score is at the border, and sharing a check would lift it over."""
+    border = of_known_difficulty("border", 1, Visibility.SILENT, Distance.FUNCTION)
+    easier = of_known_difficulty("easier", 2, Visibility.SILENT, Distance.LINE)
+    observe = Fake(dict.fromkeys(("border", "easier"), msgspec.structs.replace(SEEN, killed_by=KILLERS, effect=1.0)))
 
-    two = chosen(pool, fake, bugs=2, difficulty="easy", seed=seed)
-    assert "other" in two
-    assert len(two) == 2
-    with pytest.raises(UsageError, match=r"(one|same): beside the others .*(it|one|same) is medium, not easy"):
-        chosen(pool, fake, bugs=3, difficulty="easy", seed=seed)
-    assert len(chosen(pool, fake, bugs=3, seed=seed)) == 3
+    assert chosen([border], observe, bugs=1, difficulty="easy") == ["border"]
+    assert rejected([border, easier], observe, bugs=2, difficulty="easy") == {
+        "border": "beside a bug with the same symptoms it is medium, not easy"
+    }
+    assert len(chosen([border, easier], observe, bugs=2)) == 2
 
 
 @pytest.mark.parametrize("seen", [{"effect": 1e-5}, {"effect": 1.0}], ids=str)
