@@ -77,7 +77,9 @@ def reason(check: CheckResult) -> str:
 
 
 def evidence(check: CheckResult, limit: int = TEXT, *, with_output: bool = True) -> Iterator[Part]:
-    """Why the check did not pass, from what was seen to what usually causes it; nothing where it passed.
+    """Why the check did not pass, from what was seen to why it matters; nothing where it passed.
+
+    What usually causes it is left to the report, which folds it away: it comes close to naming a bug.
 
     Args:
         limit: characters of each text.
@@ -98,8 +100,6 @@ def evidence(check: CheckResult, limit: int = TEXT, *, with_output: bool = True)
         return  # nothing is known to be wrong with the code
     if check.why:
         yield Part("Why it matters", line(check.why, 2 * LINE), Kind.OURS)
-    if check.usual_causes:
-        yield Part("Usual causes", " ".join(map(line, check.usual_causes)), Kind.OURS)
 
 
 def as_text(parts: Iterable[Part], margin: str = "") -> str:
