@@ -8,16 +8,15 @@ import argparse
 import contextlib
 import io
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 from grader import __version__
 from grader.errors import CannotJudge, GraderError, UsageError
+from grader.interruption import listen
 
 INTERRUPTED = 130
 
@@ -38,9 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a character that the terminal does not have must cost no verdict
     options = parser().parse_args(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
-        signal.signal(number, _interrupt)
-    sys.unraisablehook = _interrupt_again
+    listen()
     try:
         code = options.run(options)
         sys.stdout.flush()
@@ -73,26 +70,9 @@ def _discard_output() -> None:
 def _say(message: str) -> None:
     from grader.printable import printable
 
-    sys.stderr.write(f"{printable(message)}\n")
-
-
-class _Interrupted(KeyboardInterrupt):
-    """Not KeyboardInterrupt itself: Python ends itself by a signal, whoever catches it, if that crosses an exec."""
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """SIGTERM ends a grade the way Ctrl-C does: in order, leaving no process."""
-    for again in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(again, signal.SIG_IGN)  # a second one would interrupt the tidying up
-    raise _Interrupted
-
-
-def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
-    """An interruption that falls into a destructor or a garbage collection is swallowed by Python: try once more."""
-    if unraisable.exc_type is _Interrupted:
-        signal.setitimer(signal.ITIMER_REAL, 0.01)
-    else:
-        sys.__unraisablehook__(unraisable)
+    with contextlib.suppress(OSError):  # nobody can be told that nobody can be told
+        sys.stderr.write(f"{printable(message)}\n")
+        sys.stderr.flush()
 
 
 class _Parser(argparse.ArgumentParser):
@@ -254,7 +234,7 @@ def _add_running(command: argparse.ArgumentParser) -> None:
         help="strict locks the candidate's process, or refuses to run it (default on Linux); process does not",
     )
     command.add_argument(
-        "--timeout", metavar="S", type=_positive, default=10.0, help="seconds for one question (default 10)"
+        "--timeout", metavar="S", type=_positive, help="seconds for one question (default 10; with --check as then)"
     )
 
 

@@ -101,7 +101,7 @@ def grade(
     except Trouble as trouble:
         raise CannotJudge(f"nothing could be judged: the reference gave no answer: {trouble}") from trouble
     except Stopped as stopped:
-        raise CannotJudge(f"nothing could be judged: {stopped.__cause__}") from stopped.__cause__
+        raise CannotJudge(f"nothing could be judged: {stopped.__cause__ or 'it was given up'}") from stopped.__cause__
     finally:
         crew.close()
     return harmless(msgspec.structs.replace(result, seconds=round(time.perf_counter() - started, 3)))

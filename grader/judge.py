@@ -10,7 +10,7 @@ import msgspec
 from grader import record
 from grader.checks.check import Bench, Check, Counterexample
 from grader.lattice import Bugs, Lattice
-from grader.oracle import Oracle, PackageHung, PackageMisanswered, PackageRaised, Trouble
+from grader.oracle import Oracle, PackageHung, PackageMisanswered, PackageRaised, Trouble, is_machines
 from grader.printable import printable
 from grader.record import Outcome
 from grader.rubric import Verdict
@@ -139,6 +139,8 @@ class Judge:
         with variant.another() as stranger:
             bench = replace(self._bench(variant, variant), stranger=stranger)
             other = _failure_of(lambda: ask_case(check, case, bench))
+        if is_machines(other):
+            raise ReferenceFailed(str(other))
         return other is not None and other.kind == failure.kind
 
     def _still_fails(self, check: Check, case: object, bench: Bench) -> bool:

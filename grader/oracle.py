@@ -27,6 +27,11 @@ class Trouble(Exception):
     trusted = False  # it was the reference, or a variant of it, that gave none: our side
 
 
+def is_machines(trouble: BaseException | None) -> bool:
+    """Whether a package of ours died or hung: what it answers is not known then, only that the machine failed."""
+    return isinstance(trouble, PackageDied | PackageHung) and trouble.trusted
+
+
 class PackageRaised(Trouble):
     """Its code raised an exception."""
 

@@ -1,5 +1,6 @@
 """Whether a second grade confirms a recorded one, item by item."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from msgspec import Struct, json
@@ -8,8 +9,8 @@ from msgspec.structs import fields
 from grader.record import CheckResult, Environment, ItemResult, Outcome, Result, Status, environment_digest
 
 
-class Origin(Struct, frozen=True, kw_only=True):
-    """Something that a verdict was reached with, as it was recorded and as it is here."""
+class Compared(Struct, frozen=True, kw_only=True):
+    """One fact about two grades: as it was recorded, and as it is here."""
 
     what: str
     recorded: str
@@ -41,23 +42,23 @@ class ItemComparison(Struct, frozen=True, kw_only=True):
     @property
     def same(self) -> bool:
         """Whether status, points, lane and the outcome of every check are the same."""
-        return self.recorded is not None and self.here is not None and not self.checks and (
-            _verdict(self.recorded) == _verdict(self.here)
-        )  # fmt: skip
+        if self.recorded is None or self.here is None or self.checks:
+            return False
+        return _verdict(self.recorded) == _verdict(self.here)
 
 
 class Recheck(Struct, frozen=True, kw_only=True):
     """A recorded grade beside a new one."""
 
-    origins: tuple[Origin, ...]
+    origins: tuple[Compared, ...]
     items: tuple[ItemComparison, ...]
-    sums: tuple[Origin, ...]  # what follows from the items: the score, and the bugs that are still in
+    sums: tuple[Compared, ...]  # what follows from the items: the score, and the bugs that are still in
 
     @property
     def same(self) -> bool:
         """Whether the verdict is the same, and is one on the same candidate and exercise."""
         about = all(origin.same for origin in self.origins if origin.what in ("candidate", "exercise"))
-        return about and all(total.same for total in self.sums) and (all(item.same for item in self.items))
+        return about and all(total.same for total in self.sums) and all(item.same for item in self.items)
 
 
 def recheck(recorded: Result, here: Result) -> Recheck:
@@ -66,13 +67,15 @@ def recheck(recorded: Result, here: Result) -> Recheck:
         origins=tuple(_origins(recorded, here)),
         items=tuple(_items(recorded, here)),
         sums=(
-            Origin(what="score", recorded=_score(recorded), here=_score(here)),
-            Origin(what="known bugs still in", recorded=_bugs(recorded), here=_bugs(here)),
+            Compared(what="score", recorded=_score(recorded), here=_score(here)),
+            Compared(what="known bugs still in", recorded=_bugs(recorded), here=_bugs(here)),
+            Compared(what="named twice", recorded=_repeated(recorded), here=_repeated(here)),
+            Compared(what="follow-ups", recorded=_followups(recorded), here=_followups(here)),
         ),
     )
 
 
-def _origins(recorded: Result, here: Result) -> Iterator[Origin]:
+def _origins(recorded: Result, here: Result) -> Iterator[Compared]:
     for what, old, new in (
         ("candidate", recorded.candidate.sha256, here.candidate.sha256),
         ("exercise", recorded.integrity.exercise, here.integrity.exercise),
@@ -81,11 +84,11 @@ def _origins(recorded: Result, here: Result) -> Iterator[Origin]:
         # Not the recorded hash of it: a file may have been changed in one place and not in the other.
         ("environment", environment_digest(recorded.environment), here.integrity.environment),
     ):
-        yield Origin(what=what, recorded=old, here=new)
+        yield Compared(what=what, recorded=old, here=new)
     for field in fields(Environment):
         old, new = (json.encode(getattr(result.environment, field.name)).decode() for result in (recorded, here))
         if old != new:
-            yield Origin(what=f"environment: {field.name}", recorded=old, here=new)
+            yield Compared(what=f"environment: {field.name}", recorded=old, here=new)
 
 
 def _items(recorded: Result, here: Result) -> Iterator[ItemComparison]:
@@ -107,8 +110,21 @@ def _outcomes(checks: tuple[CheckResult, ...]) -> dict[str, Outcome]:
     return {check.id: check.outcome for check in checks}
 
 
-def _verdict(item: ItemResult) -> tuple[Status, float, float, str]:
-    return item.status, item.score, item.max_score, item.lane
+def _verdict(item: ItemResult) -> tuple[Status, float, float, str, list[tuple[str, float, float]]]:
+    points = [(check.id, check.score, check.max_score) for check in item.checks]
+    return item.status, item.score, item.max_score, item.lane, points
+
+
+def _repeated(result: Result) -> str:
+    """The items and checks of which there are several: the last one would hide the others."""
+    items = [item.id for item in result.items]
+    checks = [f"{item.id}: {check.id}" for item in result.items for check in item.checks]
+    return ", ".join(name for name, count in Counter([*items, *checks]).items() if count > 1) or "none"
+
+
+def _followups(result: Result) -> str:
+    found = (f"{each.id} {each.score:g} of {each.max_score:g}, {each.status}" for each in result.followups)
+    return "; ".join(found) or "none"
 
 
 def _score(result: Result) -> str:

@@ -3,6 +3,7 @@
 import fcntl
 import importlib.util
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -27,6 +28,8 @@ def exercise() -> Exercise:
 @pytest.fixture(scope="session")
 def launcher(exercise: Exercise) -> Iterator[Launcher]:
     """One strict launcher: torch is imported once for all tests of a session."""
+    if sys.platform != "linux":
+        pytest.skip("strict isolation is Linux's")
     with Launcher("strict", hidden=[exercise.reference_directory]) as launcher:
         yield launcher
 

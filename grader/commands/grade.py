@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from grader.commands import outputs
 from grader.commands.exercises import reference_directory
@@ -17,6 +17,9 @@ from grader.submission import read_submission
 if TYPE_CHECKING:
     from grader.record import Result
 
+TIMEOUT: Final = 10.0  # seconds for one question
+LONGEST: Final = 60.0  # seconds for a question that a file may ask for; more has to be asked for by a person
+
 
 def run(
     directory: Path,
@@ -28,19 +31,22 @@ def run(
     seed: int | None,
     thorough: bool,
     isolation: Mode,
-    timeout: float,
+    timeout: float | None,
     check: Path | None,
 ) -> int:
     """Grade and report; the exit code.
 
     Args:
         files: where each format goes that is asked for, by its name; ``-`` is standard output.
+        timeout: None for the usual one, or the recorded one.
         check: a recorded result: is its verdict reached again?
     """
     outputs.check(files)
     recorded = _recorded(check, seed=seed, only=only, thorough=thorough)
     if recorded is not None:
         seed, only, thorough = recorded.environment.seed, recorded.asked.only, recorded.asked.thorough
+        timeout = timeout or min(recorded.asked.timeout, LONGEST)
+    timeout = timeout or TIMEOUT
     reference = reference_directory(exercise)
     submission = read_submission(directory)
     _guard_against_candidates()

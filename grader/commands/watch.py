@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grader.commands.exercises import chosen_exercise, exercise_of, reference_directory
+from grader.commands.grade import TIMEOUT
 from grader.commands.progress import Progress
 from grader.files import check_writable, write_atomically
 from grader.printable import one_line
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from grader.watch import Graded, Watcher
 
 
-def run(directory: Path, *, exercise: Path | None, html: Path | None, isolation: Mode, timeout: float) -> int:
+def run(directory: Path, *, exercise: Path | None, html: Path | None, isolation: Mode, timeout: float | None) -> int:
     """Grade until Ctrl-C; then 0 when the last grade was full marks, else 1."""
     exercise = exercise_of(directory, exercise)
     reference = reference_directory(exercise)
@@ -31,7 +32,7 @@ def run(directory: Path, *, exercise: Path | None, html: Path | None, isolation:
             from grader.grade import Options
             from grader.watch import Watcher
 
-            options = Options(isolation=isolation, timeout=timeout)
+            options = Options(isolation=isolation, timeout=timeout or TIMEOUT)
             chosen = chosen_exercise(exercise)
             with Watcher(directory, chosen, launcher, options) as watcher, Progress() as progress:
                 where = one_line(str(directory))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from grader.printable import printable
-from grader.recheck import ItemComparison, Origin, Recheck
+from grader.recheck import Compared, ItemComparison, Recheck
 from grader.record import ItemResult, Outcome
 from grader.report import columns
 from grader.report.paint import Paint, plain
@@ -34,7 +34,7 @@ def _lines(found: Recheck, paint: Paint) -> Iterator[str]:
     yield from columns.wrap(_conclusion(found), WIDTH, 3)
 
 
-def _origin(origin: Origin, paint: Paint) -> Iterator[str]:
+def _origin(origin: Compared, paint: Paint) -> Iterator[str]:
     if origin.same:
         yield _row(SAME, origin.what, printable(origin.here)[:SHOWN], paint)
         return

@@ -167,8 +167,9 @@ class Launcher:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=1)  # it is stopping: let it finish its last words
         self._log.seek(0)
-        text = self._log.read().decode("utf-8", "replace").strip()
-        return f"; it said: {text[-2000:]}" if text else ""
+        lines = self._log.read().decode("utf-8", "replace").splitlines()
+        # The last line is what went wrong; what stands above it in a traceback is where, for us alone.
+        return f"; it said: {lines[-1][:2000]}" if lines else ""
 
 
 def _clean_environment() -> dict[str, str]:

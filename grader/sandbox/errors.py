@@ -30,7 +30,8 @@ class WorkerDied(WorkerFailed):
     """The worker's process ended before it answered.
 
     Attributes:
-        killed: by SIGKILL, which a locked worker cannot send: the machine's doing, or a limit's.
+        killed: by SIGKILL, which a locked worker cannot send: the machine's doing, or a limit's. Without a lock it can
+            kill itself.
     """
 
     def __init__(self, message: str, *, killed: bool = False) -> None:

@@ -52,6 +52,8 @@ def test_five_hundred_workers_in_a_row_leave_nothing(launcher: Launcher) -> None
     late = {name: use_of(pid) for name, pid in pids.items()}
 
     for name in pids:
-        assert (late[name].descriptors, late[name].children) == (early[name].descriptors, early[name].children), name
+        # Not equal: of an earlier test something may be tidied away meanwhile.
+        assert late[name].descriptors <= early[name].descriptors, name
+        assert late[name].children <= early[name].children, name
         assert late[name].memory - early[name].memory <= GROWTH, name
     assert late["launcher"].children == 0

@@ -8,9 +8,11 @@ from msgspec.structs import replace
 
 from grader.exercise import Exercise
 from grader.recheck import recheck
-from grader.record import Outcome, Result, Status, environment_digest
+from grader.record import FollowUp, Outcome, Result, Status, environment_digest
 from grader.report.columns import width
 from grader.report.recheck_text import render_recheck
+
+FOLLOW_UP = FollowUp(id="ragged", title="Ragged", status=Status.BUILT, score=9, max_score=9)
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +28,15 @@ def with_item(result: Result, **changes: Any) -> Result:
 def with_outcome(result: Result, outcome: Outcome) -> Result:
     first, *others = result.items[0].checks
     return with_item(result, checks=(replace(first, outcome=outcome), *others))
+
+
+def with_forged_twin(result: Result) -> Result:
+    return replace(result, items=(*with_item(result, score=99.0, checks=()).items, *result.items))
+
+
+def with_points(result: Result) -> Result:
+    first, *others = result.items[0].checks
+    return with_item(result, checks=(replace(first, score=first.score + 1), *others))
 
 
 def lines_that_differ(recorded: Result, here: Result) -> list[str]:
@@ -52,6 +63,9 @@ def test_a_grade_confirms_itself_whatever_its_times_and_texts(result: Result) ->
         pytest.param(lambda r: with_item(r, checks=r.items[0].checks[1:]), ["projection"], id="a-check-less"),
         pytest.param(lambda r: with_item(r, id="masking"), ["masking", "projection"], id="another-item"),
         pytest.param(lambda r: replace(r, items=()), ["projection"], id="no-items"),
+        pytest.param(lambda r: with_forged_twin(r), ["named twice"], id="an-item-hidden-by-another"),
+        pytest.param(lambda r: replace(r, followups=(FOLLOW_UP,)), ["follow-ups"], id="follow-up"),
+        pytest.param(lambda r: with_points(r), ["projection"], id="points-of-a-check"),
         pytest.param(lambda r: replace(r, score=100.0), ["score"], id="score"),
         pytest.param(lambda r: replace(r, remaining_bugs=()), ["known bugs still in"], id="bugs"),
         pytest.param(

@@ -55,7 +55,9 @@ def _move(answer: Tensors, matched: Tensors, name: str) -> Array:
 
 
 def _is_alike(move: Array, right: Array) -> bool:
-    """Whether two moves have about one direction."""
+    """Whether two moves have about one direction, if the right one has any."""
+    if not right.any():
+        return True
     return bool((move * right).sum() > LEAST_COSINE * np.linalg.norm(move) * np.linalg.norm(right))
 
 
