@@ -106,9 +106,17 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, what: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+
+
 def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser("grade", help="grade a directory that holds model.py and train.py")
-    command.add_argument("directory", metavar="DIR", type=Path)
+    command = _command(commands, "grade", "grade a directory that holds model.py and train.py")
+    command.add_argument(
+        "directory", metavar="DIR", type=Path, help="the submission: a directory with model.py and train.py"
+    )
     _add_exercise(command)
     for name, what in FORMATS.items():
         command.add_argument(f"--{name}", metavar="FILE", help=f"write {what}; - for standard output")
@@ -131,7 +139,7 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser("report", help="render a result again, without running anything")
+    command = _command(commands, "report", "render a result again, without running anything")
     command.add_argument("result", metavar="RESULT.json", type=Path)
     command.add_argument("-o", "--output", metavar="FILE", required=True, help="write it here; - for standard output")
     command.add_argument(
@@ -145,7 +153,7 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _add_inject(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser("inject", help="plant bugs in a correct GPT: a new exercise, proven sound")
+    command = _command(commands, "inject", "plant bugs in a correct GPT: a new exercise, proven sound")
     command.add_argument("-o", "--output", metavar="DIR", type=Path, required=True)
     command.add_argument(
         "--from",
@@ -173,13 +181,13 @@ def _add_inject(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser("verify", help="prove an exercise sound: solvable, and credited bug by bug")
-    command.add_argument("exercise", metavar="EXERCISE", type=Path)
+    command = _command(commands, "verify", "prove an exercise sound: solvable, and credited bug by bug")
+    command.add_argument("exercise", metavar="EXERCISE", type=Path, help="its directory")
     command.set_defaults(run=_verify)
 
 
 def _add_mutations(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser("mutations", help="the catalogue of bugs that can be planted, or one with its story")
+    command = _command(commands, "mutations", "the catalogue of bugs that can be planted, or one with its story")
     command.add_argument("operator", metavar="OPERATOR", nargs="?", help="tell this one's whole story")
     command.add_argument("--hints", action="store_true", help="with OPERATOR: the hints for a learner too")
     command.add_argument("--json", action="store_true", help="the same as JSON")
@@ -194,15 +202,15 @@ def _add_mutations(commands: "argparse._SubParsersAction[argparse.ArgumentParser
 
 
 def _add_start(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser("start", help="make a workspace: the code with the bugs, for someone to mend")
-    command.add_argument("directory", metavar="DIR", type=Path)
+    command = _command(commands, "start", "make a workspace: the code with the bugs, for someone to mend")
+    command.add_argument("directory", metavar="DIR", type=Path, help="a new directory, or an empty one")
     _add_exercise(command)
     command.set_defaults(run=_start)
 
 
 def _add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser("watch", help="grade again whenever a file is saved, and say what changed")
-    command.add_argument("directory", metavar="DIR", type=Path)
+    command = _command(commands, "watch", "grade again whenever a file is saved, and say what changed")
+    command.add_argument("directory", metavar="DIR", type=Path, help="the workspace")
     _add_exercise(command)
     command.add_argument("--html", metavar="FILE", type=Path, help="write the learner's report here each time")
     _add_running(command)
@@ -210,15 +218,15 @@ def _add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _add_hint(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser("hint", help="the next of three hints for an item; never the solution")
-    command.add_argument("directory", metavar="DIR", type=Path)
-    command.add_argument("item", metavar="ITEM")
+    command = _command(commands, "hint", "the next of three hints for an item; never the solution")
+    command.add_argument("directory", metavar="DIR", type=Path, help="the workspace")
+    command.add_argument("item", metavar="ITEM", help="an item of the grade, as `grader grade --only` names it")
     _add_exercise(command)
     command.set_defaults(run=_hint)
 
 
 def _add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser("doctor", help="say what this machine can isolate and reproduce")
+    command = _command(commands, "doctor", "say what this machine can isolate and reproduce")
     command.set_defaults(run=_doctor)
 
 

@@ -31,6 +31,11 @@ class Comparison:
         match = self.matches.get(FORWARD)
         return match.bugs if match is not None else None
 
+    @property
+    def has_trouble(self) -> bool:
+        """Whether some facet got no answer from the candidate."""
+        return any(match.trouble is not None for match in self.matches.values())
+
     def remaining(self) -> tuple[str, ...] | None:
         """The bugs that are left in; None unless every facet was asked and has an exact answer."""
         rubric = self.exercise.rubric

@@ -28,6 +28,7 @@ from grader.judge import Judge
 from grader.lattice import Lattice, Match
 from grader.library import CANDIDATE, Library, trusted
 from grader.oracle import Crew, Oracle, Stopped, Trouble
+from grader.printable import one_line
 from grader.record import (
     Asked,
     CandidateInfo,
@@ -37,6 +38,7 @@ from grader.record import (
     Integrity,
     Isolation,
     Lane,
+    LoadFault,
     Result,
     environment_digest,
     harmless,
@@ -45,11 +47,13 @@ from grader.rubric import exact_id
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
 from grader.sandbox.errors import LauncherFailed
+from grader.sandbox.questions import Snippet
 from grader.seeds import Seeds, draw_seed
 from grader.submission import Submission
 
 Progress = Callable[[str], None]
 TEAMS: Final = 2  # as many as there are threads
+MAX_REASON: Final = 500  # characters
 EXHIBITS_LOAD: Final = 4  # in checks: collecting them takes about as long
 
 
@@ -160,6 +164,7 @@ class _Grade:
         grader_digest()
         changed = changes(self._exercise.starter(), self._submission.files) if self._options.explain else None
         self._comparison = self._compare()
+        faults = self._load_faults()
         exhibits = self._ask_all()
         verdicts = blame(self._items, self._verdicts, self._comparison)
         results = tuple(
@@ -184,6 +189,7 @@ class _Grade:
             remaining_bugs=self._comparison.remaining(),
             exhibits=exhibits,
             environment=environment,
+            load_faults=faults,
             asked=Asked(only=self._options.only, thorough=self._options.thorough, timeout=float(self._options.timeout)),
             integrity=Integrity(
                 exercise=self._exercise.sha256, grader=grader_digest(), environment=environment_digest(environment)
@@ -221,6 +227,18 @@ class _Grade:
             for team, facet, answer in zip(cycle(self._teams), facets, answers)
         }
         return Comparison(self._exercise, matches)
+
+    def _load_faults(self) -> tuple[LoadFault, ...]:
+        """The modules that cannot be imported, asked for by themselves where something gave no answer."""
+        if not self._comparison.has_trouble:
+            return ()
+        found = []
+        for module in ("model", "train"):
+            try:
+                self._teams[0].candidate.ask(Snippet(source=f"import {module}"), {})
+            except Trouble as trouble:
+                found.append(LoadFault(file=f"{module}.py", reason=one_line(str(trouble))[:MAX_REASON]))
+        return tuple(found)
 
     @contextmanager
     def _threads(self) -> Iterator[ThreadPoolExecutor]:

@@ -190,6 +190,13 @@ class Environment(Frozen, frozen=True, kw_only=True):
     isolation: Isolation
 
 
+class LoadFault(Frozen, frozen=True, kw_only=True):
+    """A module of the submission that cannot even be imported: nothing that needs it can be right."""
+
+    file: str
+    reason: str
+
+
 class Asked(Frozen, frozen=True, kw_only=True):
     """How the grade was asked for: with the seed, what is needed to repeat it."""
 
@@ -232,6 +239,7 @@ class Result(Frozen, frozen=True, kw_only=True):
     remaining_bugs: tuple[str, ...] | None  # the bugs still in, exactly; None when that could not be told
     exhibits: Exhibits = Exhibits()
     environment: Environment
+    load_faults: tuple[LoadFault, ...] = ()
     asked: Asked
     integrity: Integrity
     seconds: float

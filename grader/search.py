@@ -115,6 +115,10 @@ def search(
         found.case, found.failure = stop.case, stop.failure
     except (Counterexample, Trouble) as failure:
         found.failure = failure
+    except Flaky:
+        if found.failure is None:
+            raise
+        # It has taken its replay for another case. Each case was asked once, and what has failed has failed.
     return found
 
 

@@ -18,6 +18,7 @@ from grader.seeds import draw_seed
 from grader.submission import Submission, read_submission
 
 PAUSE: Final = 0.1  # seconds between two looks at the directory
+PATIENCE: Final = 10  # looks at sources that cannot be read
 SHARED: Final = "watch"  # in place of a submission's hash: all of them are asked the same questions
 
 
@@ -58,8 +59,12 @@ class Watcher(AbstractContextManager["Watcher"]):
     ) -> None:
         self._library.close()
 
-    def grades(self, progress: Callable[[str], None]) -> Iterator[Graded]:
-        """A grade now, and another one whenever the sources have changed; without end."""
+    def grades(self, progress: Callable[[str], None], tell: Callable[[str], None]) -> Iterator[Graded]:
+        """A grade now, and another one whenever the sources have changed; without end.
+
+        Args:
+            tell: is given what keeps the sources from being read, once it has lasted a while.
+        """
         submission = read_submission(self._directory)
         changed = tuple(sorted(submission.files))
         before: Result | None = None
@@ -67,7 +72,7 @@ class Watcher(AbstractContextManager["Watcher"]):
             result = self._grade(submission, progress, explain=False)
             yield Graded(submission=submission, changed=changed, result=result, before=before)
             graded, before = submission, result
-            submission = self._wait_for_another(graded)
+            submission = self._wait_for_another(graded, tell)
             changed = _differences(graded, submission)
 
     def explain(self, submission: Submission, progress: Callable[[str], None]) -> Result:
@@ -79,15 +84,20 @@ class Watcher(AbstractContextManager["Watcher"]):
         options = replace(self._options, explain=explain)
         return grade(shared, self._exercise, options, self._launcher, progress, self._library)
 
-    def _wait_for_another(self, graded: Submission) -> Submission:
+    def _wait_for_another(self, graded: Submission, tell: Callable[[str], None]) -> Submission:
         """The submission once it differs, and is the same at two looks: an editor may be halfway through saving."""
         last = graded
+        unread = 0
         while True:
             time.sleep(PAUSE)
             try:
                 submission = read_submission(self._directory)
-            except UsageError:
-                continue  # gone for the moment that saving takes, or for good: then there is nothing to grade
+            except UsageError as error:
+                unread += 1  # gone for the moment that saving takes, or for good
+                if unread == PATIENCE:
+                    tell(str(error))
+                continue
+            unread = 0
             if submission.sha256 == last.sha256 and submission.sha256 != graded.sha256:
                 return submission
             last = submission

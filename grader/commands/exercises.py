@@ -32,4 +32,11 @@ def exercise_of(directory: Path, exercise: Path | None) -> Path | None:
     from grader.workspace import read_workspace
 
     recorded = read_workspace(directory).exercise
-    return exercise if exercise is not None or recorded is None else Path(recorded)
+    if exercise is not None or recorded is None:
+        return exercise
+    if not Path(recorded).is_dir():
+        raise UsageError(
+            f"the exercise that this workspace was started from is not at {recorded!r} any more; "
+            "say where it is with --exercise"
+        )
+    return Path(recorded)

@@ -9,6 +9,7 @@ from grader.commands import outputs
 from grader.commands.exercises import reference_directory
 from grader.commands.progress import Progress
 from grader.errors import CannotJudge, UsageError
+from grader.printable import one_line
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
 from grader.sandbox.errors import NotIsolated
@@ -47,6 +48,8 @@ def run(
         seed, only, thorough = recorded.environment.seed, recorded.asked.only, recorded.asked.thorough
         timeout = timeout or min(recorded.asked.timeout, LONGEST)
     timeout = timeout or TIMEOUT
+    if exercise is None:
+        _note_another_exercise(directory)
     reference = reference_directory(exercise)
     submission = read_submission(directory)
     _guard_against_candidates()
@@ -73,6 +76,21 @@ def run(
     if not result.judged:
         return CannotJudge.exit_code
     return 0 if holds else 1
+
+
+def _note_another_exercise(directory: Path) -> None:
+    """A workspace may be of another exercise. It cannot choose that: whoever is graded has written what it says."""
+    from grader.workspace import read_workspace
+
+    try:
+        started_from = read_workspace(directory).exercise
+    except UsageError:
+        return  # no workspace, or one whose record is nobody's concern here
+    if started_from is not None:
+        sys.stderr.write(
+            f"grader: this is graded against the built-in exercise, but was started from {one_line(started_from)!r}; "
+            "to grade it against that, name it with --exercise\n"
+        )
 
 
 def _recorded(path: Path | None, *, seed: int | None, only: tuple[str, ...], thorough: bool) -> "Result | None":

@@ -15,18 +15,16 @@ from grader.sandbox.control import Mode
 from grader.submission import read_submission
 
 if TYPE_CHECKING:
-    from grader.record import Result
     from grader.watch import Graded, Watcher
 
 
 def run(directory: Path, *, exercise: Path | None, html: Path | None, isolation: Mode, timeout: float | None) -> int:
-    """Grade until Ctrl-C; then 0 when the last grade was full marks, else 1."""
+    """Grade until Ctrl-C, which is its orderly end: always 0."""
     exercise = exercise_of(directory, exercise)
     reference = reference_directory(exercise)
     read_submission(directory)  # what is missing is told at once, without waiting for torch
     if html is not None:
         check_writable(html)
-    last: Result | None = None
     try:
         with Launcher(isolation, hidden=[reference]) as launcher:
             from grader.grade import Options
@@ -37,15 +35,14 @@ def run(directory: Path, *, exercise: Path | None, html: Path | None, isolation:
             with Watcher(directory, chosen, launcher, options) as watcher, Progress() as progress:
                 where = one_line(str(directory))
                 sys.stdout.write(f"Watching {where}: save a file and it is graded again. Ctrl-C ends.\n")
-                for graded in watcher.grades(progress):
-                    last = graded.result
+                for graded in watcher.grades(progress, _tell):
                     progress.clear()
                     _print(graded)
                     if html is not None:
                         _write(graded, watcher, html, progress)
     except KeyboardInterrupt:
         sys.stdout.write("\n")
-    return 0 if last is not None and last.full_marks else 1
+    return 0
 
 
 def _print(graded: "Graded") -> None:
@@ -61,13 +58,18 @@ def _print(graded: "Graded") -> None:
     sys.stdout.flush()
 
 
+def _tell(trouble: str) -> None:
+    sys.stdout.write(f"\nWaiting: {one_line(trouble)}\n")
+    sys.stdout.flush()
+
+
 def _write(graded: "Graded", watcher: "Watcher", html: Path, progress: Progress) -> None:
     """The whole report, with the smallest failing cases: after the first words, since it takes longer."""
     from grader.audience import for_audience
     from grader.record import Audience
     from grader.report import render_html
 
-    explained = watcher.explain(graded.submission, progress)
+    explained = watcher.explain(graded.submission, lambda _: progress("writing the report"))
     write_atomically(html, render_html(for_audience(explained, Audience.LEARNER)).encode())
     progress.clear()
     sys.stdout.write(f"Written: {one_line(str(html))}\n")

@@ -7,7 +7,7 @@ from grader.recheck import ItemComparison, recheck
 from grader.record import ItemResult, Outcome, Result
 from grader.report import columns
 from grader.report.paint import Paint, plain
-from grader.report.verdict import first_failing, is_full, what_was_seen
+from grader.report.verdict import cannot_load, first_failing, is_full, what_was_seen
 from grader.report.words import STATUS, number
 
 WIDTH = 80
@@ -22,6 +22,9 @@ def _lines(files: Sequence[str], before: Result, after: Result, paint: Paint) ->
     named = one_line(", ".join(files))
     score = f"{number(after.score)} of {number(after.max_score)}{_difference(after.score - before.score)}"
     yield f"{columns.clip(named, WIDTH - 30)}: {score}"
+    for fault in cannot_load(after):
+        for line in columns.wrap(one_line(fault), WIDTH - 2, 2):
+            yield f"  {line}"
     changed = [item for item in recheck(before, after).items if not item.same]
     if not changed:
         yield "  Nothing changed in the verdict."

@@ -64,6 +64,7 @@ def _template() -> Template:
         verdict=verdict.verdict,
         is_full=verdict.is_full,
         first_step=verdict.first_step,
+        cannot_load=verdict.cannot_load,
         first_failing=verdict.first_failing,
         failing=verdict.failing,
         passing=verdict.passing,

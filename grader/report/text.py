@@ -6,7 +6,7 @@ from grader.printable import one_line
 from grader.record import Isolation, ItemResult, Result
 from grader.report import columns
 from grader.report.paint import Paint, plain
-from grader.report.verdict import first_failing, is_full, verdict, what_was_seen
+from grader.report.verdict import cannot_load, first_failing, is_full, verdict, what_was_seen
 from grader.report.words import OUTCOME, STATUS, number
 
 WIDTH = 80
@@ -30,6 +30,8 @@ def _lines(result: Result, paint: Paint) -> Iterator[str]:
     yield from columns.wrap(f"{title}: {candidate}", WIDTH, 2)
     yield f"Score: {number(result.score)} of {number(result.max_score)}"
     yield from columns.wrap(verdict(result), WIDTH, 2)
+    for fault in cannot_load(result):
+        yield from columns.wrap(one_line(fault), WIDTH, 2)
     yield from _remaining(result.remaining_bugs)
     yield from _isolation(result.environment.isolation)
     yield from _notes(result.candidate.notes)

@@ -24,6 +24,11 @@ def verdict(result: Result) -> str:
     return f"{told}."
 
 
+def cannot_load(result: Result) -> list[str]:
+    """A sentence for each file that cannot be imported."""
+    return [f"{fault.file} cannot be loaded: {fault.reason}" for fault in result.load_faults]
+
+
 def is_full(item: ItemResult | FollowUp) -> bool:
     """Whether nothing of the item is left to do."""
     return item.status is not Status.NOT_JUDGED and item.score >= item.max_score

@@ -32,7 +32,7 @@ def main(rounds: int) -> None:
         for name in exercise.reference:
             shutil.copyfile(ROOT / "candidate" / name, directory / name)
         with Watcher(directory, exercise, launcher, Options()) as watcher:
-            grades = watcher.grades(lambda _: None)
+            grades = watcher.grades(lambda _: None, print)
             next(grades)
             for number in range(rounds):
                 started = time.perf_counter()

@@ -29,10 +29,16 @@ def directory(exercise: Exercise, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def grades(directory: Path, exercise: Exercise, launcher: Launcher) -> Iterator[Iterator[Graded]]:
+def told() -> list[str]:
+    """What the watcher had to say while it waited."""
+    return []
+
+
+@pytest.fixture
+def grades(directory: Path, exercise: Exercise, launcher: Launcher, told: list[str]) -> Iterator[Iterator[Graded]]:
     """The grades of ``directory`` as they come, of two items."""
     with Watcher(directory, exercise, launcher, Options(only=ITEMS, seed=1)) as watcher:
-        yield watcher.grades(lambda _: None)
+        yield watcher.grades(lambda _: None, told.append)
 
 
 def later(seconds: float, act: Callable[[], object]) -> None:
@@ -78,16 +84,18 @@ def test_a_change_that_changes_nothing_is_told(grades: Iterator[Graded], directo
 
 
 def test_a_file_that_goes_away_while_it_is_saved_is_waited_for(
-    grades: Iterator[Graded], directory: Path, exercise: Exercise
+    grades: Iterator[Graded], directory: Path, exercise: Exercise, told: list[str]
 ) -> None:
     next(grades)
     (directory / "model.py").unlink()
     (directory / "test_visible.py").unlink()  # no source of the package
-    later(0.7, lambda: (directory / "model.py").write_text(exercise.reference["model.py"]))
+    later(3.0, lambda: (directory / "model.py").write_text(exercise.reference["model.py"]))
     graded = next(grades)
 
     assert graded.changed == ("model.py",)
     assert [item.status for item in graded.result.items] == [Status.FIXED, Status.NOT_FIXED]
+    assert len(told) == 1
+    assert "no model.py in" in told[0]
 
 
 def test_code_that_does_not_import_is_told_in_its_own_words(grades: Iterator[Graded], directory: Path) -> None:
@@ -96,8 +104,15 @@ def test_code_that_does_not_import_is_told_in_its_own_words(grades: Iterator[Gra
     second = next(grades)
     text = render_change(second.changed, first.result, second.result)
 
-    assert "SyntaxError: invalid syntax (model.py, line 3)" in text
+    assert text.splitlines()[1] == "  model.py cannot be loaded: SyntaxError: invalid syntax (model.py, line 3)"
     assert max(map(width, text.splitlines())) <= 80
+
+    (directory / "model.py").write_text("import torch\n1 +\n")
+    third = next(grades)
+    assert render_change(third.changed, second.result, third.result).splitlines()[1:] == [
+        "  model.py cannot be loaded: SyntaxError: invalid syntax (model.py, line 2)",
+        "  Nothing changed in the verdict.",
+    ]
 
 
 def test_the_questions_stay_the_same_so_that_the_reference_answers_once(
