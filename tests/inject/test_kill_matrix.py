@@ -15,7 +15,7 @@ from grader.inject.categories import own_checks
 from grader.inject.matrix import Matrix, Row, kill_matrix, to_json
 from grader.inject.mutants import mutants
 from grader.sandbox.client import Launcher
-from mutations.catalogue import OPERATORS
+from mutations.catalogue import OPERATORS, operator
 from mutations.operator import Category
 
 pytestmark = [
@@ -52,11 +52,11 @@ def rows_of(matrix: Matrix) -> dict[str, list[Row]]:
 
 def test_operators_without_a_site_here_have_one_in_a_source_of_another_style(exercise: Exercise) -> None:
     at_home = {mutant.operator.id for mutant in mutants(exercise.reference, OPERATORS)}
-    homeless = [operator for operator in OPERATORS if operator.id not in at_home]
+    homeless = [each for each in OPERATORS if each.id not in at_home]
 
-    assert {operator.id for operator in homeless} == ABSENT
-    for operator in homeless:
-        assert operator.find((FOREIGN / operator.file).read_text(encoding="utf-8")), operator.id
+    assert {each.id for each in homeless} == ABSENT
+    for each in homeless:
+        assert each.find((FOREIGN / each.file).read_text(encoding="utf-8")), each.id
 
 
 def test_each_site_of_each_operator_is_a_row(matrix: Matrix, exercise: Exercise) -> None:
@@ -66,9 +66,9 @@ def test_each_site_of_each_operator_is_a_row(matrix: Matrix, exercise: Exercise)
     assert matrix.checks == tuple(check.id for check in CHECKS)
 
 
-@pytest.mark.parametrize("operator", [each.id for each in OPERATORS if each.id not in ABSENT])
-def test_a_bug_is_seen_by_a_check_of_its_own_kind(operator: str, rows_of: dict[str, list[Row]]) -> None:
-    rows = rows_of[operator]
+@pytest.mark.parametrize("operator_id", [each.id for each in OPERATORS if each.id not in ABSENT])
+def test_a_bug_is_seen_by_a_check_of_its_own_kind(operator_id: str, rows_of: dict[str, list[Row]]) -> None:
+    rows = rows_of[operator_id]
     own = {check.id for check in own_checks(Category(rows[0].category))}
     seen_by = {row.name: row.killed_by for row in rows}
 
@@ -84,3 +84,12 @@ def test_a_bug_is_seen_at_each_of_its_sites(matrix: Matrix) -> None:
 @pytest.mark.parametrize("check", [check.id for check in CHECKS])
 def test_a_check_sees_a_bug(check: str, matrix: Matrix) -> None:
     assert matrix.kills[check] > 0, f"{check} sees none of {len(matrix.rows)} bugs: a hole in the catalogue, or useless"
+
+
+def test_to_stop_at_the_first_is_to_ask_the_checks_of_its_own_kind_first(exercise: Exercise, launcher: Launcher) -> None:
+    planted = operator("mask-peeks-one-ahead")
+    own = own_checks(planted.category)
+    own_last = [*(check for check in CHECKS if check not in own), *own]
+    found = kill_matrix(exercise.reference, [planted], launcher, lambda _: None, first=True, checks=own_last)
+
+    assert [row.killed_by for row in found.rows] == [("future-is-hidden",)]

@@ -103,9 +103,12 @@ def test_a_reference_that_cannot_be_imported_is_a_fault_of_the_exercise(
 
 
 def test_a_proof_that_is_not_of_this_exercise_is_found(folder: Path, verified: Callable[[], Verification]) -> None:
-    edit_json(folder, lambda key: key["certificate"]["rows"].pop())
+    edit_json(folder, lambda key: (key["certificate"]["rows"].pop(), key["certificate"]["seeds"].pop()))
 
-    assert wrong(verified()) == {SUBSETS: "the proof that is kept in key.json is another"}
+    found = verified()
+
+    assert wrong(found) == {SUBSETS: "the proof that is kept in key.json is another"}
+    assert found.findings[FIRST].what.endswith("on 2 seeds")
 
 
 def test_points_for_a_check_that_does_not_see_the_bug_are_found(

@@ -1,0 +1,59 @@
+"""A failure that follows from another item's is that item's, unless some variant agrees exactly."""
+
+from grader.blame import Verdicts, blame
+from grader.comparison import Comparison
+from grader.exercise import Exercise
+from grader.lattice import Match
+from grader.record import Lane, Outcome
+from grader.rubric import Verdict, exact_id, roles
+
+NO_VARIANT = Match(bugs=None, lane=Lane.BEHAVIOUR)
+
+
+def judged(
+    exercise: Exercise, *failing: str, forward: Match = NO_VARIANT, unbuilt: bool = False
+) -> dict[str, tuple[str, ...]]:
+    """By check that is blocked after all checks passed but these, what it is blocked by."""
+    comparison = Comparison(exercise, {"forward": forward, "training": Match(bugs=frozenset(), lane=Lane.BITWISE)})
+    verdicts: Verdicts = {
+        item.id: {
+            check: Verdict(outcome=Outcome.FAILED if check in failing else Outcome.PASSED, unbuilt=unbuilt)
+            for check in roles(item)
+        }
+        for item in exercise.rubric.item
+    }
+    after = blame(exercise.rubric.item, verdicts, comparison)
+    found = {check: verdict for of_item in after.values() for check, verdict in of_item.items()}
+    blocked = {check: verdict.blocked_by for check, verdict in found.items() if verdict.outcome is Outcome.BLOCKED}
+    assert {check for check, verdict in found.items() if verdict.outcome is Outcome.FAILED} == set(failing) - set(blocked)
+    return blocked
+
+
+def test_what_cannot_be_told_before_another_item_is_right_is_that_items(exercise: Exercise) -> None:
+    assert judged(exercise, "forward-runs", "order-matters") == {"order-matters": ("projection",)}
+    assert judged(exercise, "past-is-seen", "cache-grows") == {"cache-grows": ("masking",)}
+
+
+def test_what_fails_by_itself_is_its_own(exercise: Exercise) -> None:
+    assert judged(exercise, "order-matters") == {}
+    assert judged(exercise, "forward-runs", "logits-width") == {}  # both are the projection's
+    assert judged(exercise, "learning-rate-schedule", "order-matters") == {}  # one does not need the other
+
+
+def test_where_a_variant_agrees_it_was_told_apart_already(exercise: Exercise) -> None:
+    exact = Match(bugs=frozenset({"masking"}), lane=Lane.BITWISE)
+
+    assert judged(exercise, "past-is-seen", "cache-grows", forward=exact) == {}
+
+
+def test_what_is_not_built_is_nobody_elses(exercise: Exercise) -> None:
+    assert judged(exercise, "past-is-seen", "cache-grows", unbuilt=True) == {}
+
+
+def test_no_other_item_is_inexact_for_a_failure_that_is_not_its_own(exercise: Exercise) -> None:
+    inexact = [exact_id(exercise.items[name]) for name in ("masking", "position", "projection")]
+
+    assert judged(exercise, "order-matters", *inexact) == {
+        exact_id(exercise.items[name]): ("position",) for name in ("masking", "projection")
+    }
+    assert judged(exercise, *inexact) == {}
