@@ -86,7 +86,7 @@ def test_a_check_sees_a_bug(check: str, matrix: Matrix) -> None:
     assert matrix.kills[check] > 0, f"{check} sees none of {len(matrix.rows)} bugs: a hole in the catalogue, or useless"
 
 
-def test_to_stop_at_the_first_is_to_ask_the_checks_of_its_own_kind_first(exercise: Exercise, launcher: Launcher) -> None:
+def test_to_stop_at_the_first_is_to_ask_checks_of_its_own_kind_first(exercise: Exercise, launcher: Launcher) -> None:
     planted = operator("mask-peeks-one-ahead")
     own = own_checks(planted.category)
     own_last = [*(check for check in CHECKS if check not in own), *own]

@@ -25,7 +25,8 @@ def judged(
     after = blame(exercise.rubric.item, verdicts, comparison)
     found = {check: verdict for of_item in after.values() for check, verdict in of_item.items()}
     blocked = {check: verdict.blocked_by for check, verdict in found.items() if verdict.outcome is Outcome.BLOCKED}
-    assert {check for check, verdict in found.items() if verdict.outcome is Outcome.FAILED} == set(failing) - set(blocked)
+    left = {check for check, verdict in found.items() if verdict.outcome is Outcome.FAILED}
+    assert left == set(failing) - set(blocked)
     return blocked
 
 
