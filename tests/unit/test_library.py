@@ -127,7 +127,10 @@ def test_what_a_module_imports_makes_a_difference_to_it(crew: Crew, sent: list[o
 def test_a_question_of_a_facet_needs_the_modules_that_it_is_said_to_need(
     facet: Facet, crew: Crew, exercise: Exercise
 ) -> None:
-    _assert_enough(facet.questions(Seeds(1, "candidate"), "float32"), crew, exercise)
+    with Oracle(crew, "the reference", exercise.reference, 30.0) as whole:
+        for asked in facet.questions(Seeds(1, "candidate"), "float32"):
+            with needed_alone(crew, asked, exercise) as part:
+                assert first_difference(facet.ask(part, asked), facet.ask(whole, asked)) is None
 
 
 def test_any_other_question_needs_the_modules_that_it_is_said_to_need(crew: Crew, exercise: Exercise) -> None:
@@ -143,19 +146,19 @@ def test_any_other_question_needs_the_modules_that_it_is_said_to_need(crew: Crew
         (Flops(config=config, weights=Weights(1), lengths=(1,)), {}),
         (Snippet(source="import model, train"), {}),
     ]
-    _assert_enough(others, crew, exercise)
+    for asked in others:
+        with needed_alone(crew, asked, exercise) as part:
+            part.ask(*asked)  # or it raises
 
 
-def _assert_enough(asked: list[Asked], crew: Crew, exercise: Exercise) -> None:
-    """Each question is answered where what it is not said to need cannot even be imported."""
-    for question, tensors in asked:
-        needed = modules_asked(question) or ("model", "train")
-        files = {
-            name: text if name.removesuffix(".py") in needed else "raise ImportError('not said to be needed')\n"
-            for name, text in exercise.reference.items()
-        }
-        with Oracle(crew, "a part of the reference", files, 30.0) as oracle:
-            oracle.ask(question, tensors)
+def needed_alone(crew: Crew, asked: Asked, exercise: Exercise) -> Oracle:
+    """The reference where what a question is not said to need cannot even be imported."""
+    needed = modules_asked(asked[0]) or ("model", "train")
+    files = {
+        name: text if name.removesuffix(".py") in needed else "raise ImportError('not said to be needed')\n"
+        for name, text in exercise.reference.items()
+    }
+    return Oracle(crew, "a part of the reference", files, 30.0)
 
 
 def test_two_teams_do_not_share_a_worker_and_one_team_has_one_for_each_package(
