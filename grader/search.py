@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, core
+from hypothesis.errors import Flaky
 from hypothesis.internal import constants_ast
 from hypothesis.internal.conjecture import providers
 from hypothesis.strategies import SearchStrategy

@@ -22,7 +22,12 @@ SEEDS: Final = (11, 12, 13)  # for an exercise that says none
 TIMEOUT: Final = 30.0
 SHOWN: Final = 5  # complaints about subsets
 BESIDE_THE_CODE: Final = ("README.md", VISIBLE_TESTS)
-LEFT_BY_RUNNING: Final = ("__pycache__", ".pytest_cache")  # the visible tests, in the starter itself
+LEFT_BY_RUNNING: Final = (
+    "__pycache__",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+)  # by tools, in the starter itself
 
 
 @dataclass(frozen=True, slots=True)

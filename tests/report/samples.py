@@ -27,6 +27,7 @@ from grader.record import (
     Isolation,
     ItemResult,
     Lane,
+    LoadFault,
     Outcome,
     ParameterExhibit,
     ParameterRow,
@@ -100,7 +101,9 @@ def starter() -> Result:
 
 def half_done() -> Result:
     """Some of everything that can come out, exhibits and follow-ups too."""
-    return _result(_items(1), 41.666, ("position-not-added",))
+    half = _result(_items(1), 41.666, ("position-not-added",))
+    fault = LoadFault(file="train.py", reason="SyntaxError: invalid syntax (train.py, line 12)")
+    return replace(half, load_faults=(fault,))
 
 
 def perfect() -> Result:

@@ -245,10 +245,17 @@ def test_a_learner_finds_the_usual_causes_behind_the_third_hint_alone(samples: M
 
 
 def test_the_first_item_that_something_was_seen_of_is_the_one_to_start_with(samples: ModuleType) -> None:
-    text = Page(render_html(samples.half_done())).text
+    text = Page(render_html(replace(samples.half_done(), load_faults=()))).text
 
     assert "Start with Attention masking" in text
     assert "Start with" not in Page(render_html(samples.perfect())).text
+
+
+def test_a_file_that_cannot_be_loaded_comes_before_everything_else(samples: ModuleType) -> None:
+    text = " ".join(Page(render_html(samples.half_done())).text.split())
+
+    assert "Start here: train.py cannot be loaded: SyntaxError: invalid syntax (train.py, line 12)." in text
+    assert "Start with" not in text
 
 
 def test_lines_added_and_removed_are_told_by_sign_colour_and_number(samples: ModuleType) -> None:
