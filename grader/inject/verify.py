@@ -27,7 +27,7 @@ LEFT_BY_RUNNING: Final = (
     ".pytest_cache",
     ".mypy_cache",
     ".ruff_cache",
-)  # by tools, in the starter itself
+)  # by tools
 
 
 @dataclass(frozen=True, slots=True)
