@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from grader.directory import Directory, Refused
 from grader.errors import CannotJudge, UsageError
 from grader.files import write_atomically
 
@@ -38,12 +39,15 @@ def read_workspace(directory: Path) -> Workspace:
         raise UsageError(f"no such directory: {str(directory)!r}; expected a workspace, as `grader start` makes it")
     path = directory / RECORD
     try:
-        with path.open("rb") as file:
-            return msgspec.json.decode(file.read(MAX_BYTES), type=Workspace)
+        # It may be a submission's, and a pipe or a link of that name.
+        with Directory(directory) as opened:
+            return msgspec.json.decode(opened.read(RECORD, MAX_BYTES), type=Workspace)
     except FileNotFoundError:
         return Workspace()
+    except Refused as reason:
+        raise UsageError(f"cannot read {str(path)!r}: {reason}") from None
     except OSError as error:
-        raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from None
+        raise UsageError(f"cannot read {str(directory)!r}: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{str(path)!r} is damaged ({error}); remove it to begin the hints anew") from None
 

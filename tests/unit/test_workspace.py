@@ -119,6 +119,21 @@ def test_a_damaged_record_is_told_and_left_alone(text: str, workspace: Path) -> 
     assert (workspace / RECORD).read_bytes() == data
 
 
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
+def test_a_record_that_is_no_file_keeps_nobody_waiting(kind: str, tmp_path: Path) -> None:
+    record = tmp_path / RECORD
+    match kind:
+        case "pipe":
+            os.mkfifo(record)
+        case "link":
+            record.symlink_to("/dev/zero")
+        case _:
+            record.mkdir()
+
+    with pytest.raises(UsageError, match=r"cannot read '.*\.grader\.json': it is (not a regular file|a symbolic link)"):
+        read_workspace(tmp_path)
+
+
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     written = Workspace(exercise="/somewhere/ex", hints={"masking": 2})
     write_workspace(tmp_path, written)
