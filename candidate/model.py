@@ -1,4 +1,4 @@
-"""A compact GPT: a decoder-only transformer with learned positions and pre-norm blocks."""
+"""A compact GPT: a decoder-only transformer with pre-norm blocks, and learned positions unless asked for others."""
 
 import math
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class GPTConfig:
     d_model: int = 32
     dropout: float = 0.0
     n_classes: int = 0  # 0: no classifier head
-    position: str = "learned"
+    position: str = "learned"  # or "sinusoidal", "rotary", "alibi", "relative"
 
 
 class LayerKV(NamedTuple):
@@ -36,7 +36,7 @@ class KVCache(NamedTuple):
     """The keys and values of every layer, first layer first."""
 
     layers: tuple[LayerKV, ...]
-    lengths: Tensor | None = None  # (B,) when the rows differ in length
+    lengths: Tensor | None = None  # (B,) when the rows differ in length: of row b, the first lengths[b] are real
 
 
 def causal_mask(T: int, device: torch.device) -> Tensor:
@@ -74,9 +74,14 @@ class SimpleSelfAttention(nn.Module):
         return self.dropout(self.proj(y))
 
 
-def many_headed_attention(config: GPTConfig) -> nn.Module:
-    """The attention of a block that has more heads than one."""
-    raise NotImplementedError("many_headed_attention is yours to build")
+def other_positions(config: GPTConfig) -> nn.Module:
+    """What stands in the place of the learned table: positions -> what is added to the embedding of the tokens."""
+    raise NotImplementedError("other_positions is yours to build")
+
+
+def other_attention(config: GPTConfig) -> nn.Module:
+    """The attention of a block that has more heads than one, or scores that depend on position."""
+    raise NotImplementedError("other_attention is yours to build")
 
 
 class MLP(nn.Module):
@@ -101,7 +106,8 @@ class Block(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.ln_1 = nn.LayerNorm(config.d_model)
-        self.attn = SimpleSelfAttention(config) if config.n_head == 1 else many_headed_attention(config)
+        is_plain = config.n_head == 1 and config.position == "learned"
+        self.attn = SimpleSelfAttention(config) if is_plain else other_attention(config)
         self.ln_2 = nn.LayerNorm(config.d_model)
         self.mlp = MLP(config)
 
@@ -118,12 +124,11 @@ class GPT(nn.Module):
         super().__init__()
         if config.d_model % config.n_head != 0:
             raise ValueError(f"d_model={config.d_model!r} is not a multiple of n_head={config.n_head!r}")
-        if config.position != "learned":
-            raise ValueError(f"position={config.position!r}: only 'learned' positions are built")
         self.config = config
         C, V = config.d_model, config.vocab_size
         self.token_embedding = nn.Embedding(V, C)
-        self.position_embedding = nn.Embedding(config.block_size, C)
+        is_learned = config.position == "learned"
+        self.position_embedding = nn.Embedding(config.block_size, C) if is_learned else other_positions(config)
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         self.ln_f = nn.LayerNorm(C)
@@ -148,7 +153,7 @@ class GPT(nn.Module):
         raise NotImplementedError("GPT._build_classifier is yours to build")
 
     def _check_length(self, length: int) -> None:
-        """There is a learned position for block_size tokens and no more."""
+        """There are positions for block_size tokens and no more."""
         if length > self.config.block_size:
             raise ValueError(f"sequence length={length!r} exceeds block_size={self.config.block_size!r}")
 
@@ -182,6 +187,10 @@ class GPT(nn.Module):
         """Tokens (B, T_new), the part not seen yet -> (logits (B, T_new, V), new cache); cache=None starts one.
 
         The cache passed in is left as it was: two continuations of one cache do not disturb each other.
+
+        Args:
+            lengths: int64 (B,), how many tokens of this chunk are real in each row; what is to the right of them is
+                padding, and its logits mean nothing.
         """
         raise NotImplementedError("GPT.forward_incremental is yours to build")
 

@@ -102,6 +102,29 @@ def loss_fn(model: nn.Module, batch: Batch, class_weight: float = 0.0) -> tuple[
     return lm_loss + class_weight * class_loss, lm_loss, class_loss
 
 
+def constant_weight(step: int, config: TrainConfig) -> float:
+    """The classifier's loss always counts the same."""
+    raise NotImplementedError("constant_weight is yours to build")
+
+
+def warmup_weight(step: int, config: TrainConfig) -> float:
+    """The classifier's loss counts more from step to step, as the learning rate does, up to its full weight."""
+    raise NotImplementedError("warmup_weight is yours to build")
+
+
+def uncertainty_weighting(lm_loss: Tensor, class_loss: Tensor, log_variances: Tensor) -> Tensor:
+    """The sum of exp(-s) * loss + s / 2, with a log variance s (2,) for each objective that is learned with the model.
+
+    Kendall, Gal, Cipolla (2018): an objective that stays uncertain counts less, and the s / 2 keeps s from growing.
+    """
+    raise NotImplementedError("uncertainty_weighting is yours to build")
+
+
+def gradient_norm_weight(model: nn.Module, lm_loss: Tensor, class_loss: Tensor) -> float:
+    """The weight with which the classifier's loss pulls as hard at what both objectives share as the other does."""
+    raise NotImplementedError("gradient_norm_weight is yours to build")
+
+
 def train_step(
     model: nn.Module, optimizer: Optimizer, batch: Batch, config: TrainConfig, step: int
 ) -> dict[str, float | None]:

@@ -6,7 +6,7 @@ from grader import rubric
 from grader.checks.catalogue import BY_ID
 from grader.comparison import Comparison
 from grader.exercise import Hints, Item
-from grader.record import CheckResult, ItemResult, Lane, Role, Status
+from grader.record import CheckResult, FollowUp, ItemResult, Lane, Outcome, Role, Status
 from grader.rubric import Verdict
 
 EXACT_WHY = "Only identical results prove that nothing else was changed on the way."
@@ -40,6 +40,38 @@ def item_result(
         ),
         hints=hints if hints and scored.status is not Status.NOT_JUDGED and scored.score < scored.max_score else (),
     )
+
+
+def followup_result(item: Item, verdicts: Mapping[str, Verdict]) -> FollowUp:
+    """One follow-up of the result.
+
+    Args:
+        verdicts: of the checks that were asked; the rest went unasked because an essential one did not hold.
+    """
+    scored = rubric.score(item, verdicts, bug_left=False)
+    return FollowUp(
+        id=item.id,
+        title=item.title,
+        status=scored.status,
+        score=scored.score,
+        max_score=scored.max_score,
+        summary=_followup_summary(item, verdicts, scored.summary),
+        checks=tuple(
+            _check_result(check, role, scored.parts.get(check, (0.0, points)), verdicts[check], item)
+            for check, (role, points) in rubric.roles(item).items()
+            if check in verdicts
+        ),
+    )
+
+
+def _followup_summary(item: Item, verdicts: Mapping[str, Verdict], summary: str) -> str:
+    missed = [check for check in item.essential if check in verdicts and verdicts[check].outcome is not Outcome.PASSED]
+    if not missed:
+        return summary
+    verdict = verdicts[missed[0]]
+    if verdict.unbuilt:
+        return "Not built yet."
+    return f"Nothing more was asked, since all else hangs on this: {BY_ID[missed[0]].title} It says: {verdict.message}"
 
 
 def _lane(item: Item, status: Status, comparison: Comparison, lanes: Set[Lane]) -> Lane:

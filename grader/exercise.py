@@ -21,7 +21,7 @@ FORWARD = "forward"  # the facet of what a model computes, which every extension
 
 
 class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One item of the rubric.
+    """One item of the rubric, or one follow-up question.
 
     Attributes:
         earns: points by check.
@@ -34,7 +34,7 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     id: str
     title: str
-    kind: Literal["bug", "extension"]
+    kind: Literal["bug", "extension", "followup"]
     points: Points
     earns: dict[str, Points]
     takes: dict[str, Points] = {}
@@ -49,12 +49,14 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         facets: what a candidate is compared with the variants by; which bugs show in each, key.json says.
+        followup: scored in a table of their own, beside the points of the items.
     """
 
     id: str
     title: str
     facets: tuple[str, ...]
     item: tuple[Item, ...]
+    followup: tuple[Item, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,11 @@ class Exercise:
     def items(self) -> dict[str, Item]:
         """The rubric's items by id."""
         return {item.id: item for item in self.rubric.item}
+
+    @cached_property
+    def followups(self) -> dict[str, Item]:
+        """The rubric's follow-up questions by id."""
+        return {item.id: item for item in self.rubric.followup}
 
     @cached_property
     def sha256(self) -> str:
@@ -164,11 +171,15 @@ def _validate(exercise: Exercise) -> None:
     for file in sorted({"model.py", "train.py"} | {planted.file for planted in (*key.bugs, *key.stubs)}):
         if file not in exercise.reference:
             complain(f"its reference has no {file}")
-    for what, names in (("item", [item.id for item in exercise.rubric.item]), ("facet", exercise.rubric.facets)):
+    asked = (*exercise.rubric.item, *exercise.rubric.followup)
+    for what, names in (("item", [item.id for item in asked]), ("facet", exercise.rubric.facets)):
         for name in names:
             if names.count(name) > 1:
                 complain(f"it has the {what} {name!r} twice")
-    for item in exercise.rubric.item:
+    for item in exercise.rubric.followup:
+        if item.kind != "followup" or not item.essential:
+            complain(f'the follow-up {item.id!r} needs kind = "followup" and an essential check to be known as built')
+    for item in asked:
         for check in (*item.essential, *item.core):
             if check in BY_ID and check not in item.earns:
                 complain(f"item {item.id!r} hangs on the check {check!r}, which earns nothing in it")

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from grader import __version__
-from grader.assemble import item_result
+from grader.assemble import followup_result, item_result
 from grader.blame import Verdicts, blame
 from grader.changes import changes
 from grader.checks.catalogue import CHECKS
@@ -35,10 +35,12 @@ from grader.record import (
     Environment,
     ExerciseInfo,
     Exhibits,
+    FollowUp,
     Integrity,
     Isolation,
     Lane,
     LoadFault,
+    Outcome,
     Result,
     environment_digest,
     harmless,
@@ -62,13 +64,15 @@ class Options:
     """How to grade.
 
     Attributes:
-        only: item ids to grade; empty for all.
+        only: ids of items and follow-ups to grade; empty for all.
+        followups: whether to ask the follow-ups too where ``only`` names nothing.
         seed: to repeat a grade; None draws one in secret.
         timeout: seconds for one question.
         explain: whether to look for the smallest failing cases, and collect evidence that decides no point.
     """
 
     only: tuple[str, ...] = ()
+    followups: bool = True
     seed: int | None = None
     thorough: bool = False
     isolation: Mode = "strict"
@@ -94,12 +98,12 @@ def grade(
         CannotJudge: the launcher or the reference failed.
     """
     started = time.perf_counter()
-    items = _items_asked_for(exercise, options.only)
+    items, followups = _asked_for(exercise, options)
     seed = draw_seed() if options.seed is None else options.seed
     seeds = Seeds(seed, submission.sha256)
     crew = Crew(launcher)
     try:
-        result = _Grade(submission, exercise, items, options, launcher, crew, progress, seeds, library).run()
+        result = _Grade(submission, exercise, items, followups, options, launcher, crew, progress, seeds, library).run()
     except LauncherFailed as error:
         raise CannotJudge(f"nothing could be judged: {error}") from error
     except Trouble as trouble:
@@ -111,11 +115,17 @@ def grade(
     return harmless(msgspec.structs.replace(result, seconds=round(time.perf_counter() - started, 3)))
 
 
-def _items_asked_for(exercise: Exercise, only: tuple[str, ...]) -> tuple[Item, ...]:
+def _asked_for(exercise: Exercise, options: Options) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """The items and the follow-ups to grade."""
+    rubric, only = exercise.rubric, options.only
     for name in only:
-        if name not in exercise.items:
-            raise UsageError(f"no such item: {name!r}; this exercise has {', '.join(exercise.items)}")
-    return tuple(item for item in exercise.rubric.item if not only or item.id in only)
+        if name not in exercise.items and name not in exercise.followups:
+            listed = ", ".join((*exercise.items, *exercise.followups))
+            raise UsageError(f"no such item: {name!r}; this exercise has {listed}")
+    if not only:
+        return rubric.item, rubric.followup if options.followups else ()
+    items, followups = (tuple(item for item in of if item.id in only) for of in (rubric.item, rubric.followup))
+    return items, followups
 
 
 def _checks(item: Item) -> int:
@@ -137,6 +147,7 @@ class _Grade:
         submission: Submission,
         exercise: Exercise,
         items: tuple[Item, ...],
+        followups: tuple[Item, ...],
         options: Options,
         launcher: Launcher,
         crew: Crew,
@@ -147,6 +158,7 @@ class _Grade:
         self._submission = submission
         self._exercise = exercise
         self._items = items
+        self._followups = followups
         self._options = options
         self._launcher = launcher
         self._crew = crew
@@ -155,8 +167,8 @@ class _Grade:
         self._library = library
         # One for each thread; before that, each bears witness that the other's reference can be reproduced.
         self._teams = tuple(self._new_team(number) for number in range(TEAMS))
-        self._verdicts: Verdicts = {item.id: {} for item in items}
-        self._lanes: dict[str, set[Lane]] = {item.id: set() for item in items}
+        self._verdicts: Verdicts = {item.id: {} for item in (*items, *followups)}
+        self._lanes: dict[str, set[Lane]] = {item.id: set() for item in (*items, *followups)}
 
     def run(self) -> Result:
         self._progress("starting")
@@ -186,16 +198,27 @@ class _Grade:
             score=round(sum(result.score for result in results), 2),
             max_score=sum(result.max_score for result in results),
             items=results,
+            followups=self._followup_results(),
             remaining_bugs=self._comparison.remaining(),
             exhibits=exhibits,
             environment=environment,
             load_faults=faults,
-            asked=Asked(only=self._options.only, thorough=self._options.thorough, timeout=float(self._options.timeout)),
+            asked=Asked(
+                only=self._options.only,
+                followups=self._options.followups,
+                thorough=self._options.thorough,
+                timeout=float(self._options.timeout),
+            ),
             integrity=Integrity(
                 exercise=self._exercise.sha256, grader=grader_digest(), environment=environment_digest(environment)
             ),
             seconds=0.0,
         )
+
+    def _followup_results(self) -> tuple[FollowUp, ...]:
+        """What is behind a follow-up's failure may be an item; the other way round it never is."""
+        verdicts = blame((*self._items, *self._followups), self._verdicts, self._comparison)
+        return tuple(followup_result(item, verdicts[item.id]) for item in self._followups)
 
     def _new_team(self, number: int) -> "_Team":
         library, crew = self._library, self._crew
@@ -253,11 +276,11 @@ class _Grade:
 
     def _facets(self) -> tuple[Facet, ...]:
         """The facets that the items asked for are told by."""
-        wanted = {facet for item in self._items for facet in self._exercise.facets_of(item.id)}
+        wanted = {facet for item in (*self._items, *self._followups) for facet in self._exercise.facets_of(item.id)}
         return tuple(FACETS[facet] for facet in self._exercise.rubric.facets if facet in wanted)
 
     def _ask_all(self) -> Exhibits:
-        """All items and the exhibits, in a thread for each team: a worker is busy while the grader thinks."""
+        """Items, follow-ups and exhibits, in a thread for each team: a worker is busy while the grader thinks."""
         first, *others = zip(self._teams, self._shares(), strict=True)
         with self._threads() as pool:
             asked = [pool.submit(self._ask_in_turn, *share) for share in (first, *others)]
@@ -268,15 +291,18 @@ class _Grade:
             return exhibits.result() if exhibits is not None else Exhibits()
 
     def _shares(self) -> list[list[Item]]:
-        """The items of each team, always the same, so that a candidate that remembers is judged alike every time."""
+        """What each team asks, always the same, so that a candidate that remembers is judged alike every time."""
         shares: list[list[Item]] = [[] for _ in self._teams]
         loads = [EXHIBITS_LOAD, *(0 for _ in self._teams[1:])]
-        for item in sorted(self._items, key=lambda item: -_checks(item)):
+        asked = sorted(self._items, key=lambda item: -_checks(item))
+        for item in (*asked, *sorted(self._followups, key=lambda item: -_checks(item))):
             lightest = loads.index(min(loads))
             shares[lightest].append(item)
             loads[lightest] += _checks(item)
-        # A broken train.py must not touch what is asked of model.py alone: that comes first.
-        return [sorted(share, key=self._involves_training) for share in shares]
+        # A broken train.py must not touch what is asked of model.py alone: that comes first. Follow-ups come last.
+        return [
+            sorted(share, key=lambda item: (item.kind == "followup", self._involves_training(item))) for share in shares
+        ]
 
     def _involves_training(self, item: Item) -> bool:
         planted = (*self._exercise.key.bugs, *self._exercise.key.stubs)
@@ -297,13 +323,15 @@ class _Grade:
             self._ask(item, judge, team.candidate)
 
     def _ask(self, item: Item, judge: Judge, candidate: Oracle) -> None:
-        """Every check of an item."""
+        """Every check of an item; of a follow-up, those that tell whether it is built come first, maybe alone."""
         self._progress(item.title)
-        for check in CHECKS:
+        for check in sorted(CHECKS, key=lambda check: item.kind == "followup" and check.id not in item.essential):
             if check.id in item.earns or check.id in item.takes:
                 verdict, bench = judge.ask(check, candidate, item.id)
                 self._verdicts[item.id][check.id] = verdict
                 self._lanes[item.id] |= bench.lanes
+                if item.kind == "followup" and check.id in item.essential and verdict.outcome is not Outcome.PASSED:
+                    break
         if item.exact:
             self._verdicts[item.id][exact_id(item)] = self._comparison.exactness(item.id)
 

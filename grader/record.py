@@ -200,7 +200,8 @@ class LoadFault(Frozen, frozen=True, kw_only=True):
 class Asked(Frozen, frozen=True, kw_only=True):
     """How the grade was asked for: with the seed, what is needed to repeat it."""
 
-    only: tuple[str, ...]  # item ids; empty for all
+    only: tuple[str, ...]  # ids of items and follow-ups; empty for all
+    followups: bool = True  # whether those that were not named were asked too
     thorough: bool
     timeout: Annotated[float, Meta(gt=0)]  # seconds for one question
 
@@ -221,7 +222,8 @@ class FollowUp(Frozen, frozen=True, kw_only=True):
     status: Status
     score: Points
     max_score: Points
-    checks: tuple[CheckResult, ...] = ()
+    summary: str = ""
+    checks: tuple[CheckResult, ...] = ()  # those that were asked: none after one that all the others hang on
 
 
 class Result(Frozen, frozen=True, kw_only=True):
@@ -246,13 +248,18 @@ class Result(Frozen, frozen=True, kw_only=True):
 
     @property
     def full_marks(self) -> bool:
-        """Whether every item that was asked for has all its points."""
-        return all(item.score == item.max_score for item in self.items)
+        """Whether every item that was asked for has all its points, and every follow-up that was asked for by name."""
+        return all(part.score == part.max_score for part in self._asked_by_name)
 
     @property
     def judged(self) -> bool:
-        """Whether the grader could judge every item."""
-        return all(item.status is not Status.NOT_JUDGED for item in self.items)
+        """Whether the grader could judge every item, and every follow-up that was asked for by name."""
+        return all(part.status is not Status.NOT_JUDGED for part in self._asked_by_name)
+
+    @property
+    def _asked_by_name(self) -> tuple[ItemResult | FollowUp, ...]:
+        """What the exit code is about: follow-ups are extra, unless they were asked for."""
+        return (*self.items, *(each for each in self.followups if each.id in self.asked.only))
 
 
 def environment_digest(environment: Environment) -> str:

@@ -28,6 +28,10 @@ CONTRACT = {
             "train_step",
             "train",
             "evaluate",
+            "constant_weight",
+            "warmup_weight",
+            "uncertainty_weighting",
+            "gradient_norm_weight",
         }
     ),
 }

@@ -18,6 +18,8 @@ from mutations.source import Source
 
 CACHE_TYPES = ("LayerKV", "KVCache")
 INCREMENTAL = "forward_incremental"
+WEIGHTINGS = ("constant_weight", "warmup_weight", "uncertainty_weighting", "gradient_norm_weight")
+SCHEMES = ("sinusoidal", "rotary", "alibi", "relative")
 LINEAR = m.Attribute(attr=m.Name("Linear")) | m.Name("Linear")
 MODULE = m.Attribute(value=m.Name("nn"), attr=m.Name("Module")) | m.Name("Module")
 
@@ -108,10 +110,39 @@ def _classifier(code: Code) -> list[Definition]:
     return list(dict.fromkeys([*makers, *readers, *labelled]))
 
 
+def _schemes(code: Code) -> list[Definition]:
+    """Functions and classes that ask whether a position scheme other than learned positions is wanted."""
+    source = _source(code, MODEL)
+    found = []
+    for node in source.find(m.Comparison()):
+        if any(_text(literal) in SCHEMES for literal in source.find(m.SimpleString(), within=node)):
+            around = code.around(source, node)
+            part = around.owner if around is not None and around.owner is not None else around
+            if part is None or part.name in CONTRACT[MODEL]:
+                raise GapError(
+                    f"position-schemes: {around.name if around else MODEL} picks a scheme itself, and a plain model "
+                    "needs it; let a function of its own make what the scheme needs, or keep the extension"
+                )
+            found.append(part)
+    return list(dict.fromkeys(found))
+
+
+def _text(literal: cst.CSTNode) -> object:
+    return cst.ensure_type(literal, cst.SimpleString).evaluated_value
+
+
+def _weightings(code: Code) -> list[Definition]:
+    """The ways to weigh the losses that the contract names."""
+    found = [code.named(TRAIN, name) for name in WEIGHTINGS]
+    return [each for each in found if each is not None]
+
+
 EXTENSIONS = (
     Extension("kv-cache", "a cache", ("cache",), _cache),
     Extension("multi-head", "more heads than one", ("head",), _heads),
+    Extension("position-schemes", "another position scheme", ("position",), _schemes),
     Extension("classifier", "a classifier", ("class", "cls", "label"), _classifier),
+    Extension("loss-weighting", "a weighting of the losses", ("weight",), _weightings),
 )
 
 

@@ -1,4 +1,4 @@
-"""A compact GPT: a decoder-only transformer with learned positions and pre-norm blocks."""
+"""A compact GPT: a decoder-only transformer with pre-norm blocks, and learned positions unless asked for others."""
 
 import math
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class GPTConfig:
     d_model: int = 32
     dropout: float = 0.0
     n_classes: int = 0  # 0: no classifier head
-    position: str = "learned"
+    position: str = "learned"  # or "sinusoidal", "rotary", "alibi", "relative"
 
 
 class LayerKV(NamedTuple):
@@ -36,7 +36,15 @@ class KVCache(NamedTuple):
     """The keys and values of every layer, first layer first."""
 
     layers: tuple[LayerKV, ...]
-    lengths: Tensor | None = None  # (B,) when the rows differ in length
+    lengths: Tensor | None = None  # (B,) when the rows differ in length: of row b, the first lengths[b] are real
+
+
+class Chunk(NamedTuple):
+    """Where the tokens that are new to a cache stand, and what they may look at."""
+
+    positions: Tensor  # (T_new,); (B, T_new) when the rows differ in length
+    mask: Tensor  # True where attention is forbidden: (T_new, T); (B, 1, T_new, T) when the rows differ in length
+    order: Tensor | None = None  # (B, T): which of the T_past + T_new keys comes first, second, ... in each row
 
 
 def causal_mask(T: int, device: torch.device) -> Tensor:
@@ -56,6 +64,12 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
     return weights @ v  # (..., T, D)
 
 
+def in_order(x: Tensor, order: Tensor) -> Tensor:
+    """Keys or values (B, H, T_past + T_new, D), in each row those that an order (B, T) names: (B, H, T, D)"""
+    B, H, _, D = x.shape
+    return x.gather(2, order[:, None, :, None].expand(B, H, -1, D))
+
+
 class SimpleSelfAttention(nn.Module):
     """Causal self-attention with one head, so D = C."""
 
@@ -73,7 +87,7 @@ class SimpleSelfAttention(nn.Module):
         y = attend(self.query(x), self.key(x), self.value(x), mask)  # (B, T, C)
         return self.dropout(self.proj(y))
 
-    def forward_incremental(self, x: Tensor, mask: Tensor, past: LayerKV | None) -> tuple[Tensor, LayerKV]:
+    def forward_incremental(self, x: Tensor, chunk: Chunk, past: LayerKV | None) -> tuple[Tensor, LayerKV]:
         """New positions (B, T_new, C) attend to themselves and to the past; the keys and values grow by T_new."""
         q = self.query(x).unsqueeze(1)  # (B, 1, T_new, C)
         k = self.key(x).unsqueeze(1)
@@ -81,7 +95,9 @@ class SimpleSelfAttention(nn.Module):
         if past is not None:
             k = torch.cat((past.k, k), dim=2)  # (B, 1, T_past + T_new, C)
             v = torch.cat((past.v, v), dim=2)
-        y = attend(q, k, v, mask).squeeze(1)  # (B, T_new, C)
+        if chunk.order is not None:
+            k, v = in_order(k, chunk.order), in_order(v, chunk.order)  # (B, 1, T, C)
+        y = attend(q, k, v, chunk.mask).squeeze(1)  # (B, T_new, C)
         return self.dropout(self.proj(y)), LayerKV(k, v)
 
 
@@ -95,17 +111,24 @@ class MultiHeadSelfAttention(SimpleSelfAttention):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)"""
         q, k, v = self._split(self.query(x)), self._split(self.key(x)), self._split(self.value(x))
-        y = self._merge(attend(q, k, v, mask))  # (B, T, C)
+        positions = torch.arange(x.size(1), device=x.device)
+        y = self._merge(self.attend(q, k, v, mask, positions))  # (B, T, C)
         return self.dropout(self.proj(y))
 
-    def forward_incremental(self, x: Tensor, mask: Tensor, past: LayerKV | None) -> tuple[Tensor, LayerKV]:
+    def forward_incremental(self, x: Tensor, chunk: Chunk, past: LayerKV | None) -> tuple[Tensor, LayerKV]:
         """New positions (B, T_new, C) attend to themselves and to the past; the keys and values grow by T_new."""
         q, k, v = self._split(self.query(x)), self._split(self.key(x)), self._split(self.value(x))
         if past is not None:
             k = torch.cat((past.k, k), dim=2)  # (B, H, T_past + T_new, D)
             v = torch.cat((past.v, v), dim=2)
-        y = self._merge(attend(q, k, v, mask))  # (B, T_new, C)
+        if chunk.order is not None:
+            k, v = in_order(k, chunk.order), in_order(v, chunk.order)  # (B, H, T, D)
+        y = self._merge(self.attend(q, k, v, chunk.mask, chunk.positions))  # (B, T_new, C)
         return self.dropout(self.proj(y)), LayerKV(k, v)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
+        """Every head by itself: (B, H, T_new, D); to where the queries stand, heads as such are blind."""
+        return attend(q, k, v, mask)
 
     def _split(self, x: Tensor) -> Tensor:
         """The channels, dealt out to the heads: (B, T, C) -> (B, H, T, D)"""
@@ -119,8 +142,104 @@ class MultiHeadSelfAttention(SimpleSelfAttention):
         return y.transpose(1, 2).reshape(B, T, H * D)  # (B, T, C)
 
 
-def many_headed_attention(config: GPTConfig) -> nn.Module:
-    """The attention of a block that has more heads than one."""
+class RotarySelfAttention(MultiHeadSelfAttention):
+    """Rotary positions (Su et al. 2021): queries and keys are turned, so that a score knows their distance alone."""
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
+        """Keys are cached as they are and turned when they are looked at: (B, H, T_new, D)"""
+        return attend(rotate(q, positions), rotate(k, torch.arange(k.size(2), device=k.device)), v, mask)
+
+
+class BiasedSelfAttention(MultiHeadSelfAttention):
+    """Attention with a bias on each score, by head and by how far back the key is."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__(config)
+        distances = torch.arange(config.block_size)
+        if config.position == "alibi":
+            self.register_buffer("bias", -distances[:, None] * alibi_slopes(config.n_head), persistent=False)
+        else:
+            self.bias = nn.Parameter(torch.zeros(config.block_size, config.n_head))
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
+        """(B, H, T_new, D)"""
+        distance = positions[..., None] - torch.arange(k.size(2), device=k.device)  # ([B,] T_new, T)
+        bias = self.bias[distance.clamp(min=0)].movedim(-1, -3)  # ([B,] H, T_new, T)
+        return F.scaled_dot_product_attention(q, k, v, bias.to(q).masked_fill(mask, float("-inf")))
+
+
+def rotate(x: Tensor, positions: Tensor) -> Tensor:
+    """Channel i and channel i + D/2 are a point in a plane, turned by its position times 10000^(-2i/D).
+
+    Args:
+        x: (B, H, T, D)
+        positions: (T,), or (B, T)
+    """
+    half = x.size(-1) // 2
+    angle = positions.double()[..., None] * wavelengths(2 * half, x.device)  # (T, D/2), (B, T, D/2)
+    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
+    if positions.dim() == 2:
+        cos, sin = cos.unsqueeze(1), sin.unsqueeze(1)  # (B, 1, T, D/2)
+    a, b = x[..., :half], x[..., half:]
+    return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
+
+
+def wavelengths(D: int, device: torch.device) -> Tensor:
+    """10000^(-2i/D) for i from 0 to D/2 - 1, in float64: in a short dtype, far positions would fall together."""
+    return 10000.0 ** -(torch.arange(0, D, 2, dtype=torch.float64, device=device) / D)
+
+
+def alibi_slopes(n_head: int) -> Tensor:
+    """A slope for each head (Press et al. 2021): (H,), from 2^(-8/H) down by that factor to 2^-8.
+
+    For another number than a power of two: the slopes of the power below it, then every other one of the power above.
+    """
+    below = 2 ** (n_head.bit_length() - 1)
+    slopes = [2 ** (-8 * (h + 1) / below) for h in range(below)]
+    between = [2 ** (-4 * (2 * h + 1) / below) for h in range(n_head - below)]
+    return torch.tensor(slopes + between)
+
+
+class SinusoidalPositions(nn.Module):
+    """The table of Vaswani et al. (2017): even channels are sines, odd ones cosines, each pair slower than the last."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        T, C = config.block_size, config.d_model
+        angle = torch.arange(T).double()[:, None] * wavelengths(C + C % 2, torch.device("cpu"))  # (T, C/2)
+        table = torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(1)[:, :C]  # (T, C)
+        self.register_buffer("table", table.to(torch.get_default_dtype()), persistent=False)
+
+    def forward(self, positions: Tensor) -> Tensor:
+        """(T,) -> (T, C)"""
+        return self.table[positions]
+
+
+class NoPositions(nn.Module):
+    """Nothing to add to the tokens: where they stand is for attention to know."""
+
+    def forward(self, positions: Tensor) -> float:
+        """What is added to the embedding of the tokens, wherever they stand."""
+        return 0.0
+
+
+def other_positions(config: GPTConfig) -> nn.Module:
+    """What stands in the place of the learned table: positions -> what is added to the embedding of the tokens."""
+    if config.position == "sinusoidal":
+        return SinusoidalPositions(config)
+    if config.position in ("rotary", "alibi", "relative"):
+        return NoPositions()
+    raise ValueError(f"position={config.position!r}: expected learned, sinusoidal, rotary, alibi or relative")
+
+
+def other_attention(config: GPTConfig) -> nn.Module:
+    """The attention of a block that has more heads than one, or scores that depend on position."""
+    if config.position == "rotary":
+        if config.d_model // config.n_head % 2:
+            raise ValueError(f"position='rotary' turns pairs of channels; a head has {config.d_model // config.n_head}")
+        return RotarySelfAttention(config)
+    if config.position in ("alibi", "relative"):
+        return BiasedSelfAttention(config)
     return MultiHeadSelfAttention(config)
 
 
@@ -146,7 +265,8 @@ class Block(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.ln_1 = nn.LayerNorm(config.d_model)
-        self.attn = SimpleSelfAttention(config) if config.n_head == 1 else many_headed_attention(config)
+        is_plain = config.n_head == 1 and config.position == "learned"
+        self.attn = SimpleSelfAttention(config) if is_plain else other_attention(config)
         self.ln_2 = nn.LayerNorm(config.d_model)
         self.mlp = MLP(config)
 
@@ -155,9 +275,9 @@ class Block(nn.Module):
         x = x + self.attn(self.ln_1(x), mask)
         return x + self.mlp(self.ln_2(x))
 
-    def forward_incremental(self, x: Tensor, mask: Tensor, past: LayerKV | None) -> tuple[Tensor, LayerKV]:
+    def forward_incremental(self, x: Tensor, chunk: Chunk, past: LayerKV | None) -> tuple[Tensor, LayerKV]:
         """The same sums for new positions alone: (B, T_new, C) -> (B, T_new, C), and this layer's keys and values."""
-        y, present = self.attn.forward_incremental(self.ln_1(x), mask, past)
+        y, present = self.attn.forward_incremental(self.ln_1(x), chunk, past)
         x = x + y
         return x + self.mlp(self.ln_2(x)), present
 
@@ -169,12 +289,11 @@ class GPT(nn.Module):
         super().__init__()
         if config.d_model % config.n_head != 0:
             raise ValueError(f"d_model={config.d_model!r} is not a multiple of n_head={config.n_head!r}")
-        if config.position != "learned":
-            raise ValueError(f"position={config.position!r}: only 'learned' positions are built")
         self.config = config
         C, V = config.d_model, config.vocab_size
         self.token_embedding = nn.Embedding(V, C)
-        self.position_embedding = nn.Embedding(config.block_size, C)
+        is_learned = config.position == "learned"
+        self.position_embedding = nn.Embedding(config.block_size, C) if is_learned else other_positions(config)
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         self.ln_f = nn.LayerNorm(C)
@@ -203,7 +322,7 @@ class GPT(nn.Module):
         return head
 
     def _check_length(self, length: int) -> None:
-        """There is a learned position for block_size tokens and no more."""
+        """There are positions for block_size tokens and no more."""
         if length > self.config.block_size:
             raise ValueError(f"sequence length={length!r} exceeds block_size={self.config.block_size!r}")
 
@@ -239,9 +358,11 @@ class GPT(nn.Module):
         """Tokens (B, T_new), the part not seen yet -> (logits (B, T_new, V), new cache); cache=None starts one.
 
         The cache passed in is left as it was: two continuations of one cache do not disturb each other.
+
+        Args:
+            lengths: int64 (B,), how many tokens of this chunk are real in each row; what is to the right of them is
+                padding, and its logits mean nothing.
         """
-        if lengths is not None:
-            raise ValueError(f"lengths={lengths.tolist()!r}: rows of different lengths are not supported")
         B, T_new = tokens.shape
         T_past = 0
         past: tuple[LayerKV | None, ...] = (None,) * self.config.n_layer
@@ -250,17 +371,57 @@ class GPT(nn.Module):
             B_past, _, T_past, _ = cache.layers[0].k.shape
             if B_past != B:
                 raise ValueError(f"the cache holds batch_size={B_past!r}, but tokens have batch_size={B!r}")
+        if lengths is not None or (cache is not None and cache.lengths is not None):
+            return self._forward_ragged(tokens, past, T_past, cache.lengths if cache is not None else None, lengths)
         T = T_past + T_new
         self._check_length(T)
 
         mask = causal_mask(T, tokens.device)[T_past:]  # (T_new, T): the rows of the new positions
-        x = self.embed(tokens, torch.arange(T_past, T, device=tokens.device))  # (B, T_new, C)
+        positions = torch.arange(T_past, T, device=tokens.device)  # (T_new,)
+        logits, layers = self._read(self.embed(tokens, positions), Chunk(positions, mask), past)
+        return logits, KVCache(layers)
+
+    def _read(self, x: Tensor, chunk: Chunk, past: tuple[LayerKV | None, ...]) -> tuple[Tensor, tuple[LayerKV, ...]]:
+        """What is embedded of a chunk (B, T_new, C) -> logits (B, T_new, V), and the keys and values of every layer."""
         layers = []
         for block, layer_past in zip(self.blocks, past, strict=True):
-            x, present = block.forward_incremental(x, mask, layer_past)
+            x, present = block.forward_incremental(x, chunk, layer_past)
             layers.append(present)
-        logits = self.lm_head(self.ln_f(x))  # (B, T_new, V)
-        return logits, KVCache(tuple(layers))
+        return self.lm_head(self.ln_f(x)), tuple(layers)
+
+    def _forward_ragged(
+        self,
+        tokens: Tensor,
+        past: tuple[LayerKV | None, ...],
+        T_past: int,
+        past_lengths: Tensor | None,
+        lengths: Tensor | None,
+    ) -> tuple[Tensor, KVCache]:
+        """The same for rows of different lengths: every row goes on where its own past ends.
+
+        The real keys of a row are kept together from the left, so that a key's place is its position.
+        """
+        B, T_new = tokens.shape
+        if past_lengths is None:
+            past_lengths = torch.full((B,), T_past, device=tokens.device)
+        if lengths is None:
+            lengths = torch.full((B,), T_new, device=tokens.device)
+        if lengths.shape != (B,) or not ((lengths >= 0) & (lengths <= T_new)).all():
+            raise ValueError(f"lengths={lengths.tolist()!r}: expected {B!r} numbers from 0 to T_new={T_new!r}")
+        total = past_lengths + lengths  # (B,)
+        T = int(total.max())
+        self._check_length(T)
+
+        place = torch.arange(T, device=tokens.device)
+        in_chunk = T_past + place - past_lengths[:, None]  # (B, T): where a new token's key is, behind the old ones
+        order = torch.where(place < past_lengths[:, None], place, in_chunk).clamp(max=T_past + T_new - 1)
+        position = past_lengths[:, None] + torch.arange(T_new, device=tokens.device)  # (B, T_new)
+        mask = (place > position[:, :, None]) | (place >= total[:, None, None])  # (B, T_new, T)
+        mask[:, :, :1] = False  # a row of nothing but padding looks there, since a softmax over nothing is NaN
+
+        position = position.clamp(max=self.config.block_size - 1)  # that of padding may be anything
+        logits, layers = self._read(self.embed(tokens, position), Chunk(position, mask[:, None], order), past)
+        return logits, KVCache(layers, total)
 
     @torch.no_grad()
     def generate(self, prompt: Tensor, max_new_tokens: int, *, use_cache: bool = True) -> Tensor:

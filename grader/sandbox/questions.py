@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 Settings = dict[str, int | float | str]
-Precision = Literal["float32", "float64"]
+Precision = Literal["float32", "float64", "bfloat16"]  # answers in bfloat16 come back as float32, which holds them
 
 
 class Question(Struct, frozen=True, kw_only=True, tag_field="ask", forbid_unknown_fields=True):
@@ -77,15 +77,24 @@ class Influence(ModelQuestion, frozen=True, kw_only=True, tag="influence"):
     """How the token at s moves the logits at t. in: tokens (1, T), all distinct.
 
     out: influence (T, T), ``[t, s]`` = max |d logits[t] / d embedding row of the token at s|.
+
+    With ``alike`` all tokens have the embedding of token 0, though each a row of its own. Of one layer of one head,
+    influence is then its attention weights, each row times a number: all values are the same, so that what is attended
+    to instead does not matter, and a gradient tells how much of it.
     """
+
+    alike: bool = False
 
 
 class Gradients(ModelQuestion, frozen=True, kw_only=True, tag="gradients"):
-    """How the logits move with each parameter. in: tokens (B, T).
+    """How the logits move with each parameter. in: tokens (B, T), and lengths (B,) to go by ``forward_incremental``.
 
     out: grad.{name}, d (logits . probe) / d parameter for a probe (V,) drawn with the weights; absent where the
-    logits do not depend on the parameter.
+    logits do not depend on the parameter; ``with_logits`` also logits (B, T, V). With lengths the logits of padding
+    are not probed.
     """
+
+    with_logits: bool = False
 
 
 class Decode(ModelQuestion, frozen=True, kw_only=True, tag="decode"):
@@ -94,6 +103,9 @@ class Decode(ModelQuestion, frozen=True, kw_only=True, tag="decode"):
     ``parents[i]`` is the step whose cache step i continues; -1 starts afresh, -2 - j continues given cache j.
     out: logits.{i}; after the steps named in ``keep`` cache.{i}.{k,v}.{l}; with ``recheck`` also
     again.{i}.{k,v}.{l}, the same caches read once more when all steps are done.
+
+    Where rows differ in length, in: lengths.{i} (B,) of a step's chunk; rows.{i} (B,), which rows of its parent's cache
+    the step continues, in this order; given.{j}.lengths. out: cache.{i}.lengths, of a cache that has them.
     """
 
     parents: tuple[int, ...]

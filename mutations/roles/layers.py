@@ -104,6 +104,8 @@ def _has_vocabulary_rows(source: Source, layer: Layer) -> bool:
 
 def _kept_as(source: Source, call: cst.Call) -> str | None:
     parent = source.parent(call)
+    if isinstance(parent, cst.IfExp) and call is not parent.test:
+        parent = source.parent(parent)
     if isinstance(parent, cst.Assign) and m.matches(parent.targets[0].target, m.Attribute(value=m.Name("self"))):
         return cst.ensure_type(parent.targets[0].target, cst.Attribute).attr.value
     if isinstance(parent, cst.Arg) and parent.keyword is not None:

@@ -21,7 +21,7 @@ REFERENCE = {file: (ROOT / "reference" / file).read_text(encoding="utf-8") for f
 STARTER = {file: (ROOT / "candidate" / file).read_text(encoding="utf-8") for file in builtin.FILES}
 KEY = json.loads((ROOT / "reference" / "key.json").read_text(encoding="utf-8"))
 BUGS = ["masking", "position", "projection", "training-step"]
-ITEMS = [*BUGS, "kv-cache", "classifier", "multi-head"]
+ITEMS = [*BUGS, "kv-cache", "classifier", "multi-head", "position-schemes", "loss-weighting"]
 
 
 def entries(item):
@@ -120,12 +120,13 @@ def test_the_starter_speaks_of_a_cache_only_where_the_contract_does():
     assert speaking <= lines
 
 
-def test_the_starter_has_one_head_and_leaves_more_to_build():
+def test_the_starter_has_one_head_and_one_position_scheme_and_leaves_more_to_build():
     model = ast.parse(STARTER["model.py"])
-    [build] = [node for node in model.body if isinstance(node, ast.FunctionDef) and "headed" in node.name]
+    builders = [node for node in model.body if isinstance(node, ast.FunctionDef) and node.name.startswith("other_")]
 
-    assert "MultiHead" not in STARTER["model.py"]
-    assert "raise NotImplementedError" in ast.unparse(build.body[-1])
+    assert [build.name for build in builders] == ["other_positions", "other_attention"]
+    assert all("raise NotImplementedError" in ast.unparse(build.body[-1]) for build in builders)
+    assert not re.search(r"MultiHead|slopes|rotate|[Ss]inusoidalPositions", STARTER["model.py"])
 
 
 def test_helpers_of_an_extension_are_gone_and_the_contract_stays():

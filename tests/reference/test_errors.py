@@ -12,7 +12,8 @@ def tokens(B, T):
     ("settings", "message"),
     [
         pytest.param({"d_model": 30, "n_head": 4}, r"d_model=30 .*n_head=4", id="width-not-divided"),
-        pytest.param({"position": "rotary"}, "position='rotary'", id="other-positions"),
+        pytest.param({"position": "absolute"}, "position='absolute'", id="unknown-positions"),
+        pytest.param({"position": "rotary", "d_model": 6, "n_head": 2}, "'rotary'.* has 3", id="odd-heads-turned"),
     ],
 )
 def test_a_model_that_cannot_be_built_is_refused(gpt, settings, message):
@@ -41,9 +42,14 @@ def test_a_model_that_cannot_be_built_is_refused(gpt, settings, message):
             id="another-batch-size",
         ),
         pytest.param(
-            lambda model: model.forward_incremental(tokens(2, 3), lengths=torch.tensor([1, 3])),
-            r"lengths=\[1, 3\]",
-            id="ragged-rows",
+            lambda model: model.forward_incremental(tokens(2, 3), lengths=torch.tensor([1, 4])),
+            r"lengths=\[1, 4\]",
+            id="longer-than-the-chunk",
+        ),
+        pytest.param(
+            lambda model: model.forward_incremental(tokens(2, 3), lengths=torch.tensor([1, 3, 2])),
+            r"lengths=\[1, 3, 2\]",
+            id="lengths-of-another-batch",
         ),
     ],
 )

@@ -31,9 +31,12 @@ from grader.sandbox.worker.weights import keyed_normal, parameters_unset, set_we
 
 @contextmanager
 def precision(name: str) -> Iterator[None]:
-    """Make ``name`` the default dtype, so that constants a model creates have its precision too."""
+    """Make ``name`` the default dtype, so that constants a model creates have its precision too.
+
+    Not so for bfloat16: models are made in float32 and then narrowed, as everybody does.
+    """
     before = torch.get_default_dtype()
-    torch.set_default_dtype(getattr(torch, name))
+    torch.set_default_dtype(torch.float32 if name == "bfloat16" else getattr(torch, name))
     try:
         yield
     finally:
@@ -99,8 +102,14 @@ def forward(module: ModuleType, question: Forward, tensors: Tensors) -> dict[str
                     answer[f"class_logits.{i}"] = as_array(class_logits, "the class logits")
                 else:
                     logits = model(tokens)
-            answer[f"logits.{i}"] = as_array(logits, "what forward returned")
+            answer[f"logits.{i}"] = as_array(_widened(logits, question), "what forward returned")
     return answer
+
+
+def _widened(value: object, question: ModelQuestion) -> object:
+    """An answer of a bfloat16 model in float32: no array has bfloat16."""
+    is_narrow = question.precision == "bfloat16" and type(value) is Tensor and value.dtype is torch.bfloat16
+    return value.float() if is_narrow and isinstance(value, Tensor) else value
 
 
 @contextmanager
@@ -128,6 +137,8 @@ def influence(module: ModuleType, question: Influence, tensors: Tensors) -> dict
     with precision(question.precision):
         model = weighted_model(module, question)
         table = model.token_embedding.weight
+        if question.alike:
+            table.data[:] = table.data[:1].clone()
         logits = model(tokens)
         as_array(logits, "what forward returned")
         # A random direction: the sum of the logits could be blind to a change that cancels out.
@@ -143,12 +154,24 @@ def influence(module: ModuleType, question: Influence, tensors: Tensors) -> dict
 def gradients(module: ModuleType, question: Gradients, tensors: Tensors) -> dict[str, Array]:
     with precision(question.precision):
         model = weighted_model(module, question)
-        logits = model(torch.from_numpy(tensors["tokens"]))
-        as_array(logits, "what forward returned")
+        tokens = torch.from_numpy(tensors["tokens"])
+        if "lengths" in tensors:
+            lengths = torch.from_numpy(tensors["lengths"])
+            logits, _ = pair(model.forward_incremental(tokens, lengths=lengths), "forward_incremental")
+            probed = torch.arange(tokens.size(1)) < lengths[:, None]  # (B, T)
+        else:
+            logits, probed = model(tokens), torch.ones(tokens.shape, dtype=torch.bool)
+        checked = as_array(_widened(logits, question), "the logits")
+        answer = {"logits": checked} if question.with_logits else {}
+        assert isinstance(logits, Tensor)
         probe = keyed_normal(question.weights.seed, "probe", (logits.size(-1),), 1.0).to(logits)
         named = dict(model.named_parameters())
-        found = torch.autograd.grad((logits @ probe).sum(), list(named.values()), allow_unused=True)
-    return {f"grad.{name}": as_array(g, name) for name, g in zip(named, found, strict=True) if g is not None}
+        found = torch.autograd.grad((logits @ probe)[probed].sum(), list(named.values()), allow_unused=True)
+    return answer | {
+        f"grad.{name}": as_array(_widened(g, question), name)
+        for name, g in zip(named, found, strict=True)
+        if g is not None
+    }
 
 
 def decode(module: ModuleType, question: Decode, tensors: Tensors) -> dict[str, Array]:
@@ -160,7 +183,11 @@ def decode(module: ModuleType, question: Decode, tensors: Tensors) -> dict[str, 
             cache = None
             if parent != -1:
                 cache = caches[parent] if parent >= 0 else _given_cache(module, question.layers, -2 - parent, tensors)
-            returned = model.forward_incremental(torch.from_numpy(tensors[f"chunk.{i}"]), cache)
+            if f"rows.{i}" in tensors:
+                cache = _rows_of(module, cache, torch.from_numpy(tensors[f"rows.{i}"]))
+            # Not named where there are none: who has not built them need not know the word.
+            ragged = {"lengths": torch.from_numpy(tensors[name])} if (name := f"lengths.{i}") in tensors else {}
+            returned = model.forward_incremental(torch.from_numpy(tensors[f"chunk.{i}"]), cache, **ragged)
             logits, cache = pair(returned, "forward_incremental")
             answer[f"logits.{i}"] = as_array(logits, "the logits of forward_incremental")
             caches.append(cache)
@@ -177,7 +204,15 @@ def _given_cache(module: ModuleType, layers: int, index: int, tensors: Tensors) 
         # Cloned into torch's own allocation: matmul bits depend on alignment.
         return torch.from_numpy(tensors[f"given.{index}.{part}.{layer}"]).clone()
 
-    return module.KVCache(tuple(module.LayerKV(tensor("k", i), tensor("v", i)) for i in range(layers)))
+    lengths = tensors.get(f"given.{index}.lengths")
+    ragged = () if lengths is None else (torch.from_numpy(lengths).clone(),)
+    return module.KVCache(tuple(module.LayerKV(tensor("k", i), tensor("v", i)) for i in range(layers)), *ragged)
+
+
+def _rows_of(module: ModuleType, cache: Any, rows: Tensor) -> Any:
+    """A cache of some of the rows of another, by indexing: what plain tensors are good for."""
+    layers = tuple(module.LayerKV(layer.k[rows], layer.v[rows]) for layer in cache.layers)
+    return module.KVCache(layers, None if cache.lengths is None else cache.lengths[rows])
 
 
 def _cache_arrays(cache: Any, prefix: str) -> dict[str, Array]:
@@ -191,6 +226,9 @@ def _cache_arrays(cache: Any, prefix: str) -> dict[str, Array]:
             arrays[f"{prefix}.{part}.{index}"] = as_array(
                 getattr(layer, part, None), f"cache layer {index}.{part}"
             ).copy()
+    lengths = getattr(cache, "lengths", None)
+    if lengths is not None:
+        arrays[f"{prefix}.lengths"] = as_array(lengths, "the cache's lengths").copy()
     return arrays
 
 

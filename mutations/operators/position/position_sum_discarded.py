@@ -23,13 +23,13 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.tables import position_tables
+from mutations.roles.layers import position_embeddings
 from mutations.source import Source
 
 
 def edits(source: Source) -> Iterator[Edit]:
     """Statements that add a lookup in a position table to a name: `x = x + ...`, `x += ...`, `x.add_(...)`."""
-    tables = [m.Name(table) for table in position_tables(source)]
+    tables = [m.Name(table.name) for table in position_embeddings(source)]
     if not tables:
         return
     lookup = m.Call(func=m.Attribute(value=m.Name("self"), attr=m.OneOf(*tables)))
