@@ -378,16 +378,17 @@ class GPT(nn.Module):
 
         mask = causal_mask(T, tokens.device)[T_past:]  # (T_new, T): the rows of the new positions
         positions = torch.arange(T_past, T, device=tokens.device)  # (T_new,)
-        logits, layers = self._read(self.embed(tokens, positions), Chunk(positions, mask), past)
-        return logits, KVCache(layers)
+        x, layers = self._read(self.embed(tokens, positions), Chunk(positions, mask), past)
+        logits = self.lm_head(self.ln_f(x))  # (B, T_new, V)
+        return logits, KVCache(tuple(layers))
 
-    def _read(self, x: Tensor, chunk: Chunk, past: tuple[LayerKV | None, ...]) -> tuple[Tensor, tuple[LayerKV, ...]]:
-        """What is embedded of a chunk (B, T_new, C) -> logits (B, T_new, V), and the keys and values of every layer."""
+    def _read(self, x: Tensor, chunk: Chunk, past: tuple[LayerKV | None, ...]) -> tuple[Tensor, list[LayerKV]]:
+        """A chunk through all blocks, (B, T_new, C) -> (B, T_new, C), and the keys and values of every layer."""
         layers = []
         for block, layer_past in zip(self.blocks, past, strict=True):
             x, present = block.forward_incremental(x, chunk, layer_past)
             layers.append(present)
-        return self.lm_head(self.ln_f(x)), tuple(layers)
+        return x, layers
 
     def _forward_ragged(
         self,
@@ -420,8 +421,8 @@ class GPT(nn.Module):
         mask[:, :, :1] = False  # a row of nothing but padding looks there, since a softmax over nothing is NaN
 
         position = position.clamp(max=self.config.block_size - 1)  # that of padding may be anything
-        logits, layers = self._read(self.embed(tokens, position), Chunk(position, mask[:, None], order), past)
-        return logits, KVCache(layers, total)
+        x, layers = self._read(self.embed(tokens, position), Chunk(position, mask[:, None], order), past)
+        return self.lm_head(self.ln_f(x)), KVCache(tuple(layers), total)
 
     @torch.no_grad()
     def generate(self, prompt: Tensor, max_new_tokens: int, *, use_cache: bool = True) -> Tensor:

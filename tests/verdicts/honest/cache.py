@@ -121,8 +121,8 @@ SAME_BITS = {
     "cached-attention-by-scaled-dot-product": {
         "model.py": [
             (
-                "        y = attend(q, k, v, mask).squeeze(1)  # (B, T_new, C)\n",
-                "        y = F.scaled_dot_product_attention(q, k, v, attn_mask=~mask).squeeze(1)\n",
+                "        y = attend(q, k, v, chunk.mask).squeeze(1)  # (B, T_new, C)\n",
+                "        y = F.scaled_dot_product_attention(q, k, v, attn_mask=~chunk.mask).squeeze(1)\n",
             )
         ]
     },

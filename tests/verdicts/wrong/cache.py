@@ -2,7 +2,7 @@
 
 KEYS = "            k = torch.cat((past.k, k), dim=2)  # (B, 1, T_past + T_new, C)\n"
 VALUES = "            v = torch.cat((past.v, v), dim=2)\n"
-KEPT = """        y = attend(q, k, v, mask).squeeze(1)  # (B, T_new, C)
+KEPT = """        y = attend(q, k, v, chunk.mask).squeeze(1)  # (B, T_new, C)
         return self.dropout(self.proj(y)), LayerKV(k, v)
 """
 PAST = "            past = cache.layers\n"
@@ -15,7 +15,7 @@ LENGTH = "        T = T_past + T_new\n        self._check_length(T)\n"
 OTHER_BATCH = """            if B_past != B:
                 raise ValueError(f"the cache holds batch_size={B_past!r}, but tokens have batch_size={B!r}")
 """
-START = "        B, T_new = tokens.shape\n"
+START = "        B, T_new = tokens.shape\n        T_past = 0\n"
 FEED = "            logits, cache = self.forward_incremental(unread, cache)\n"
 PICK = "            unread = logits[:, -1].argmax(dim=-1, keepdim=True)  # (B, 1)\n"
 GUARD = "        self._check_length(prompt.size(1) + max_new_tokens)\n"
@@ -207,7 +207,7 @@ CASES = {
     "forgets-positions-as-the-planted-bug-does": (
         "kv-cache",
         "cached-equals-full",
-        model(("        x = self.embed(tokens, " + POSITIONS + ")", "        x = self.token_embedding(tokens)")),
+        model(("self.embed(tokens, positions), Chunk", "self.token_embedding(tokens), Chunk")),
     ),
     "bare-value-errors": (
         "kv-cache",
