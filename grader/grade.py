@@ -4,7 +4,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
@@ -87,23 +87,27 @@ def grade(
     launcher: Launcher,
     progress: Progress,
     library: Library | None = None,
+    crew: Crew | None = None,
 ) -> Result:
     """The result of grading ``submission``.
 
     Args:
         library: answers for the reference and its variants; without one they are asked anew.
+        crew: makes the workers of this grade, for whoever may want to ``stop`` it from another thread.
 
     Raises:
         UsageError: ``options.only`` names an item that the exercise does not have.
-        CannotJudge: the launcher or the reference failed.
+        CannotJudge: the launcher or the reference failed, or the crew was stopped.
     """
     started = time.perf_counter()
     items, followups = _asked_for(exercise, options)
     seed = draw_seed() if options.seed is None else options.seed
     seeds = Seeds(seed, submission.sha256)
-    crew = Crew(launcher)
+    crew = crew or Crew(launcher)
     try:
-        result = _Grade(submission, exercise, items, followups, options, launcher, crew, progress, seeds, library).run()
+        with library.lent() if library is not None else nullcontext():
+            grading = _Grade(submission, exercise, items, followups, options, launcher, crew, progress, seeds, library)
+            result = grading.run()
     except LauncherFailed as error:
         raise CannotJudge(f"nothing could be judged: {error}") from error
     except Trouble as trouble:

@@ -1,7 +1,8 @@
 """Packages of ours that outlive a grade: the reference and its variants, each question put to each of them once."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from grader.memory import MemoisedOracle, Memory
@@ -42,6 +43,19 @@ class Library:
         if not self._ours:
             return Oracle(crew, CANDIDATE, files, timeout)
         return MemoisedOracle(crew, CANDIDATE, files, timeout, memory=self._memory(team))
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """For the time of one grade: the machine's failures are counted anew, and if the grade fails or is given up,
+        no package is left with a question whose answer nobody fetched. It would pass for the answer to the next one.
+        """
+        self._crew.pardon_anew()
+        try:
+            yield
+        except BaseException:
+            for oracle in self._oracles.values():
+                oracle.close()
+            raise
 
     def close(self) -> None:
         """End the workers."""

@@ -84,8 +84,8 @@ class Crew:
         self._workers: list[Worker] = []
         self._stopped = False
         self.hung: Counter[str] = Counter()  # how often each kind of question got no answer from the candidate
-        self._pardons = dict.fromkeys((True, False), PARDONS)  # by whether the package is trusted
         self._counting = threading.Lock()
+        self.pardon_anew()
 
     def spawn(self, files: Mapping[str, str], ahead: Sequence[str]) -> Worker:
         """A fresh worker. Raises ``Stopped`` when the grade is being given up or the launcher has failed."""
@@ -114,6 +114,11 @@ class Crew:
                 return False
             self._pardons[trusted] -= 1
             return True
+
+    def pardon_anew(self) -> None:
+        """As many pardons as at first: another grade begins."""
+        with self._counting:
+            self._pardons = dict.fromkeys((True, False), PARDONS)  # by whether the package is trusted
 
     def convict(self, *, trusted: bool) -> None:
         """No more pardons: it died of the same question again."""

@@ -1,6 +1,5 @@
 """Grade a directory again whenever its sources change, with everything that does not change kept ready."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -8,17 +7,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from grader.errors import UsageError
+from grader.errors import CannotJudge
 from grader.exercise import Exercise
 from grader.grade import Options, grade
 from grader.library import Library
+from grader.lookout import looking_out, wait_for_another
+from grader.oracle import Crew
 from grader.record import Result
 from grader.sandbox.client import Launcher
 from grader.seeds import draw_seed
 from grader.submission import Submission, read_submission
 
-PAUSE: Final = 0.1  # seconds between two looks at the directory
-PATIENCE: Final = 10  # looks at sources that cannot be read
 SHARED: Final = "watch"  # in place of a submission's hash: all of them are asked the same questions
 
 
@@ -37,11 +36,23 @@ class Graded:
     before: Result | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overtaken:
+    """A grade, or a report on one, that was given up because its sources were saved over meanwhile.
+
+    Attributes:
+        changed: the files that differ from those it was about.
+    """
+
+    changed: tuple[str, ...]
+
+
 class Watcher(AbstractContextManager["Watcher"]):
     """Grades one directory again and again. Use as a context manager.
 
     The questions stay the same from grade to grade, so that the reference answers each of them once: whoever
-    watches works for themselves, and the verdict that counts is drawn anew by ``grader grade``.
+    watches works for themselves, and the verdict that counts is drawn anew by ``grader grade``. A grade whose sources
+    change is given up: nobody waits for a verdict on what is not there any more.
     """
 
     def __init__(self, directory: Path, exercise: Exercise, launcher: Launcher, options: Options) -> None:
@@ -50,6 +61,7 @@ class Watcher(AbstractContextManager["Watcher"]):
         self._launcher = launcher
         self._options = replace(options, seed=draw_seed() if options.seed is None else options.seed)
         self._library = Library(launcher)
+        self._newer: Submission | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -59,50 +71,53 @@ class Watcher(AbstractContextManager["Watcher"]):
     ) -> None:
         self._library.close()
 
-    def grades(self, progress: Callable[[str], None], tell: Callable[[str], None]) -> Iterator[Graded]:
+    def grades(self, progress: Callable[[str], None], tell: Callable[[str], None]) -> Iterator[Graded | Overtaken]:
         """A grade now, and another one whenever the sources have changed; without end.
 
         Args:
             tell: is given what keeps the sources from being read, once it has lasted a while.
         """
         submission = read_submission(self._directory)
-        changed = tuple(sorted(submission.files))
+        graded: Submission | None = None
         before: Result | None = None
         while True:
             result = self._grade(submission, progress, explain=False)
-            yield Graded(submission=submission, changed=changed, result=result, before=before)
-            graded, before = submission, result
-            submission = self._wait_for_another(graded, tell)
-            changed = _differences(graded, submission)
+            if result is not None:
+                changed = _differences(graded, submission)
+                yield Graded(submission=submission, changed=changed, result=result, before=before)
+                graded, before = submission, result
+            # Found while this was graded, or while whoever got the grade had it explained.
+            newer = self._newer
+            if newer is not None:
+                yield Overtaken(changed=_differences(submission, newer))
+            else:
+                newer = wait_for_another(self._directory, submission, tell)
+                assert newer is not None, "it waits without end"
+            submission = newer
 
-    def explain(self, submission: Submission, progress: Callable[[str], None]) -> Result:
-        """The same grade with the smallest failing cases and the pictures, which take longer."""
+    def explain(self, submission: Submission, progress: Callable[[str], None]) -> Result | None:
+        """The same grade with the smallest failing cases and the pictures, which take longer; None if overtaken."""
         return self._grade(submission, progress, explain=True)
 
-    def _grade(self, submission: Submission, progress: Callable[[str], None], *, explain: bool) -> Result:
+    def _grade(self, submission: Submission, progress: Callable[[str], None], *, explain: bool) -> Result | None:
+        """The result, or None when the sources changed meanwhile: then ``self._newer`` has them as they are now."""
         shared = replace(submission, sha256=SHARED)
         options = replace(self._options, explain=explain)
-        return grade(shared, self._exercise, options, self._launcher, progress, self._library)
-
-    def _wait_for_another(self, graded: Submission, tell: Callable[[str], None]) -> Submission:
-        """The submission once it differs, and is the same at two looks: an editor may be halfway through saving."""
-        last = graded
-        unread = 0
-        while True:
-            time.sleep(PAUSE)
+        crew = Crew(self._launcher)
+        result = None
+        with looking_out(self._directory, submission, crew.stop) as lookout:
             try:
-                submission = read_submission(self._directory)
-            except UsageError as error:
-                unread += 1  # gone for the moment that saving takes, or for good
-                if unread == PATIENCE:
-                    tell(str(error))
-                continue
-            unread = 0
-            if submission.sha256 == last.sha256 and submission.sha256 != graded.sha256:
-                return submission
-            last = submission
+                result = grade(shared, self._exercise, options, self._launcher, progress, self._library, crew)
+            except CannotJudge:
+                if lookout.found is None:
+                    raise
+        self._newer = lookout.found
+        # With its workers killed under it, what a grade says is not worth having.
+        return result if self._newer is None else None
 
 
-def _differences(before: Submission, after: Submission) -> tuple[str, ...]:
-    names = before.files.keys() | after.files.keys()
-    return tuple(sorted(name for name in names if before.files.get(name) != after.files.get(name)))
+def _differences(before: Submission | None, after: Submission) -> tuple[str, ...]:
+    """The files that are not the same in both; all of them if there is nothing before."""
+    earlier = before.files if before is not None else {}
+    names = earlier.keys() | after.files.keys()
+    return tuple(sorted(name for name in names if earlier.get(name) != after.files.get(name)))

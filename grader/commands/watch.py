@@ -15,7 +15,7 @@ from grader.sandbox.control import Mode
 from grader.submission import read_submission
 
 if TYPE_CHECKING:
-    from grader.watch import Graded, Watcher
+    from grader.watch import Graded, Overtaken, Watcher
 
 
 def run(directory: Path, *, exercise: Path | None, html: Path | None, isolation: Mode, timeout: float | None) -> int:
@@ -28,18 +28,22 @@ def run(directory: Path, *, exercise: Path | None, html: Path | None, isolation:
     try:
         with Launcher(isolation, hidden=[reference]) as launcher:
             from grader.grade import Options
-            from grader.watch import Watcher
+            from grader.watch import Graded, Watcher
 
             options = Options(isolation=isolation, timeout=timeout or TIMEOUT)
             chosen = chosen_exercise(exercise)
             with Watcher(directory, chosen, launcher, options) as watcher, Progress() as progress:
                 where = one_line(str(directory))
                 sys.stdout.write(f"Watching {where}: save a file and it is graded again. Ctrl-C ends.\n")
-                for graded in watcher.grades(progress, _tell):
+                sys.stdout.flush()
+                for event in watcher.grades(progress, _tell):
                     progress.clear()
-                    _print(graded)
+                    if not isinstance(event, Graded):
+                        _print_overtaken(event)
+                        continue
+                    _print(event)
                     if html is not None:
-                        _write(graded, watcher, html, progress)
+                        _write(event, watcher, html, progress)
     except KeyboardInterrupt:
         sys.stdout.write("\n")
     return 0
@@ -58,6 +62,13 @@ def _print(graded: "Graded") -> None:
     sys.stdout.flush()
 
 
+def _print_overtaken(event: "Overtaken") -> None:
+    from grader.report.change_text import render_overtaken
+
+    sys.stdout.write(f"\n{time.strftime('%H:%M:%S')}  {render_overtaken(event.changed)}")
+    sys.stdout.flush()
+
+
 def _tell(trouble: str) -> None:
     sys.stdout.write(f"\nWaiting: {one_line(trouble)}\n")
     sys.stdout.flush()
@@ -70,6 +81,8 @@ def _write(graded: "Graded", watcher: "Watcher", html: Path, progress: Progress)
     from grader.report import render_html
 
     explained = watcher.explain(graded.submission, lambda _: progress("writing the report"))
+    if explained is None:
+        return
     write_atomically(html, render_html(for_audience(explained, Audience.LEARNER)).encode())
     progress.clear()
     sys.stdout.write(f"Written: {one_line(str(html))}\n")

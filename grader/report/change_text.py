@@ -18,6 +18,11 @@ def render_change(files: Sequence[str], before: Result, after: Result, paint: Pa
     return "".join(f"{line}\n" for line in _lines(files, before, after, paint))
 
 
+def render_overtaken(files: Sequence[str]) -> str:
+    """That a grade was given up for newer files; one line of at most 80 columns, with a time before it."""
+    return f"{columns.clip(one_line(', '.join(files)), WIDTH - 40)} saved meanwhile: grading anew\n"
+
+
 def _lines(files: Sequence[str], before: Result, after: Result, paint: Paint) -> Iterator[str]:
     named = one_line(", ".join(files))
     score = f"{number(after.score)} of {number(after.max_score)}{_difference(after.score - before.score)}"

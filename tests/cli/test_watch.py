@@ -1,10 +1,13 @@
 """``grader watch`` as a user meets it: it says what changed, and Ctrl-C is its orderly end."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +20,39 @@ pytestmark = [
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = (sys.executable, "-m", "grader")
+
+
+HANGING = """
+
+def _hang(self, tokens, *, classify=False):
+    while True:
+        pass
+
+
+GPT.forward = _hang
+"""
+BUSY = 2.0  # seconds of computing that only a worker without end needs
+
+
+def busy_seconds(parent: int) -> dict[int, float]:
+    """By pid, the children of a process and how long each has computed."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text("latin-1").rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(fields[1]) == parent:
+                found[int(entry.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return found
+
+
+def wait_for_a_busy_worker(launcher: int) -> None:
+    deadline = time.monotonic() + 200
+    while max(busy_seconds(launcher).values(), default=0.0) < BUSY:
+        assert time.monotonic() < deadline, "no worker hangs"
+        time.sleep(0.05)
 
 
 def read_until(words: str, process: subprocess.Popen[str]) -> str:
@@ -61,6 +97,46 @@ def test_a_workspace_is_watched_until_it_is_interrupted(
     assert process.returncode == 0
     assert [pid for pid in children() if pid not in others] == []
     assert sorted(os.listdir(tmp_path)) == ["mine", "report.html"]
+
+
+def test_a_grade_that_hangs_is_given_up_for_what_is_saved_over_it(
+    tmp_path: Path, children: Callable[[], list[int]]
+) -> None:
+    """With an hour for each question, a grade that was waited for would not end."""
+    workspace = tmp_path / "mine"
+    subprocess.run([*MODULE, "start", workspace], check=True, capture_output=True)
+    shutil.copyfile(ROOT / "reference" / "train.py", workspace / "train.py")
+    good = (ROOT / "reference" / "model.py").read_text()
+    (workspace / "model.py").write_text(good + HANGING)
+    others = children()
+    process = subprocess.Popen(
+        [*MODULE, "watch", workspace, "--timeout", "3600"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    impatience = threading.Timer(300, process.kill)
+    impatience.start()
+    try:
+        assert "Watching" in read_until("Watching", process)
+        (launcher,) = busy_seconds(process.pid)
+        wait_for_a_busy_worker(launcher)
+        (workspace / "model.py").write_text(good)
+        told = read_until("Token classifier  ", process)
+        assert re.search(r"^\d\d:\d\d:\d\d  model\.py saved meanwhile: grading anew$", told, re.MULTILINE)
+        assert "Score: 100 of 100" in told
+        assert list(busy_seconds(process.pid)) == [launcher]
+
+        (workspace / "model.py").write_text(good + HANGING)
+        wait_for_a_busy_worker(launcher)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    finally:
+        impatience.cancel()
+        process.kill()
+        process.communicate()
+
+    assert process.returncode == 0
+    assert [pid for pid in children() if pid not in others] == []
 
 
 @pytest.mark.parametrize(

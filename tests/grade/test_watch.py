@@ -9,11 +9,12 @@ import pytest
 
 from grader.exercise import Exercise
 from grader.grade import Options
+from grader.oracle import Crew
 from grader.record import Status
 from grader.report.change_text import render_change
 from grader.report.columns import width
 from grader.sandbox.client import Launcher
-from grader.watch import Graded, Watcher
+from grader.watch import Graded, Overtaken, Watcher
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +39,7 @@ def told() -> list[str]:
 def grades(directory: Path, exercise: Exercise, launcher: Launcher, told: list[str]) -> Iterator[Iterator[Graded]]:
     """The grades of ``directory`` as they come, of two items."""
     with Watcher(directory, exercise, launcher, Options(only=ITEMS, seed=1)) as watcher:
-        yield watcher.grades(lambda _: None, told.append)
+        yield (event for event in watcher.grades(lambda _: None, told.append) if isinstance(event, Graded))
 
 
 def later(seconds: float, act: Callable[[], object]) -> None:
@@ -113,6 +114,33 @@ def test_code_that_does_not_import_is_told_in_its_own_words(grades: Iterator[Gra
         "  model.py cannot be loaded: SyntaxError: invalid syntax (model.py, line 2)",
         "  Nothing changed in the verdict.",
     ]
+
+
+def test_a_report_is_given_up_for_what_is_saved_meanwhile(
+    directory: Path, exercise: Exercise, launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, stopped = Crew.stop, threading.Event()
+
+    def seen(crew: Crew) -> None:
+        stop(crew)
+        stopped.set()
+
+    def save_and_wait(_: str) -> None:
+        (directory / "train.py").write_text(exercise.reference["train.py"])
+        assert stopped.wait(100)
+
+    with Watcher(directory, exercise, launcher, Options(only=ITEMS, seed=1)) as watcher:
+        events = watcher.grades(lambda _: None, lambda _: None)
+        first = next(events)
+        assert isinstance(first, Graded)
+        monkeypatch.setattr(Crew, "stop", seen)
+        assert watcher.explain(first.submission, save_and_wait) is None
+
+        assert next(events) == Overtaken(changed=("train.py",))
+        second = next(events)
+        assert isinstance(second, Graded)
+        assert (second.changed, second.before) == (("train.py",), first.result)
+        assert [item.status for item in second.result.items] == [Status.NOT_FIXED, Status.FIXED]
 
 
 def test_the_questions_stay_the_same_so_that_the_reference_answers_once(

@@ -1,5 +1,7 @@
 """What answers for packages of ours is asked each thing once, and shared by no two threads."""
 
+import os
+import signal
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,7 +14,7 @@ from grader.facets.facet import Asked, Facet
 from grader.facets.forward import questions
 from grader.library import Library
 from grader.memory import MemoisedOracle, Memory
-from grader.oracle import Crew, Oracle, PackageRaised
+from grader.oracle import PARDONS, Crew, Oracle, PackageRaised, Stopped
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Fit, Flops, Influence, OwnRun, Settings, Sharing, Snippet, Weights, modules_asked
 from grader.seeds import Seeds
@@ -174,3 +176,33 @@ def test_two_teams_do_not_share_a_worker_and_one_team_has_one_for_each_package(
         assert len({id(each.worker) for each in oracles}) == 3
         assert first_difference(answers[1], answers[0]) is None
         assert first_difference(answers[2], answers[0]) is not None
+
+
+def ask_and_give_up(library: Library, oracle: Oracle) -> None:
+    with library.lent():
+        oracle.send(*ASKED[0])
+        raise Stopped
+
+
+def test_a_grade_that_is_given_up_leaves_no_answer_to_be_taken_for_another(
+    launcher: Launcher, exercise: Exercise
+) -> None:
+    with Library(launcher) as library:
+        oracle = library.oracle(0, "the reference", exercise.reference)
+        with pytest.raises(Stopped):
+            ask_and_give_up(library, oracle)
+        with library.lent():
+            answer = oracle.ask(*ASKED[1])
+
+        expected = library.oracle(1, "the reference", exercise.reference).ask(*ASKED[1])
+        assert first_difference(answer, expected) is None
+
+
+def test_the_machine_may_fail_in_every_grade_that_a_library_is_lent_to(launcher: Launcher, exercise: Exercise) -> None:
+    with Library(launcher) as library:
+        oracle = library.oracle(0, "the reference", exercise.reference)
+        for seed in range(PARDONS + 1):
+            with library.lent():
+                oracle.worker.locked  # noqa: B018  it is there
+                os.kill(oracle.worker._pid, signal.SIGKILL)
+                oracle.ask(*questions(Seeds(seed, "candidate"), "float32")[0])
