@@ -1,9 +1,13 @@
 """The visible tests: a first look at whether things work. Run them here with `python -m pytest test_visible.py`."""
 
+from functools import cache
+
 import pytest
 import torch
 from model import GPT, GPTConfig
 from train import TrainConfig, evaluate, learning_rate, loss_fn, make_batch, seed_everything, train
+
+torch.set_num_threads(1)  # the model is small: two threads would spend their time waiting for each other
 
 CONFIG = TrainConfig(
     vocab_size=12, seq_len=10, batch_size=16, steps=150, lr=3e-3, weight_decay=0.1, grad_clip=1.0, warmup=10
@@ -18,6 +22,13 @@ def make_model(n_classes=0):
 def make_batches(count, seed=1):
     generator = torch.Generator().manual_seed(seed)
     return [make_batch(CONFIG, generator) for _ in range(count)]
+
+
+@cache
+def trained():
+    """A model that was trained as CONFIG says, and the loss of each step."""
+    model = make_model()
+    return model, [step["loss"] for step in train(model, CONFIG)]
 
 
 # The model
@@ -71,15 +82,14 @@ def test_evaluation_leaves_the_mode_alone():
 
 
 def test_training_lowers_the_loss():
-    losses = [step["loss"] for step in train(make_model(), CONFIG)]
+    _, losses = trained()
 
     assert len(losses) == CONFIG.steps
     assert losses[-1] < 0.5 * losses[0], f"the loss went from {losses[0]:.2f} to {losses[-1]:.2f}"
 
 
 def test_a_trained_model_continues_what_it_was_trained_on():
-    model = make_model()
-    train(model, CONFIG)
+    model, _ = trained()
     [batch] = make_batches(1, seed=2)
     sequence = torch.cat((batch.tokens, batch.targets[:, -1:]), dim=1)
 
