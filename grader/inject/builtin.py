@@ -20,7 +20,7 @@ from grader.inject.folder import to_json
 from grader.inject.mutants import Mutant, mutants, planted
 from grader.inject.observe import Observation, Observer, answerable
 from grader.inject.prove import complaints, prove
-from grader.inject.readme import BUILT_IN, readme
+from grader.inject.readme import readme
 from grader.key import Key
 from grader.oracle import Crew
 from grader.sandbox.client import Launcher
@@ -93,7 +93,7 @@ def generated_files(root: Path, key: Key) -> dict[Path, str]:
     edits = [entry.edit for entry in (*key.bugs, *key.stubs)]
     files = {root / "candidate" / file: text for file, text in planted(read_reference(root), edits).items()}
     files[root / "candidate" / "README.md"] = readme(
-        read_rubric(root / "reference"), WHERE, command=BUILT_IN, dropout=False
+        read_rubric(root / "reference"), WHERE, built_in=True, dropout=False
     )
     files[root / "reference" / "key.json"] = to_json(key)
     return files

@@ -9,16 +9,12 @@ from grader.exercise import Rubric
 NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six")
 
 
-BUILT_IN: Final = "grader grade .                           the grade"
-GENERATED: Final = "grader grade . --exercise DIR            the grade; DIR is with whoever gave you this"
-
-
-def readme(rubric: Rubric, where: str = "", *, command: str = GENERATED, dropout: bool = True) -> str:
+def readme(rubric: Rubric, where: str = "", *, built_in: bool = False, dropout: bool = True) -> str:
     """The task as an interviewer would state it.
 
     Args:
         where: what is said of where the bugs are, to follow their number.
-        command: the line that says how the grade is had.
+        built_in: whether the commands know this exercise without being told where it lies.
         dropout: whether a model with dropout is asked for too. To say so of some exercises would tell of their bugs.
     """
     bugs = [item for item in rubric.item if item.kind == "bug"]
@@ -34,7 +30,7 @@ def readme(rubric: Rubric, where: str = "", *, command: str = GENERATED, dropout
     return environment.get_template("README.md.jinja").render(
         bugs=f"{NUMBERS[len(bugs)]} bug{'s' if len(bugs) > 1 else ''}",
         where=where,
-        command=command,
+        built_in=built_in,
         dropout=dropout,
         extensions=bool(extensions),
         several=len(bugs) > 1,

@@ -6,7 +6,7 @@ import pytest
 
 from grader.exercise import Exercise, Item, Rubric
 from grader.inject.builtin import WHERE
-from grader.inject.readme import BUILT_IN, readme
+from grader.inject.readme import readme
 
 
 def rubric(bugs: list[float], extensions: list[float]) -> Rubric:
@@ -28,7 +28,18 @@ def table(text: str) -> list[tuple[str, str]]:
 def test_the_readme_of_the_built_in_starter_is_this_one(exercise: Exercise) -> None:
     committed = (exercise.starter_directory / "README.md").read_text("utf-8")
 
-    assert readme(exercise.rubric, WHERE, command=BUILT_IN, dropout=False) == committed
+    assert readme(exercise.rubric, WHERE, built_in=True, dropout=False) == committed
+
+
+def test_who_has_an_exercise_of_a_folder_is_told_where_the_commands_know_it() -> None:
+    some = rubric([25.0] * 4, [])
+    built_in, generated = readme(some, built_in=True), readme(some)
+
+    for command in ("grader grade .", "grader watch .", "grader hint . ITEM"):
+        assert re.search(rf"^{re.escape(command)}  ", built_in, re.MULTILINE)
+        assert re.search(rf"^{re.escape(command)} --exercise DIR  ", generated, re.MULTILINE)
+    assert "`grader start FOLDER --exercise DIR`" in generated
+    assert "DIR" not in built_in
 
 
 @pytest.mark.parametrize("extensions", [[], [20.0, 20.0]], ids=["kept", "to-build"])
