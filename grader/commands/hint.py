@@ -1,7 +1,9 @@
-"""``grader hint``: the next of three hints for an item."""
+"""``grader hint``: the next of three hints for an item, or which items there are."""
 
+import shlex
 import sys
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +11,9 @@ import msgspec
 
 from grader.commands.exercises import chosen_exercise, exercise_of
 from grader.errors import UsageError
-from grader.exercise import Hints, Item
+from grader.exercise import Exercise, Hints, Item
+from grader.printable import one_line
+from grader.report import columns
 from grader.workspace import read_workspace, write_workspace
 
 KINDS: Final = {
@@ -34,6 +38,27 @@ def run(directory: Path, item: str, *, exercise: Path | None) -> int:
         write_workspace(directory, msgspec.structs.replace(workspace, hints=workspace.hints | {item: number}))
     _print(chosen.items[item], number, hints)
     return 0
+
+
+def run_without_item(directory: Path, *, exercise: Path | None) -> int:
+    """Print the items that there are hints for, and how many of each were shown; always 0."""
+    chosen = chosen_exercise(exercise_of(directory, exercise))
+    shown = read_workspace(directory).hints
+    named = "" if exercise is None else f" --exercise {shlex.quote(one_line(str(exercise)))}"
+    sys.stdout.write(f"{chosen.rubric.title}: hints\n\n{_table(chosen, shown)}\n")
+    sys.stdout.write(f"For the next one: grader hint {shlex.quote(one_line(str(directory)))} ITEM{named}\n")
+    return 0
+
+
+def _table(exercise: Exercise, shown: Mapping[str, int]) -> str:
+    """A line for each item that has hints, by the name that is typed."""
+    rows = [(item.id, item.title, hints) for item in exercise.rubric.item if (hints := exercise.hints_of(item.id))]
+    names = max((len(name) for name, _, _ in rows), default=0)
+    titles = max((columns.width(title) for _, title, _ in rows), default=0)
+    return "".join(
+        f"  {name:{names}}  {columns.pad(title, titles)}  {min(shown.get(name, 0), len(hints))} of {len(hints)} shown\n"
+        for name, title, hints in rows
+    )
 
 
 def _print(item: Item, number: int, hints: Hints) -> None:

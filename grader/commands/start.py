@@ -1,5 +1,6 @@
 """``grader start``: a learner's workspace, the starter alone."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -12,12 +13,27 @@ def run(directory: Path, *, exercise: Path | None) -> int:
     """Make the workspace and say what to do in it; always 0."""
     chosen = chosen_exercise(exercise)
     files = start(directory, chosen.starter_directory, exercise)
-    where = one_line(str(directory))
+    where = shlex.quote(one_line(str(directory)))
+    item = chosen.rubric.item[0].id
+    # Who is graded does not choose what against: of all commands, grade alone has to be told.
+    against = "" if exercise is None else f" --exercise {shlex.quote(one_line(str(exercise)))}"
     sys.stdout.write(
-        f"{chosen.rubric.title}.\n"
-        f"Written: {', '.join(f'{where}/{file}' for file in files)}\n\n"
-        f"  Read {where}/README.md first.\n"
-        f"  grader watch {where}          grades again whenever you save\n"
-        f"  grader hint {where} {chosen.rubric.item[0].id}   the next hint for an item\n"
+        f"{chosen.rubric.title}\n"
+        f"Written to {where}: {', '.join(files)}\n\n"
+        f"Read its README.md first. Then:\n\n"
+        + _listed(
+            {
+                f"grader watch {where}": "grades again whenever you save",
+                f"grader hint {where}": "which hints there are",
+                f"grader hint {where} {item}": "the next hint for an item",
+                f"grader grade {where}{against}": "the grade",
+            }
+        )
     )
     return 0
+
+
+def _listed(commands: dict[str, str]) -> str:
+    """A line for each command, what they do one below the other."""
+    width = max(map(len, commands))
+    return "".join(f"  {command:{width}}  {what}\n" for command, what in commands.items())

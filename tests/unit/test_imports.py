@@ -141,26 +141,25 @@ def test_the_mutation_engine_imports_nothing_of_the_grader() -> None:
 def test_only_the_command_line_imports_the_commands() -> None:
     importing = {module for module in MODULES if any(within(name, "grader.commands") for name in ours(module))}
 
-    assert {module for module in importing if not within(module, "grader.commands")} == {"grader.cli"}
+    assert {module for module in importing if not within(module, "grader.commands")} == set(
+        inside("grader.arguments")
+    ) - {"grader.arguments", "grader.arguments.shared"}
 
 
-def test_the_command_line_imports_nothing_heavy_before_it_knows_what_to_do() -> None:
-    tree = ast.parse(MODULES["grader.cli"].read_text("utf-8"))
+@pytest.mark.parametrize("module", ["grader.cli", *inside("grader.arguments")])
+def test_the_command_line_imports_nothing_heavy_before_it_knows_what_to_do(module: str) -> None:
+    tree = ast.parse(MODULES[module].read_text("utf-8"))
     top = {
         name
         for node in tree.body
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in ([node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+        if name is not None
     }
+    light = ("grader.arguments", "grader.errors", "grader.interruption")
 
-    assert {name for name in top if name is not None and within(name, "grader")} == {
-        "grader",
-        "grader.errors",
-        "grader.interruption",
-    }
-    assert all(
-        name is not None and (within(name, "grader") or name.split(".")[0] in sys.stdlib_module_names) for name in top
-    )
+    assert {name for name in top if within(name, "grader") and not within(name, *light)} <= {"grader"}
+    assert all(within(name, "grader") or name.split(".")[0] in sys.stdlib_module_names for name in top)
 
 
 @pytest.mark.parametrize("name", ["reference", "candidate", "tests", "model", "train"])

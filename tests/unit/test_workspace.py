@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from grader.cli import parser
 from grader.commands import hint, start
 from grader.errors import CannotJudge, UsageError
 from grader.exercise import Exercise
@@ -70,7 +71,50 @@ def test_a_place_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+def test_what_can_be_done_in_a_workspace_is_said_one_below_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    start.run(Path("my work"), exercise=None)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "A GPT with four bugs and two things to build",
+        "Written to 'my work': README.md, model.py, test_visible.py, train.py",
+        "",
+        "Read its README.md first. Then:",
+        "",
+        "  grader watch 'my work'         grades again whenever you save",
+        "  grader hint 'my work'          which hints there are",
+        "  grader hint 'my work' masking  the next hint for an item",
+        "  grader grade 'my work'         the grade",
+    ]
+
+
 # Hints
+
+
+def test_without_an_item_it_is_told_how_many_hints_of_each_were_shown(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown(capsys, workspace, "position")
+    shown(capsys, workspace, "position")
+    before = (workspace / RECORD).read_bytes()
+    options = parser().parse_args(["hint", str(workspace)])
+
+    assert options.run(options) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "A GPT with four bugs and two things to build: hints",
+        "",
+        "  masking        Attention masking                  0 of 3 shown",
+        "  position       Positional addition                2 of 3 shown",
+        "  projection     Output projection                  0 of 3 shown",
+        "  training-step  Training step                      0 of 3 shown",
+        "  kv-cache       KV cache and incremental decoding  0 of 3 shown",
+        "  classifier     Token classifier                   0 of 3 shown",
+        "",
+        f"For the next one: grader hint {workspace} ITEM",
+    ]
+    assert (workspace / RECORD).read_bytes() == before
 
 
 def test_hints_come_one_by_one_and_the_last_one_stays(
@@ -149,6 +193,7 @@ def test_a_workspace_of_another_exercise_remembers_which(
     folder: Path = generated(seed=3, bugs=2)  # type: ignore[operator]
     start.run(tmp_path / "mine", exercise=folder)
 
+    assert f"grader grade {tmp_path / 'mine'} --exercise {folder}  the grade" in capsys.readouterr().out
     assert read_workspace(tmp_path / "mine").exercise == str(folder)
     for item in ("bug-1", "bug-2", "kv-cache", "classifier"):
         assert "hint 1 of 3" in shown(capsys, tmp_path / "mine", item)

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from grader import cli
+from grader.arguments import shared
 from grader.audience import for_audience
 from grader.formats.catalogue import FORMATS
 from grader.formats.plain import distinct, line
@@ -68,7 +68,7 @@ def test_the_same_result_gives_the_same_bytes(name: str, result: Result) -> None
 
 
 def test_the_command_line_names_every_format() -> None:
-    assert list(cli.FORMATS) == ["html", "json", *sorted(FORMATS, key=list(cli.FORMATS).index)]
+    assert list(shared.FORMATS) == ["html", "json", *sorted(FORMATS, key=list(shared.FORMATS).index)]
 
 
 def test_no_format_needs_what_takes_long_to_import() -> None:

@@ -1,0 +1,1 @@
+"""What each command takes on the command line: one module for each, free of everything heavy."""

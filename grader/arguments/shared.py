@@ -1,0 +1,74 @@
+"""What several commands take, and how a command is added to the parser."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+# In the order of --help: each is an option of `grade`, and a --format of `report`.
+FORMATS = {
+    "html": "the report, for a browser",
+    "json": "the result as data",
+    "markdown": "a summary for the page of a GitHub workflow",
+    "junit": "JUnit XML, as Jenkins and GitLab read it",
+    "gradescope": "results.json of a Gradescope autograder",
+    "classroom": "the points for GitHub Classroom, as its workflow's reporter reads them",
+    "check50": "the JSON of check50",
+}
+
+
+def add_command(commands: "Commands", name: str, what: str) -> argparse.ArgumentParser:
+    """A command with its one line in ``grader --help``."""
+    return commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+
+
+def add_exercise(command: argparse.ArgumentParser, default: str) -> None:
+    """--exercise, and what is meant without it."""
+    command.add_argument("--exercise", metavar="DIR", type=Path, help=f"the exercise (default: {default})")
+
+
+def add_running(command: argparse.ArgumentParser, *, timeout: str = "default 10") -> None:
+    """How the candidate's code is run."""
+    command.add_argument(
+        "--isolation",
+        choices=("strict", "process"),
+        default="strict" if sys.platform == "linux" else "process",
+        help="strict locks the candidate's process, or refuses to run it (default on Linux); process does not lock it",
+    )
+    command.add_argument(
+        "--timeout", metavar="S", type=_positive, help=f"seconds that the code gets for one question ({timeout})"
+    )
+
+
+def add_audience(command: argparse.ArgumentParser) -> None:
+    """Who may read what is written."""
+    command.add_argument(
+        "--audience",
+        choices=("instructor", "learner"),
+        default="instructor",
+        help="for whom it is written: instructor, everything (default); learner, nothing of the hidden reference",
+    )
+
+
+def seed(text: str) -> int:
+    """The type of --seed."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value < 1 << 53:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2**53 - 1")
+    return value
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0 and up to 3600")
+    return value

@@ -1,0 +1,23 @@
+"""What ``grader verify`` takes."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grader.arguments.shared import add_command
+
+if TYPE_CHECKING:
+    from grader.arguments.shared import Commands
+
+
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    command = add_command(commands, "verify", "prove an exercise sound: solvable, and credited bug by bug")
+    command.add_argument("exercise", metavar="EXERCISE", type=Path, help="its directory")
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from grader.commands import verify
+
+    return verify.run(options.exercise)
