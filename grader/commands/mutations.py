@@ -1,5 +1,6 @@
 """``grader mutations``: the catalogue of bugs that can be planted, or one of them with its story."""
 
+import os
 import shutil
 import sys
 import textwrap
@@ -14,38 +15,53 @@ from mutations.errors import UnknownOperatorError
 from mutations.operator import Operator
 
 GAP = "  "
-NARROWEST = 20  # columns: a sentence cut or wrapped to less than that says nothing
+LONGEST_ID = max(len(each.id) for each in OPERATORS)
+ROOM = 60  # columns: what a sentence is given beside its name, or it goes below
+NARROWEST = 20  # columns: a sentence wrapped to less than that says nothing
 
 
 def run(operator_id: str | None, *, hints: bool, json: bool) -> int:
     """Print what is asked for; always 0."""
-    width = shutil.get_terminal_size().columns  # 80 where there is no terminal
     if operator_id is None:
         if hints:
             raise UsageError("--hints without an OPERATOR; name the one whose hints are wanted")
-        sys.stdout.write(_json([_entry(each) for each in OPERATORS]) if json else _table(width))
+        sys.stdout.write(_json([_entry(each) for each in OPERATORS]) if json else _table(_width_of_table()))
         return 0
     try:
         chosen = operator(operator_id)
     except UnknownOperatorError as error:
         raise UsageError(str(error)) from None
+    width = shutil.get_terminal_size().columns  # 80 where there is no terminal
     sys.stdout.write(_json(_whole_entry(chosen, hints)) if json else "\n".join(_story(chosen, hints, width)) + "\n")
     return 0
 
 
-def _table(width: int) -> str:
-    """A line for each operator under its category, cut to the width."""
-    indent = max(len(each.id) for each in OPERATORS) + 2 * len(GAP)
-    room = max(NARROWEST, width - indent)
+def _width_of_table() -> int | None:
+    """That of the terminal; None where there is none, and nobody asks for a width."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() or "COLUMNS" in os.environ else None
+
+
+def _table(width: int | None) -> str:
+    """Each operator with its sentence, under its category.
+
+    Args:
+        width: None for a line each, however long: for another program.
+    """
     paragraphs = []
     for category, entries in groupby(OPERATORS, key=lambda each: each.category):
-        rows = (GAP + each.id.ljust(indent - len(GAP)) + _cut(each.title, room) + "\n" for each in entries)
+        rows = (line + "\n" for each in entries for line in _row(each, width))
         paragraphs.append(f"{category}\n{''.join(rows)}")
     return "\n".join(paragraphs)
 
 
-def _cut(sentence: str, columns: int) -> str:
-    return sentence if len(sentence) <= columns else sentence[: columns - 1].rstrip() + "…"
+def _row(entry: Operator, width: int | None) -> list[str]:
+    """The sentence beside the name where there is room for it, else below."""
+    name = GAP + entry.id.ljust(LONGEST_ID) + GAP
+    if width is None:
+        return [name + entry.title]
+    if width - len(name) >= ROOM:
+        return textwrap.wrap(name + entry.title, width, subsequent_indent=" " * len(name), break_on_hyphens=False)
+    return [name.rstrip(), *(3 * GAP + line for line in _wrap(entry.title, width - 3 * len(GAP)).splitlines())]
 
 
 def _wrap(text: str, width: int, indent: str = "") -> str:
