@@ -26,7 +26,7 @@ def run(directory: Path, recipe: "Recipe", *, source: Path | None, force: bool) 
         with Progress() as progress:
             built = build(recipe, reference, launcher, progress)
         write(built, directory)
-    _print(built, directory)
+    sys.stdout.write(told(built, directory))
     return 0
 
 
@@ -43,18 +43,25 @@ def read_reference(source: Path | None) -> tuple[Path, dict[str, str]]:
     return directory, {name: text.replace("\r\n", "\n").replace("\r", "\n") for name, text in submission.files.items()}
 
 
-def _print(built: "Built", directory: Path) -> None:
-    write = sys.stdout.write
+def told(built: "Built", directory: Path) -> str:
+    """What was built, for a terminal: the bugs, what was passed over and why, the proof, and where it lies."""
     exercise = built.exercise
     certificate = exercise.key.certificate
     assert certificate is not None
-    write(f"{exercise.rubric.title} ({exercise.rubric.id})\n\n")
+    lines = [f"{exercise.rubric.title} ({exercise.rubric.id})", ""]
     for bug in exercise.key.bugs:
         assert bug.difficulty is not None
-        write(f"  {bug.item}  {bug.operator} ({bug.category}), {bug.difficulty.bucket}\n")
-        write(f"         {bug.file}, seen by {', '.join(bug.killed_by)}\n")
-    for mutant, reason in built.rejected:
-        write(f"  not {mutant}: {reason}\n")
-    write(f"\nProven: all {len(certificate.rows)} subsets of the bugs are graded as they should be.\n")
+        lines.append(f"  {bug.item}  {bug.operator} ({bug.category}), {bug.difficulty.bucket}")
+        lines.append(f"         {bug.file}, seen by {', '.join(bug.killed_by)}")
+    if built.rejected:
+        lines += ["", "Drawn too, and passed over:"]
+        lines += [f"  {mutant}: {reason}" for mutant, reason in built.rejected]
     where = one_line(str(directory))
-    write(f"Written: {where}\n  {where}/starter    for the learner\n  {where}/reference  for the grader\n")
+    lines += [
+        "",
+        f"Proven: all {len(certificate.rows)} subsets of the bugs are graded as they should be.",
+        f"Written: {where}",
+        f"  {where}/starter    for the learner",
+        f"  {where}/reference  for the grader",
+    ]
+    return "".join(f"{line}\n" for line in lines)

@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
-from grader.commands.inject import read_reference
+from grader.commands.inject import read_reference, told
 from grader.exercise import Exercise
+from grader.inject.build import Built
+from grader.inject.mutants import mutants
+from mutations.catalogue import operator
 
 pytestmark = [
     pytest.mark.slow,
@@ -63,6 +66,19 @@ def test_a_reference_with_other_line_ends_is_read_with_plain_ones(exercise: Exer
             (tmp_path / name).write_bytes(text.replace("\n", ends).encode())
 
         assert read_reference(tmp_path) == (tmp_path, exercise.reference)
+
+
+def test_what_was_passed_over_is_said_with_the_reason(exercise: Exercise) -> None:
+    first, second = list(mutants(exercise.reference, [operator("scale-missing"), operator("mask-flipped")]))[:2]
+    rejected = ((first, "it is easy, not hard"), (second, "no check sees it on every seed"))
+
+    assert "passed over" not in told(Built(exercise, {}, ()), Path("ex"))
+    assert (
+        "\nDrawn too, and passed over:\n"
+        "  scale-missing: it is easy, not hard\n"
+        "  mask-flipped: no check sees it on every seed\n\n"
+        "Proven: all 16 subsets of the bugs are graded as they should be.\n"
+    ) in told(Built(exercise, {}, rejected), Path("ex"))
 
 
 def test_progress_names_no_bug(tmp_path: Path) -> None:
