@@ -25,7 +25,8 @@ def item_result(
         lanes: how closely an extension agreed with what it was compared to.
         hints: those that there are for the item; they are recorded where something is left to find.
     """
-    scored = rubric.score(item, verdicts, bug_left=comparison.has_bug(item.id))
+    titles = comparison.exercise.titles
+    scored = rubric.score(item, verdicts, bug_left=comparison.has_bug(item.id), titles=titles)
     return ItemResult(
         id=item.id,
         title=item.title,
@@ -42,13 +43,14 @@ def item_result(
     )
 
 
-def followup_result(item: Item, verdicts: Mapping[str, Verdict]) -> FollowUp:
+def followup_result(item: Item, verdicts: Mapping[str, Verdict], titles: Mapping[str, str]) -> FollowUp:
     """One follow-up of the result.
 
     Args:
         verdicts: of the checks that were asked; the rest went unasked because an essential one did not hold.
+        titles: of all items, by id.
     """
-    scored = rubric.score(item, verdicts, bug_left=False)
+    scored = rubric.score(item, verdicts, bug_left=False, titles=titles)
     return FollowUp(
         id=item.id,
         title=item.title,

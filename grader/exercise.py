@@ -88,6 +88,11 @@ class Exercise:
         return {item.id: item for item in self.rubric.followup}
 
     @cached_property
+    def titles(self) -> dict[str, str]:
+        """What the items and follow-ups are called, by id."""
+        return {item.id: item.title for item in (*self.rubric.item, *self.rubric.followup)}
+
+    @cached_property
     def sha256(self) -> str:
         """The hash of all that decides a verdict: the reference, the rubric and the key."""
         parts = {f"reference/{name}": text.encode() for name, text in self.reference.items()}

@@ -222,7 +222,7 @@ class _Grade:
     def _followup_results(self) -> tuple[FollowUp, ...]:
         """What is behind a follow-up's failure may be an item; the other way round it never is."""
         verdicts = blame((*self._items, *self._followups), self._verdicts, self._comparison)
-        return tuple(followup_result(item, verdicts[item.id]) for item in self._followups)
+        return tuple(followup_result(item, verdicts[item.id], self._exercise.titles) for item in self._followups)
 
     def _new_team(self, number: int) -> "_Team":
         library, crew = self._library, self._crew
@@ -320,6 +320,7 @@ class _Grade:
             stranger=team.candidate.another(),
             bugs=self._comparison.bugs,
             model_bugs=self._comparison.model_bugs,
+            titles=self._exercise.titles,
             thorough=self._options.thorough,
             explain=self._options.explain,
         )

@@ -1,7 +1,7 @@
 """Ask one check, and turn what is found into a verdict."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -32,6 +32,7 @@ class Judge:
         stranger: the candidate in a worker that never sees a prompt or a label.
         bugs: what the lattice says is left in the candidate.
         model_bugs: the same for its model alone; None when no variant matched.
+        titles: of all items, by id.
         explain: whether to shrink what fails and to show it in code.
     """
 
@@ -41,6 +42,7 @@ class Judge:
     stranger: Oracle
     bugs: Bugs
     model_bugs: Bugs | None
+    titles: Mapping[str, str]
     thorough: bool
     explain: bool = True
 
@@ -100,10 +102,9 @@ class Judge:
             )
         blockers = self._blockers(check, case, failure, own)
         if blockers:
+            named = ", ".join(self.titles[blocker] for blocker in blockers)
             return Verdict(
-                outcome=Outcome.BLOCKED,
-                blocked_by=blockers,
-                message=f"cannot be told while {', '.join(blockers)} is not fixed",
+                outcome=Outcome.BLOCKED, blocked_by=blockers, message=f"cannot be told before this is fixed: {named}"
             )
         if isinstance(failure, PackageHung):
             return Verdict(outcome=Outcome.TIMED_OUT, message=str(failure), counterexample=_show_trouble(case, failure))

@@ -4,7 +4,7 @@ Fail closed: an item lists its checks, and one without a passing verdict earns n
 blocked leaves the denominator; a check that could not be judged makes the whole item not judged.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from grader.exercise import Item
@@ -53,12 +53,15 @@ def exact_id(item: Item) -> str:
     return f"{item.id}-is-exact"
 
 
-def score(item: Item, verdicts: Mapping[str, Verdict], *, bug_left: bool) -> Scored:
+def score(
+    item: Item, verdicts: Mapping[str, Verdict], *, bug_left: bool, titles: Mapping[str, str] | None = None
+) -> Scored:
     """Points and status of an item.
 
     Args:
         verdicts: one for each check of ``roles(item)``; a missing one counts as failed.
         bug_left: the lattice says that this item's bug is still in, whatever single checks say.
+        titles: of all items, by id, for what is said of those that block this one; without a title its id will do.
     """
     missing = Verdict(outcome=Outcome.FAILED, message="no answer")
     all_roles = roles(item)
@@ -86,7 +89,7 @@ def score(item: Item, verdicts: Mapping[str, Verdict], *, bug_left: bool) -> Sco
         status=status,
         score=total,
         max_score=item.points,
-        summary=_summary(item, status, outcomes, verdicts, bug_left=bug_left),
+        summary=_summary(item, status, outcomes, verdicts, titles or {}, bug_left=bug_left),
         parts=parts,
     )
 
@@ -100,18 +103,29 @@ def _status(item: Item, outcomes: dict[str, Outcome], total: float) -> Status:
     return Status.FIXED if item.kind == "bug" else Status.BUILT
 
 
+def _blockers(outcomes: Iterable[str], verdicts: Mapping[str, Verdict]) -> list[str]:
+    """The ids of the items that block some of these checks."""
+    return sorted({name for check in outcomes for name in verdicts.get(check, _NONE).blocked_by})
+
+
 def _summary(
-    item: Item, status: Status, outcomes: dict[str, Outcome], verdicts: Mapping[str, Verdict], *, bug_left: bool
+    item: Item,
+    status: Status,
+    outcomes: dict[str, Outcome],
+    verdicts: Mapping[str, Verdict],
+    titles: Mapping[str, str],
+    *,
+    bug_left: bool,
 ) -> str:
     """One sentence."""
     failed = [check for check in (*item.earns, *item.takes) if outcomes[check] in FAILURES]
-    blockers = sorted({name for check in outcomes for name in verdicts.get(check, _NONE).blocked_by})
+    blockers = [titles.get(name, name) for name in _blockers(outcomes, verdicts)]
     if status in (Status.FIXED, Status.BUILT):
         exact = outcomes.get(exact_id(item), Outcome.PASSED)
         if exact in FAILURES:
             return "It behaves as it should; it is not identical to the reference bit for bit."
         return "Everything asked of it holds." + (
-            f" (What could be asked: some needs {_list(blockers)} first.)" if blockers else ""
+            f" (What could be asked: some of it waits for {_list(blockers)}.)" if blockers else ""
         )
     if bug_left:
         return "The bug is still in: the results are exactly those of the code with this bug."
@@ -119,7 +133,7 @@ def _summary(
         message = verdicts[failed[0]].message if failed[0] in verdicts else "no answer"
         return f"{len(failed)} of {len(item.earns) + len(item.takes)} checks failed; the first says: {message}"
     if blockers:
-        return f"It could not be told from here: first mend {_list(blockers)}."
+        return f"It cannot be told yet: first mend {_list(blockers)}."
     return "Nothing of it could be credited."
 
 

@@ -32,7 +32,7 @@ def _lines(result: Result, paint: Paint) -> Iterator[str]:
     yield from columns.wrap(verdict(result), WIDTH, 2)
     for fault in cannot_load(result):
         yield from columns.wrap(one_line(fault), WIDTH, 2)
-    yield from _remaining(result.remaining_bugs)
+    yield from _remaining(result)
     yield from _isolation(result.environment.isolation)
     yield from _notes(result.candidate.notes)
     yield ""
@@ -45,9 +45,10 @@ def _lines(result: Result, paint: Paint) -> Iterator[str]:
             yield from _trouble(item, paint)
 
 
-def _remaining(bugs: tuple[str, ...] | None) -> Iterator[str]:
-    if bugs is not None:
-        named = ", ".join(map(one_line, bugs)) or "none"
+def _remaining(result: Result) -> Iterator[str]:
+    if result.remaining_bugs is not None:
+        titles = {item.id: item.title for item in result.items}  # not of an item that was not asked for
+        named = ", ".join(one_line(titles.get(bug, bug)) for bug in result.remaining_bugs) or "none"
         yield from columns.wrap(f"Known bugs still in: {named}", WIDTH, 3)
 
 

@@ -49,6 +49,15 @@ def test_full_marks_leave_nothing_to_tell(samples: ModuleType) -> None:
     assert text.endswith("20 of 20\n")
 
 
+def test_bugs_that_are_still_in_are_called_by_their_titles(samples: ModuleType) -> None:
+    result = samples.half_done()
+    first = result.items[0]
+    left = replace(result, remaining_bugs=(first.id, "not-asked-for"))
+
+    assert first.id != first.title
+    assert f"Known bugs still in: {first.title}, not-asked-for\n" in render_text(left)
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

@@ -94,6 +94,20 @@ def test_all_blocked_is_nothing_and_names_the_blocker(item: Item) -> None:
     assert "masking" in scored.summary
 
 
+def test_what_blocks_an_item_is_called_by_its_title() -> None:
+    titles = {"masking": "Attention masking", "position": "Positional addition"}
+    verdict = Verdict(outcome=BLOCKED, blocked_by=("masking", "position"))
+    all_, one = dict.fromkeys(roles(BUG), verdict), verdicts(BUG) | {"a": verdict}
+
+    assert score(BUG, all_, bug_left=False, titles=titles).summary == (
+        "It cannot be told yet: first mend Attention masking, Positional addition."
+    )
+    assert score(BUG, one, bug_left=False, titles=titles).summary == (
+        "Everything asked of it holds. (What could be asked: some of it waits for Attention masking, "
+        "Positional addition.)"
+    )
+
+
 def test_one_check_that_was_not_judged_makes_the_item_not_judged() -> None:
     scored = score(BUG, verdicts(BUG, a=Outcome.NOT_JUDGED, b=FAILED), bug_left=False)
 

@@ -56,5 +56,18 @@ def test_what_is_done_is_credited_in_full_and_nothing_else(
     assert lanes == dict.fromkeys(BUGS, Lane.BITWISE)
 
 
+def test_what_waits_for_another_item_calls_it_by_its_title_and_records_its_id(
+    exercise: Exercise, grade_files: Callable[..., Result]
+) -> None:
+    result = grade_files(exercise.variant(frozenset({"masking"})))
+    waiting = [(item, check) for item in result.items for check in item.checks if check.blocked_by]
+
+    assert waiting
+    for item, check in waiting:
+        assert check.blocked_by == ("masking",)
+        assert check.message == "cannot be told before this is fixed: Attention masking"
+        assert item.summary.endswith("some of it waits for Attention masking.)")
+
+
 def test_the_64_are_64() -> None:
     assert len({name_of(case) for case in CASES}) == 64
