@@ -32,18 +32,10 @@ def blame(items: Iterable[Item], verdicts: Mapping[str, Mapping[str, Verdict]], 
     failing = _failing(items, judged)
     for item in items:
         for check in failing[item.id]:
-            if verdicts[item.id][check].unbuilt:
-                continue
-            # A need whose item has an exact answer was told apart by the variants already.
-            needed = {
-                need: {other for other, failed in failing.items() if need in failed and not comparison.is_exact(other)}
-                for need in BY_ID[check].needs
-                if not (need == RUNS and verdicts[item.id][check].answered)
-            }
-            owners = {need: others for need, others in needed.items() if others and item.id not in others}
-            if owners:
-                reason = f"cannot be told before this holds: {BY_ID[next(iter(owners))].title}"
-                judged[item.id][check] = blocked(verdicts[item.id][check], set().union(*owners.values()), reason)
+            causes = _causes(item.id, check, verdicts, failing, comparison)
+            if causes:
+                reason = f"cannot be told before this holds: {BY_ID[next(iter(causes))].title}"
+                judged[item.id][check] = blocked(verdicts[item.id][check], set().union(*causes.values()), reason)
     failing = _failing(items, judged)
     for item in items:
         exact = verdicts[item.id].get(rubric.exact_id(item))
@@ -56,6 +48,38 @@ def blame(items: Iterable[Item], verdicts: Mapping[str, Mapping[str, Verdict]], 
                 exact, at_fault, f"cannot be told while this is not right: {titles}"
             )
     return judged
+
+
+def _causes(
+    item: str,
+    check: str,
+    verdicts: Mapping[str, Mapping[str, Verdict]],
+    failing: Mapping[str, list[str]],
+    comparison: Comparison,
+) -> dict[str, set[str]]:
+    """By check that has to hold first, the items that fail it: none where the failure is the item's own.
+
+    What fails because of something else in turn is not named, but that which is behind it: nobody can mend what cannot
+    be told yet.
+    """
+    verdict = verdicts[item][check]
+    if verdict.unbuilt:
+        return {}
+    found: dict[str, set[str]] = {}
+    for need in BY_ID[check].needs:
+        if need == RUNS and verdict.answered:
+            continue
+        behind: dict[str, set[str]] = {}
+        for other, failed in failing.items():
+            # A need whose item has an exact answer was told apart by the variants already.
+            if need in failed and not comparison.is_exact(other):
+                deeper = _causes(other, need, verdicts, failing, comparison)
+                for cause, owners in (deeper or {need: {other}}).items():
+                    behind.setdefault(cause, set()).update(owners)
+        if not any(item in owners for owners in behind.values()):
+            for cause, owners in behind.items():
+                found.setdefault(cause, set()).update(owners)
+    return found
 
 
 def _failing(items: Iterable[Item], verdicts: Verdicts) -> dict[str, list[str]]:

@@ -1,5 +1,7 @@
 """A failure that follows from another item's is that item's, unless some variant agrees exactly."""
 
+from collections.abc import Collection
+
 from grader.blame import Verdicts, blame
 from grader.comparison import Comparison
 from grader.exercise import Exercise
@@ -11,13 +13,21 @@ NO_VARIANT = Match(bugs=None, lane=Lane.BEHAVIOUR)
 
 
 def judged(
-    exercise: Exercise, *failing: str, forward: Match = NO_VARIANT, unbuilt: bool = False
+    exercise: Exercise,
+    *failing: str,
+    forward: Match = NO_VARIANT,
+    unbuilt: bool = False,
+    answered: Collection[str] = (),
 ) -> dict[str, tuple[str, ...]]:
     """By check that is blocked after all checks passed but these, what it is blocked by."""
     comparison = Comparison(exercise, {"forward": forward, "training": Match(bugs=frozenset(), lane=Lane.BITWISE)})
     verdicts: Verdicts = {
         item.id: {
-            check: Verdict(outcome=Outcome.FAILED if check in failing else Outcome.PASSED, unbuilt=unbuilt)
+            check: Verdict(
+                outcome=Outcome.FAILED if check in failing else Outcome.PASSED,
+                unbuilt=unbuilt,
+                answered=check in answered,
+            )
             for check in roles(item)
         }
         for item in exercise.rubric.item
@@ -33,6 +43,19 @@ def judged(
 def test_what_cannot_be_told_before_another_item_is_right_is_that_items(exercise: Exercise) -> None:
     assert judged(exercise, "forward-runs", "order-matters") == {"order-matters": ("projection",)}
     assert judged(exercise, "past-is-seen", "cache-grows") == {"cache-grows": ("masking",)}
+
+
+def test_what_waits_for_something_that_waits_itself_names_what_can_be_mended(exercise: Exercise) -> None:
+    waiting = ("future-is-hidden", "past-is-seen", "position-row-reach", "cached-equals-full")
+
+    assert judged(exercise, "forward-runs", *waiting) == dict.fromkeys(waiting, ("projection",))
+
+
+def test_what_waits_for_two_things_names_both_of_which_neither_waits(exercise: Exercise) -> None:
+    """The mask's failure is its own where it has an answer: that forward does not run for some sizes excuses no leak."""
+    found = judged(exercise, "forward-runs", "future-is-hidden", "position-row-reach", answered=("future-is-hidden",))
+
+    assert found == {"position-row-reach": ("masking", "projection")}
 
 
 def test_what_fails_by_itself_is_its_own(exercise: Exercise) -> None:
