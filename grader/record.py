@@ -88,11 +88,15 @@ class Hidden(Frozen, frozen=True, kw_only=True):
 
 
 class TokenGrid(Frozen, frozen=True, kw_only=True):
-    """One token matrix of a counterexample, with what was changed and what moved."""
+    """One token matrix of a counterexample, with what was changed and what moved; places are (row, position)."""
 
     tokens: tuple[tuple[int, ...], ...]  # (B, T)
-    changed: tuple[tuple[int, int], ...] = ()  # (row, position) of each token that was altered
-    moved: tuple[tuple[int, int], ...] = ()  # (row, position) of each logits row that moved
+    changed: tuple[tuple[int, int], ...] = ()  # tokens that were altered
+    replaced_by: tuple[int, ...] = ()  # what each of those became
+    named: tuple[tuple[int, int], ...] = ()  # tokens that the failure is about, and that nobody altered
+    labels: tuple[tuple[int, ...], ...] = ()  # (B, T), where the failure is about labels
+    moved: tuple[tuple[int, int], ...] = ()  # logits that moved
+    wrong: tuple[tuple[int, int], ...] = ()  # logits that moved and must not, or must and did not; with labels, those
 
 
 class Counterexample(Frozen, frozen=True, kw_only=True):

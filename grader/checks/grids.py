@@ -1,10 +1,33 @@
-"""Logits that have the shape they must have, and which of their rows moved between two answers."""
+"""Logits that have the shape they must have, which of their rows moved between two answers, and how to show it."""
+
+from collections.abc import Iterable
 
 import numpy as np
 
 from grader.checks.check import Counterexample
 from grader.compare import TOLERANCES, differing
+from grader.record import TokenGrid
 from grader.sandbox.wire import Array, Tensors
+
+Place = tuple[int, int]
+"""(row, position)"""
+
+
+def places(marked: Array) -> list[Place]:
+    """Where (B, T) is true."""
+    return [(int(row), int(t)) for row, t in np.argwhere(marked)]
+
+
+def altered(tokens: Array, into: Array, *, moved: Iterable[Place] = (), wrong: Iterable[Place] = ()) -> TokenGrid:
+    """The grid of tokens (B, T) of which some were replaced by those of ``into`` (B, T), with what the logits did."""
+    changed = places(tokens != into)
+    return TokenGrid(
+        tokens=tuple(map(tuple, tokens.tolist())),
+        changed=tuple(changed),
+        replaced_by=tuple(int(into[place]) for place in changed),
+        moved=tuple(moved),
+        wrong=tuple(wrong),
+    )
 
 
 def logits_of(answer: Tensors, name: str, tokens: Array, width: int | None = None) -> Array:
@@ -28,7 +51,7 @@ def beyond_rounding(actual: Array, expected: Array) -> Array:
     return moved
 
 
-def moved_rows(actual: Array, expected: Array) -> list[tuple[int, int]]:
+def moved_rows(actual: Array, expected: Array) -> list[Place]:
     """(row, position) of each logits vector whose bits differ; both (B, T, V)."""
     if actual.shape != expected.shape or actual.ndim != 3 or actual.dtype != expected.dtype:
         raise Counterexample(
@@ -36,4 +59,4 @@ def moved_rows(actual: Array, expected: Array) -> list[tuple[int, int]]:
             "logits have shape (B, T, V) whatever the tokens are",
             f"shapes {tuple(expected.shape)} and {tuple(actual.shape)} for the same sizes",
         )
-    return [(int(row), int(t)) for row, t in np.argwhere(differing(actual, expected).any(axis=-1))]
+    return places(np.asarray(differing(actual, expected).any(axis=-1)))

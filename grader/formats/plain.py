@@ -6,8 +6,8 @@ from itertools import count, islice
 from typing import Final, NamedTuple
 
 from grader.printable import printable
-from grader.record import CheckResult, Counterexample, FollowUp, ItemResult, Outcome, Result, Status, TokenGrid
-from grader.report.grid import token_table
+from grader.record import CheckResult, Counterexample, FollowUp, ItemResult, Outcome, Result, Status
+from grader.report.grid import Cell, TokenTable, token_table
 from grader.report.verdict import what_was_seen
 from grader.report.words import OUTCOME
 
@@ -120,7 +120,8 @@ def _case(case: Counterexample, limit: int) -> Iterator[Part]:
         settings = (f"{line(name)} = {line(str(value))}" for name, value in case.config.items())
         yield Part("Smallest case found", ", ".join(settings), Kind.OURS)
     if case.grid is not None:
-        yield Part("Input tokens" + _legend(case.grid), _tokens(case.grid), Kind.CODE)
+        table = token_table(case.grid)
+        yield Part("Input tokens" + _legend(table), _tokens(table), Kind.CODE)
     if case.snippet is not None:
         label = "See it yourself (this has been run against this submission, and it does show the failure)"
         yield Part(label, block(case.snippet, limit), Kind.CODE)
@@ -131,18 +132,18 @@ def _case(case: Counterexample, limit: int) -> Iterator[Part]:
         yield Part("Reference (instructor only)", block(told, limit), Kind.CODE)
 
 
-def _legend(grid: TokenGrid) -> str:
-    marks = ["✎ token changed"] * bool(grid.changed) + ["≠ logits moved here"] * bool(grid.moved)
-    return f" ({', '.join(marks)})" if marks else ""
+def _legend(table: TokenTable) -> str:
+    marks = [f"{mark.symbol} {mark.meaning}" for mark in table.legend]
+    return f" ({'; '.join(marks)})" if marks else ""
 
 
-def _tokens(grid: TokenGrid) -> str:
-    table = token_table(grid)
-    rows = (
-        f"row {number}: " + " ".join(f"{cell.token}{'✎' * cell.changed}{'≠' * cell.moved}" for cell in row)
-        for number, row in enumerate(table.rows)
-    )
+def _tokens(table: TokenTable) -> str:
+    rows = (f"{row.title}: {' | '.join(map(_cell, row.cells))}" for row in table.rows)
     return "\n".join(rows) + ("\n… the JSON result has all of them" if table.cut else "")
+
+
+def _cell(cell: Cell) -> str:
+    return f"{cell.mark.symbol} {cell.text}" if cell.mark is not None else cell.text
 
 
 def _indented(part: Part, margin: str) -> str:

@@ -94,3 +94,34 @@ def test_code_that_does_not_run_leaves_its_exhibits_out_and_its_parameters_in(
     assert shown.ulps is not None
     assert (shown.ulps.counts, shown.ulps.largest) == ((), None)
     assert shown.ulps.incomparable > 10_000
+
+
+@pytest.mark.slow
+def test_a_leak_is_shown_with_what_was_put_in_and_with_what_must_not_have_moved(
+    grade_files: Grade, exercise: Exercise
+) -> None:
+    result = grade_files(exercise.variant(frozenset({"masking"})), only=("masking",))
+    cases = {check.id: check.counterexample for check in result.items[0].checks}
+    case = cases["future-is-hidden"]
+    assert case is not None
+    assert case.grid is not None
+    grid = case.grid
+    first = min(t for _, t in grid.changed)
+
+    assert [grid.tokens[row][t] == new for (row, t), new in zip(grid.changed, grid.replaced_by, strict=True)] == [
+        False
+    ] * len(grid.changed)
+    assert grid.wrong == tuple(place for place in grid.moved if place[1] < first) != ()
+    assert set(grid.changed) <= set(grid.moved)  # what comes after may move, and does
+
+
+@pytest.mark.slow
+def test_decoding_that_is_wrong_is_shown_where_it_leaves_the_forward(grade_files: Grade, exercise: Exercise) -> None:
+    wrong = changed(exercise.reference, "torch.arange(T_past, T, device", "torch.arange(T_new, device")
+    result = grade_files(wrong, only=("kv-cache",))
+    (case,) = [check.counterexample for check in result.items[0].checks if check.id == "cached-equals-full"]
+    assert case is not None
+    assert case.grid is not None
+
+    assert case.grid.wrong == case.grid.moved != ()
+    assert min(t for _, t in case.grid.wrong) > 0  # the first chunk is where it should be

@@ -68,7 +68,13 @@ def case(**changes: Any) -> Counterexample:
         claim="Changing the token at position 2 leaves the logits at positions 0 and 1 as they were, bit for bit.",
         seen="The logits at position 0 moved by up to 0.318, those at position 1 by up to 0.274.",
         config={"vocab_size": 7, "block_size": 4, "n_layer": 1, "d_model": 5, "position": "learned"},
-        grid=TokenGrid(tokens=((3, 1, 4), (0, 6, 2)), changed=((0, 2),), moved=((0, 0), (0, 1), (0, 2))),
+        grid=TokenGrid(
+            tokens=((3, 1, 4), (0, 6, 2)),
+            changed=((0, 2),),
+            replaced_by=(5,),
+            moved=((0, 0), (0, 1), (0, 2)),
+            wrong=((0, 0), (0, 1)),
+        ),
         snippet=SNIPPET,
         hidden=Hidden(expected=f"tensor([0.4181, -1.2092, 0.0377])  # {CANARY}", note="Row 0, position 0."),
     )

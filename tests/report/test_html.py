@@ -208,7 +208,10 @@ def test_unfinished_items_are_open_and_finished_ones_closed(samples: ModuleType)
 def test_changed_tokens_and_moved_logits_are_told_in_words(samples: ModuleType) -> None:
     text = Page(render_html(samples.starter())).text
 
-    assert "4✎ changed≠ logits moved" in text
+    assert "✎ 4 → 5, token that was changed, old → new" in text
+    assert text.count("✗ moved, logits that moved, and must not") == 2 * text.count(
+        "≠ moved, logits that moved, as they may"
+    )
 
 
 def test_every_entry_that_leaks_is_counted_and_marked(samples: ModuleType) -> None:

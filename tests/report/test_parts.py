@@ -2,8 +2,9 @@
 
 import pytest
 
-from grader.record import ParameterExhibit, ParameterRow
+from grader.record import ParameterExhibit, ParameterRow, TokenGrid
 from grader.report.diff import Line, diff_lines
+from grader.report.grid import MAX_COLUMNS, MAX_ROWS, token_table
 from grader.report.parameters import parameter_rows
 
 DIFF = "@@ -3,2 +3,2 @@\n same\n-old\n+new\n@@ -90 +91 @@\n+<b>"
@@ -59,3 +60,51 @@ def test_first_values_of_other_rows_than_there_are_say_nothing() -> None:
     table = parameter_rows(ParameterExhibit(config={}, rows=ROWS, same_start=(False,)))
 
     assert [r.same_start for r in (*table.wrong, *table.right)] == [None] * 4
+
+
+def shown(grid: TokenGrid) -> list[str]:
+    """Each row of the table: its title, then each cell with its symbol."""
+    return [
+        f"{row.title}: "
+        + " | ".join(f"{cell.mark.symbol}{cell.text}" if cell.mark else cell.text for cell in row.cells)
+        for row in token_table(grid).rows
+    ]
+
+
+def test_below_the_tokens_stands_which_logits_moved_and_which_of_that_is_wrong() -> None:
+    grid = TokenGrid(
+        tokens=((3, 1, 4),), changed=((0, 1),), replaced_by=(2,), moved=((0, 0), (0, 1)), wrong=((0, 0), (0, 2))
+    )
+
+    assert shown(grid) == ["tokens: 3 | ✎1 → 2 | 4", "logits: ✗moved | ≠moved | ✗same"]
+    assert [mark.meaning for mark in token_table(grid).legend] == [
+        "token that was changed, old → new",
+        "logits that moved, and must not",
+        "logits that moved, as they may",
+        "logits that did not move, and must",
+    ]
+
+
+def test_a_wrong_label_is_marked_below_its_token() -> None:
+    grid = TokenGrid(tokens=((3, 4), (5, 6)), labels=((1, 1), (1, 0)), wrong=((0, 1),))
+
+    assert shown(grid) == [
+        "row 0, tokens: 3 | 4",
+        "row 0, labels: 1 | ✗1",
+        "row 1, tokens: 5 | 6",
+        "row 1, labels: 1 | 0",
+    ]
+
+
+def test_tokens_of_which_nothing_else_is_known_stand_alone() -> None:
+    assert shown(TokenGrid(tokens=((7, 7),), named=((0, 1),))) == ["tokens: 7 | ◆7"]
+
+
+def test_a_change_of_an_older_record_that_does_not_say_into_what_is_a_change_all_the_same() -> None:
+    assert shown(TokenGrid(tokens=((7,),), changed=((0, 0),))) == ["tokens: ✎7 → ?"]
+
+
+def test_a_large_grid_is_cut_and_says_so() -> None:
+    table = token_table(TokenGrid(tokens=((1,) * (MAX_COLUMNS + 1),) * (MAX_ROWS + 1)))
+
+    assert (table.cut, len(table.rows), {len(row.cells) for row in table.rows}) == (True, MAX_ROWS, {MAX_COLUMNS})

@@ -52,7 +52,7 @@ def test_what_waits_for_something_that_waits_itself_names_what_can_be_mended(exe
 
 
 def test_what_waits_for_two_things_names_both_of_which_neither_waits(exercise: Exercise) -> None:
-    """The mask's failure is its own where it has an answer: that forward does not run for some sizes excuses no leak."""
+    """Where the mask's failure is an answer, it is its own: a forward that fails for some sizes excuses no leak."""
     found = judged(exercise, "forward-runs", "future-is-hidden", "position-row-reach", answered=("future-is-hidden",))
 
     assert found == {"position-row-reach": ("masking", "projection")}

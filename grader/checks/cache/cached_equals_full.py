@@ -10,11 +10,14 @@ A cache is an optimisation: it may change how long an answer takes, never the an
 - The cache of one layer is used in another.
 """
 
-from grader.checks.cache.agreement import Agreement, joined
+from grader.checks.cache.agreement import Agreement, full, joined
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.grids import beyond_rounding, places
 from grader.checks.snippets import model_snippet
+from grader.oracle import Trouble
 from grader.record import TokenGrid
+from grader.sandbox.wire import Array
 
 
 def holds(case: DecodeCase, bench: Bench) -> None:
@@ -27,8 +30,21 @@ def holds(case: DecodeCase, bench: Bench) -> None:
             "cache-differs",
             "logits of cached decoding are those of the full forward (in float64, up to rounding)",
             f"decoded in chunks of {' + '.join(map(str, case.chunks))} tokens they are others",
-            grid=TokenGrid(tokens=case.tokens),
+            grid=_grid(case, decoded, bench),
         )
+
+
+def _grid(case: DecodeCase, decoded: Array, bench: Bench) -> TokenGrid:
+    """Where the logits are not those of the candidate's own forward, if the two can be compared."""
+    plain = TokenGrid(tokens=case.tokens)
+    try:
+        forward = full(case, bench.candidate, bench)
+    except Trouble:
+        return plain
+    if decoded.shape != forward.shape or not decoded.size or {decoded.dtype.kind, forward.dtype.kind} != {"f"}:
+        return plain
+    others = tuple(places(beyond_rounding(decoded, forward)))
+    return TokenGrid(tokens=case.tokens, moved=others, wrong=others)
 
 
 def snippet(case: DecodeCase) -> str:

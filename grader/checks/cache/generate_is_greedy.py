@@ -56,7 +56,7 @@ def holds(case: DecodeCase, bench: Bench) -> None:
                 "not-greedy",
                 claim,
                 f"the token at position {t} of row {row} is not the one with the highest score",
-                grid=TokenGrid(tokens=tuple(map(tuple, tokens.tolist())), changed=((row, t),)),
+                grid=TokenGrid(tokens=tuple(map(tuple, tokens.tolist())), named=((row, t),)),
             )
 
 

@@ -12,22 +12,53 @@ next, and its accuracy is that of a guess.
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.grids import places
 from grader.checks.training.cases import TRAIN_CASES, TrainCase
+from grader.checks.training.snippets import config_of
+from grader.record import TokenGrid
 from grader.sandbox.questions import MakeBatch
+from grader.sandbox.wire import Array
+
+CLAIM = "labels are the parity of the tokens: 0 for an even one, 1 for an odd one"
 
 
 def holds(case: TrainCase, bench: Bench) -> None:
     """Every label of a batch."""
     answer = bench.ask(MakeBatch(train=case.config, seed=bench.seeds.derive("make batch", case.data) % 2**31), {})
     tokens, labels = answer["tokens.0"], answer["labels.0"]
-    off = np.argwhere(labels != tokens % 2) if labels.shape == tokens.shape else None
-    if off is None or len(off):
-        seen = (
-            f"they have shape {labels.shape} for tokens of shape {tokens.shape}"
-            if off is None
-            else f"token {int(tokens[tuple(off[0])])} has the label {int(labels[tuple(off[0])])}"
-        )
-        raise Counterexample("labels", "labels are the parity of the tokens", seen)
+    if labels.shape != tokens.shape:
+        raise Counterexample("labels", CLAIM, f"they have shape {labels.shape} for tokens of shape {tokens.shape}")
+    off = np.argwhere(labels != tokens % 2)
+    if len(off):
+        first = tuple(off[0])
+        at = f" at position {first[-1]}" if tokens.ndim == 2 else ""
+        seen = f"token {int(tokens[first])}{at} has the label {int(labels[first])}"
+        raise Counterexample("labels", CLAIM, seen, grid=_grid(case, tokens, labels))
 
 
-CHECK = Check(id="labels-are-parity", cases=TRAIN_CASES, holds=holds, examples=3)
+def _grid(case: TrainCase, tokens: Array, labels: Array) -> TokenGrid | None:
+    """Labels below tokens, if the batch is of the size that was asked for."""
+    if tokens.shape != (case.batch_size, case.seq_len):
+        return None
+    return TokenGrid(
+        tokens=tuple(tuple(map(int, row)) for row in tokens),
+        labels=tuple(tuple(map(int, row)) for row in labels),
+        wrong=tuple(places(labels != tokens % 2)),
+    )
+
+
+def snippet(case: TrainCase) -> str:
+    """Labels and parities of a batch, one below the other."""
+    return f"""import torch
+from train import TrainConfig, make_batch
+
+config = {config_of(case)}
+batch = make_batch(config, torch.Generator().manual_seed(0))
+print("tokens", batch.tokens)
+print("labels", batch.labels)
+print("parity", batch.tokens % 2)
+assert torch.equal(batch.labels, batch.tokens % 2), "labels are not the parity of the tokens"
+"""
+
+
+CHECK = Check(id="labels-are-parity", cases=TRAIN_CASES, holds=holds, snippet=snippet, examples=3)

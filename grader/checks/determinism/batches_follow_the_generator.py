@@ -12,6 +12,7 @@ generator that is turned back makes batches agree that should differ.
 
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.training.cases import TrainCase, train_cases
+from grader.checks.training.snippets import config_of
 from grader.compare import same_bits
 from grader.sandbox.questions import MakeBatch
 
@@ -36,11 +37,10 @@ def holds(case: TrainCase, bench: Bench) -> None:
 
 def snippet(case: TrainCase) -> str:
     """The same four batches by hand."""
-    settings = ", ".join(f"{name}={value}" for name, value in case.config.items())
     return f"""import torch
 from train import TrainConfig, make_batch
 
-config = TrainConfig({settings})
+config = {config_of(case)}
 generator, twin, other = (torch.Generator().manual_seed(seed) for seed in (1, 1, 2))
 first, second = make_batch(config, generator).tokens, make_batch(config, generator).tokens
 assert torch.equal(first, make_batch(config, twin).tokens), "the same seed gives another batch"

@@ -14,6 +14,7 @@ import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.training.cases import TrainCase, train_cases
+from grader.checks.training.snippets import config_of
 from grader.sandbox.questions import MakeBatch
 from grader.sandbox.wire import Array
 
@@ -47,11 +48,11 @@ def _at(array: Array, row: int, t: int) -> int:
 
 def snippet(case: TrainCase) -> str:
     """A batch to look at."""
-    settings = ", ".join(f"{name}={value}" for name, value in case.config.items())
     return f"""import torch
 from train import TrainConfig, make_batch
 
-batch = make_batch(TrainConfig({settings}), torch.Generator().manual_seed(0))
+config = {config_of(case)}
+batch = make_batch(config, torch.Generator().manual_seed(0))
 print("tokens", batch.tokens[:3], "targets", batch.targets[:3])
 assert torch.equal(batch.targets[:, :-1], batch.tokens[:, 1:]), "targets are not the tokens that come next"
 assert not torch.equal(batch.targets[:, -1], batch.tokens[:, 0]), "every row ends in its own first token"

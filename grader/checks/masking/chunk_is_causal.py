@@ -11,11 +11,10 @@ a chunk of many tokens: without a mask they see each other, and their keys and v
 
 from grader.checks.cache.cases import DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.grids import moved_rows
+from grader.checks.grids import altered, moved_rows
 from grader.checks.masking.future_is_hidden import with_other_future
 from grader.checks.snippets import model_snippet
 from grader.oracle import PackageRaised
-from grader.record import TokenGrid
 from grader.sandbox.questions import Decode
 
 
@@ -37,18 +36,14 @@ def holds(case: DecodeCase, bench: Bench) -> None:
         raise
     for i, start in enumerate(starts, before + 1):
         moved = [(row, begin + t) for row, t in moved_rows(answer[f"logits.{i}"], answer[f"logits.{before}"])]
-        early = [t for _, t in moved if t < start]
+        early = [(row, t) for row, t in moved if t < start]
         if early:
             raise Counterexample(
                 "leak",
                 "within a chunk too, the logits before a changed token stay the same, bit for bit",
                 f"{begin} tokens are cached; in the chunk after them, tokens from position {start} on were changed,"
-                f" and the logits at position {early[0]} moved",
-                grid=TokenGrid(
-                    tokens=case.tokens,
-                    changed=tuple((row, t) for row in range(len(case.tokens)) for t in range(start, case.length)),
-                    moved=tuple(moved),
-                ),
+                f" and the logits at position {early[0][1]} moved",
+                grid=altered(last[0], last[start - begin], moved=moved, wrong=early),
             )
 
 

@@ -15,11 +15,10 @@ at, produces garbage.
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.grids import moved_rows
+from grader.checks.grids import altered, moved_rows
 from grader.checks.snippets import model_snippet
 from grader.compare import finite
 from grader.oracle import Oracle
-from grader.record import TokenGrid
 from grader.sandbox.questions import Forward, Precision
 from grader.sandbox.wire import Array
 from grader.strategies import ModelCase, model_cases
@@ -59,11 +58,7 @@ def _holds_in(precision: Precision, case: ModelCase, bench: Bench, query_scale: 
                 "leak",
                 CLAIM,
                 f"tokens from position {start} on were changed, and the logits at position {early[0][1]} moved",
-                grid=TokenGrid(
-                    tokens=case.tokens,
-                    changed=tuple((row, t) for row in range(len(case.tokens)) for t in range(start, case.length)),
-                    moved=tuple(moved),
-                ),
+                grid=altered(futures[0], futures[start], moved=moved, wrong=early),
             )
     if query_scale != 1.0 and not finite(base):
         raise Counterexample("not-finite", "logits stay finite when attention scores are large", "NaN or infinity")

@@ -13,6 +13,7 @@ learns to look ahead, and loses it when it has to generate.
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.grids import places
 from grader.checks.masking import future_is_hidden
 from grader.checks.snippets import model_snippet
 from grader.compare import finite
@@ -34,7 +35,12 @@ def holds(case: ModelCase, bench: Bench) -> None:
             "gradient-leak",
             "d logits[t] / d embedding of the token at s is exactly zero for s > t",
             f"the gradient of the logits at position {t} reaches the token at position {s}",
-            grid=TokenGrid(tokens=case.tokens, changed=((0, s),), moved=((0, t),)),
+            grid=TokenGrid(
+                tokens=case.tokens,
+                named=((0, s),),
+                moved=tuple(places(influence[None, :, s] != 0.0)),
+                wrong=tuple(places(influence[None, :s, s] != 0.0)),
+            ),
         )
 
 

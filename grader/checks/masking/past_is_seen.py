@@ -11,9 +11,8 @@ no test for leaks from the future will ever notice.
 """
 
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.grids import moved_rows
+from grader.checks.grids import altered, moved_rows
 from grader.checks.snippets import model_snippet
-from grader.record import TokenGrid
 from grader.sandbox.questions import Forward
 from grader.strategies import ModelCase, model_cases
 
@@ -34,11 +33,7 @@ def holds(case: ModelCase, bench: Bench) -> None:
                 "hidden-past",
                 "changing a token moves the logits at its own position and at later ones",
                 f"the token at position {s} was changed, and the logits at position {still[0][1]} did not move",
-                grid=TokenGrid(
-                    tokens=case.tokens,
-                    changed=tuple((row, s) for row in range(len(case.tokens))),
-                    moved=tuple(moved),
-                ),
+                grid=altered(questions[0], questions[s + 1], moved=moved, wrong=still),
             )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
+from grader.checks.training.snippets import config_of
 from grader.compare import close
 from grader.sandbox.questions import TrainSteps
 from grader.sandbox.wire import Array
@@ -50,12 +51,11 @@ def _losses(case: TrainCase, bench: Bench, *, dropout: float, in_eval: bool) -> 
 
 def snippet(case: TrainCase) -> str:
     """A model whose only layer with a mode says which it is in."""
-    settings = ", ".join(f"{name}={value}" for name, value in case.config.items())
     return f"""import torch
 from torch import nn
 from train import Batch, TrainConfig, train
 
-config = TrainConfig({settings})
+config = {config_of(case)}
 seen = []
 
 

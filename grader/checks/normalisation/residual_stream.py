@@ -12,11 +12,9 @@ what it does not improve, and on which gradients reach the first layer.
 
 from typing import Final
 
-import numpy as np
-
 from grader.checks.cache.agreement import closeness
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.grids import beyond_rounding, logits_of
+from grader.checks.grids import altered, beyond_rounding, logits_of, places
 from grader.checks.silence import SILENT_BLOCKS, silence
 from grader.checks.snippets import model_snippet
 from grader.record import TokenGrid
@@ -36,14 +34,14 @@ def holds(case: ModelCase, bench: Bench) -> None:
     for name in ("logits.0", "logits.1"):
         logits_of(answer, name, tokens)
     must_move = beyond_rounding(matched["logits.1"], matched["logits.0"])
-    lost = np.argwhere(must_move & ~beyond_rounding(answer["logits.1"], answer["logits.0"]))
-    if len(lost):
-        row, t = (int(i) for i in lost[0])
+    moved = beyond_rounding(answer["logits.1"], answer["logits.0"])
+    lost = places(must_move & ~moved)
+    if lost:
         raise Counterexample(
             "stream-lost",
             "what goes into a block that adds nothing comes out of it",
-            f"with one silent block, the logits at position {t} do not depend on the token there",
-            grid=TokenGrid(tokens=case.tokens, changed=((row, t),)),
+            f"with one silent block, the logits at position {lost[0][1]} do not depend on the token there",
+            grid=altered(tokens, others, moved=places(moved), wrong=lost),
         )
     for depth in DEPTHS[1:]:
         deeper = Forward(config=case.config | {"n_layer": depth}, weights=weights)

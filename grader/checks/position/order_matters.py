@@ -10,12 +10,9 @@ one layer.)
 - All tokens get the embedding of one position.
 """
 
-import numpy as np
-
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.grids import beyond_rounding, logits_of
+from grader.checks.grids import altered, beyond_rounding, logits_of, places
 from grader.checks.snippets import model_snippet
-from grader.record import TokenGrid
 from grader.sandbox.questions import Forward
 from grader.sandbox.wire import Array, Tensors
 from grader.strategies import ModelCase, model_cases
@@ -29,20 +26,19 @@ def holds(case: ModelCase, bench: Bench) -> None:
     answer, matched = bench.both(question, {"tokens.0": case.token_array(), "tokens.1": swapped})
     for name in ("logits.0", "logits.1"):
         logits_of(answer, name, swapped)
-    still = np.argwhere(_last_moved(matched) & ~_last_moved(answer))
-    if len(still):
-        row = int(still[0][0])
+    moved, must_move = _moved(answer), _moved(matched)
+    still = [(row, t) for row, t in places(must_move & ~moved) if t == case.length - 1]
+    if still:
         raise Counterexample(
             "order-blind",
             "the last logits depend on the order of the tokens before",
             "the first two tokens changed places, and the last logits stayed the same up to rounding",
-            grid=TokenGrid(tokens=case.tokens, changed=((row, 0), (row, 1))),
+            grid=altered(case.token_array(), swapped, moved=places(moved), wrong=still),
         )
 
 
-def _last_moved(answer: Tensors) -> Array:
-    last: Array = beyond_rounding(answer["logits.1"], answer["logits.0"])[:, -1]
-    return last
+def _moved(answer: Tensors) -> Array:
+    return beyond_rounding(answer["logits.1"], answer["logits.0"])
 
 
 def snippet(case: ModelCase) -> str:

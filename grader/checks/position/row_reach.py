@@ -10,10 +10,8 @@ beyond the sequence must not matter at all.
 - The table is added to the wrong axis, or summed over time.
 """
 
-import numpy as np
-
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.grids import beyond_rounding, logits_of
+from grader.checks.grids import beyond_rounding, logits_of, places
 from grader.checks.snippets import model_snippet
 from grader.record import TokenGrid
 from grader.sandbox.questions import Forward
@@ -30,22 +28,21 @@ def holds(case: ModelCase, bench: Bench) -> None:
     for row in table_rows:
         moved = _moved(answer, row, tokens["tokens.0"])
         must_move = [(b, t) for b, t in _moved(matched, row, tokens["tokens.0"]) if t >= row]
-        grid = TokenGrid(tokens=case.tokens, moved=tuple(moved))
-        still = [t for b, t in must_move if (b, t) not in set(moved)]
+        still = [(b, t) for b, t in must_move if (b, t) not in set(moved)]
         if still:
             raise Counterexample(
                 "row-unused",
                 "replacing row r of the position table moves the logits at r and after",
-                f"row {row} of the table was replaced, and the logits at position {still[0]} did not move",
-                grid=grid,
+                f"row {row} of the table was replaced, and the logits at position {still[0][1]} did not move",
+                grid=TokenGrid(tokens=case.tokens, moved=tuple(moved), wrong=tuple(still)),
             )
-        early = [t for _, t in moved if t < row]
+        early = [(b, t) for b, t in moved if t < row]
         if early:
             raise Counterexample(
                 "row-too-early",
                 "replacing row r of the position table moves no logits before r",
-                f"row {row} of the table was replaced, and the logits at position {early[0]} moved",
-                grid=grid,
+                f"row {row} of the table was replaced, and the logits at position {early[0][1]} moved",
+                grid=TokenGrid(tokens=case.tokens, moved=tuple(moved), wrong=tuple(early)),
             )
 
 
@@ -54,7 +51,7 @@ def _moved(answer: Tensors, row: int, tokens: Array) -> list[tuple[int, int]]:
     base, other = logits_of(answer, "logits.0", tokens), logits_of(answer, f"logits.{row + 1}", tokens)
     if other.shape != base.shape:
         raise Counterexample("shape", "logits have one width", f"shapes {base.shape} and {other.shape}")
-    return [(int(b), int(t)) for b, t in np.argwhere(beyond_rounding(other, base))]
+    return places(beyond_rounding(other, base))
 
 
 def snippet(case: ModelCase) -> str:

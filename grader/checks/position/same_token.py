@@ -39,7 +39,7 @@ def holds(case: ModelCase, bench: Bench) -> None:
             "position-blind",
             "a repeated token has different logits at different positions",
             f"the same token stands at positions {t} and {t + 1}, and the logits are the same",
-            grid=TokenGrid(tokens=tuple(map(tuple, tokens.tolist())), changed=((row, t), (row, t + 1))),
+            grid=TokenGrid(tokens=tuple(map(tuple, tokens.tolist())), named=((row, t), (row, t + 1))),
         )
 
 

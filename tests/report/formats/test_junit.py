@@ -57,7 +57,7 @@ def test_a_failure_shows_its_case_and_the_output_stands_apart(samples: ModuleTyp
 
     assert failure.get("message", "").startswith("The logits at position 0 moved by up to 0.318")
     assert "Smallest case found: vocab_size = 7, block_size = 4" in told
-    assert "    row 0: 3≠ 1≠ 4✎≠\n    row 1: 0 6 2" in told
+    assert "    row 0, tokens: 3 | 1 | ✎ 4 → 5\n    row 0, logits: ✗ moved | ✗ moved | ≠ moved" in told
     assert "    model = GPT(GPTConfig(vocab_size=7" in told
     assert (output.tag, output.text) == ("system-out", "attn torch.Size([2, 3, 3])\n")
     assert "attn" not in told
