@@ -100,6 +100,7 @@ def _check_result(id_: str, role: Role, part: tuple[float, float], verdict: Verd
         usual_causes=check.usual_causes if check else EXACT_CAUSES,
         examples=verdict.examples,
         blocked_by=verdict.blocked_by,
+        unbuilt=verdict.unbuilt,
         counterexample=verdict.counterexample,
         output=verdict.output,
     )

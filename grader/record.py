@@ -126,6 +126,7 @@ class CheckResult(Frozen, frozen=True, kw_only=True):
     usual_causes: tuple[str, ...] = ()
     examples: int = 0  # cases asked before the verdict
     blocked_by: tuple[str, ...] = ()  # item ids
+    unbuilt: bool = False  # the code says itself that it is not built yet
     counterexample: Counterexample | None = None
     output: str = ""  # what the candidate printed meanwhile, capped
 

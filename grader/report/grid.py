@@ -18,11 +18,9 @@ class Mark(NamedTuple):
 
 CHANGED: Final = Mark("changed", "✎", "token that was changed, old → new")
 NAMED: Final = Mark("named", "◆", "token that this is about")
-LEAKED: Final = Mark("wrong", "✗", "logits that moved, and must not")
-STUCK: Final = Mark("wrong", "✗", "logits that did not move, and must")
 MISLABELLED: Final = Mark("wrong", "✗", "label that is wrong")
-MOVED: Final = Mark("moved", "≠", "logits that moved, as they may")
-SAME: Final = Mark("same", "=", "logits that stayed as they were")
+STUCK: Final = Mark("wrong", "✗", "logits that are the same, and must not be")
+SAME: Final = Mark("same", "=", "logits that are the same")
 
 
 class Cell(NamedTuple):
@@ -86,6 +84,9 @@ def _label(grid: TokenGrid, place: tuple[int, int], label: int) -> Cell:
 
 
 def _logits(grid: TokenGrid, place: tuple[int, int]) -> Cell:
-    if place in grid.moved:
-        return Cell("moved", LEAKED if place in grid.wrong else MOVED)
-    return Cell("same", STUCK if place in grid.wrong else SAME)
+    if place not in grid.moved:
+        return Cell("same", STUCK if place in grid.wrong else SAME)
+    word = "moved" if grid.changed or grid.named else "differ"  # where no token was touched, two ways are compared
+    if place in grid.wrong:
+        return Cell(word, Mark("wrong", "✗", f"logits that {word}, and must not"))
+    return Cell(word, Mark("moved", "≠", f"logits that {word}, as they may"))

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from grader.printable import printable
 from grader.record import Audience, Result
-from grader.report import influence, verdict, words
+from grader.report import influence, standing, verdict, words
 from grader.report.diff import diff_lines
 from grader.report.grid import token_table
 from grader.report.parameters import parameter_rows
@@ -57,7 +57,6 @@ def _template() -> Template:
     environment.globals.update(
         stylesheet=stylesheet,
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-        status=words.STATUS,
         outcome=words.OUTCOME,
         lane=words.lane,
         points=words.points,
@@ -66,8 +65,12 @@ def _template() -> Template:
         first_step=verdict.first_step,
         cannot_load=verdict.cannot_load,
         first_failing=verdict.first_failing,
-        failing=verdict.failing,
-        passing=verdict.passing,
+        groups=standing.groups,
+        standing=standing.standing,
+        item_label=standing.item_label,
+        blockers=standing.blockers,
+        check_label=words.label,
+        share=words.share,
         what_was_seen=verdict.what_was_seen,
         usual_causes=verdict.usual_causes,
         brief=words.brief,

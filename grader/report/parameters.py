@@ -25,9 +25,10 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """All rows, by whether anything is wrong with them."""
+    """All rows: those that are not as in the contract, those that are but start with other values, and the rest."""
 
     wrong: list[Row]
+    starts: list[Row]
     right: list[Row]
 
 
@@ -39,7 +40,12 @@ def parameter_rows(exhibit: ParameterExhibit) -> Table:
         Row(row.name, _in_words(row.shape), _in_words(row.expected), start, _label(row.shape, row.expected, start))
         for row, start in zip(exhibit.rows, starts, strict=True)
     ]
-    return Table([row for row in rows if row.label is not _RIGHT], [row for row in rows if row.label is _RIGHT])
+    starts_otherwise = _WRONG["start"]
+    return Table(
+        wrong=[row for row in rows if row.label not in (_RIGHT, starts_otherwise)],
+        starts=[row for row in rows if row.label is starts_otherwise],
+        right=[row for row in rows if row.label is _RIGHT],
+    )
 
 
 def _in_words(shape: Shape | None) -> str:

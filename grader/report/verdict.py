@@ -1,9 +1,8 @@
 """The verdict of a whole grade, and of each item, in one line."""
 
-from grader.record import CheckResult, FollowUp, ItemResult, Outcome, Result, Status
+from grader.record import CheckResult, FollowUp, ItemResult, Outcome, Result, Role, Status
 
-# What was seen to go wrong is told before what could not be asked.
-_TELLING = (Outcome.FAILED, Outcome.BROKEN, Outcome.TIMED_OUT, Outcome.BLOCKED, Outcome.NOT_JUDGED)
+_SEEN = (Outcome.FAILED, Outcome.BROKEN, Outcome.TIMED_OUT)
 
 
 def verdict(result: Result) -> str:
@@ -42,7 +41,15 @@ def passing(item: ItemResult | FollowUp) -> list[CheckResult]:
 def failing(item: ItemResult | FollowUp) -> list[CheckResult]:
     """The checks that did not pass, those first that say most about what is wrong."""
     found = [check for check in item.checks if check.outcome is not Outcome.PASSED]
-    return sorted(found, key=lambda check: _TELLING.index(check.outcome))
+    return sorted(found, key=_telling)
+
+
+def _telling(check: CheckResult) -> tuple[int, bool]:
+    """What was seen to go wrong is told before what could not be asked; first what had worked before: a guard."""
+    if check.unbuilt:
+        return 1, False
+    rank = 0 if check.outcome in _SEEN else 2 if check.outcome is Outcome.BLOCKED else 3
+    return rank, check.role is not Role.GUARD
 
 
 def first_failing(item: ItemResult | FollowUp) -> CheckResult | None:
@@ -53,7 +60,7 @@ def first_failing(item: ItemResult | FollowUp) -> CheckResult | None:
 def first_step(result: Result) -> ItemResult | None:
     """The item to begin with: the first that something was seen to be wrong with, and that waits for no other."""
     unfinished = [item for item in result.items if first_failing(item) is not None and not is_full(item)]
-    seen = [item for item in unfinished if failing(item)[0].outcome in _TELLING[:3]]
+    seen = [item for item in unfinished if failing(item)[0].outcome in _SEEN]
     return next(iter(seen or unfinished), None)
 
 

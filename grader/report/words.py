@@ -42,6 +42,9 @@ LANE = {
     Lane.BEHAVIOUR: "no number-by-number match; judged by behaviour alone",
 }
 
+WAITS = Label("Waits", "⊘", "part")
+UNBUILT = Label("Not built", "✗", "bad")
+
 WITH_BUG = {
     Lane.BITWISE: "bit for bit what the code with this bug computes",
     Lane.FLOAT64: "up to rounding, what the code with this bug computes",
@@ -55,7 +58,14 @@ def lane(item: ItemResult) -> str:
         return ""
     if item.status is Status.NOT_FIXED and item.lane in WITH_BUG:
         return WITH_BUG[item.lane]
+    if item.status is Status.BUILT and item.lane is Lane.BEHAVIOUR:
+        return "judged by what it does"
     return LANE[item.lane]
+
+
+def label(check: CheckResult) -> Label:
+    """What came of a check."""
+    return UNBUILT if check.unbuilt else OUTCOME[check.outcome]
 
 
 def number(value: float) -> str:
@@ -63,6 +73,12 @@ def number(value: float) -> str:
     if not math.isfinite(value):
         return "?"
     return f"{math.floor(value * 100 + 1e-6) / 100:.2f}".rstrip("0").rstrip(".")
+
+
+def share(score: float, most: float) -> str:
+    """How much of the points that is, in per cent, for a bar."""
+    of_all = 100 * score / most if math.isfinite(score) and most > 0 else 0.0
+    return f"{min(of_all, 100.0):.4g}"
 
 
 def brief(text: str) -> str:

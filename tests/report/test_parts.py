@@ -53,7 +53,8 @@ def test_parameters_that_differ_from_the_contract_come_first_and_say_how() -> No
 def test_a_right_shape_with_other_first_values_is_told_where_first_values_are() -> None:
     table = parameter_rows(ParameterExhibit(config={}, rows=ROWS[:1], same_start=(False,)))
 
-    assert [(r.name, r.label.word) for r in table.wrong] == [("right", "Starts otherwise")]
+    assert table.wrong == []
+    assert [(r.name, r.label.word) for r in table.starts] == [("right", "Starts otherwise")]
 
 
 def test_first_values_of_other_rows_than_there_are_say_nothing() -> None:
@@ -81,8 +82,14 @@ def test_below_the_tokens_stands_which_logits_moved_and_which_of_that_is_wrong()
         "token that was changed, old → new",
         "logits that moved, and must not",
         "logits that moved, as they may",
-        "logits that did not move, and must",
+        "logits that are the same, and must not be",
     ]
+
+
+def test_where_no_token_was_touched_logits_differ_rather_than_move() -> None:
+    grid = TokenGrid(tokens=((3, 1, 4),), moved=((0, 1), (0, 2)), wrong=((0, 1),))
+
+    assert shown(grid) == ["tokens: 3 | 1 | 4", "logits: =same | ✗differ | ≠differ"]
 
 
 def test_a_wrong_label_is_marked_below_its_token() -> None:
