@@ -112,6 +112,19 @@ def half_done() -> Result:
     return replace(half, load_faults=(fault,))
 
 
+def followed_up() -> Result:
+    """The half-done result with follow-up questions that somebody has begun with."""
+    wrong = check("heads", "Heads look at different things", Outcome.FAILED, 0, 2, counterexample=case())
+    right = check("heads-run", "Several heads run", Outcome.PASSED, 3, 3)
+    ours = check("rotary", "Rotary positions turn", Outcome.NOT_JUDGED, 0, 5, message="The machine ran out of memory.")
+    begun = (
+        FollowUp(id="heads", title="Several heads", status=Status.PARTLY, score=3, max_score=5, checks=(wrong, right)),
+        FollowUp(id="rotary", title="Rotary positions", status=Status.NOT_JUDGED, score=0, max_score=0, checks=(ours,)),
+    )
+    half = half_done()
+    return replace(half, followups=(*begun, *half.followups))
+
+
 def perfect() -> Result:
     """Full marks."""
     return _result(_items(2), 100, ())
@@ -143,8 +156,8 @@ def hostile() -> Result:
 
 
 def with_every_text(text: str) -> Result:
-    """The half-done result with this text in the place of every other, whatever fields there are."""
-    result: Result = _replaced(half_done(), text)
+    """The half-done, followed-up result with this text in the place of every other, whatever fields there are."""
+    result: Result = _replaced(followed_up(), text)
     return result
 
 
@@ -337,7 +350,11 @@ def _classifier(progress: int) -> ItemResult:
                 Outcome.PASSED if built else Outcome.BROKEN,
                 20.0 * built,
                 20,
-                message="" if built else "NotImplementedError: build me",
+                message="" if built else "not built yet: NotImplementedError: build me",
+                unbuilt=not built,
+                counterexample=None
+                if built
+                else Counterexample(claim="the code runs without an error", seen="NotImplementedError: build me"),
             ),
         ),
     )
@@ -462,7 +479,8 @@ def _result(items: tuple[ItemResult, ...], score: float, bugs: tuple[str, ...]) 
                         Outcome.BROKEN,
                         0,
                         5,
-                        message="NotImplementedError",
+                        message="not built yet: NotImplementedError",
+                        unbuilt=True,
                         counterexample=Counterexample(
                             claim="the code runs without an error", seen="NotImplementedError", traceback=TRACEBACK
                         ),

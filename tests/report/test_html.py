@@ -23,8 +23,10 @@ from grader.record import (
     FlopsExhibit,
     Frozen,
     InfluenceExhibit,
+    Outcome,
     ParameterExhibit,
     Result,
+    Role,
     TrainingExhibit,
     UlpExhibit,
 )
@@ -350,3 +352,89 @@ def test_any_other_evidence_can_be_shown(samples: ModuleType, exhibits: Exhibits
     page = Page(render_html(replace(samples.bare(), exhibits=exhibits)))
 
     assert page.misplaced == []
+
+
+# What has one reason is told once
+
+
+def waiting(result: Result) -> Result:
+    """The same result with an item of which nothing can be told before two others are right."""
+    item = result.items[1]
+    checks = tuple(
+        replace(check, outcome=Outcome.BLOCKED, blocked_by=("masking", "projection"), counterexample=None, message="?")
+        for check in item.checks * 2
+    )
+    return replace(result, items=(result.items[0], replace(item, checks=checks, score=0), *result.items[2:]))
+
+
+def test_an_item_that_waits_for_others_says_so_once_and_names_them_by_title(samples: ModuleType) -> None:
+    page = Page(render_html(waiting(samples.starter())))
+    text = " ".join(page.text.split())
+    body = text.partition("Items")[2].partition("Positional addition")[2].partition("Output projection ✗")[0]
+
+    assert body.startswith(" ⊘ Waits 0 of 15 It cannot be told yet. First mend Attention masking, Output projection.")
+    assert "⊘ Blocked 2 checks wait for Attention masking, Output projection" in body
+    assert (body.count("First mend"), "projection," in body, "?" in body) == (1, False, False)
+
+
+def test_no_id_of_an_item_stands_in_the_prose(samples: ModuleType) -> None:
+    result = samples.half_done()
+    items = [replace(item, id=f"id-{number}") for number, item in enumerate(result.items)]
+    blocked = replace(items[1].checks[0], outcome=Outcome.BLOCKED, blocked_by=("id-0", "id-2"), counterexample=None)
+    items[1] = replace(items[1], checks=(blocked,))
+    asked = replace(result.asked, only=("id-0", "id-1"))
+    markup = render_html(replace(result, items=tuple(items), asked=asked, remaining_bugs=("id-0",)))
+
+    assert re.findall(r"id-\d", Page(markup).text) == []
+
+
+def test_what_is_not_built_is_said_once_with_what_the_code_says_and_its_checks_are_folded(samples: ModuleType) -> None:
+    result = samples.starter()
+    *others, classifier = result.items
+    page = Page(render_html(replace(result, items=(*others, replace(classifier, checks=classifier.checks * 8)))))
+    text = " ".join(page.text.split())
+
+    assert text.count("NotImplementedError: build me") == 1
+    assert "✗ Not built 8 checks will ask about it once it is built" in text
+    assert "not built yet: NotImplementedError" not in text
+
+
+def test_what_worked_before_and_does_no_longer_is_told_before_all_else_that_failed(samples: ModuleType) -> None:
+    result = samples.starter()
+    masking = result.items[0]
+    checks = [replace(check, outcome=Outcome.FAILED) for check in masking.checks]
+    text = Page(render_html(replace(result, items=(replace(masking, checks=tuple(checks)),)))).text
+    guard = next(check.title for check in checks if check.role is Role.GUARD)
+
+    assert min((text.index(check.title), check.title) for check in checks)[1] == guard
+
+
+# Follow-up questions
+
+
+def test_follow_ups_have_a_row_each_after_the_items_and_outside_their_total(samples: ModuleType) -> None:
+    markup = render_html(samples.followed_up())
+    text = " ".join(Page(markup).text.split())
+    section = text.partition("Follow-up questions")[2].partition("A closer look")[0]
+
+    assert markup.index('id="items"') < markup.index('id="followups"') < markup.index('id="closer"')
+    assert "Beside the 100 points, not part of them." in section
+    assert "Several heads ◐ Partly 3 of 5" in section
+    assert "Rotary positions ? Could not judge not counted" in section
+    assert "Batches of prompts of different lengths ✗ Not built 0 of 5" in section
+    assert 'class="bar-got" width="60"' in markup
+
+
+def test_follow_ups_none_of_which_is_built_take_one_line(samples: ModuleType) -> None:
+    result = samples.starter()
+    (one,) = result.followups
+    markup = render_html(replace(result, followups=(one, replace(one, title="Rotary positions"))))
+    text = Page(markup).text
+
+    listed = "they lie beside the 100 points: Batches of prompts of different lengths, Rotary positions."
+    assert f"None of them is built yet; {listed}" in text
+    assert "slim" not in " ".join(Page(markup).values("class"))
+
+
+def test_without_follow_ups_there_is_no_word_of_them(samples: ModuleType) -> None:
+    assert "Follow-up" not in Page(render_html(replace(samples.starter(), followups=()))).text

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from grader.audience import for_audience
 from grader.record import Audience
@@ -45,7 +46,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def files(samples: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The samples as files; ``learner`` is the half-done one as its author sees it."""
     folder = tmp_path_factory.mktemp("pages")
-    results = {name: getattr(samples, name)() for name in ("starter", "half_done", "perfect", "hostile")}
+    results = {name: getattr(samples, name)() for name in ("starter", "perfect", "hostile")}
+    results["half_done"] = samples.followed_up()
     results["learner"] = for_audience(results["half_done"], Audience.LEARNER)
     written = {}
     for name, result in results.items():
@@ -69,6 +71,38 @@ def test_nothing_sticks_out_at_any_width_and_nothing_is_asked_for_or_complained_
     assert {key: at_most for key, at_most in needed.items() if at_most > key[0]} == {}
     assert page.complaints() == []
     assert page.requests() == [files[name].as_uri()]
+
+
+def test_a_snippet_is_shown_to_its_last_line_and_what_is_wider_than_the_screen_lies_under_a_shade(
+    browser: Any, files: dict[str, Path], tmp_path: Path
+) -> None:
+    long = tmp_path / "long.html"
+    long.write_text(files["starter"].read_text("utf-8").replace("import torch\n", "import torch\n" * 60), "utf-8")
+    page = browser.open(long, width=360)
+    page.run(OPEN_ALL)
+    frame = "document.querySelector('pre.whole')"
+
+    assert page.run(f"{frame}.scrollHeight <= {frame}.clientHeight")
+    assert page.run(f"{frame}.scrollWidth > {frame}.clientWidth")
+    assert page.run(f"getComputedStyle({frame}).backgroundAttachment").count("local") == 4
+    assert page.run(f"getComputedStyle({frame}).backgroundImage").count("linear-gradient") == 8
+
+
+@pytest.mark.parametrize("width", [1000, 1440])
+def test_a_picture_that_is_alone_has_its_words_beside_it_and_no_hole(
+    width: int, browser: Any, samples: ModuleType, tmp_path: Path
+) -> None:
+    result = samples.starter()
+    exhibits = replace(result.exhibits, flops=None, cache=None, ulps=None)
+    (tmp_path / "one.html").write_text(render_html(replace(result, exhibits=exhibits)), "utf-8")
+    page = browser.open(tmp_path / "one.html", width=width)
+    picture, words = (
+        page.run(f"document.querySelector('.figures {part}').getBoundingClientRect().toJSON()")
+        for part in ("svg.figure", "figcaption")
+    )
+
+    assert picture["right"] <= words["left"]
+    assert abs(picture["top"] - words["top"]) < 30
 
 
 def test_a_request_and_a_blocked_style_would_be_noticed(browser: Any, files: dict[str, Path], tmp_path: Path) -> None:
