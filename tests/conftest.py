@@ -36,11 +36,11 @@ def launcher(exercise: Exercise) -> Iterator[Launcher]:
 
 @pytest.fixture(scope="session")
 def grade_files(launcher: Launcher, exercise: Exercise) -> Callable[..., Result]:
-    """``grade_files({"model.py": ..., "train.py": ...}, seed=1, only=("masking",), ...) -> Result``."""
+    """``grade_files({"model.py": ..., "train.py": ...}, seed=1, only=("masking",), ...) -> Result``, of items alone."""
 
     def run(files: Mapping[str, str], *, name: str = "candidate", **options: object) -> Result:
         submission: Submission = submission_of(name, files)
-        chosen = Options(**{"seed": 1} | options)  # type: ignore[arg-type]
+        chosen = Options(**{"seed": 1, "followups": False} | options)  # type: ignore[arg-type]
         return grade(submission, exercise, chosen, launcher, lambda _: None)
 
     return run

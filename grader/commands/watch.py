@@ -30,7 +30,7 @@ def run(directory: Path, *, exercise: Path | None, html: Path | None, isolation:
             from grader.grade import Options
             from grader.watch import Graded, Watcher
 
-            options = Options(isolation=isolation, timeout=timeout or TIMEOUT)
+            options = Options(isolation=isolation, timeout=timeout or TIMEOUT, followups=False)
             chosen = chosen_exercise(exercise)
             with Watcher(directory, chosen, launcher, options) as watcher, Progress() as progress:
                 where = one_line(str(directory))

@@ -1,12 +1,12 @@
 """A result as a compact table for a terminal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from grader.printable import one_line
-from grader.record import Isolation, ItemResult, Result
+from grader.record import FollowUp, Isolation, ItemResult, Result
 from grader.report import columns
 from grader.report.paint import Paint, plain
-from grader.report.verdict import cannot_load, first_failing, is_full, verdict, what_was_seen
+from grader.report.verdict import cannot_load, first_failing, is_full, is_unbuilt, verdict, what_was_seen
 from grader.report.words import OUTCOME, STATUS, number
 
 WIDTH = 80
@@ -28,21 +28,41 @@ def _unheard(line: str) -> str:
 def _lines(result: Result, paint: Paint) -> Iterator[str]:
     candidate, title = one_line(result.candidate.name), one_line(result.exercise.title)
     yield from columns.wrap(f"{title}: {candidate}", WIDTH, 2)
-    yield f"Score: {number(result.score)} of {number(result.max_score)}"
+    if result.items:
+        yield f"Score: {number(result.score)} of {number(result.max_score)}"
     yield from columns.wrap(verdict(result), WIDTH, 2)
     for fault in cannot_load(result):
         yield from columns.wrap(one_line(fault), WIDTH, 2)
     yield from _remaining(result)
     yield from _isolation(result.environment.isolation)
     yield from _notes(result.candidate.notes)
-    yield ""
-    yield _row("Item", "Status", "Points")
+    if result.items:
+        yield ""
+        yield from _table("Item", result.items, paint)
+    yield from _followups(result, paint)
+    parts: list[ItemResult | FollowUp] = [*result.items, *(each for each in result.followups if not is_unbuilt(each))]
+    for part in parts:
+        if not is_full(part):
+            yield from _trouble(part, paint)
+
+
+def _table(what: str, items: Iterable[ItemResult | FollowUp], paint: Paint) -> Iterator[str]:
+    yield _row(what, "Status", "Points")
     yield "  " + "─" * (WIDTH - 2)
-    for item in result.items:
+    for item in items:
         yield _item_row(item, paint)
-    for item in result.items:
-        if not is_full(item):
-            yield from _trouble(item, paint)
+
+
+def _followups(result: Result, paint: Paint) -> Iterator[str]:
+    """A table of their own; a line where none is built, since nobody has to."""
+    if not result.followups:
+        return
+    yield ""
+    if any(not is_unbuilt(each) or each.id in result.asked.only for each in result.followups):
+        yield from _table("Follow-up question, beside the points", result.followups, paint)
+    else:
+        titles = ", ".join(one_line(each.title) for each in result.followups)
+        yield from columns.wrap(f"Follow-up questions, none built: {titles}", WIDTH, 2)
 
 
 def _remaining(result: Result) -> Iterator[str]:
@@ -66,7 +86,7 @@ def _isolation(isolation: Isolation) -> Iterator[str]:
             yield from columns.wrap(one_line(sentence), WIDTH, 2)
 
 
-def _item_row(item: ItemResult, paint: Paint) -> str:
+def _item_row(item: ItemResult | FollowUp, paint: Paint) -> str:
     label = STATUS[item.status]
     score = f"{number(item.score)} of {number(item.max_score)}"
     return _row(one_line(item.title), f"{label.symbol} {label.word}", score, lambda text: paint(text, label.tone))
@@ -82,7 +102,7 @@ def _row(title: str, status: str, points: str, painted: Callable[[str], str] = s
     return "  " + " ".join(cells)
 
 
-def _trouble(item: ItemResult, paint: Paint) -> Iterator[str]:
+def _trouble(item: ItemResult | FollowUp, paint: Paint) -> Iterator[str]:
     label = STATUS[item.status]
     yield ""
     yield f"{paint(label.symbol, label.tone)} {columns.clip(one_line(item.title), WIDTH - 2)}"

@@ -7,7 +7,7 @@ _SEEN = (Outcome.FAILED, Outcome.BROKEN, Outcome.TIMED_OUT)
 
 def verdict(result: Result) -> str:
     """What came of the grade, in one sentence of plain words."""
-    items = result.items
+    items = result.items or result.followups
     full = sum(is_full(item) for item in items)
     if not items:
         return "No item was graded."
@@ -31,6 +31,11 @@ def cannot_load(result: Result) -> list[str]:
 def is_full(item: ItemResult | FollowUp) -> bool:
     """Whether nothing of the item is left to do."""
     return item.status is not Status.NOT_JUDGED and item.score >= item.max_score
+
+
+def is_unbuilt(item: ItemResult | FollowUp) -> bool:
+    """Whether the code says itself, of all that was asked, that it is not built."""
+    return item.status is Status.NOT_BUILT and all(check.unbuilt for check in failing(item))
 
 
 def passing(item: ItemResult | FollowUp) -> list[CheckResult]:

@@ -118,7 +118,15 @@ def followed_up() -> Result:
     right = check("heads-run", "Several heads run", Outcome.PASSED, 3, 3)
     ours = check("rotary", "Rotary positions turn", Outcome.NOT_JUDGED, 0, 5, message="The machine ran out of memory.")
     begun = (
-        FollowUp(id="heads", title="Several heads", status=Status.PARTLY, score=3, max_score=5, checks=(wrong, right)),
+        FollowUp(
+            id="heads",
+            title="Several heads",
+            status=Status.PARTLY,
+            score=3,
+            max_score=5,
+            summary="1 of 2 checks failed.",
+            checks=(wrong, right),
+        ),
         FollowUp(id="rotary", title="Rotary positions", status=Status.NOT_JUDGED, score=0, max_score=0, checks=(ours,)),
     )
     half = half_done()
@@ -472,6 +480,7 @@ def _result(items: tuple[ItemResult, ...], score: float, bugs: tuple[str, ...]) 
                 status=Status.NOT_BUILT,
                 score=0,
                 max_score=5,
+                summary="Not built yet.",
                 checks=(
                     check(
                         "ragged",

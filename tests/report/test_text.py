@@ -46,7 +46,16 @@ def test_full_marks_leave_nothing_to_tell(samples: ModuleType) -> None:
 
     assert "Full marks: everything that was asked for is right." in text
     assert "Known bugs still in: none" in text
-    assert text.endswith("20 of 20\n")
+    assert "✗" not in text
+    assert text.endswith("\nFollow-up questions, none built: Batches of prompts of different lengths\n")
+
+
+def test_follow_ups_have_a_table_as_soon_as_one_is_begun(samples: ModuleType) -> None:
+    text = render_text(samples.followed_up())
+
+    assert "Follow-up question, beside the points" in text
+    assert re.search(r"Several heads +\S+ Partly.* 3 of 5\n", text)
+    assert "✗ Batches of prompts" not in text  # nothing is said of what nobody has begun
 
 
 def test_bugs_that_are_still_in_are_called_by_their_titles(samples: ModuleType) -> None:
