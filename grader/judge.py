@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, combinations
 
 import msgspec
 
@@ -128,12 +129,18 @@ class Judge:
         )
 
     def _blockers(self, check: Check, case: object, failure: Failure, own: str) -> tuple[str, ...]:
-        """The other bugs that make a correct solution of this item fail the same question in the same way."""
+        """The other bugs that make a correct solution of this item fail the same question in the same way.
+
+        Each that does so alone; where none does, the first few that do together.
+        """
         others = self.bugs - {own}
         if not others or not self._fails_alike(check, case, failure, others):
             return ()
-        alone = [bug for bug in sorted(others) if self._fails_alike(check, case, failure, frozenset({bug}))]
-        return tuple(alone or sorted(others))
+        alone = tuple(bug for bug in sorted(others) if self._fails_alike(check, case, failure, frozenset({bug})))
+        together = chain.from_iterable(combinations(sorted(others), size) for size in range(2, len(others)))
+        return alone or next(
+            (few for few in together if self._fails_alike(check, case, failure, frozenset(few))), tuple(sorted(others))
+        )
 
     def _fails_alike(self, check: Check, case: object, failure: Failure, bugs: Bugs) -> bool:
         variant = self.lattice.variant(bugs)

@@ -56,6 +56,8 @@ def told(built: "Built", directory: Path) -> str:
     if built.rejected:
         lines += ["", "Drawn too, and passed over:"]
         lines += [f"  {mutant}: {reason}" for mutant, reason in built.rejected]
+    if built.left_out:
+        lines += ["", f"Not asked, since the reference does not pass it itself: {', '.join(built.left_out)}"]
     where = one_line(str(directory))
     lines += [
         "",

@@ -39,11 +39,16 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """An exercise that has been proven, and what was turned down on the way."""
+    """An exercise that has been proven, and what was turned down on the way.
+
+    Attributes:
+        left_out: the checks of follow-up questions that the reference does not pass, and that nobody is asked.
+    """
 
     exercise: Exercise
     starter: dict[str, str]
     rejected: tuple[tuple[Mutant, str], ...]
+    left_out: tuple[str, ...] = ()
 
 
 def build(recipe: Recipe, reference: Sources, launcher: Launcher, progress: Progress) -> Built:
@@ -69,6 +74,7 @@ class _Builder:
         self._seeds = _seeds(recipe.seed)
         self._crew = Crew(launcher)
         self._checks: tuple[Check, ...] = ()
+        self._left_out: tuple[str, ...] = ()
         # Two bugs are measured at once: the one that is asked for, and the one that is likely to be asked for next.
         self._observers: SimpleQueue[Observer] = SimpleQueue()
         self._threads = ThreadPoolExecutor(THREADS)
@@ -101,9 +107,10 @@ class _Builder:
     def _require_right_reference(self) -> None:
         """What the bugs are planted in must itself be right, or the exercise would teach a wrong solution."""
         failing = failing_checks(self._crew, self._reference, self._seeds)
-        if failing:
-            names = ", ".join(failing)
+        if failing.wrong:
+            names = ", ".join(failing.wrong)
             raise UsageError(f"the reference is not right itself: it fails {names}; see `grader grade` on it")
+        self._left_out = failing.followups
         seen = Observer(self._crew, self._reference, (), self._seeds).observe_reference()
         if seen.shows_in:
             names = ", ".join(seen.shows_in)
@@ -112,7 +119,7 @@ class _Builder:
     def _get_ready_to_observe(self) -> None:
         """An observer for each thread, which asks what can be asked of a starter."""
         unbuilt = planted(self._reference, [gap.edit for gap in self._gaps])
-        self._checks, facets = answerable(self._crew, self._reference, unbuilt, self._seeds[0])
+        self._checks, facets = answerable(self._crew, self._reference, unbuilt, self._seeds[0], self._left_out)
         for _ in range(THREADS):
             self._observers.put(Observer(self._crew, self._reference, self._checks, self._seeds, facets))
 
@@ -164,7 +171,7 @@ class _Builder:
 
     def _built(self, exercise: Exercise, chooser: Chooser) -> Built:
         edits = [entry.edit for entry in (*exercise.key.bugs, *exercise.key.stubs)]
-        return Built(exercise, planted(exercise.reference, edits), tuple(chooser.rejected))
+        return Built(exercise, planted(exercise.reference, edits), tuple(chooser.rejected), self._left_out)
 
 
 def _first_fault(exercise: Exercise, rows: Sequence[Row]) -> tuple[str, tuple[str, ...], str] | None:

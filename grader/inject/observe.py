@@ -1,6 +1,6 @@
 """What a bug does, measured: the facets it shows in, how far it moves them, and the checks that see it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -142,9 +142,27 @@ class Observer:
         return [facet.ask(oracle, asked) for asked in facet.questions(self._seeds[0], "float32")]
 
 
-def failing_checks(crew: Crew, reference: Mapping[str, str], seeds: Iterable[int]) -> tuple[str, ...]:
-    """The checks that a reference fails itself, beside the built-in one: beside itself, much that is wrong agrees."""
-    return Observer(crew, builtin_exercise().reference, CHECKS, seeds, facets=()).observe(reference).killed_by
+class Failing(NamedTuple):
+    """The checks that a reference fails itself.
+
+    Attributes:
+        followups: those of follow-up questions, which a reference need not have built.
+    """
+
+    wrong: tuple[str, ...]
+    followups: tuple[str, ...]
+
+
+def failing_checks(crew: Crew, reference: Mapping[str, str], seeds: Iterable[int]) -> Failing:
+    """The checks that a reference fails, beside the built-in one: beside itself, much that is wrong agrees."""
+    builtin = builtin_exercise()
+    failing = Observer(crew, builtin.reference, CHECKS, seeds, facets=()).observe(reference).killed_by
+    followups = {check for item in builtin.rubric.followup for check in (*item.earns, *item.takes)}
+    followups -= {check for item in builtin.rubric.item for check in (*item.earns, *item.takes)}
+    return Failing(
+        tuple(check for check in failing if check not in followups),
+        tuple(check for check in failing if check in followups),
+    )
 
 
 class Answerable(NamedTuple):
@@ -154,17 +172,25 @@ class Answerable(NamedTuple):
     facets: tuple[Facet, ...]
 
 
-def answerable(crew: Crew, reference: Mapping[str, str], unbuilt: Mapping[str, str], seed: int) -> Answerable:
+def answerable(
+    crew: Crew,
+    reference: Mapping[str, str],
+    unbuilt: Mapping[str, str],
+    seed: int,
+    left_out: Collection[str] = (),
+) -> Answerable:
     """The checks and facets that can be asked from the start.
 
     Args:
         unbuilt: the reference with its extensions taken out.
+        left_out: checks that the reference itself does not pass.
     """
+    checks = [check for check in CHECKS if check.id not in left_out]
     if dict(unbuilt) == dict(reference):
-        return Answerable(CHECKS, FACETS)
-    seen = Observer(crew, reference, CHECKS, [seed]).observe(unbuilt)
+        return Answerable(tuple(checks), FACETS)
+    seen = Observer(crew, reference, checks, [seed]).observe(unbuilt)
     return Answerable(
-        tuple(check for check in CHECKS if check.id not in seen.killed_by),
+        tuple(check for check in checks if check.id not in seen.killed_by),
         tuple(facet for facet in FACETS if facet.id not in seen.shows_in),
     )
 
