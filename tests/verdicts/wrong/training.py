@@ -6,7 +6,7 @@ STEP = "    optimizer.step()\n"
 CLIP = "    nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip)\n"
 SET_RATE = 'group["lr"] = learning_rate(step, config)'
 RATE = "    return config.lr * min(1.0, (step + 1) / max(1, config.warmup))\n"
-PARAMETERS = "    parameters = list(model.parameters())\n"
+PARAMETERS = "    parameters = list(model.parameters())\n    groups = ["
 IMPORTS = "import random\n"
 
 
@@ -21,13 +21,13 @@ CASES = {
         "parameters-move",
         train(
             (IMPORTS, "import copy\n" + IMPORTS),
-            (PARAMETERS, "    parameters = list(copy.deepcopy(model).parameters())\n"),
+            (PARAMETERS, "    parameters = list(copy.deepcopy(model).parameters())\n    groups = ["),
         ),
     ),
     "optimizer-over-matrices-alone": (
         "training-step",
         "parameters-move",
-        train((PARAMETERS, "    parameters = [p for p in model.parameters() if p.dim() >= 2]\n")),
+        train((PARAMETERS, "    parameters = [p for p in model.parameters() if p.dim() >= 2]\n    groups = [")),
     ),
     "stepped-before-the-backward-pass": (
         "training-step",
