@@ -28,7 +28,15 @@ from grader.checks.classifier import (
 )
 from grader.checks.clipping import norm_is_clipped
 from grader.checks.determinism import batches_follow_the_generator, own_batches_follow_the_seed, seed_decides
-from grader.checks.heads import cached_heads_equal_full, cached_heads_unchanged, heads_are_causal, heads_are_separate
+from grader.checks.heads import (
+    cached_heads_equal_full,
+    cached_heads_unchanged,
+    heads_are_causal,
+    heads_are_separate,
+    heads_leave_the_start,
+    one_head_is_plain,
+    rows_ignore_each_other,
+)
 from grader.checks.initialisation import initial_constants, initial_spread
 from grader.checks.learning_rate import every_group_at_the_rate, learning_rate_schedule
 from grader.checks.loss import lm_loss_by_formula, targets_come_next
@@ -96,6 +104,9 @@ CHECKS: Final[tuple[Check, ...]] = (
     prefix_stands_alone.CHECK,
     heads_are_separate.CHECK,
     heads_are_causal.CHECK,
+    rows_ignore_each_other.CHECK,
+    one_head_is_plain.CHECK,
+    heads_leave_the_start.CHECK,
     same_token.CHECK,
     row_reach.CHECK,
     order_matters.CHECK,

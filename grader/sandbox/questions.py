@@ -97,6 +97,16 @@ class Gradients(ModelQuestion, frozen=True, kw_only=True, tag="gradients"):
     with_logits: bool = False
 
 
+class OneHead(ModelQuestion, frozen=True, kw_only=True, tag="one-head"):
+    """A model of one head, whose attention then gives way to the class that ``heads`` heads have, made for one head.
+
+    in: tokens (B, T). out: own (B, T, V), the logits of the model as it is; and grafted (B, T, V), those with the other
+    class, absent where it is the same one, or cannot be made from a configuration and called in the place of the first.
+    """
+
+    heads: int
+
+
 class Decode(ModelQuestion, frozen=True, kw_only=True, tag="decode"):
     """Incremental decoding. in: chunk.{i} (B, T_i), and given.{j}.{k,v}.{l} (B, H, T, D), the given caches.
 
@@ -243,8 +253,8 @@ class Snippet(Question, frozen=True, kw_only=True, tag="snippet"):
 
 
 AnyQuestion = (
-    Parameters | Sharing | Configs | Forward | Influence | Gradients | Decode | Generate | Loss | Evaluate | Fit
-    | Classify | TrainSteps | RecordSteps | Rates | MakeBatch | SeededDraws | OwnRun | Flops | Snippet
+    Parameters | Sharing | Configs | Forward | OneHead | Influence | Gradients | Decode | Generate | Loss | Evaluate
+    | Fit | Classify | TrainSteps | RecordSteps | Rates | MakeBatch | SeededDraws | OwnRun | Flops | Snippet
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ FIELDS = {
     "parents": (-1, 0, -2),
     "steps": (0, 5),
     "lengths": (1, 2),
+    "heads": 2,
     "max_new_tokens": 3,
     "use_cache": True,
     "class_weight": 0.5,

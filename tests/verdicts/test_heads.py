@@ -21,7 +21,8 @@ from mutations.edit import splice
 pytestmark = pytest.mark.slow  # a second or two for each search
 
 SEPARATE, CAUSAL, CACHED = "heads-are-separate", "heads-are-causal", "cached-heads-equal-full"
-CHECKS = [BY_ID[check] for check in (SEPARATE, CAUSAL, CACHED)]
+ROWS, ONE, START = "rows-ignore-each-other", "one-head-is-plain", "heads-leave-the-start"
+CHECKS = [BY_ID[check] for check in (SEPARATE, CAUSAL, CACHED, ROWS, ONE, START)]
 TIMEOUT = 20.0
 
 # Operator, site in the reference, and the checks that fail. A cache that agrees with a right forward is right, whatever
@@ -30,25 +31,34 @@ PLANTED = [
     pytest.param("heads-merged-untransposed", 0, {SEPARATE, CAUSAL, CACHED}, id="merged-untransposed"),
     pytest.param("heads-cut-across-time", 0, {SEPARATE, CAUSAL, CACHED}, id="cut-across-time"),
     pytest.param("heads-counted-as-layers", 0, {SEPARATE}, id="counted-as-layers"),
-    pytest.param("keys-of-first-head-only", 0, {SEPARATE}, id="first-keys"),
+    pytest.param("keys-of-first-head-only", 0, {SEPARATE}, id="first-keys-in-both-paths"),
 ]
 SPLIT = "        return x.view(B, T, H, C // H).transpose(1, 2)  # (B, H, T, D)\n"
 MERGE = "        return y.transpose(1, 2).reshape(B, T, H * D)  # (B, T, C)\n"
 FULL = "        y = self._merge(self.attend(q, k, v, mask, positions))  # (B, T, C)\n"
-SCALE = "math.sqrt(q.size(-1))"
+WHEN_CACHED = "self.attend(q, k, v, chunk.mask, chunk.positions)"
+OWN = "        self.n_head = config.n_head\n"
+CHOICE = 'is_plain = config.n_head == 1 and config.position == "learned"'
 WRONG = [
     pytest.param(FULL, FULL.replace("attend(q,", "attend(q / self.n_head**0.5,"), {SEPARATE}, id="model-width"),
     pytest.param(MERGE, MERGE.replace("y.", "y.flip(1)."), {SEPARATE}, id="joined-in-reverse"),
+    pytest.param(MERGE, MERGE.replace("(1, 2)", "(0, 1)"), {SEPARATE, ROWS, CAUSAL, CACHED}, id="over-batch"),
+    pytest.param(WHEN_CACHED, WHEN_CACHED.replace("k,", "k[:, :1],"), {CACHED}, id="first-keys-when-cached"),
+    pytest.param(OWN, OWN + "        self.mix = torch.rand(())\n", {START}, id="draws-of-its-own"),
+    # What attention of PyTorch adds up in another order is right, and not the same bits.
+    pytest.param(
+        FULL,
+        "        y = self._merge(F.scaled_dot_product_attention(q, k, v, is_causal=True))\n",
+        {ONE},
+        id="attention-of-pytorch-for-several-heads-alone",
+    ),
 ]
 HONEST = [
     pytest.param(SPLIT, "        return torch.stack(x.split(C // H, dim=-1), dim=1)\n", id="cut-by-split"),
     pytest.param(MERGE, "        return torch.cat(y.unbind(1), dim=-1)\n", id="joined-by-cat"),
     pytest.param(MERGE, "        return torch.einsum('bhtd->bthd', y).flatten(2)\n", id="joined-by-einsum"),
-    pytest.param(
-        FULL,
-        "        y = self._merge(F.scaled_dot_product_attention(q, k, v, is_causal=True))\n",
-        id="attention-of-pytorch",
-    ),
+    pytest.param(CHOICE, "is_plain = False", id="one-class-for-any-number-of-heads"),
+    pytest.param(OWN, OWN + "        assert config.n_head > 1\n", id="a-class-that-cannot-have-one-head"),
 ]
 
 
@@ -129,11 +139,21 @@ def test_what_is_right_and_written_otherwise_passes(
     assert {check.id: ask(model, check).failure for check in CHECKS} == {check.id: None for check in CHECKS}
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+# A bug that the snippets of the checks show.
+SHOWN = {
+    SEPARATE: [(MERGE, MERGE.replace(".transpose(1, 2)", ""))],
+    ROWS: [(MERGE, MERGE.replace("(1, 2)", "(0, 1)"))],
+    ONE: [(FULL, FULL.replace("attend(q,", "attend(2 * q,"))],
+}
+
+
+@pytest.mark.parametrize("check", [check for check in CHECKS if check.snippet], ids=lambda check: check.id)
 def test_a_snippet_shows_the_bug_and_nothing_where_there_is_none(
     check: Check, ask: Callable[[str, Check], Search], crew: Crew, exercise: Exercise
 ) -> None:
-    model = planted(exercise.reference["model.py"], "heads-merged-untransposed", 0)
+    model = exercise.reference["model.py"]
+    for old, new in SHOWN.get(check.id, SHOWN[SEPARATE]):
+        model = replaced(model, old, new)
     case = ask(model, check).case
     assert check.snippet is not None
     script = Snippet(source=check.snippet(case))

@@ -37,9 +37,9 @@ class HeadDecodeCase(DecodeCase, frozen=True, kw_only=True):
 
 
 @st.composite
-def head_cases(draw: DrawFn) -> HeadCase:
+def head_cases(draw: DrawFn, *, rows: tuple[int, int] = (1, 3)) -> HeadCase:
     """Models with several heads, never as many as layers."""
-    case = draw(model_cases())
+    case = draw(model_cases(rows=rows))
     d_model, n_head = draw(_sizes(case.n_layer))
     return extended(case, HeadCase, d_model=d_model, n_head=n_head)
 

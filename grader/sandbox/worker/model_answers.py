@@ -1,5 +1,6 @@
 """Answers to the questions about model.py."""
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from grader.sandbox.questions import (
     Gradients,
     Influence,
     ModelQuestion,
+    OneHead,
     Parameters,
     Settings,
     Sharing,
@@ -122,6 +124,32 @@ def _replaced_row(model: Any, row: int, seed: int) -> Iterator[None]:
     table[row] = keyed_normal(seed, f"other row {row}", tuple(before.shape), 1.0).to(before)
     yield
     table[row] = before
+
+
+def one_head(module: ModuleType, question: OneHead, tensors: Tensors) -> dict[str, Array]:
+    tokens = torch.from_numpy(tensors["tokens"])
+    with precision(question.precision), torch.no_grad():
+        model = weighted_model(module, question)
+        answer = {"own": as_array(model(tokens), "what forward returned")}
+        many = new_model(module, question.config | {"n_head": question.heads})
+        if _graft(module, question, model, many):
+            set_weights(model, question.weights)
+            # Nobody promised that one class can be called where the other is.
+            with contextlib.suppress(Exception):
+                answer["grafted"] = as_array(model(tokens), "what forward returned")
+    return answer
+
+
+def _graft(module: ModuleType, question: OneHead, model: Any, many: Any) -> bool:
+    """Put ``many``'s kind of attention, made for one head, in the place of ``model``'s; whether that could be done."""
+    try:
+        for block, other in zip(model.blocks, many.blocks, strict=True):
+            if type(other.attn) is type(block.attn):
+                return False
+            block.attn = type(other.attn)(module.GPTConfig(**question.config)).eval()
+    except Exception:
+        return False
+    return True
 
 
 def pair(value: object, what: str) -> tuple[object, object]:

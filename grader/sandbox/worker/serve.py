@@ -24,6 +24,7 @@ MODEL: Final[Mapping[type, Handler]] = {
     q.Sharing: model_answers.sharing,
     q.Configs: model_answers.configs,
     q.Forward: model_answers.forward,
+    q.OneHead: model_answers.one_head,
     q.Influence: model_answers.influence,
     q.Gradients: model_answers.gradients,
     q.Decode: model_answers.decode,
