@@ -73,6 +73,14 @@ from grader.checks.projection import (
     same_init,
 )
 from grader.checks.registration import every_parameter_learns, parameters_are_separate
+from grader.checks.stability import (
+    empty_rows_give_no_gradient,
+    empty_rows_weigh_nothing,
+    flat_vectors_stay_finite,
+    long_blocks,
+    precisions_agree,
+    scores_of_any_size,
+)
 from grader.checks.training import (
     batches_are_as_specified,
     loss_is_from_before,
@@ -152,6 +160,12 @@ CHECKS: Final[tuple[Check, ...]] = (
     cached_heads_equal_full.CHECK,
     cached_heads_unchanged.CHECK,
     heads_without_dropout.CHECK,
+    empty_rows_weigh_nothing.CHECK,
+    empty_rows_give_no_gradient.CHECK,
+    scores_of_any_size.CHECK,
+    flat_vectors_stay_finite.CHECK,
+    precisions_agree.CHECK,
+    long_blocks.CHECK,
     class_logits_shape.CHECK,
     lm_untouched.CHECK,
     head_leaves_the_stream.CHECK,
@@ -164,4 +178,5 @@ CHECKS: Final[tuple[Check, ...]] = (
     evaluate_is_honest.CHECK,
 )
 
+MEASURED_BY: Final = tuple(check for check in CHECKS if not check.costly)  # what bugs are tried against before planting
 BY_ID: Final = {check.id: check for check in CHECKS}

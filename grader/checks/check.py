@@ -97,6 +97,7 @@ class Check:
         confirm: asked once more of the last case that passed, in fresh workers.
         snippet: plain PyTorch that shows a failing case by raising.
         needs: checks without which this one's failure means nothing of its own.
+        costly: asked of submissions alone. Bugs to plant are measured by the others, which takes hundreds of packages.
     """
 
     id: str
@@ -106,6 +107,7 @@ class Check:
     confirm: Property | None = None
     snippet: Callable[[Any], str] | None = None
     needs: tuple[str, ...] = ()
+    costly: bool = False
 
     @cached_property
     def _sections(self) -> dict[str, str]:

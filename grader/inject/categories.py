@@ -15,7 +15,7 @@ FAMILIES: Final[dict[Category, tuple[str, ...]]] = {
     Category.PROJECTION: ("projection",),
     Category.REGISTRATION: ("registration",),
     Category.NORMALISATION: ("normalisation",),
-    Category.NUMERICS: ("numerics",),
+    Category.NUMERICS: ("numerics", "stability"),
     Category.INITIALISATION: ("initialisation",),
     Category.KV_CACHE: ("cache",),
     Category.CLASSIFIER: ("classifier",),

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from grader.checks.catalogue import CHECKS
+from grader.checks.catalogue import MEASURED_BY
 from grader.checks.check import Check
 from grader.inject.categories import own_checks
 from grader.inject.mutants import Mutant, Sources, mutants
@@ -74,7 +74,7 @@ def kill_matrix(
     *,
     seed: int = 0,
     first: bool = False,
-    checks: Sequence[Check] = CHECKS,
+    checks: Sequence[Check] = MEASURED_BY,
 ) -> Matrix:
     """Ask the checks of every mutant of a reference, each in a fork of its own.
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from msgspec import Struct
 
-from grader.checks.catalogue import CHECKS
+from grader.checks.catalogue import CHECKS, MEASURED_BY
 from grader.checks.check import Bench, Check
 from grader.compare import first_difference
 from grader.exercise import builtin_exercise
@@ -185,7 +185,7 @@ def answerable(
         unbuilt: the reference with its extensions taken out.
         left_out: checks that the reference itself does not pass.
     """
-    checks = [check for check in CHECKS if check.id not in left_out]
+    checks = [check for check in MEASURED_BY if check.id not in left_out]
     if dict(unbuilt) == dict(reference):
         return Answerable(tuple(checks), FACETS)
     seen = Observer(crew, reference, checks, [seed]).observe(unbuilt)

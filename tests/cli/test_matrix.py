@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from grader.checks.catalogue import CHECKS
+from grader.checks.catalogue import MEASURED_BY
 from grader.inject import matrix_page
 from grader.inject.categories import own_checks
 from grader.inject.matrix import Matrix, Row, to_json
@@ -20,7 +20,7 @@ from mutations.catalogue import operator
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="strict isolation is Linux's")
 CHEAP = "optimizer-never-steps"
-IDS = tuple(check.id for check in CHECKS)
+IDS = tuple(check.id for check in MEASURED_BY)
 
 
 def matrix(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:

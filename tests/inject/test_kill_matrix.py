@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from grader.checks.catalogue import CHECKS
+from grader.checks.catalogue import MEASURED_BY
 from grader.exercise import Exercise
 from grader.inject.categories import own_checks
 from grader.inject.matrix import Matrix, Row, kill_matrix, to_json
@@ -63,7 +63,7 @@ def test_each_site_of_each_operator_is_a_row(matrix: Matrix, exercise: Exercise)
     expected = [(mutant.operator.id, mutant.site) for mutant in mutants(exercise.reference, OPERATORS)]
 
     assert [(row.operator, row.site) for row in matrix.rows] == expected
-    assert matrix.checks == tuple(check.id for check in CHECKS)
+    assert matrix.checks == tuple(check.id for check in MEASURED_BY)
 
 
 @pytest.mark.parametrize("operator_id", [each.id for each in OPERATORS if each.id not in ABSENT])
@@ -81,7 +81,7 @@ def test_a_bug_is_seen_at_each_of_its_sites(matrix: Matrix) -> None:
     assert told_by == {}, "no check sees these; the facets that tell them are those on the right"
 
 
-@pytest.mark.parametrize("check", [check.id for check in CHECKS])
+@pytest.mark.parametrize("check", [check.id for check in MEASURED_BY])
 def test_a_check_sees_a_bug(check: str, matrix: Matrix) -> None:
     assert matrix.kills[check] > 0, f"{check} sees none of {len(matrix.rows)} bugs: a hole in the catalogue, or useless"
 
@@ -89,7 +89,7 @@ def test_a_check_sees_a_bug(check: str, matrix: Matrix) -> None:
 def test_to_stop_at_the_first_is_to_ask_checks_of_its_own_kind_first(exercise: Exercise, launcher: Launcher) -> None:
     planted = operator("mask-peeks-one-ahead")
     own = own_checks(planted.category)
-    own_last = [*(check for check in CHECKS if check not in own), *own]
+    own_last = [*(check for check in MEASURED_BY if check not in own), *own]
     found = kill_matrix(exercise.reference, [planted], launcher, lambda _: None, first=True, checks=own_last)
 
     assert [row.killed_by for row in found.rows] == [("future-is-hidden",)]
