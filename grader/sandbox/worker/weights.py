@@ -30,7 +30,9 @@ def set_weights(model: nn.Module, weights: Weights) -> None:
     for name, parameter in model.named_parameters():
         scale = weights.scale * (weights.query_scale if ".query." in name else 1.0)
         scale *= prod(factor for end, factor in weights.factors.items() if name.endswith(end))
-        parameter.copy_(keyed_normal(weights.seed, name, tuple(parameter.shape), scale))
+        parameter.copy_(keyed_normal(weights.seed, name, tuple(parameter.shape), abs(scale)))
+        if scale < 0:
+            parameter.neg_()
 
 
 @contextmanager
