@@ -417,10 +417,9 @@ class GPT(nn.Module):
         in_chunk = T_past + place - past_lengths[:, None]  # (B, T): where a new token's key is, behind the old ones
         order = torch.where(place < past_lengths[:, None], place, in_chunk).clamp(max=T_past + T_new - 1)
         position = past_lengths[:, None] + torch.arange(T_new, device=tokens.device)  # (B, T_new)
-        mask = (place > position[:, :, None]) | (place >= total[:, None, None])  # (B, T_new, T)
-        mask[:, :, :1] = False  # a row of nothing but padding looks there, since a softmax over nothing is NaN
-
         position = position.clamp(max=self.config.block_size - 1)  # that of padding may be anything
+        mask = causal_mask(self.config.block_size, tokens.device)[position, :T]  # (B, T_new, T)
+
         x, layers = self._read(self.embed(tokens, position), Chunk(position, mask[:, None], order), past)
         return self.lm_head(self.ln_f(x)), KVCache(tuple(layers), total)
 

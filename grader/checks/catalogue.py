@@ -72,6 +72,18 @@ from grader.checks.projection import (
     parameter_shapes,
     same_init,
 )
+from grader.checks.ragged import (
+    cache_tells_lengths,
+    lengths_left_out,
+    padding_is_ignored,
+    ragged_cache_travels,
+    ragged_cache_unchanged,
+    ragged_generation,
+    ragged_limits,
+    rows_can_be_picked,
+    rows_equal_alone,
+    rows_may_pause,
+)
 from grader.checks.registration import every_parameter_learns, parameters_are_separate
 from grader.checks.stability import (
     empty_rows_give_no_gradient,
@@ -166,6 +178,16 @@ CHECKS: Final[tuple[Check, ...]] = (
     flat_vectors_stay_finite.CHECK,
     precisions_agree.CHECK,
     long_blocks.CHECK,
+    rows_equal_alone.CHECK,
+    rows_may_pause.CHECK,
+    lengths_left_out.CHECK,
+    ragged_generation.CHECK,
+    padding_is_ignored.CHECK,
+    cache_tells_lengths.CHECK,
+    ragged_cache_travels.CHECK,
+    rows_can_be_picked.CHECK,
+    ragged_cache_unchanged.CHECK,
+    ragged_limits.CHECK,
     class_logits_shape.CHECK,
     lm_untouched.CHECK,
     head_leaves_the_stream.CHECK,

@@ -6,6 +6,7 @@ reference. The candidate's own forward is tried first; a standard that fails onc
 """
 
 from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -17,21 +18,25 @@ from grader.record import Lane
 from grader.sandbox.questions import Forward
 from grader.sandbox.wire import Array
 
-Standard = Callable[[DecodeCase], Array]
+AnyCase = TypeVar("AnyCase")
 
 
-class Agreement:
-    """Remembers which standard has held so far."""
+class Agreement(Generic[AnyCase]):
+    """Remembers which standard has held so far.
 
-    def __init__(self, bench: Bench) -> None:
+    Args:
+        standards: what the logits of a case may be, the likeliest first; at least one.
+    """
+
+    def __init__(self, bench: Bench, standards: Iterator[Callable[[AnyCase], Array]]) -> None:
         self._bench = bench
-        self._standards: Iterator[Standard] = self._all_standards()
+        self._standards = standards
         self._standard = next(self._standards)
-        self._history: list[tuple[DecodeCase, Array]] = []
+        self._history: list[tuple[AnyCase, Array]] = []
         self._exhausted = False
 
-    def holds(self, case: DecodeCase, decoded: Array) -> bool:
-        """Whether ``decoded`` (B, T, V) agrees with a standard that all earlier cases agreed with too."""
+    def holds(self, case: AnyCase, decoded: Array) -> bool:
+        """Whether ``decoded`` (..., V) agrees with a standard that all earlier cases agreed with too."""
         if self._agrees(self._standard, case, decoded):
             self._history.append((case, decoded))
             return True
@@ -47,7 +52,7 @@ class Agreement:
         self._standard, self._exhausted = first, True
         return False
 
-    def _agrees(self, standard: Standard, case: DecodeCase, decoded: Array) -> bool:
+    def _agrees(self, standard: Callable[[AnyCase], Array], case: AnyCase, decoded: Array) -> bool:
         try:
             expected = standard(case)
         except Trouble:
@@ -57,11 +62,13 @@ class Agreement:
             self._bench.lanes.add(lane)
         return lane is not None
 
-    def _all_standards(self) -> Iterator[Standard]:
-        yield lambda case: full(case, self._bench.candidate, self._bench)
-        for variant in self._bench.variants():
-            yield lambda case, v=variant: full(case, v, self._bench)  # type: ignore[misc]
-            yield lambda case, v=variant: chunked(case, v, self._bench)  # type: ignore[misc]
+
+def standards(bench: Bench) -> Iterator[Callable[[DecodeCase], Array]]:
+    """What cached decoding may agree with."""
+    yield lambda case: full(case, bench.candidate, bench)
+    for variant in bench.variants():
+        yield lambda case, v=variant: full(case, v, bench)  # type: ignore[misc]
+        yield lambda case, v=variant: chunked(case, v, bench)  # type: ignore[misc]
 
 
 def full(case: DecodeCase, oracle: Oracle, bench: Bench) -> Array:

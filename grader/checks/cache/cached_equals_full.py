@@ -10,7 +10,7 @@ A cache is an optimisation: it may change how long an answer takes, never the an
 - The cache of one layer is used in another.
 """
 
-from grader.checks.cache.agreement import Agreement, full, joined
+from grader.checks.cache.agreement import Agreement, full, joined, standards
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.grids import beyond_rounding, places
@@ -22,7 +22,7 @@ from grader.sandbox.wire import Array
 
 def holds(case: DecodeCase, bench: Bench) -> None:
     """All logits of all chunks, beside the logits of the full forward."""
-    agreement = bench.state.setdefault("agreement", Agreement(bench))
+    agreement = bench.state.setdefault("agreement", Agreement(bench, standards(bench)))
     answer = bench.ask(case.in_turn(bench.seeds), case.chunk_tensors())
     decoded = joined([answer[f"logits.{i}"] for i in range(len(case.chunks))])
     if not agreement.holds(case, decoded):

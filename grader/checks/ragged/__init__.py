@@ -1,0 +1,1 @@
+"""Checks of decoding rows of different lengths."""
