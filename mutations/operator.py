@@ -23,6 +23,7 @@ class Category(StrEnum):
     NUMERICS = "numerics"
     INITIALISATION = "initialisation"
     KV_CACHE = "kv-cache"
+    RAGGED = "ragged"
     CLASSIFIER = "classifier"
     LOSS = "loss"
     TRAINING_LOOP = "training-loop"
@@ -39,6 +40,7 @@ class Part(StrEnum):
     CACHE = "cache"
     CLASSIFIER = "classifier"
     HEADS = "heads"
+    RAGGED = "reading of rows of different lengths"
 
 
 class Visibility(StrEnum):

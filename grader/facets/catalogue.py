@@ -14,6 +14,7 @@ from grader.facets import (
     heads,
     initialisation,
     modes,
+    ragged,
     training,
 )
 from grader.facets.facet import Facet
@@ -25,6 +26,7 @@ FACETS: Final[tuple[Facet, ...]] = (
     heads.FACET,
     modes.FACET,
     decoding.FACET,
+    ragged.FACET,
     classifier.FACET,
     initialisation.FACET,
     training.FACET,

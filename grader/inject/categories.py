@@ -18,6 +18,7 @@ FAMILIES: Final[dict[Category, tuple[str, ...]]] = {
     Category.NUMERICS: ("numerics", "stability"),
     Category.INITIALISATION: ("initialisation",),
     Category.KV_CACHE: ("cache",),
+    Category.RAGGED: ("ragged",),
     Category.CLASSIFIER: ("classifier",),
     Category.LOSS: ("loss",),
     Category.TRAINING_LOOP: ("training",),
