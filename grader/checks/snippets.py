@@ -5,7 +5,7 @@ from grader.strategies import ModelCase
 
 def model_snippet(case: ModelCase, body: str, *, query_scale: float = 1.0, n_classes: int = 0) -> str:
     """A script that builds the case's model with its own weights, then runs ``body`` over ``model`` and ``tokens``."""
-    settings = ", ".join(f"{name}={value}" for name, value in case.config.items())
+    settings = ", ".join(f"{name}={value!r}" for name, value in case.config.items())
     extra = f", n_classes={n_classes}" if n_classes else ""
     scaled = ""
     if query_scale != 1.0:

@@ -93,7 +93,9 @@ def forward(module: ModuleType, question: Forward, tensors: Tensors) -> dict[str
     answer: dict[str, Array] = {}
     with precision(question.precision), torch.no_grad():
         model = weighted_model(module, question).train(question.training)
-        for i in range(len(tensors)):
+        if "position_table" in tensors:
+            model.position_embedding.weight.copy_(torch.from_numpy(tensors["position_table"]))
+        for i in range(sum(name.startswith("tokens.") for name in tensors)):
             tokens = torch.from_numpy(tensors[f"tokens.{i}"])
             if question.seed is not None:
                 torch.manual_seed(question.seed)

@@ -1,0 +1,1 @@
+"""Checks of position schemes other than learned positions."""

@@ -1,0 +1,44 @@
+"""With ALiBi, each step back lowers a score by the same amount, which is the head's slope.
+
+## Why it matters
+That is all there is to it: no angles and no table, but a penalty that is proportional to the distance. With the wrong
+sign it rewards what is far away. With one head the slope is 2^-8.
+
+## Usual causes
+- The bias is added with the wrong sign, or distances are.
+- The bias is scaled together with the scores, by the square root of D.
+- The first slope is 1 instead of 2^(-8/H).
+"""
+
+import numpy as np
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.schemes.cases import SchemeCase, one_layer_cases
+from grader.checks.schemes.distances import by_distance
+from grader.compare import close
+from grader.record import TokenGrid
+from grader.sandbox.questions import Influence
+
+SLOPE = 2.0**-8
+
+
+def holds(case: SchemeCase, bench: Bench) -> None:
+    """Scores by distance are a straight line."""
+    question = Influence(config=case.config, weights=case.seeded(bench.seeds), alike=True)
+    scores = by_distance(bench.ask(question, {"tokens": case.token_array()})["influence"])
+    if not close(scores, -SLOPE * np.arange(len(scores)), "log attention weights"):
+        raise Counterexample(
+            "other-slope",
+            "with one head each step back lowers the score by 2^-8",
+            f"the first steps change it by {', '.join(f'{step:+.6f}' for step in np.diff(scores)[:3])}",
+            grid=TokenGrid(tokens=case.tokens),
+        )
+
+
+CHECK = Check(
+    id="alibi-falls-evenly",
+    cases=one_layer_cases("alibi", d_model=6, lengths=(4, 7)),
+    holds=holds,
+    needs=("forward-runs", "future-is-hidden", "past-is-seen"),
+    examples=2,
+)
