@@ -29,6 +29,7 @@ class Weights(Struct, frozen=True, forbid_unknown_fields=True):
     scale: float = 0.5
     query_scale: float = 1.0  # extra factor on attention queries: large attention scores
     factors: dict[str, float] = {}  # by the end of a name: one more factor on those parameters; 0 silences them
+    split_pairs: bool = False  # of queries and keys, channels 2i and 2i + 1 of a head are moved half a head apart
 
 
 class ModelQuestion(Question, frozen=True, kw_only=True):

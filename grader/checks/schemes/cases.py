@@ -19,7 +19,7 @@ from grader.sandbox.questions import Forward, Settings, Weights
 from grader.strategies import ModelCase, extended, model_cases
 
 SCHEMES: Final = ("sinusoidal", "rotary", "alibi", "relative")
-SMALLEST: Final[Settings] = {"vocab_size": 3, "block_size": 2, "n_layer": 1, "d_model": 4}
+SMALLEST: Final[Settings] = {"vocab_size": 3, "block_size": 4, "n_layer": 1, "d_model": 4}  # for two tokens
 
 
 class SchemeCase(ModelCase, frozen=True, kw_only=True):

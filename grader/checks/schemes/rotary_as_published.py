@@ -1,19 +1,19 @@
-"""A pair of channels is turned by one radian a position, from the first channel towards the second.
+"""Rotary positions turn pair i of a head by 10000^(-2i/D) radians a position.
 
 ## Why it matters
 Turned the other way, or at another pace, a model trains as well and means something else by its weights: those of
-another implementation cannot be loaded. Asked of heads of two channels, where there is one pair and only one way to
-choose it.
+another implementation cannot be loaded. Which channels are a pair is free: neighbours, or channels half a head apart.
 
 ## Usual causes
+- The base is another, or the exponent counts channels where it should count pairs of them.
 - The sign of the sine is on the other side, so that pairs are turned backwards.
-- Queries and keys have changed places, or are turned in opposite directions.
-- Positions are counted from one for queries and from zero for keys.
+- Queries and keys have changed places, or positions are counted from one for the ones and from zero for the others.
 - Scores are scaled otherwise once there are positions in them.
 """
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
+from msgspec.structs import replace
 
 from grader.checks.check import Bench, Check
 from grader.checks.schemes.agreement import compare
@@ -25,20 +25,25 @@ from grader.strategies import extended, model_cases
 
 @st.composite
 def cases(draw: DrawFn) -> SchemeCase:
-    """Models that are two channels wide."""
-    return extended(draw(model_cases(lengths=(3, 7))), SchemeCase, d_model=2, position="rotary")
+    """Models of one head of one to four pairs."""
+    case = extended(draw(model_cases(lengths=(3, 7))), SchemeCase, position="rotary")
+    return replace(case, d_model=draw(st.sampled_from((8, 6, 4, 2))))
 
 
 def holds(case: SchemeCase, bench: Bench) -> None:
-    """The logits, in float64, beside those of a right model with the same weights."""
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds))
-    answer, expected = bench.both(question, {"tokens.0": case.token_array()})
+    """The logits, in float64, beside those of a right model with the same weights, for either choice of pairs."""
+    weights = case.seeded(bench.seeds)
+    given = {"tokens.0": case.token_array()}
+    answer, halves = bench.both(Forward(config=case.config, weights=weights), given)
+    neighbours = bench.matched.ask(Forward(config=case.config, weights=replace(weights, split_pairs=True)), given)
     compare(
         bench,
         answer["logits.0"],
-        expected["logits.0"],
-        claim="at position p, (a, b) becomes (a cos p - b sin p, a sin p + b cos p), in queries and in keys",
-        seen="with d_model=2 and n_head=1 the logits are others (in float64, beyond rounding)",
+        halves["logits.0"],
+        neighbours["logits.0"],
+        claim="at position p, pair i of queries and of keys is turned by the angle p * 10000^(-2i/D): (a, b) becomes"
+        " (a cos - b sin, a sin + b cos)",
+        seen=f"with D={case.d_model} the logits are others, whichever channels are pairs (in float64)",
         grid=TokenGrid(tokens=case.tokens),
     )
 
@@ -48,5 +53,5 @@ CHECK = Check(
     cases=cases(),
     holds=holds,
     needs=("forward-runs", "future-is-hidden", "past-is-seen"),
-    examples=4,
+    examples=5,
 )

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import ModuleType
 from typing import Any
 
@@ -28,7 +28,7 @@ from grader.sandbox.questions import (
 )
 from grader.sandbox.wire import DTYPES, Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array
-from grader.sandbox.worker.weights import keyed_normal, parameters_unset, set_weights
+from grader.sandbox.worker.weights import keyed_normal, parameters_unset, set_weights, split_pairs
 
 
 @contextmanager
@@ -54,13 +54,19 @@ def new_model(module: ModuleType, config: Settings) -> Any:
 
 
 def weighted_model(module: ModuleType, question: ModelQuestion) -> Any:
-    """The model of a question, in its precision, with the grader's weights, in eval mode."""
-    with parameters_unset():
+    """The model of a question, in its precision, with the grader's weights, in eval mode.
+
+    Schemes other than learned positions have fixed numbers, which some keep as parameters that are not to be trained.
+    """
+    has_learned_positions = question.config.get("position", "learned") == "learned"
+    with parameters_unset() if has_learned_positions else nullcontext():
         model = new_model(module, question.config)
     dtype = getattr(torch, question.precision)
     if any(parameter.dtype is not dtype for parameter in model.parameters()):
         model.to(dtype)
-    set_weights(model, question.weights)
+    set_weights(model, question.weights, frozen=has_learned_positions)
+    if question.weights.split_pairs:
+        split_pairs(model, int(question.config.get("n_head", 1)))
     return model.eval()
 
 
@@ -195,7 +201,7 @@ def gradients(module: ModuleType, question: Gradients, tensors: Tensors) -> dict
         answer = {"logits": checked} if question.with_logits else {}
         assert isinstance(logits, Tensor)
         probe = keyed_normal(question.weights.seed, "probe", (logits.size(-1),), 1.0).to(logits)
-        named = dict(model.named_parameters())
+        named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
         found = torch.autograd.grad((logits @ probe)[probed].sum(), list(named.values()), allow_unused=True)
     return answer | {
         f"grad.{name}": as_array(_widened(g, question), name)

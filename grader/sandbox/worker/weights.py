@@ -25,14 +25,26 @@ def keyed_normal(seed: int, name: str, shape: tuple[int, ...], scale: float) -> 
 
 
 @torch.no_grad()
-def set_weights(model: nn.Module, weights: Weights) -> None:
-    """Overwrite every parameter of ``model``."""
+def set_weights(model: nn.Module, weights: Weights, *, frozen: bool = True) -> None:
+    """Overwrite every parameter of ``model``, or without ``frozen`` those that are there to be trained."""
     for name, parameter in model.named_parameters():
+        if not (frozen or parameter.requires_grad):
+            continue
         scale = weights.scale * (weights.query_scale if ".query." in name else 1.0)
         scale *= prod(factor for end, factor in weights.factors.items() if name.endswith(end))
         parameter.copy_(keyed_normal(weights.seed, name, tuple(parameter.shape), abs(scale)))
         if scale < 0:
             parameter.neg_()
+
+
+@torch.no_grad()
+def split_pairs(model: nn.Module, n_head: int) -> None:
+    """Reorder each head's queries and keys, so that who turns pairs half a head apart turns what others pair as
+    neighbours."""
+    for name, parameter in model.named_parameters():
+        if ".query." in name or ".key." in name:
+            pairs = parameter.reshape(n_head, -1, 2, *parameter.shape[1:])  # (H, D/2, 2, ...)
+            parameter.copy_(pairs.transpose(1, 2).reshape(parameter.shape).clone())
 
 
 @contextmanager

@@ -1,0 +1,240 @@
+"""The checks of position schemes: each sees what is wrong, and what is right passes, however it is written.
+
+Most are put to the packages directly, which is faster than a grade.
+"""
+
+import ast
+import runpy
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from grader.checks.catalogue import BY_ID, CHECKS
+from grader.checks.check import Bench, Check
+from grader.exercise import Exercise
+from grader.inject.categories import family
+from grader.oracle import Crew, Oracle, PackageRaised
+from grader.record import FollowUp, Outcome, Result, Status
+from grader.sandbox.client import Launcher
+from grader.sandbox.questions import Snippet
+from grader.search import Search, search
+from grader.seeds import Seeds
+
+pytestmark = pytest.mark.slow  # a second for each of the right ones, less for each of the wrong
+
+ID = "position-schemes"
+HERE = Path(__file__).parent
+HONEST = runpy.run_path(str(HERE / "honest" / "schemes.py"))["CASES"]
+WRONG = runpy.run_path(str(HERE / "wrong" / "schemes.py"))["CASES"]
+OF_SCHEMES = [check for check in CHECKS if family(check) == "schemes"]
+TIMEOUT = 20.0
+
+Ask = Callable[[str, Check], Search]
+BUILD = "def other_positions(config):\n"
+NOT_YET = '    raise NotImplementedError(f"position={config.position!r}")\n'
+ALL = ("sinusoidal", "rotary", "alibi", "relative")
+OWN = {
+    "sinusoidal": {"sinusoidal-by-formula"},
+    "rotary": {"rotary-by-distance", "rotary-as-published", "rotary-far-positions"},
+    "alibi": {"alibi-falls-evenly", "alibi-slopes"},
+    "relative": {"relative-by-distance", "relative-is-learned"},
+}
+
+
+@pytest.fixture(scope="module")
+def crew(launcher: Launcher) -> Iterator[Crew]:
+    crew = Crew(launcher)
+    yield crew
+    crew.close()
+
+
+@pytest.fixture
+def ask(crew: Crew, exercise: Exercise) -> Iterator[Ask]:
+    """``ask(text of model.py, check)``: what the search for a failing case has found."""
+    packages: dict[str, Oracle] = {}
+    reference = Oracle(crew, "the reference", exercise.reference, TIMEOUT, trusted=True)
+
+    def ask(model: str, check: Check) -> Search:
+        if model not in packages:
+            packages[model] = Oracle(crew, "candidate", {**exercise.reference, "model.py": model}, TIMEOUT)
+        candidate = packages[model]
+        bench = Bench(
+            candidate=candidate,
+            matched=reference,
+            reference=reference,
+            stranger=candidate.another(),
+            seeds=Seeds(1, "schemes"),
+            variants=lambda: [reference],
+        )
+        found = search(
+            check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False
+        )
+        if found.failure is None and check.confirm is not None:
+            check.confirm(found.case, bench)
+        return found
+
+    yield ask
+    for package in (reference, *packages.values()):
+        package.close()
+
+
+def replaced(text: str, pairs: Sequence[tuple[str, str]]) -> str:
+    for old, new in pairs:
+        assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times"
+        text = text.replace(old, new)
+    return text
+
+
+def redefined(text: str, definitions: str) -> str:
+    """A module with these classes and functions in the place of its own, and those that it does not have before MLP."""
+    for node in reversed(ast.parse(definitions).body):
+        assert isinstance(node, ast.ClassDef | ast.FunctionDef)
+        lines = text.splitlines(keepends=True)
+        own = {each.name: each for each in ast.parse(text).body if isinstance(each, ast.ClassDef | ast.FunctionDef)}
+        at = own.get(node.name, own["MLP"])
+        end = at.end_lineno if node.name in own else at.lineno - 1
+        text = "".join([*lines[: at.lineno - 1], f"{ast.unparse(node)}\n\n\n", *lines[end:]])
+    return text
+
+
+def followup(result: Result) -> FollowUp:
+    return next(each for each in result.followups if each.id == ID)
+
+
+def outcomes(result: Result) -> dict[str, Outcome]:
+    return {check.id: check.outcome for check in followup(result).checks}
+
+
+def with_schemes_alone(model: str, schemes: Sequence[str], refusal: str = NOT_YET) -> str:
+    """A model that has these schemes and no others."""
+    for name in ("other_positions", "other_attention"):
+        head = f"def {name}(config: GPTConfig) -> nn.Module:\n"
+        start = model.index('"""', model.index(head) + len(head) + 7) + 4
+        guard = f"    if config.position not in {('learned', *schemes)}:\n    {refusal}"
+        model = model[:start] + guard + model[start:]
+    return model
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_what_is_right_and_written_otherwise_passes(name: str, ask: Ask, exercise: Exercise) -> None:
+    definitions, pairs = HONEST[name]
+    model = replaced(redefined(exercise.reference["model.py"], definitions), pairs)
+
+    assert {check.id: ask(model, check).failure for check in OF_SCHEMES} == {check.id: None for check in OF_SCHEMES}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_seen_by_the_check_meant_for_it(name: str, ask: Ask, exercise: Exercise) -> None:
+    check, pairs = WRONG[name]
+
+    assert ask(replaced(exercise.reference["model.py"], pairs), BY_ID[check]).failure is not None
+
+
+def test_every_check_has_caught_something(exercise: Exercise) -> None:
+    item = exercise.followups[ID]
+
+    assert {check for check, _ in WRONG.values()} == {*item.earns, *item.takes} == {check.id for check in OF_SCHEMES}
+
+
+def test_the_reference_has_full_marks_and_the_starter_has_built_nothing(
+    exercise: Exercise, grade_files: Callable[..., Result]
+) -> None:
+    built = followup(grade_files(exercise.reference, only=(ID,)))
+    unbuilt = followup(grade_files(exercise.starter(), only=(ID,)))
+
+    assert (built.status, built.score) == (Status.BUILT, 10)
+    assert {check.outcome for check in built.checks} == {Outcome.PASSED}
+    assert (unbuilt.status, unbuilt.score, unbuilt.summary) == (Status.NOT_BUILT, 0, "Not built yet.")
+    assert [check.id for check in unbuilt.checks] == ["scheme-is-built"]
+
+
+@pytest.mark.parametrize(
+    ("bug", "blocked"),
+    [
+        ("masking", {"schemes-are-causal"}),
+        ("position", {"sinusoidal-by-formula"}),
+        ("projection", set()),
+        ("training-step", set()),
+    ],
+)
+def test_a_bug_that_is_left_costs_nothing_here(
+    bug: str, blocked: set[str], exercise: Exercise, grade_files: Callable[..., Result]
+) -> None:
+    result = grade_files(exercise.variant(frozenset({bug})), only=(bug, ID))
+
+    found = followup(result)
+    assert (found.status, found.score) == (Status.BUILT, 10)
+    assert {check for check, outcome in outcomes(result).items() if outcome is not Outcome.PASSED} == blocked
+    assert all(check.blocked_by == (bug,) for check in found.checks if check.id in blocked)
+
+
+@pytest.mark.parametrize("refusal", [NOT_YET, NOT_YET.replace("NotImplementedError", "ValueError")])
+def test_who_builds_two_schemes_is_judged_by_these_two(
+    refusal: str, exercise: Exercise, grade_files: Callable[..., Result]
+) -> None:
+    model = with_schemes_alone(exercise.reference["model.py"], ("rotary", "alibi"), refusal)
+    result = grade_files({**exercise.reference, "model.py": model}, only=(ID,))
+
+    found = followup(result)
+    assert (found.status, found.score) == (Status.PARTLY, 5)
+    assert {check for check, outcome in outcomes(result).items() if outcome is not Outcome.PASSED} == (
+        OWN["sinusoidal"] | OWN["relative"]
+    )
+
+
+@pytest.mark.parametrize("missing", ["multi-head", "kv-cache"])
+def test_schemes_can_be_built_before_heads_or_a_cache(
+    missing: str, exercise: Exercise, grade_files: Callable[..., Result]
+) -> None:
+    model = exercise.reference["model.py"]
+    if missing == "kv-cache":
+        signature = "def forward_incremental(self, tokens, cache=None, *, lengths=None):\n"
+        unbuilt = f"class GPT(GPT):\n    {signature}        raise NotImplementedError\n"
+        model += f"\n\nclass _Whole(GPT):\n    pass\n\n\n{unbuilt}"
+    else:
+        check = 'raise ValueError(f"d_model={config.d_model!r} is not a multiple of n_head={config.n_head!r}")\n'
+        model = replaced(
+            model, [(check, f"{check}        if config.n_head > 1:\n            raise NotImplementedError\n")]
+        )
+    result = grade_files({**exercise.reference, "model.py": model}, only=(ID,))
+
+    lost = {check for check, outcome in outcomes(result).items() if outcome is not Outcome.PASSED}
+    assert lost == ({"alibi-slopes"} if missing == "multi-head" else set())
+    assert followup(result).score == (9 if missing == "multi-head" else 10)
+
+
+@pytest.mark.parametrize("instead", ["nn.Embedding(config.block_size, config.d_model)", "NoPositions()"])
+def test_another_name_for_learned_positions_or_for_none_earns_nothing(
+    instead: str, exercise: Exercise, grade_files: Callable[..., Result]
+) -> None:
+    model = redefined(
+        exercise.reference["model.py"],
+        f"def other_positions(config):\n    return {instead}\n\n"
+        "def other_attention(config):\n    return MultiHeadSelfAttention(config)\n",
+    )
+    result = grade_files({**exercise.reference, "model.py": model}, only=(ID,))
+
+    assert followup(result).score == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        ("sinusoids-in-halves", "sinusoidal-by-formula"),
+        ("no-mask-beside-a-bias", "schemes-are-causal"),
+        ("neither-turned", "schemes-tell-order"),
+        ("chunks-start-at-zero", "schemes-decode-alike"),
+    ],
+)
+def test_a_snippet_shows_the_bug_and_nothing_where_there_is_none(
+    name: str, check: str, ask: Ask, crew: Crew, exercise: Exercise
+) -> None:
+    model = replaced(exercise.reference["model.py"], WRONG[name][1])
+    snippet = BY_ID[check].snippet
+    assert snippet is not None
+    script = Snippet(source=snippet(ask(model, BY_ID[check]).case))
+    wrong = Oracle(crew, "candidate", {**exercise.reference, "model.py": model}, TIMEOUT)
+    with pytest.raises(PackageRaised, match="AssertionError"):
+        wrong.ask(script, {})
+    Oracle(crew, "candidate", exercise.reference, TIMEOUT).ask(script, {})
