@@ -15,7 +15,7 @@ from grader.sandbox.wire import Tensors
 PARDONS: Final = 3  # deaths a grade that may be the machine's doing
 PATIENCE: Final = 2  # time-outs of one kind of question before it is not asked any more
 RUN_FORWARD: Final = frozenset(
-    {"Forward", "Forward, classify", "Influence", "Loss", "Evaluate", "Fit", "Classify", "OwnRun"}
+    {"Forward", "Forward, classify", "Influence", "Loss", "Evaluate", "Fit", "Classify", "OwnRun", "FitWeighted"}
 )
 
 

@@ -25,6 +25,7 @@ class Category(StrEnum):
     KV_CACHE = "kv-cache"
     RAGGED = "ragged"
     CLASSIFIER = "classifier"
+    WEIGHTING = "loss-weighting"
     LOSS = "loss"
     TRAINING_LOOP = "training-loop"
     OPTIMIZER = "optimizer"
@@ -41,6 +42,7 @@ class Part(StrEnum):
     CLASSIFIER = "classifier"
     HEADS = "heads"
     RAGGED = "reading of rows of different lengths"
+    WEIGHTING = "loss-weighting"
 
 
 class Visibility(StrEnum):

@@ -116,6 +116,13 @@ from grader.checks.training import (
     train_uses_every_batch,
     training_repeats,
 )
+from grader.checks.weighting import (
+    balancing_beats_constant,
+    class_weight_schedules,
+    gradient_norms_balance,
+    uncertainty_by_formula,
+    weighing_leaves_no_trace,
+)
 
 CHECKS: Final[tuple[Check, ...]] = (
     forward_runs.CHECK,
@@ -225,6 +232,11 @@ CHECKS: Final[tuple[Check, ...]] = (
     learns_any_map.CHECK,
     joint_training_step.CHECK,
     evaluate_is_honest.CHECK,
+    class_weight_schedules.CHECK,
+    uncertainty_by_formula.CHECK,
+    gradient_norms_balance.CHECK,
+    weighing_leaves_no_trace.CHECK,
+    balancing_beats_constant.CHECK,
 )
 
 MEASURED_BY: Final = tuple(check for check in CHECKS if not check.costly)  # what bugs are tried against before planting

@@ -16,6 +16,7 @@ from grader.facets import (
     modes,
     ragged,
     training,
+    weighting,
 )
 from grader.facets.facet import Facet
 
@@ -31,6 +32,7 @@ FACETS: Final[tuple[Facet, ...]] = (
     initialisation.FACET,
     training.FACET,
     harness.FACET,
+    weighting.FACET,
     errors.FACET,
     cache_errors.FACET,
 )

@@ -20,6 +20,7 @@ FAMILIES: Final[dict[Category, tuple[str, ...]]] = {
     Category.KV_CACHE: ("cache",),
     Category.RAGGED: ("ragged",),
     Category.CLASSIFIER: ("classifier",),
+    Category.WEIGHTING: ("weighting",),
     Category.LOSS: ("loss",),
     Category.TRAINING_LOOP: ("training",),
     Category.OPTIMIZER: ("optimizer",),

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 Settings = dict[str, int | float | str]
+Weighting = Literal["constant", "uncertainty", "gradient-norm"]
 Precision = Literal["float32", "float64", "bfloat16"]  # answers in bfloat16 come back as float32, which holds them
 
 
@@ -241,6 +242,44 @@ class OwnRun(Question, frozen=True, kw_only=True, tag="own-run"):
     seed: int
 
 
+class ClassWeights(Question, frozen=True, kw_only=True, tag="class-weights"):
+    """The weight of the classifier's loss at these steps. out: constant, warm_up (len(steps),)."""
+
+    train: Settings
+    steps: tuple[int, ...]
+
+
+class Uncertainty(Question, frozen=True, kw_only=True, tag="uncertainty"):
+    """``uncertainty_weighting``. in: losses (2,), the language model's and the classifier's, and log_variances (2,).
+
+    out: total, its gradients grad.losses and grad.log_variances (2,), and after, the log variances afterwards (2,).
+    """
+
+    precision: Precision = "float64"
+
+
+class GradientNorms(StandInQuestion, frozen=True, kw_only=True, tag="gradient-norms"):
+    """``gradient_norm_weight`` of a stand-in and its two losses. out: weight (N,), and again (N,) asked once more;
+    {lm,class}.{i}.{name}, the gradient of either loss of batch i, absent where it has none; usable (N,), whether the
+    losses can still be differentiated; and {before,after}.{mode,rng,param.*,grad.*} around all of it."""
+
+
+class FitWeighted(Question, frozen=True, kw_only=True, tag="fit-weighted"):
+    """The grader's own loop around the candidate's model, ``loss_fn`` and a way to weigh the losses, from its own init.
+
+    in: tokens, targets, labels (N, B, T). out: lm_losses (N,), and state.{name}, the parameters and buffers
+    afterwards. At the steps ``measured``, before each is made, out: lm_norms, class_norms and cosines of the gradients
+    of the two losses on the parameters that both reach, weights, what a change of the class loss counts beside one of
+    the other in the total, and accuracies, the share of the batch's labels that are predicted: (len(measured),) each.
+    """
+
+    config: Settings
+    train: Settings
+    seed: int
+    weighting: Weighting
+    measured: tuple[int, ...] = ()
+
+
 class Flops(ModelQuestion, frozen=True, kw_only=True, tag="flops"):
     """Operations to decode one more token after ``lengths`` others. out: cached, full (len(lengths),) int64, and
     kept (L, len(lengths)) int64, how many numbers each layer's keys and values are before that token."""
@@ -257,6 +296,7 @@ class Snippet(Question, frozen=True, kw_only=True, tag="snippet"):
 AnyQuestion = (
     Parameters | Sharing | Configs | Forward | OneHead | Influence | Gradients | Decode | Generate | Loss | Evaluate
     | Fit | Classify | TrainSteps | RecordSteps | Rates | MakeBatch | SeededDraws | OwnRun | Flops | Snippet
+    | ClassWeights | Uncertainty | GradientNorms | FitWeighted
 )  # fmt: skip
 
 
@@ -264,9 +304,9 @@ def modules_asked(question: AnyQuestion) -> tuple[str, ...]:
     """The modules of a package that answer a question; none named for one that may need any of its files."""
     if isinstance(question, Snippet):
         return ()
-    if isinstance(question, Loss | Evaluate | Fit | OwnRun):
+    if isinstance(question, Loss | Evaluate | Fit | OwnRun | FitWeighted):
         return ("model", "train")
-    if isinstance(question, StandInQuestion | Rates | MakeBatch | SeededDraws):
+    if isinstance(question, StandInQuestion | Rates | MakeBatch | SeededDraws | ClassWeights | Uncertainty):
         return ("train",)
     return ("model",)
 

@@ -11,7 +11,7 @@ import torch
 
 from grader.sandbox import questions as q
 from grader.sandbox.wire import PREFIX, Array, Tensors, WireError, pack, unpack_header, unpack_prefix, unpack_tensors
-from grader.sandbox.worker import model_answers, training_answers
+from grader.sandbox.worker import model_answers, training_answers, weighting_answers
 from grader.sandbox.worker.contract import ContractError
 from grader.sandbox.worker.package import SourcePackage
 from grader.sandbox.worker.training_answers import seed_all
@@ -38,12 +38,16 @@ TRAIN: Final[Mapping[type, Handler]] = {
     q.Rates: training_answers.rates,
     q.MakeBatch: training_answers.make_batch,
     q.SeededDraws: training_answers.seeded_draws,
+    q.ClassWeights: weighting_answers.class_weights,
+    q.Uncertainty: weighting_answers.uncertainty,
+    q.GradientNorms: weighting_answers.gradient_norms,
 }
 BOTH: Final[Mapping[type, Handler]] = {
     q.Loss: training_answers.loss,
     q.Evaluate: training_answers.evaluate,
     q.Fit: training_answers.fit,
     q.OwnRun: training_answers.own_run,
+    q.FitWeighted: weighting_answers.fit_weighted,
 }
 
 MAX_MESSAGE: Final = 2000

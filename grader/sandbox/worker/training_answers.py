@@ -164,11 +164,11 @@ def evaluate(package: Any, question: Evaluate, tensors: Tensors) -> dict[str, Ar
         model.train(question.training)
         for parameter in model.parameters():
             parameter.grad = torch.full_like(parameter, 0.25)
-        answer |= _state(model, "before")
+        answer |= watched_state(model, "before")
         if question.seed is not None:
             torch.manual_seed(question.seed)
         report = train.evaluate(model, batches)
-        answer |= _state(model, "after")
+        answer |= watched_state(model, "after")
     answer["lm_loss"] = np.array(as_scalar(field(report, "lm_loss", "evaluate"), "lm_loss"))
     accuracy = field(report, "class_accuracy", "evaluate")
     if accuracy is not None:
@@ -185,7 +185,8 @@ def _outputs(model: Any, tokens: Tensor, *, classify: bool) -> tuple[object, obj
     return model(tokens), None
 
 
-def _state(model: nn.Module, prefix: str) -> dict[str, Array]:
+def watched_state(model: nn.Module, prefix: str) -> dict[str, Array]:
+    """What has to be as it was after a function that only looks: parameters, gradients, modes, random state."""
     state = {f"{prefix}.param.{n}": as_array(p, n).copy() for n, p in model.named_parameters()}
     state |= {
         f"{prefix}.grad.{n}": as_array(p.grad, n).copy() for n, p in model.named_parameters() if p.grad is not None

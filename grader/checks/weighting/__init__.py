@@ -1,0 +1,1 @@
+"""Checks of how two losses are weighed against each other."""

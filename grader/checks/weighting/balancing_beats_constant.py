@@ -1,0 +1,103 @@
+"""Where a constant weight leaves the classifier behind, balancing lets it learn beside the language model.
+
+## Why it matters
+One loss falls, so the run looks healthy, while the other objective gets nothing of the model. Balancing is worth its
+price if it mends that, without ruining what went well.
+
+## Usual causes
+- The weights are worked out and do not reach the total, or the wrong objective gets them.
+- What balances one objective starves the other.
+- The class loss trains the head alone, and no weight can make up for that.
+"""
+
+from typing import Final
+
+import numpy as np
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.weighting.prefix_parity import CLASS_WEIGHT, CONFIG, STEPS, ParityTask, parity_task, train_settings
+from grader.oracle import Oracle
+from grader.sandbox.questions import Classify, FitWeighted, Settings, Weighting
+from grader.sandbox.wire import Tensors
+
+RUNS: Final = 3  # each with data and an initialisation of its own
+BALANCED: Final[tuple[Weighting, ...]] = ("uncertainty", "gradient-norm")
+# Of the mean held-out accuracy of the runs.
+MARGIN: Final = 0.15
+LM_SHARE: Final = 0.9  # of the LM loss at the start, at most, is left at the end
+ENDS: Final = 5  # steps that count as the start, and as the end
+
+CLAIM: Final = (
+    f"after {STEPS} steps on the parity of all tokens so far, uncertainty_weighting or gradient_norm_weight has {MARGIN:.0%} "
+    f"more of held-out tokens right than constant_weight with class_weight={CLASS_WEIGHT}, and the LM loss has fallen too"
+)
+
+
+class ParityCase(Struct, frozen=True, kw_only=True):
+    """Which data and initialisations."""
+
+    data: int
+
+    @property
+    def config(self) -> Settings:
+        """GPTConfig fields."""
+        return CONFIG
+
+
+def holds(case: ParityCase, bench: Bench) -> None:
+    """Mean accuracies over a few runs: with a constant weight, and with one way to balance or the other."""
+    tasks = [parity_task(bench.seeds.derive("parity", case.data, run)) for run in range(RUNS)]
+    constant = _constant(case, bench, tasks)
+    told = []
+    for weighting in BALANCED:
+        accuracy, lm_share = _balanced(case, bench, tasks, weighting)
+        if accuracy >= constant + MARGIN and lm_share <= LM_SHARE:
+            return
+        told.append(f"{accuracy:.0%} with {weighting} balancing (LM loss at {lm_share:.0%} of what it was)")
+    seen = f"in the mean of {RUNS} runs {constant:.0%} are right with a constant weight, {' and '.join(told)}"
+    raise Counterexample("no-better", CLAIM, seen)
+
+
+def _constant(case: ParityCase, bench: Bench, tasks: list[ParityTask]) -> float:
+    """Of the candidate's runs and the matched variant's the better: nobody gains by running badly here."""
+    own, matched = [], []
+    for run, task in enumerate(tasks):
+        one, other = bench.both(_question(case, bench, run, "constant"), task.training)
+        own.append(_accuracy(one, task, bench.stranger))
+        matched.append(_accuracy(other, task, bench.matched))
+    return max(float(np.mean(own)), float(np.mean(matched)))
+
+
+def _balanced(case: ParityCase, bench: Bench, tasks: list[ParityTask], weighting: Weighting) -> tuple[float, float]:
+    """The mean accuracy, and what is left of the LM loss at the end, as a share of that at the start."""
+    accuracies, shares = [], []
+    for run, task in enumerate(tasks):
+        trained = bench.ask(_question(case, bench, run, weighting), task.training)
+        accuracies.append(_accuracy(trained, task, bench.stranger))
+        shares.append(trained["lm_losses"][-ENDS:].mean() / trained["lm_losses"][:ENDS].mean())
+    return float(np.mean(accuracies)), float(np.mean(shares))
+
+
+def _question(case: ParityCase, bench: Bench, run: int, weighting: Weighting) -> FitWeighted:
+    seed = bench.seeds.derive("parity init", case.data, run) % 2**31
+    return FitWeighted(config=CONFIG, train=train_settings(), seed=seed, weighting=weighting)
+
+
+def _accuracy(trained: Tensors, task: ParityTask, package: Oracle) -> float:
+    """Share of held-out tokens, told by a worker that has never seen a label."""
+    state = {name: array for name, array in trained.items() if name.startswith("state.")}
+    scores = package.ask(Classify(config=CONFIG), {**state, "tokens": task.tokens})["class_logits"]
+    if scores.shape != (*task.tokens.shape, 2):
+        raise Counterexample("class-shape", CLAIM, f"class logits have shape {tuple(scores.shape)}")
+    return float((scores.argmax(axis=-1) == task.labels).mean())
+
+
+CHECK = Check(
+    id="balancing-beats-constant",
+    needs=("forward-runs", "past-is-seen", "same-token-other-position", "position-row-reach", "learns-any-map"),
+    cases=st.builds(ParityCase, data=st.integers(0, 1)),  # few: a failing one is asked again for each there is
+    holds=holds,
+    examples=1,
+)
