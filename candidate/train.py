@@ -113,15 +113,20 @@ def warmup_weight(step: int, config: TrainConfig) -> float:
 
 
 def uncertainty_weighting(lm_loss: Tensor, class_loss: Tensor, log_variances: Tensor) -> Tensor:
-    """The sum of exp(-s) * loss + s / 2, with a log variance s (2,) for each objective that is learned with the model.
+    """The sum of exp(-s) * loss + s / 2, with a log variance s for each objective, learned with the model: (2,) -> ()
 
     Kendall, Gal, Cipolla (2018): an objective that stays uncertain counts less, and the s / 2 keeps s from growing.
+    The first log variance is the language model's, the second the classifier's.
     """
     raise NotImplementedError("uncertainty_weighting is yours to build")
 
 
 def gradient_norm_weight(model: nn.Module, lm_loss: Tensor, class_loss: Tensor) -> float:
-    """The weight with which the classifier's loss pulls as hard at what both objectives share as the other does."""
+    """The weight with which the classifier's loss pulls as hard at what both objectives share as the other does.
+
+    That is, the length of the gradient of lm_loss over that of class_loss, by all parameters that both losses reach.
+    The parameters' .grad stay as they are, and both losses can still be differentiated afterwards.
+    """
     raise NotImplementedError("gradient_norm_weight is yours to build")
 
 

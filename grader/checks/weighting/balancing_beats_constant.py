@@ -24,14 +24,17 @@ from grader.sandbox.wire import Tensors
 
 RUNS: Final = 3  # each with data and an initialisation of its own
 BALANCED: Final[tuple[Weighting, ...]] = ("uncertainty", "gradient-norm")
-# Of the mean held-out accuracy of the runs.
-MARGIN: Final = 0.15
+# Of the mean held-out accuracy of the runs. A right solution was seen to be 0.31 better with either way to balance, with
+# a standard deviation of 0.04 (0.26 at least in 20 grades; 0.15 with a mask that shows the next token). Without positions
+# nobody learns the task, and balancing was at most 0.06 better.
+MARGIN: Final = 0.1
 LM_SHARE: Final = 0.9  # of the LM loss at the start, at most, is left at the end
 ENDS: Final = 5  # steps that count as the start, and as the end
 
 CLAIM: Final = (
-    f"after {STEPS} steps on the parity of all tokens so far, uncertainty_weighting or gradient_norm_weight has {MARGIN:.0%} "
-    f"more of held-out tokens right than constant_weight with class_weight={CLASS_WEIGHT}, and the LM loss has fallen too"
+    f"after {STEPS} steps on the parity of all tokens so far, balancing (by uncertainty or by gradient norms) has "
+    f"{MARGIN:.0%} more of held-out tokens right than constant_weight at class_weight={CLASS_WEIGHT}, and the LM loss "
+    "has fallen too"
 )
 
 

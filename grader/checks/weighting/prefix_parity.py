@@ -14,7 +14,7 @@ from grader.sandbox.questions import Settings
 from grader.sandbox.wire import Array
 
 VOCABULARY, STRIDES = 12, 4  # an even vocabulary: where a row wraps around, parities stay what they were
-LENGTH, ROWS, STEPS = 6, 16, 60
+LENGTH, ROWS, STEPS = 8, 16, 80
 WIDTH: Final = 16  # V < C: targets fit logits that have the model's width
 RATE: Final = 0.015
 CLASS_WEIGHT: Final = 0.05  # small enough for the language model to drown the classifier

@@ -1,0 +1,1 @@
+"""How two losses are weighed against each other."""
