@@ -259,9 +259,9 @@ class Uncertainty(Question, frozen=True, kw_only=True, tag="uncertainty"):
 
 
 class GradientNorms(StandInQuestion, frozen=True, kw_only=True, tag="gradient-norms"):
-    """``gradient_norm_weight`` of a stand-in and its two losses. out: weight (N,), and again (N,) asked once more;
-    {lm,class}.{i}.{name}, the gradient of either loss of batch i, absent where it has none; usable (N,), whether the
-    losses can still be differentiated; and {before,after}.{mode,rng,param.*,grad.*} around all of it."""
+    """``gradient_norm_weight`` of a stand-in and its two losses. out: weight (N,); usable (N,), whether the losses can
+    still be differentiated; again (N,), the weight asked for once more, of those that can; {lm,class}.{i}.{name}, the
+    gradient of either loss of batch i, absent where it has none; {before,after}.{mode,rng,param.*,grad.*}."""
 
 
 class FitWeighted(Question, frozen=True, kw_only=True, tag="fit-weighted"):

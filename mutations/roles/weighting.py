@@ -11,9 +11,8 @@ from mutations.roles.reads import reads
 from mutations.roles.sizes import resolve
 from mutations.source import Source
 
-GRADIENT = m.Call(
-    func=m.Attribute(value=m.Attribute(attr=m.Name("autograd")) | m.Name("autograd"), attr=m.Name("grad"))
-)
+AUTOGRAD = m.Attribute(attr=m.Name("autograd")) | m.Name("autograd")
+GRADIENT = m.Call(func=m.Attribute(value=AUTOGRAD, attr=m.Name("grad")))
 NEGATED = m.UnaryOperation(operator=m.Minus(), expression=m.Name() | m.Attribute() | m.Subscript())
 EXPONENTIAL = m.Call(func=m.Attribute(value=NEGATED, attr=m.Name("exp")), args=[]) | m.Call(
     func=m.Attribute(attr=m.Name("exp")) | m.Name("exp"), args=[m.Arg(NEGATED)]
@@ -28,6 +27,7 @@ class Uncertain(NamedTuple):
         total: the sum.
         product: its term with the losses.
         negated: `-s`.
+        losses: what is counted.
     """
 
     total: cst.BinaryOperation
@@ -85,9 +85,9 @@ def norm_ratios(source: Source) -> Iterator[Ratio]:
     for node in source.find(m.BinaryOperation(operator=m.Divide())):
         division = cst.ensure_type(node, cst.BinaryOperation)
         lower = _guarded(division.right)
-        if any(source.scope(division) is scope for scope in scopes):
-            if _is_norm(source, division.left) and _is_norm(source, lower):
-                yield Ratio(division, division.left, lower)
+        is_near = any(source.scope(division) is scope for scope in scopes)
+        if is_near and _is_norm(source, division.left) and _is_norm(source, lower):
+            yield Ratio(division, division.left, lower)
 
 
 def warmed_weights(source: Source) -> Iterator[Warmed]:

@@ -25,6 +25,7 @@ FIELDS = {
     "use_cache": True,
     "class_weight": 0.5,
     "training": False,
+    "weighting": "constant",
     "lr": 0.01,
     "source": "print(1)",
 }

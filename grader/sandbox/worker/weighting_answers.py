@@ -58,9 +58,10 @@ def gradient_norms(train: ModuleType, question: GradientNorms, tensors: Tensors)
             losses = _losses(model, batch)
             for loss, name in zip(losses, ("lm", "class"), strict=True):
                 answer |= {f"{name}.{i}.{key}": gradient for key, gradient in _gradients(model, loss).items()}
-            for said in (weights, again):
-                said.append(as_scalar(train.gradient_norm_weight(model, *losses), "the weight"))
+            weights.append(as_scalar(train.gradient_norm_weight(model, *losses), "the weight"))
             usable.append(_can_be_differentiated(model, losses))
+            if usable[-1]:
+                again.append(as_scalar(train.gradient_norm_weight(model, *losses), "the weight"))
         answer |= watched_state(model, "after")
     return answer | {"weight": np.array(weights), "again": np.array(again), "usable": np.array(usable)}
 
@@ -82,7 +83,7 @@ def _gradients(model: nn.Module, loss: Tensor) -> dict[str, Array]:
 
 def _can_be_differentiated(model: nn.Module, losses: tuple[Tensor, Tensor]) -> bool:
     try:
-        torch.autograd.grad(losses[0] + losses[1], list(model.parameters()))
+        torch.autograd.grad(losses[0] + losses[1], list(model.parameters()), retain_graph=True)
     except RuntimeError:  # the graph is gone
         return False
     return True

@@ -4,8 +4,8 @@
 Takes a gradient without asking for the graph to be kept.
 
 ## Why it is wrong
-The weight is worked out to be used: the total is differentiated right afterwards, and so is the other loss before it.
-What both losses share of the graph is gone after the first of them.
+The weight is worked out to be used: right afterwards the total is differentiated, which is made of the same losses.
+What they were computed from has been thrown away by then.
 
 ## Symptom
 An error says that somebody tried to go backward through the graph a second time. It is raised where the gradient is
@@ -37,7 +37,7 @@ def edits(source: Source) -> Iterator[Edit]:
                 yield source.replace_span(start, source.span(arg)[1], "")
 
 
-HEAD = "def norms(one, other, w):\n"
+HEAD = "def norms(a, b, w):\n"
 
 OPERATOR = Operator(
     id="graph-freed-too-soon",
@@ -55,20 +55,19 @@ OPERATOR = Operator(
     ),
     examples=(
         Example(
-            HEAD
-            + "    a = torch.autograd.grad(one, w, retain_graph=True)\n    return a, torch.autograd.grad(other, w)\n",
-            HEAD + "    a = torch.autograd.grad(one, w)\n    return a, torch.autograd.grad(other, w)\n",
+            HEAD + "    x = torch.autograd.grad(a, w, retain_graph=True)\n    return x, torch.autograd.grad(b, w)\n",
+            HEAD + "    x = torch.autograd.grad(a, w)\n    return x, torch.autograd.grad(b, w)\n",
         ),
         Example(
             HEAD
-            + "    a = autograd.grad(one, w)\n    return a, autograd.grad(other, w, retain_graph=True, allow_unused=True)\n",
-            HEAD + "    a = autograd.grad(one, w)\n    return a, autograd.grad(other, w, allow_unused=True)\n",
+            + "    x = autograd.grad(a, w)\n    return x, autograd.grad(b, w, retain_graph=True, allow_unused=True)\n",
+            HEAD + "    x = autograd.grad(a, w)\n    return x, autograd.grad(b, w, allow_unused=True)\n",
         ),
     ),
     look_alikes=(
         "def norm(loss, w):\n    return torch.autograd.grad(loss, w, retain_graph=True)[0].norm()\n",
         "loss.backward(retain_graph=True)\nother.backward()\n",
-        HEAD + "    return autograd.grad(one, w, create_graph=True), autograd.grad(other, w)\n",
+        HEAD + "    return autograd.grad(a, w, create_graph=True), autograd.grad(b, w)\n",
     ),
     edits=edits,
 )
