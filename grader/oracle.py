@@ -8,6 +8,7 @@ from typing import Final, Self
 
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
+from grader.sandbox.control import Purpose
 from grader.sandbox.errors import LauncherFailed, WorkerDied, WorkerFailed, WorkerTimedOut
 from grader.sandbox.questions import Answered, AnyQuestion, Forward, Malformed, Raised, Reply
 from grader.sandbox.wire import Tensors
@@ -87,11 +88,11 @@ class Crew:
         self._counting = threading.Lock()
         self.pardon_anew()
 
-    def spawn(self, files: Mapping[str, str], ahead: Sequence[str]) -> Worker:
+    def spawn(self, files: Mapping[str, str], ahead: Sequence[str] = (), purpose: Purpose = "answers") -> Worker:
         """A fresh worker. Raises ``Stopped`` when the grade is being given up or the launcher has failed."""
         if self._stopped:
             raise Stopped
-        worker = self._launcher.spawn(files, ahead)
+        worker = self._launcher.spawn(files, ahead, purpose)
         self._workers.append(worker)
         if self._stopped:  # meanwhile: the list may have been walked before this one was on it
             worker.kill()

@@ -76,15 +76,17 @@ class Launcher:
                 self._started = response
             return self._started
 
-    def spawn(self, files: Mapping[str, str], ahead: Sequence[str] = ()) -> Worker:
+    def spawn(
+        self, files: Mapping[str, str], ahead: Sequence[str] = (), purpose: control.Purpose = "answers"
+    ) -> Worker:
         """A fresh worker that answers for the package ``files`` (file name to source).
 
         Nothing of it has run yet; the modules ``ahead`` are imported as soon as the worker is locked, while the
-        caller goes on.
+        caller goes on. For what it needs of ours beside torch, the ``purpose`` has to be known before.
         """
         self.started  # noqa: B018  waits until it is
         with self._turn:
-            response = self._exchange(control.Spawn(), FORK_TIMEOUT)
+            response = self._exchange(control.Spawn(purpose), FORK_TIMEOUT)
             assert isinstance(response, control.Spawned), response
             if len(self._descriptors) < 2:  # the kernel drops those that we have no room for
                 self._broken = "this process may open no more files; raise its limit (ulimit -n)"

@@ -6,11 +6,14 @@ import msgspec
 from msgspec import Struct
 
 Mode = Literal["strict", "process"]
+Purpose = Literal["answers", "tests", "mutants"]
 MAX_LINE: Final = 64 * 1024
 
 
 class Spawn(Struct, frozen=True, tag="spawn", forbid_unknown_fields=True):
-    """Fork a worker."""
+    """Fork a worker: to answer for a package, to run its tests with pytest, or to make mutants of a text it never runs."""
+
+    purpose: Purpose = "answers"
 
 
 class Reap(Struct, frozen=True, tag="reap", forbid_unknown_fields=True):

@@ -69,8 +69,8 @@ class _Launcher:
         self._peer.sendall(control.line(started))
         while (request := self._receive()) is not None:
             match request:
-                case control.Spawn():
-                    self._spawn()
+                case control.Spawn(purpose):
+                    self._spawn(purpose)
                 case control.Reap(pid, kill):
                     code = _reap(pid, 0.0 if kill else GRACE) if pid in self._alive else None
                     self._alive.discard(pid)
@@ -85,13 +85,18 @@ class _Launcher:
         data = self._readline(control.MAX_LINE)
         return control.request_decoder.decode(data) if data else None
 
-    def _spawn(self) -> None:
+    def _spawn(self, purpose: control.Purpose) -> None:
+        if purpose == "tests":
+            # Here and not in each worker: there are a dozen of them, and importing pytest takes longer than most tests.
+            from grader.sandbox.worker.own_tests import rehearse
+
+            rehearse()
         ours, theirs = socket.socketpair()
         output = _output_file()
         launcher = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self._become_worker(theirs.fileno(), output, launcher)
+            self._become_worker(theirs.fileno(), output, launcher, purpose)
         self._alive.add(pid)
         theirs.close()
         with ours:
@@ -111,11 +116,14 @@ class _Launcher:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self._ended.pop(), 0)
 
-    def _become_worker(self, connection: int, output: int, launcher: int) -> NoReturn:
+    def _become_worker(self, connection: int, output: int, launcher: int, purpose: control.Purpose) -> NoReturn:
         try:
             # Imported before the fork, named here: after the lock our own sources cannot be read.
             from grader.sandbox.worker.output import capture
             from grader.sandbox.worker.serve import serve
+
+            if purpose == "mutants":
+                from grader.sandbox.worker import mutants  # noqa: F401
 
             die_with_parent(launcher)
             os.setsid()

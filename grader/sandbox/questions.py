@@ -293,16 +293,53 @@ class Snippet(Question, frozen=True, kw_only=True, tag="snippet"):
     source: str
 
 
+class RunTests(Question, frozen=True, kw_only=True, tag="run-tests"):
+    """Run these modules of the package, which hold tests, with pytest. Put to a worker made for tests.
+
+    out: exit, pytest's exit code; passed, failed, skipped, how many tests were; and failure.{i}, of the first few that
+    failed the test's id, a newline, and what was raised: UTF-8.
+    """
+
+    modules: tuple[str, ...]
+    conftest: bool = False  # whether the package has one
+    stop: bool = False  # at the first failure
+
+
+class FindMutants(Question, frozen=True, kw_only=True, tag="find-mutants"):
+    """Where a bug can be planted in these source texts, which are not run. Put to a worker made for mutants.
+
+    out: mutants, a JSON list of ``Planting``; and otherwise.{file}, the same program in other words, each text with a
+    local ``name`` that nobody reads in every function.
+    """
+
+    files: dict[str, str]
+    groups: tuple[str, ...]  # the kinds of bugs, as the catalogue has them
+    name: str
+
+
+class Planting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One bug at one place of a text: bytes [start, end) of the file, which read ``before``, become ``after``."""
+
+    group: str
+    operator: str
+    title: str
+    file: str
+    start: int
+    end: int
+    before: str
+    after: str
+
+
 AnyQuestion = (
     Parameters | Sharing | Configs | Forward | OneHead | Influence | Gradients | Decode | Generate | Loss | Evaluate
     | Fit | Classify | TrainSteps | RecordSteps | Rates | MakeBatch | SeededDraws | OwnRun | Flops | Snippet
-    | ClassWeights | Uncertainty | GradientNorms | FitWeighted
+    | ClassWeights | Uncertainty | GradientNorms | FitWeighted | RunTests | FindMutants
 )  # fmt: skip
 
 
 def modules_asked(question: AnyQuestion) -> tuple[str, ...]:
     """The modules of a package that answer a question; none named for one that may need any of its files."""
-    if isinstance(question, Snippet):
+    if isinstance(question, Snippet | RunTests | FindMutants):
         return ()
     if isinstance(question, Loss | Evaluate | Fit | OwnRun | FitWeighted):
         return ("model", "train")

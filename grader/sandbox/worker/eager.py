@@ -24,6 +24,13 @@ def _disable(function: Callable[..., Any] | None = None, *_: Any, **__: Any) -> 
 def _graph_break(*_: Any, **__: Any) -> None: ...
 
 
+def _nothing(name: str) -> Any:
+    """Whatever else is asked of a compiler is taken as a decorator or a call for its effect: both do nothing."""
+    if name.startswith("__"):  # what is asked of every module, as `inspect` asks them all for their file
+        raise AttributeError(name)
+    return _disable
+
+
 class _Config:
     """Settings of a compiler that is not there: any can be written, and all read as off."""
 
@@ -41,8 +48,7 @@ def run_eagerly() -> None:
         is_compiling=lambda: False,
         optimize=lambda *_, **__: _disable,
         reset=_graph_break,
-        # Whatever else is asked of it is taken as a decorator or a call for its effect: both do nothing.
-        __getattr__=lambda name: _disable,
+        __getattr__=_nothing,
     )
     sys.modules["torch._dynamo"] = stand_in
     # torch.use_deterministic_algorithms also tells the compiler's other half, which cannot be imported without it.

@@ -14,6 +14,7 @@ from grader.sandbox.wire import PREFIX, Array, Tensors, WireError, pack, unpack_
 from grader.sandbox.worker import model_answers, training_answers, weighting_answers
 from grader.sandbox.worker.contract import ContractError
 from grader.sandbox.worker.package import SourcePackage
+from grader.sandbox.worker.raised import message_of, own_frames, sendable
 from grader.sandbox.worker.training_answers import seed_all
 
 Answer = dict[str, Array]
@@ -50,7 +51,6 @@ BOTH: Final[Mapping[type, Handler]] = {
     q.FitWeighted: weighting_answers.fit_weighted,
 }
 
-MAX_MESSAGE: Final = 2000
 MAX_TRACEBACK: Final = 6000
 SNIPPET: Final = "snippet.py"
 
@@ -73,7 +73,7 @@ def serve(descriptor: int) -> NoReturn:
                 _settle()
                 answer = _answer(package, question, tensors)
             except ContractError as error:
-                reply = q.Malformed(message=str(error)[:MAX_MESSAGE])
+                reply = q.Malformed(message=message_of(error))
             # SystemExit and KeyboardInterrupt are answers of the candidate's like any other.
             except BaseException as error:
                 reply = _raised(package, error)
@@ -104,6 +104,15 @@ def _answer(package: SourcePackage, question: q.AnyQuestion, tensors: Tensors) -
         return handler(package.module("train"), question, tensors)
     if handler := BOTH.get(kind):
         return handler(package, question, tensors)
+    # Imported before the lock where they are to be asked: no other worker can.
+    if isinstance(question, q.RunTests):
+        from grader.sandbox.worker.own_tests import run_tests
+
+        return run_tests(package, question)
+    if isinstance(question, q.FindMutants):
+        from grader.sandbox.worker.mutants import find_mutants
+
+        return find_mutants(question)
     assert isinstance(question, q.Snippet)
     exec(compile(question.source, SNIPPET, "exec"), {"__name__": "__main__"})
     return {}
@@ -116,9 +125,8 @@ def _settle() -> None:
 
 
 def _raised(package: SourcePackage, error: BaseException) -> q.Raised:
-    own = package.filenames() | {SNIPPET}
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in own]
-    message = _text_of(error)[:MAX_MESSAGE]
+    frames = own_frames(package, error.__traceback__, SNIPPET)
+    message = message_of(error)
     last_line = f"{type(error).__name__}: {message}" if message else type(error).__name__
     if type(error) in (SyntaxError, IndentationError):  # show the line that it is about
         last_line = "".join(traceback.format_exception_only(error))
@@ -127,20 +135,8 @@ def _raised(package: SourcePackage, error: BaseException) -> q.Raised:
         bases=tuple(base.__name__ for base in type(error).__mro__),
         message=message,
         by_raise=bool(frames) and (frames[-1].line or "").lstrip().startswith("raise"),
-        traceback=_sendable("".join(traceback.format_list(frames))[-MAX_TRACEBACK:] + last_line),
+        traceback=sendable("".join(traceback.format_list(frames))[-MAX_TRACEBACK:] + last_line),
     )
-
-
-def _text_of(error: BaseException) -> str:
-    try:
-        return _sendable(str(error))
-    except BaseException:
-        return "(its message could not be read)"
-
-
-def _sendable(text: str) -> str:
-    """Without lone surrogates, which no encoding carries."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _read(descriptor: int) -> tuple[str, bytes, Tensors]:
