@@ -124,6 +124,22 @@ def first_difference(actual: Mapping[str, Array], expected: Mapping[str, Array])
     return None
 
 
+def largest_change(answer: Mapping[str, Array], expected: Mapping[str, Array]) -> float:
+    """The largest change of a tensor, relative to its largest value; 1 at most."""
+    if answer.keys() != expected.keys():
+        return 1.0
+    changes = [0.0]
+    for name, wanted in expected.items():
+        got = answer[name]
+        if got.shape != wanted.shape:
+            return 1.0
+        if wanted.size:
+            scale = float(np.max(np.abs(wanted.astype(np.float64)))) or 1.0
+            change = float(np.max(np.abs(got.astype(np.float64) - wanted.astype(np.float64)))) / scale
+            changes.append(change if np.isfinite(change) else 1.0)
+    return min(1.0, max(changes))
+
+
 def describe(array: Array) -> str:
     """Shape and dtype in words."""
     return f"{array.dtype} of shape {tuple(array.shape)}"

@@ -17,6 +17,7 @@ from mutations.edit import splice
 
 Points = Annotated[float, Meta(ge=0)]
 Hints = tuple[str, str, str]
+Group = Literal["kv-cache", "masking", "training-loop", "determinism"]  # of bugs, for own tests to notice
 FORWARD = "forward"  # the facet of what a model computes, which every extension builds on
 
 
@@ -29,18 +30,20 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         exact: points for agreeing with the reference bit for bit.
         essential: checks without which nothing else in the item counts.
         core: checks that must not be blocked: what the rest of the item means hangs on them.
+        mutants: of a follow-up that is about the candidate's own tests, how many bugs of each kind they have to notice.
         hints: three for an extension, from what is asked to how it is done; those of a bug are in the key.
     """
 
     id: str
     title: str
-    kind: Literal["bug", "extension", "followup"]
+    kind: Literal["bug", "extension", "followup", "tests"]
     points: Points
-    earns: dict[str, Points]
+    earns: dict[str, Points] = {}
     takes: dict[str, Points] = {}
     exact: Points = 0
     essential: tuple[str, ...] = ()
     core: tuple[str, ...] = ()
+    mutants: dict[Group, Annotated[int, Meta(ge=1)]] = {}
     hints: Hints | None = None
 
 
@@ -153,7 +156,8 @@ def read_rubric(reference: Path) -> Rubric:
 def _read(reference: Path, starter: Path) -> Exercise:
     try:
         # As bytes: spans count them, and reading text would turn other line ends into plain ones.
-        sources = {path.name: path.read_bytes().decode() for path in sorted(reference.glob("*.py"))}
+        paths = [path for path in sorted(reference.glob("*.py")) if not path.name.startswith("test_")]
+        sources = {path.name: path.read_bytes().decode() for path in paths}
         rubric = read_rubric(reference)
         key = msgspec.json.decode((reference / "key.json").read_bytes(), type=Key)
     except (OSError, ValueError, msgspec.ValidationError) as error:
@@ -182,9 +186,14 @@ def _validate(exercise: Exercise) -> None:
             if names.count(name) > 1:
                 complain(f"it has the {what} {name!r} twice")
     for item in exercise.rubric.followup:
-        if item.kind != "followup" or not item.essential:
+        if item.kind == "tests":
+            if not item.mutants or item.earns or item.takes or item.exact:
+                complain(f"the follow-up {item.id!r} is about own tests: it needs mutants, and no check earns or takes")
+        elif item.kind != "followup" or not item.essential:
             complain(f'the follow-up {item.id!r} needs kind = "followup" and an essential check to be known as built')
     for item in asked:
+        if item.kind == "tests":
+            continue
         for check in (*item.essential, *item.core):
             if check in BY_ID and check not in item.earns:
                 complain(f"item {item.id!r} hangs on the check {check!r}, which earns nothing in it")

@@ -2,9 +2,8 @@
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
@@ -28,6 +27,7 @@ from grader.judge import Judge
 from grader.lattice import Lattice, Match
 from grader.library import CANDIDATE, Library, trusted
 from grader.oracle import Crew, Oracle, Stopped, Trouble
+from grader.own_tests import own_tests
 from grader.printable import one_line
 from grader.record import (
     Asked,
@@ -52,9 +52,9 @@ from grader.sandbox.errors import LauncherFailed
 from grader.sandbox.questions import Snippet
 from grader.seeds import Seeds, draw_seed
 from grader.submission import Submission
+from grader.teams import TEAMS, threads
 
 Progress = Callable[[str], None]
-TEAMS: Final = 2  # as many as there are threads
 MAX_REASON: Final = 500  # characters
 EXHIBITS_LOAD: Final = 4  # in checks: collecting them takes about as long
 
@@ -222,7 +222,15 @@ class _Grade:
     def _followup_results(self) -> tuple[FollowUp, ...]:
         """What is behind a follow-up's failure may be an item; the other way round it never is."""
         verdicts = blame((*self._items, *self._followups), self._verdicts, self._comparison)
-        return tuple(followup_result(item, verdicts[item.id], self._exercise.titles) for item in self._followups)
+        titles = self._exercise.titles
+        return tuple(
+            self._own_tests(item) if item.kind == "tests" else followup_result(item, verdicts[item.id], titles)
+            for item in self._followups
+        )
+
+    def _own_tests(self, item: Item) -> FollowUp:
+        given = self._submission, self._exercise, self._crew, self._seeds
+        return own_tests(item, *given, timeout=self._options.timeout, progress=self._progress)
 
     def _new_team(self, number: int) -> "_Team":
         library, crew = self._library, self._crew
@@ -237,7 +245,7 @@ class _Grade:
     def _compare(self) -> Comparison:
         """The lattice's answer for each facet, once the reference has been seen to reproduce itself."""
         facets = self._facets()
-        with self._threads() as pool:
+        with threads(self._crew) as pool:
             prepared = [pool.submit(team.lattice.prepare, facets) for team in self._teams]
             answers = [team.lattice.put(facet, team.candidate) for team, facet in zip(cycle(self._teams), facets)]
             self._answers = {facet.id: answer for facet, answer in zip(facets, answers, strict=True)}
@@ -267,17 +275,6 @@ class _Grade:
                 found.append(LoadFault(file=f"{module}.py", reason=one_line(str(trouble))[:MAX_REASON]))
         return tuple(found)
 
-    @contextmanager
-    def _threads(self) -> Iterator[ThreadPoolExecutor]:
-        """Two threads; when anything fails, all workers are ended, so that neither waits for an answer."""
-        with ThreadPoolExecutor(max_workers=TEAMS) as pool:
-            try:
-                yield pool
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                self._crew.stop()
-                raise
-
     def _facets(self) -> tuple[Facet, ...]:
         """The facets that the items asked for are told by."""
         wanted = {facet for item in (*self._items, *self._followups) for facet in self._exercise.facets_of(item.id)}
@@ -286,7 +283,7 @@ class _Grade:
     def _ask_all(self) -> Exhibits:
         """Items, follow-ups and exhibits, in a thread for each team: a worker is busy while the grader thinks."""
         first, *others = zip(self._teams, self._shares(), strict=True)
-        with self._threads() as pool:
+        with threads(self._crew) as pool:
             asked = [pool.submit(self._ask_in_turn, *share) for share in (first, *others)]
             asked[0].result()
             exhibits = pool.submit(self._exhibits, first[0]) if self._options.explain else None
@@ -299,7 +296,8 @@ class _Grade:
         shares: list[list[Item]] = [[] for _ in self._teams]
         loads = [EXHIBITS_LOAD, *(0 for _ in self._teams[1:])]
         asked = sorted(self._items, key=lambda item: -_checks(item))
-        for item in (*asked, *sorted(self._followups, key=lambda item: -_checks(item))):
+        followups = [item for item in self._followups if item.kind == "followup"]
+        for item in (*asked, *sorted(followups, key=lambda item: -_checks(item))):
             lightest = loads.index(min(loads))
             shares[lightest].append(item)
             loads[lightest] += _checks(item)

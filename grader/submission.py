@@ -5,7 +5,7 @@ import re
 import site
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Final
@@ -35,6 +35,8 @@ class Submission:
 
     Attributes:
         files: source text by file name; a required file that could not be read says so when imported.
+        sha256: of these; what is asked is drawn by it.
+        tests: source text of test_*.py and conftest.py, which are no part of the package.
         notes: what was left out and why, and which names mean something else than their file.
     """
 
@@ -42,17 +44,18 @@ class Submission:
     files: dict[str, str]
     sha256: str
     notes: tuple[str, ...]
+    tests: dict[str, str] = field(default_factory=dict)
 
 
 def read_submission(directory: Path) -> Submission:
-    """Read the ``.py`` files of ``directory``.
+    """Read the ``.py`` files of ``directory``, the tests apart from the others.
 
     Raises:
         UsageError: there is no such directory, it cannot be read, or there is no model.py in it.
     """
     try:
         with Directory(directory) as opened:
-            files, notes = _read_all(opened, directory)
+            files, tests, notes = _read_all(opened, directory)
     except FileNotFoundError:
         raise UsageError(f"no such directory: {str(directory)!r}; {EXPECTED}") from None
     except NotADirectoryError:
@@ -61,10 +64,12 @@ def read_submission(directory: Path) -> Submission:
         raise UsageError(f"cannot read the directory {str(directory)!r}: {error.strerror}; {EXPECTED}") from None
     if len(notes) > MAX_NOTES:
         notes[MAX_NOTES:] = [f"and {len(notes) - MAX_NOTES} more like these"]
-    return submission_of(_name_of(directory), files, notes)
+    return submission_of(_name_of(directory), files, notes, tests)
 
 
-def submission_of(name: str, files: Mapping[str, str], notes: Sequence[str] = ()) -> Submission:
+def submission_of(
+    name: str, files: Mapping[str, str], notes: Sequence[str] = (), tests: Mapping[str, str] | None = None
+) -> Submission:
     """A submission of these source texts. A required file that is missing raises, when imported, why."""
     sha256 = digest({file: text.encode() for file, text in files.items()})
     complete = dict(files)
@@ -72,27 +77,29 @@ def submission_of(name: str, files: Mapping[str, str], notes: Sequence[str] = ()
         if file not in files:
             reason = next((note for note in notes if note.startswith(f"{file} ")), f"there is no {file}")
             complete[file] = f"raise ImportError({reason!r})\n"
-    return Submission(name=name, files=complete, sha256=sha256, notes=tuple(notes))
+    return Submission(name=name, files=complete, sha256=sha256, notes=tuple(notes), tests=dict(tests or {}))
 
 
-def _read_all(directory: Directory, path: Path) -> tuple[dict[str, str], list[str]]:
-    """The source texts by name, and the notes."""
+def _read_all(directory: Directory, path: Path) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    """The source texts by name, those of the tests, and the notes."""
     entries = directory.names(MAX_ENTRIES)
     names = [name for name in entries or () if _is_module(name) and name not in REQUIRED]
+    names_of_tests = [name for name in entries or () if _is_test(name)]
     files: dict[str, str] = {}
+    tests: dict[str, str] = {}
     notes: list[str] = []
     left = MAX_BYTES
-    # The required files first: no number of others can crowd them out.
-    for name in (*REQUIRED, *sorted(names)):
+    # The required files first, and the tests last: no number of others can crowd out what is more than they.
+    for name in (*REQUIRED, *sorted(names), *sorted(names_of_tests)):
         try:
             if not name.isprintable():
                 raise Refused("its name is not printable")
-            if len(files) >= MAX_FILES:
+            if len(files) + len(tests) >= MAX_FILES:
                 raise Refused(f"there are more than {MAX_FILES} files")
             source = _source(directory.read(name, MAX_FILE_BYTES + 1))
             if (size := len(msgspec.json.encode(source))) > left:
                 raise Refused(f"all files together are larger than {MAX_BYTES // 1024} KiB")
-            files[name] = source
+            (tests if _is_test(name) else files)[name] = source
             left -= size
         except FileNotFoundError:
             if name == "model.py":
@@ -103,12 +110,17 @@ def _read_all(directory: Directory, path: Path) -> tuple[dict[str, str], list[st
         notes.append(f"only model.py and train.py were read: there are more than {MAX_ENTRIES} files and folders")
     notes.extend(_not_read_but_imported(entries or (), files))
     notes.extend(_meaning_something_else(files))
-    return files, notes
+    return files, tests, notes
 
 
 def _is_module(name: str) -> bool:
-    """Whether a file of this name is a part of the submission. Tests are not, nor is what editors hide."""
-    return name.endswith(".py") and not name.startswith(("test_", ".")) and name != "conftest.py"
+    """Whether a file of this name is a part of the package. Tests are not, nor is what editors hide."""
+    return name.endswith(".py") and not name.startswith(".") and not _is_test(name)
+
+
+def _is_test(name: str) -> bool:
+    """Whether a file of this name is pytest's."""
+    return name == "conftest.py" or (name.startswith("test_") and name.endswith(".py"))
 
 
 def _source(data: bytes) -> str:

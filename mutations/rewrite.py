@@ -20,8 +20,13 @@ class _Rewriting(cst.CSTTransformer):
     def __init__(self, name: str) -> None:
         self._unread = cst.parse_statement(f"{name} = None")
 
-    def leave_Comment(self, original_node: cst.Comment, updated_node: cst.Comment) -> cst.RemovalSentinel:  # noqa: N802
-        return cst.RemoveFromParent()
+    def leave_TrailingWhitespace(  # noqa: N802
+        self, original_node: cst.TrailingWhitespace, updated_node: cst.TrailingWhitespace
+    ) -> cst.TrailingWhitespace:
+        return cst.TrailingWhitespace(newline=updated_node.newline)
+
+    def leave_EmptyLine(self, original_node: cst.EmptyLine, updated_node: cst.EmptyLine) -> cst.EmptyLine:  # noqa: N802
+        return cst.EmptyLine(indent=False, newline=updated_node.newline)
 
     def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:  # noqa: N802
         return updated_node.with_changes(body=_without_docstring(updated_node.body))

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from grader.checks.catalogue import CHECKS, MEASURED_BY
 from grader.checks.check import Bench, Check
-from grader.compare import first_difference
+from grader.compare import first_difference, largest_change
 from grader.exercise import builtin_exercise
 from grader.facets.catalogue import FACETS
 from grader.facets.facet import Facet
@@ -133,7 +133,7 @@ class Observer:
                 continue
             if any(first_difference(*pair) is not None for pair in zip(answers, expected, strict=True)):
                 shows_in.append(facet.id)
-                effect = max(effect, *(_change(*pair) for pair in zip(answers, expected, strict=True)))
+                effect = max(effect, *(largest_change(*pair) for pair in zip(answers, expected, strict=True)))
                 if any(_has_nan(answer) for answer in answers):
                     crashes_in.append(facet.id)
         return tuple(shows_in), tuple(crashes_in), effect
@@ -209,22 +209,6 @@ def _kills(check: Check, bench: Bench) -> bool:
     except ReferenceFailed:
         return False  # the reference lacks what the check asks for
     return found.failure is not None
-
-
-def _change(answer: Tensors, expected: Tensors) -> float:
-    """The largest change of a tensor, relative to its largest value; 1 at most."""
-    if answer.keys() != expected.keys():
-        return 1.0
-    changes = [0.0]
-    for name, wanted in expected.items():
-        got = answer[name]
-        if got.shape != wanted.shape:
-            return 1.0
-        if wanted.size:
-            scale = float(np.max(np.abs(wanted.astype(np.float64)))) or 1.0
-            change = float(np.max(np.abs(got.astype(np.float64) - wanted.astype(np.float64)))) / scale
-            changes.append(change if np.isfinite(change) else 1.0)
-    return min(1.0, max(changes))
 
 
 def _has_nan(answer: Tensors) -> bool:

@@ -294,15 +294,12 @@ class Snippet(Question, frozen=True, kw_only=True, tag="snippet"):
 
 
 class RunTests(Question, frozen=True, kw_only=True, tag="run-tests"):
-    """Run these modules of the package, which hold tests, with pytest. Put to a worker made for tests.
-
-    out: exit, pytest's exit code; passed, failed, skipped, how many tests were; and failure.{i}, of the first few that
-    failed the test's id, a newline, and what was raised: UTF-8.
-    """
+    """Run the tests in these modules of the package with pytest, up to the first that fails. Put to a worker made for
+    tests. out: exit, pytest's exit code; passed, skipped, how many tests were; and failure, if one failed, as the bytes
+    of its id, a newline, and what was raised."""
 
     modules: tuple[str, ...]
     conftest: bool = False  # whether the package has one
-    stop: bool = False  # at the first failure
 
 
 class FindMutants(Question, frozen=True, kw_only=True, tag="find-mutants"):

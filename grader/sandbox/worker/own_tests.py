@@ -19,8 +19,7 @@ from grader.sandbox.wire import Array
 from grader.sandbox.worker.package import SourcePackage
 from grader.sandbox.worker.raised import message_of, own_frames, sendable
 
-MAX_FAILURES: Final = 5
-MAX_TEXT: Final = 800  # characters of what is told of one failure
+MAX_TEXT: Final = 800  # characters of a test's id, and of what is said of its failure
 NO_DISK: Final = "there is no disk to write to here: keep what is saved in memory, as io.BytesIO does"
 
 # What reads or writes files, reports in its own way, or changes how the process takes errors.
@@ -29,7 +28,7 @@ _LEFT_OUT: Final = (
     "setupplan", "stepwise", "terminal", "threadexception", "tmpdir", "unraisableexception",
 )  # fmt: skip
 _ARGUMENTS: Final = (
-    "-c", os.devnull, "--rootdir=/", "--noconftest", "--assert=plain", "--capture=no",
+    "-c", os.devnull, "--rootdir=/", "--noconftest", "--assert=plain", "--capture=no", "--maxfail=1",
     *(f"-pno:{plugin}" for plugin in _LEFT_OUT),
 )  # fmt: skip
 
@@ -48,7 +47,7 @@ def run_tests(package: SourcePackage, question: RunTests) -> dict[str, Array]:
     if question.conftest:
         plugins.append(package.module("conftest"))
     vars(os).update(chdir=lambda _: None)  # pytest goes back to where it is already, which the lock denies
-    code = pytest.main([*_ARGUMENTS, *(["--maxfail=1"] if question.stop else [])], plugins=plugins)
+    code = pytest.main([*_ARGUMENTS], plugins=plugins)
     return {"exit": np.array(int(code)), **tally.answer()}
 
 
@@ -96,19 +95,18 @@ class _ModuleInMemory(pytest.Module):
 
 
 class _Tally:
-    """Counts the tests by what came of them, and keeps the first failures."""
+    """Counts the tests, and keeps what is said of the one that fails."""
 
     def __init__(self, package: SourcePackage) -> None:
         self._package = package
-        self._counts = dict.fromkeys(("passed", "failed", "skipped"), 0)
-        self._failures: dict[str, str] = {}
+        self._counts = {"passed": 0, "skipped": 0}
+        self._failure: str | None = None
 
     def answer(self) -> dict[str, Array]:
         """The answer, but for the exit code."""
         answer: dict[str, Array] = {name: np.array(count) for name, count in self._counts.items()}
-        for i, (test, said) in enumerate(list(self._failures.items())[:MAX_FAILURES]):
-            text = sendable(f"{test[:MAX_TEXT]}\n{said[:MAX_TEXT]}")
-            answer[f"failure.{i}"] = np.frombuffer(text.encode(), np.uint8)
+        if self._failure is not None:
+            answer["failure"] = np.frombuffer(sendable(self._failure).encode(), np.uint8)
         return answer
 
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -118,24 +116,22 @@ class _Tally:
         self, call: pytest.CallInfo[object], report: pytest.TestReport | pytest.CollectReport
     ) -> None:
         assert call.excinfo is not None
-        self._failures[report.nodeid] = self._told(call.excinfo.value)
+        self._fail(report.nodeid, self._told(call.excinfo.value))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
-            self._count("failed", report.nodeid)
+        if report.failed and self._failure is None:
+            self._fail(report.nodeid, "it cannot be collected")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed:
-            self._count("failed", report.nodeid)
+        if report.failed and self._failure is None:
+            self._fail(report.nodeid, "it passes, and is marked as one that must not")
         elif report.skipped:
-            self._count("skipped")
-        elif report.when == "call":
-            self._count("passed")
+            self._counts["skipped"] += 1
+        elif report.when == "call" and report.passed:
+            self._counts["passed"] += 1
 
-    def _count(self, outcome: str, test: str | None = None) -> None:
-        self._counts[outcome] += 1
-        if test is not None:
-            self._failures.setdefault(test, "it failed")  # without an exception: it passed where it was to fail
+    def _fail(self, test: str, said: str) -> None:
+        self._failure = f"{test[:MAX_TEXT]}\n{said[:MAX_TEXT]}"
 
     def _told(self, error: BaseException) -> str:
         """What was raised, and the last line of the submission's own on the way there."""

@@ -1,0 +1,158 @@
+"""The bugs that own tests have to notice: planted in the candidate's own code, each seen to change what it computes."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from random import Random
+from typing import Final
+
+import msgspec
+
+from grader.compare import first_difference, largest_change
+from grader.facets.catalogue import BY_ID as FACETS
+from grader.facets.facet import Asked, Facet
+from grader.oracle import Crew, Oracle, PackageHung, Trouble
+from grader.own_tests.running import Files
+from grader.sandbox.errors import WorkerFailed
+from grader.sandbox.questions import Answered, FindMutants, Planting
+from grader.sandbox.wire import Tensors
+from grader.seeds import Seeds
+from mutations.edit import Edit, splice
+from mutations.errors import SpliceError
+
+PATIENCE: Final = 30.0  # seconds for the engine to read a package
+VISIBLE: Final = 1e-4  # a change of this part of the largest value; rounding changes 1e-6 of it
+BY_FILE: Final = {"model.py": ("forward", "decoding", "cache-errors"), "train.py": ("training", "harness")}
+ALL: Final = tuple(facet for facets in BY_FILE.values() for facet in facets)
+
+
+class NotRead(Exception):
+    """The engine could make nothing of the package's text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """The package with one bug more."""
+
+    planting: Planting
+    files: Files
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the engine finds in a package: places for bugs, and the same program in other words."""
+
+    plantings: tuple[Planting, ...]
+    otherwise: Files
+
+
+def find(crew: Crew, package: Files, groups: Iterable[str], name: str) -> Found:
+    """What there is to be done to a package, of which no line is run.
+
+    Args:
+        name: of a local that the other words have and the package does not.
+
+    Raises:
+        NotRead: its text brought the engine down.
+    """
+    worker = crew.spawn({}, purpose="mutants")
+    try:
+        worker.send(FindMutants(files=dict(package), groups=tuple(groups), name=name), {}, PATIENCE)
+        reply, answer = worker.receive()
+        if not isinstance(reply, Answered):
+            raise NotRead(reply.message)
+        plantings = msgspec.json.decode(answer["mutants"].tobytes(), type=tuple[Planting, ...])
+        otherwise = {file: answer[f"otherwise.{file}"].tobytes().decode() for file in package}
+    except (WorkerFailed, msgspec.DecodeError, KeyError, UnicodeDecodeError) as error:
+        raise NotRead(str(error)) from None
+    finally:
+        worker.close()
+    return Found(plantings, otherwise)
+
+
+class Effect(Enum):
+    """What a bug does to what the package answers."""
+
+    NONE = "none"
+    CHANGES = "changes"
+    BREAKS = "breaks"  # it answers no more
+
+
+class Draw:
+    """Draws mutants that answer otherwise than the package.
+
+    They are asked what packages are compared by elsewhere, with seeds of their own: what a verdict is reached by is not
+    asked here.
+    """
+
+    def __init__(self, crew: Crew, package: Files, seed: int, timeout: float) -> None:
+        self._crew = crew
+        self._package = package
+        self._seeds = Seeds(seed, "own tests")
+        self._timeout = timeout
+        self._own = Oracle(crew, "the candidate", package, timeout)
+        self._own_again = self._own.another()
+        self._known: dict[str, list[tuple[Asked, Tensors]]] = {}
+
+    def mutants(self, plantings: Iterable[Planting], count: int) -> list[Mutant]:
+        """``count`` mutants if there are so many, each of another operator.
+
+        Who breaks down is noticed by whoever runs it: such mutants are drawn where there are no others.
+        """
+        drawn: dict[Effect, list[Mutant]] = {effect: [] for effect in Effect}
+        for sites in self._shuffled(plantings):
+            if len(drawn[Effect.CHANGES]) == count:
+                break
+            for mutant in self._made(sites):
+                effect = self._effect(mutant)
+                drawn[effect].append(mutant)
+                if effect is not Effect.NONE:
+                    break
+        return [*drawn[Effect.CHANGES], *drawn[Effect.BREAKS]][:count]
+
+    def _shuffled(self, plantings: Iterable[Planting]) -> list[list[Planting]]:
+        """The places of each operator, in an order that nobody knows beforehand."""
+        random = Random(self._seeds.derive("order"))
+        sites: dict[str, list[Planting]] = {}
+        for planting in plantings:
+            sites.setdefault(planting.operator, []).append(planting)
+        for places in sites.values():
+            random.shuffle(places)
+        return random.sample(list(sites.values()), len(sites))
+
+    def _made(self, sites: Iterable[Planting]) -> Iterator[Mutant]:
+        for planting in sites:
+            edit = Edit(planting.file, planting.start, planting.end, planting.before, planting.after)
+            try:
+                text = splice(self._package[planting.file], [edit])
+            except (KeyError, SpliceError):
+                continue
+            yield Mutant(planting, {**self._package, planting.file: text})
+
+    def _effect(self, mutant: Mutant) -> Effect:
+        with Oracle(self._crew, "a mutant", mutant.files, self._timeout) as oracle:
+            for id_ in BY_FILE.get(mutant.planting.file, ALL):
+                facet = FACETS[id_]
+                for asked, expected in self._answers(facet):
+                    try:
+                        answer = facet.ask(oracle, asked)
+                    except PackageHung:
+                        return Effect.NONE  # no test would end
+                    except Trouble:
+                        return Effect.BREAKS
+                    if largest_change(answer, expected) > VISIBLE:
+                        return Effect.CHANGES
+        return Effect.NONE
+
+    def _answers(self, facet: Facet) -> list[tuple[Asked, Tensors]]:
+        """What the package itself answers, where it does and answers alike in another process."""
+        if facet.id not in self._known:
+            self._known[facet.id] = []
+            for asked in facet.questions(self._seeds, "float32"):
+                try:
+                    answer, again = facet.ask(self._own, asked), facet.ask(self._own_again, asked)
+                except Trouble:
+                    continue
+                if first_difference(answer, again) is None:
+                    self._known[facet.id].append((asked, answer))
+        return self._known[facet.id]

@@ -1,0 +1,147 @@
+"""What came of the candidate's own tests, as it is recorded."""
+
+from collections.abc import Sequence, Set
+from difflib import unified_diff
+from typing import Final, NamedTuple
+
+from grader.exercise import Group, Item
+from grader.own_tests.mutants import Mutant
+from grader.own_tests.running import Files, Ran
+from grader.record import CheckResult, Counterexample, FollowUp, Hidden, Outcome, Role, Status
+
+KINDS: Final[dict[Group, str]] = {
+    "kv-cache": "in the KV cache",
+    "masking": "in the masking",
+    "training-loop": "in the training loop",
+    "determinism": "in what makes a run repeatable",
+}
+PASSING: Final = "The tests pass on the package that they are written for, each time."
+PASSING_WHY: Final = "A test that fails where nothing is wrong will be ignored where something is."
+REWORDED: Final = "The tests pass on the same program in other words, too."
+REWORDED_WHY: Final = "A test that looks at the text, and not at what it does, stands in the way of every change."
+NOTICED_WHY: Final = "A bug that no test notices can come back on any day, and nobody will know since when it is there."
+
+
+class Notice(NamedTuple):
+    """What the tests say of a mutant."""
+
+    mutant: Mutant
+    ran: Ran
+
+    @property
+    def noticed(self) -> bool:
+        return not self.ran.passed
+
+
+def unbuilt(item: Item, summary: str, checks: tuple[CheckResult, ...] = ()) -> FollowUp:
+    """No points, and why."""
+    return _followup(item, Status.NOT_BUILT, 0.0, summary, checks)
+
+
+def failing(item: Item, ran: Ran) -> FollowUp:
+    """Tests that do not pass on the package that they were written for."""
+    summary = f"No bug was planted: the tests have to pass first. They say: {ran.message}"
+    return unbuilt(item, summary, (_passing(item, ran),))
+
+
+def not_judged(item: Item) -> FollowUp:
+    """Tests of a package in which the engine finds no place for any bug."""
+    summary = "It cannot be told what the tests notice: no bug of a kind that is known could be planted in this code."
+    return FollowUp(id=item.id, title=item.title, status=Status.NOT_JUDGED, score=0, max_score=0, summary=summary)
+
+
+def graded(item: Item, package: Files, first: Ran, again: Ran, reworded: Ran, notices: Sequence[Notice]) -> FollowUp:
+    """Tests that passed: the share of the bugs that they notice, if they notice nothing else.
+
+    Args:
+        package: what the mutants were made of.
+        first, again, reworded: on the package, on the package once more, and on the same program in other words.
+    """
+    checks = [_passing(item, first if again.passed else again), _reworded(item, reworded)]
+    if not (again.passed and reworded.passed):
+        summary = "They fail where nothing is wrong, so that it means nothing where they fail: "
+        failed = again if not again.passed else reworded
+        return unbuilt(item, f"{summary}{failed.message}", tuple(checks))
+    share = sum(notice.noticed for notice in notices) / len(notices)
+    status = Status.BUILT if share == 1 else Status.PARTLY if share else Status.NOT_BUILT
+    checks += [_notice(notice, package, item.points / len(notices)) for notice in notices]
+    return _followup(item, status, round(item.points * share, 2), _summary(item, notices), tuple(checks))
+
+
+def _followup(item: Item, status: Status, score: float, summary: str, checks: tuple[CheckResult, ...]) -> FollowUp:
+    return FollowUp(
+        id=item.id,
+        title=item.title,
+        status=status,
+        score=score,
+        max_score=item.points,
+        summary=summary,
+        checks=checks,
+    )
+
+
+def _passing(item: Item, ran: Ran) -> CheckResult:
+    return _guard("own-tests-pass", PASSING, PASSING_WHY, item, ran)
+
+
+def _reworded(item: Item, ran: Ran) -> CheckResult:
+    return _guard("own-tests-run-the-code", REWORDED, REWORDED_WHY, item, ran)
+
+
+def _guard(id_: str, title: str, why: str, item: Item, ran: Ran) -> CheckResult:
+    return CheckResult(
+        id=id_,
+        title=title,
+        outcome=ran.outcome,
+        role=Role.GUARD,
+        score=0.0,
+        max_score=item.points,
+        seconds=ran.seconds,
+        message=ran.message,
+        why=why,
+        output=ran.output,
+    )
+
+
+def _notice(notice: Notice, package: Files, points: float) -> CheckResult:
+    planting = notice.mutant.planting
+    points = round(points, 2)
+    return CheckResult(
+        id=f"notices-{planting.operator}",
+        title=f"Notices: {planting.title}",
+        outcome=Outcome.PASSED if notice.noticed else Outcome.FAILED,
+        role=Role.EARNS,
+        score=points if notice.noticed else 0.0,
+        max_score=points,
+        seconds=notice.ran.seconds,
+        message=notice.ran.message if notice.noticed else f"All tests pass with this bug in {planting.file}.",
+        why=NOTICED_WHY,
+        counterexample=None if notice.noticed else _shown(notice.mutant, package),
+    )
+
+
+def _shown(mutant: Mutant, package: Files) -> Counterexample:
+    """The bug that nobody noticed; where it was planted is for instructors."""
+    file = mutant.planting.file
+    before, after = (files[file].splitlines() for files in (package, mutant.files))
+    diff = "\n".join(unified_diff(before, after, file, file, n=2, lineterm=""))
+    return Counterexample(
+        claim=f"With this bug in {file}, some test fails.",
+        seen="All tests pass.",
+        hidden=Hidden(expected=diff, note="The bug as it was planted in the submission."),
+    )
+
+
+def _summary(item: Item, notices: Sequence[Notice]) -> str:
+    noticed = sum(notice.noticed for notice in notices)
+    summary = f"The tests notice {noticed} of {len(notices)} bugs that were planted in the package."
+    missed = {notice.mutant.planting.group for notice in notices if not notice.noticed}
+    if missed:
+        summary += f" Those that they miss are {_listed(item, missed)}."
+    if absent := item.mutants.keys() - {notice.mutant.planting.group for notice in notices}:
+        summary += f" None could be planted {_listed(item, absent)}: that is left out."
+    return summary
+
+
+def _listed(item: Item, groups: Set[str]) -> str:
+    return ", ".join(KINDS[group] for group in item.mutants if group in groups)
