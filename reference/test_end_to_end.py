@@ -32,7 +32,7 @@ T, BLOCK_SIZE = 12, 16
 
 @pytest.fixture(params=[1, 2], ids=["one head", "two heads"])
 def model(request):
-    """In float64, so that rounding is far below any bug; with large weights, since small ones hide what attention does."""
+    """In float64, where rounding is far below any bug, and with large weights: small ones hide what attention does."""
     model = GPT(GPTConfig(vocab_size=11, block_size=BLOCK_SIZE, n_layer=2, n_head=request.param, d_model=16)).double()
     generator = torch.Generator().manual_seed(0)
     for parameter in model.parameters():

@@ -38,8 +38,10 @@ def launcher(exercise: Exercise) -> Iterator[Launcher]:
 def grade_files(launcher: Launcher, exercise: Exercise) -> Callable[..., Result]:
     """``grade_files({"model.py": ..., "train.py": ...}, seed=1, only=("masking",), ...) -> Result``, of items alone."""
 
-    def run(files: Mapping[str, str], *, name: str = "candidate", **options: object) -> Result:
-        submission: Submission = submission_of(name, files)
+    def run(
+        files: Mapping[str, str], *, name: str = "candidate", tests: Mapping[str, str] | None = None, **options: object
+    ) -> Result:
+        submission: Submission = submission_of(name, files, tests=tests)
         chosen = Options(**{"seed": 1, "followups": False} | options)  # type: ignore[arg-type]
         return grade(submission, exercise, chosen, launcher, lambda _: None)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -91,6 +90,7 @@ class _Trials:
                 return results.unbuilt(self._item, f"No bug can be planted in a text that cannot be read: {error}.")
             if not mutants:
                 return results.not_judged(self._item)
+            self._progress(f"{self._item.title}: on mutants of it, {len(mutants)} of them")
             subjects = [self._package, otherwise, *(mutant.files for mutant in mutants)]
             again, reworded, *on_mutants = self._run_all(pool, subjects, controls=2, limit=3 * first.seconds + SLACK)
         notices = [results.Notice(mutant, ran) for mutant, ran in zip(mutants, on_mutants, strict=True)]
@@ -109,10 +109,8 @@ class _Trials:
         self, pool: ThreadPoolExecutor, subjects: Sequence[Files], *, controls: int, limit: float
     ) -> list[Ran]:
         """What came of each, in their order; they are run in one that nobody can guess."""
-        numbers = count(1)
 
         def run(index: int) -> Ran:
-            self._progress(f"{self._item.title}: run {next(numbers)} of {len(subjects)}")
             ran = self._runner.run(subjects[index], limit)
             if ran.passed or index < controls:
                 return ran

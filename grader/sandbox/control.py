@@ -11,7 +11,7 @@ MAX_LINE: Final = 64 * 1024
 
 
 class Spawn(Struct, frozen=True, tag="spawn", forbid_unknown_fields=True):
-    """Fork a worker: to answer for a package, to run tests with pytest, or to find mutants of a text that is not run."""
+    """Fork a worker: to answer for a package, to run its tests, or to find mutants of texts that it does not run."""
 
     purpose: Purpose = "answers"
 

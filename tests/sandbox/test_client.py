@@ -214,6 +214,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @linux
 def test_fifty_workers_leave_no_descriptor_and_no_process(launcher: Launcher) -> None:
     launcher.started  # noqa: B018  waits until it is
+    launcher.settle()  # until those of other tests are gone
     before = open_files()
     alive = descendants(launcher._process.pid)
     for _ in range(5):

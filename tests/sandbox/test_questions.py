@@ -28,6 +28,10 @@ FIELDS = {
     "weighting": "constant",
     "lr": 0.01,
     "source": "print(1)",
+    "modules": ("test_cache",),
+    "files": {"model.py": "x = 1"},
+    "groups": ("masking",),
+    "name": "unread",
 }
 
 

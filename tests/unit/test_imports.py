@@ -91,11 +91,29 @@ def runs_code(module: str) -> list[str]:
 
 def test_code_is_run_in_the_worker_alone() -> None:
     # A submission's text reaches none of the two others: they read a reference, and the operators beside them.
-    allowed = {"mutations.source": ["parse_module"], "mutations.catalogue": ["import_module"]}
+    allowed = {
+        "mutations.source": ["parse_module"],
+        "mutations.rewrite": ["parse_module", "parse_statement"],
+        "mutations.catalogue": ["import_module"],
+    }
     others = [module for module in MODULES if not within(module, "grader.sandbox.worker")]
 
     assert {module: calls for module in others if (calls := runs_code(module))} == allowed
     assert runs_code("grader.sandbox.worker.serve") == ["compile", "exec"]
+
+
+def test_a_submission_is_taken_apart_in_a_worker_alone() -> None:
+    parsing = {module for module in MODULES if "mutations.rewrite" in imports(module)}
+
+    assert parsing == {"grader.sandbox.worker.mutants"}
+    assert [name for module in inside("grader.own_tests") for name in imports(module) if within(name, "libcst")] == []
+    assert {name for module in inside("grader.own_tests") for name in imports(module) if within(name, "mutations")} == {
+        "mutations.edit",
+        "mutations.edit.Edit",
+        "mutations.edit.splice",
+        "mutations.errors",
+        "mutations.errors.SpliceError",
+    }
 
 
 @pytest.mark.parametrize("module", MODULES)

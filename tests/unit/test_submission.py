@@ -42,12 +42,13 @@ def assert_not_read(submission: Submission, name: str, reason: str) -> None:
         assert name not in submission.files
 
 
-def test_the_python_files_are_read_and_the_tests_left_out(directory: Path) -> None:
-    for name in ("helper.py", "test_visible.py", "conftest.py", "notes.md", "data.json"):
+def test_the_python_files_are_read_and_the_tests_apart(directory: Path) -> None:
+    for name in ("helper.py", "test_visible.py", "conftest.py", ".test_hidden.py", "notes.md", "data.json"):
         (directory / name).write_text("x = 1\n")
     submission = read_submission(directory)
 
     assert submission.files == {"model.py": MODEL, "train.py": TRAIN, "helper.py": "x = 1\n"}
+    assert submission.tests == {"conftest.py": "x = 1\n", "test_visible.py": "x = 1\n"}
     assert (submission.name, submission.notes) == ("work", ())
 
 
@@ -150,14 +151,23 @@ def test_whatever_is_read_fits_into_the_frame_that_takes_it_to_a_worker(byte: by
     assert any("all files together are larger than" in note for note in submission.notes)
 
 
-def test_tests_and_hidden_files_use_up_no_room(directory: Path) -> None:
+def test_tests_and_hidden_files_crowd_out_no_module(directory: Path) -> None:
     for number in range(MAX_FILES):
         (directory / f"test_{number:03}.py").write_text("")
         (directory / f"._{number:03}.py").write_bytes(b"\xff")
     (directory / "z.py").write_text("")
+    submission = read_submission(directory)
 
-    assert set(read_submission(directory).files) == {"model.py", "train.py", "z.py"}
-    assert read_submission(directory).notes == ()
+    assert set(submission.files) == {"model.py", "train.py", "z.py"}
+    assert len(submission.files) + len(submission.tests) == MAX_FILES
+    assert all(note.startswith("test_") for note in submission.notes)
+
+
+def test_tests_leave_the_hash_as_it_is(directory: Path) -> None:
+    before = read_submission(directory).sha256
+    (directory / "test_mine.py").write_text("def test_x(): pass")
+
+    assert before == read_submission(directory).sha256
 
 
 def test_of_a_huge_directory_the_required_files_are_read(directory: Path) -> None:
