@@ -85,13 +85,6 @@ from grader.checks.ragged import (
     rows_may_pause,
 )
 from grader.checks.registration import every_parameter_learns, parameters_are_separate
-from grader.checks.stability import (
-    empty_rows_give_no_gradient,
-    empty_rows_weigh_nothing,
-    flat_vectors_stay_finite,
-    long_blocks,
-    precisions_agree,
-    scores_of_any_size,
 from grader.checks.schemes import (
     alibi_falls_evenly,
     alibi_slopes,
@@ -106,6 +99,14 @@ from grader.checks.schemes import (
     schemes_have_limits,
     schemes_tell_order,
     sinusoidal_by_formula,
+)
+from grader.checks.stability import (
+    empty_rows_give_no_gradient,
+    empty_rows_weigh_nothing,
+    flat_vectors_stay_finite,
+    long_blocks,
+    precisions_agree,
+    scores_of_any_size,
 )
 from grader.checks.training import (
     batches_are_as_specified,

@@ -10,7 +10,7 @@ first new token stands behind everything that is cached, and the keys it looks a
 - The bias for a full forward is used for a chunk, with its rows in the wrong place.
 """
 
-from grader.checks.cache.agreement import Agreement, chunked
+from grader.checks.cache.agreement import Agreement, chunked, standards
 from grader.checks.cache.cases import MODEL_WORKS
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.schemes.cases import SchemeDecodeCase, each_scheme, scheme_decode_cases
@@ -22,7 +22,7 @@ from grader.record import TokenGrid
 def holds(case: SchemeDecodeCase, bench: Bench) -> None:
     """All logits of all chunks, beside the logits of the full forward; where no cache is built, nothing is asked."""
     for asked in each_scheme(case, bench):
-        agreement: Agreement = bench.state.setdefault(f"agreement {asked.position}", Agreement(bench))
+        agreement = bench.state.setdefault(f"agreement {asked.position}", Agreement(bench, standards(bench)))
         try:
             decoded = chunked(asked, bench.candidate, bench)
         except PackageRaised as raised:
