@@ -6,8 +6,10 @@ from grader.printable import one_line
 from grader.record import FollowUp, Isolation, ItemResult, Result
 from grader.report import columns
 from grader.report.paint import Paint, plain
+from grader.report.standing import item_label
 from grader.report.verdict import cannot_load, first_failing, is_full, is_unbuilt, verdict, what_was_seen
-from grader.report.words import OUTCOME, STATUS, number
+from grader.report.words import label as check_label
+from grader.report.words import number
 
 WIDTH = 80
 _TITLE, _STATUS, _POINTS = 45, 17, 14  # with the margin and the two gaps between them: 80
@@ -87,7 +89,7 @@ def _isolation(isolation: Isolation) -> Iterator[str]:
 
 
 def _item_row(item: ItemResult | FollowUp, paint: Paint) -> str:
-    label = STATUS[item.status]
+    label = item_label(item)
     score = f"{number(item.score)} of {number(item.max_score)}"
     return _row(one_line(item.title), f"{label.symbol} {label.word}", score, lambda text: paint(text, label.tone))
 
@@ -103,14 +105,14 @@ def _row(title: str, status: str, points: str, painted: Callable[[str], str] = s
 
 
 def _trouble(item: ItemResult | FollowUp, paint: Paint) -> Iterator[str]:
-    label = STATUS[item.status]
+    label = item_label(item)
     yield ""
     yield f"{paint(label.symbol, label.tone)} {columns.clip(one_line(item.title), WIDTH - 2)}"
     check = first_failing(item)
     if check is None:
         yield from _indented(one_line(item.summary))
         return
-    yield from _indented(f"{OUTCOME[check.outcome].word}: {one_line(check.title)}")
+    yield from _indented(f"{check_label(check).word}: {one_line(check.title)}")
     yield from _indented(one_line(what_was_seen(check)), margin=4)
 
 
