@@ -33,6 +33,8 @@ def readme(rubric: Rubric, where: str = "", *, built_in: bool = False, dropout: 
         built_in=built_in,
         dropout=dropout,
         extensions=bool(extensions),
+        followups=rubric.followup,
+        total=f"{sum(item.points for item in rubric.item):g}",
         several=len(bugs) > 1,
         grade=_grade([item.points for item in bugs], [item.points for item in extensions]),
     )
