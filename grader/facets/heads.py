@@ -1,12 +1,12 @@
-"""The logits of a model with several heads."""
+"""The logits of a model with several heads, and the parameters that it starts with."""
 
 from typing import Final
 
-from grader.facets import decoding, forward
+from grader.facets import decoding, forward, initialisation
 from grader.facets.agreement import LOGITS
 from grader.facets.decoding import in_chunks
 from grader.facets.facet import Asked, Facet
-from grader.sandbox.questions import AnyQuestion, Forward, Precision
+from grader.sandbox.questions import AnyQuestion, Forward, Parameters, Precision
 from grader.seeds import Seeds
 from grader.strategies import ModelCase
 
@@ -19,7 +19,7 @@ CHUNKS: Final = (3, 1, 3)
 
 
 def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
-    """One forward of each case, and the first decoded in chunks."""
+    """One forward of each case, the first decoded in chunks, and the second as it is built."""
     asked: list[Asked] = [
         (
             Forward(config={**case.config, "n_head": heads}, weights=case.seeded(seeds), precision=precision),
@@ -28,11 +28,16 @@ def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
         for heads, case in CASES
     ]
     heads, case = CASES[0]
-    return [*asked, in_chunks({**case.config, "n_head": heads}, case, CHUNKS, seeds, precision)]
+    decoded = in_chunks({**case.config, "n_head": heads}, case, CHUNKS, seeds, precision)
+    heads, case = CASES[1]
+    built = Parameters(config={**case.config, "n_head": heads}, seed=seeds.derive("heads") % 2**31)
+    return [*asked, decoded, (built, {})]
 
 
 def describe(question: AnyQuestion) -> str:
-    """``one forward of vocab_size=7, ...``, or decoding."""
+    """``one forward of vocab_size=7, ...``, or decoding, or building."""
+    if isinstance(question, Parameters):
+        return initialisation.describe(question)
     return forward.describe(question) if isinstance(question, Forward) else decoding.describe(question)
 
 
