@@ -101,6 +101,7 @@ from grader.checks.schemes import (
     sinusoidal_by_formula,
 )
 from grader.checks.stability import (
+    cached_precisions_agree,
     empty_rows_give_no_gradient,
     empty_rows_weigh_nothing,
     flat_vectors_stay_finite,
@@ -196,6 +197,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     heads_without_dropout.CHECK,
     empty_rows_weigh_nothing.CHECK,
     empty_rows_give_no_gradient.CHECK,
+    cached_precisions_agree.CHECK,
     scores_of_any_size.CHECK,
     flat_vectors_stay_finite.CHECK,
     precisions_agree.CHECK,

@@ -225,7 +225,7 @@ def decode(module: ModuleType, question: Decode, tensors: Tensors) -> dict[str, 
             ragged = {"lengths": torch.from_numpy(tensors[name])} if (name := f"lengths.{i}") in tensors else {}
             returned = model.forward_incremental(torch.from_numpy(tensors[f"chunk.{i}"]), cache, **ragged)
             logits, cache = pair(returned, "forward_incremental")
-            answer[f"logits.{i}"] = as_array(logits, "the logits of forward_incremental")
+            answer[f"logits.{i}"] = as_array(_widened(logits, question), "the logits of forward_incremental")
             caches.append(cache)
             if i in question.keep:
                 answer.update(_cache_arrays(cache, f"cache.{i}"))
