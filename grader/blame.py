@@ -6,9 +6,12 @@ that owns what is needed.
 
 A forward that does not run explains an answer that is missing or has no shape to judge. It does not explain a
 wrong one: else breaking forward for some sizes would excuse whatever else is wrong.
+
+Variants tell apart what needs a bug mended. None of them has an extension built wrongly, so that what needs one is
+never told apart by them, however exact the model is.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -30,9 +33,10 @@ def blame(items: Iterable[Item], verdicts: Mapping[str, Mapping[str, Verdict]], 
     items = list(items)
     judged = {item: dict(of_item) for item, of_item in verdicts.items()}
     failing = _failing(items, judged)
+    told_apart = {item.id for item in items if item.kind == "bug" and comparison.is_exact(item.id)}
     for item in items:
         for check in failing[item.id]:
-            causes = _causes(item.id, check, verdicts, failing, comparison)
+            causes = _causes(item.id, check, verdicts, failing, told_apart)
             if causes:
                 reason = f"cannot be told before this holds: {BY_ID[next(iter(causes))].title}"
                 judged[item.id][check] = blocked(verdicts[item.id][check], set().union(*causes.values()), reason)
@@ -55,12 +59,15 @@ def _causes(
     check: str,
     verdicts: Mapping[str, Mapping[str, Verdict]],
     failing: Mapping[str, list[str]],
-    comparison: Comparison,
+    told_apart: Collection[str],
 ) -> dict[str, set[str]]:
     """By check that has to hold first, the items that fail it: none where the failure is the item's own.
 
     What fails because of something else in turn is not named, but that which is behind it: nobody can mend what cannot
     be told yet.
+
+    Args:
+        told_apart: the items of bugs that have an exact answer: what needs them, the variants have told already.
     """
     verdict = verdicts[item][check]
     if verdict.unbuilt:
@@ -71,9 +78,8 @@ def _causes(
             continue
         behind: dict[str, set[str]] = {}
         for other, failed in failing.items():
-            # A need whose item has an exact answer was told apart by the variants already.
-            if need in failed and not comparison.is_exact(other):
-                deeper = _causes(other, need, verdicts, failing, comparison)
+            if need in failed and other not in told_apart:
+                deeper = _causes(other, need, verdicts, failing, told_apart)
                 for cause, owners in (deeper or {need: {other}}).items():
                     behind.setdefault(cause, set()).update(owners)
         if not any(item in owners for owners in behind.values()):

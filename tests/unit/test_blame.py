@@ -20,6 +20,7 @@ def judged(
     answered: Collection[str] = (),
 ) -> dict[str, tuple[str, ...]]:
     """By check that is blocked after all checks passed but these, what it is blocked by."""
+    items = (*exercise.rubric.item, *exercise.rubric.followup)
     comparison = Comparison(exercise, {"forward": forward, "training": Match(bugs=frozenset(), lane=Lane.BITWISE)})
     verdicts: Verdicts = {
         item.id: {
@@ -30,9 +31,9 @@ def judged(
             )
             for check in roles(item)
         }
-        for item in exercise.rubric.item
+        for item in items
     }
-    after = blame(exercise.rubric.item, verdicts, comparison)
+    after = blame(items, verdicts, comparison)
     found = {check: verdict for of_item in after.values() for check, verdict in of_item.items()}
     blocked = {check: verdict.blocked_by for check, verdict in found.items() if verdict.outcome is Outcome.BLOCKED}
     left = {check for check, verdict in found.items() if verdict.outcome is Outcome.FAILED}
@@ -68,6 +69,15 @@ def test_where_a_variant_agrees_it_was_told_apart_already(exercise: Exercise) ->
     exact = Match(bugs=frozenset({"masking"}), lane=Lane.BITWISE)
 
     assert judged(exercise, "past-is-seen", "cache-grows", forward=exact) == {}
+
+
+def test_what_needs_an_extension_is_that_extensions_however_exact_the_model_is(exercise: Exercise) -> None:
+    exact = Match(bugs=frozenset(), lane=Lane.BITWISE)
+
+    assert judged(exercise, "cached-equals-full", "ragged-rows-equal-alone", forward=exact) == {
+        "ragged-rows-equal-alone": ("kv-cache",)
+    }
+    assert judged(exercise, "ragged-rows-equal-alone", forward=exact) == {}
 
 
 def test_what_is_not_built_is_nobody_elses(exercise: Exercise) -> None:
