@@ -115,7 +115,7 @@ def ragged_cases(draw: DrawFn, *, chunks: tuple[int, int] = (2, 3), least: int =
 @st.composite
 def mixed_cases(draw: DrawFn) -> RaggedCase:
     """Three chunks, of which the middle one is ragged, and the others name no lengths."""
-    case = draw(model_cases(lengths=(6, 7), rows=(2, 3)))
+    case = draw(model_cases(lengths=(7, 7), rows=(2, 3)))
     rows = len(case.tokens)
     first, last = draw(st.integers(1, 2)), draw(st.integers(1, 2))
     middle = draw(st.tuples(*[st.integers(0, 3)] * rows).filter(lambda lengths: len(set(lengths)) > 1))

@@ -20,14 +20,11 @@ from grader.checks.ragged.agreement import by_row
 from grader.checks.ragged.cases import CACHE_WORKS, Lengths, RaggedCase
 from grader.compare import TOLERANCES
 from grader.record import TokenGrid
-from grader.sandbox.questions import Decode, Generate, Weights
+from grader.sandbox.questions import Generate
 from grader.sandbox.wire import Array
-from grader.seeds import Seeds
 from grader.strategies import ModelCase, extended, model_cases
 
 CLAIM: Final = "greedy decoding in a batch of prompts of different lengths gives each the tokens it gets alone"
-# What is attended to is made loud: else the last token alone mostly decides which comes next, whatever its past.
-LOUD: Final = {"attn.proj.weight": 4.0}
 
 
 class Prompts(ModelCase, frozen=True, kw_only=True):
@@ -35,10 +32,6 @@ class Prompts(ModelCase, frozen=True, kw_only=True):
 
     prompts: Lengths
     new: Lengths
-
-    def loud(self, seeds: Seeds) -> Weights:
-        """The weights of this case, with which the past counts."""
-        return self.seeded(seeds, factors=LOUD)
 
 
 @st.composite
@@ -59,9 +52,7 @@ def holds(case: Prompts, bench: Bench) -> None:
     """Each prompt is continued alone; then all are fed those tokens together, and must expect every one of them."""
     texts = [_alone(case, row, bench) for row in range(len(case.tokens))]
     fed = _fed(case, texts)
-    parents = tuple(range(-1, len(fed.lengths) - 1))
-    together = Decode(config=case.config, weights=case.loud(bench.seeds), parents=parents)
-    logits = by_row(fed, bench.ask(together, fed.steps()))
+    logits = by_row(fed, bench.ask(fed.in_turn(bench.seeds), fed.steps()))
     if logits.ndim != 3:
         raise Counterexample("shape", "each chunk has logits (B, T_new, V)", "they have another shape")
     slack = TOLERANCES["logits, softmax in float32"].relative * float(np.max(np.abs(logits), initial=0.0))
@@ -82,7 +73,8 @@ def holds(case: Prompts, bench: Bench) -> None:
 def _alone(case: Prompts, row: int, bench: Bench) -> Array:
     """A prompt and what the candidate continues it with: (T,)."""
     prompt, new = np.array([case.tokens[row][: case.prompts[row]]]), case.new[row]
-    question = Generate(config=case.config, weights=case.loud(bench.seeds), max_new_tokens=new, use_cache=True)
+    weights = case.seeded(bench.seeds)
+    question = Generate(config=case.config, weights=weights, max_new_tokens=new, use_cache=True)
     tokens = bench.ask(question, {"prompt": prompt})["tokens"]
     if tokens.shape != (1, prompt.size + new) or tokens.dtype != np.int64:
         raise Counterexample(
@@ -112,5 +104,5 @@ CHECK = Check(
     cases=prompt_cases(),
     holds=holds,
     needs=(*CACHE_WORKS, "generate-is-greedy"),
-    examples=5,
+    examples=8,
 )
