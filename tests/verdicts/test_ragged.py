@@ -1,0 +1,139 @@
+"""The follow-up about rows of different lengths: what is wrong fails, what is right passes, and no bug counts twice."""
+
+import runpy
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from grader.checks.catalogue import BY_ID
+from grader.checks.check import Bench
+from grader.exercise import Exercise
+from grader.judge import ask_case
+from grader.oracle import Crew, Oracle, PackageRaised
+from grader.record import FollowUp, Outcome, Result, Status
+from grader.sandbox.client import Launcher
+from grader.sandbox.questions import Snippet
+from grader.search import Search, search
+from grader.seeds import Seeds
+
+pytestmark = pytest.mark.slow  # a grade takes a second or two
+
+ID = "ragged-cache"
+HERE = Path(__file__).parent
+WRONG = runpy.run_path(str(HERE / "wrong" / "ragged.py"))["CASES"]
+HONEST = runpy.run_path(str(HERE / "honest" / "ragged.py"))["REWRITES"]
+TIMEOUT = 30.0
+MODEL_BUGS = ("masking", "position", "projection")
+LEFT = [*({bug} for bug in MODEL_BUGS), set(MODEL_BUGS)]
+KEYS = "            k = torch.cat((past.k, k), dim=2)  # (B, 1, T_past + T_new, C)\n"
+
+Ask = Callable[[Mapping[str, str], str], Search]
+Rewritten = Callable[..., dict[str, str]]
+GradeFiles = Callable[..., Result]
+
+
+@pytest.fixture
+def crew(launcher: Launcher) -> Iterator[Crew]:
+    crew = Crew(launcher)
+    yield crew
+    crew.close()
+
+
+@pytest.fixture
+def ask(crew: Crew, exercise: Exercise) -> Ask:
+    """``ask(files, check)``: what the search for a failing case has found."""
+
+    def ask(files: Mapping[str, str], check: str) -> Search:
+        reference = Oracle(crew, "the reference", exercise.reference, TIMEOUT, trusted=True)
+        candidate = Oracle(crew, "candidate", files, TIMEOUT)
+        bench = Bench(
+            candidate=candidate,
+            matched=reference,
+            reference=reference,
+            stranger=candidate.another(),
+            seeds=Seeds(1, "ragged"),
+            variants=lambda: [reference],
+        )
+        asked = BY_ID[check]
+        return search(
+            asked.cases, lambda case: ask_case(asked, case, bench), seed=1, examples=asked.examples, shrink=False
+        )
+
+    return ask
+
+
+def followup(result: Result) -> FollowUp:
+    (found,) = (each for each in result.followups if each.id == ID)
+    return found
+
+
+def test_every_check_of_the_follow_up_has_caught_something(exercise: Exercise) -> None:
+    asked = exercise.followups[ID]
+
+    assert {check for check, _ in WRONG.values()} == {*asked.earns, *asked.takes}
+
+
+@pytest.mark.parametrize(("check", "change"), [pytest.param(*case, id=name) for name, case in WRONG.items()])
+def test_a_wrong_solution_is_caught_by_the_check_meant_for_it(
+    check: str, change: dict[str, object], rewritten: Rewritten, ask: Ask
+) -> None:
+    assert ask(rewritten(change), check).failure is not None
+
+
+@pytest.mark.parametrize("change", HONEST.values(), ids=HONEST)
+def test_what_is_right_and_written_otherwise_has_full_marks(
+    change: list[tuple[str, str]], rewritten: Rewritten, grade_files: GradeFiles
+) -> None:
+    found = followup(grade_files(rewritten({"model.py": change}), only=(ID,)))
+
+    assert {check.id: check.message for check in found.checks if check.outcome is not Outcome.PASSED} == {}
+    assert found.score == found.max_score
+
+
+def test_the_reference_has_full_marks_when_it_is_asked_of_many_cases_too(
+    exercise: Exercise, grade_files: GradeFiles
+) -> None:
+    found = followup(grade_files(exercise.reference, only=(ID,), thorough=True))
+
+    assert found.status is Status.BUILT
+    assert found.score == found.max_score
+
+
+def test_the_starter_has_not_built_it(exercise: Exercise, grade_files: GradeFiles) -> None:
+    found = followup(grade_files(exercise.starter(), only=(ID,)))
+
+    assert found.status is Status.NOT_BUILT
+    assert [check.id for check in found.checks] == list(exercise.followups[ID].essential)
+
+
+@pytest.mark.parametrize("bugs", LEFT, ids=lambda bugs: "+".join(sorted(bugs)))
+def test_a_bug_that_is_left_in_the_model_is_not_judged_again(
+    bugs: set[str], exercise: Exercise, grade_files: GradeFiles
+) -> None:
+    found = followup(grade_files(exercise.variant(frozenset(bugs)), only=(*MODEL_BUGS, ID)))
+
+    for check in found.checks:
+        assert check.outcome in (Outcome.PASSED, Outcome.BLOCKED), (check.id, check.message)
+        assert set(check.blocked_by) <= bugs
+    assert found.checks[0].outcome is Outcome.PASSED
+
+
+def test_a_cache_that_is_wrong_by_itself_is_not_judged_again(rewritten: Rewritten, grade_files: GradeFiles) -> None:
+    change = {"model.py": [(KEYS, KEYS.replace("past.k", "past.v"))]}
+    found = followup(grade_files(rewritten(change), only=("masking", "kv-cache", ID)))
+
+    assert [(check.outcome, check.blocked_by) for check in found.checks] == [(Outcome.BLOCKED, ("kv-cache",))]
+
+
+@pytest.mark.parametrize("check", ["ragged-rows-equal-alone", "ragged-rows-may-pause", "ragged-lengths-left-out"])
+def test_a_snippet_shows_the_bug_and_nothing_where_there_is_none(
+    check: str, rewritten: Rewritten, ask: Ask, crew: Crew, exercise: Exercise
+) -> None:
+    files = next(rewritten(change) for caught_by, change in WRONG.values() if caught_by == check)
+    snippet = BY_ID[check].snippet
+    assert snippet is not None
+    script = Snippet(source=snippet(ask(files, check).case))
+    with pytest.raises(PackageRaised, match="AssertionError"):
+        Oracle(crew, "candidate", files, TIMEOUT).ask(script, {})
+    Oracle(crew, "candidate", exercise.reference, TIMEOUT).ask(script, {})
