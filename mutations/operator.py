@@ -17,6 +17,7 @@ class Category(StrEnum):
     ATTENTION = "attention"
     HEADS = "heads"
     POSITION = "position"
+    SCHEMES = "position-schemes"
     PROJECTION = "projection"
     REGISTRATION = "registration"
     NORMALISATION = "normalisation"
@@ -43,6 +44,7 @@ class Part(StrEnum):
     HEADS = "heads"
     RAGGED = "reading of rows of different lengths"
     WEIGHTING = "loss-weighting"
+    SCHEMES = "position-schemes"
 
 
 class Visibility(StrEnum):

@@ -17,6 +17,7 @@ from grader.facets import (
     modes,
     ragged,
     precisions,
+    schemes,
     training,
     weighting,
 )
@@ -28,6 +29,7 @@ FACETS: Final[tuple[Facet, ...]] = (
     precisions.FACET,
     gradients.FACET,
     heads.FACET,
+    schemes.FACET,
     modes.FACET,
     decoding.FACET,
     ragged.FACET,

@@ -12,6 +12,7 @@ FAMILIES: Final[dict[Category, tuple[str, ...]]] = {
     Category.ATTENTION: ("attention",),
     Category.HEADS: ("heads",),
     Category.POSITION: ("position",),
+    Category.SCHEMES: ("schemes",),
     Category.PROJECTION: ("projection",),
     Category.REGISTRATION: ("registration",),
     Category.NORMALISATION: ("normalisation",),

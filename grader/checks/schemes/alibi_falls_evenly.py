@@ -23,14 +23,14 @@ SLOPE = 2.0**-8
 
 
 def holds(case: SchemeCase, bench: Bench) -> None:
-    """Scores by distance are a straight line."""
+    """From step to step back, shares fall by the same factor."""
     question = Influence(config=case.config, weights=case.seeded(bench.seeds), alike=True)
-    scores = by_distance(bench.ask(question, {"tokens": case.token_array()})["influence"])
-    if not close(scores, -SLOPE * np.arange(len(scores)), "log attention weights"):
+    shares = by_distance(bench.ask(question, {"tokens": case.token_array()})["influence"])
+    if not close(shares, np.exp(-SLOPE * np.arange(len(shares))), "shares of attention"):
         raise Counterexample(
             "other-slope",
             "with one head each step back lowers the score by 2^-8",
-            f"the first steps change it by {', '.join(f'{step:+.6f}' for step in np.diff(scores)[:3])}",
+            f"the first steps change it by {', '.join(f'{step:+.6f}' for step in np.diff(np.log(shares))[:3])}",
             grid=TokenGrid(tokens=case.tokens),
         )
 

@@ -23,7 +23,7 @@ from grader.sandbox.questions import Influence
 def holds(case: SchemeCase, bench: Bench) -> None:
     """Scores by distance, each unlike the others."""
     question = Influence(config=case.config, weights=case.seeded(bench.seeds), alike=True)
-    scores = by_distance(bench.ask(question, {"tokens": case.token_array()})["influence"])
+    scores = np.log(by_distance(bench.ask(question, {"tokens": case.token_array()})["influence"]))
     order = np.argsort(scores)
     alike = np.flatnonzero(np.diff(scores[order]) < 1e-7)
     if len(alike):

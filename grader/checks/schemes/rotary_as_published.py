@@ -16,7 +16,7 @@ from hypothesis.strategies import DrawFn
 from msgspec.structs import replace
 
 from grader.checks.check import Bench, Check
-from grader.checks.schemes.agreement import compare
+from grader.checks.schemes.agreement import compare, right_ones
 from grader.checks.schemes.cases import SchemeCase
 from grader.record import TokenGrid
 from grader.sandbox.questions import Forward
@@ -33,14 +33,13 @@ def cases(draw: DrawFn) -> SchemeCase:
 def holds(case: SchemeCase, bench: Bench) -> None:
     """The logits, in float64, beside those of a right model with the same weights, for either choice of pairs."""
     weights = case.seeded(bench.seeds)
+    halves = Forward(config=case.config, weights=weights)
+    neighbours = Forward(config=case.config, weights=replace(weights, split_pairs=True))
     given = {"tokens.0": case.token_array()}
-    answer, halves = bench.both(Forward(config=case.config, weights=weights), given)
-    neighbours = bench.matched.ask(Forward(config=case.config, weights=replace(weights, split_pairs=True)), given)
     compare(
         bench,
-        answer["logits.0"],
-        halves["logits.0"],
-        neighbours["logits.0"],
+        bench.ask(halves, given)["logits.0"],
+        *(right.ask(question, given)["logits.0"] for right in right_ones(bench) for question in (halves, neighbours)),
         claim="at position p, pair i of queries and of keys is turned by the angle p * 10000^(-2i/D): (a, b) becomes"
         " (a cos - b sin, a sin + b cos)",
         seen=f"with D={case.d_model} the logits are others, whichever channels are pairs (in float64)",

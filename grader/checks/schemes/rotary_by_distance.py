@@ -21,14 +21,14 @@ from grader.sandbox.questions import Influence
 
 
 def holds(case: SchemeCase, bench: Bench) -> None:
-    """Scores by distance are the same at all positions, and not the same at all distances."""
+    """Shares by distance are the same at all positions, and not the same at all distances."""
     question = Influence(config=case.config, weights=case.seeded(bench.seeds), alike=True)
-    scores = by_distance(bench.ask(question, {"tokens": case.token_array()})["influence"])
-    if np.ptp(scores) < 1e-6:
+    shares = by_distance(bench.ask(question, {"tokens": case.token_array()})["influence"])
+    if np.ptp(shares) < 1e-6:
         raise Counterexample(
             "blind",
-            "scores change with the distance",
-            "they are the same at any distance",
+            "how much is attended to changes with the distance",
+            "it is the same at any distance",
             grid=TokenGrid(tokens=case.tokens),
         )
 

@@ -49,7 +49,7 @@ assert not moved.any(), f"with position={{position!r}} a later token moved earli
 
 CHECK = Check(
     id="schemes-are-causal",
-    cases=scheme_cases(rows=(2, 3)),
+    cases=scheme_cases(lengths=(2, 4), rows=(2, 3)),
     holds=holds,
     confirm=confirm,
     snippet=snippet,

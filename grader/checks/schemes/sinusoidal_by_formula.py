@@ -15,7 +15,7 @@ import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.grids import beyond_rounding
-from grader.checks.schemes.agreement import compare
+from grader.checks.schemes.agreement import compare, right_ones
 from grader.checks.schemes.cases import SchemeCase, scheme_cases, with_scheme
 from grader.checks.snippets import model_snippet
 from grader.record import TokenGrid
@@ -30,17 +30,18 @@ def holds(case: SchemeCase, bench: Bench) -> None:
     """The candidate's logits with sinusoidal positions, beside its own with learned positions and that table."""
     case = extended(case, SchemeCase, n_head=1)
     weights, tokens = case.seeded(bench.seeds), case.token_array()
-    same = np.zeros_like(tokens)
     sinusoidal = Forward(config=with_scheme(case.config, POSITION), weights=weights)
-    answer, matched = bench.both(sinusoidal, {"tokens.0": tokens, "tokens.1": same})
-    if not beyond_rounding(matched["logits.1"][:, 1:], matched["logits.1"][:, :1]).any():
+    same = bench.matched.ask(sinusoidal, {"tokens.0": np.zeros_like(tokens)})["logits.0"]
+    if not beyond_rounding(same[:, 1:], same[:, :1]).any():
         raise Counterexample("not-heard", "positions reach the logits", "no position does, whatever the table is")
-    given = {"tokens.0": tokens, "position_table": table(case.block_size, case.d_model)}
-    learned = bench.ask(Forward(config=case.config, weights=weights), given)
+    given = {"tokens.0": tokens}
+    learned = Forward(config=case.config, weights=weights)
+    by_formula = {**given, "position_table": table(case.block_size, case.d_model)}
     compare(
         bench,
-        answer["logits.0"],
-        learned["logits.0"],
+        bench.ask(sinusoidal, given)["logits.0"],
+        bench.ask(learned, by_formula)["logits.0"],
+        *(right.ask(sinusoidal, given)["logits.0"] for right in right_ones(bench)),
         claim="sinusoidal positions give the logits that learned ones give with the table of the formula",
         seen="with position='sinusoidal' the logits are others (in float64, beyond rounding)",
         grid=TokenGrid(tokens=case.tokens),

@@ -1,0 +1,1 @@
+"""Bugs of position schemes other than learned positions."""

@@ -1,0 +1,82 @@
+"""The wavelengths of a position scheme go down to a thousandth instead of a ten-thousandth.
+
+## What it does
+Raises 1000 to the exponents where the published formula has 10000.
+
+## Why it is wrong
+The base decides how slowly the slowest channels turn, and with it how far apart two positions can be and still be told
+from each other. Both sinusoidal and rotary positions are published with 10000, and so are the weights that go with it.
+
+## Symptom
+None in training from scratch on short texts: the fastest channels do most of the work, and they are the same. Weights
+of another implementation give other results, the more so the further apart tokens are.
+
+## How to find it
+Compute the table, or the angle of each pair at position one, by hand for a few channels. The first channels agree
+whatever the base is; look at the last.
+"""
+
+from collections.abc import Iterator
+
+import libcst as cst
+from libcst import matchers as m
+
+from mutations.edit import Edit
+from mutations.operator import Category, Distance, Example, Hints, Operator, Part, Visibility
+from mutations.roles.schemes import ARANGE
+from mutations.source import Source
+
+ROOTS = m.Attribute(attr=m.Name("log") | m.Name("pow")) | m.Name("log") | m.Name("pow")
+
+
+def edits(source: Source) -> Iterator[Edit]:
+    """Ten thousand, raised to something or in a logarithm, in functions that count channels."""
+    for node in source.find(m.Integer() | m.Float()):
+        assert isinstance(node, cst.Integer | cst.Float)
+        counts = bool(source.find(ARANGE, within=source.scope(node)))
+        if counts and node.evaluated_value == 10000 and _is_base(source, node):
+            yield source.replace(node, source.code(node).replace("0", "", 1))
+
+
+def _is_base(source: Source, number: cst.Integer | cst.Float) -> bool:
+    parent = source.parent(number)
+    if isinstance(parent, cst.BinaryOperation):
+        return isinstance(parent.operator, cst.Power) and parent.left is number
+    return isinstance(parent, cst.Arg) and m.matches(source.parent(parent), m.Call(func=ROOTS))
+
+
+OPERATOR = Operator(
+    id="base-of-a-thousand",
+    category=Category.SCHEMES,
+    file="model.py",
+    origin="https://github.com/maxjcohen/transformer/issues/62",
+    story=__doc__,
+    visibility=Visibility.SILENT,
+    distance=Distance.FAR,
+    needs=frozenset({Part.SCHEMES}),
+    hints=Hints(
+        symptom="Weights from elsewhere work for neighbours, and less and less for tokens that are further apart.",
+        area="Look at how fast the last channels change from one position to the next, and not at the first ones.",
+        mechanism="Wavelengths are powers of a number. Compare it with the one that was published.",
+    ),
+    examples=(
+        Example(
+            "def waves(D):\n    return 10000.0 ** -(torch.arange(0, D, 2) / D)\n",
+            "def waves(D):\n    return 1000.0 ** -(torch.arange(0, D, 2) / D)\n",
+        ),
+        Example(
+            "def table(d):\n    return torch.exp(torch.arange(0, d, 2) * (-math.log(10000.0) / d))\n",
+            "def table(d):\n    return torch.exp(torch.arange(0, d, 2) * (-math.log(1000.0) / d))\n",
+        ),
+        Example(
+            "def inverse(dim):\n    return 1.0 / (10000 ** (torch.arange(0, dim, 2).float() / dim))\n",
+            "def inverse(dim):\n    return 1.0 / (1000 ** (torch.arange(0, dim, 2).float() / dim))\n",
+        ),
+    ),
+    look_alikes=(
+        "def long(n):\n    return torch.arange(10000)\n",
+        "def scale(x):\n    return 10000.0**x\n",
+        "def waves(D, base):\n    return base ** -(torch.arange(0, D, 2) / D)\n",
+    ),
+    edits=edits,
+)

@@ -1,0 +1,142 @@
+"""Rotary positions turn pairs of channels backwards.
+
+## What it does
+Exchanges the signs in the two sums of a rotation, which gives the rotation by the opposite angle.
+
+## Why it is wrong
+A query and a key that are both turned backwards still meet at an angle that depends on their distance alone, but with
+the other sign: what the published scheme scores for three steps back is what this one scores for three steps ahead.
+
+## Symptom
+None in training from scratch: the maps before it learn the mirror image. Weights that were trained with the published
+scheme attend to the wrong distances, and it looks as if they were damaged.
+
+## How to find it
+Turn the vector (1, 0) by one position, by hand. It has to come out as (cos 1, sin 1).
+"""
+
+from collections.abc import Iterator
+
+import libcst as cst
+from libcst import matchers as m
+
+from mutations.edit import Edit
+from mutations.operator import Category, Distance, Example, Hints, Operator, Part, Visibility
+from mutations.source import Source
+
+PRODUCT = m.BinaryOperation(operator=m.Multiply())
+DIFFERENCE = m.BinaryOperation(left=PRODUCT, operator=m.Subtract(), right=PRODUCT)
+SUM = m.BinaryOperation(left=PRODUCT, operator=m.Add(), right=PRODUCT)
+NEGATED = m.Element(m.UnaryOperation(operator=m.Minus()))
+HALF_TURN = m.Call(
+    func=m.Attribute(attr=m.Name("cat") | m.Name("stack")),
+    args=[m.Arg(m.Tuple([NEGATED, m.Element()]) | m.List([NEGATED, m.Element()])), m.ZeroOrMore()],
+)
+
+
+def edits(source: Source) -> Iterator[Edit]:
+    """`a * cos - b * sin` with `a * sin + b * cos` beside it, and halves that change places with a sign."""
+    for node in source.find(DIFFERENCE):
+        difference = cst.ensure_type(node, cst.BinaryOperation)
+        for other in source.find(SUM, within=source.scope(node)):
+            total = cst.ensure_type(other, cst.BinaryOperation)
+            if source.span(difference) < source.span(total) and _is_rotation(source, difference, total):
+                yield _exchanged(source, difference, total)
+    for node in source.find(HALF_TURN):
+        pair = cst.ensure_type(cst.ensure_type(node, cst.Call).args[0].value, cst.Tuple | cst.List)  # type: ignore[arg-type]
+        first, second = (element.value for element in pair.elements)
+        plain = cst.ensure_type(first, cst.UnaryOperation).expression
+        if _part(source, plain) is not None and _part(source, plain) == _part(source, second):
+            (start, _), (_, end) = source.span(first), source.span(second)
+            yield source.replace_span(start, end, f"{source.code(plain)}, -{source.code(second)}")
+
+
+def _is_rotation(source: Source, difference: cst.BinaryOperation, total: cst.BinaryOperation) -> bool:
+    """Whether the sum has the factors of the difference, each with the other's partner."""
+    (a, cos), (b, sin) = (_factors(source, side) for side in (difference.left, difference.right))
+    crossed = {frozenset((a, sin)), frozenset((b, cos))}
+    return (
+        a != b and cos != sin and {frozenset(_factors(source, side)) for side in (total.left, total.right)} == crossed
+    )
+
+
+def _factors(source: Source, product: cst.BaseExpression) -> tuple[str, str]:
+    both = cst.ensure_type(product, cst.BinaryOperation)
+    return source.code(both.left), source.code(both.right)
+
+
+def _exchanged(source: Source, difference: cst.BinaryOperation, total: cst.BinaryOperation) -> Edit:
+    start, end = source.span(difference)[0], source.span(total)[1]
+    minus, plus = (_operator(source, each) for each in (difference, total))
+    return source.replace_span(
+        start,
+        end,
+        source.code_between(start, minus) + "+" + source.code_between(minus + 1, plus) + "-"
+        + source.code_between(plus + 1, end),
+    )  # fmt: skip
+
+
+def _operator(source: Source, operation: cst.BinaryOperation) -> int:
+    """Where the sign of an operation stands."""
+    start = source.span(operation.left)[1]
+    between = source.code_between(start, source.span(operation.right)[0])
+    return start + len(between) - len(between.lstrip())
+
+
+def _part(source: Source, expression: cst.BaseExpression) -> str | None:
+    """What an expression is a part of: `x` for `x[..., :half]`; of a name, what it was unpacked from."""
+    if isinstance(expression, cst.Subscript):
+        return source.code(expression.value)
+    if not isinstance(expression, cst.Name):
+        return None
+    for node in source.find(m.Assign(targets=[m.AssignTarget(m.Tuple())]), within=source.scope(expression)):
+        assignment = cst.ensure_type(node, cst.Assign)
+        names = cst.ensure_type(assignment.targets[0].target, cst.Tuple).elements
+        if any(name.value.deep_equals(expression) for name in names):
+            value = assignment.value
+            taken = value.elements[0].value if isinstance(value, cst.Tuple) else value
+            return source.code(taken.value) if isinstance(taken, cst.Subscript) else source.code(value)
+    return None
+
+
+HALVES = "def turn(x, cos, sin):\n    a, b = x[..., :n], x[..., n:]\n"
+
+OPERATOR = Operator(
+    id="turned-the-other-way",
+    category=Category.SCHEMES,
+    file="model.py",
+    origin="https://github.com/karpathy/nanochat/pull/489",
+    story=__doc__,
+    visibility=Visibility.SILENT,
+    distance=Distance.FUNCTION,
+    needs=frozenset({Part.SCHEMES}),
+    hints=Hints(
+        symptom="Trained here, a model is as good as any. Given weights from elsewhere, it looks at the wrong places.",
+        area="Take one pair of channels of a query, and follow what becomes of it from one position to the next.",
+        mechanism="An angle has a direction. Turn a vector that lies along the first axis. To which side does it go?",
+    ),
+    examples=(
+        Example(
+            HALVES + "    return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)\n",
+            HALVES + "    return torch.cat((a * cos + b * sin, a * sin - b * cos), dim=-1)\n",
+        ),
+        Example(
+            "def turn(q1, q2, c, s):\n    out1 = q1 * c - q2 * s\n    out2 = q2 * c + q1 * s\n    return out1, out2\n",
+            "def turn(q1, q2, c, s):\n    out1 = q1 * c + q2 * s\n    out2 = q2 * c - q1 * s\n    return out1, out2\n",
+        ),
+        Example(
+            "def rotate_half(x):\n    x1, x2 = x[..., :n], x[..., n:]\n    return torch.cat((-x2, x1), dim=-1)\n",
+            "def rotate_half(x):\n    x1, x2 = x[..., :n], x[..., n:]\n    return torch.cat((x2, -x1), dim=-1)\n",
+        ),
+        Example(
+            "def rotate_every_two(x):\n    return torch.stack((-x[..., 1::2], x[..., ::2]), dim=-1).flatten(-2)\n",
+            "def rotate_every_two(x):\n    return torch.stack((x[..., 1::2], -x[..., ::2]), dim=-1).flatten(-2)\n",
+        ),
+    ),
+    look_alikes=(
+        "def blend(a, b, w):\n    return a * w - b * w, a * w + b * w\n",
+        "def turn(a, b, cos, sin):\n    return a * cos + b * sin\n",
+        "def both(x, y):\n    return torch.cat((-x, y), dim=-1)\n",
+    ),
+    edits=edits,
+)
