@@ -196,6 +196,8 @@ class _Grade:
                 name=self._submission.name,
                 sha256=self._submission.sha256,
                 files=tuple(sorted(self._submission.files)),
+                tests=tuple(sorted(self._submission.tests)),
+                tests_sha256=self._submission.tests_sha256,
                 notes=self._submission.notes,
             ),
             changes=changed,

@@ -78,6 +78,7 @@ def recheck(recorded: Result, here: Result) -> Recheck:
 def _origins(recorded: Result, here: Result) -> Iterator[Compared]:
     for what, old, new in (
         ("candidate", recorded.candidate.sha256, here.candidate.sha256),
+        ("own tests", recorded.candidate.tests_sha256 or "none", here.candidate.tests_sha256 or "none"),
         ("exercise", recorded.integrity.exercise, here.integrity.exercise),
         ("grader", recorded.integrity.grader, here.integrity.grader),
         ("time limit", f"{recorded.asked.timeout:g} s", f"{here.asked.timeout:g} s"),

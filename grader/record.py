@@ -156,8 +156,10 @@ class CandidateInfo(Frozen, frozen=True, kw_only=True):
     """Which submission was graded."""
 
     name: str
-    sha256: str
+    sha256: str  # of the files of the package
     files: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()  # files of tests beside them
+    tests_sha256: str | None = None  # None where there are none
     notes: tuple[str, ...] = ()  # files left out, and why
 
 

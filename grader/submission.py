@@ -46,6 +46,11 @@ class Submission:
     notes: tuple[str, ...]
     tests: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def tests_sha256(self) -> str | None:
+        """The hash of the tests; None where there are none."""
+        return _digest(self.tests) if self.tests else None
+
 
 def read_submission(directory: Path) -> Submission:
     """Read the ``.py`` files of ``directory``, the tests apart from the others.
@@ -71,13 +76,17 @@ def submission_of(
     name: str, files: Mapping[str, str], notes: Sequence[str] = (), tests: Mapping[str, str] | None = None
 ) -> Submission:
     """A submission of these source texts. A required file that is missing raises, when imported, why."""
-    sha256 = digest({file: text.encode() for file, text in files.items()})
+    sha256 = _digest(files)
     complete = dict(files)
     for file in REQUIRED:
         if file not in files:
             reason = next((note for note in notes if note.startswith(f"{file} ")), f"there is no {file}")
             complete[file] = f"raise ImportError({reason!r})\n"
     return Submission(name=name, files=complete, sha256=sha256, notes=tuple(notes), tests=dict(tests or {}))
+
+
+def _digest(texts: Mapping[str, str]) -> str:
+    return digest({file: text.encode() for file, text in texts.items()})
 
 
 def _read_all(directory: Directory, path: Path) -> tuple[dict[str, str], dict[str, str], list[str]]:

@@ -8,7 +8,6 @@ from typing import Final
 from grader.oracle import Crew
 from grader.printable import one_line, printable
 from grader.record import Outcome
-from grader.sandbox.connection import Worker
 from grader.sandbox.errors import WorkerDied, WorkerFailed, WorkerTimedOut
 from grader.sandbox.questions import Answered, Malformed, Raised, RunTests
 from grader.sandbox.wire import Tensors
@@ -55,27 +54,30 @@ class Runner:
         try:
             worker.send(self._question(), {}, limit)
             outcome, message = _read(*worker.receive())
-        except WorkerTimedOut:
-            outcome, message = Outcome.TIMED_OUT, f"they do not end within {limit:.0f} s"
-        except WorkerDied as died:
-            if died.killed and again:  # not by itself, where it is locked: the machine may have run short of memory
-                return self.run(package, limit, again=False)
-            outcome, message = Outcome.BROKEN, str(died)
+            output = worker.output()
         except WorkerFailed as failed:
-            outcome, message = Outcome.BROKEN, str(failed)
-        seconds, output = round(time.perf_counter() - started, 4), _output(worker)
-        return Ran(outcome=outcome, message=one_line(message)[:MAX_MESSAGE], seconds=seconds, output=output)
+            if isinstance(failed, WorkerDied) and failed.killed and again:
+                return self.run(package, limit, again=False)  # locked, it cannot kill itself: was memory short?
+            outcome, message = _failure(failed, limit)
+            output = worker.last_output
+        finally:
+            worker.close()
+        return Ran(
+            outcome=outcome,
+            message=one_line(message)[:MAX_MESSAGE],
+            seconds=round(time.perf_counter() - started, 4),
+            output=printable(output),
+        )
 
     def _question(self) -> RunTests:
         modules = tuple(name.removesuffix(".py") for name in sorted(self.tests) if name != CONFTEST)
         return RunTests(modules=modules, conftest=CONFTEST in self.tests)
 
 
-def _output(worker: Worker) -> str:
-    """What was printed; the worker is ended."""
-    printed = worker.last_output or worker.output()
-    worker.close()
-    return printable(printed)
+def _failure(failed: WorkerFailed, limit: float) -> tuple[Outcome, str]:
+    if isinstance(failed, WorkerTimedOut):
+        return Outcome.TIMED_OUT, f"they do not end within {limit:.0f} s"
+    return Outcome.BROKEN, str(failed)
 
 
 def _read(reply: Answered | Raised | Malformed, answer: Tensors) -> tuple[Outcome, str]:
@@ -97,5 +99,5 @@ def _read(reply: Answered | Raised | Malformed, answer: Tensors) -> tuple[Outcom
     if code not in (0, NO_TESTS):
         return Outcome.FAILED, f"pytest was left before the end (exit code {code})"
     if not passed:
-        return Outcome.FAILED, f"no test ran, {skipped} were skipped" if skipped else "there is no test in them"
+        return Outcome.FAILED, f"no test was run; skipped: {skipped}" if skipped else "no test was run"
     return Outcome.PASSED, ""

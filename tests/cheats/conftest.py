@@ -27,7 +27,7 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         over: whose files it is laid over.
         honest: what its honest part is worth, by item, where that is not what ``over`` is worth.
         shows: a pattern that something in the result matches; it proves that the attempt was made.
-        only: the items asked for; all where there are none.
+        only: the items and follow-ups asked for; all items where there are none.
         timeout: seconds for one question.
         replace: by file, pairs of an old text, which must stand there once, and a new one.
         before, after: by file, text put around it.
@@ -55,19 +55,25 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             item.id: item.points if self.over == "reference" else 0.0
             for item in exercise.rubric.item
             if not self.only or item.id in self.only
-        }
+        } | {followup.id: 0.0 for followup in exercise.rubric.followup if followup.id in self.only}
         return base | {name: points for name, points in self.honest.items() if name in base}
 
     def write(self, directory: Path, exercise: Exercise) -> None:
         """Make the directory that is handed in.
 
-        What stands in capitals between @ is filled in: a cheat is told where everything lies, so that not knowing is
-        no defence.
+        What stands in capitals between @ is filled in: a cheat is told where everything lies, and the hash of its own
+        model.py, so that not knowing is no defence.
         """
-        places = {"@HERE@": str(directory.parent), "@REFERENCE@": str(exercise.reference_directory), "@MARK@": MARK}
         base = {
             name: text if self.over == "reference" else (exercise.starter_directory / name).read_text("utf-8")
             for name, text in exercise.reference.items()
+        }
+        model = self._edited("model.py", base["model.py"])
+        places = {
+            "@HERE@": str(directory.parent),
+            "@REFERENCE@": str(exercise.reference_directory),
+            "@MARK@": MARK,
+            "@SHA256@": hashlib.sha256(model.encode()).hexdigest(),
         }
         for name, text in (base | self.files).items():
             (directory / name).write_text(_filled(self._edited(name, text), places), "utf-8")

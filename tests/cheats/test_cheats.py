@@ -15,7 +15,7 @@ import pytest
 
 from grader.exercise import Exercise
 from grader.grade import Options, grade
-from grader.record import Outcome, Result, from_json, to_json
+from grader.record import FollowUp, ItemResult, Outcome, Result, from_json, to_json
 from grader.report.html import render_html
 from grader.report.text import render_text
 from grader.sandbox.client import Launcher
@@ -60,15 +60,20 @@ def judged(
         assert_a_verdict(result, tuple(handed.worth))
         assert_harmless(result)
         assert re.search(handed.entry.shows, "\n".join(texts(result)))
-        return {item.id: item.score for item in result.items}, handed.worth
+        return {part.id: part.score for part in parts(result)}, handed.worth
 
     return run
 
 
+def parts(result: Result) -> list[ItemResult | FollowUp]:
+    """The items, and the follow-ups that were asked for by name."""
+    return [*result.items, *(followup for followup in result.followups if followup.id in result.asked.only)]
+
+
 def assert_a_verdict(result: Result, items: tuple[str, ...]) -> None:
     """Every check of every item was judged, and the record is what it says it is."""
-    assert tuple(item.id for item in result.items) == items
-    assert [c.id for item in result.items for c in item.checks if c.outcome is Outcome.NOT_JUDGED] == []
+    assert tuple(part.id for part in parts(result)) == items
+    assert [c.id for part in parts(result) for c in part.checks if c.outcome is Outcome.NOT_JUDGED] == []
     assert result.judged
     assert from_json(to_json(result)) == result
 
@@ -85,7 +90,7 @@ def assert_harmless(result: Result) -> None:
 def texts(result: Result) -> Iterator[str]:
     """Whatever a result says that a submission may have had a hand in."""
     yield from result.candidate.notes
-    for check in (check for item in result.items for check in item.checks):
+    for check in (check for part in parts(result) for check in part.checks):
         yield from (check.message, check.output)
 
 

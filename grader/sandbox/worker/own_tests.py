@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 
 import numpy as np
 import pytest
+import torch
 
 from grader.sandbox.questions import RunTests
 from grader.sandbox.wire import Array
@@ -35,10 +36,11 @@ _ARGUMENTS: Final = (
 
 @cache
 def rehearse() -> None:
-    """Run no test at all: pytest imports most of what it needs only then."""
+    """Compare two tensors and run no test at all: what that takes is imported only then, and takes a second or two."""
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # whatever is installed here, it is no part of a submission
     package = SourcePackage({})
     pytest.main([*_ARGUMENTS], plugins=[_Collection(package, ()), _Tally(package)])
+    torch.testing.assert_close(torch.ones(1), torch.ones(1))
 
 
 def run_tests(package: SourcePackage, question: RunTests) -> dict[str, Array]:
@@ -121,6 +123,8 @@ class _Tally:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed and self._failure is None:
             self._fail(report.nodeid, "it cannot be collected")
+        elif report.skipped:
+            self._counts["skipped"] += 1
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed and self._failure is None:

@@ -1,0 +1,340 @@
+"""A submission's own tests earn what they notice of the bugs that are planted in it, and nothing by other means."""
+
+import contextlib
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from types import CodeType
+
+import msgspec
+import pytest
+
+from grader.audience import for_audience
+from grader.exercise import Exercise, Item
+from grader.oracle import Crew
+from grader.own_tests import own_tests
+from grader.own_tests.mutants import NotRead, find
+from grader.own_tests.results import graded
+from grader.own_tests.running import Ran, Runner
+from grader.record import Audience, FollowUp, Outcome, Result, Role, Status
+from grader.sandbox.client import Launcher
+from grader.seeds import Seeds
+from grader.submission import submission_of
+
+Judge = Callable[..., FollowUp]
+Run = Callable[..., Ran]
+
+TIMEOUT = 20.0  # seconds for one question
+MODEL = {"model.py": "def double(x):\n    return 2 * x\n", "train.py": ""}
+EMPTY = "def test_nothing():\n    pass\n"
+CACHE = """
+import torch
+from model import GPT, GPTConfig
+
+def test_reading_in_chunks_gives_the_scores_of_the_whole():
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(vocab_size=11, block_size=16, n_layer=2, d_model=16)).double()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    tokens = torch.randint(11, (2, 9))
+    first, cache = model.forward_incremental(tokens[:, :3])
+    second, cache = model.forward_incremental(tokens[:, 3:5], cache)
+    third, cache = model.forward_incremental(tokens[:, 5:], cache)
+    torch.testing.assert_close(torch.cat((first, second, third), dim=1), model(tokens), rtol=0, atol=1e-10)
+"""
+
+
+@pytest.fixture
+def crew(launcher: Launcher) -> Iterator[Crew]:
+    crew = Crew(launcher)
+    yield crew
+    crew.close()
+
+
+@pytest.fixture
+def item(exercise: Exercise) -> Item:
+    return exercise.followups["own-tests"]
+
+
+@pytest.fixture
+def judge(crew: Crew, exercise: Exercise, item: Item) -> Judge:
+    """``judge(files, tests, kv_cache=2) -> FollowUp``, of mutants of these kinds alone, so many of each."""
+
+    def run(files: Mapping[str, str], tests: Mapping[str, str], seed: int = 1, **mutants: int) -> FollowUp:
+        asked = item
+        if mutants:
+            asked = msgspec.structs.replace(item, mutants={name.replace("_", "-"): n for name, n in mutants.items()})
+        submission = submission_of("mine", files, tests=tests)
+        seeds = Seeds(seed, submission.sha256)
+        return own_tests(asked, submission, exercise, crew, seeds, timeout=TIMEOUT, progress=lambda _: None)
+
+    return run
+
+
+@pytest.fixture
+def run(crew: Crew) -> Run:
+    """``run(text, limit=..., **files)``: the tests in ``text`` against a package."""
+
+    def ask(text: str, limit: float = TIMEOUT, package: Mapping[str, str] = MODEL) -> Ran:
+        return Runner(crew, {"test_mine.py": text}).run(package, limit)
+
+    return ask
+
+
+@pytest.fixture(scope="module")
+def cannot_fail(grade_files: Callable[..., Result], exercise: Exercise) -> Result:
+    """The grade of a right package whose tests cannot fail."""
+    return grade_files(exercise.reference, tests={"test_mine.py": EMPTY}, only=("own-tests",), explain=False)
+
+
+# One run
+
+
+def test_tests_that_hold_pass(run: Run) -> None:
+    ran = run("from model import double\n\ndef test_x():\n    print('seen')\n    assert double(2) == 4\n")
+
+    assert (ran.outcome, ran.message, ran.output) == (Outcome.PASSED, "", "seen\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome", "message"),
+    [
+        ("def test_x():\n    assert False", Outcome.FAILED, "::test_x: AssertionError (test_mine.py, line 2"),
+        ("def test_x(:", Outcome.FAILED, "test_mine.py: SyntaxError: invalid syntax (test_mine.py, line 1)"),
+        ("import pandas_of_mine", Outcome.FAILED, "ModuleNotFoundError: No module named 'pandas_of_mine'"),
+        ("x = 1", Outcome.FAILED, "no test was run"),
+        ("import pytest\npytest.importorskip('pandas_of_mine')", Outcome.FAILED, "no test was run; skipped: 1"),
+        ("import pytest\ndef test_x():\n    pytest.exit('enough', 0)", Outcome.FAILED, "no test was run"),
+        ("def test_a(): pass\ndef test_x():\n    raise KeyboardInterrupt", Outcome.FAILED, "left before the end"),
+        ("import os\ndef test_x():\n    os._exit(0)", Outcome.BROKEN, "its process exited with code 0"),
+        ("import ctypes\ndef test_x():\n    ctypes.string_at(0)", Outcome.BROKEN, "killed by SIGSEGV"),
+        ("import os\ndef test_x():\n    os.write(3, b'x' * 99)\n    os._exit(0)", Outcome.BROKEN, "frame starts with"),
+        ("def test_x():\n    open('/proc/1/environ').read()", Outcome.FAILED, "test_mine.py::test_x: "),
+        ("import subprocess\ndef test_x():\n    subprocess.run(['true'])", Outcome.FAILED, "PermissionError"),
+        ("from grader import grade\ndef test_x(): pass", Outcome.FAILED, "test_mine.py: "),
+    ],
+    ids=["fails", "syntax", "missing-package", "no-test", "all-skipped", "leaves", "interrupts", "exits", "crashes",
+         "forges", "other-processes", "starts-processes", "imports-the-grader"],
+)  # fmt: skip
+def test_tests_that_do_not_hold_are_told_apart(run: Run, text: str, outcome: Outcome, message: str) -> None:
+    ran = run(text)
+
+    assert ran.outcome is outcome
+    assert message in ran.message
+
+
+def test_tests_without_end_are_ended(run: Run) -> None:
+    ran = run("def test_x():\n    while True: pass", limit=1.0)
+
+    assert (ran.outcome, ran.message) == (Outcome.TIMED_OUT, "they do not end within 1 s")
+
+
+def test_a_flood_is_cut_and_what_a_terminal_obeys_is_taken_out(run: Run) -> None:
+    ran = run("def test_x():\n    print('\\x1b[31mred\\x1b[0m')\n    for _ in range(10**5): print('x' * 100)\n")
+
+    assert ran.passed
+    assert ran.output.startswith("red\nxxx")
+    assert len(ran.output) <= 8 * 1024
+
+
+def test_the_reference_cannot_be_read(run: Run, exercise: Exercise) -> None:
+    ran = run(f"def test_x():\n    print(open({str(exercise.reference_directory / 'model.py')!r}).read())\n")
+
+    assert ran.outcome is Outcome.FAILED
+    assert "PermissionError" in ran.message or "FileNotFoundError" in ran.message
+    assert "class GPT" not in ran.output
+
+
+# Which tests
+
+
+def test_without_tests_of_its_own_nothing_is_run(judge: Judge, exercise: Exercise) -> None:
+    visible = {"test_visible.py": (exercise.starter_directory / "test_visible.py").read_text("utf-8")}
+    for tests in ({}, visible, {"conftest.py": "x = 1"}):
+        told = judge(exercise.reference, tests)
+
+        assert (told.status, told.score, told.max_score, told.checks) == (Status.NOT_BUILT, 0, 10, ())
+        assert "no tests of its own" in told.summary.lower()
+
+
+def test_an_empty_file_is_worth_nothing(judge: Judge) -> None:
+    told = judge(MODEL, {"test_mine.py": ""})
+
+    assert (told.status, told.score) == (Status.NOT_BUILT, 0)
+    assert told.summary.endswith("no test was run")
+
+
+# What they are worth
+
+
+@pytest.mark.slow
+def test_the_references_own_tests_notice_every_bug_that_can_be_planted(judge: Judge, exercise: Exercise) -> None:
+    tests = {"test_end_to_end.py": (exercise.reference_directory / "test_end_to_end.py").read_text("utf-8")}
+    told = judge(exercise.reference, tests, kv_cache=99, masking=99, training_loop=99, determinism=99)
+
+    assert [(check.title, check.message) for check in told.checks if check.outcome is not Outcome.PASSED] == []
+    assert (told.status, told.score) == (Status.BUILT, 10)
+    assert len(told.checks) > 24
+
+
+@pytest.mark.slow
+def test_tests_that_cannot_fail_notice_nothing(cannot_fail: Result) -> None:
+    [told] = cannot_fail.followups
+    guards, missed = told.checks[:2], told.checks[2:]
+
+    assert (told.status, told.score, told.max_score) == (Status.NOT_BUILT, 0, 10)
+    assert told.summary.startswith(
+        "The tests notice 0 of 9 bugs that were planted in the package. Those that they miss"
+    )
+    assert [(check.role, check.outcome) for check in guards] == [(Role.GUARD, Outcome.PASSED)] * 2
+    assert [(check.role, check.outcome) for check in missed] == [(Role.EARNS, Outcome.FAILED)] * 9
+    assert all(check.title.startswith("Notices: ") for check in missed)
+    assert len({check.id for check in told.checks}) == 11
+    assert (cannot_fail.full_marks, cannot_fail.judged) == (False, True)
+
+
+@pytest.mark.slow
+def test_a_learner_is_told_which_bugs_were_missed_and_not_where(cannot_fail: Result) -> None:
+    missed = cannot_fail.followups[0].checks[2:]
+    learnt = for_audience(cannot_fail, Audience.LEARNER).followups[0].checks[2:]
+
+    for check in missed:
+        assert check.counterexample is not None
+        assert check.counterexample.hidden is not None
+        assert re.match(r"--- (model|train)\.py\n\+\+\+ \1\.py\n@@", check.counterexample.hidden.expected)
+    assert [check.title for check in learnt] == [check.title for check in missed]
+    assert all(check.counterexample is not None and check.counterexample.hidden is None for check in learnt)
+
+
+@pytest.mark.slow
+def test_tests_of_the_cache_are_worth_what_they_notice(judge: Judge, exercise: Exercise) -> None:
+    told = judge(exercise.reference, {"test_mine.py": CACHE}, kv_cache=3, training_loop=1)
+    *of_the_cache, of_the_loop = told.checks[2:]
+    noticed = [check for check in of_the_cache if check.outcome is Outcome.PASSED]
+
+    assert told.status is Status.PARTLY
+    assert noticed
+    assert all("test_reading_in_chunks_gives_the_scores_of_the_whole" in check.message for check in noticed)
+    assert of_the_loop.outcome is Outcome.FAILED
+    assert told.score == pytest.approx(10 * len(noticed) / 4)
+
+
+# Kinds without a place
+
+
+@pytest.mark.slow
+def test_a_kind_that_has_no_place_is_left_out_and_named(judge: Judge, exercise: Exercise) -> None:
+    told = judge(exercise.starter(), {"test_mine.py": EMPTY}, kv_cache=2, determinism=1)
+
+    assert len(told.checks) == 3
+    assert told.summary.endswith("None could be planted in the KV cache: that is left out.")
+
+
+def test_where_no_bug_has_a_place_nothing_can_be_judged(judge: Judge) -> None:
+    told = judge(MODEL, {"test_mine.py": "from model import double\ndef test_x(): assert double(1) == 2"})
+
+    assert (told.status, told.score) == (Status.NOT_JUDGED, 0)
+    assert "no bug" in told.summary
+
+
+def test_a_text_that_brings_the_engine_down_holds_no_bug_that_could_be_planted(crew: Crew) -> None:
+    # It ends the process that reads it, where the parser is no better than that; then nothing was found either.
+    with contextlib.suppress(NotRead):
+        assert find(crew, {"model.py": "(" * 5000, "train.py": ""}, ("masking",), "unread").plantings == ()
+
+
+# False alarms
+
+LOOKING = """
+import hashlib, inspect
+import model
+
+def hash_of(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+"""
+
+
+def hash_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def bytecode(text: str, function: str) -> bytes:
+    """What a function in a text is compiled to."""
+    waiting = [compile(text, "model.py", "exec")]
+    while waiting:
+        code = waiting.pop()
+        if code.co_name == function:
+            return code.co_code
+        waiting += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    raise AssertionError(function)
+
+
+@pytest.fixture(scope="module")
+def otherwise(launcher: Launcher, exercise: Exercise) -> Mapping[str, str]:
+    """The reference in other words."""
+    crew = Crew(launcher)
+    try:
+        return find(crew, exercise.reference, (), "unread").otherwise
+    finally:
+        crew.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def test_x():\n    assert '(B, T_new, V)' in inspect.getsource(model.GPT.forward_incremental)",
+        "def test_x():\n    assert model.GPT.forward.__doc__",
+        "def test_x():\n    assert hash_of(model.__spec__.loader.get_source(model.__name__)) == '@TEXT@'",
+        "def test_x():\n    assert hash_of(model.GPT.embed.__code__.co_code.hex()) == '@CODE@'",
+    ],
+    ids=["source", "docstring", "text", "bytecode"],
+)
+def test_tests_that_look_at_the_code_fail_on_the_same_program_in_other_words(
+    run: Run, exercise: Exercise, otherwise: Mapping[str, str], text: str
+) -> None:
+    model = exercise.reference["model.py"]
+    text = text.replace("@TEXT@", hash_of(model)).replace("@CODE@", hash_of(bytecode(model, "embed").hex()))
+
+    assert run(LOOKING + text, package=exercise.reference).outcome is Outcome.PASSED
+    assert run(LOOKING + text, package=otherwise).outcome is Outcome.FAILED
+
+
+def test_tests_that_look_at_what_the_code_does_pass_on_the_same_program_in_other_words(
+    crew: Crew, exercise: Exercise, otherwise: Mapping[str, str]
+) -> None:
+    for file in ("test_end_to_end.py", "../candidate/test_visible.py"):
+        tests = {"test_mine.py": (exercise.reference_directory / file).read_text("utf-8")}
+
+        assert Runner(crew, tests).run(otherwise, TIMEOUT).message == ""
+
+
+@pytest.mark.parametrize("control", ["again", "reworded"])
+def test_tests_that_fail_where_nothing_is_wrong_are_worth_nothing(item: Item, control: str) -> None:
+    passed, failed = Ran(outcome=Outcome.PASSED), Ran(outcome=Outcome.FAILED, message="test_x: AssertionError")
+    told = graded(item, {}, passed, **{"again": passed, "reworded": passed} | {control: failed}, notices=[])
+
+    assert (told.status, told.score) == (Status.NOT_BUILT, 0)
+    assert told.summary.endswith("where they fail: test_x: AssertionError")
+    assert [check.outcome for check in told.checks].count(Outcome.FAILED) == 1
+
+
+@pytest.mark.slow
+def test_what_is_not_noticed_twice_is_not_noticed(
+    judge: Judge, exercise: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: Counter[str] = Counter()
+
+    def run(self: Runner, package: Mapping[str, str], limit: float) -> Ran:
+        """As tests that fail on every mutant the first time."""
+        seen[package["train.py"]] += 1
+        is_mutant = "local_" not in package["train.py"] and package != exercise.reference
+        fails = is_mutant and seen[package["train.py"]] == 1
+        return Ran(outcome=Outcome.FAILED if fails else Outcome.PASSED)
+
+    monkeypatch.setattr(Runner, "run", run)
+    told = judge(exercise.reference, {"test_mine.py": EMPTY}, training_loop=2)
+
+    assert [check.outcome for check in told.checks[2:]] == [Outcome.FAILED] * 2
+    assert sorted(seen.values()) == [1, 2, 2, 2]
