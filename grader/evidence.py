@@ -94,6 +94,30 @@ class ParameterExhibit(Frozen, frozen=True, kw_only=True):
     same_start: Annotated[tuple[bool, ...] | None, HIDDEN] = None  # by row: bits as in the reference
 
 
+class ObjectivesRun(Frozen, frozen=True, kw_only=True):
+    """A run on two losses, measured before some of its steps; ``None`` where a number was not finite.
+
+    The norms are those of the gradients on the parameters that both losses reach, each of its loss as it is;
+    ``weights`` say how much the class loss counts beside the language model's.
+    """
+
+    label: str
+    lm_norms: tuple[float | None, ...]
+    class_norms: tuple[float | None, ...]
+    weights: tuple[float | None, ...]
+    cosines: tuple[float | None, ...]  # between the two gradients
+    lm_losses: tuple[float | None, ...]
+    accuracies: tuple[float | None, ...]  # share of the step's batch whose class was told
+
+
+class WeightingExhibit(Frozen, frozen=True, kw_only=True):
+    """The candidate's model on two losses, with a constant weight and balanced by the better of its own ways."""
+
+    steps: tuple[int, ...]  # those measured
+    constant: ObjectivesRun
+    balanced: ObjectivesRun
+
+
 class Exhibits(Frozen, frozen=True, kw_only=True):
     """All of it; None for what could not be made."""
 
@@ -103,3 +127,4 @@ class Exhibits(Frozen, frozen=True, kw_only=True):
     cache: CacheExhibit | None = None
     parameters: ParameterExhibit | None = None
     ulps: Annotated[UlpExhibit | None, HIDDEN] = None
+    weighting: WeightingExhibit | None = None

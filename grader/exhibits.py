@@ -27,6 +27,7 @@ from grader.sandbox.errors import LauncherFailed
 from grader.sandbox.questions import Flops, Influence, OwnRun, Parameters, Settings, Weights
 from grader.sandbox.wire import Array, Tensors
 from grader.seeds import Seeds
+from grader.weighting_exhibit import weighting_exhibit
 
 INFLUENCE_CONFIG: Final[Settings] = {"vocab_size": 11, "block_size": 8, "n_layer": 2, "d_model": 8}
 INFLUENCE_TOKENS: Final = (3, 1, 4, 10, 5, 9, 2, 6)
@@ -53,12 +54,14 @@ def collect(
     seeds: Seeds,
     *,
     cache: bool,
+    weighting: bool,
     forwards: Sequence[Tensors] | Trouble | None,
 ) -> Exhibits:
     """All exhibits that the candidate allows; one that it breaks is left out.
 
     Args:
         cache: whether decoding with a cache is among what was graded.
+        weighting: whether the weighing of two losses is.
         forwards: what the candidate has answered to the forward facet's questions; None where it was not asked.
     """
     decoding = _unless_broken(lambda: _decoding(candidate, seeds)) if cache else None
@@ -70,6 +73,7 @@ def collect(
         cache=kept,
         parameters=_unless_broken(lambda: _parameters(candidate, lattice.reference, seeds)),
         ulps=_unless_broken(lambda: _ulps(forwards, lattice)),
+        weighting=_unless_broken(lambda: weighting_exhibit(candidate, seeds)) if weighting else None,
     )
 
 

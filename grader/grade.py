@@ -347,6 +347,7 @@ class _Grade:
             self._comparison.bugs,
             self._seeds,
             cache=any(item.id == "kv-cache" for item in self._items),
+            weighting=any(item.id == "loss-weighting" for item in self._followups),
             forwards=self._answers.get(FORWARD),
         )
 

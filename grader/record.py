@@ -20,11 +20,13 @@ from grader.evidence import Exhibits as Exhibits
 from grader.evidence import FlopsExhibit as FlopsExhibit
 from grader.evidence import InfluenceExhibit as InfluenceExhibit
 from grader.evidence import Matrix as Matrix
+from grader.evidence import ObjectivesRun as ObjectivesRun
 from grader.evidence import ParameterExhibit as ParameterExhibit
 from grader.evidence import ParameterRow as ParameterRow
 from grader.evidence import Shape as Shape
 from grader.evidence import TrainingExhibit as TrainingExhibit
 from grader.evidence import UlpExhibit as UlpExhibit
+from grader.evidence import WeightingExhibit as WeightingExhibit
 from grader.frozen import HIDDEN as HIDDEN
 from grader.frozen import Frozen as Frozen
 from grader.printable import printable

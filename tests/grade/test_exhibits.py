@@ -1,23 +1,24 @@
 """The evidence of a real grade says of right code that it is right, and shows where wrong code is wrong."""
 
 from collections.abc import Callable, Mapping
+from statistics import fmean
 
 import pytest
 
 from grader.exercise import Exercise
-from grader.record import Result
+from grader.record import ObjectivesRun, Result
 
 Grade = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
 def solution(grade_files: Grade, exercise: Exercise) -> Result:
-    return grade_files(exercise.reference, only=("masking", "kv-cache"))
+    return grade_files(exercise.reference, only=("masking", "kv-cache", "loss-weighting"))
 
 
-def changed(files: Mapping[str, str], old: str, new: str) -> dict[str, str]:
-    assert files["model.py"].count(old) == 1
-    return {**files, "model.py": files["model.py"].replace(old, new)}
+def changed(files: Mapping[str, str], old: str, new: str, file: str = "model.py") -> dict[str, str]:
+    assert files[file].count(old) == 1
+    return {**files, file: files[file].replace(old, new)}
 
 
 @pytest.mark.slow
@@ -125,3 +126,41 @@ def test_decoding_that_is_wrong_is_shown_where_it_leaves_the_forward(grade_files
 
     assert case.grid.wrong == case.grid.moved != ()
     assert min(t for _, t in case.grid.wrong) > 0  # the first chunk is where it should be
+
+
+@pytest.mark.slow
+def test_two_objectives_show_why_a_constant_weight_leaves_the_classifier_behind(
+    grade_files: Grade, exercise: Exercise
+) -> None:
+    shown = grade_files(exercise.reference, only=("loss-weighting",)).exhibits.weighting
+    assert shown is not None
+
+    def pulls(run: ObjectivesRun) -> list[float]:
+        """How hard the classifier pulls, as a share of how hard the language model does, from step to step."""
+        measured = zip(run.class_norms, run.weights, run.lm_norms, strict=True)
+        return [classes * weight / lm for classes, weight, lm in measured if classes and weight and lm]
+
+    assert len(pulls(shown.constant)) == len(pulls(shown.balanced)) == len(shown.steps)
+    assert max(pulls(shown.constant)) < 0.2
+    assert fmean(pulls(shown.balanced)) > 0.2
+    for run in (shown.constant, shown.balanced):
+        losses = [loss for loss in run.lm_losses if loss is not None]
+        assert losses[-1] < 0.7 * losses[0]
+        assert all(cosine is not None and abs(cosine) <= 1 for cosine in run.cosines)
+    behind, ahead = (
+        fmean(share for share in run.accuracies[-5:] if share is not None) for run in (shown.constant, shown.balanced)
+    )
+    assert ahead > behind + 0.15
+
+
+@pytest.mark.slow
+def test_what_is_not_asked_or_not_built_of_two_objectives_is_not_shown(grade_files: Grade, exercise: Exercise) -> None:
+    assert grade_files(exercise.reference, only=("masking",)).exhibits.weighting is None
+    unbuilt = "    raise NotImplementedError\n"
+    one_left = changed(exercise.reference, "    return lm_norm / max(class_norm, 1e-12)\n", unbuilt, "train.py")
+    none_left = changed(one_left, "    return ((-log_variances)", f"{unbuilt}    return ((-log_variances)", "train.py")
+
+    shown = grade_files(one_left, only=("loss-weighting",)).exhibits.weighting
+    assert shown is not None
+    assert shown.balanced.label == "balanced by uncertainty"
+    assert grade_files(none_left, only=("loss-weighting",)).exhibits.weighting is None

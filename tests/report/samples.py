@@ -28,6 +28,7 @@ from grader.record import (
     ItemResult,
     Lane,
     LoadFault,
+    ObjectivesRun,
     Outcome,
     ParameterExhibit,
     ParameterRow,
@@ -37,6 +38,7 @@ from grader.record import (
     TokenGrid,
     TrainingExhibit,
     UlpExhibit,
+    WeightingExhibit,
 )
 
 CANARY = "canary-of-the-hidden-reference"
@@ -457,6 +459,24 @@ def _exhibits(leaking: bool) -> Exhibits:
             largest=1500 if leaking else 0,
             incomparable=35 if leaking else 0,
         ),
+        weighting=WeightingExhibit(
+            steps=tuple(range(0, 80, 4)),
+            constant=_objectives("constant weight", 0.05),
+            balanced=_objectives("balanced by uncertainty", 0.9),
+        ),
+    )
+
+
+def _objectives(label: str, weight: float) -> ObjectivesRun:
+    steps = range(20)
+    return ObjectivesRun(
+        label=label,
+        lm_norms=tuple(1.2 + 0.3 * math.sin(step) for step in steps),
+        class_norms=tuple(0.4 + 0.1 * math.cos(step) for step in steps),
+        weights=(weight,) * 20,
+        cosines=tuple(0.2 * math.sin(3 * step) for step in steps),
+        lm_losses=tuple(2.5 * math.exp(-step / 15) for step in steps),
+        accuracies=tuple(1 - 0.5 * math.exp(-step * weight / 5) for step in steps),
     )
 
 

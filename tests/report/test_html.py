@@ -23,12 +23,14 @@ from grader.record import (
     FlopsExhibit,
     Frozen,
     InfluenceExhibit,
+    ObjectivesRun,
     Outcome,
     ParameterExhibit,
     Result,
     Role,
     TrainingExhibit,
     UlpExhibit,
+    WeightingExhibit,
 )
 from grader.report import render_html
 from grader.report.html import MAX_BYTES
@@ -336,6 +338,19 @@ def test_values_on_several_lines_keep_their_lines(samples: ModuleType) -> None:
 HUGE = 2**40
 
 
+def objectives(*values: float | None) -> ObjectivesRun:
+    """A run in which everything measured is the same."""
+    return ObjectivesRun(
+        label="a run",
+        lm_norms=values,
+        class_norms=values,
+        weights=values,
+        cosines=values,
+        lm_losses=values,
+        accuracies=values,
+    )
+
+
 @pytest.mark.parametrize(
     "exhibits",
     [
@@ -345,8 +360,14 @@ HUGE = 2**40
         Exhibits(ulps=UlpExhibit(forwards=1, counts=(0,) * 64 + (HUGE,), largest=HUGE, incomparable=HUGE)),
         Exhibits(flops=FlopsExhibit(lengths=(), cached=(), full=())),
         Exhibits(parameters=ParameterExhibit(config={}, rows=())),
+        Exhibits(weighting=WeightingExhibit(steps=(), constant=objectives(), balanced=objectives())),
+        Exhibits(
+            weighting=WeightingExhibit(
+                steps=(0, 4, 8), constant=objectives(None, 1e300, -1.0), balanced=objectives(0.0, 5e-324, None)
+            )
+        ),
     ],
-    ids=["no-cache", "odd-cache", "no-logits", "far-logits", "no-lengths", "no-parameters"],
+    ids=["no-cache", "odd-cache", "no-logits", "far-logits", "no-lengths", "no-parameters", "no-steps", "odd-runs"],
 )
 def test_any_other_evidence_can_be_shown(samples: ModuleType, exhibits: Exhibits) -> None:
     page = Page(render_html(replace(samples.bare(), exhibits=exhibits)))

@@ -7,6 +7,7 @@ from grader.report.pictures.cache import cache_picture
 from grader.report.pictures.flops import flops_picture
 from grader.report.pictures.training import training_picture
 from grader.report.pictures.ulps import ulps_picture
+from grader.report.pictures.weighting import weighting_pictures
 
 
 def pictures(exhibits: Exhibits) -> dict[str, Markup]:
@@ -20,4 +21,6 @@ def pictures(exhibits: Exhibits) -> dict[str, Markup]:
         drawings["flops"] = flops_picture(exhibits.flops)
     if exhibits.cache is not None:
         drawings["cache"] = cache_picture(exhibits.cache)
+    if exhibits.weighting is not None:
+        drawings |= weighting_pictures(exhibits.weighting)
     return {name: Markup(drawing) for name, drawing in drawings.items()}
