@@ -112,13 +112,6 @@ STARVED = [
         id="constant-under-other-names",
     ),
     pytest.param(
-        [
-            (UNCERTAIN, UNCERTAIN.replace("class_loss", "class_loss.detach()")),
-            (RATIO, "    return class_norm * 1e-3\n"),
-        ],
-        id="classes-detached",
-    ),
-    pytest.param(
         [(UNCERTAIN, UNCERTAIN.replace("(lm_loss,", "(lm_loss.detach(),")), (RATIO, "    return 1e9\n")],
         id="language-model-starved",
     ),
@@ -281,16 +274,6 @@ def test_a_bug_that_is_left_in_fails_nothing_here(
     assert {check for check, verdict in found.items() if verdict.outcome is not Outcome.PASSED} == blocked
     assert all(found[check].blocked_by == (bug,) for check in blocked)
     assert followup(result).score == followup(result).max_score
-
-
-def test_all_four_bugs_block_what_they_make_meaningless_and_fail_nothing(
-    exercise: Exercise, grade_files: Callable[..., Result]
-) -> None:
-    four = frozenset(bug.item for bug in exercise.key.bugs)
-    result = grade_files(exercise.variant(four), only=("position", FOLLOWUP), explain=False)
-
-    assert set(outcomes(result).values()) <= {Outcome.PASSED, Outcome.BLOCKED}
-    assert outcomes(result)[BEATS] is Outcome.BLOCKED
 
 
 def test_the_starter_is_asked_one_question_and_reads_not_built(
