@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-EXERCISE = ("reference/exercise.toml", "reference/key.json", "reference/model.py", "reference/train.py")
+EXERCISE = (
+    "reference/exercise.toml",
+    "reference/key.json",
+    "reference/model.py",
+    "reference/test_end_to_end.py",
+    "reference/train.py",
+)
 STARTER = ("starter/README.md", "starter/model.py", "starter/train.py", "starter/test_visible.py")
 
 

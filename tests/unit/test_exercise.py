@@ -35,6 +35,11 @@ def test_the_built_in_exercise_has_four_bugs_two_extensions_and_100_points(exerc
     assert exercise.reference_directory == builtin_reference()
 
 
+def test_tests_beside_a_reference_are_no_part_of_it(exercise: Exercise) -> None:
+    assert (exercise.reference_directory / "test_end_to_end.py").is_file()
+    assert sorted(exercise.reference) == ["model.py", "train.py"]
+
+
 def test_every_bug_and_stub_together_make_the_starter(exercise: Exercise) -> None:
     edits = [planted.edit for planted in (*exercise.key.bugs, *exercise.key.stubs)]
     for name, text in exercise.reference.items():
@@ -121,6 +126,13 @@ def without(name: str) -> Callable[[Path], None]:
         ),
         pytest.param(in_toml("past-is-seen", "past-is-lost"), "names the check 'past-is-lost'", id="unknown-guard"),
         pytest.param(in_toml('["cache-is-read"]', '["cache-is-red"]'), "'cache-is-red'", id="unknown-essential"),
+        pytest.param(in_toml("mutants = { kv-cache = 3", "mutants = { kv-cash = 3"), "not an exercise: .*'kv-cash'",
+                     id="unknown-kind-of-mutants"),
+        pytest.param(in_toml("determinism = 2 }", "determinism = 0 }"), "not an exercise: .*>= 1", id="no-mutant"),
+        pytest.param(in_toml("\nmutants = {", "\nhints = ['a', 'b', 'c']  # {"),
+                     "'own-tests' is about own tests: it needs mutants", id="no-mutants"),
+        pytest.param(in_toml("\nmutants = {", "\nearns = { past-is-seen = 10 }\nmutants = {"),
+                     "'own-tests' is about own tests: .* no check", id="own-tests-by-a-check"),
         pytest.param(in_key(item="nothing"), "a bug for the item 'nothing', which does not exist", id="unknown-item"),
         pytest.param(in_key(before="something else"), "its bugs and gaps cannot be planted", id="other-text"),
         pytest.param(in_key(span=[0, 10**9]), "its bugs and gaps cannot be planted", id="span-beyond-the-file"),

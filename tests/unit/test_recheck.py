@@ -92,11 +92,18 @@ def test_another_machine_or_grader_is_told_and_does_not_decide(result: Result) -
         environment=replace(result.environment, cpu="NEON"),
         integrity=replace(result.integrity, grader="0" * 64),
         asked=replace(result.asked, timeout=60.0),
+        candidate=replace(result.candidate, tests=("test_mine.py",), tests_sha256="0" * 64),
     )
 
     found = recheck(elsewhere, result)
     assert found.same
-    assert lines_that_differ(elsewhere, result) == ["grader", "time limit", "environment", "environment: cpu"]
+    assert lines_that_differ(elsewhere, result) == [
+        "own tests",
+        "grader",
+        "time limit",
+        "environment",
+        "environment: cpu",
+    ]
     worse = recheck(with_outcome(elsewhere, Outcome.FAILED), result)
     assert "What it was reached with differs too: environment, grader, time limit." in " ".join(
         render_recheck(worse).split()
