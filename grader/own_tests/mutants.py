@@ -22,7 +22,7 @@ from mutations.errors import SpliceError
 
 PATIENCE: Final = 30.0  # seconds for the engine to read a package
 VISIBLE: Final = 1e-4  # a change of this part of the largest value; rounding changes 1e-6 of it
-BY_FILE: Final = {"model.py": ("forward", "decoding", "cache-errors"), "train.py": ("training", "harness")}
+BY_FILE: Final = {"model.py": ("decoding", "cache-errors", "forward"), "train.py": ("training", "harness")}
 ALL: Final = tuple(facet for facets in BY_FILE.values() for facet in facets)
 
 

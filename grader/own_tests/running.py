@@ -9,13 +9,12 @@ from grader.oracle import Crew
 from grader.printable import one_line, printable
 from grader.record import Outcome
 from grader.sandbox.errors import WorkerDied, WorkerFailed, WorkerTimedOut
-from grader.sandbox.questions import Answered, Malformed, Raised, RunTests
+from grader.sandbox.questions import Malformed, Raised, Reply, RunTests
 from grader.sandbox.wire import Tensors
 
 CONFTEST: Final = "conftest.py"
 NO_TESTS: Final = 5  # pytest's exit code
 MAX_MESSAGE: Final = 600  # characters
-UNTOLD: Final = "what came of the tests was not told"
 
 Files = Mapping[str, str]
 """File name to source text."""
@@ -23,9 +22,14 @@ Files = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """What came of one run: passed where some test ran, and all that ran did."""
+    """What came of one run: passed where some test ran, and all that ran did.
+
+    Attributes:
+        test: the id of the one that failed, if it was one of them.
+    """
 
     outcome: Outcome
+    test: str = ""
     message: str = ""
     seconds: float = 0.0
     output: str = ""
@@ -47,57 +51,62 @@ class Runner:
     crew: Crew
     tests: Files
 
-    def run(self, package: Files, limit: float, *, again: bool = True) -> Ran:
-        """The tests against ``package``, in a fresh worker, which gets ``limit`` seconds."""
+    def run(self, package: Files, limit: float, *, only: str = "", pardoned: bool = False) -> Ran:
+        """The tests against ``package``, in a fresh worker, which gets ``limit`` seconds.
+
+        Args:
+            only: the id of a test, to run that one by itself.
+        """
         worker = self.crew.spawn({**package, **self.tests}, purpose="tests")
         started = time.perf_counter()
         try:
-            worker.send(self._question(), {}, limit)
-            outcome, message = _read(*worker.receive())
+            worker.send(self._question(only), {}, limit)
+            outcome, test, message = _read(*worker.receive())
             output = worker.output()
         except WorkerFailed as failed:
-            if isinstance(failed, WorkerDied) and failed.killed and again:
-                return self.run(package, limit, again=False)  # locked, it cannot kill itself: was memory short?
-            outcome, message = _failure(failed, limit)
+            if isinstance(failed, WorkerDied) and failed.killed and not pardoned:
+                # Locked, it cannot kill itself: the machine may have been short of memory.
+                return self.run(package, limit, only=only, pardoned=True)
+            outcome, test, message = _failure(failed, limit)
             output = worker.last_output
         finally:
             worker.close()
         return Ran(
             outcome=outcome,
-            message=one_line(message)[:MAX_MESSAGE],
+            test=test,
+            message=one_line(f"{test}: {message}" if test else message)[:MAX_MESSAGE],
             seconds=round(time.perf_counter() - started, 4),
             output=printable(output),
         )
 
-    def _question(self) -> RunTests:
+    def _question(self, only: str) -> RunTests:
         modules = tuple(name.removesuffix(".py") for name in sorted(self.tests) if name != CONFTEST)
-        return RunTests(modules=modules, conftest=CONFTEST in self.tests)
+        return RunTests(modules=modules, conftest=CONFTEST in self.tests, only=only)
 
 
-def _failure(failed: WorkerFailed, limit: float) -> tuple[Outcome, str]:
+def _failure(failed: WorkerFailed, limit: float) -> tuple[Outcome, str, str]:
     if isinstance(failed, WorkerTimedOut):
-        return Outcome.TIMED_OUT, f"they do not end within {limit:.0f} s"
-    return Outcome.BROKEN, str(failed)
+        return Outcome.TIMED_OUT, "", f"they do not end within {limit:.0f} s"
+    return Outcome.BROKEN, "", str(failed)
 
 
-def _read(reply: Answered | Raised | Malformed, answer: Tensors) -> tuple[Outcome, str]:
+def _read(reply: Reply, answer: Tensors) -> tuple[Outcome, str, str]:
+    """Outcome, the test that failed, and what there is to say."""
     match reply:
         case Raised(type=type, message=message):
-            return Outcome.BROKEN, f"{type}: {message}" if message else type
+            return Outcome.BROKEN, "", f"{type}: {message}" if message else type
         case Malformed(message=message):
-            return Outcome.BROKEN, message
+            return Outcome.BROKEN, "", message
     try:
         code, passed, skipped = (int(answer[name]) for name in ("exit", "passed", "skipped"))
-        test, _, said = answer["failure"].tobytes().decode("utf-8", "replace").partition("\n")
-    except KeyError as missing:
-        if missing.args != ("failure",):
-            return Outcome.BROKEN, UNTOLD
-    except (TypeError, ValueError, OverflowError):
-        return Outcome.BROKEN, UNTOLD
-    else:
-        return Outcome.FAILED, f"{test}: {said}"
+        failure = answer["failure"].tobytes().decode("utf-8", "replace") if "failure" in answer else ""
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return Outcome.BROKEN, "", "what came of the tests was not told"
+    if failure:
+        test, _, said = failure.partition("\n")
+        return Outcome.FAILED, test, said
     if code not in (0, NO_TESTS):
-        return Outcome.FAILED, f"pytest was left before the end (exit code {code})"
+        return Outcome.FAILED, "", f"pytest was left before the end (exit code {code})"
     if not passed:
-        return Outcome.FAILED, f"no test was run; skipped: {skipped}" if skipped else "no test was run"
-    return Outcome.PASSED, ""
+        return Outcome.FAILED, "", f"no test was run; skipped: {skipped}" if skipped else "no test was run"
+    return Outcome.PASSED, "", ""

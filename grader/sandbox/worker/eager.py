@@ -26,15 +26,21 @@ def _graph_break(*_: Any, **__: Any) -> None: ...
 
 def _nothing(name: str) -> Any:
     """Whatever else is asked of a compiler is taken as a decorator or a call for its effect: both do nothing."""
-    if name.startswith("__"):  # what is asked of every module, as `inspect` asks them all for their file
-        raise AttributeError(name)
+    _refuse_what_modules_are_asked(name)
     return _disable
+
+
+def _refuse_what_modules_are_asked(name: str) -> None:
+    """Some libraries go through all modules that there are and ask each for its file or its documentation."""
+    if name.startswith("__"):
+        raise AttributeError(name)
 
 
 class _Config:
     """Settings of a compiler that is not there: any can be written, and all read as off."""
 
     def __getattr__(self, name: str) -> bool:
+        _refuse_what_modules_are_asked(name)
         return False
 
 

@@ -5,7 +5,6 @@ What they are not told is which of many packages they are run against.
 """
 
 import os
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -39,13 +38,13 @@ def rehearse() -> None:
     """Compare two tensors and run no test at all: what that takes is imported only then, and takes a second or two."""
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # whatever is installed here, it is no part of a submission
     package = SourcePackage({})
-    pytest.main([*_ARGUMENTS], plugins=[_Collection(package, ()), _Tally(package)])
+    pytest.main([*_ARGUMENTS], plugins=[_Collection(package, RunTests(modules=())), _Tally(package)])
     torch.testing.assert_close(torch.ones(1), torch.ones(1))
 
 
 def run_tests(package: SourcePackage, question: RunTests) -> dict[str, Array]:
     tally = _Tally(package)
-    plugins: list[object] = [_Collection(package, question.modules), tally]
+    plugins: list[object] = [_Collection(package, question), tally]
     if question.conftest:
         plugins.append(package.module("conftest"))
     vars(os).update(chdir=lambda _: None)  # pytest goes back to where it is already, which the lock denies
@@ -56,9 +55,10 @@ def run_tests(package: SourcePackage, question: RunTests) -> dict[str, Array]:
 class _Collection:
     """Has pytest collect modules that were imported from memory, and gives fixtures that want a disk a reason."""
 
-    def __init__(self, package: SourcePackage, names: Sequence[str]) -> None:
+    def __init__(self, package: SourcePackage, question: RunTests) -> None:
         self._package = package
-        self._names = names
+        self._names = question.modules
+        self._only = question.only
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> bool:
@@ -68,6 +68,7 @@ class _Collection:
                 session, path=Path(f"/{name}.py"), load=lambda name=name: self._package.module(name)
             )
             session.items.extend(session.genitems(module))
+        session.items = [item for item in session.items if item.nodeid == self._only] or session.items
         session.config.pluginmanager.check_pending()
         hook = session.config.hook
         hook.pytest_collection_modifyitems(session=session, config=session.config, items=session.items)
