@@ -108,7 +108,7 @@ def _notice(notice: Notice, package: Files, points: float) -> CheckResult:
     points = round(points, 2)
     return CheckResult(
         id=f"notices-{planting.operator}",
-        title=f"Notices: {planting.title}",
+        title=f"A test notices this bug: {planting.title}",
         outcome=Outcome.PASSED if notice.noticed else Outcome.FAILED,
         role=Role.EARNS,
         score=points if notice.noticed else 0.0,

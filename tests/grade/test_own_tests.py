@@ -189,7 +189,7 @@ def test_tests_that_cannot_fail_notice_nothing(cannot_fail: Result) -> None:
     )
     assert [(check.role, check.outcome) for check in guards] == [(Role.GUARD, Outcome.PASSED)] * 2
     assert [(check.role, check.outcome) for check in missed] == [(Role.EARNS, Outcome.FAILED)] * 9
-    assert all(check.title.startswith("Notices: ") for check in missed)
+    assert all(check.title.startswith("A test notices this bug: ") for check in missed)
     assert len({check.id for check in told.checks}) == 11
     assert (cannot_fail.full_marks, cannot_fail.judged) == (False, True)
 
