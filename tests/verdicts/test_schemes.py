@@ -169,6 +169,17 @@ def test_a_bug_that_is_left_costs_nothing_here(
     assert all(check.blocked_by == (bug,) for check in found.checks if check.id in blocked)
 
 
+def test_schemes_that_are_right_beside_plain_attention_that_is_not_are_right(
+    exercise: Exercise, grade_files: Callable[..., Result]
+) -> None:
+    files = exercise.variant(frozenset({"masking"}))
+    masked = "self.attend(q, k, v, mask, positions)"
+    own = masked.replace("mask", "torch.ones_like(mask).triu(diagonal=1)")
+    result = grade_files({**files, "model.py": replaced(files["model.py"], [(masked, own)])}, only=("masking", ID))
+
+    assert (followup(result).status, followup(result).score) == (Status.BUILT, 10)
+
+
 @pytest.mark.parametrize("refusal", [NOT_YET, NOT_YET.replace("NotImplementedError", "ValueError")])
 def test_who_builds_two_schemes_is_judged_by_these_two(
     refusal: str, exercise: Exercise, grade_files: Callable[..., Result]
