@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 
+from grader.checks.stability.cases import QUERY_SCALE
 from grader.compare import close
 from grader.facets.facet import Asked, Facet
 from grader.facets.forward import CASES, describe
@@ -20,7 +21,7 @@ QUIET: Final = {"lm_head.weight": 0.2}  # small logits, so that what they may di
 
 def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
     """A long row in bfloat16, whatever the others are asked in; and a small case from embeddings of zeros."""
-    weights = Weights(seeds.derive("weights", "precisions"), factors=dict(QUIET))
+    weights = Weights(seeds.derive("weights", "precisions"), query_scale=QUERY_SCALE, factors=dict(QUIET))
     tokens = np.arange(LENGTH)[None] * 7 % 11
     case = CASES[0]
     flat = Forward(config=case.config, weights=case.seeded(seeds, factors=FLAT), precision=precision)

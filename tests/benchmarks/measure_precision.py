@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 import torch
 
+from grader.checks.stability.cases import QUERY_SCALE
 from grader.exercise import builtin_exercise
 from grader.sandbox.questions import Gradients, Precision, Weights
 from grader.sandbox.wire import Tensors
@@ -84,7 +85,9 @@ def distances(given: Tensors, expected: Tensors) -> dict[str, float]:
 def answer(package: ModuleType, precision: Precision, length: int, draw: int, tensors: Tensors) -> Tensors:
     """Logits and gradients of one narrow layer."""
     config = {"vocab_size": 11, "block_size": length, "n_layer": 1, "d_model": 8}
-    question = Gradients(config=config, weights=Weights(draw), precision=precision, with_logits=True)
+    question = Gradients(
+        config=config, weights=Weights(draw, query_scale=QUERY_SCALE), precision=precision, with_logits=True
+    )
     return gradients(package, question, tensors)
 
 

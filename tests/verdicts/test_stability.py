@@ -75,7 +75,7 @@ WRONG: dict[str, tuple[Change, set[str]]] = {
     ),
     "scores-in-float16": (
         [(SCORES_MADE, "scores = (q.half() @ k.half().transpose(-2, -1)).type_as(q)")],
-        {SCORES, PRECISIONS},
+        {SCORES},
     ),
     "positions-in-the-numbers-of-the-model": (
         [(ARANGE, ARANGE.replace("device))", "device).to(self.lm_head.weight.dtype).long())"))],
