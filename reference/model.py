@@ -419,6 +419,8 @@ class GPT(nn.Module):
         position = past_lengths[:, None] + torch.arange(T_new, device=tokens.device)  # (B, T_new)
         position = position.clamp(max=self.config.block_size - 1)  # that of padding may be anything
         mask = causal_mask(self.config.block_size, tokens.device)[position, :T]  # (B, T_new, T)
+        mask = mask | (place >= total[:, None, None])
+        mask[:, :, :1] = False  # a row of nothing but padding looks there, since a softmax over nothing is NaN
 
         x, layers = self._read(self.embed(tokens, position), Chunk(position, mask[:, None], order), past)
         return self.lm_head(self.ln_f(x)), KVCache(tuple(layers), total)

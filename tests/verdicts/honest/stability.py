@@ -9,10 +9,7 @@ WEIGHTS = """    weights = scores.masked_fill(mask, float("-inf")).softmax(dim=-
 OPEN = (
     "        mask[:, :, :1] = False  # a row of nothing but padding looks there, since a softmax over nothing is NaN\n"
 )
-PADDING = " | (place >= total[:, None, None])"
-READ = (
-    "        logits, layers = self._read(self.embed(tokens, position), Chunk(position, mask[:, None], order), past)\n"
-)
+PADDING = "        mask = mask | (place >= total[:, None, None])\n"
 RAGGED = """        total = past_lengths + lengths  # (B,)
         T = int(total.max())
         self._check_length(T)
