@@ -63,7 +63,8 @@ def test_a_wrong_solution_shows_in_its_distances_its_cache_and_its_changes(
     grade_files: Grade, exercise: Exercise
 ) -> None:
     files = changed(exercise.reference, "self.ln_f = nn.LayerNorm(C)", "self.ln_f = nn.LayerNorm(C, eps=1e-3)")
-    attended = "y = attend(q, k, v, chunk.mask).squeeze(1)  # (B, T_new, C)\n        return self.dropout(self.proj(y)), LayerKV("
+    mixed = "y = attend(q, k, v, chunk.mask).squeeze(1)  # (B, T_new, C)\n"
+    attended = f"{mixed}        return self.dropout(self.proj(y)), LayerKV("
     files = changed(files, f"{attended}k, v)", f"{attended}k[:, :, -8:], v[:, :, -8:])")
     result = grade_files(files, only=("masking", "kv-cache"))
     ulps, cache = result.exhibits.ulps, result.exhibits.cache
