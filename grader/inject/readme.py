@@ -36,7 +36,6 @@ def readme(rubric: Rubric, where: str = "", *, built_in: bool = False, dropout: 
         followups=rubric.followup,
         total=f"{sum(item.points for item in rubric.item):g}",
         several=len(bugs) > 1,
-        own_tests=any(item.kind == "tests" for item in rubric.followup),
         grade=_grade([item.points for item in bugs], [item.points for item in extensions]),
     )
 

@@ -62,6 +62,7 @@ def _template() -> Template:
         points=words.points,
         verdict=verdict.verdict,
         is_full=verdict.is_full,
+        shows_followups=verdict.shows_followups,
         first_step=verdict.first_step,
         cannot_load=verdict.cannot_load,
         first_failing=verdict.first_failing,

@@ -7,7 +7,15 @@ from grader.record import FollowUp, Isolation, ItemResult, Result
 from grader.report import columns
 from grader.report.paint import Paint, plain
 from grader.report.standing import item_label
-from grader.report.verdict import cannot_load, first_failing, is_full, is_unbuilt, verdict, what_was_seen
+from grader.report.verdict import (
+    cannot_load,
+    first_failing,
+    is_full,
+    is_unbuilt,
+    shows_followups,
+    verdict,
+    what_was_seen,
+)
 from grader.report.words import label as check_label
 from grader.report.words import number
 
@@ -60,7 +68,7 @@ def _followups(result: Result, paint: Paint) -> Iterator[str]:
     if not result.followups:
         return
     yield ""
-    if any(not is_unbuilt(each) or each.id in result.asked.only for each in result.followups):
+    if shows_followups(result):
         yield from _table("Follow-up question, beside the points", result.followups, paint)
     else:
         titles = ", ".join(one_line(each.title) for each in result.followups)

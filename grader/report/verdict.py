@@ -38,6 +38,11 @@ def is_unbuilt(item: ItemResult | FollowUp) -> bool:
     return item.status is Status.NOT_BUILT and all(check.unbuilt for check in failing(item))
 
 
+def shows_followups(result: Result) -> bool:
+    """Whether follow-ups have a table: where one is begun, or was asked for by name. Nobody has to build any."""
+    return any(not is_unbuilt(each) or each.id in result.asked.only for each in result.followups)
+
+
 def passing(item: ItemResult | FollowUp) -> list[CheckResult]:
     """The checks that passed."""
     return [check for check in item.checks if check.outcome is Outcome.PASSED]

@@ -93,11 +93,6 @@ def test_with_extensions_kept_nothing_is_said_to_be_built() -> None:
         assert words not in built
 
 
-def test_own_tests_are_asked_for_where_they_are_a_follow_up(exercise: Exercise) -> None:
-    assert "## Tests of your own" in readme(exercise.rubric)
-    assert "## Tests of your own" not in readme(rubric([15.0] * 4, [20.0, 20.0]))
-
-
 @pytest.mark.parametrize("extensions", [[], [20.0, 20.0]], ids=["kept", "to-build"])
 def test_the_text_is_tidy(extensions: list[float]) -> None:
     text = readme(rubric([15.0] * 4, extensions))

@@ -487,6 +487,8 @@ def _result(items: tuple[ItemResult, ...], score: float, bugs: tuple[str, ...]) 
             name="ada-lovelace",
             sha256="3f786850e387550fdab836ed7e6dc881de23001b4f1c2f3f0f2a9a4f7a1d2c0e",
             files=("model.py", "train.py"),
+            tests=("test_visible.py",),
+            tests_sha256="9b74c9897bac770ffc029102a200c5de1b3a5a1e0d6f0c4b6f1d7e2a9c5b8d30",
             notes=("weights.bin left out: only .py files are graded",),
         ),
         changes=CHANGES if items[0].score else (),
