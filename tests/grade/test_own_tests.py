@@ -14,11 +14,12 @@ from grader.audience import for_audience
 from grader.exercise import Exercise, Item
 from grader.oracle import Crew
 from grader.own_tests import own_tests
-from grader.own_tests.mutants import NotRead, find
+from grader.own_tests.mutants import Draw, NotRead, find
 from grader.own_tests.results import graded
 from grader.own_tests.running import Ran, Runner
 from grader.record import Audience, FollowUp, Outcome, Result, Role, Status
 from grader.sandbox.client import Launcher
+from grader.sandbox.questions import Planting
 from grader.seeds import Seeds
 from grader.submission import submission_of
 
@@ -218,6 +219,44 @@ def test_tests_of_the_cache_are_worth_what_they_notice(judge: Judge, exercise: E
     assert all("test_reading_in_chunks_gives_the_scores_of_the_whole" in check.message for check in noticed)
     assert of_the_loop.outcome is Outcome.FAILED
     assert told.score == pytest.approx(10 * len(noticed) / 4)
+
+
+# Which bugs are planted
+
+
+def planting(files: Mapping[str, str], before: str, after: str) -> Planting:
+    """A bug at the first place of model.py that reads ``before``."""
+    start = files["model.py"].encode().index(before.encode())
+    end = start + len(before.encode())
+    return Planting(
+        group="masking",
+        operator=after,
+        title="",
+        file="model.py",
+        start=start,
+        end=end,
+        before=before,
+        after=after,
+    )
+
+
+def test_what_changes_nothing_is_not_planted_and_what_crashes_only_for_want_of_others(
+    crew: Crew, exercise: Exercise
+) -> None:
+    files = exercise.reference
+    same, rounds, leaks, crashes = (
+        planting(files, "triu(diagonal=1)", after)
+        for after in ("triu(diagonal=2 - 1)", "triu(1).to(torch.bool)", "triu(diagonal=2)", "no_such_method()")
+    )
+    elsewhere = msgspec.structs.replace(leaks, operator="elsewhere", before="not there")
+    draw = Draw(crew, files, 1, TIMEOUT)
+
+    def drawn(count: int) -> list[str]:
+        found = draw.mutants([same, rounds, crashes, leaks, elsewhere], count)
+        return [mutant.planting.after for mutant in found]
+
+    assert drawn(1) == [leaks.after]
+    assert drawn(9) == [leaks.after, crashes.after]
 
 
 # Kinds without a place
