@@ -50,7 +50,7 @@ from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
 from grader.sandbox.errors import LauncherFailed
 from grader.sandbox.questions import Snippet
-from grader.seeds import Seeds, draw_seed
+from grader.seeds import SHARED, Seeds, draw_seed
 from grader.submission import Submission
 from grader.teams import TEAMS, threads
 
@@ -67,6 +67,8 @@ class Options:
         only: ids of items and follow-ups to grade; empty for all.
         followups: whether to ask the follow-ups too where ``only`` names nothing.
         seed: to repeat a grade; None draws one in secret.
+        shared: whether the questions depend on the seed alone, and not on the submission too: then the reference
+            answers them once for many.
         timeout: seconds for one question.
         explain: whether to look for the smallest failing cases, and collect evidence that decides no point.
     """
@@ -74,6 +76,7 @@ class Options:
     only: tuple[str, ...] = ()
     followups: bool = True
     seed: int | None = None
+    shared: bool = False
     thorough: bool = False
     isolation: Mode = "strict"
     timeout: float = 10.0
@@ -102,7 +105,7 @@ def grade(
     started = time.perf_counter()
     items, followups = _asked_for(exercise, options)
     seed = draw_seed() if options.seed is None else options.seed
-    seeds = Seeds(seed, submission.sha256)
+    seeds = Seeds(seed, SHARED if options.shared else submission.sha256)
     crew = crew or Crew(launcher)
     try:
         with library.lent() if library is not None else nullcontext():
@@ -214,6 +217,7 @@ class _Grade:
                 followups=self._options.followups,
                 thorough=self._options.thorough,
                 timeout=float(self._options.timeout),
+                shared=self._options.shared,
             ),
             integrity=Integrity(
                 exercise=self._exercise.sha256, grader=grader_digest(), environment=environment_digest(environment)

@@ -213,6 +213,7 @@ class Asked(Frozen, frozen=True, kw_only=True):
     followups: bool = True  # whether those that were not named were asked too
     thorough: bool
     timeout: Annotated[float, Meta(gt=0)]  # seconds for one question
+    shared: bool = False  # whether other submissions got the same questions, as in a cohort
 
 
 class Integrity(Frozen, frozen=True, kw_only=True):

@@ -3,6 +3,9 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
+from typing import Final
+
+SHARED: Final = "shared"  # in place of a submission's hash: all that are graded with a seed get the same questions
 
 
 @dataclass(frozen=True, slots=True)

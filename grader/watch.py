@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from grader.errors import CannotJudge
 from grader.exercise import Exercise
@@ -17,8 +17,6 @@ from grader.record import Result
 from grader.sandbox.client import Launcher
 from grader.seeds import draw_seed
 from grader.submission import Submission, read_submission
-
-SHARED: Final = "watch"  # in place of a submission's hash: all of them are asked the same questions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +57,7 @@ class Watcher(AbstractContextManager["Watcher"]):
         self._directory = directory
         self._exercise = exercise
         self._launcher = launcher
-        self._options = replace(options, seed=draw_seed() if options.seed is None else options.seed)
+        self._options = replace(options, shared=True, seed=draw_seed() if options.seed is None else options.seed)
         self._library = Library(launcher)
         self._newer: Submission | None = None
 
@@ -101,13 +99,12 @@ class Watcher(AbstractContextManager["Watcher"]):
 
     def _grade(self, submission: Submission, progress: Callable[[str], None], *, explain: bool) -> Result | None:
         """The result, or None when the sources changed meanwhile: then ``self._newer`` has them as they are now."""
-        shared = replace(submission, sha256=SHARED)
         options = replace(self._options, explain=explain)
         crew = Crew(self._launcher)
         result = None
         with looking_out(self._directory, submission, crew.stop) as lookout:
             try:
-                result = grade(shared, self._exercise, options, self._launcher, progress, self._library, crew)
+                result = grade(submission, self._exercise, options, self._launcher, progress, self._library, crew)
             except CannotJudge:
                 if lookout.found is None:
                     raise

@@ -61,7 +61,14 @@ def run(
         from grader.record import Audience
 
         chosen = builtin_exercise() if exercise is None else read_exercise(exercise)
-        options = Options(only=only, seed=seed, thorough=thorough, isolation=isolation, timeout=timeout)
+        options = Options(
+            only=only,
+            seed=seed,
+            shared=recorded is not None and recorded.asked.shared,
+            thorough=thorough,
+            isolation=isolation,
+            timeout=timeout,
+        )
         try:
             with Progress() as progress:
                 result = grade(submission, chosen, options, launcher, progress)
