@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from grader import __version__
-from grader.arguments import doctor, grade, hint, inject, mutations, report, start, verify, watch
+from grader.arguments import cohort, doctor, grade, hint, inject, mutations, report, start, verify, watch
 from grader.errors import CannotJudge, GraderError
 from grader.interruption import listen
 
@@ -83,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"grader {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for command in (grade, report, inject, verify, mutations, start, watch, hint, doctor):  # in the order of --help
+    # In the order of --help.
+    for command in (grade, report, inject, verify, mutations, start, watch, hint, cohort, doctor):
         command.add(commands)
     return top

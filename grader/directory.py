@@ -5,7 +5,7 @@ import stat
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 # Non-blocking: opening a pipe would wait for a writer that never comes.
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -13,6 +13,16 @@ _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_
 
 class Refused(Exception):
     """A file that is not taken, and why."""
+
+
+class Folder(Protocol):
+    """Files by name, from wherever they come."""
+
+    def names(self, most: int) -> list[str] | None:
+        """The names in it, in no order; None when there are more than ``most``."""
+
+    def read(self, name: str, most: int) -> bytes:
+        """The first ``most`` bytes of the file ``name``. Raises ``FileNotFoundError`` or ``Refused``."""
 
 
 class Directory:

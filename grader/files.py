@@ -33,13 +33,19 @@ def check_writable(path: Path) -> None:
         raise kind(f"cannot write {str(path)!r}: {error.strerror}") from None
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path``; on failure or interruption the file is as it was before."""
+def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
+    """Write ``data`` to ``path``; on failure or interruption the file is as it was before.
+
+    Killed in between, it leaves a file whose name ``is_left_over``.
+
+    Args:
+        private: nobody but its owner is to read it.
+    """
     try:
         if _is_special(path):
             path.write_bytes(data)  # a terminal or a pipe cannot be put in place, and must not be replaced
         else:
-            _replace(path.resolve(), data)
+            _replace(path.resolve(), data, 0o600 if private else 0o666 & ~_umask())
     except OSError as error:
         raise CannotJudge(f"cannot write {str(path)!r}: {error.strerror}") from None
 
@@ -49,12 +55,17 @@ def _is_special(path: Path) -> bool:
     return path.exists() and not path.is_file()
 
 
-def _replace(path: Path, data: bytes) -> None:
+def is_left_over(name: str, of: str) -> bool:
+    """Whether a file of this name is what a writer of the file ``of`` left behind when it was killed."""
+    return name.startswith(f".{of}.")
+
+
+def _replace(path: Path, data: bytes, mode: int) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

@@ -103,7 +103,7 @@ def grade(
         CannotJudge: the launcher or the reference failed, or the crew was stopped.
     """
     started = time.perf_counter()
-    items, followups = _asked_for(exercise, options)
+    items, followups = asked_for(exercise, options)
     seed = draw_seed() if options.seed is None else options.seed
     seeds = Seeds(seed, SHARED if options.shared else submission.sha256)
     crew = crew or Crew(launcher)
@@ -122,8 +122,8 @@ def grade(
     return harmless(msgspec.structs.replace(result, seconds=round(time.perf_counter() - started, 3)))
 
 
-def _asked_for(exercise: Exercise, options: Options) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
-    """The items and the follow-ups to grade."""
+def asked_for(exercise: Exercise, options: Options) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """The items and the follow-ups to grade. Raises ``UsageError`` for one that the exercise does not have."""
     rubric, only = exercise.rubric, options.only
     for name in only:
         if name not in exercise.items and name not in exercise.followups:

@@ -57,6 +57,17 @@ class Library:
                 oracle.close()
             raise
 
+    def forget_beyond(self, most: int) -> None:
+        """Forget what was not asked for longest, until what is known takes at most ``most`` bytes."""
+        for memory in self._memories.values():
+            sizes = {key: sum(array.nbytes for array in answer.values()) for key, answer in memory.items()}
+            left = sum(sizes.values()) * len(self._memories)
+            for key, size in sizes.items():
+                if left <= most:
+                    break
+                del memory[key]
+                left -= size * len(self._memories)
+
     def close(self) -> None:
         """End the workers."""
         self._crew.close()

@@ -38,6 +38,8 @@ class MemoisedOracle(Oracle):
         self._known = self._memory.get(self._key)
         if self._known is None:
             super().send(question, tensors)
+        else:  # what was asked for last stands last
+            self._memory[self._key] = self._memory.pop(self._key, self._known)
 
     def receive(self) -> Tensors:
         """The answer to the question sent."""

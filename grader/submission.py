@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from grader.digest import digest
-from grader.directory import Directory, Refused
+from grader.directory import Directory, Folder, Refused
 from grader.errors import UsageError
 from grader.printable import one_line
 
@@ -60,16 +60,21 @@ def read_submission(directory: Path) -> Submission:
     """
     try:
         with Directory(directory) as opened:
-            files, tests, notes = _read_all(opened, directory)
+            return read_folder(opened, _name_of(directory), repr(str(directory)))
     except FileNotFoundError:
         raise UsageError(f"no such directory: {str(directory)!r}; {EXPECTED}") from None
     except NotADirectoryError:
         raise UsageError(f"not a directory: {str(directory)!r}; {EXPECTED}") from None
     except OSError as error:
         raise UsageError(f"cannot read the directory {str(directory)!r}: {error.strerror}; {EXPECTED}") from None
+
+
+def read_folder(folder: Folder, name: str, where: str) -> Submission:
+    """Read the ``.py`` files of ``folder``; ``where`` it is, for messages. Raises ``UsageError`` without a model.py."""
+    files, tests, notes = _read_all(folder, where)
     if len(notes) > MAX_NOTES:
         notes[MAX_NOTES:] = [f"and {len(notes) - MAX_NOTES} more like these"]
-    return submission_of(_name_of(directory), files, notes, tests)
+    return submission_of(name, files, notes, tests)
 
 
 def submission_of(
@@ -89,7 +94,7 @@ def _digest(texts: Mapping[str, str]) -> str:
     return digest({file: text.encode() for file, text in texts.items()})
 
 
-def _read_all(directory: Directory, path: Path) -> tuple[dict[str, str], dict[str, str], list[str]]:
+def _read_all(directory: Folder, where: str) -> tuple[dict[str, str], dict[str, str], list[str]]:
     """The source texts by name, those of the tests, and the notes."""
     entries = directory.names(MAX_ENTRIES)
     names = [name for name in entries or () if _is_module(name) and name not in REQUIRED]
@@ -112,7 +117,7 @@ def _read_all(directory: Directory, path: Path) -> tuple[dict[str, str], dict[st
             left -= size
         except FileNotFoundError:
             if name == "model.py":
-                raise UsageError(_no_model(path, entries or ())) from None
+                raise UsageError(_no_model(where, entries or ())) from None
         except Refused as reason:
             notes.append(f"{one_line(name)} was not read: {reason}")
     if entries is None:
@@ -144,9 +149,9 @@ def _source(data: bytes) -> str:
     return text
 
 
-def _no_model(directory: Path, entries: Sequence[str]) -> str:
+def _no_model(where: str, entries: Sequence[str]) -> str:
     similar = next((f", only {name!r}" for name in sorted(entries) if name.casefold() == "model.py"), "")
-    return f"no model.py in {str(directory)!r}{similar}; {EXPECTED}"
+    return f"no model.py in {where}{similar}; {EXPECTED}"
 
 
 def _not_read_but_imported(entries: Sequence[str], files: Mapping[str, str]) -> Iterator[str]:

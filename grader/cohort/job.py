@@ -1,0 +1,32 @@
+"""The process that marks for a cohort: one submission after another, until nobody asks any more."""
+
+import os
+import socket
+import sys
+
+from grader.cohort.marker import Marker
+from grader.cohort.messages import NotMarked, Setup, Task, receive, send
+from grader.sandbox.lock import die_with_parent, not_dumpable
+
+
+def main() -> None:
+    """Serve on the socket whose descriptor and peer's pid are in argv."""
+    descriptor, parent = (int(argument) for argument in sys.argv[1:3])
+    die_with_parent(parent)
+    if sys.platform == "linux":
+        not_dumpable()  # it holds the seed
+    with socket.socket(fileno=descriptor) as peer, peer.makefile("rb") as stream:
+        setup = receive(stream)
+        if not isinstance(setup, Setup):
+            return  # given up before it began
+        with Marker(setup) as marker:
+            while isinstance(task := receive(stream), Task):
+                marked = marker.mark(task.submission)
+                send(peer, marked)
+                if isinstance(marked, NotMarked):
+                    break  # the next submission gets a launcher that nothing has happened to
+    os._exit(0)  # nothing is left to be put in order
+
+
+if __name__ == "__main__":
+    main()

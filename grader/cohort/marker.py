@@ -1,0 +1,71 @@
+"""Marks submissions one after another, with everything that does not change kept ready."""
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from msgspec.structs import replace
+
+from grader.audience import for_audience
+from grader.cohort.messages import Marked, NotMarked, Setup
+from grader.errors import CannotJudge
+from grader.exercise import builtin_reference
+from grader.grade import grade
+from grader.library import Library
+from grader.record import CheckResult, Result, to_json
+from grader.report import render_html
+from grader.sandbox.client import Launcher
+from grader.sandbox.errors import NotIsolated
+from grader.submission import Submission
+
+MOST: Final = 128 << 20  # bytes of answers of the reference that are kept from one submission to the next
+
+
+class Marker:
+    """A launcher that stays, and a reference that answers each question once. Use as a context manager."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._exercise = setup.exercise
+        # The exercise may have come from elsewhere; the built-in reference is on every machine.
+        hidden = {self._exercise.reference_directory, builtin_reference()}
+        self._launcher = Launcher(setup.options.isolation, sorted(filter(Path.is_dir, hidden)))
+        self._library = Library(self._launcher)
+
+    def mark(self, submission: Submission) -> Marked | NotMarked:
+        """The grade of ``submission``. After a NotMarked this marker may be of no use any more."""
+        started = time.perf_counter()
+        try:
+            result = grade(
+                submission, self._exercise, self._setup.options, self._launcher, lambda _: None, self._library
+            )
+        except CannotJudge as error:
+            return NotMarked(reason=str(error), hopeless=isinstance(error.__cause__, NotIsolated))
+        self._library.forget_beyond(MOST)
+        result = untimed(result)
+        report = render_html(for_audience(result, self._setup.audience)).encode()
+        return Marked(result=to_json(result), report=report, seconds=time.perf_counter() - started)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._library.close()
+        self._launcher.close()
+
+
+def untimed(result: Result) -> Result:
+    """The result without times, so that it is the same however busy the machine was."""
+    return replace(
+        result,
+        items=tuple(replace(item, checks=_untimed(item.checks)) for item in result.items),
+        followups=tuple(replace(followup, checks=_untimed(followup.checks)) for followup in result.followups),
+        seconds=0.0,
+    )
+
+
+def _untimed(checks: tuple[CheckResult, ...]) -> tuple[CheckResult, ...]:
+    return tuple(replace(check, seconds=0.0) for check in checks)

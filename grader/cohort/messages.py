@@ -1,0 +1,92 @@
+"""What travels between a cohort and the processes that mark for it: all by value, so that it may be another machine."""
+
+import socket
+import struct
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+from msgspec import Struct
+
+from grader.exercise import Exercise, Rubric
+from grader.grade import Options
+from grader.key import Key
+from grader.record import Audience
+from grader.submission import Submission
+
+MAX_BYTES: Final = 1 << 26  # of one message
+_LENGTH: Final = struct.Struct("!I")
+
+
+class Setup(Struct, frozen=True, kw_only=True, tag="setup"):
+    """The first message: the exercise, and how all submissions are graded."""
+
+    directories: tuple[str, str]  # the exercise's reference and starter
+    reference: dict[str, str]
+    rubric: Rubric
+    key: Key
+    options: Options
+    audience: Audience  # whom the reports are for
+
+    @property
+    def exercise(self) -> Exercise:
+        """The exercise, put together again."""
+        reference, starter = map(Path, self.directories)
+        return Exercise(reference, starter, self.reference, self.rubric, self.key)
+
+
+class Task(Struct, frozen=True, kw_only=True, tag="task"):
+    """Grade this."""
+
+    submission: Submission
+
+
+class Marked(Struct, frozen=True, kw_only=True, tag="marked"):
+    """A grade: the instructor's result as JSON, and the report as HTML."""
+
+    result: bytes
+    report: bytes
+    seconds: float  # that it took; neither of the two says it
+
+
+class NotMarked(Struct, frozen=True, kw_only=True, tag="not-marked"):
+    """There is no verdict: our side or the machine failed."""
+
+    reason: str
+    hopeless: bool = False  # it will be the same for every submission
+
+
+Message = Setup | Task | Marked | NotMarked
+
+
+def setup_of(exercise: Exercise, options: Options, audience: Audience) -> Setup:
+    """What a process needs to know to mark submissions of ``exercise``."""
+    return Setup(
+        directories=(str(exercise.reference_directory), str(exercise.starter_directory)),
+        reference=exercise.reference,
+        rubric=exercise.rubric,
+        key=exercise.key,
+        options=options,
+        audience=audience,
+    )
+
+
+def send(connection: socket.socket, message: Message) -> None:
+    """Send one message. Raises OSError when nobody is there to read it."""
+    data = _encoder.encode(message)
+    connection.sendall(_LENGTH.pack(len(data)) + data)
+
+
+def receive(stream: BinaryIO) -> Message | None:
+    """The next message; None when the other side has ended, in the middle of one too."""
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack(head)
+    assert length <= MAX_BYTES, length
+    data = stream.read(length)
+    return _decoder.decode(data) if len(data) == length else None
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Message)

@@ -1,0 +1,146 @@
+"""A cohort from its submissions to its pages: what is done already stays, the rest is marked side by side."""
+
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Protocol
+
+from grader.audience import for_audience
+from grader.cohort.entries import Entry
+from grader.cohort.messages import Marked, NotMarked, Setup, setup_of
+from grader.cohort.page import render_index
+from grader.cohort.similarity import similar_pairs
+from grader.cohort.store import Store
+from grader.cohort.summary import Row, Summary
+from grader.cohort.table import render_table
+from grader.digest import grader_digest, package_versions
+from grader.exercise import Exercise
+from grader.grade import Options, asked_for
+from grader.record import Audience, Result, from_json
+from grader.report import render_html
+from grader.submission import Submission
+
+
+class Markers(Protocol):
+    """What marks many submissions."""
+
+    def mark(self, submissions: Mapping[str, Submission]) -> Iterator[tuple[str, Marked | NotMarked]]:
+        """What came of each, by its name, as they are done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """One more candidate is done.
+
+    Attributes:
+        result: None when there is no verdict; ``reason`` says why.
+        number: how many of this run's ``of`` are done with it.
+    """
+
+    title: str
+    result: Result | None
+    reason: str
+    number: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """What is graded, how, and where its results are kept."""
+
+    entries: tuple[Entry, ...]
+    exercise: Exercise
+    options: Options
+    audience: Audience
+    store: Store
+
+    def run(
+        self, markers: Callable[[Setup], AbstractContextManager[Markers]], begin: Callable[[int, int], None],
+        tell: Callable[[Done], None],
+    ) -> Summary:  # fmt: skip
+        """Grade what is not done yet, keep it, and write the pages about all of them.
+
+        Args:
+            markers: makes what marks.
+            begin: is given how many are done already, and how many are left.
+            tell: is given each that is done.
+
+        Raises:
+            CannotJudge: the machine cannot grade any submission, or nothing can be written.
+        """
+        results = self._results_so_far()
+        left = {
+            entry.folder: entry.submission
+            for entry in self.entries
+            if entry.submission is not None and entry.folder not in results
+        }
+        begin(len(results), len(left))
+        reasons = {entry.folder: entry.reason for entry in self.entries if entry.submission is None}
+        if left:
+            with markers(setup_of(self.exercise, self._options, self.audience)) as several:
+                for number, (folder, marked) in enumerate(several.mark(left), 1):
+                    done = self._keep(folder, marked)
+                    results |= {folder: done} if done is not None else {}
+                    reasons |= {folder: marked.reason} if isinstance(marked, NotMarked) else {}
+                    title = left[folder].name
+                    tell(Done(title=title, result=done, reason=reasons.get(folder, ""), number=number, of=len(left)))
+        summary = self._summary(results, reasons)
+        self.store.put_summary(render_index(summary).encode(), render_table(summary).encode())
+        return summary
+
+    @property
+    def _options(self) -> Options:
+        return replace(self.options, seed=self.store.seed, shared=True)
+
+    def _results_so_far(self) -> dict[str, Result]:
+        """What an earlier run has kept and this one would find again; what is kept of anything else is dropped."""
+        results = {}
+        for entry in self.entries:
+            kept = self.store.result(entry.folder)
+            if kept is None or entry.submission is None or not self._would_find(kept, entry.submission):
+                self.store.drop(entry.folder)
+                continue
+            results[entry.folder] = kept
+            if not self.store.has_report(entry.folder):
+                self.store.put_report(entry.folder, render_html(for_audience(kept, self.audience)).encode())
+        return results
+
+    def _would_find(self, kept: Result, submission: Submission) -> bool:
+        """Whether grading ``submission`` now would put the same questions to the same code in the same place."""
+        options, candidate, environment = self._options, kept.candidate, kept.environment
+        asked = kept.asked
+        return (
+            (candidate.sha256, candidate.name, candidate.notes)
+            == (submission.sha256, submission.name, submission.notes)
+            and (kept.integrity.exercise, kept.integrity.grader) == (self.exercise.sha256, grader_digest())
+            and (asked.only, asked.followups, asked.thorough, asked.timeout, asked.shared)
+            == (options.only, options.followups, options.thorough, options.timeout, True)
+            and (environment.seed, environment.isolation.mode) == (options.seed, options.isolation)
+            and (environment.torch, environment.python, environment.packages)
+            == (version("torch"), platform.python_version(), package_versions())
+            and kept.judged
+        )
+
+    def _keep(self, folder: str, marked: Marked | NotMarked) -> Result | None:
+        if isinstance(marked, NotMarked):
+            return None
+        self.store.put(folder, marked.result, marked.report)
+        self.store.note_time(folder, marked.seconds)
+        return from_json(marked.result)
+
+    def _summary(self, results: Mapping[str, Result], reasons: Mapping[str, str]) -> Summary:
+        submissions = {entry.folder: entry.submission for entry in self.entries if entry.submission is not None}
+        items, _ = asked_for(self.exercise, self.options)
+        return Summary(
+            exercise=self.exercise.rubric.title,
+            items=tuple((item.id, item.title) for item in items),
+            rows=tuple(
+                Row.of(entry.folder, entry.title, results.get(entry.folder), reasons.get(entry.folder, ""))
+                for entry in self.entries
+            ),
+            pairs=similar_pairs(
+                {folder: submission.files for folder, submission in submissions.items()}, self.exercise.starter()
+            ),
+        )

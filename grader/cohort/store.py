@@ -1,0 +1,175 @@
+"""The directory of a cohort: what was asked of all, and for each candidate what came of it.
+
+::
+
+    cohort.json                      the seed and whom the reports are for; for its owner's eyes
+    candidates/NAME/result.json      the instructor's result; that it is there says that NAME is done
+    candidates/NAME/report.html
+    index.html  results.csv          made anew at the end of each run
+    times.log                        how long each took; nothing else says it
+
+Every file is written as a whole or not at all, so that a run can be ended at any moment.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+from msgspec import Struct
+
+from grader.errors import CannotJudge, UsageError
+from grader.files import is_left_over, write_atomically
+from grader.record import Audience, Result, from_json
+from grader.seeds import draw_seed
+
+COHORT: Final = "cohort.json"
+INDEX: Final = "index.html"
+TABLE: Final = "results.csv"
+TIMES: Final = "times.log"
+RESULT: Final = "result.json"
+REPORT: Final = "report.html"
+FORMAT: Final = 1
+
+
+class Kept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """cohort.json."""
+
+    format: int = FORMAT
+    seed: int
+    audience: Audience
+
+
+class Store:
+    """A cohort's directory, open for one run at a time. Use as a context manager.
+
+    Args:
+        resume: whether it may hold an earlier run's results, which are then gone on with.
+        seed: None for that of the earlier run, or one drawn in secret.
+
+    Raises:
+        UsageError: the directory is not to be used like this.
+        CannotJudge: the machine does not let us write there.
+    """
+
+    def __init__(self, directory: Path, *, resume: bool, seed: int | None, audience: Audience) -> None:
+        self._directory = directory
+        self.candidates = directory / "candidates"
+        try:
+            before = _prepared(directory, resume)
+            self._lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._lock_or_complain()
+            if before and (self._kept() is None):
+                raise UsageError(f"{str(directory)!r} holds no cohort to go on with; name an empty or a new directory")
+            self._tidy()
+            self.seed = self._begin(seed, audience)
+        except OSError as error:
+            raise CannotJudge(f"cannot write in {str(directory)!r}: {error.strerror}") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._lock)
+
+    def result(self, folder: str) -> Result | None:
+        """The candidate's result, if there is one that can be read."""
+        try:
+            return from_json((self.candidates / folder / RESULT).read_bytes())
+        except (OSError, ValueError, msgspec.ValidationError):
+            return None
+
+    def has_report(self, folder: str) -> bool:
+        """Whether the candidate's report is there."""
+        return (self.candidates / folder / REPORT).is_file()
+
+    def put(self, folder: str, result: bytes, report: bytes) -> None:
+        """Keep what came of a candidate. The result comes last: with it, the candidate is done."""
+        (self.candidates / folder).mkdir(parents=True, exist_ok=True)
+        self.put_report(folder, report)
+        write_atomically(self.candidates / folder / RESULT, result)
+
+    def put_report(self, folder: str, report: bytes) -> None:
+        """Keep a candidate's report, whose result is there."""
+        write_atomically(self.candidates / folder / REPORT, report)
+
+    def drop(self, folder: str) -> None:
+        """Forget what came of a candidate: it is about another submission than the one that is there now."""
+        # The result first: without it the rest counts for nothing.
+        (self.candidates / folder / RESULT).unlink(missing_ok=True)
+        shutil.rmtree(self.candidates / folder, ignore_errors=True)
+
+    def put_summary(self, index: bytes, table: bytes) -> None:
+        """Keep what is said of all candidates together."""
+        write_atomically(self._directory / TABLE, table)
+        write_atomically(self._directory / INDEX, index)
+
+    def note_time(self, folder: str, seconds: float) -> None:
+        """Keep how long a candidate took."""
+        with open(self._directory / TIMES, "a", encoding="utf-8") as file:
+            file.write(f"{seconds:.2f} s\t{folder}\n")
+
+    def _begin(self, seed: int | None, audience: Audience) -> int:
+        """The seed of the run; from here on the directory says it."""
+        kept = self._kept()
+        if kept is None:
+            kept = Kept(seed=draw_seed() if seed is None else seed, audience=audience)
+        elif seed not in (None, kept.seed):
+            raise UsageError(
+                f"--seed {seed}, but the cohort in {str(self._directory)!r} was begun with another; leave it out"
+            )
+        elif kept.audience is not audience:
+            for report in self.candidates.glob(f"*/{REPORT}"):  # written anew; first, in case this run is cut short
+                report.unlink()
+            kept = Kept(seed=kept.seed, audience=audience)
+        write_atomically(self._directory / COHORT, msgspec.json.encode(kept), private=True)
+        self.candidates.mkdir(exist_ok=True)
+        return kept.seed
+
+    def _kept(self) -> Kept | None:
+        try:
+            return msgspec.json.decode((self._directory / COHORT).read_bytes(), type=Kept)
+        except (FileNotFoundError, ValueError, msgspec.ValidationError):
+            return None
+
+    def _lock_or_complain(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise UsageError(f"another run is grading into {str(self._directory)!r}; wait until it has ended") from None
+
+    def _tidy(self) -> None:
+        """Remove what a killed run had only half written."""
+        for folder in (self._directory, *_folders(self.candidates)):
+            for name in os.listdir(folder):
+                if any(is_left_over(name, of) for of in (COHORT, INDEX, TABLE, RESULT, REPORT)):
+                    os.unlink(folder / name)
+
+
+def _prepared(directory: Path, resume: bool) -> bool:
+    """Make the directory if it is not there; whether an earlier run has left something in it."""
+    if not directory.parent.is_dir():
+        raise UsageError(f"cannot write {str(directory)!r}: there is no directory {str(directory.parent)!r}")
+    if directory.exists() and not directory.is_dir():
+        raise UsageError(f"cannot write {str(directory)!r}: it is not a directory")
+    # For its owner alone: the results hold the seed, and reports what the reference computes.
+    with contextlib.suppress(FileExistsError):
+        directory.mkdir(mode=0o700)
+    # A run that was killed as it began leaves no more than this.
+    holds_something = any(not is_left_over(name, COHORT) for name in os.listdir(directory))
+    if holds_something and not resume:
+        raise UsageError(
+            f"{str(directory)!r} is not empty; go on with the cohort in it with --resume, or name another directory"
+        )
+    return holds_something
+
+
+def _folders(directory: Path) -> list[Path]:
+    return [path for path in directory.iterdir() if path.is_dir()] if directory.is_dir() else []

@@ -1,0 +1,108 @@
+"""All candidates of a cohort side by side, as data."""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Self
+
+from grader.cohort.similarity import Pair
+from grader.record import Result, Status
+
+BINS: Final = 10  # of the histogram, over the whole range of points
+RIGHT: Final = (Status.FIXED, Status.BUILT)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What came of one item of one candidate."""
+
+    status: Status
+    score: float
+    max_score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One candidate.
+
+    Attributes:
+        folder: its name below ``candidates/``.
+        result: None when there is no verdict; ``reason`` says why.
+    """
+
+    folder: str
+    title: str
+    sha256: str = ""
+    score: float | None = None
+    max_score: float | None = None
+    cells: dict[str, Cell]
+    remaining_bugs: tuple[str, ...] | None = None
+    reason: str = ""
+
+    @classmethod
+    def of(cls, folder: str, title: str, result: Result | None, reason: str) -> Self:
+        """The row of one candidate."""
+        if result is None:
+            return cls(folder=folder, title=title, cells={}, reason=reason)
+        return cls(
+            folder=folder,
+            title=title,
+            sha256=result.candidate.sha256,
+            score=result.score,
+            max_score=result.max_score,
+            cells={item.id: Cell(item.status, item.score, item.max_score) for item in result.items},
+            remaining_bugs=result.remaining_bugs,
+            reason="" if result.judged else "some of it could not be judged on this machine",
+        )
+
+    @property
+    def graded(self) -> bool:
+        """Whether there is a result, with a report."""
+        return self.score is not None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A whole cohort.
+
+    Attributes:
+        exercise: its title.
+        items: ids and titles, in the rubric's order.
+        rows: by the candidates' names.
+        pairs: submissions that are nearly the same.
+    """
+
+    exercise: str
+    items: tuple[tuple[str, str], ...]
+    rows: tuple[Row, ...]
+    pairs: tuple[Pair, ...]
+
+    @cached_property
+    def graded(self) -> tuple[Row, ...]:
+        """Those that have a result."""
+        return tuple(row for row in self.rows if row.graded)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every candidate has a verdict on every item."""
+        return not any(row.reason for row in self.rows)
+
+    @cached_property
+    def histogram(self) -> tuple[int, ...]:
+        """How many candidates have how large a share of the points, from none to all; all of them is the last bin's."""
+        shares = [row.score / row.max_score for row in self.graded if row.score is not None and row.max_score]
+        counts = Counter(min(int(share * BINS), BINS - 1) for share in shares)
+        return tuple(counts[number] for number in range(BINS))
+
+    @cached_property
+    def statuses(self) -> dict[str, Counter[Status]]:
+        """How many candidates each status was given, by item."""
+        return {id: Counter(row.cells[id].status for row in self.graded if id in row.cells) for id, _ in self.items}
+
+    def right(self, item: str) -> int:
+        """How many candidates have an item right."""
+        return sum(self.statuses[item][status] for status in RIGHT)
+
+    def like(self, folder: str) -> tuple[Pair, ...]:
+        """The pairs that a candidate is one of."""
+        return tuple(pair for pair in self.pairs if folder in (pair.first, pair.second))

@@ -1,0 +1,132 @@
+"""``grader cohort``: grade many submissions alike, several at a time, and show them together."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from grader.commands.exercises import chosen_exercise
+from grader.commands.grade import TIMEOUT
+from grader.commands.progress import Progress
+from grader.errors import CannotJudge, UsageError
+from grader.printable import one_line
+from grader.sandbox.control import Mode
+
+if TYPE_CHECKING:
+    from grader.cohort.entries import Entries
+    from grader.cohort.run import Done
+    from grader.cohort.summary import Summary
+
+INTERRUPTED: Final = 130
+
+
+def run(
+    submissions: Path,
+    output: Path,
+    *,
+    jobs: int | None,
+    resume: bool,
+    exercise: Path | None,
+    audience: str,
+    only: tuple[str, ...],
+    seed: int | None,
+    thorough: bool,
+    isolation: Mode,
+    timeout: float | None,
+) -> int:
+    """Grade all that is not graded yet; 0, or 3 when there is a submission without a verdict."""
+    from grader.cohort.entries import read_entries
+    from grader.cohort.pool import Pool
+    from grader.cohort.run import Cohort
+    from grader.cohort.store import Store
+    from grader.grade import Options, asked_for
+    from grader.record import Audience
+
+    _check_apart(submissions, output)
+    chosen = chosen_exercise(exercise)
+    options = Options(only=only, thorough=thorough, isolation=isolation, timeout=timeout or TIMEOUT)
+    asked_for(chosen, options)
+    entries = read_entries(submissions)
+    _note_ignored(entries)
+    told: _Told | None = None
+    try:
+        with Store(output, resume=resume, seed=seed, audience=Audience(audience)) as store, Progress() as progress:
+            told = _Told(progress)
+            cohort = Cohort(entries.found, chosen, options, Audience(audience), store)
+            summary = cohort.run(lambda setup: Pool(setup, jobs or _cores()), told.begin, told.tell)
+    except KeyboardInterrupt:
+        if told is None:
+            raise
+        sys.stderr.write(f"\ngrader: interrupted; {told.so_far}; go on with --resume\n")
+        return INTERRUPTED
+    _print(summary, output)
+    return 0 if summary.complete else CannotJudge.exit_code
+
+
+class _Told:
+    """How far a cohort has come, on stderr."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._kept = self._new = self._left = 0
+        self._started = time.monotonic()
+
+    @property
+    def so_far(self) -> str:
+        """What is there whatever happens now."""
+        return f"{self._kept + self._new} graded and kept, {self._left - self._new} left"
+
+    def begin(self, kept: int, left: int) -> None:
+        """So many were graded by an earlier run, so many are to be graded."""
+        self._kept, self._left = kept, left
+        again = f", {kept} graded before" if kept else ""
+        self._progress(f"{left} submission{'s' if left != 1 else ''} to grade{again}")
+
+    def tell(self, done: "Done") -> None:
+        """One more is done."""
+        self._new = done.number
+        if done.result is None:
+            verdict = f"not graded: {done.reason}"
+        else:
+            verdict = f"{done.result.score:g} of {done.result.max_score:g}"
+        self._progress(f"[{done.number}/{done.of}] {done.title[:80]}: {verdict[:200]}{self._estimate(done)}")
+
+    def _estimate(self, done: "Done") -> str:
+        left = done.of - done.number
+        if not left:
+            return ""
+        seconds = (time.monotonic() - self._started) / done.number * left
+        return f"; about {seconds / 60:.0f} min left" if seconds >= 90 else f"; about {seconds:.0f} s left"
+
+
+def _check_apart(submissions: Path, output: Path) -> None:
+    """The results must not be taken for a submission the next time."""
+    if submissions.resolve() in (output.resolve(), *output.resolve().parents):
+        raise UsageError(f"{str(output)!r} lies in {str(submissions)!r}; put the results somewhere else")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _note_ignored(entries: "Entries") -> None:
+    if entries.ignored:
+        shown = ", ".join(map(repr, entries.ignored[:5])) + (", …" if len(entries.ignored) > 5 else "")
+        sys.stderr.write(f"grader: not a submission, neither a directory nor a .zip: {one_line(shown)}\n")
+
+
+def _print(summary: "Summary", output: Path) -> None:
+    """The table of items, and where all the rest is."""
+    graded = len(summary.graded)
+    sys.stdout.write(f"{graded} of {len(summary.rows)} submissions graded\n")
+    width = max((len(title) for _, title in summary.items), default=0)
+    for id, title in summary.items:
+        sys.stdout.write(f"  {title:{width}}  right in {summary.right(id)} of {graded}\n")
+    for row in summary.rows:
+        if row.reason:
+            sys.stdout.write(f"  {one_line(row.title)[:80]}: {one_line(row.reason)[:300]}\n")
+    if summary.pairs:
+        count = len(summary.pairs)
+        sys.stdout.write(f"{count} pair{'s' if count != 1 else ''} of nearly the same text; the index says which\n")
+    sys.stdout.write(f"Written: {one_line(str(output / 'index.html'))}\n")
