@@ -40,7 +40,7 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     points: Points
     earns: dict[str, Points] = {}
     takes: dict[str, Points] = {}
-    exact: Points = 0
+    exact: Points = 0.0  # as it is after a journey: its hash must not change
     essential: tuple[str, ...] = ()
     core: tuple[str, ...] = ()
     mutants: dict[Group, Annotated[int, Meta(ge=1)]] = {}
