@@ -62,11 +62,15 @@ class Store:
         try:
             before = _prepared(directory, resume)
             self._lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            self._lock_or_complain()
-            if before and (self._kept() is None):
-                raise UsageError(f"{str(directory)!r} holds no cohort to go on with; name an empty or a new directory")
-            self._tidy()
-            self.seed = self._begin(seed, audience)
+            try:
+                self._lock_or_complain()
+                if before and self._kept() is None:
+                    raise UsageError(f"{str(directory)!r} holds no cohort to go on with; name an empty directory")
+                self._tidy()
+                self.seed = self._begin(seed, audience)
+            except BaseException:
+                os.close(self._lock)
+                raise
         except OSError as error:
             raise CannotJudge(f"cannot write in {str(directory)!r}: {error.strerror}") from None
 
@@ -142,7 +146,6 @@ class Store:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(self._lock)
             raise UsageError(f"another run is grading into {str(self._directory)!r}; wait until it has ended") from None
 
     def _tidy(self) -> None:
