@@ -46,7 +46,7 @@ def test_another_seed_is_another_cohort(tmp_path: Path) -> None:
     with opened(tmp_path / "out", seed=1):
         pass
 
-    with pytest.raises(UsageError, match="--seed 2, but the cohort in .* was begun with another; leave it out"):
+    with pytest.raises(UsageError, match=r"--seed 2, but the cohort in .* was begun with another; leave it out"):
         opened(tmp_path / "out", resume=True, seed=2)
     with opened(tmp_path / "out", resume=True, seed=1) as store:
         assert store.seed == 1
@@ -63,12 +63,8 @@ def test_what_a_killed_run_had_half_written_is_swept_away_and_nothing_else(tmp_p
     with opened(tmp_path / "out") as store:
         store.put("ann", b"{}", b"report")
     kept = sorted(tmp_path.rglob("*"))
-    for left in (
-        ".cohort.json.x1",
-        ".index.html.x2",
-        "candidates/ann/.result.json.x3",
-        "candidates/ann/.report.html.x4",
-    ):
+    of_ann = ("candidates/ann/.result.json.x3", "candidates/ann/.report.html.x4")
+    for left in (".cohort.json.x1", ".index.html.x2", *of_ann):
         (tmp_path / "out" / left).write_text("half")
     (tmp_path / "out" / ".notes").write_text("mine")
 

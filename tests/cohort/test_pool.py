@@ -1,0 +1,78 @@
+"""A process that marks and dies costs one submission a second try, and no more."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from grader.cohort.messages import Marked, NotMarked, Setup, setup_of
+from grader.cohort.pool import Pool
+from grader.errors import CannotJudge
+from grader.exercise import Exercise
+from grader.grade import Options
+from grader.record import Audience, from_json
+from grader.submission import Submission, submission_of
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="strict isolation is Linux's")
+
+
+@pytest.fixture
+def setup(exercise: Exercise) -> Setup:
+    """The starter's way of marking, cut down to one item."""
+    return setup_of(exercise, Options(only=("projection",), seed=1, shared=True), Audience.INSTRUCTOR)
+
+
+@pytest.fixture
+def submissions(exercise: Exercise) -> dict[str, Submission]:
+    return {name: submission_of(name, exercise.reference) for name in ("ann", "bob", "eve")}
+
+
+def interpreter(monkeypatch: pytest.MonkeyPatch, path: Path, script: str) -> None:
+    """Let jobs be started by a script, which stands in for Python."""
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o700)
+    monkeypatch.setattr("grader.cohort.pool.sys.executable", str(path))
+
+
+def test_a_machine_on_which_no_job_lives_leaves_every_submission_without_a_verdict(
+    setup: Setup, submissions: dict[str, Submission], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    interpreter(monkeypatch, tmp_path / "python", f"echo x >> {tmp_path}/tries; echo no memory >&2; exit 1")
+    with Pool(setup, 2) as pool:
+        marked = dict(pool.mark(submissions))
+
+    assert marked == dict.fromkeys(submissions, NotMarked(reason="the process that graded it ended (no memory)"))
+    assert len((tmp_path / "tries").read_text().split()) == 2 * len(submissions)
+
+
+@pytest.mark.slow
+def test_a_job_that_dies_is_replaced_and_its_submission_marked_all_the_same(
+    setup: Setup, submissions: dict[str, Submission], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    once = f'mkdir {tmp_path}/died 2>/dev/null && kill -9 $$; exec {sys.executable} "$@"'
+    interpreter(monkeypatch, tmp_path / "python", once)
+    with Pool(setup, 1) as pool:
+        marked = dict(pool.mark(submissions))
+
+    assert (tmp_path / "died").is_dir()
+    assert set(marked) == set(submissions)
+    for name, each in marked.items():
+        assert isinstance(each, Marked)
+        result = from_json(each.result)
+        assert (result.candidate.name, result.score, result.seconds) == (name, 15, 0)
+        assert {check.seconds for item in result.items for check in item.checks} == {0}
+
+
+@pytest.mark.slow
+def test_what_is_the_same_for_every_submission_ends_it_at_once(
+    setup: Setup, submissions: dict[str, Submission], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hopeless = (
+        "import sys, socket; from grader.cohort.messages import *; "
+        "s = socket.socket(fileno=int(sys.argv[1])); receive(s.makefile('rb')); "
+        "send(s, NotMarked(reason='no Landlock here', hopeless=True))"
+    )
+    interpreter(monkeypatch, tmp_path / "python", f'exec {sys.executable} -c "{hopeless}" "$5" "$6"')
+
+    with Pool(setup, 2) as pool, pytest.raises(CannotJudge, match="no Landlock here"):
+        list(pool.mark(submissions))
