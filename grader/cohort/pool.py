@@ -18,6 +18,7 @@ from grader.errors import CannotJudge
 from grader.submission import Submission
 
 TRIES: Final = 2  # at one submission, before it is recorded as not judged
+GRACE: Final = 30.0  # seconds for a job that has nothing to do to end its launcher
 
 
 class Pool:
@@ -130,7 +131,12 @@ class _Job:
         return asked, marked
 
     def close(self) -> None:
-        """End it; with it go its launcher and its workers."""
+        """End it: in order if it has nothing to do, else at once. With it go its launcher and its workers."""
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+        if self.asked is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=GRACE)
         self._process.kill()
         self._process.wait()
         self._stream.close()

@@ -1,0 +1,73 @@
+"""What a candidate of a cohort costs: CPU seconds of all processes, as a ratio to ``import torch`` in the same run.
+
+    python tests/benchmarks/bench_cohort.py [CANDIDATES ...]
+
+A third of the candidates have everything right, a third are the starter, and the rest have some of it, crash, hang or
+read what they must not. All differ in their text. Every verdict is compared with what it has to be.
+"""
+
+import csv
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from grader.exercise import Exercise, builtin_exercise
+
+TIMEOUT = 10  # seconds for one question: what a candidate that hangs waits for
+GOAL = 0.5
+
+
+def main(sizes: Sequence[int]) -> None:
+    """Grade cohorts of these sizes; print a line for each."""
+    base = _cost([sys.executable, "-c", "import torch"])[1]
+    print(f"import torch: {base:.2f} s of CPU")
+    print(f"{'candidates':>10} {'wall s':>8} {'CPU s each':>11} {'over import torch':>18} {'goal':>5} {'wrong':>6}")
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as scratch:
+            where, out = Path(scratch) / "submissions", Path(scratch) / "out"
+            expected = _hand_in(where, size, builtin_exercise())
+            command = [sys.executable, "-m", "grader", "cohort", str(where), "-o", str(out), "--timeout", str(TIMEOUT)]
+            wall, cpu = _cost(command)
+            with open(out / "results.csv", encoding="utf-8") as file:
+                found = {row["candidate"]: float(row["score"] or -1) for row in csv.DictReader(file)}
+        wrong = sum(found.get(name) != score for name, score in expected.items())
+        print(f"{size:10} {wall:8.0f} {cpu / size:11.2f} {cpu / size / base:18.2f} {GOAL:5} {wrong:6}", flush=True)
+
+
+def _cost(command: list[str]) -> tuple[float, float]:
+    """Wall and CPU seconds of a command with all its descendants, which have ended with it."""
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.perf_counter() - started, sum(after[:2]) - sum(before[:2])
+
+
+def _hand_in(where: Path, size: int, exercise: Exercise) -> dict[str, float]:
+    """Write so many submissions; what each has to be given."""
+    right, starter = exercise.reference, exercise.starter()
+    secret = str(exercise.reference_directory / "model.py")
+    hang = right["model.py"].replace("class GPT(", "import time\ntime.sleep(9999)\nclass GPT(")
+    crash = f"import os\nos._exit(0)\n{right['model.py']}"
+    peek = f"try:\n    print(open({secret!r}).read())\nexcept OSError:\n    pass\n{starter['model.py']}"
+    kinds: list[tuple[dict[str, str], float]] = [
+        (right, 100), (starter, 0), (starter, 0), (right, 100), (starter | {"train.py": right["train.py"]}, 15),
+        (right | {"model.py": crash}, 15), (right, 100), (starter, 0), (right | {"model.py": hang}, 15),
+        (starter | {"model.py": peek}, 0),
+    ]  # fmt: skip
+    expected = {}
+    for number in range(size):
+        files, score = kinds[number % len(kinds)]
+        folder = where / f"candidate-{number:04}"
+        folder.mkdir(parents=True)
+        for name, text in files.items():
+            (folder / name).write_text(f"{text}\n# {number}\n", encoding="utf-8")
+        expected[folder.name] = score
+    return expected
+
+
+if __name__ == "__main__":
+    main([int(size) for size in sys.argv[1:]] or [10, 50, 200])
