@@ -35,13 +35,10 @@ class Done:
     """One more candidate is done.
 
     Attributes:
-        result: None when there is no verdict; ``reason`` says why.
         number: how many of this run's ``of`` are done with it.
     """
 
-    title: str
-    result: Result | None
-    reason: str
+    row: Row
     number: int
     of: int
 
@@ -70,23 +67,19 @@ class Cohort:
         Raises:
             CannotJudge: the machine cannot grade any submission, or nothing can be written.
         """
-        results = self._results_so_far()
+        rows = self._rows_so_far()
         left = {
             entry.folder: entry.submission
             for entry in self.entries
-            if entry.submission is not None and entry.folder not in results
+            if entry.submission is not None and entry.folder not in rows
         }
-        begin(len(results), len(left))
-        reasons = {entry.folder: entry.reason for entry in self.entries if entry.submission is None}
+        begin(len(rows), len(left))
         if left:
             with markers(setup_of(self.exercise, self._options, self.audience)) as several:
                 for number, (folder, marked) in enumerate(several.mark(left), 1):
-                    done = self._keep(folder, marked)
-                    results |= {folder: done} if done is not None else {}
-                    reasons |= {folder: marked.reason} if isinstance(marked, NotMarked) else {}
-                    title = left[folder].name
-                    tell(Done(title=title, result=done, reason=reasons.get(folder, ""), number=number, of=len(left)))
-        summary = self._summary(results, reasons)
+                    rows[folder] = self._keep(folder, left[folder].name, marked)
+                    tell(Done(row=rows[folder], number=number, of=len(left)))
+        summary = self._summary(rows)
         self.store.put_summary(render_index(summary).encode(), render_table(summary).encode())
         return summary
 
@@ -94,18 +87,21 @@ class Cohort:
     def _options(self) -> Options:
         return replace(self.options, seed=self.store.seed, shared=True)
 
-    def _results_so_far(self) -> dict[str, Result]:
-        """What an earlier run has kept and this one would find again; what is kept of anything else is dropped."""
-        results = {}
+    def _rows_so_far(self) -> dict[str, Row]:
+        """What an earlier run has kept and this one would find again; what is kept of anything else is dropped.
+
+        Rows, and not results: of a thousand submissions those would fill the memory.
+        """
+        rows = {}
         for entry in self.entries:
             kept = self.store.result(entry.folder)
             if kept is None or entry.submission is None or not self._would_find(kept, entry.submission):
                 self.store.drop(entry.folder)
                 continue
-            results[entry.folder] = kept
+            rows[entry.folder] = Row.of(entry.folder, entry.title, kept, "")
             if not self.store.has_report(entry.folder):
                 self.store.put_report(entry.folder, render_html(for_audience(kept, self.audience)).encode())
-        return results
+        return rows
 
     def _would_find(self, kept: Result, submission: Submission) -> bool:
         """Whether grading ``submission`` now would put the same questions to the same code in the same place."""
@@ -123,21 +119,21 @@ class Cohort:
             and kept.judged
         )
 
-    def _keep(self, folder: str, marked: Marked | NotMarked) -> Result | None:
+    def _keep(self, folder: str, title: str, marked: Marked | NotMarked) -> Row:
         if isinstance(marked, NotMarked):
-            return None
+            return Row.of(folder, title, None, marked.reason)
         self.store.put(folder, marked.result, marked.report)
         self.store.note_time(folder, marked.seconds)
-        return from_json(marked.result)
+        return Row.of(folder, title, from_json(marked.result), "")
 
-    def _summary(self, results: Mapping[str, Result], reasons: Mapping[str, str]) -> Summary:
+    def _summary(self, rows: Mapping[str, Row]) -> Summary:
         submissions = {entry.folder: entry.submission for entry in self.entries if entry.submission is not None}
         items, _ = asked_for(self.exercise, self.options)
         return Summary(
             exercise=self.exercise.rubric.title,
             items=tuple((item.id, item.title) for item in items),
             rows=tuple(
-                Row.of(entry.folder, entry.title, results.get(entry.folder), reasons.get(entry.folder, ""))
+                rows.get(entry.folder) or Row.of(entry.folder, entry.title, None, entry.reason)
                 for entry in self.entries
             ),
             pairs=similar_pairs(

@@ -86,11 +86,9 @@ class _Told:
     def tell(self, done: "Done") -> None:
         """One more is done."""
         self._new = done.number
-        if done.result is None:
-            verdict = f"not graded: {done.reason}"
-        else:
-            verdict = f"{done.result.score:g} of {done.result.max_score:g}"
-        self._progress(f"[{done.number}/{done.of}] {done.title[:80]}: {verdict[:200]}{self._estimate(done)}")
+        row = done.row
+        verdict = f"{row.score:g} of {row.max_score:g}" if row.graded else f"not graded: {row.reason}"
+        self._progress(f"[{done.number}/{done.of}] {row.title[:80]}: {verdict[:200]}{self._estimate(done)}")
 
     def _estimate(self, done: "Done") -> str:
         left = done.of - done.number
