@@ -101,7 +101,7 @@ def test_every_candidate_gets_its_verdict(graded: Path) -> None:
             result = json.loads((folder / "result.json").read_text())
             assert result["score"] == float(row["score"])
             assert result["asked"]["shared"] is True
-            assert (folder / "report.html").read_text().startswith("<!doctype html>")
+            assert (folder / "report.html").read_text().startswith("<!DOCTYPE html>")
     alike = {row["candidate"]: row["nearly_the_same_as"].split() for row in rows}
     assert (alike["right"][0], alike["packed.zip"][0], alike["starter"]) == ("packed.zip", "right", [])
 
