@@ -108,8 +108,8 @@ class Cohort:
         options, candidate, environment = self._options, kept.candidate, kept.environment
         asked = kept.asked
         return (
-            (candidate.sha256, candidate.name, candidate.notes)
-            == (submission.sha256, submission.name, submission.notes)
+            (candidate.sha256, candidate.tests_sha256, candidate.name, candidate.notes)
+            == (submission.sha256, submission.tests_sha256, submission.name, submission.notes)
             and (kept.integrity.exercise, kept.integrity.grader) == (self.exercise.sha256, grader_digest())
             and (asked.only, asked.followups, asked.thorough, asked.timeout, asked.shared)
             == (options.only, options.followups, options.thorough, options.timeout, True)
