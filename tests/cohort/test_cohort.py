@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from grader.cohort.marker import untimed
 from grader.exercise import Exercise
+from grader.record import from_json, to_json
 
 pytestmark = [
     pytest.mark.slow,
@@ -129,10 +131,14 @@ def test_a_cohort_that_is_done_is_not_graded_again(graded: Path, submissions: Pa
     assert tree(graded) == files
 
 
-def test_each_result_is_confirmed_by_a_grade_of_its_own(graded: Path, submissions: Path) -> None:
-    done = grader("grade", submissions / "half-of-it", "--check", graded / "candidates" / "half-of-it" / "result.json")
+def test_each_result_is_confirmed_by_a_grade_of_its_own_that_asks_the_same(
+    graded: Path, submissions: Path, tmp_path: Path
+) -> None:
+    recorded, again = graded / "candidates" / "half-of-it" / "result.json", tmp_path / "again.json"
+    done = grader("grade", submissions / "half-of-it", "--check", recorded, "--json", again)
 
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "The verdict is the same.")
+    assert (done.returncode, done.stdout.splitlines()[-2]) == (0, "The verdict is the same.")
+    assert to_json(untimed(from_json(again.read_bytes()))) == recorded.read_bytes()
 
 
 @pytest.fixture
