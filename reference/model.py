@@ -162,7 +162,7 @@ class BiasedSelfAttention(MultiHeadSelfAttention):
             self.bias = nn.Parameter(torch.zeros(config.block_size, config.n_head))
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
-        """(B, H, T_new, D)"""
+        """PyTorch's own attention, which takes a number to add to each score: (B, H, T_new, D)"""
         distance = positions[..., None] - torch.arange(k.size(2), device=k.device)  # ([B,] T_new, T)
         bias = self.bias[distance.clamp(min=0)].movedim(-1, -3)  # ([B,] H, T_new, T)
         return F.scaled_dot_product_attention(q, k, v, bias.to(q).masked_fill(mask, float("-inf")))

@@ -124,6 +124,7 @@ from grader.checks.weighting import (
     gradient_norms_balance,
     uncertainty_by_formula,
     weighing_leaves_no_trace,
+    weighting_is_built,
 )
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -235,6 +236,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     learns_any_map.CHECK,
     joint_training_step.CHECK,
     evaluate_is_honest.CHECK,
+    weighting_is_built.CHECK,
     class_weight_schedules.CHECK,
     uncertainty_by_formula.CHECK,
     gradient_norms_balance.CHECK,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -11,7 +12,7 @@ from grader.oracle import Crew
 from grader.own_tests import results
 from grader.own_tests.mutants import Draw, Mutant, NotRead, find
 from grader.own_tests.running import CONFTEST, Files, Ran, Runner
-from grader.record import FollowUp
+from grader.record import FollowUp, Outcome
 from grader.seeds import Seeds
 from grader.submission import Submission
 from grader.teams import threads
@@ -42,13 +43,16 @@ def own_tests(
 
 
 def written(tests: Files, starter: Path) -> Files:
-    """The tests that the starter does not have, and the conftest.py that they may need; nothing if there are none."""
-    own = {name: text for name, text in tests.items() if name == CONFTEST or not _is_handed_out(starter / name, text)}
+    """The tests that the starter does not have, under whatever name, and the conftest.py that they may need."""
+    handed_out = {_code_of(path.read_text("utf-8")) for path in starter.glob("test_*.py")}
+    own = {name: text for name, text in tests.items() if name == CONFTEST or _code_of(text) not in handed_out}
     return own if own.keys() - {CONFTEST} else {}
 
 
-def _is_handed_out(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_text("utf-8").splitlines() == text.splitlines()
+def _code_of(text: str) -> tuple[str, ...]:
+    """The lines that do something."""
+    lines = (line.rstrip() for line in text.splitlines())
+    return tuple(line for line in lines if line and not line.lstrip().startswith("#"))
 
 
 class _Trials:
@@ -114,9 +118,11 @@ class _Trials:
             ran = self._runner.run(subjects[index], limit)
             if ran.passed or index < controls:
                 return ran
-            # What is noticed is noticed again, by the same test alone: one that fails at random has noticed nothing.
-            repeated = self._runner.run(subjects[index], limit, only=ran.test)
-            return repeated if repeated.passed else ran
+            # What is noticed is noticed again, by the same test: one that fails at random has noticed nothing.
+            repeated = self._runner.run(subjects[index], limit)
+            if repeated.passed or repeated.test == ran.test:
+                return repeated if repeated.passed else ran
+            return replace(repeated, outcome=Outcome.PASSED, message="")
 
         order = Random(self._seed).sample(range(len(subjects)), len(subjects))
         ran = dict(zip(order, pool.map(run, order), strict=True))

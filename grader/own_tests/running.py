@@ -51,22 +51,18 @@ class Runner:
     crew: Crew
     tests: Files
 
-    def run(self, package: Files, limit: float, *, only: str = "", pardoned: bool = False) -> Ran:
-        """The tests against ``package``, in a fresh worker, which gets ``limit`` seconds.
-
-        Args:
-            only: the id of a test, to run that one by itself.
-        """
+    def run(self, package: Files, limit: float, *, pardoned: bool = False) -> Ran:
+        """The tests against ``package``, in a fresh worker, which gets ``limit`` seconds."""
         worker = self.crew.spawn({**package, **self.tests}, purpose="tests")
         started = time.perf_counter()
         try:
-            worker.send(self._question(only), {}, limit)
+            worker.send(self._question(), {}, limit)
             outcome, test, message = _read(*worker.receive())
             output = worker.output()
         except WorkerFailed as failed:
             if isinstance(failed, WorkerDied) and failed.killed and not pardoned:
                 # Locked, it cannot kill itself: the machine may have been short of memory.
-                return self.run(package, limit, only=only, pardoned=True)
+                return self.run(package, limit, pardoned=True)
             outcome, test, message = _failure(failed, limit)
             output = worker.last_output
         finally:
@@ -79,9 +75,9 @@ class Runner:
             output=printable(output),
         )
 
-    def _question(self, only: str) -> RunTests:
+    def _question(self) -> RunTests:
         modules = tuple(name.removesuffix(".py") for name in sorted(self.tests) if name != CONFTEST)
-        return RunTests(modules=modules, conftest=CONFTEST in self.tests, only=only)
+        return RunTests(modules=modules, conftest=CONFTEST in self.tests)
 
 
 def _failure(failed: WorkerFailed, limit: float) -> tuple[Outcome, str, str]:

@@ -16,7 +16,8 @@ def verdict(result: Result) -> str:
     unjudged = sum(item.status is Status.NOT_JUDGED for item in items)
     some = sum(0 < item.score < item.max_score for item in items if item.status is not Status.NOT_JUDGED)
     wrong = len(items) - full - some - unjudged
-    told = f"{full or 'none'} of {len(items)} items right".capitalize()
+    what = "items" if result.items else "follow-up questions"
+    told = f"{full or 'none'} of {len(items)} {what} right".capitalize()
     told += f", {some} partly right" if some else ""
     told += f", {wrong} wrong or missing" if wrong else ""
     told += f", {unjudged} could not be judged" if unjudged else ""

@@ -300,7 +300,6 @@ class RunTests(Question, frozen=True, kw_only=True, tag="run-tests"):
 
     modules: tuple[str, ...]
     conftest: bool = False  # whether the package has one
-    only: str = ""  # the id of a test that is to be run by itself, where there is one of that id
 
 
 class FindMutants(Question, frozen=True, kw_only=True, tag="find-mutants"):

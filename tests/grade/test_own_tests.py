@@ -365,7 +365,7 @@ def test_what_is_not_noticed_twice_is_not_noticed(
 ) -> None:
     seen: Counter[str] = Counter()
 
-    def run(self: Runner, package: Mapping[str, str], limit: float, only: str = "") -> Ran:
+    def run(self: Runner, package: Mapping[str, str], limit: float) -> Ran:
         """As tests that fail on every mutant the first time."""
         seen[package["train.py"]] += 1
         is_mutant = "local_" not in package["train.py"] and package != exercise.reference

@@ -34,15 +34,29 @@ what each outcome means.
 
 def page() -> str:
     """The whole page."""
-    items = builtin_exercise().rubric.item
+    rubric = builtin_exercise().rubric
+    items = (*rubric.item, *(each for each in rubric.followup if each.kind == "followup"))
     asked = {check for item in items for check in (*item.earns, *item.takes)}
     others = [f"| `{check.id}` | {check.title} |\n" for check in CHECKS if check.id not in asked]
-    return HEAD + "".join(_section(item) for item in items) + OTHERS + "".join(others)
+    tests = "".join(_tests(item) for item in rubric.followup if item.kind == "tests")
+    return HEAD + "".join(_section(item) for item in items) + tests + OTHERS + "".join(others)
 
 
 def _section(item: Item) -> str:
-    head = f"\n## {item.title}\n\nItem `{item.id}`, {number(item.points)} points.\n\n| check | what holds | points |\n"
+    what = f"Item `{item.id}`, {number(item.points)} points."
+    if item.kind == "followup":
+        what = f"Follow-up `{item.id}`, {number(item.points)} points beside those of the items."
+    head = f"\n## {item.title}\n\n{what}\n\n| check | what holds | points |\n"
     return head + "| --- | --- | --- |\n" + "".join(f"| `{a}` | {b} | {c} |\n" for a, b, c in _rows(item))
+
+
+def _tests(item: Item) -> str:
+    drawn = ", ".join(f"{most} of {group}" for group, most in item.mutants.items())
+    worth = f"Follow-up `{item.id}`, {number(item.points)} points beside those of the items"
+    return (
+        f"\n## {item.title}\n\n{worth}: the share of planted bugs that the submission's own tests notice, up to "
+        f"{drawn}. They have to pass on the package as it is, and on the same program in other words.\n"
+    )
 
 
 def _rows(item: Item) -> Iterator[tuple[str, str, str]]:

@@ -25,12 +25,12 @@ def run(launcher: Launcher) -> Iterator[Run]:
     """``run({"test_it.py": ...}) -> {"exit": 0, "passed": 1, "skipped": 0}``, with ``failure`` where one failed."""
     workers = []
 
-    def ask(tests: Mapping[str, str], package: Mapping[str, str] = PACKAGE, only: str = "") -> dict[str, Any]:
+    def ask(tests: Mapping[str, str], package: Mapping[str, str] = PACKAGE) -> dict[str, Any]:
         texts = {name: dedent(text) for name, text in tests.items()}
         worker = launcher.spawn({**package, **texts}, purpose="tests")
         workers.append(worker)
         modules = tuple(name.removesuffix(".py") for name in tests if name != "conftest.py")
-        worker.send(RunTests(modules=modules, conftest="conftest.py" in tests, only=only), {}, TIMEOUT)
+        worker.send(RunTests(modules=modules, conftest="conftest.py" in tests), {}, TIMEOUT)
         reply, answer = worker.receive()
         assert isinstance(reply, Answered), reply
         return {
@@ -145,13 +145,6 @@ def test_nothing_is_run_after_a_failure(run: Run) -> None:
 
     assert answer["failure"].startswith("test_it.py::test_b\n")
     assert (answer["passed"], answer["printed"]) == (1, "")
-
-
-def test_a_test_can_be_run_by_itself(run: Run) -> None:
-    tests = {"test_it.py": "def test_a(): assert 0\ndef test_b(): pass"}
-
-    assert (run(tests, only="test_it.py::test_b")["exit"], run(tests, only="test_it.py::test_b")["passed"]) == (0, 1)
-    assert run(tests, only="test_it.py")["exit"] == 1  # what is none: all of them
 
 
 def test_words_that_cannot_be_sent_do_no_harm(run: Run) -> None:

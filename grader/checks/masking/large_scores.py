@@ -23,7 +23,7 @@ def holds(case: ModelCase, bench: Bench) -> None:
 
 
 def confirm(case: ModelCase, bench: Bench) -> None:
-    """The confirmation of ``future_is_hidden`` with large queries, and with others: large ones may see one key alone."""
+    """The confirmation of ``future_is_hidden`` with large queries, and with others: large ones may see one key."""
     future_is_hidden.confirm(case, bench, query_scale=SCALE)
     future_is_hidden.confirm(case, bench)
 

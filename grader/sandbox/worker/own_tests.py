@@ -58,7 +58,6 @@ class _Collection:
     def __init__(self, package: SourcePackage, question: RunTests) -> None:
         self._package = package
         self._names = question.modules
-        self._only = question.only
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> bool:
@@ -68,7 +67,6 @@ class _Collection:
                 session, path=Path(f"/{name}.py"), load=lambda name=name: self._package.module(name)
             )
             session.items.extend(session.genitems(module))
-        session.items = [item for item in session.items if item.nodeid == self._only] or session.items
         session.config.pluginmanager.check_pending()
         hook = session.config.hook
         hook.pytest_collection_modifyitems(session=session, config=session.config, items=session.items)
