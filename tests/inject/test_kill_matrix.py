@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from grader.checks.catalogue import MEASURED_BY
-from grader.exercise import Exercise
+from grader.exercise import Exercise, builtin_exercise
 from grader.inject.categories import own_checks
 from grader.inject.matrix import Matrix, Row, kill_matrix, to_json
 from grader.inject.mutants import mutants
@@ -81,7 +81,16 @@ def test_a_bug_is_seen_at_each_of_its_sites(matrix: Matrix) -> None:
     assert told_by == {}, "no check sees these; the facets that tell them are those on the right"
 
 
-@pytest.mark.parametrize("check", [check.id for check in MEASURED_BY])
+# They ask whether anything of a follow-up is there: what fails them is a package that has not built it.
+DOORS = {
+    check
+    for item in builtin_exercise().rubric.followup
+    for check in item.essential
+    if item.earns[check] == 0
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("check", [check.id for check in MEASURED_BY if check.id not in DOORS])
 def test_a_check_sees_a_bug(check: str, matrix: Matrix) -> None:
     assert matrix.kills[check] > 0, f"{check} sees none of {len(matrix.rows)} bugs: a hole in the catalogue, or useless"
 

@@ -283,8 +283,19 @@ def test_the_starter_is_asked_one_question_and_reads_not_built(
 
     assert (followup(result).status, followup(result).score) == (Status.NOT_BUILT, 0)
     assert followup(result).summary == "Not built yet."
-    assert set(outcomes(result)) == {SCHEDULES}
+    assert set(outcomes(result)) == {"weighting-is-built"}
     assert result.exhibits.weighting is None
+
+
+def test_who_builds_some_of_it_earns_for_that(exercise: Exercise, grade_files: Callable[..., Result]) -> None:
+    body = "    return config.class_weight * learning_rate(step, config) / config.lr\n"
+    files = dict(exercise.reference)
+    assert files["train.py"].count(body) == 1
+    files["train.py"] = files["train.py"].replace(body, "    raise NotImplementedError\n")
+    result = grade_files(files, only=(FOLLOWUP,), explain=False)
+
+    assert (followup(result).status, followup(result).score) == (Status.PARTLY, 9)
+    assert outcomes(result)[SCHEDULES].outcome is Outcome.BROKEN
 
 
 @pytest.mark.parametrize(
