@@ -295,7 +295,7 @@ def test_who_builds_some_of_it_earns_for_that(exercise: Exercise, grade_files: C
     result = grade_files(files, only=(FOLLOWUP,), explain=False)
 
     assert (followup(result).status, followup(result).score) == (Status.PARTLY, 9)
-    assert outcomes(result)[SCHEDULES].outcome is Outcome.BROKEN
+    assert outcomes(result)[SCHEDULES] is Outcome.BROKEN
 
 
 @pytest.mark.parametrize(
