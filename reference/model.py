@@ -203,6 +203,8 @@ def alibi_slopes(n_head: int) -> Tensor:
 class SinusoidalPositions(nn.Module):
     """The table of Vaswani et al. (2017): even channels are sines, odd ones cosines, each pair slower than the last."""
 
+    table: Tensor
+
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         T, C = config.block_size, config.d_model

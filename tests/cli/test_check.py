@@ -46,11 +46,14 @@ def test_a_true_result_is_confirmed_with_its_own_seed_and_items(recorded: Path, 
     first, again = (json.loads(path.read_text()) for path in (recorded, tmp_path / "again.json"))
     assert first["environment"] == again["environment"]
     assert first["integrity"] == again["integrity"]
-    assert (
-        first["asked"]
-        == again["asked"]
-        == {"only": ["training-step", "projection"], "thorough": False, "timeout": 10.0}
-    )
+    assert first["asked"] == again["asked"]
+    assert first["asked"] == {
+        "only": ["training-step", "projection"],
+        "followups": True,
+        "thorough": False,
+        "timeout": 10.0,
+        "shared": False,
+    }
 
 
 def test_a_raised_score_is_found_out(recorded: Path, tmp_path: Path) -> None:
