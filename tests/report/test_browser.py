@@ -150,6 +150,12 @@ def compared(folder: Path, pages: list[str]) -> tuple[str, list[str]]:
     return answer[1], console
 
 
+def unescaped(page: str) -> str:
+    """The page with its first texts unescaped: of hundreds of pictures to load from nowhere, a few dozen are enough."""
+    end = page.find("&", 40_000)
+    return html.unescape(page) if end < 0 else html.unescape(page[:end]) + page[end:]
+
+
 def pages(samples: ModuleType, audience: Audience, host: str, payloads: Sequence[str] = PAYLOADS) -> list[str]:
     results = (samples.with_every_text(payload.replace("HOST", host)) for payload in payloads)
     return [render_html(for_audience(result, audience)) for result in results]
@@ -171,7 +177,7 @@ def test_without_escaping_they_would_show_and_the_policy_alone_keeps_them_from_r
     policy: bool, samples: ModuleType, asked: tuple[str, list[str]], tmp_path: Path
 ) -> None:
     host, paths = asked
-    bare = [html.unescape(page) for page in pages(samples, Audience.LEARNER, host, PAYLOADS[:4])]
+    bare = [unescaped(page) for page in pages(samples, Audience.LEARNER, host, PAYLOADS[:4])]
     if not policy:
         bare = [page.replace("http-equiv", "data-off", 1) for page in bare]
 

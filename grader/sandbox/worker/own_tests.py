@@ -36,10 +36,17 @@ _ARGUMENTS: Final = (
 @cache
 def rehearse() -> None:
     """Compare two tensors and run no test at all: what that takes is imported only then, and takes a second or two."""
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # whatever is installed here, it is no part of a submission
-    package = SourcePackage({})
-    pytest.main([*_ARGUMENTS], plugins=[_Collection(package, RunTests(modules=())), _Tally(package)])
+    package, environment = SourcePackage({}), dict(os.environ)
+    _run_pytest([_Collection(package, RunTests(modules=())), _Tally(package)])
     torch.testing.assert_close(torch.ones(1), torch.ones(1))
+    # The launcher rehearses, and every worker of any kind is a fork of it.
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def _run_pytest(plugins: list[object]) -> int:
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # whatever is installed here, it is no part of a submission
+    return int(pytest.main([*_ARGUMENTS], plugins=plugins))
 
 
 def run_tests(package: SourcePackage, question: RunTests) -> dict[str, Array]:
@@ -48,8 +55,8 @@ def run_tests(package: SourcePackage, question: RunTests) -> dict[str, Array]:
     if question.conftest:
         plugins.append(package.module("conftest"))
     vars(os).update(chdir=lambda _: None)  # pytest goes back to where it is already, which the lock denies
-    code = pytest.main([*_ARGUMENTS], plugins=plugins)
-    return {"exit": np.array(int(code)), **tally.answer()}
+    code = _run_pytest(plugins)
+    return {"exit": np.array(code), **tally.answer()}
 
 
 class _Collection:
