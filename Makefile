@@ -46,14 +46,14 @@ lint-types: $(VENV)/.installed-dev
 	MYPYPATH=candidate $(BIN)/python -m mypy -m model -m train
 
 lint-generated: $(VENV)/.installed-dev
-	$(BIN)/python -m grader.inject.builtin --check
+	$(BIN)/python -m grader.injection.builtin --check
 	$(BIN)/python -m grader.schema --check
 
 bench: $(VENV)/.installed-dev
 	@for file in tests/benchmarks/bench_*.py; do $(BIN)/python "$$file" || exit; done
 
 starter: $(VENV)/.installed
-	$(BIN)/python -m grader.inject.builtin
+	$(BIN)/python -m grader.injection.builtin
 
 fifty: $(VENV)/.installed-dev
 	$(BIN)/python tests/benchmarks/many_seeds.py 50

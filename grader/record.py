@@ -1,6 +1,6 @@
 """The result of a grade: what is written as JSON, read back, and rendered.
 
-The record is data only. It does not know how it came about (``grader.grade``) or how it will be
+The record is data only. It does not know how it came about (``grader.grading``) or how it will be
 shown (``grader.report``). Everything that was computed by the hidden reference, and everything that
 would let someone replay the hidden questions, sits in fields of its own that are marked ``HIDDEN``, so
 that the learner's view is made by emptying those fields and not by searching text.

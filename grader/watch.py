@@ -9,7 +9,7 @@ from typing import Self
 
 from grader.errors import CannotJudge
 from grader.exercise import Exercise
-from grader.grade import Options, grade
+from grader.grading import Options, grade
 from grader.library import Library
 from grader.lookout import looking_out, wait_for_another
 from grader.oracle import Crew

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from grader.exercise import Exercise, builtin_exercise
-from grader.grade import Options, grade
+from grader.grading import Options, grade
 from grader.record import Result
 from grader.sandbox.client import Launcher
 from grader.submission import Submission, submission_of
@@ -57,9 +57,9 @@ def generated(launcher: Launcher, exercise: Exercise, tmp_path_factory: pytest.T
 
     def make(**asked: object) -> Path:
         # Imported here: they bring the parser of mutations with them, which most tests can do without.
-        from grader.inject.build import build
-        from grader.inject.folder import write
-        from grader.inject.recipe import Recipe
+        from grader.injection.build import build
+        from grader.injection.folder import write
+        from grader.injection.recipe import Recipe
 
         folder = root / ("-".join(f"{name}={value}" for name, value in sorted(asked.items())) or "default")
         with open(f"{folder}.lock", "w") as lock:

@@ -63,7 +63,7 @@ def add(commands: "Commands") -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from grader.commands import inject
-    from grader.inject.recipe import Recipe
+    from grader.injection.recipe import Recipe
 
     recipe = Recipe(
         seed=options.seed,

@@ -11,7 +11,7 @@ from grader.audience import for_audience
 from grader.cohort.messages import Marked, NotMarked, Setup
 from grader.errors import CannotJudge
 from grader.exercise import builtin_reference
-from grader.grade import grade
+from grader.grading import grade
 from grader.library import Library
 from grader.record import CheckResult, Result, to_json
 from grader.report import render_html

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from grader.exercise import Exercise, Rubric
-from grader.grade import Options
+from grader.grading import Options
 from grader.key import Key
 from grader.record import Audience
 from grader.submission import Submission

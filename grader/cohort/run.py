@@ -17,7 +17,7 @@ from grader.cohort.summary import Row, Summary
 from grader.cohort.table import render_table
 from grader.digest import grader_digest, package_versions
 from grader.exercise import Exercise
-from grader.grade import Options, asked_for
+from grader.grading import Options, asked_for
 from grader.record import Audience, Result, from_json
 from grader.report import render_html
 from grader.submission import Submission

@@ -40,7 +40,7 @@ def run(
     from grader.cohort.pool import Pool
     from grader.cohort.run import Cohort
     from grader.cohort.store import Store
-    from grader.grade import Options, asked_for
+    from grader.grading import Options, asked_for
     from grader.record import Audience
 
     _check_apart(submissions, output)

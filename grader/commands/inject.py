@@ -10,18 +10,18 @@ from grader.printable import one_line
 from grader.sandbox.client import Launcher
 
 if TYPE_CHECKING:
-    from grader.inject.build import Built
-    from grader.inject.recipe import Recipe
+    from grader.injection.build import Built
+    from grader.injection.recipe import Recipe
 
 
 def run(directory: Path, recipe: "Recipe", *, source: Path | None, force: bool) -> int:
     """Build, prove, write; the exit code."""
-    from grader.inject.folder import check_target, write
+    from grader.injection.folder import check_target, write
 
     check_target(directory, force=force)
     hidden, reference = read_reference(source)
     with Launcher("strict" if sys.platform == "linux" else "process", hidden=[hidden]) as launcher:
-        from grader.inject.build import build
+        from grader.injection.build import build
 
         with Progress() as progress:
             built = build(recipe, reference, launcher, progress)

@@ -17,8 +17,8 @@ def run(operator_id: str | None, *, source: Path | None, html: Path | None, json
         check_writable(html)
     hidden, reference = read_reference(source)
     with Launcher("strict" if sys.platform == "linux" else "process", hidden=[hidden]) as launcher:
-        from grader.inject import matrix_page
-        from grader.inject.matrix import kill_matrix, to_json
+        from grader.injection import matrix_page
+        from grader.injection.matrix import kill_matrix, to_json
         from mutations.catalogue import OPERATORS, operator
         from mutations.errors import UnknownOperatorError
 

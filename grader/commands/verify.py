@@ -11,7 +11,7 @@ from grader.printable import one_line, printable
 from grader.sandbox.client import Launcher
 
 if TYPE_CHECKING:
-    from grader.inject.verify import Verification
+    from grader.injection.verify import Verification
 
 UNSOUND: Final = 1
 HEADING: Final = "Checks and the bugs they see"
@@ -22,7 +22,7 @@ def run(directory: Path) -> int:
     hidden = reference_directory(directory)
     with Launcher("strict" if sys.platform == "linux" else "process", hidden=[hidden]) as launcher:
         from grader.exercise import read_exercise
-        from grader.inject.verify import verify
+        from grader.injection.verify import verify
 
         exercise = read_exercise(directory)
         with Progress() as progress:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from grader.exercise import builtin_exercise
-from grader.grade import Options, grade
+from grader.grading import Options, grade
 from grader.sandbox.client import Launcher
 from grader.submission import read_submission
 

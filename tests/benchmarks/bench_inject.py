@@ -17,10 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from grader.exercise import builtin_exercise, read_exercise
-from grader.inject.build import Built, build
-from grader.inject.folder import write
-from grader.inject.recipe import DEFAULT_BUGS, Recipe
-from grader.inject.verify import verify
+from grader.injection.build import Built, build
+from grader.injection.folder import write
+from grader.injection.recipe import DEFAULT_BUGS, Recipe
+from grader.injection.verify import verify
 from grader.sandbox.client import Launcher
 
 ROOT = Path(__file__).resolve().parents[2]

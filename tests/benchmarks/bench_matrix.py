@@ -48,7 +48,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.exercise import builtin_exercise
-from grader.inject.matrix import THREADS, Matrix, kill_matrix
+from grader.injection.matrix import THREADS, Matrix, kill_matrix
 from grader.sandbox.client import Launcher
 from mutations.catalogue import OPERATORS
 

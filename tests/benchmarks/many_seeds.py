@@ -12,8 +12,8 @@ from collections import Counter
 
 from grader.errors import GraderError
 from grader.exercise import builtin_exercise, builtin_reference
-from grader.inject.build import build
-from grader.inject.recipe import Recipe
+from grader.injection.build import build
+from grader.injection.recipe import Recipe
 from grader.sandbox.client import Launcher
 
 FEWEST_OPERATORS = 40  # of fifty seeds

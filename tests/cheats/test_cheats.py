@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from grader.exercise import Exercise
-from grader.grade import Options, grade
+from grader.grading import Options, grade
 from grader.record import FollowUp, ItemResult, Outcome, Result, from_json, to_json
 from grader.report.html import render_html
 from grader.report.text import render_text

@@ -13,8 +13,8 @@ import pytest
 
 from grader.commands.inject import read_reference, told
 from grader.exercise import Exercise
-from grader.inject.build import Built
-from grader.inject.mutants import mutants
+from grader.injection.build import Built
+from grader.injection.mutants import mutants
 from mutations.catalogue import operator
 
 pytestmark = [

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from grader.checks.catalogue import MEASURED_BY
-from grader.inject import matrix_page
-from grader.inject.categories import own_checks
-from grader.inject.matrix import Matrix, Row, to_json
+from grader.injection import matrix_page
+from grader.injection.categories import own_checks
+from grader.injection.matrix import Matrix, Row, to_json
 from mutations.catalogue import operator
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="strict isolation is Linux's")

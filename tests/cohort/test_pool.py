@@ -9,7 +9,7 @@ from grader.cohort.messages import Marked, NotMarked, Setup, setup_of
 from grader.cohort.pool import Pool
 from grader.errors import CannotJudge
 from grader.exercise import Exercise
-from grader.grade import Options
+from grader.grading import Options
 from grader.record import Audience, from_json
 from grader.submission import Submission, submission_of
 

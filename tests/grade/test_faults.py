@@ -13,7 +13,7 @@ import pytest
 
 from grader.errors import CannotJudge
 from grader.exercise import Exercise
-from grader.grade import Options, grade
+from grader.grading import Options, grade
 from grader.record import Outcome, Result, Status
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker

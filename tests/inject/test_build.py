@@ -13,12 +13,12 @@ import pytest
 
 from grader.errors import UsageError
 from grader.exercise import Exercise, read_exercise
-from grader.grade import Options, grade
-from grader.inject.build import build
-from grader.inject.builtin import BUGS as BUILT_IN
-from grader.inject.folder import write
-from grader.inject.mutants import planted
-from grader.inject.recipe import Recipe
+from grader.grading import Options, grade
+from grader.injection.build import build
+from grader.injection.builtin import BUGS as BUILT_IN
+from grader.injection.folder import write
+from grader.injection.mutants import planted
+from grader.injection.recipe import Recipe
 from grader.key import Row
 from grader.record import Result, Status
 from grader.sandbox.client import Launcher
@@ -196,7 +196,7 @@ def test_a_bug_that_is_graded_wrongly_beside_the_others_is_replaced(
         statuses = {"bug-1": "fixed", "bug-2": "partly"} if len(tried) == 1 else {}
         return [Row(left=(), statuses=statuses, remaining=None, scores=dict.fromkeys(statuses, 30.0))]
 
-    monkeypatch.setattr("grader.inject.build.prove", wrong_at_first)
+    monkeypatch.setattr("grader.injection.build.prove", wrong_at_first)
     built = build(Recipe(bugs=2, seed=1), exercise.reference, launcher, silent)
 
     assert len(tried) == 2

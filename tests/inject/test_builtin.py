@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.inject import builtin
+from grader.injection import builtin
 from mutations.edit import Edit, splice
 from mutations.errors import SiteError
 
@@ -45,7 +45,7 @@ def seen_by(key):
 
 
 def test_the_committed_files_are_not_stale():
-    assert builtin.stale_files(ROOT) == [], "run python -m grader.inject.builtin"
+    assert builtin.stale_files(ROOT) == [], "run python -m grader.injection.builtin"
 
 
 @pytest.mark.slow

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from grader.errors import UsageError
-from grader.inject.choose import Chooser
-from grader.inject.mutants import Mutant
-from grader.inject.observe import Observation
-from grader.inject.recipe import MAX_BUGS, Recipe
+from grader.injection.choose import Chooser
+from grader.injection.mutants import Mutant
+from grader.injection.observe import Observation
+from grader.injection.recipe import MAX_BUGS, Recipe
 from mutations.catalogue import operator
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Visibility

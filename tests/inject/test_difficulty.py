@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from grader.inject.difficulty import difficulty, within_reach
-from grader.inject.observe import Observation
+from grader.injection.difficulty import difficulty, within_reach
+from grader.injection.observe import Observation
 from grader.key import Difficulty
 from mutations.catalogue import operator
 from mutations.operator import Distance, Operator, Part, Visibility

@@ -9,10 +9,10 @@ import pytest
 from grader.checks.catalogue import CHECKS
 from grader.errors import UsageError
 from grader.exercise import Exercise
-from grader.inject.choose import Chooser
-from grader.inject.mutants import Mutant
-from grader.inject.observe import Observer
-from grader.inject.recipe import Recipe
+from grader.injection.choose import Chooser
+from grader.injection.mutants import Mutant
+from grader.injection.observe import Observer
+from grader.injection.recipe import Recipe
 from grader.oracle import Crew
 from grader.sandbox.client import Launcher
 from mutations.catalogue import operator

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from grader.exercise import read_exercise
-from grader.inject.verify import verify
+from grader.injection.verify import verify
 from grader.sandbox.client import Launcher
 
 pytestmark = pytest.mark.slow  # an exercise is built and proven twice over: some twenty seconds each

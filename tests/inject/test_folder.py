@@ -10,10 +10,10 @@ import pytest
 from grader.checks.catalogue import CHECKS
 from grader.errors import UsageError
 from grader.exercise import Exercise, Item, Rubric, builtin_exercise, read_exercise
-from grader.inject.build import Built
-from grader.inject.folder import check_target, contents, to_json, to_toml, write
-from grader.inject.observe import Observation
-from grader.inject.rubric import rubric
+from grader.injection.build import Built
+from grader.injection.folder import check_target, contents, to_json, to_toml, write
+from grader.injection.observe import Observation
+from grader.injection.rubric import rubric
 from grader.key import Certificate, Difficulty, Key, Row
 from mutations.operator import Category
 

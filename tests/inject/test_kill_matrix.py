@@ -11,9 +11,9 @@ import pytest
 
 from grader.checks.catalogue import MEASURED_BY
 from grader.exercise import Exercise, builtin_exercise
-from grader.inject.categories import own_checks
-from grader.inject.matrix import Matrix, Row, kill_matrix, to_json
-from grader.inject.mutants import mutants
+from grader.injection.categories import own_checks
+from grader.injection.matrix import Matrix, Row, kill_matrix, to_json
+from grader.injection.mutants import mutants
 from grader.sandbox.client import Launcher
 from mutations.catalogue import OPERATORS, operator
 from mutations.operator import Category

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from grader.checks.check import Bench, Check, Counterexample
 from grader.exercise import Exercise
 from grader.facets.facet import Asked, Facet
-from grader.inject.mutants import mutants
-from grader.inject.observe import Observation, Observer
+from grader.injection.mutants import mutants
+from grader.injection.observe import Observation, Observer
 from grader.oracle import Crew
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Precision, Rates

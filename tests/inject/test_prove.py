@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from grader.inject.prove import complaints
+from grader.injection.prove import complaints
 from grader.key import Row
 
 FULL_MARKS = {"bug-1": 60.0, "bug-2": 40.0}

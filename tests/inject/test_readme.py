@@ -5,8 +5,8 @@ import re
 import pytest
 
 from grader.exercise import Exercise, Item, Rubric
-from grader.inject.builtin import WHERE
-from grader.inject.readme import readme
+from grader.injection.builtin import WHERE
+from grader.injection.readme import readme
 
 
 def rubric(bugs: list[float], extensions: list[float]) -> Rubric:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from grader.checks.catalogue import CHECKS
 from grader.exercise import Item, builtin_exercise
 from grader.facets.catalogue import FACETS
-from grader.inject.categories import FAMILIES, family, own_checks
-from grader.inject.observe import Observation
-from grader.inject.rubric import EARNERS, facets, rubric, split
+from grader.injection.categories import FAMILIES, family, own_checks
+from grader.injection.observe import Observation
+from grader.injection.rubric import EARNERS, facets, rubric, split
 from mutations.operator import Category
 
 IDS = [check.id for check in CHECKS]

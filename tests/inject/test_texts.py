@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grader.exercise import Exercise, read_exercise
-from grader.inject.verify import texts
+from grader.injection.verify import texts
 
 Spoil = Callable[[Path], object]
 

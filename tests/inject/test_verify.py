@@ -12,8 +12,8 @@ import pytest
 import tomli_w
 
 from grader.exercise import read_exercise
-from grader.inject.mutants import mutants
-from grader.inject.verify import Verification, verify
+from grader.injection.mutants import mutants
+from grader.injection.verify import Verification, verify
 from grader.sandbox.client import Launcher
 from mutations.catalogue import operator
 

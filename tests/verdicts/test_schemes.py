@@ -13,7 +13,7 @@ import pytest
 from grader.checks.catalogue import BY_ID, CHECKS
 from grader.checks.check import Bench, Check
 from grader.exercise import Exercise
-from grader.inject.categories import family
+from grader.injection.categories import family
 from grader.oracle import Crew, Oracle, PackageRaised
 from grader.record import FollowUp, Outcome, Result, Status
 from grader.sandbox.client import Launcher

@@ -13,8 +13,8 @@ import tomli_w
 
 from grader.errors import CannotJudge, UsageError
 from grader.exercise import Rubric, builtin_exercise
-from grader.inject.build import Built
-from grader.inject.readme import readme
+from grader.injection.build import Built
+from grader.injection.readme import readme
 from grader.key import Key
 
 VISIBLE_TESTS: Final = "test_visible.py"

@@ -6,8 +6,8 @@ from itertools import groupby
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from grader.checks.catalogue import BY_ID
-from grader.inject.categories import family
-from grader.inject.matrix import Matrix
+from grader.injection.categories import family
+from grader.injection.matrix import Matrix
 
 
 def text(matrix: Matrix) -> str:
@@ -35,7 +35,7 @@ def _lines(matrix: Matrix) -> Iterator[str]:
 def html(matrix: Matrix) -> str:
     """The matrix as a table: bugs by category, checks by family."""
     environment = Environment(
-        loader=PackageLoader("grader.inject", ""),
+        loader=PackageLoader("grader.injection", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -6,8 +6,8 @@ from typing import Final
 from grader.checks.check import Check
 from grader.exercise import Item, Rubric
 from grader.facets.catalogue import FACETS
-from grader.inject.categories import own_checks
-from grader.inject.observe import Observation
+from grader.injection.categories import own_checks
+from grader.injection.observe import Observation
 from mutations.operator import Category
 
 TOTAL: Final = 100

@@ -1,7 +1,7 @@
 """The built-in exercise: which bugs, and gaps for all extensions, turn reference/ into candidate/.
 
-python -m grader.inject.builtin            writes candidate/ and reference/key.json, and proves the exercise sound
-python -m grader.inject.builtin --check    exits 1 when one of them is stale; measures nothing
+python -m grader.injection.builtin            writes candidate/ and reference/key.json, and proves the exercise sound
+python -m grader.injection.builtin --check    exits 1 when one of them is stale; measures nothing
 """
 
 import argparse
@@ -14,13 +14,13 @@ from typing import Any, Final
 import msgspec
 
 from grader.exercise import Exercise, read_rubric
-from grader.inject.choose import Chosen
-from grader.inject.entries import bug_entry, certificate, hashes, stub_entry
-from grader.inject.folder import to_json
-from grader.inject.mutants import Mutant, mutants, planted
-from grader.inject.observe import Observation, Observer, answerable
-from grader.inject.prove import complaints, prove
-from grader.inject.readme import readme
+from grader.injection.choose import Chosen
+from grader.injection.entries import bug_entry, certificate, hashes, stub_entry
+from grader.injection.folder import to_json
+from grader.injection.mutants import Mutant, mutants, planted
+from grader.injection.observe import Observation, Observer, answerable
+from grader.injection.prove import complaints, prove
+from grader.injection.readme import readme
 from grader.key import Key
 from grader.oracle import Crew
 from grader.sandbox.client import Launcher

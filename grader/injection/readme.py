@@ -20,7 +20,7 @@ def readme(rubric: Rubric, where: str = "", *, built_in: bool = False, dropout: 
     bugs = [item for item in rubric.item if item.kind == "bug"]
     extensions = [item for item in rubric.item if item.kind == "extension"]
     environment = Environment(
-        loader=PackageLoader("grader.inject", ""),
+        loader=PackageLoader("grader.injection", ""),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

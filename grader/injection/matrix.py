@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from grader.checks.catalogue import MEASURED_BY
 from grader.checks.check import Check
-from grader.inject.categories import own_checks
-from grader.inject.mutants import Mutant, Sources, mutants
-from grader.inject.observe import Observer
+from grader.injection.categories import own_checks
+from grader.injection.mutants import Mutant, Sources, mutants
+from grader.injection.observe import Observer
 from grader.oracle import Crew
 from grader.sandbox.client import Launcher
 from mutations.operator import Operator

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from grader.errors import UsageError
-from grader.inject.difficulty import difficulty, within_reach
-from grader.inject.mutants import Mutant, overlap
-from grader.inject.observe import Observation
-from grader.inject.recipe import Recipe
+from grader.injection.difficulty import difficulty, within_reach
+from grader.injection.mutants import Mutant, overlap
+from grader.injection.observe import Observation
+from grader.injection.recipe import Recipe
 from mutations.operator import Category
 
 LEAST_EFFECT: Final = 1e-5  # ten times the widest tolerance: nobody's rounding is taken for the bug, or the bug for it

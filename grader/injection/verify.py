@@ -8,11 +8,11 @@ from typing import Final
 from grader.checks.catalogue import CHECKS
 from grader.errors import CannotJudge
 from grader.exercise import Exercise
-from grader.grade import Options, grade
-from grader.inject.folder import VISIBLE_TESTS
-from grader.inject.mutants import planted
-from grader.inject.observe import SUBMISSION, Observation, Observer, answerable, failing_checks
-from grader.inject.prove import complaints, prove
+from grader.grading import Options, grade
+from grader.injection.folder import VISIBLE_TESTS
+from grader.injection.mutants import planted
+from grader.injection.observe import SUBMISSION, Observation, Observer, answerable, failing_checks
+from grader.injection.prove import complaints, prove
 from grader.key import PlantedBug, Row
 from grader.oracle import Crew, Trouble
 from grader.sandbox.client import Launcher

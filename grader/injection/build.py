@@ -14,13 +14,13 @@ from msgspec import structs
 from grader.checks.check import Check
 from grader.errors import CannotJudge, UsageError
 from grader.exercise import Exercise, Item, builtin_exercise
-from grader.inject.choose import Chooser, Chosen
-from grader.inject.entries import bug_entry, certificate, hashes, stub_entry
-from grader.inject.mutants import Mutant, Sources, mutants, planted
-from grader.inject.observe import Observation, Observer, answerable, failing_checks
-from grader.inject.prove import complaints, prove
-from grader.inject.recipe import Recipe
-from grader.inject.rubric import rubric
+from grader.injection.choose import Chooser, Chosen
+from grader.injection.entries import bug_entry, certificate, hashes, stub_entry
+from grader.injection.mutants import Mutant, Sources, mutants, planted
+from grader.injection.observe import Observation, Observer, answerable, failing_checks
+from grader.injection.prove import complaints, prove
+from grader.injection.recipe import Recipe
+from grader.injection.rubric import rubric
 from grader.key import Key, Row
 from grader.oracle import Crew
 from grader.sandbox.client import Launcher

@@ -5,8 +5,8 @@ from itertools import combinations
 from typing import Final
 
 from grader.exercise import Exercise
-from grader.grade import Options, grade
-from grader.inject.observe import SUBMISSION
+from grader.grading import Options, grade
+from grader.injection.observe import SUBMISSION
 from grader.key import Row
 from grader.library import Library
 from grader.record import Result, Status

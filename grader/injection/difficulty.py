@@ -11,7 +11,7 @@ shared_symptoms  1 another bug of the exercise is seen by the same checks
 from collections.abc import Collection
 from typing import Final
 
-from grader.inject.observe import Observation
+from grader.injection.observe import Observation
 from grader.key import Bucket, Difficulty
 from mutations.operator import Distance, Operator, Visibility
 
