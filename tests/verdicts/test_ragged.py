@@ -78,7 +78,11 @@ def test_every_check_of_the_follow_up_has_caught_something(exercise: Exercise) -
 def test_a_wrong_solution_is_caught_by_the_check_meant_for_it(
     check: str, change: dict[str, object], rewritten: Rewritten, ask: Ask
 ) -> None:
-    assert ask(rewritten(change), check).failure is not None
+    failure = ask(rewritten(change), check).failure
+
+    assert failure is not None
+    # A name that is not there would be the test's own mistake.
+    assert not (isinstance(failure, PackageRaised) and failure.is_a("NameError")), failure
 
 
 @pytest.mark.parametrize("change", HONEST.values(), ids=HONEST)

@@ -1,5 +1,8 @@
 """The curves of a report as SVG that is part of the page, one picture a module. The only markup not in a template."""
 
+from functools import lru_cache
+from typing import Final
+
 from markupsafe import Markup
 
 from grader.record import Exhibits
@@ -12,15 +15,21 @@ from grader.report.pictures.weighting import weighting_pictures
 
 def pictures(exhibits: Exhibits) -> dict[str, Markup]:
     """A drawing for each exhibit that there is something to draw of, by the name of its field."""
-    drawings = {}
+    drawings: dict[str, str] = {}
     if exhibits.training is not None:
-        drawings["training"] = training_picture(exhibits.training)
+        drawings["training"] = _training(exhibits.training)
     if exhibits.ulps is not None and any(exhibits.ulps.counts):
-        drawings["ulps"] = ulps_picture(exhibits.ulps)
+        drawings["ulps"] = _ulps(exhibits.ulps)
     if exhibits.flops is not None:
-        drawings["flops"] = flops_picture(exhibits.flops)
+        drawings["flops"] = _flops(exhibits.flops)
     if exhibits.cache is not None:
-        drawings["cache"] = cache_picture(exhibits.cache)
+        drawings["cache"] = _cache(exhibits.cache)
     if exhibits.weighting is not None:
-        drawings |= weighting_pictures(exhibits.weighting)
+        drawings |= _weighting(exhibits.weighting)
     return {name: Markup(drawing) for name, drawing in drawings.items()}
+
+
+# A drawing takes longer than the rest of a report, and of a cohort many compute the same numbers.
+_kept: Final = lru_cache(maxsize=64)
+_training, _ulps, _flops = _kept(training_picture), _kept(ulps_picture), _kept(flops_picture)
+_cache, _weighting = _kept(cache_picture), _kept(weighting_pictures)

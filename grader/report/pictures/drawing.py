@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 5.0  # inches: drawn as small as a narrow screen shows it, so that its text stays readable
 HEIGHT: Final = 3.0
+# Room for words around the axes, in inches; matplotlib could find out how much is needed, by drawing everything twice.
+LEFT, RIGHT, TOP, BOTTOM, BETWEEN = 0.8, 0.12, 0.1, 0.5, 0.14
+LABEL: Final = 0.14  # where the words at the left stand
 LIMIT: Final = 1e30  # far beyond it the arithmetic of the axes overflows, and a loss may be anything
 DASHES: Final[dict[str, str | tuple[int, tuple[float, ...]]]] = {
     "candidate": "solid",
@@ -65,9 +68,12 @@ def draw(
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_SETTINGS)
-        figure = Figure(figsize=(WIDTH, HEIGHT * sum(heights)), layout="constrained")
-        axes = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+        figure = Figure(figsize=(WIDTH, HEIGHT * sum(heights)))
+        axes = figure.subplots(
+            len(heights), sharex=True, squeeze=False, height_ratios=heights, gridspec_kw=_room(heights)
+        )[:, 0]
         for each in axes:
+            each.yaxis.set_label_coords((LABEL - LEFT) / (WIDTH - LEFT - RIGHT), 0.5)
             each.grid(axis="y")
             each.set_axisbelow(True)
             each.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -75,6 +81,19 @@ def draw(
         drawing = StringIO()
         figure.savefig(drawing, format="svg", transparent=True, metadata={"Date": None})
     return inline(drawing.getvalue(), name=name, title=title, description=description)
+
+
+def _room(heights: Sequence[float]) -> dict[str, float]:
+    """The edges of all axes together, and what is between them, in the parts that matplotlib counts in."""
+    height = HEIGHT * sum(heights)
+    mean = (height - TOP - BOTTOM - BETWEEN * (len(heights) - 1)) / len(heights)
+    return {
+        "left": LEFT / WIDTH,
+        "right": 1 - RIGHT / WIDTH,
+        "top": 1 - TOP / height,
+        "bottom": BOTTOM / height,
+        "hspace": BETWEEN / mean,
+    }
 
 
 def plain(value: float | None) -> float:

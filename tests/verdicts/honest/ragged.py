@@ -44,6 +44,7 @@ REWRITES = {
         is_new = torch.arange(T_new) < lengths[:, None]
         order = torch.cat((is_old, is_new), dim=1).int().argsort(dim=1, descending=True, stable=True)
         T = T_past + T_new
+        place = torch.arange(T)
 """,
         ),
         (MASK, "        mask = torch.arange(T) > position[:, :, None]  # (B, T_new, T)\n"),
@@ -56,6 +57,7 @@ REWRITES = {
             """        slot = past_lengths[:, None] + torch.arange(T_new)
         order = torch.where(torch.arange(T_new) < lengths[:, None], slot, self.config.block_size)  # (B, T_new)
         T = self.config.block_size
+        place = torch.arange(T)
 """,
         ),
         (

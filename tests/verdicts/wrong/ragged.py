@@ -13,6 +13,7 @@ LAYOUT = """        place = torch.arange(T, device=tokens.device)
 GROWN = """        is_old, is_new = torch.arange(T_past) < past_lengths[:, None], torch.arange(T_new) < lengths[:, None]
         order = torch.cat((is_old, is_new), dim=1).int().argsort(dim=1, descending=True, stable=True)
         T = T_past + T_new
+        place = torch.arange(T)
 """
 MASK = "        mask = causal_mask(self.config.block_size, tokens.device)[position, :T]  # (B, T_new, T)\n"
 READ = "        x, layers = self._read(self.embed(tokens, position), Chunk(position, mask[:, None], order), past)\n"
