@@ -327,6 +327,7 @@ class _Grade:
             titles=self._exercise.titles,
             thorough=self._options.thorough,
             explain=self._options.explain,
+            draws=self._library.draws if self._library is not None else None,
         )
         for item in items:
             self._ask(item, judge, team.candidate)

@@ -17,7 +17,7 @@ from grader.record import Outcome
 from grader.rubric import Verdict
 from grader.sandbox.errors import LauncherFailed
 from grader.sandbox.questions import Snippet
-from grader.search import Failure, ReferenceFailed, search
+from grader.search import Draws, Failure, ReferenceFailed, search
 from grader.seeds import Seeds
 
 THOROUGH = 8  # times as many examples
@@ -35,6 +35,7 @@ class Judge:
         model_bugs: the same for its model alone; None when no variant matched.
         titles: of all items, by id.
         explain: whether to shrink what fails and to show it in code.
+        draws: what was drawn for earlier candidates who were asked the same.
     """
 
     lattice: Lattice
@@ -46,6 +47,7 @@ class Judge:
     titles: Mapping[str, str]
     thorough: bool
     explain: bool = True
+    draws: Draws | None = None
 
     def ask(self, check: Check, candidate: Oracle, own: str) -> tuple[Verdict, Bench]:
         """The verdict on ``check`` for an item ``own``, before it is known what blocks it."""
@@ -72,6 +74,7 @@ class Judge:
             seed=self.seeds.derive("cases", check.id),
             examples=check.examples * (THOROUGH if self.thorough else 1),
             shrink=self.explain,
+            draws=self.draws,
         )
         failure = found.failure
         if failure is None and check.confirm is not None:

@@ -8,14 +8,18 @@ from typing import Final
 from grader.memory import MemoisedOracle, Memory
 from grader.oracle import Crew, Oracle
 from grader.sandbox.client import Launcher
+from grader.search import Draws
 
 PATIENT: Final = 60.0  # seconds for a question to the reference: it answers, if the machine lets it
 
 
 class Library:
-    """The answers of packages of ours, for as many grades as are made with it.
+    """The answers of packages of ours, and the cases they were asked of, for as many grades as are made with it.
 
     Grades share an answer if they ask with the same seed. Use as a context manager, or close it.
+
+    Attributes:
+        draws: the cases.
 
     Args:
         ours: what is graded is ours too, a variant of the reference like those that it is compared with: its
@@ -28,6 +32,7 @@ class Library:
         self._ours = ours
         self._oracles: dict[tuple[int, str], Oracle] = {}
         self._memories: dict[int, Memory] = defaultdict(dict)
+        self.draws = Draws()
 
     def oracle(self, team: int, name: str, files: Mapping[str, str]) -> Oracle:
         """The one that answers for ``files`` in team number ``team``: no two threads may share a worker."""

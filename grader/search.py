@@ -5,6 +5,7 @@ the source code at hand, so that the same seed draws the same cases on every mac
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -74,18 +75,54 @@ class Search:
     _deadline: float = field(default_factory=lambda: time.monotonic() + PATIENCE)
 
 
+class Draws:
+    """What was drawn for searches that found nothing, for others who ask the same: drawing takes longer than asking.
+
+    Hypothesis draws alike for the same seed as long as no case fails, so that nobody is asked anything else for it.
+    """
+
+    MOST: Final = 512  # searches remembered
+
+    def __init__(self) -> None:
+        self._drawn: OrderedDict[tuple[object, int, int], list[Any]] = OrderedDict()
+
+    def known(self, cases: SearchStrategy[Any], seed: int, examples: int) -> list[Any] | None:
+        """All that was drawn, in its order; None when nothing is known."""
+        return self._drawn.get((cases, seed, examples))
+
+    def remember(self, cases: SearchStrategy[Any], seed: int, examples: int, drawn: list[Any]) -> None:
+        """Keep what was drawn for a search that found nothing."""
+        self._drawn[cases, seed, examples] = drawn
+        if len(self._drawn) > self.MOST:
+            self._drawn.popitem(last=False)
+
+
 def search(
-    cases: SearchStrategy[Any], ask: Callable[[Any], None], *, seed: int, examples: int, shrink: bool = True
+    cases: SearchStrategy[Any],
+    ask: Callable[[Any], None],
+    *,
+    seed: int,
+    examples: int,
+    shrink: bool = True,
+    draws: Draws | None = None,
 ) -> Search:
     """Ask up to ``examples`` cases; shrink the first that fails.
+
+    Args:
+        draws: what is known of the cases from other searches; this one adds to it.
 
     Raises:
         ReferenceFailed: the failure is not the candidate's.
     """
     found = Search()
+    drawn: list[Any] = []
+    known = draws.known(cases, seed, examples) if draws is not None else None
+    if known is not None and _passes(found, known, ask):
+        return found
 
     def property_(case: Any) -> None:
         failure = found.verdict(case, ask)
+        drawn.append(case)
         if failure is None:
             if found.failure is None:
                 found.case = case
@@ -120,7 +157,21 @@ def search(
         if found.failure is None:
             raise
         # It has taken its replay for another case. Each case was asked once, and what has failed has failed.
+    if draws is not None and found.failure is None:
+        draws.remember(cases, seed, examples, drawn)
     return found
+
+
+def _passes(found: Search, known: list[Any], ask: Callable[[Any], None]) -> bool:
+    """Whether none of these cases fails; one that does is left for hypothesis to come upon again, and to shrink."""
+    try:
+        for case in known:
+            if found.verdict(case, ask) is not None:
+                return False
+            found.case = case
+    except _Stop as stop:
+        found.case, found.failure = stop.case, stop.failure
+    return True
 
 
 def _is_costly(failure: Failure) -> bool:

@@ -17,7 +17,7 @@ from grader.judge import ask_case
 from grader.memory import MemoisedOracle, Memory
 from grader.oracle import Crew, Oracle, Trouble
 from grader.sandbox.wire import Tensors
-from grader.search import ReferenceFailed, search
+from grader.search import Draws, ReferenceFailed, search
 from grader.seeds import Seeds
 
 TIMEOUT: Final = 30.0
@@ -64,6 +64,7 @@ class Observer:
         self._facets = tuple(facets)
         self._seeds = tuple(Seeds(seed, SUBMISSION) for seed in seeds)
         self._memory: Memory = {}
+        self._draws = Draws()
         self._reference = MemoisedOracle(crew, "the reference", reference, TIMEOUT, trusted=True, memory=self._memory)
 
     def observe_reference(self) -> Observation:
@@ -115,7 +116,7 @@ class Observer:
                 seeds=seeds,
                 variants=lambda: [self._reference],
             )
-            yield from (check for check in checks if _kills(check, bench))
+            yield from (check for check in checks if _kills(check, bench, self._draws))
 
     def _compare(self, mutant: Oracle) -> tuple[tuple[str, ...], tuple[str, ...], float]:
         shows_in, crashes_in, effect = [], [], 0.0
@@ -195,7 +196,7 @@ def answerable(
     )
 
 
-def _kills(check: Check, bench: Bench) -> bool:
+def _kills(check: Check, bench: Bench, draws: Draws) -> bool:
     """Whether a check sees the bench's candidate fail."""
     bench = replace(bench, state={})
     try:
@@ -205,6 +206,7 @@ def _kills(check: Check, bench: Bench) -> bool:
             seed=bench.seeds.derive("cases", check.id),
             examples=check.examples,
             shrink=False,
+            draws=draws,
         )
     except ReferenceFailed:
         return False  # the reference lacks what the check asks for

@@ -12,7 +12,7 @@ from msgspec import Struct
 from grader.checks.check import Counterexample
 from grader.oracle import PackageDied, PackageHung, PackageMisanswered, PackageRaised, Trouble
 from grader.sandbox.questions import Raised
-from grader.search import SHRINK_BUDGET, ReferenceFailed, Search, search
+from grader.search import SHRINK_BUDGET, Draws, ReferenceFailed, Search, search
 
 
 class Case(Struct, frozen=True):
@@ -155,3 +155,42 @@ def test_constants_of_the_source_code_at_hand_are_not_drawn() -> None:
     search(st.integers(), drawn.append, seed=1, examples=500)
 
     assert telling not in drawn
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(lambda _: False, id="never"),
+        pytest.param(large, id="soon"),
+        pytest.param(lambda case: len(case.numbers) > 4 and sum(case.numbers) % 7 == 3, id="late"),
+    ],
+)
+@pytest.mark.parametrize("shrink", [True, False])
+def test_who_comes_after_others_is_asked_the_same_and_nothing_else_is_found(
+    shrink: bool, wrong: Callable[[Case], bool]
+) -> None:
+    draws = Draws()
+    search(CASES, Asked(lambda _: False, counterexample), seed=5, examples=100, draws=draws)
+    first, later = Asked(wrong, counterexample), Asked(wrong, counterexample)
+    alone = search(CASES, first, seed=5, examples=100, shrink=shrink)
+    after = search(CASES, later, seed=5, examples=100, shrink=shrink, draws=draws)
+
+    assert draws.known(CASES, 5, 100)
+    assert later.cases == first.cases
+    assert (after.case, str(after.failure), after.asked) == (alone.case, str(alone.failure), alone.asked)
+
+
+def test_what_a_failing_candidate_was_asked_is_not_taken_for_all_there_is() -> None:
+    draws = Draws()
+    search(CASES, Asked(large, counterexample), seed=5, examples=100, draws=draws)
+
+    assert draws.known(CASES, 5, 100) is None
+
+
+def test_only_so_many_searches_are_remembered() -> None:
+    draws = Draws()
+    for seed in range(Draws.MOST + 1):
+        draws.remember(CASES, seed, 1, [])
+
+    assert draws.known(CASES, 0, 1) is None
+    assert draws.known(CASES, 1, 1) == []
