@@ -154,7 +154,7 @@ def test_bugs_that_only_change_an_error_are_told_from_each_other(generated: Call
     proof = made.key.certificate
 
     assert proof is not None
-    assert {bug.killed_by for bug in made.key.bugs} == {("cache-limits",)}
+    assert all("cache-limits" in bug.killed_by for bug in made.key.bugs)
     assert [bug.difficulty.features["shared_symptoms"] for bug in made.key.bugs if bug.difficulty] == [1, 1]
     assert {row.left: row.remaining for row in proof.rows} == {row.left: row.left for row in proof.rows}
 
