@@ -31,7 +31,7 @@ def interpreter(monkeypatch: pytest.MonkeyPatch, path: Path, script: str) -> Non
     """Let jobs be started by a script, which stands in for Python."""
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o700)
-    monkeypatch.setattr("grader.cohort.pool.sys.executable", str(path))
+    monkeypatch.setattr("sys.executable", str(path))
 
 
 def test_a_machine_on_which_no_job_lives_leaves_every_submission_without_a_verdict(

@@ -1,0 +1,82 @@
+"""A process that marks, seen from the one that started it: what it is given, and what came of it."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from typing import Final
+
+from grader.cohort.messages import Marked, NotMarked, Setup, Task, receive, send
+from grader.submission import Submission
+
+GRACE: Final = 30.0  # seconds for a job that has nothing to do to end its launcher
+
+
+class Job:
+    """One process with a launcher of its own, which marks one submission at a time.
+
+    The kernel ends it with the *thread* that made it: let that be one that lasts.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self.busy = False
+        self.connection, theirs = socket.socketpair()
+        self._stream = self.connection.makefile("rb")
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-B", "-m", "grader.cohort.job", str(theirs.fileno()), str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C is for the cohort, which then ends its jobs
+            )
+        self._send(setup)
+
+    def give(self, submission: Submission) -> None:
+        """Have it mark a submission."""
+        self.busy = True
+        self._send(Task(submission=submission))
+
+    def take(self) -> Marked | NotMarked:
+        """What came of it: there is something to read on ``connection``, or this waits."""
+        try:
+            marked = receive(self._stream)
+        except OSError:
+            marked = None
+        self.busy = False
+        if marked is None:
+            return NotMarked(reason=f"the process that graded it ended ({self._last_words()})")
+        assert isinstance(marked, Marked | NotMarked), marked
+        return marked
+
+    def kill(self) -> None:
+        """End it at once, from any thread: whoever waits for what comes of a submission is told that it has ended."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End it: in order if it has nothing to do, else at once. With it go its launcher and its workers."""
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+        if not self.busy:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=GRACE)
+        self._process.kill()
+        self._process.wait()
+        self._stream.close()
+        self.connection.close()
+        self._log.close()
+
+    def _send(self, message: Setup | Task) -> None:
+        with contextlib.suppress(OSError):  # that it has ended is seen when its answer is due
+            send(self.connection, message)
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=10)  # it has hung up: let it finish
+        self._log.seek(0)
+        lines = self._log.read().decode("utf-8", "replace").splitlines()
+        return lines[-1][:500] if lines else f"exit code {self._process.returncode}"
