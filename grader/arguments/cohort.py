@@ -27,7 +27,14 @@ def add(commands: "Commands") -> None:
         required=True,
         help="write index.html, results.csv and for each submission its result and report here",
     )
-    command.add_argument("--jobs", metavar="N", type=_jobs, help="how many are graded at a time (default: one a core)")
+    where = command.add_mutually_exclusive_group()
+    where.add_argument("--jobs", metavar="N", type=_jobs, help="how many are graded at a time (default: one a core)")
+    where.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="grade on the workers of the Dask cluster whose scheduler is at ADDRESS, such as tcp://HOST:8786, "
+        "one submission at a time on each (needs grader[cluster])",
+    )
     command.add_argument(
         "--resume",
         action="store_true",
@@ -56,6 +63,7 @@ def _run(options: argparse.Namespace) -> int:
         options.submissions,
         options.output,
         jobs=options.jobs,
+        scheduler=options.scheduler,
         resume=options.resume,
         exercise=options.exercise,
         audience=options.audience,

@@ -1,7 +1,7 @@
 """Marks submissions one after another, with everything that does not change kept ready."""
 
+import os
 import time
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -28,9 +28,10 @@ class Marker:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._exercise = setup.exercise
-        # The exercise may have come from elsewhere; the built-in reference is on every machine.
+        # The exercise may have come from elsewhere, where it lies in a place that is not here, or that nobody here may
+        # look at (which is an error to Path.is_dir); the built-in reference is on every machine.
         hidden = {self._exercise.reference_directory, builtin_reference()}
-        self._launcher = Launcher(setup.options.isolation, sorted(filter(Path.is_dir, hidden)))
+        self._launcher = Launcher(setup.options.isolation, sorted(filter(os.path.isdir, hidden)))
         self._library = Library(self._launcher)
 
     def mark(self, submission: Submission) -> Marked | NotMarked:

@@ -56,7 +56,14 @@ class NotMarked(Struct, frozen=True, kw_only=True, tag="not-marked"):
     hopeless: bool = False  # it will be the same for every submission
 
 
-Message = Setup | Task | Marked | NotMarked
+class Answer(Struct, frozen=True, kw_only=True, tag="answer"):
+    """What came of a submission on a cluster, and which of its workers says so."""
+
+    worker: str
+    marked: Marked | NotMarked
+
+
+Message = Setup | Task | Marked | NotMarked | Answer
 
 
 def setup_of(exercise: Exercise, options: Options, audience: Audience) -> Setup:
@@ -71,9 +78,19 @@ def setup_of(exercise: Exercise, options: Options, audience: Audience) -> Setup:
     )
 
 
+def encode(message: Message) -> bytes:
+    """The message as bytes."""
+    return _encoder.encode(message)
+
+
+def decode(data: bytes) -> Message:
+    """What ``encode`` made the bytes of. Raises ``msgspec.ValidationError`` for anything else."""
+    return _decoder.decode(data)
+
+
 def send(connection: socket.socket, message: Message) -> None:
     """Send one message. Raises OSError when nobody is there to read it."""
-    data = _encoder.encode(message)
+    data = encode(message)
     connection.sendall(_LENGTH.pack(len(data)) + data)
 
 
@@ -85,7 +102,7 @@ def receive(stream: BinaryIO) -> Message | None:
     (length,) = _LENGTH.unpack(head)
     assert length <= MAX_BYTES, length
     data = stream.read(length)
-    return _decoder.decode(data) if len(data) == length else None
+    return decode(data) if len(data) == length else None
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

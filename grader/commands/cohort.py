@@ -3,6 +3,8 @@
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,8 +16,12 @@ from grader.printable import one_line
 from grader.sandbox.control import Mode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from grader.cohort.entries import Entries
-    from grader.cohort.run import Done
+    from grader.cohort.messages import Setup
+    from grader.cohort.run import Done, Markers
     from grader.cohort.summary import Summary
 
 INTERRUPTED: Final = 130
@@ -26,6 +32,7 @@ def run(
     output: Path,
     *,
     jobs: int | None,
+    scheduler: str | None,
     resume: bool,
     exercise: Path | None,
     audience: str,
@@ -37,7 +44,6 @@ def run(
 ) -> int:
     """Grade all that is not graded yet; 0, or 3 when there is a submission without a verdict."""
     from grader.cohort.entries import read_entries
-    from grader.cohort.pool import Pool
     from grader.cohort.run import Cohort
     from grader.cohort.store import Store
     from grader.grading import Options, asked_for
@@ -51,10 +57,14 @@ def run(
     _note_ignored(entries)
     told: _Told | None = None
     try:
-        with Store(output, resume=resume, seed=seed, audience=Audience(audience)) as store, Progress() as progress:
+        with (
+            Progress() as progress,
+            _markers(jobs, scheduler, progress) as markers,
+            Store(output, resume=resume, seed=seed, audience=Audience(audience)) as store,
+        ):
             told = _Told(progress)
             cohort = Cohort(entries.found, chosen, options, Audience(audience), store)
-            summary = cohort.run(lambda setup: Pool(setup, jobs or _cores()), told.begin, told.tell)
+            summary = cohort.run(markers, told.begin, told.tell)
     except KeyboardInterrupt:
         if told is None:
             raise
@@ -96,6 +106,25 @@ class _Told:
             return ""
         seconds = (time.monotonic() - self._started) / done.number * left
         return f"; about {seconds / 60:.0f} min left" if seconds >= 90 else f"; about {seconds:.0f} s left"
+
+
+@contextmanager
+def _markers(
+    jobs: int | None, scheduler: str | None, progress: Progress
+) -> "Iterator[Callable[[Setup], AbstractContextManager[Markers]]]":
+    """What makes those who mark: processes of this machine, or a cluster's, once that has been reached."""
+    if scheduler is None:
+        from grader.cohort.pool import Pool
+
+        yield lambda setup: Pool(setup, jobs or _cores())
+        return
+    try:
+        from grader.cohort.cluster import Cluster
+        from grader.cohort.cluster_markers import ClusterMarkers
+    except ModuleNotFoundError as error:
+        raise UsageError(f"--scheduler needs Dask ({error}); pip install 'grader[cluster]'") from None
+    with Cluster(scheduler, progress.note) as cluster:
+        yield lambda setup: ClusterMarkers(cluster, setup)
 
 
 def _check_apart(submissions: Path, output: Path) -> None:

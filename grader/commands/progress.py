@@ -17,6 +17,12 @@ class Progress:
             sys.stderr.write(f"grader: {text}\n")
         sys.stderr.flush()
 
+    def note(self, text: str) -> None:
+        """Say something that stays."""
+        self.clear()
+        sys.stderr.write(f"grader: {one_line(text)}\n")
+        sys.stderr.flush()
+
     def __enter__(self) -> "Progress":
         return self
 

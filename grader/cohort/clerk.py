@@ -1,0 +1,95 @@
+"""Who marks one submission at a time for whoever asks, from any thread, until told to stop."""
+
+import threading
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import Final
+
+from grader.cohort.job_process import Job
+from grader.cohort.messages import Marked, NotMarked, Setup
+from grader.cohort.versions import Versions, differences, versions_of_a_job
+from grader.submission import Submission
+
+IDLE: Final = 120.0  # seconds without anything to do, after which a job is ended: whoever asked may have been killed
+
+
+class Clerk:
+    """One job, started when there is something to mark, and not at all where a job would not be the same as elsewhere.
+
+    A thread of its own starts it: the kernel ends a job with the thread that made it, and those that ask come and go.
+    """
+
+    def __init__(self, setup: Setup, wanted: Versions) -> None:
+        self._setup = setup
+        self._wanted = wanted
+        self._refusal: str | None = None  # why nothing is marked here; empty once it is known that there is no reason
+        self._job: Job | None = None
+        self._closed = False
+        self._turn = threading.Lock()  # for those three
+        self._asked: SimpleQueue[tuple[Submission, Future[Marked | NotMarked]] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="grader-clerk", daemon=True)
+        self._thread.start()
+
+    def mark(self, submission: Submission) -> Marked | NotMarked:
+        """What came of the submission, once those that were asked for before are done."""
+        answer: Future[Marked | NotMarked] = Future()
+        with self._turn:
+            if self._closed:
+                return _given_up()
+            self._asked.put((submission, answer))
+        return answer.result()
+
+    def close(self) -> None:
+        """End the job at once, whatever it is doing. With it go its launcher and its workers."""
+        with self._turn:
+            self._closed = True
+            if self._job is not None and self._job.busy:
+                self._job.kill()
+            self._asked.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            while (asked := self._next()) is not None:
+                submission, answer = asked
+                try:
+                    answer.set_result(self._marked(submission))
+                except Exception as error:  # whoever waits for it has to be told something
+                    self._end_job()
+                    answer.set_result(NotMarked(reason=f"it could not be marked: {error!r}"[:500]))
+        finally:
+            self._end_job()
+
+    def _next(self) -> tuple[Submission, "Future[Marked | NotMarked]"] | None:
+        while True:
+            try:
+                return self._asked.get(timeout=IDLE if self._job is not None else None)
+            except Empty:
+                self._end_job()
+
+    def _marked(self, submission: Submission) -> Marked | NotMarked:
+        if self._refusal is None:
+            self._refusal = differences(versions_of_a_job(), self._wanted)
+        if self._refusal:
+            return NotMarked(reason=self._refusal, hopeless=True)
+        with self._turn:
+            if self._closed:
+                return _given_up()
+            if self._job is None:
+                self._job = Job(self._setup)
+            job = self._job
+            job.give(submission)
+        marked = job.take()
+        if isinstance(marked, NotMarked):
+            self._end_job()  # the next one gets a launcher that nothing has happened to
+        return marked
+
+    def _end_job(self) -> None:
+        with self._turn:
+            job, self._job = self._job, None
+        if job is not None:
+            job.close()
+
+
+def _given_up() -> NotMarked:
+    return NotMarked(reason="the cohort was given up")
