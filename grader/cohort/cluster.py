@@ -1,11 +1,13 @@
 """A Dask cluster that can be trusted to grade as this machine does: reached, and its workers asked what they are."""
 
+import asyncio
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
 import msgspec
-from distributed import Client
+from distributed import Client, Security
+from distributed.comm.core import connect
 
 from grader.cohort.plugin import inspect
 from grader.cohort.versions import Versions, differences, versions
@@ -94,10 +96,18 @@ def _connected(address: str) -> Client:
     if not address:
         raise UsageError(f"--scheduler={address!r}; {expected}")
     try:
+        asyncio.run(_knock(address))
         return Client(address, timeout=CONNECT, set_as_default=False)
     except Exception as error:  # whatever Dask makes of an address
         reason = one_line(str(error))[:300]
         raise UsageError(f"nobody can be reached at --scheduler={address!r} ({reason}); {expected}") from None
+
+
+async def _knock(address: str) -> None:
+    """See that somebody is there. A Client that cannot make sense of its address takes a minute to be got rid of."""
+    arguments = Security().get_connection_args("client")
+    comm = await connect(address, timeout=CONNECT, **arguments)
+    comm.abort()
 
 
 def _difference(found: bytes | Exception, ours: Versions) -> str:
