@@ -1,4 +1,4 @@
-"""A Dask cluster of two worker processes, until stdin ends: says its address and, whenever they change, the workers'.
+"""A Dask cluster of two worker processes, until stdin ends. It says its address.
 
 python local_cluster.py SCRATCH
 """

@@ -1,6 +1,7 @@
 """``grader cohort --scheduler``: what a Dask cluster makes of a cohort is what this machine makes of it."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 pytest.importorskip("distributed", reason="pip install 'grader[cluster]'")
@@ -123,8 +125,9 @@ def at_home(submissions: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 @pytest.fixture
 def setup(exercise: Exercise) -> Setup:
-    """A cohort's way of marking, cut down to one item."""
-    return setup_of(exercise, Options(only=("projection",), seed=1, shared=True), Audience.INSTRUCTOR)
+    """A cohort's way of marking, cut down to one item; the exercise lies where nobody here can even look."""
+    elsewhere = dataclasses.replace(exercise, reference_directory=Path("/", "x" * 1000))
+    return setup_of(elsewhere, Options(only=("projection",), seed=1, shared=True), Audience.INSTRUCTOR)
 
 
 @pytest.fixture
@@ -314,8 +317,6 @@ def test_a_job_that_dies_is_tried_again_and_then_recorded(
 def test_workers_with_another_grader_are_refused_before_anything_is_graded(
     local: Local, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import msgspec
-
     ours = msgspec.structs.replace(versions(), grader="0" * 64, packages={"torch": "1.0"})
     monkeypatch.setattr("grader.cohort.cluster.versions", lambda: ours)
 
