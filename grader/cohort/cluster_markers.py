@@ -86,7 +86,7 @@ class ClusterMarkers:
             raise CannotJudge(f"no worker of the cluster can grade; {named}: {self._unfit[named]}")
         return fit - {worker}
 
-    def _next_done(self) -> Future[bytes]:
+    def _next_done(self) -> "Future[bytes]":  # a string: older ones cannot be subscripted when this is run
         while True:
             try:
                 return self._done.get(timeout=LOOK)
@@ -94,7 +94,7 @@ class ClusterMarkers:
                 if not self._cluster.workers():
                     self._cluster.wait_for_workers()
 
-    def _answer(self, future: Future[bytes]) -> Answer | None:
+    def _answer(self, future: "Future[bytes]") -> Answer | None:
         """What came of it; None when that is not known yet: the worker that knew it was lost before it could say."""
         try:
             answer = decode(future.result(timeout=FETCH))
