@@ -14,7 +14,7 @@ from grader.seeds import Seeds
 
 CASES: Final = (
     TrainCase(
-        vocab_size=11, seq_len=7, batch_size=3, steps=4, lr=0.01, weight_decay=0.1, grad_clip=0.5, warmup=3, data=1
+        vocab_size=11, seq_len=7, batch_size=3, steps=4, lr=0.01, weight_decay=0.1, grad_clip=0.1, warmup=3, data=1
     ),
     TrainCase(
         vocab_size=7, seq_len=5, batch_size=2, steps=3, lr=0.1, weight_decay=0.0, grad_clip=50.0, warmup=0, data=2

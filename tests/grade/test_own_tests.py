@@ -26,7 +26,7 @@ from grader.submission import submission_of
 Judge = Callable[..., FollowUp]
 Run = Callable[..., Ran]
 
-TIMEOUT = 20.0  # seconds for one question
+TIMEOUT = 120.0  # seconds for one question
 MODEL = {"model.py": "def double(x):\n    return 2 * x\n", "train.py": ""}
 EMPTY = "def test_nothing():\n    pass\n"
 CACHE = """

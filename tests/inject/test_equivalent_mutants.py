@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from grader.checks.catalogue import CHECKS
+from grader.checks.catalogue import MEASURED_BY
 from grader.errors import UsageError
 from grader.exercise import Exercise
 from grader.injection.choose import Chooser
@@ -73,7 +73,7 @@ OTHER_ROUNDING = {
 def observer(exercise: Exercise, launcher: Launcher) -> Iterator[Observer]:
     """Compares with our reference, in all that can be asked."""
     crew = Crew(launcher)
-    yield Observer(crew, exercise.reference, CHECKS, [0])
+    yield Observer(crew, exercise.reference, MEASURED_BY, [0])
     crew.close()
 
 

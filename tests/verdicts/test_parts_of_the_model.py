@@ -23,7 +23,7 @@ from mutations.edit import splice
 
 pytestmark = pytest.mark.slow  # hundreds of searches of some 60 ms, each with a worker of its own
 
-TIMEOUT = 20.0
+TIMEOUT = 120.0
 
 # By check: the bugs that it is there for, and where in the reference; all but the last two in the plain forward.
 MEANT = {

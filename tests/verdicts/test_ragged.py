@@ -23,7 +23,7 @@ ID = "ragged-cache"
 HERE = Path(__file__).parent
 WRONG = runpy.run_path(str(HERE / "wrong" / "ragged.py"))["CASES"]
 HONEST = runpy.run_path(str(HERE / "honest" / "ragged.py"))["REWRITES"]
-TIMEOUT = 30.0
+TIMEOUT = 120.0
 MODEL_BUGS = ("masking", "position", "projection")
 LEFT = [*({bug} for bug in MODEL_BUGS), set(MODEL_BUGS)]
 KEYS = "            k = torch.cat((past.k, k), dim=2)  # (B, 1, T_past + T_new, C)\n"

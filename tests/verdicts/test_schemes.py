@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 HONEST = runpy.run_path(str(HERE / "honest" / "schemes.py"))["CASES"]
 WRONG = runpy.run_path(str(HERE / "wrong" / "schemes.py"))["CASES"]
 OF_SCHEMES = [check for check in CHECKS if family(check) == "schemes"]
-TIMEOUT = 20.0
+TIMEOUT = 120.0
 
 Ask = Callable[[str, Check], Search]
 BUILD = "def other_positions(config):\n"

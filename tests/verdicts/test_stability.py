@@ -33,7 +33,7 @@ SCORES, FLAT, PRECISIONS, LONG = (
 DECODED = "cached-precisions-agree"
 CHECKS = [BY_ID[check] for check in (WEIGH, GRADIENT, DECODED, SCORES, FLAT, PRECISIONS, LONG)]
 GUARDS = [BY_ID[check] for check in (SCORES, FLAT, PRECISIONS)]
-TIMEOUT = 60.0
+TIMEOUT = 120.0
 BUGS = ("masking", "position", "projection", "training-step")
 
 HONEST = Path(__file__).with_name("honest")

@@ -26,7 +26,7 @@ FOLLOWUP = "loss-weighting"
 SCHEDULES, UNCERTAINTY, NORMS = "class-weight-schedules", "uncertainty-by-formula", "gradient-norms-balance"
 TRACE, BEATS = "weighing-leaves-no-trace", "balancing-beats-constant"
 QUICK = [BY_ID[check] for check in (SCHEDULES, UNCERTAINTY, NORMS, TRACE)]
-TIMEOUT = 30.0
+TIMEOUT = 120.0
 
 PLANTED = [
     pytest.param("graph-freed-too-soon", 0, {NORMS, TRACE}, id="graph-freed"),

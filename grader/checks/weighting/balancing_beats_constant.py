@@ -103,4 +103,5 @@ CHECK = Check(
     cases=st.builds(ParityCase, data=st.integers(0, 1)),  # few: a failing one is asked again for each there is
     holds=holds,
     examples=1,
+    costly=True,
 )
