@@ -12,7 +12,7 @@ import msgspec
 import tomli_w
 
 from grader.errors import CannotJudge, UsageError
-from grader.exercise import Rubric, builtin_exercise
+from grader.exercise import Exercise, Rubric, builtin_exercise
 from grader.injection.build import Built
 from grader.injection.readme import readme
 from grader.key import Key
@@ -70,18 +70,23 @@ def write(built: Built, directory: Path) -> None:
 def contents(built: Built) -> dict[str, str]:
     """Every file of the folder, by path."""
     exercise = built.exercise
-    visible = (builtin_exercise().starter_directory / VISIBLE_TESTS).read_text("utf-8")
-    starter = {**built.starter, "README.md": readme(exercise.rubric), VISIBLE_TESTS: visible}
     hidden = {**exercise.reference, "exercise.toml": to_toml(exercise.rubric), "key.json": to_json(exercise.key)}
-    return {f"starter/{name}": text for name, text in starter.items()} | {
+    return {f"starter/{name}": text for name, text in starter_contents(exercise).items()} | {
         f"reference/{name}": text for name, text in hidden.items()
     }
+
+
+def starter_contents(exercise: Exercise) -> dict[str, str]:
+    """Every file that the learner of a generated exercise is handed, by name."""
+    visible = (builtin_exercise().starter_directory / VISIBLE_TESTS).read_text("utf-8")
+    return {**exercise.starter(), "README.md": readme(exercise.rubric), VISIBLE_TESTS: visible}
 
 
 def to_toml(rubric: Rubric) -> str:
     """exercise.toml."""
     plain: dict[str, Any] = msgspec.to_builtins(rubric)
-    plain["item"] = [_tidy(item) for item in plain["item"]]
+    for kind in ("item", "followup"):
+        plain[kind] = [_tidy(item) for item in plain[kind]]
     return HEADER + tomli_w.dumps(plain)
 
 
