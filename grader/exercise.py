@@ -64,13 +64,19 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise read from disk. ``reference`` maps file names to source text."""
+    """An exercise. ``reference`` maps file names to source text; the directories of one that was only built are empty
+    paths."""
 
     reference_directory: Path
     starter_directory: Path
     reference: dict[str, str]
     rubric: Rubric
     key: Key
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether it lies in directories, and not in memory alone."""
+        return self.reference_directory != Path()
 
     def variant(self, bugs: frozenset[str]) -> dict[str, str]:
         """The reference's files with the bugs of these items left in."""

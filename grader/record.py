@@ -267,6 +267,13 @@ class Result(Frozen, frozen=True, kw_only=True):
         return all(part.status is not Status.NOT_JUDGED for part in self._asked_by_name)
 
     @property
+    def reward(self) -> float | None:
+        """The share of the points that it has of all that was asked for, 0 to 1; None where something could not be
+        judged: no verdict is no 0."""
+        parts = self._asked_by_name
+        return sum(part.score for part in parts) / sum(part.max_score for part in parts) if self.judged else None
+
+    @property
     def _asked_by_name(self) -> tuple[ItemResult | FollowUp, ...]:
         """What the exit code is about: follow-ups are extra, unless they were asked for."""
         return (*self.items, *(each for each in self.followups if each.id in self.asked.only))

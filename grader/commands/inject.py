@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grader.commands.progress import Progress
-from grader.errors import UsageError
 from grader.printable import one_line
 from grader.sandbox.client import Launcher
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 def run(directory: Path, recipe: "Recipe", *, source: Path | None, force: bool) -> int:
     """Build, prove, write; the exit code."""
     from grader.injection.folder import check_target, write
+    from grader.injection.origin import read_reference
 
     check_target(directory, force=force)
     hidden, reference = read_reference(source)
@@ -28,19 +28,6 @@ def run(directory: Path, recipe: "Recipe", *, source: Path | None, force: bool) 
         write(built, directory)
     sys.stdout.write(told(built, directory))
     return 0
-
-
-def read_reference(source: Path | None) -> tuple[Path, dict[str, str]]:
-    """A reference's directory and its source texts, with plain line ends; the built-in one without a ``source``."""
-    from grader.exercise import builtin_reference
-    from grader.submission import read_submission
-
-    directory = (source or builtin_reference()).resolve()
-    submission = read_submission(directory)
-    if submission.notes:
-        raise UsageError(f"the reference {str(directory)!r} cannot be read whole: {'; '.join(submission.notes)}")
-    # What is planted is spelt with plain line ends; among others it would stand out.
-    return directory, {name: text.replace("\r\n", "\n").replace("\r", "\n") for name, text in submission.files.items()}
 
 
 def told(built: "Built", directory: Path) -> str:

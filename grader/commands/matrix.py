@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-from grader.commands.inject import read_reference
 from grader.commands.progress import Progress
 from grader.errors import UsageError
 from grader.files import check_writable, write_atomically
@@ -15,6 +14,8 @@ def run(operator_id: str | None, *, source: Path | None, html: Path | None, json
     """Measure and print; 0 when every bug is seen, else 1."""
     if html is not None:
         check_writable(html)
+    from grader.injection.origin import read_reference
+
     hidden, reference = read_reference(source)
     with Launcher("strict" if sys.platform == "linux" else "process", hidden=[hidden]) as launcher:
         from grader.injection import matrix_page

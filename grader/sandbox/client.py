@@ -38,17 +38,23 @@ class Launcher:
     def __init__(self, mode: control.Mode, hidden: Sequence[Path] = ()) -> None:
         self._peer, theirs = socket.socketpair()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-B", "-m", "grader.sandbox.launcher", str(theirs.fileno()), str(os.getpid())],
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                cwd="/",
-                env=_clean_environment(),
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,  # Ctrl-C is for the grader, which then ends the launcher in order
-            )
+        module = [sys.executable, "-I", "-B", "-m", "grader.sandbox.launcher"]
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    [*module, str(theirs.fileno()), str(os.getpid())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=self._log,
+                    stderr=self._log,
+                    cwd="/",
+                    env=_clean_environment(),
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,  # Ctrl-C is for the grader, which then ends the launcher in order
+                )
+        except BaseException:
+            self._peer.close()
+            self._log.close()
+            raise
         self._started: control.Started | None = None
         self._lines = bytearray()
         self._descriptors: list[int] = []

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from grader.commands.inject import read_reference, told
+from grader.commands.inject import told
 from grader.exercise import Exercise
 from grader.injection.build import Built
 from grader.injection.mutants import mutants
+from grader.injection.origin import read_reference
 from mutations.catalogue import operator
 
 pytestmark = [

@@ -19,6 +19,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 A_CHECK = (ROOT / "docs" / "authoring-a-check.md").read_text(encoding="utf-8")
 AN_OPERATOR = (ROOT / "docs" / "authoring-an-operator.md").read_text(encoding="utf-8")
 COHORT = (ROOT / "docs" / "cohort.md").read_text(encoding="utf-8")
+LIBRARY = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
 FORMATS = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
 
 # Installing is what CI does first; the test of the wheel does it again.
@@ -96,6 +97,20 @@ def test_every_grader_command_of_the_page_works_in_the_order_given(page, written
     assert {c: (1 if c.startswith("grader grade") and "--check" not in c else 0, "") for c in codes} == codes
     assert codes != {}
     assert [name for name in written if (tmp_path / name).stat().st_size < 1_000] == []
+
+
+@pytest.mark.slow
+def test_the_code_of_the_library_page_runs_and_prints_what_it_says(tmp_path):
+    blocks = re.findall(r"^```python\n(.*?)^```", LIBRARY, flags=re.MULTILINE | re.DOTALL)
+    printed = {}
+    for block in blocks:
+        command = [sys.executable, "-W", "error", "-c", block]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        printed[block] = (done.returncode, done.stdout, done.stderr)
+
+    grades, rewards = printed.values()
+    assert grades == (0, "0.0 of 30.0 0.0\nmasking not-fixed 0.0 of 15.0\nprojection not-fixed 0.0 of 15.0\n", "")
+    assert rewards == (0, "[0.0, 1.0]\n", "")
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "development.md"], ids=lambda page: page.name)

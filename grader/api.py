@@ -1,0 +1,128 @@
+"""The grader as a library: what ``grader`` itself offers, loaded when it is first used."""
+
+import sys
+from collections.abc import Collection, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Literal
+
+from grader.errors import CannotJudge as CannotJudge
+from grader.errors import GraderError as GraderError
+from grader.errors import UsageError as UsageError
+from grader.exercise import Exercise as Exercise
+from grader.exercise import builtin_exercise, read_exercise
+from grader.handout import starter_files as starter_files
+from grader.record import Result as Result
+from grader.warm import Grader as Grader
+
+Isolation = Literal["strict", "process"]
+Difficulty = Literal["easy", "medium", "hard"]
+
+
+def load_exercise(directory: str | PathLike[str] | None = None) -> Exercise:
+    """The exercise in a directory, as ``grader inject`` makes it; the built-in one without a directory.
+
+    Raises:
+        UsageError: there is none, or something of it is missing or not as it should be.
+    """
+    return builtin_exercise() if directory is None else read_exercise(Path(directory))
+
+
+def grade(
+    submission: str | PathLike[str] | Mapping[str, str],
+    exercise: Exercise | None = None,
+    *,
+    only: Collection[str] = (),
+    followups: bool = True,
+    seed: int | None = None,
+    thorough: bool = False,
+    explain: bool = True,
+    isolation: Isolation | None = None,
+    timeout: float = 10.0,
+) -> Result:
+    """Grade one submission, as ``grader grade`` does. For many of them, a ``Grader`` imports PyTorch once.
+
+    Args:
+        submission: a directory that holds model.py and train.py, or their texts by file name, with those of any other
+            ``.py`` files.
+        exercise: the built-in one unless another is given.
+        only: ids of items and follow-ups; empty for all.
+        followups: whether to ask the follow-ups too, which is half of the work, where ``only`` names none.
+        seed: repeats a grade of the same files; None draws one in secret, which is what counts.
+        thorough: try eight times as many cases in each check.
+        explain: whether to look for the smallest failing cases, and for evidence to show. It decides no point.
+        isolation: "strict" locks the submission's process, or refuses to run it; "process" does not lock it. None is
+            strict on Linux, and process elsewhere.
+        timeout: seconds that the submission gets for one question.
+
+    Returns:
+        The result. Look at ``result.judged``, or take ``result.reward``, which is None where there is no verdict.
+
+    Raises:
+        UsageError: no such directory, no model.py, no such item.
+        CannotJudge: the machine or the grader failed. Says nothing of the submission.
+    """
+    with Grader(exercise, isolation=isolation) as grader:
+        return grader.grade(
+            submission,
+            only=only,
+            followups=followups,
+            seed=seed,
+            thorough=thorough,
+            explain=explain,
+            timeout=timeout,
+        )
+
+
+def inject(
+    directory: str | PathLike[str] | None = None,
+    *,
+    seed: int,
+    bugs: int | None = None,
+    operators: Collection[str] = (),
+    difficulty: Difficulty | None = None,
+    source: str | PathLike[str] | None = None,
+    keep_extensions: bool = False,
+    force: bool = False,
+) -> Exercise:
+    """Build a new exercise and prove it sound, as ``grader inject`` does; a matter of ten seconds or more.
+
+    Args:
+        directory: where to write it, a new directory; None keeps it in memory.
+        seed: which bugs, at which places: the same seed builds the same exercise.
+        bugs: how many, 1 to 6; four unless ``operators`` say otherwise.
+        operators: these bugs, by their ids in the catalogue.
+        difficulty: of each bug; None for any.
+        source: a directory with a correct model.py and train.py to plant them in; None for the built-in ones.
+        keep_extensions: leave cache, classifier and heads built, and plant bugs in them too.
+        force: replace an exercise that is in ``directory``.
+
+    Raises:
+        UsageError: the recipe cannot be met, or ``directory`` is taken.
+        CannotJudge: the machine failed.
+    """
+    from grader.injection.build import build
+    from grader.injection.folder import check_target, write
+    from grader.injection.origin import read_reference
+    from grader.injection.recipe import DEFAULT_BUGS, Recipe
+    from grader.sandbox.client import Launcher
+
+    if bugs is not None and operators:
+        raise UsageError(f"bugs={bugs!r} with operators={tuple(operators)!r}; expected one of the two")
+    recipe = Recipe(
+        seed=seed,
+        bugs=DEFAULT_BUGS if bugs is None else bugs,
+        operators=tuple(operators),
+        difficulty=difficulty,
+        keep_extensions=keep_extensions,
+    )
+    target = None if directory is None else Path(directory)
+    if target is not None:
+        check_target(target, force=force)
+    hidden, reference = read_reference(None if source is None else Path(source))
+    with Launcher("strict" if sys.platform == "linux" else "process", hidden=[hidden]) as launcher:
+        built = build(recipe, reference, launcher, lambda _: None)
+    if target is None:
+        return built.exercise
+    write(built, target)
+    return read_exercise(target)

@@ -1,0 +1,148 @@
+"""A grader that stays ready: PyTorch is imported once for many grades, from whichever thread they are asked for."""
+
+import math
+import sys
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Literal, Self
+
+from grader.errors import CannotJudge, UsageError
+from grader.exercise import Exercise, builtin_exercise, builtin_reference
+from grader.grading import Options, asked_for, grade
+from grader.library import Library
+from grader.oracle import Crew
+from grader.record import Result
+from grader.sandbox.client import Launcher
+from grader.sandbox.errors import NotIsolated
+from grader.seeds import draw_seed
+from grader.submission import Submission, read_files, read_submission
+
+MOST: Final = 128 << 20  # bytes of answers of the reference that are kept from one grade to the next
+LONGEST: Final = 3600.0  # seconds for a question
+SEEDS: Final = 1 << 53  # that every JSON reader can hold
+CLOSED: Final = "nothing could be judged: this Grader is closed"
+
+
+class Grader:
+    """Grades submissions of one exercise one after another. Use as a context manager, or close it.
+
+    Any thread may ask; grades of one ``Grader`` wait for each other. For several at a time make several, each with
+    PyTorch in a process of its own. All its processes belong to a thread that it starts, and end when it is closed: a
+    grade under way then raises ``CannotJudge``.
+
+    Args:
+        exercise: the built-in one unless another is given.
+        isolation: "strict" locks the submission's process, or refuses to run it; "process" does not lock it. None is
+            strict on Linux, and process elsewhere.
+        shared: put the same questions to every submission, drawn in secret once, so that the reference answers each
+            of them once. Faster; but whoever sees why one submission failed has seen questions that others get.
+    """
+
+    def __init__(
+        self,
+        exercise: Exercise | None = None,
+        *,
+        isolation: Literal["strict", "process"] | None = None,
+        shared: bool = False,
+    ) -> None:
+        if isolation not in (None, "strict", "process"):
+            raise UsageError(f"isolation={isolation!r}; expected 'strict', 'process' or None")
+        self.exercise: Final = exercise or builtin_exercise()
+        self._isolation = isolation or ("strict" if sys.platform == "linux" else "process")
+        self._shared = draw_seed() if shared else None
+        self._kept: tuple[Launcher, Library] | None = None
+        self._crew: Crew | None = None
+        self._closed = False
+        # The kernel ends a launcher with the thread that started it: let that be one that lasts.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grader")
+        self._thread.submit(self._ready)
+
+    def grade(
+        self,
+        submission: str | PathLike[str] | Mapping[str, str],
+        *,
+        only: Collection[str] = (),
+        followups: bool = True,
+        seed: int | None = None,
+        thorough: bool = False,
+        explain: bool = True,
+        timeout: float = 10.0,
+    ) -> Result:
+        """The result of grading one submission; as ``grader.grade``, which says what can be asked for."""
+        if seed is not None and not 0 <= seed < SEEDS:
+            raise UsageError(f"seed={seed!r}; expected a whole number from 0 to 2**53 - 1")
+        if not (math.isfinite(timeout) and 0 < timeout <= LONGEST):
+            raise UsageError(f"timeout={timeout!r}; expected a number of seconds above 0 and up to {LONGEST:g}")
+        options = Options(
+            only=tuple(only),
+            followups=followups,
+            seed=self._shared if seed is None else seed,
+            shared=self._shared is not None,
+            thorough=thorough,
+            isolation=self._isolation,
+            timeout=timeout,
+            explain=explain,
+        )
+        asked_for(self.exercise, options)
+        given = read_files(submission) if isinstance(submission, Mapping) else read_submission(Path(submission))
+        try:
+            asked = self._thread.submit(self._grade, given, options)
+        except RuntimeError:
+            raise CannotJudge(CLOSED) from None
+        return asked.result()
+
+    def close(self) -> None:
+        """Give up what is under way, and end all processes."""
+        if self._closed:
+            return
+        self._closed = True
+        if (crew := self._crew) is not None:
+            crew.stop()
+        self._thread.submit(self._end)
+        self._thread.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # What follows runs in the thread of its own.
+
+    def _grade(self, submission: Submission, options: Options) -> Result:
+        try:
+            launcher, library = self._ready()
+            self._crew = Crew(launcher)
+            if self._closed:  # too late for close to see the crew
+                raise CannotJudge(CLOSED)
+            result = grade(submission, self.exercise, options, launcher, lambda _: None, library, self._crew)
+            library.forget_beyond(MOST)
+        except CannotJudge as error:
+            self._end()  # the next grade gets a launcher that nothing has happened to
+            if isinstance(error.__cause__, NotIsolated):
+                raise CannotJudge(f'{error}. To grade code that you trust: isolation="process"') from error
+            raise
+        except OSError as error:
+            self._end()
+            raise CannotJudge(f"nothing could be judged: {error}") from error
+        return result
+
+    def _ready(self) -> tuple[Launcher, Library]:
+        """The launcher, which imports PyTorch while nobody waits for it yet, and what the reference has answered."""
+        if self._kept is None:
+            directories = {builtin_reference(), *([self.exercise.reference_directory] if self.exercise.on_disk else [])}
+            launcher = Launcher(self._isolation, sorted(path for path in directories if path.is_dir()))
+            self._kept = launcher, Library(launcher)
+        return self._kept
+
+    def _end(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            launcher, library = kept
+            library.close()
+            launcher.close()

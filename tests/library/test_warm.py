@@ -1,0 +1,109 @@
+"""A grader that stays ready: for several grades, from several threads, and after a failure."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from grader import CannotJudge, Grader, Result, UsageError
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="strict isolation and /proc are Linux's")
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def ready() -> Iterator[Grader]:
+    with Grader() as grader:
+        yield grader
+
+
+def quickly(grader: Grader, name: str = "reference", **options: object) -> Result:
+    return grader.grade(ROOT / name, only=["projection"], explain=False, **options)  # type: ignore[arg-type]
+
+
+def launchers() -> list[int]:
+    """The launchers that this process has started."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text("latin-1").rpartition(")")[2].split()[1])
+                command = (entry / "cmdline").read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if parent == os.getpid() and b"grader.sandbox.launcher" in command:
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.slow
+def test_several_threads_share_one_launcher_that_outlives_the_first(ready: Grader) -> None:
+    first: Future[Result] = Future()
+    thread = threading.Thread(target=lambda: first.set_result(quickly(ready)))
+    thread.start()
+    thread.join()
+    before = launchers()
+    with ThreadPoolExecutor(2) as threads:
+        others = list(threads.map(lambda name: quickly(ready, name), ["candidate", "reference"]))
+
+    assert [result.reward for result in (first.result(), *others)] == [1, 0, 1]
+    assert launchers() == before
+    assert len({result.environment.seed for result in others}) == 2
+
+
+@pytest.mark.slow
+def test_shared_questions_are_those_of_one_secret_seed() -> None:
+    with Grader(shared=True) as grader:
+        results = [quickly(grader), quickly(grader, "candidate")]
+
+    assert len({result.environment.seed for result in results}) == 1
+    assert [result.asked.shared for result in results] == [True, True]
+    assert [result.reward for result in results] == [1, 0]
+
+
+@pytest.mark.slow
+def test_after_a_launcher_was_killed_the_next_grade_has_another(ready: Grader) -> None:
+    others = launchers()
+    assert quickly(ready).reward == 1
+    [own] = [pid for pid in launchers() if pid not in others] or launchers()[-1:]
+    os.kill(own, signal.SIGKILL)
+    with pytest.raises(CannotJudge, match="nothing could be judged"):
+        quickly(ready)
+
+    assert quickly(ready).reward == 1
+
+
+@pytest.mark.slow
+def test_closing_gives_up_what_is_under_way_and_leaves_no_process() -> None:
+    before = launchers()
+    grader = Grader()
+    under_way = threading.Event()
+    grading = grader._ready
+
+    def ready() -> object:
+        under_way.set()
+        return grading()
+
+    grader._ready = ready  # type: ignore[method-assign, assignment]
+    with ThreadPoolExecutor(1) as threads:
+        given_up = threads.submit(grader.grade, ROOT / "candidate", thorough=True)
+        assert under_way.wait(100)
+        grader.close()
+        grader.close()
+        with pytest.raises(CannotJudge, match="nothing could be judged"):
+            given_up.result(100)
+
+    assert set(launchers()) <= set(before)
+    with pytest.raises(CannotJudge, match="this Grader is closed"):
+        quickly(grader)
+
+
+def test_what_is_wrong_with_a_submission_is_said_before_anything_is_started(ready: Grader) -> None:
+    with pytest.raises(UsageError, match="no such directory: 'absent'"):
+        ready.grade("absent")
