@@ -29,7 +29,7 @@ def load_exercise(directory: str | PathLike[str] | None = None) -> Exercise:
 
 
 def grade(
-    submission: str | PathLike[str] | Mapping[str, str],
+    submission: str | PathLike[str] | Mapping[str, str | bytes],
     exercise: Exercise | None = None,
     *,
     only: Collection[str] = (),

@@ -69,8 +69,8 @@ def read_submission(directory: Path) -> Submission:
         raise UsageError(f"cannot read the directory {str(directory)!r}: {error.strerror}; {EXPECTED}") from None
 
 
-def read_files(files: Mapping[str, str], name: str = "candidate") -> Submission:
-    """The submission of these texts by file name, taken as if they lay in a directory.
+def read_files(files: Mapping[str, str | bytes], name: str = "candidate") -> Submission:
+    """The submission of these files, text or bytes by name, taken as if they lay in a directory.
 
     Raises:
         UsageError: there is no model.py among them.
@@ -79,9 +79,9 @@ def read_files(files: Mapping[str, str], name: str = "candidate") -> Submission:
 
 
 class _Given:
-    """A ``Folder`` of texts that somebody holds already."""
+    """A ``Folder`` of files that somebody holds already."""
 
-    def __init__(self, files: Mapping[str, str]) -> None:
+    def __init__(self, files: Mapping[str, str | bytes]) -> None:
         self._files = files
 
     def names(self, most: int) -> list[str] | None:
@@ -92,7 +92,8 @@ class _Given:
             raise FileNotFoundError(name)
         if "/" in name:
             raise Refused("it lies in a folder")
-        return self._files[name].encode(errors="surrogatepass")[:most]
+        text = self._files[name]
+        return (text.encode(errors="surrogatepass") if isinstance(text, str) else text)[:most]
 
 
 def read_folder(folder: Folder, name: str, where: str) -> Submission:

@@ -62,7 +62,7 @@ class Grader:
 
     def grade(
         self,
-        submission: str | PathLike[str] | Mapping[str, str],
+        submission: str | PathLike[str] | Mapping[str, str | bytes],
         *,
         only: Collection[str] = (),
         followups: bool = True,

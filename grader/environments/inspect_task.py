@@ -1,0 +1,176 @@
+"""Tasks for Inspect (inspect_ai): exercises as samples, an agent in a sandbox, and the grader as the scorer.
+
+Installed with the extra ``inspect``: ``inspect eval grader/debug_gpt -T seeds=0-9 -T bugs=3``.
+"""
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal
+
+import anyio
+from inspect_ai import Task, task
+from inspect_ai.agent import react
+from inspect_ai.dataset import Sample
+from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
+from inspect_ai.solver import TaskState
+from inspect_ai.tool import bash, text_editor
+from inspect_ai.util import OutputLimitExceededError, concurrency, sandbox
+
+from grader import api
+from grader.environments.drawn import drawn_exercise, seeds_named
+from grader.environments.instruction import instruction
+from grader.record import Result
+from grader.submission import REQUIRED
+
+COMPOSE: Final = Path(__file__).parent / "image" / "compose.yaml"
+MESSAGES: Final = 200  # until an agent that never submits is stopped
+LISTING: Final = ("find", ".", "-maxdepth", "1", "-type", "f", "-name", "*.py", "-print0")
+MOST_FILES: Final = 65  # of a submission, one more than are ever graded
+MOST_BYTES: Final = 4 << 20  # of all of them, more than are ever graded
+AT_ONCE: Final = 2  # grades; each keeps some two cores busy
+CANNOT_BE_READ: Final = (FileNotFoundError, PermissionError, IsADirectoryError, OutputLimitExceededError)
+
+
+@task
+def debug_gpt(
+    seeds: str | int | list[str | int] = "0-9",
+    bugs: int = 3,
+    difficulty: Literal["easy", "medium", "hard"] | None = None,
+    exercise: str | None = None,
+    cache: str | None = None,
+    sandbox: str = "docker",
+) -> Task:
+    """Find the bugs of a GPT and its training loop, and build what is missing: one fresh exercise for each seed.
+
+    Args:
+        seeds: which exercises, such as 0-9 or 3,5,7; each takes some ten seconds or more to build, the first time.
+        bugs: in each.
+        difficulty: of each bug; any without it.
+        exercise: a directory that holds one, as `grader inject` makes it, in place of fresh ones.
+        cache: where fresh ones are kept, with their solutions; without it in the user's cache.
+        sandbox: where the agent works. "local" runs what it likes on this machine.
+    """
+    if exercise is not None:
+        return _task([api.load_exercise(exercise)], sandbox)
+    kept_in = None if cache is None else Path(cache)
+    return _task([drawn_exercise(seed, bugs, difficulty, kept_in) for seed in seeds_named(seeds)], sandbox)
+
+
+@task
+def debug_gpt_builtin(sandbox: str = "docker") -> Task:
+    """The built-in exercise: four known bugs and two extensions. Its solution is public."""
+    return _task([api.load_exercise()], sandbox)
+
+
+def _task(exercises: Iterable[api.Exercise], where: str) -> Task:
+    return Task(
+        dataset=[_sample(exercise) for exercise in exercises],
+        solver=react(tools=[bash(timeout=180), text_editor(timeout=180)]),
+        scorer=rubric(),
+        sandbox=("docker", str(COMPOSE)) if where == "docker" else where,
+        message_limit=MESSAGES,
+    )
+
+
+def _sample(exercise: api.Exercise) -> Sample:
+    """One exercise. The model sees the instruction and the files; where the solution lies is for the scorer alone."""
+    starter = api.starter_files(exercise)
+    return Sample(
+        id=exercise.rubric.id,
+        input=instruction(starter, "the working directory"),
+        target="every item fixed or built",
+        files=starter,
+        metadata={"exercise": str(exercise.reference_directory.parent), "sha256": exercise.sha256},
+    )
+
+
+@scorer(metrics={"*": [mean(), stderr()]})
+def rubric(isolation: Literal["strict", "process"] | None = None, at_once: int = AT_ONCE) -> Scorer:
+    """Grade what is left in the sandbox: ``score`` and each item from 0 to 1, ``solved`` 0 or 1.
+
+    The grader reads files out of the agent's sandbox, and runs them on this machine in a locked process of its own.
+    Where it cannot reach a verdict, the sample is unscored: no verdict is no 0.
+
+    Args:
+        isolation: how the submission is run; None is strict on Linux.
+        at_once: how many grades are made side by side.
+    """
+
+    async def score(state: TaskState, target: Target) -> Score:
+        try:
+            files = await _left_in_the_sandbox()
+            exercise = _exercise_of(state)
+            async with concurrency("grader", at_once):
+                # Made and ended in one thread, which the processes of the grade belong to.
+                grading = partial(api.grade, files, exercise, followups=False, explain=False, isolation=isolation)
+                result = await anyio.to_thread.run_sync(grading)
+        except (api.GraderError, OSError) as error:
+            return Score.unscored(reason="scoring_failed", explanation=f"Not judged: {error}")
+        return _score(result)
+
+    return score
+
+
+def _exercise_of(state: TaskState) -> api.Exercise:
+    """The exercise of a sample, which has to be the one that the agent was handed."""
+    builtin = api.load_exercise()
+    if state.metadata["sha256"] == builtin.sha256:
+        return builtin
+    exercise = api.load_exercise(state.metadata["exercise"])
+    if exercise.sha256 != state.metadata["sha256"]:
+        raise api.CannotJudge(f"the exercise in {state.metadata['exercise']!r} is not the one that was handed out")
+    return exercise
+
+
+async def _left_in_the_sandbox() -> dict[str, bytes]:
+    """The ``.py`` files that the agent leaves, links not followed. Without a model.py they are graded as such: whoever
+    removes it does not go without a score.
+
+    Raises:
+        CannotJudge: the sandbox does not answer.
+        OSError: nor does it in time, or at all.
+    """
+    try:
+        listing = await sandbox().exec([*LISTING], timeout=60)
+    except (UnicodeDecodeError, OutputLimitExceededError):  # by names that the agent chose
+        names = [*REQUIRED]
+    else:
+        if not listing.success:
+            raise api.CannotJudge(f"the sandbox does not list its files: {listing.stderr.strip()}")
+        names = [name.removeprefix("./") for name in listing.stdout.split("\0") if name]
+    files: dict[str, bytes] = {}
+    # The required ones first: no number of others can crowd them out.
+    for name in sorted(names, key=lambda name: (name not in REQUIRED, name))[:MOST_FILES]:
+        try:
+            files[name] = await sandbox().read_file(name, text=False)
+        except CANNOT_BE_READ:
+            continue
+        if sum(map(len, files.values())) > MOST_BYTES:
+            break
+    files.setdefault("model.py", b'raise ImportError("there is no model.py")\n')
+    return files
+
+
+def _score(result: Result) -> Score:
+    explanation = "\n".join(
+        f"{item.id}: {item.status}, {item.score:g} of {item.max_score:g}. {item.summary}" for item in result.items
+    )
+    if result.reward is None:
+        return Score.unscored(reason="scoring_failed", explanation=f"Not judged:\n{explanation}")
+    return Score(
+        value={
+            "score": result.reward,
+            "solved": float(result.full_marks),
+            **{item.id: item.score / item.max_score for item in result.items},
+        },
+        answer=result.candidate.sha256,
+        explanation=explanation,
+        metadata={
+            "statuses": {item.id: str(item.status) for item in result.items},
+            "remaining_bugs": None if result.remaining_bugs is None else list(result.remaining_bugs),
+            "seed": result.environment.seed,
+            "isolation": result.environment.isolation.mode,
+            "seconds": result.seconds,
+        },
+    )

@@ -1,0 +1,238 @@
+"""The tasks for Inspect, from end to end: with a model that is a script, in a sandbox that is a folder."""
+
+import gc
+import math
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("inspect_ai", reason="the extra `inspect` is not installed")
+
+from inspect_ai import Task
+from inspect_ai import eval as evaluate
+from inspect_ai.log import EvalLog
+from inspect_ai.model import ModelOutput, ModelUsage, get_model
+
+from grader import CannotJudge, UsageError, api, load_exercise
+from grader.environments import drawn
+from grader.environments.drawn import drawn_exercise, seeds_named
+from grader.environments.inspect_task import COMPOSE, debug_gpt, debug_gpt_builtin
+from grader.exercise import Exercise
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of Inspect's own, which leaves streams open
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., EvalLog]:
+    """``run(task, "cp ... model.py")``: have the model type these commands, and submit."""
+    monkeypatch.setenv("INSPECT_LOG_DIR", str(tmp_path / "logs"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+    def act(task: Task, *commands: str) -> EvalLog:
+        outputs = [ModelOutput.for_tool_call("mockllm", "bash", {"command": command}) for command in commands]
+        outputs.append(ModelOutput.for_tool_call("mockllm", "submit", {"answer": "done"}))
+        for output in outputs:  # without it Inspect counts tokens, for which it goes to the network
+            output.usage = ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)
+        [log] = evaluate(task, model=get_model("mockllm/model", custom_outputs=outputs), display="none")
+        gc.collect()  # what it leaves open is to warn here, and not in the middle of another test
+        assert log.status == "success", log.error
+        return log
+
+    return act
+
+
+@pytest.fixture
+def drawn_one(anonymous: Path, monkeypatch: pytest.MonkeyPatch) -> Exercise:
+    """The exercise that every seed builds."""
+
+    def build(target: Path, **_: object) -> Exercise:
+        shutil.copytree(anonymous, target)
+        return load_exercise(target)
+
+    monkeypatch.setattr(drawn, "inject", build)
+    return load_exercise(anonymous)
+
+
+def copied(exercise: Exercise) -> list[str]:
+    """Commands that put the reference in the place of the starter."""
+    return [f"cp {shlex.quote(str(exercise.reference_directory / name))} ." for name in ("model.py", "train.py")]
+
+
+def value(log: EvalLog) -> Any:
+    assert log.samples is not None
+    assert log.samples[0].scores is not None
+    return log.samples[0].scores["rubric"].value
+
+
+def metrics(log: EvalLog) -> dict[str, float]:
+    assert log.results is not None
+    return {score.name: score.metrics["mean"].value for score in log.results.scores}
+
+
+def unscored(log: EvalLog) -> str:
+    """Why a sample has no score, after seeing that it has none."""
+    assert log.samples is not None
+    assert log.samples[0].scores is not None
+    score = log.samples[0].scores["rubric"]
+    assert isinstance(score.value, float)
+    assert math.isnan(score.value)
+    assert score.reason == "scoring_failed"
+    return str(score.explanation)
+
+
+@pytest.mark.slow
+def test_who_mends_everything_gets_everything(run: Callable[..., EvalLog], drawn_one: Exercise, tmp_path: Path) -> None:
+    log = run(debug_gpt(seeds=5, bugs=1, cache=str(tmp_path / "kept"), sandbox="local"), *copied(drawn_one))
+    everything = dict.fromkeys(["score", "solved", *(f"bug-{n}" for n in (1, 2, 3, 4)), "kv-cache", "classifier"], 1.0)
+
+    assert value(log) == everything
+    assert metrics(log) == everything
+    assert log.samples is not None
+    assert log.samples[0].scores is not None
+    assert (log.samples[0].scores["rubric"].metadata or {})["remaining_bugs"] == []
+
+
+@pytest.mark.slow
+def test_who_does_nothing_gets_nothing(run: Callable[..., EvalLog], exercise: Exercise) -> None:
+    log = run(debug_gpt_builtin(sandbox="local"))
+
+    assert value(log) == dict.fromkeys(["score", "solved", *exercise.items], 0.0)
+    assert metrics(log) == value(log)
+
+
+@pytest.mark.slow
+def test_who_removes_the_model_gets_nothing_and_not_no_score(run: Callable[..., EvalLog]) -> None:
+    log = run(debug_gpt_builtin(sandbox="local"), "rm model.py; mkdir model.py")
+
+    assert set(value(log).values()) == {0.0}
+
+
+def test_a_sandbox_that_does_not_answer_is_no_score(
+    run: Callable[..., EvalLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grader.environments.inspect_task.LISTING", ("false",))
+
+    assert unscored(run(debug_gpt_builtin(sandbox="local"))).startswith(
+        "Not judged: the sandbox does not list its files"
+    )
+
+
+def test_a_grader_that_cannot_judge_is_no_score(run: Callable[..., EvalLog], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise CannotJudge("nothing could be judged: the disk is full")
+
+    monkeypatch.setattr(api, "grade", fails)
+    log = run(debug_gpt_builtin(sandbox="local"))
+
+    assert unscored(log) == "Not judged: nothing could be judged: the disk is full"
+    assert log.results is not None
+    assert {score.unscored_samples for score in log.results.scores} == {1}
+
+
+@pytest.mark.slow
+def test_an_item_that_could_not_be_judged_leaves_the_sample_without_a_score(
+    run: Callable[..., EvalLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from msgspec.structs import replace
+
+    from grader.record import Status
+
+    grade = api.grade
+
+    def doubtful(*given: Any, **options: Any) -> Any:
+        result = grade(*given, only=["projection"], **options)
+        return replace(result, items=tuple(replace(item, status=Status.NOT_JUDGED) for item in result.items))
+
+    monkeypatch.setattr(api, "grade", doubtful)
+
+    assert "projection: not-judged" in unscored(run(debug_gpt_builtin(sandbox="local")))
+
+
+def test_an_exercise_that_was_changed_since_it_was_handed_out_is_no_score(
+    run: Callable[..., EvalLog], drawn_one: Exercise, tmp_path: Path
+) -> None:
+    task = debug_gpt(seeds="5", bugs=1, cache=str(tmp_path / "kept"), sandbox="local")
+    [reference] = tmp_path.glob("kept/*/reference/model.py")
+    reference.write_text(reference.read_text() + "# another\n")
+
+    assert "is not the one that was handed out" in unscored(run(task))
+
+
+# What the agent is handed
+
+
+def test_the_agent_gets_the_starter_and_nothing_hidden_is_named(drawn_one: Exercise, tmp_path: Path) -> None:
+    task = debug_gpt(seeds="41,42-43", bugs=1, cache=str(tmp_path / "kept"))
+    samples = list(task.dataset)
+    operators = [bug.operator for bug in drawn_one.key.bugs]
+    seen = [str(samples[0].input), str(samples[0].target), *(samples[0].files or {}).values()]
+
+    assert len(samples) == 3
+    assert samples[0].files == api.starter_files(drawn_one)
+    assert str(samples[0].input).endswith((samples[0].files or {})["README.md"])
+    for secret in (*operators, str(tmp_path), "seed-41", drawn_one.sha256, drawn_one.reference["model.py"]):
+        assert [text for text in seen if secret in text] == []
+
+
+def test_agents_work_in_a_container_without_network_unless_told_otherwise(exercise: Exercise) -> None:
+    sandbox = debug_gpt_builtin().sandbox
+
+    assert sandbox is not None
+    assert (sandbox.type, sandbox.config) == ("docker", str(COMPOSE))
+    assert "network_mode: none" in COMPOSE.read_text()
+    assert (COMPOSE.parent / "Dockerfile").is_file()
+
+
+def test_inspect_finds_the_tasks_by_their_names() -> None:
+    from importlib.metadata import entry_points
+
+    from inspect_ai._util.registry import registry_info
+
+    [point] = [point for point in entry_points(group="inspect_ai") if point.name == "grader"]
+
+    assert point.load().debug_gpt is debug_gpt
+    assert [registry_info(task).name for task in (debug_gpt, debug_gpt_builtin)] == [
+        "grader/debug_gpt",
+        "grader/debug_gpt_builtin",
+    ]
+
+
+# Exercises by seed
+
+
+def test_an_exercise_is_built_once(drawn_one: Exercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = drawn_exercise(1, 1, None, tmp_path)
+    monkeypatch.setattr(drawn, "inject", None)
+    again = drawn_exercise(1, 1, None, tmp_path)
+
+    assert first.sha256 == again.sha256 == drawn_one.sha256
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [(7, [7]), ("7", [7]), ("0-3", [0, 1, 2, 3]), (["0-1", "7"], [0, 1, 7]), ("3, 5-6", [3, 5, 6]), ([2, 1], [2, 1])],
+    ids=str,
+)
+def test_seeds_are_numbers_and_ranges(text: object, seeds: list[int]) -> None:
+    assert seeds_named(text) == seeds
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("x", "expected numbers"),
+        ("-1", "expected numbers"),
+        ("1-", "expected numbers"),
+        ("3-1", "names none"),
+        ("1,1", "twice"),
+    ],
+    ids=str,
+)
+def test_what_names_no_seeds_is_refused(text: str, complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        seeds_named(text)
