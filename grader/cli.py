@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from grader import __version__
-from grader.arguments import cohort, doctor, grade, hint, inject, mutations, report, start, verify, watch
+from grader.arguments import cohort, doctor, export, grade, hint, inject, mutations, report, start, verify, watch
 from grader.errors import CannotJudge, GraderError
 from grader.interruption import listen
 
@@ -84,6 +84,6 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"grader {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     # In the order of --help.
-    for command in (grade, report, inject, verify, mutations, start, watch, hint, cohort, doctor):
+    for command in (grade, report, inject, verify, mutations, start, watch, hint, cohort, export, doctor):
         command.add(commands)
     return top

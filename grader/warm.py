@@ -136,7 +136,7 @@ class Grader:
         """The launcher, which imports PyTorch while nobody waits for it yet, and what the reference has answered."""
         if self._kept is None:
             directories = {builtin_reference(), *([self.exercise.reference_directory] if self.exercise.on_disk else [])}
-            launcher = Launcher(self._isolation, sorted(path for path in directories if path.is_dir()))
+            launcher = Launcher(self._isolation, sorted(path.resolve() for path in directories if path.is_dir()))
             self._kept = launcher, Library(launcher)
         return self._kept
 

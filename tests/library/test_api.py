@@ -127,6 +127,13 @@ def test_an_exercise_is_built_written_and_graded(injected: Exercise) -> None:
 
 
 @pytest.mark.slow
+def test_an_exercise_is_found_and_hidden_where_one_stands(injected: Exercise, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(injected.starter_directory.parents[1])
+
+    assert grade("ex/starter", load_exercise("ex"), only=["bug-1"], explain=False).reward == 0
+
+
+@pytest.mark.slow
 def test_without_a_directory_it_is_kept_in_memory(injected: Exercise, monkeypatch: pytest.MonkeyPatch) -> None:
     as_built = replace(injected, reference_directory=Path(), starter_directory=Path())
     monkeypatch.setattr("grader.injection.build.build", lambda *_: Built(as_built, injected.starter(), ()))

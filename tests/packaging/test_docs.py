@@ -19,6 +19,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 A_CHECK = (ROOT / "docs" / "authoring-a-check.md").read_text(encoding="utf-8")
 AN_OPERATOR = (ROOT / "docs" / "authoring-an-operator.md").read_text(encoding="utf-8")
 COHORT = (ROOT / "docs" / "cohort.md").read_text(encoding="utf-8")
+ENVIRONMENTS = (ROOT / "docs" / "environments.md").read_text(encoding="utf-8")
 LIBRARY = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
 FORMATS = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
 
@@ -78,10 +79,11 @@ def test_every_command_of_the_readme_is_one_that_something_runs():
         (README, ["report.html", "result.json"]),
         (FORMATS, ["junit.xml", "report.html", "result.json", "results.json", "summary.md"]),
         (COHORT, ["results/index.html", "results/candidates/ann/report.html"]),
+        (ENVIRONMENTS, ["task/instruction.md", "task/tests/exercise/reference/model.py"]),
         (A_CHECK, []),
         (AN_OPERATOR, []),
     ],
-    ids=["README.md", "formats.md", "cohort.md", "authoring-a-check.md", "authoring-an-operator.md"],
+    ids=["README.md", "formats.md", "cohort.md", "environments.md", "authoring-a-check.md", "authoring-an-operator.md"],
 )
 def test_every_grader_command_of_the_page_works_in_the_order_given(page, written, tmp_path):
     shutil.copytree(ROOT / "candidate", tmp_path / "candidate", ignore=shutil.ignore_patterns("__pycache__", ".*"))

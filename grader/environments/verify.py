@@ -1,0 +1,57 @@
+"""The verifier of a task folder: grade what an agent left, and write the reward, last.
+
+``python -m grader.environments.verify APP EXERCISE LOGS`` writes ``result.json`` and ``reward.json`` to LOGS and exits
+with 0; where there is no verdict it exits with 3 and leaves no reward.json.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from grader.api import CannotJudge, GraderError, Result, grade, load_exercise
+from grader.files import write_atomically
+from grader.printable import printable
+from grader.record import to_json
+
+NO_MODEL: Final = {"model.py": 'raise ImportError("there is no model.py")\n'}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Verify; the exit code."""
+    app, exercise, logs = map(Path, arguments)
+    reward = logs / "reward.json"
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+        for stale in (reward, logs / "reward.txt"):
+            stale.unlink(missing_ok=True)
+        result = _graded(app, exercise)
+        write_atomically(logs / "result.json", to_json(result))
+        if not result.judged:
+            raise CannotJudge("not every item could be judged; result.json says which")
+        write_atomically(reward, rewards(result))
+    except (GraderError, OSError) as error:
+        sys.stderr.write(f"grader: {printable(str(error))}\n")
+        return CannotJudge.exit_code
+    sys.stdout.write(reward.read_text("utf-8"))
+    return 0
+
+
+def rewards(result: Result) -> bytes:
+    """The total and each item, from 0 to 1, as JSON; all are numbers. ``result`` has to be judged."""
+    items = {item.id: item.score / item.max_score for item in result.items}
+    return json.dumps({"reward": result.reward, "solved": float(result.full_marks), **items}).encode() + b"\n"
+
+
+def _graded(app: Path, exercise: Path) -> Result:
+    """The grade; of a directory without model.py too: whoever removes it does not go without a reward."""
+    if not app.is_dir():
+        raise CannotJudge(f"nothing was handed over: there is no directory {str(app)!r}")
+    left = app if os.path.lexists(app / "model.py") else NO_MODEL
+    return grade(left, load_exercise(exercise), followups=False, explain=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
