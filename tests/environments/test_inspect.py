@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("inspect_ai", reason="the extra `inspect` is not installed")
+pytest.importorskip("inspect_ai", reason="the extra `inspect-ai` is not installed")
 
 from inspect_ai import Task
 from inspect_ai import eval as evaluate
