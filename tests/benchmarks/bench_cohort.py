@@ -6,6 +6,7 @@ A third of the candidates have everything right, a third are the starter, and th
 read what they must not. All differ in their text. Every verdict is compared with what it has to be.
 """
 
+import argparse
 import csv
 import resource
 import subprocess
@@ -70,4 +71,6 @@ def _hand_in(where: Path, size: int, exercise: Exercise) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main([int(size) for size in sys.argv[1:]] or [10, 50, 200])
+    parser = argparse.ArgumentParser(description="What a candidate of a cohort costs, over import torch.")
+    parser.add_argument("sizes", type=int, nargs="*", default=[10, 50, 200], metavar="CANDIDATES", help="10 50 200")
+    main(parser.parse_args().sizes)

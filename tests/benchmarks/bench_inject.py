@@ -1,6 +1,6 @@
 """How long it takes to build and prove an exercise of four bugs, as ratios to ``import torch`` in the same run.
 
-    python tests/benchmarks/bench_inject.py [SEEDS]
+    python tests/benchmarks/bench_inject.py [--seeds N]
 
 Every round takes the next seed, and so other bugs, and measures everything once: a machine that gets slower gets
 slower for all. Seeds differ in how many bugs and sets of bugs they turn down, so the spread is not noise alone. Warm
@@ -8,6 +8,7 @@ is one call of ``build`` or ``verify`` on a launcher that has built before; cold
 written folder.
 """
 
+import argparse
 import statistics
 import subprocess
 import sys
@@ -91,4 +92,6 @@ def _print(seconds: dict[str, list[float]]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    parser = argparse.ArgumentParser(description="How long it takes to build an exercise, over import torch.")
+    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="how many exercises are built (5)")
+    main(parser.parse_args().seeds)

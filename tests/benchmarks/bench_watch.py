@@ -1,11 +1,12 @@
 """How long a learner waits after saving a file, as ratios to ``import torch`` measured in the same run.
 
-    python tests/benchmarks/bench_watch.py [ROUNDS]
+    python tests/benchmarks/bench_watch.py [--rounds N]
 
 From the moment the file is in its place to the moment the new verdict is there, with the pause in which the watcher
 makes sure that nothing is halfway saved.
 """
 
+import argparse
 import shutil
 import statistics
 import subprocess
@@ -57,4 +58,6 @@ def _print(waits: dict[str, list[float]]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 8)
+    parser = argparse.ArgumentParser(description="How long a learner waits after saving a file, over import torch.")
+    parser.add_argument("--rounds", type=int, default=8, metavar="N", help="how often the file is saved, twice each (8)")
+    main(parser.parse_args().rounds)

@@ -84,7 +84,7 @@ def distances(given: Tensors, expected: Tensors) -> dict[str, float]:
 
 def answer(package: ModuleType, precision: Precision, length: int, draw: int, tensors: Tensors) -> Tensors:
     """Logits and gradients of one narrow layer."""
-    config = {"vocab_size": 11, "block_size": length, "n_layer": 1, "d_model": 8}
+    config: dict[str, int | float | str] = {"vocab_size": 11, "block_size": length, "n_layer": 1, "d_model": 8}
     question = Gradients(
         config=config, weights=Weights(draw, query_scale=QUERY_SCALE), precision=precision, with_logits=True
     )
