@@ -75,38 +75,17 @@ import train
 
 sys.path.insert(0, {benchmarks!r})
 
-from in_process import InProcess, _one_thread
+from in_process import InProcess, _one_thread, failure
 
 from grader.checks.catalogue import CHECKS
-from grader.checks.check import Bench
-from grader.search import search
-from grader.seeds import Seeds
 
 REFERENCE = InProcess()
-
-
-class Sources(InProcess):
-    def __init__(self):
-        self._modules = {{"model": model, "train": train}}
-
-    def another(self):
-        return Sources()
+SOURCES = {{"model": model, "train": train}}
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
 def test_check(check):
-    bench = Bench(
-        candidate=Sources(),
-        matched=REFERENCE,
-        reference=REFERENCE,
-        stranger=Sources(),
-        seeds=Seeds(0, "in process"),
-        variants=lambda: [REFERENCE],
-    )
-    found = search(
-        check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False
-    )
-    assert found.failure is None
+    assert failure(check, InProcess(SOURCES), REFERENCE, shrink=False) is None
 '''
 
 PYPROJECT = """\

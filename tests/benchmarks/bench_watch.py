@@ -59,5 +59,5 @@ def _print(waits: dict[str, list[float]]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="How long a learner waits after saving a file, over import torch.")
-    parser.add_argument("--rounds", type=int, default=8, metavar="N", help="how often the file is saved, twice each (8)")
+    parser.add_argument("--rounds", type=int, default=8, metavar="N", help="the file is saved twice in each (8)")
     main(parser.parse_args().rounds)

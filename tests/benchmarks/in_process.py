@@ -7,7 +7,7 @@ This is what a user would write instead of the grader, and what isolation has to
 
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -20,7 +20,7 @@ from grader.oracle import PackageRaised
 from grader.sandbox.questions import AnyQuestion, Raised
 from grader.sandbox.wire import Tensors
 from grader.sandbox.worker.serve import BOTH, MODEL, TRAIN
-from grader.search import search
+from grader.search import Failure, search
 from grader.seeds import Seeds
 
 REFERENCE = Path(__file__).resolve().parents[2] / "reference"
@@ -29,8 +29,9 @@ REFERENCE = Path(__file__).resolve().parents[2] / "reference"
 class InProcess:
     """Answers questions right here. It has the parts of ``Oracle`` that checks use."""
 
-    def __init__(self) -> None:
-        self._modules = {name: _load(name) for name in ("model", "train")}
+    def __init__(self, modules: Mapping[str, ModuleType] | None = None) -> None:
+        self._given = modules
+        self._modules = modules or {name: _load(name) for name in ("model", "train")}
 
     def module(self, name: str) -> ModuleType:
         """What the worker's handlers ask a package for."""
@@ -61,12 +62,26 @@ class InProcess:
 
     def another(self) -> "InProcess":
         """There is no other process."""
-        return InProcess()
+        return InProcess(self._given)
 
     def __enter__(self) -> "InProcess":
         return self
 
     def __exit__(self, *_: object) -> None: ...
+
+
+def failure(check: Check, candidate: InProcess, reference: InProcess, *, shrink: bool) -> Failure | None:
+    """What a check finds wrong with a package in this process, beside the reference in the same one."""
+    bench = Bench(
+        candidate=candidate,  # type: ignore[arg-type]
+        matched=reference,  # type: ignore[arg-type]
+        reference=reference,  # type: ignore[arg-type]
+        stranger=candidate.another(),  # type: ignore[arg-type]
+        seeds=Seeds(1, "in process"),
+        variants=lambda: [reference],  # type: ignore[list-item]
+    )
+    cases, examples = check.cases, check.examples
+    return search(cases, lambda case: check.holds(case, bench), seed=1, examples=examples, shrink=shrink).failure
 
 
 def _load(name: str) -> ModuleType:
@@ -90,14 +105,5 @@ def _one_thread() -> Iterator[None]:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
 def test_the_reference_passes_every_check(check: Check) -> None:
     package = InProcess()
-    bench = Bench(
-        candidate=package,  # type: ignore[arg-type]
-        matched=package,  # type: ignore[arg-type]
-        reference=package,  # type: ignore[arg-type]
-        stranger=package,  # type: ignore[arg-type]
-        seeds=Seeds(1, "in process"),
-    )
 
-    found = search(check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples)
-
-    assert found.failure is None
+    assert failure(check, package, package, shrink=True) is None
