@@ -44,6 +44,7 @@ lint-types: $(VENV)/.installed-dev
 	$(BIN)/python -m mypy
 	MYPYPATH=reference $(BIN)/python -m mypy -m model -m train
 	MYPYPATH=candidate $(BIN)/python -m mypy -m model -m train
+	MYPYPATH=tests/benchmarks $(BIN)/python -m mypy tests/benchmarks/*.py
 
 lint-generated: $(VENV)/.installed-dev
 	$(BIN)/python -m grader.injection.builtin --check

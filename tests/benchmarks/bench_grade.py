@@ -17,10 +17,10 @@ CPU seconds are those of all processes: grader, launcher, workers. What no cleve
 - A cold grade takes no less time than ``import torch``, which the launcher does. The grader's own imports, half a
   second, are done meanwhile where there are two cores; in CPU seconds they come on top.
 - The first optimizer imports torch._dynamo, and is made before the launcher is ready.
-- A grade of the six items asks a right solution, the reference and a witness for it three hundred questions in all, a
-  hundred and fifty of them a model that is made, weights that are filled in and a forward. Each takes milliseconds
-  whoever asks: the row of the plain pytest run asks the same, follow-ups with it, in one process that has nothing to
-  fork, lock or send. A library takes the reference's share away; what is left is the submission's own.
+- A grade of the six items puts three hundred questions to a right solution, the reference and a witness for it, most of
+  them a model that is made, filled with weights and run. Each takes milliseconds whoever asks: the row of the plain
+  pytest run asks the same, follow-ups with it, in one process that has nothing to fork, lock or send. A library takes
+  the reference's share away; what is left is the submission's own.
 - A fresh locked process takes about 25 ms, and an answer that may hang on what was answered before is asked of one.
 """
 

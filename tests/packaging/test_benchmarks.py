@@ -4,6 +4,7 @@ import re
 import runpy
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,12 @@ PAGE = ROOT / "docs" / "performance.md"
 
 
 @pytest.fixture
-def beside_the_benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+def beside_the_benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Imports as a script in their directory does; what it imports from there is forgotten afterwards."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
+    yield
     for file in BENCHMARKS.glob("*.py"):
-        monkeypatch.delitem(sys.modules, file.stem, raising=False)
+        sys.modules.pop(file.stem, None)
 
 
 @pytest.mark.usefixtures("beside_the_benchmarks")
