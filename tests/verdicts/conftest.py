@@ -1,12 +1,19 @@
 """What the verdict tests share: the reference with some text replaced, and what of a result they compare."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final
 
 import pytest
 
+from grader.checks.check import Bench
 from grader.exercise import Exercise
+from grader.oracle import Crew, Oracle
+from grader.sandbox.client import Launcher
+from grader.seeds import Seeds
 
 Replacements = Mapping[str, Sequence[tuple[str, str]] | str]
+TIMEOUT: Final = 120.0  # seconds for one question: a machine that stalls must not look like a wrong answer
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +35,32 @@ def rewritten(exercise: Exercise) -> Callable[[Replacements], dict[str, str]]:
         return files
 
     return rewrite
+
+
+@pytest.fixture
+def crew(launcher: Launcher) -> Iterator[Crew]:
+    """Workers for one test."""
+    crew = Crew(launcher)
+    yield crew
+    crew.close()
+
+
+@pytest.fixture
+def judged(crew: Crew, exercise: Exercise) -> Callable[..., AbstractContextManager[Bench]]:
+    """``with judged(files, "subject") as bench``: a package beside the reference; its workers end with the block."""
+    reference = Oracle(crew, "the reference", exercise.reference, TIMEOUT, trusted=True)
+
+    @contextmanager
+    def judged(files: Mapping[str, str], subject: str) -> Iterator[Bench]:
+        candidate = Oracle(crew, "candidate", files, TIMEOUT)
+        with candidate, candidate.another() as stranger:
+            yield Bench(
+                candidate=candidate,
+                matched=reference,
+                reference=reference,
+                stranger=stranger,
+                seeds=Seeds(1, subject),
+                variants=lambda: [reference],
+            )
+
+    return judged

@@ -3,7 +3,8 @@
 No item of the built-in exercise asks them, so they are put to the packages directly.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 
 import pytest
 
@@ -11,10 +12,8 @@ from grader.checks.catalogue import BY_ID
 from grader.checks.check import Bench, Check
 from grader.exercise import Exercise
 from grader.oracle import Crew, Oracle, PackageRaised
-from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Snippet
 from grader.search import Search, search
-from grader.seeds import Seeds
 from mutations.catalogue import operator
 from mutations.edit import splice
 
@@ -63,33 +62,17 @@ HONEST = [
 
 
 @pytest.fixture
-def crew(launcher: Launcher) -> Iterator[Crew]:
-    crew = Crew(launcher)
-    yield crew
-    crew.close()
-
-
-@pytest.fixture
-def ask(crew: Crew, exercise: Exercise) -> Callable[[str, Check], Search]:
+def ask(judged: Callable[..., AbstractContextManager[Bench]], exercise: Exercise) -> Callable[[str, Check], Search]:
     """``ask(text of model.py, check)``: what the search for a failing case has found."""
 
     def ask(model: str, check: Check) -> Search:
-        reference = Oracle(crew, "the reference", exercise.reference, TIMEOUT, trusted=True)
-        candidate = Oracle(crew, "candidate", changed(exercise.reference, model), TIMEOUT)
-        bench = Bench(
-            candidate=candidate,
-            matched=reference,
-            reference=reference,
-            stranger=candidate.another(),
-            seeds=Seeds(1, "heads"),
-            variants=lambda: [reference],
-        )
-        found = search(
-            check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False
-        )
-        if found.failure is None and check.confirm is not None:
-            check.confirm(found.case, bench)
-        return found
+        with judged(changed(exercise.reference, model), "heads") as bench:
+            found = search(
+                check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False
+            )
+            if found.failure is None and check.confirm is not None:
+                check.confirm(found.case, bench)
+            return found
 
     return ask
 

@@ -1,7 +1,8 @@
 """The follow-up about rows of different lengths: what is wrong fails, what is right passes, and no bug counts twice."""
 
 import runpy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,8 @@ from grader.exercise import Exercise
 from grader.judge import ask_case
 from grader.oracle import Crew, Oracle, PackageRaised
 from grader.record import FollowUp, Outcome, Result, Status
-from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Snippet
 from grader.search import Search, search
-from grader.seeds import Seeds
 
 pytestmark = pytest.mark.slow  # a grade takes a second or two
 
@@ -34,31 +33,15 @@ GradeFiles = Callable[..., Result]
 
 
 @pytest.fixture
-def crew(launcher: Launcher) -> Iterator[Crew]:
-    crew = Crew(launcher)
-    yield crew
-    crew.close()
-
-
-@pytest.fixture
-def ask(crew: Crew, exercise: Exercise) -> Ask:
+def ask(judged: Callable[..., AbstractContextManager[Bench]]) -> Ask:
     """``ask(files, check)``: what the search for a failing case has found."""
 
     def ask(files: Mapping[str, str], check: str) -> Search:
-        reference = Oracle(crew, "the reference", exercise.reference, TIMEOUT, trusted=True)
-        candidate = Oracle(crew, "candidate", files, TIMEOUT)
-        bench = Bench(
-            candidate=candidate,
-            matched=reference,
-            reference=reference,
-            stranger=candidate.another(),
-            seeds=Seeds(1, "ragged"),
-            variants=lambda: [reference],
-        )
         asked = BY_ID[check]
-        return search(
-            asked.cases, lambda case: ask_case(asked, case, bench), seed=1, examples=asked.examples, shrink=False
-        )
+        with judged(files, "ragged") as bench:
+            return search(
+                asked.cases, lambda case: ask_case(asked, case, bench), seed=1, examples=asked.examples, shrink=False
+            )
 
     return ask
 

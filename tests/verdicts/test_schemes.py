@@ -59,20 +59,21 @@ def ask(crew: Crew, exercise: Exercise) -> Iterator[Ask]:
         if model not in packages:
             packages[model] = Oracle(crew, "candidate", {**exercise.reference, "model.py": model}, TIMEOUT)
         candidate = packages[model]
-        bench = Bench(
-            candidate=candidate,
-            matched=reference,
-            reference=reference,
-            stranger=candidate.another(),
-            seeds=Seeds(1, "schemes"),
-            variants=lambda: [reference],
-        )
-        found = search(
-            check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False
-        )
-        if found.failure is None and check.confirm is not None:
-            check.confirm(found.case, bench)
-        return found
+        with candidate.another() as stranger:
+            bench = Bench(
+                candidate=candidate,
+                matched=reference,
+                reference=reference,
+                stranger=stranger,
+                seeds=Seeds(1, "schemes"),
+                variants=lambda: [reference],
+            )
+            found = search(
+                check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False
+            )
+            if found.failure is None and check.confirm is not None:
+                check.confirm(found.case, bench)
+            return found
 
     yield ask
     for package in (reference, *packages.values()):

@@ -5,7 +5,8 @@ written otherwise passes them all.
 """
 
 import runpy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,8 @@ from grader.checks.catalogue import BY_ID
 from grader.checks.check import Bench, Check
 from grader.exercise import Exercise
 from grader.oracle import Crew, Oracle, PackageRaised
-from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Snippet
 from grader.search import Search, search
-from grader.seeds import Seeds
 from mutations.catalogue import operator
 from mutations.edit import splice
 
@@ -160,28 +159,14 @@ HONEST = {
 
 
 @pytest.fixture
-def crew(launcher: Launcher) -> Iterator[Crew]:
-    crew = Crew(launcher)
-    yield crew
-    crew.close()
-
-
-@pytest.fixture
-def ask(crew: Crew, exercise: Exercise) -> Callable[[Mapping[str, str], Check], Search]:
+def ask(judged: Callable[..., AbstractContextManager[Bench]]) -> Callable[[Mapping[str, str], Check], Search]:
     """``ask(files, check)``: what the search for a failing case has found."""
-    reference = Oracle(crew, "the reference", exercise.reference, TIMEOUT, trusted=True)
 
     def run(files: Mapping[str, str], check: Check) -> Search:
-        candidate = Oracle(crew, "candidate", files, TIMEOUT)
-        bench = Bench(
-            candidate=candidate,
-            matched=reference,
-            reference=reference,
-            stranger=candidate.another(),
-            seeds=Seeds(1, "training"),
-            variants=lambda: [reference],
-        )
-        return search(check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False)
+        with judged(files, "training") as bench:
+            return search(
+                check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False
+            )
 
     return run
 

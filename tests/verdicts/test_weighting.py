@@ -4,7 +4,8 @@ Bugs of the items are never judged a second time here: beside one that is left i
 be told of it is blocked by that bug.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 
 import pytest
 
@@ -13,10 +14,8 @@ from grader.checks.check import Bench, Check
 from grader.exercise import Exercise
 from grader.oracle import Crew, Oracle, PackageRaised
 from grader.record import FollowUp, Outcome, Result, Status
-from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Snippet
 from grader.search import Search, search
-from grader.seeds import Seeds
 from mutations.catalogue import operator
 from mutations.edit import splice
 
@@ -164,27 +163,14 @@ HONEST = {
 
 
 @pytest.fixture
-def crew(launcher: Launcher) -> Iterator[Crew]:
-    crew = Crew(launcher)
-    yield crew
-    crew.close()
-
-
-@pytest.fixture
-def ask(crew: Crew, exercise: Exercise) -> Callable[[Mapping[str, str], Check], Search]:
+def ask(judged: Callable[..., AbstractContextManager[Bench]]) -> Callable[[Mapping[str, str], Check], Search]:
     """``ask(files, check)``: what the search for a failing case has found."""
 
     def ask(files: Mapping[str, str], check: Check) -> Search:
-        reference = Oracle(crew, "the reference", exercise.reference, TIMEOUT, trusted=True)
-        candidate = Oracle(crew, "candidate", files, TIMEOUT)
-        bench = Bench(
-            candidate=candidate,
-            matched=reference,
-            reference=reference,
-            stranger=candidate.another(),
-            seeds=Seeds(1, "weighting"),
-        )
-        return search(check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False)
+        with judged(files, "weighting") as bench:
+            return search(
+                check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False
+            )
 
     return ask
 
