@@ -38,7 +38,7 @@ BUGS = ("masking", "position", "projection", "training-step")
 
 HONEST = Path(__file__).with_name("honest")
 TABLES = {name: runpy.run_path(str(HONEST / f"{name}.py")) for name in ("attention", "model", "stability")}
-ATTEND, OPEN, READ = (TABLES["stability"][name] for name in ("ATTEND", "OPEN", "READ"))
+ATTEND, OPEN = (TABLES["stability"][name] for name in ("ATTEND", "OPEN"))
 WEIGHTS = TABLES["stability"]["WEIGHTS"]
 ARANGE = "        x = self.embed(tokens, torch.arange(T, device=tokens.device))  # (B, T, C)\n"
 WHEN_CACHED = "        positions = torch.arange(T_past, T, device=tokens.device)"
@@ -61,7 +61,7 @@ WRONG: dict[str, tuple[Change, set[str]]] = {
     "lengths-that-are-not-used": ([(INCREMENTAL, INCREMENTAL + "        lengths = None\n")], {WEIGH}),
     "nan-on-the-way-back-alone": ([(OPEN, ""), (WEIGHTS, ADDED)], {GRADIENT}),
     "centred-over-the-batch": (
-        [(READ, READ.replace(EMBEDDED, f"{EMBEDDED} - {EMBEDDED}.mean(dim=(0, 1))"))],
+        [(EMBEDDED, f"{EMBEDDED} - {EMBEDDED}.mean(dim=(0, 1))")],
         {WEIGH, GRADIENT},
     ),
     "exponentials-as-they-are": ([(WEIGHTS, BY_HAND)], {SCORES}),
