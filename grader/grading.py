@@ -49,7 +49,6 @@ from grader.rubric import exact_id
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
 from grader.sandbox.errors import LauncherFailed
-from grader.sandbox.questions import Snippet
 from grader.seeds import SHARED, Seeds, draw_seed
 from grader.submission import Submission
 from grader.teams import TEAMS, threads
@@ -273,13 +272,12 @@ class _Grade:
         """The modules that cannot be imported, asked for by themselves where something gave no answer."""
         if not self._comparison.has_trouble:
             return ()
-        found = []
-        for module in ("model", "train"):
-            try:
-                self._teams[0].candidate.ask(Snippet(source=f"import {module}"), {})
-            except Trouble as trouble:
-                found.append(LoadFault(file=f"{module}.py", reason=one_line(str(trouble))[:MAX_REASON]))
-        return tuple(found)
+        faults = {module: self._teams[0].candidate.import_fault(module) for module in ("model", "train")}
+        return tuple(
+            LoadFault(file=f"{module}.py", reason=one_line(str(trouble))[:MAX_REASON])
+            for module, trouble in faults.items()
+            if trouble is not None
+        )
 
     def _facets(self) -> tuple[Facet, ...]:
         """The facets that the items asked for are told by."""

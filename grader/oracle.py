@@ -10,7 +10,16 @@ from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Purpose
 from grader.sandbox.errors import LauncherFailed, WorkerDied, WorkerFailed, WorkerTimedOut
-from grader.sandbox.questions import Answered, AnyQuestion, Forward, Malformed, Raised, Reply
+from grader.sandbox.questions import (
+    Answered,
+    AnyQuestion,
+    Forward,
+    Malformed,
+    Raised,
+    Reply,
+    Snippet,
+    modules_asked,
+)
 from grader.sandbox.wire import Tensors
 
 PARDONS: Final = 3  # deaths a grade that may be the machine's doing
@@ -85,6 +94,8 @@ class Crew:
         self._workers: list[Worker] = []
         self._stopped = False
         self.hung: Counter[str] = Counter()  # how often each kind of question got no answer from the candidate
+        self.stuck: dict[str, bool] = {}  # whether importing a module of the candidate's hangs, where it was tried
+        self.trying = threading.Lock()  # to import a module: of two threads one waits for what the other finds
         self._counting = threading.Lock()
         self.pardon_anew()
 
@@ -179,7 +190,7 @@ class Oracle:
         """Put a question without waiting, so that two packages can work at once."""
         self._asked = question, tensors
         self._failure: Trouble | WorkerFailed | None = None
-        if self._has_hung(_kind(question)):
+        if self._has_hung(question):
             # The same words as for one that was asked: which comes first depends on the two threads.
             self._failure = self._no_answer()
             return
@@ -238,6 +249,17 @@ class Oracle:
         """The same package in a worker of its own, which has seen nothing this one has seen."""
         return Oracle(self._crew, self.name, self.files, self._timeout, trusted=self._trusted, ahead=ahead)
 
+    def import_fault(self, module: str) -> Trouble | None:
+        """What keeps ``module`` from being imported, in a worker that is asked nothing else; None when nothing does."""
+        if self._crew.stuck.get(module):
+            return self._no_answer()
+        with self.another() as fresh:
+            try:
+                fresh.ask(Snippet(source=f"import {module}"), {})
+            except Trouble as trouble:
+                return trouble
+        return None
+
     def printed(self) -> str:
         """What the package has printed so far, in the worker at hand and in those that were lost before."""
         return self._output + (self._worker.output() if self._worker is not None else "")
@@ -257,10 +279,21 @@ class Oracle:
     def _no_answer(self) -> PackageHung:
         return PackageHung(f"no answer within {self._timeout:g} s")
 
-    def _has_hung(self, kind: str) -> bool:
+    def _has_hung(self, question: AnyQuestion) -> bool:
         """Whether asking would only cost another deadline. Where forward hangs, so does all that runs it."""
-        hung = self._crew.hung
-        return not self._trusted and (hung[kind] >= PATIENCE or (kind in RUN_FORWARD and hung["Forward"] >= PATIENCE))
+        if self._trusted:
+            return False
+        kind, hung = _kind(question), self._crew.hung
+        if any(self._crew.stuck.get(module) for module in modules_asked(question)):
+            return True
+        return hung[kind] >= PATIENCE or (kind in RUN_FORWARD and hung["Forward"] >= PATIENCE)
+
+    def _try_imports(self, question: AnyQuestion) -> None:
+        """Find out whether a question that got no answer did not get as far as being asked: then no other will."""
+        for module in modules_asked(question):
+            with self._crew.trying:
+                if module not in self._crew.stuck:
+                    self._crew.stuck[module] = isinstance(self.import_fault(module), PackageHung)
 
     def _lost(self, error: WorkerFailed) -> Trouble:
         self._output += self.worker.last_output
@@ -268,6 +301,7 @@ class Oracle:
         if isinstance(error, WorkerTimedOut):
             if not self._trusted:
                 self._crew.count_hung(_kind(self._asked[0]))
+                self._try_imports(self._asked[0])
             return self._no_answer()
         return PackageDied(str(error))
 

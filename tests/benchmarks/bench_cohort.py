@@ -1,9 +1,10 @@
 """What a candidate of a cohort costs: CPU seconds of all processes, as a ratio to ``import torch`` in the same run.
 
-    python tests/benchmarks/bench_cohort.py [CANDIDATES ...]
+    python tests/benchmarks/bench_cohort.py [CANDIDATES ...] [--followups]
 
-A third of the candidates have everything right, a third are the starter, and the rest have some of it, crash, hang or
-read what they must not. All differ in their text. Every verdict is compared with what it has to be.
+A quarter of the candidates have everything right, a quarter are the starter, and the rest have some of it, crash, hang
+or read what they must not. All differ in their text. Every score is compared with what it has to be. The items are
+asked alone; with --followups all that the right ones have built beyond, which takes several times as long.
 """
 
 import argparse
@@ -22,17 +23,19 @@ TIMEOUT = 10  # seconds for one question: what a candidate that hangs waits for
 GOAL = 0.5
 
 
-def main(sizes: Sequence[int]) -> None:
+def main(sizes: Sequence[int], *, followups: bool) -> None:
     """Grade cohorts of these sizes; print a line for each."""
+    exercise = builtin_exercise()
+    asked = [] if followups else ["--only", *exercise.items]
     base = _cost([sys.executable, "-c", "import torch"])[1]
     print(f"import torch: {base:.2f} s of CPU")
     print(f"{'candidates':>10} {'wall s':>8} {'CPU s each':>11} {'over import torch':>18} {'goal':>5} {'wrong':>6}")
     for size in sizes:
         with tempfile.TemporaryDirectory() as scratch:
             where, out = Path(scratch) / "submissions", Path(scratch) / "out"
-            expected = _hand_in(where, size, builtin_exercise())
+            expected = _hand_in(where, size, exercise)
             command = [sys.executable, "-m", "grader", "cohort", str(where), "-o", str(out), "--timeout", str(TIMEOUT)]
-            wall, cpu = _cost(command)
+            wall, cpu = _cost([*command, *asked])
             with open(out / "results.csv", encoding="utf-8") as file:
                 found = {row["candidate"]: float(row["score"] or -1) for row in csv.DictReader(file)}
         wrong = sum(found.get(name) != score for name, score in expected.items())
@@ -54,10 +57,14 @@ def _hand_in(where: Path, size: int, exercise: Exercise) -> dict[str, float]:
     hang = right["model.py"].replace("class GPT(", "import time\ntime.sleep(9999)\nclass GPT(")
     crash = f"import os\nos._exit(0)\n{right['model.py']}"
     peek = f"try:\n    print(open({secret!r}).read())\nexcept OSError:\n    pass\n{starter['model.py']}"
+    loop = exercise.items["training-step"].points
+    one_left, two_left = frozenset({"masking"}), frozenset({"position", "training-step"})
+    mended = [100 - sum(exercise.items[bug].points for bug in left) for left in (one_left, two_left)]
     kinds: list[tuple[dict[str, str], float]] = [
-        (right, 100), (starter, 0), (starter, 0), (right, 100), (starter | {"train.py": right["train.py"]}, 15),
-        (right | {"model.py": crash}, 15), (right, 100), (starter, 0), (right | {"model.py": hang}, 15),
-        (starter | {"model.py": peek}, 0),
+        (right, 100), (starter, 0), (exercise.variant(one_left), mended[0]), (right | {"model.py": crash}, loop),
+        (right, 100), (starter, 0), (exercise.variant(two_left), mended[1]), (right | {"model.py": hang}, loop),
+        (starter | {"model.py": peek}, 0), (starter | {"train.py": right["train.py"]}, loop),
+        (right, 100), (starter, 0),
     ]  # fmt: skip
     expected = {}
     for number in range(size):
@@ -73,4 +80,6 @@ def _hand_in(where: Path, size: int, exercise: Exercise) -> dict[str, float]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="What a candidate of a cohort costs, over import torch.")
     parser.add_argument("sizes", type=int, nargs="*", default=[10, 50, 200], metavar="CANDIDATES", help="10 50 200")
-    main(parser.parse_args().sizes)
+    parser.add_argument("--followups", action="store_true", help="ask the follow-up questions too")
+    asked_for = parser.parse_args()
+    main(asked_for.sizes, followups=asked_for.followups)

@@ -1,0 +1,90 @@
+"""What an oracle does about a package that gives no answer."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import pytest
+
+from grader.exercise import Exercise
+from grader.oracle import PATIENCE, Crew, Oracle, PackageHung, PackageRaised
+from grader.sandbox.client import Launcher
+from grader.sandbox.connection import Worker
+from grader.sandbox.control import Purpose
+from grader.sandbox.questions import AnyQuestion, Configs, Parameters, Rates
+
+TIMEOUT = 2.0  # seconds; only what hangs is to wait that long
+LOOP = "while True:\n    pass\n"
+SIZES = {"vocab_size": 5, "block_size": 4, "n_layer": 1, "d_model": 4}
+MODEL = (Parameters(config=SIZES, seed=0), Configs())
+
+
+class CountingCrew(Crew):
+    """Counts the workers that are made."""
+
+    made = 0
+
+    def spawn(self, files: Mapping[str, str], ahead: Sequence[str] = (), purpose: Purpose = "answers") -> Worker:
+        self.made += 1
+        return super().spawn(files, ahead, purpose)
+
+
+@pytest.fixture
+def crew(launcher: Launcher) -> Iterator[CountingCrew]:
+    crew = CountingCrew(launcher)
+    yield crew
+    crew.close()
+
+
+@pytest.fixture
+def oracle(crew: CountingCrew, exercise: Exercise) -> Callable[[Mapping[str, str]], Oracle]:
+    return lambda changed: Oracle(crew, "the candidate", {**exercise.reference, **changed}, TIMEOUT)
+
+
+def hangs(oracle: Oracle, question: AnyQuestion) -> bool:
+    try:
+        oracle.ask(question, {})
+    except PackageHung:
+        return True
+    return False
+
+
+def test_a_module_that_hangs_on_import_is_waited_for_twice_and_no_more(
+    crew: CountingCrew, oracle: Callable[[Mapping[str, str]], Oracle], exercise: Exercise
+) -> None:
+    package = oracle({"model.py": LOOP + exercise.reference["model.py"]})
+
+    assert hangs(package, MODEL[0])
+    assert crew.made == 2  # the second to see whether it is the import that hangs
+    assert all(hangs(package, question) for question in MODEL)
+    assert crew.made == 2
+    assert crew.stuck == {"model": True}
+
+
+def test_what_hangs_later_than_on_import_leaves_the_rest_to_be_asked(
+    crew: CountingCrew, oracle: Callable[[Mapping[str, str]], Oracle], exercise: Exercise
+) -> None:
+    text = exercise.reference["model.py"]
+    stuck = "\n\ndef _stuck(self, config):\n    while True:\n        pass\n\nGPT.__init__ = _stuck\n"
+    package = oracle({"model.py": text + stuck})
+
+    assert all(hangs(package, MODEL[0]) for _ in range(PATIENCE))
+    assert crew.stuck == {"model": False}
+    assert not hangs(package, MODEL[1])
+
+
+def test_a_model_that_hangs_on_import_says_nothing_of_a_loop_that_does_not_need_it(
+    oracle: Callable[[Mapping[str, str]], Oracle],
+) -> None:
+    train = {"vocab_size": 5, "seq_len": 4, "batch_size": 2, "steps": 3, "lr": 0.1, "weight_decay": 0.0}
+    question = Rates(train={**train, "grad_clip": 1.0, "warmup": 1}, steps=(0, 1))
+    package = oracle({"model.py": LOOP})
+
+    assert hangs(package, MODEL[0])
+    assert package.ask(question, {})["rates"].shape == (2,)
+
+
+def test_an_import_that_fails_is_told_with_its_reason(oracle: Callable[[Mapping[str, str]], Oracle]) -> None:
+    fault = oracle({"model.py": "import nothing_of_that_name"}).import_fault("model")
+
+    assert isinstance(fault, PackageRaised)
+    assert "nothing_of_that_name" in str(fault)
+    assert oracle({}).import_fault("model") is None
