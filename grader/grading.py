@@ -23,7 +23,7 @@ from grader.exercise import FORWARD, Exercise, Item
 from grader.exhibits import collect
 from grader.facets.catalogue import BY_ID as FACETS
 from grader.facets.facet import Facet
-from grader.judge import Judge
+from grader.judge import THOROUGH, Judge
 from grader.lattice import Lattice, Match
 from grader.library import CANDIDATE, Library, trusted
 from grader.oracle import Crew, Oracle, Stopped, Trouble
@@ -55,6 +55,9 @@ from grader.teams import TEAMS, threads
 
 Progress = Callable[[str], None]
 MAX_REASON: Final = 500  # characters
+PATIENCE: Final = (
+    30  # times the time-out that all answers of a submission may take, which is minutes; most take seconds
+)
 EXHIBITS_LOAD: Final = 4  # in checks: collecting them takes about as long
 
 
@@ -106,6 +109,7 @@ def grade(
     seed = draw_seed() if options.seed is None else options.seed
     seeds = Seeds(seed, SHARED if options.shared else submission.sha256)
     crew = crew or Crew(launcher)
+    crew.budget = max(PATIENCE, 30 * options.timeout) * (THOROUGH if options.thorough else 1)
     try:
         with library.lent() if library is not None else nullcontext():
             grading = _Grade(submission, exercise, items, followups, options, launcher, crew, progress, seeds, library)

@@ -1,8 +1,10 @@
 """One package to put questions to: the candidate, the reference, or a variant of it."""
 
 import contextlib
+import hashlib
+import math
 import threading
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
@@ -13,20 +15,16 @@ from grader.sandbox.errors import LauncherFailed, WorkerDied, WorkerFailed, Work
 from grader.sandbox.questions import (
     Answered,
     AnyQuestion,
-    Forward,
     Malformed,
     Raised,
     Reply,
     Snippet,
-    modules_asked,
 )
 from grader.sandbox.wire import Tensors
+from grader.silence import Silence
 
 PARDONS: Final = 3  # deaths a grade that may be the machine's doing
-PATIENCE: Final = 2  # time-outs of one kind of question before it is not asked any more
-RUN_FORWARD: Final = frozenset(
-    {"Forward", "Forward, classify", "Influence", "Loss", "Evaluate", "Fit", "Classify", "OwnRun", "FitWeighted"}
-)
+IMPORT_PATIENCE: Final = 2  # times the time-out, for an import: what comes of it holds for a whole module
 
 
 class Trouble(Exception):
@@ -87,15 +85,18 @@ class Stopped(BaseException):
 
 
 class Crew:
-    """The workers of one grade: made through here, so that they can all be ended at once."""
+    """The workers of one grade: made through here, so that they can all be ended at once.
 
-    def __init__(self, launcher: Launcher) -> None:
+    Args:
+        budget: seconds that a package may keep us waiting, all questions together; one that is ours may take longer.
+    """
+
+    def __init__(self, launcher: Launcher, budget: float = math.inf) -> None:
         self._launcher = launcher
         self._workers: list[Worker] = []
         self._stopped = False
-        self.hung: Counter[str] = Counter()  # how often each kind of question got no answer from the candidate
-        self.stuck: dict[str, bool] = {}  # whether importing a module of the candidate's hangs, where it was tried
-        self.trying = threading.Lock()  # to import a module: of two threads one waits for what the other finds
+        self.budget = budget
+        self._silences: dict[str, Silence] = defaultdict(Silence)
         self._counting = threading.Lock()
         self.pardon_anew()
 
@@ -110,10 +111,10 @@ class Crew:
             raise Stopped
         return worker
 
-    def count_hung(self, kind: str) -> None:
-        """Note that a question of this kind got no answer."""
+    def silence(self, files: Mapping[str, str]) -> Silence:
+        """What is known of a package's keeping silent; the same for all that ask the same package."""
         with self._counting:
-            self.hung[kind] += 1
+            return self._silences[hashlib.blake2b(repr(sorted(files.items())).encode()).hexdigest()]
 
     def pardons(self, died: WorkerDied, *, trusted: bool) -> bool:
         """Whether a death may have been the machine's doing, short of memory, and the question be put once more.
@@ -178,6 +179,7 @@ class Oracle:
         self._timeout = timeout
         self._trusted = trusted
         self._ahead = tuple(ahead)
+        self._silence = crew.silence(self.files)
         self._worker: Worker | None = None
         self._output = ""
 
@@ -190,7 +192,10 @@ class Oracle:
         """Put a question without waiting, so that two packages can work at once."""
         self._asked = question, tensors
         self._failure: Trouble | WorkerFailed | None = None
-        if self._has_hung(question):
+        if not self._trusted and self._silence.seconds > self._crew.budget:
+            self._failure = PackageHung(f"no answer: all of its answers took more than {self._crew.budget:g} s")
+            return
+        if not self._trusted and self._silence.is_expected(question):
             # The same words as for one that was asked: which comes first depends on the two threads.
             self._failure = self._no_answer()
             return
@@ -202,7 +207,8 @@ class Oracle:
     def receive(self) -> Tensors:
         """The answer to the question sent."""
         try:
-            return self._receive()
+            with self._silence.waiting():
+                return self._receive()
         except Trouble as trouble:
             trouble.trusted = self._trusted
             raise
@@ -251,9 +257,10 @@ class Oracle:
 
     def import_fault(self, module: str) -> Trouble | None:
         """What keeps ``module`` from being imported, in a worker that is asked nothing else; None when nothing does."""
-        if self._crew.stuck.get(module):
+        if self._silence.is_stuck(module):
             return self._no_answer()
         with self.another() as fresh:
+            fresh._timeout *= IMPORT_PATIENCE
             try:
                 fresh.ask(Snippet(source=f"import {module}"), {})
             except Trouble as trouble:
@@ -279,37 +286,14 @@ class Oracle:
     def _no_answer(self) -> PackageHung:
         return PackageHung(f"no answer within {self._timeout:g} s")
 
-    def _has_hung(self, question: AnyQuestion) -> bool:
-        """Whether asking would only cost another deadline. Where forward hangs, so does all that runs it."""
-        if self._trusted:
-            return False
-        kind, hung = _kind(question), self._crew.hung
-        if any(self._crew.stuck.get(module) for module in modules_asked(question)):
-            return True
-        return hung[kind] >= PATIENCE or (kind in RUN_FORWARD and hung["Forward"] >= PATIENCE)
-
-    def _try_imports(self, question: AnyQuestion) -> None:
-        """Find out whether a question that got no answer did not get as far as being asked: then no other will."""
-        for module in modules_asked(question):
-            with self._crew.trying:
-                if module not in self._crew.stuck:
-                    self._crew.stuck[module] = isinstance(self.import_fault(module), PackageHung)
-
     def _lost(self, error: WorkerFailed) -> Trouble:
         self._output += self.worker.last_output
         self._worker = None
         if isinstance(error, WorkerTimedOut):
             if not self._trusted:
-                self._crew.count_hung(_kind(self._asked[0]))
-                self._try_imports(self._asked[0])
+                self._silence.note(self._asked[0], lambda module: isinstance(self.import_fault(module), PackageHung))
             return self._no_answer()
         return PackageDied(str(error))
-
-
-def _kind(question: AnyQuestion) -> str:
-    """What a question is counted as when it gets no answer."""
-    name = type(question).__name__
-    return f"{name}, classify" if isinstance(question, Forward) and question.classify else name
 
 
 def ask_both(first: Oracle, second: Oracle, question: AnyQuestion, tensors: Tensors) -> tuple[Tensors, Tensors]:

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import pytest
 
 from grader.exercise import Exercise
-from grader.oracle import PATIENCE, Crew, Oracle, PackageHung, PackageRaised
+from grader.oracle import Crew, Oracle, PackageHung, PackageRaised
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Purpose
 from grader.sandbox.questions import AnyQuestion, Configs, Parameters, Rates
+from grader.silence import PATIENCE
 
 TIMEOUT = 2.0  # seconds; only what hangs is to wait that long
 LOOP = "while True:\n    pass\n"
@@ -56,7 +57,8 @@ def test_a_module_that_hangs_on_import_is_waited_for_twice_and_no_more(
     assert crew.made == 2  # the second to see whether it is the import that hangs
     assert all(hangs(package, question) for question in MODEL)
     assert crew.made == 2
-    assert crew.stuck == {"model": True}
+    assert crew.silence(package.files).is_stuck("model")
+    assert not hangs(oracle({}), MODEL[1])  # of another package of the same crew it says nothing
 
 
 def test_what_hangs_later_than_on_import_leaves_the_rest_to_be_asked(
@@ -67,7 +69,7 @@ def test_what_hangs_later_than_on_import_leaves_the_rest_to_be_asked(
     package = oracle({"model.py": text + stuck})
 
     assert all(hangs(package, MODEL[0]) for _ in range(PATIENCE))
-    assert crew.stuck == {"model": False}
+    assert not crew.silence(package.files).is_stuck("model")
     assert not hangs(package, MODEL[1])
 
 
@@ -88,3 +90,23 @@ def test_an_import_that_fails_is_told_with_its_reason(oracle: Callable[[Mapping[
     assert isinstance(fault, PackageRaised)
     assert "nothing_of_that_name" in str(fault)
     assert oracle({}).import_fault("model") is None
+
+
+def test_who_answers_each_question_just_in_time_runs_out_of_time_for_all_of_them(
+    crew: CountingCrew, oracle: Callable[[Mapping[str, str]], Oracle], exercise: Exercise
+) -> None:
+    crew.budget = 0.5
+    package = oracle({"model.py": "import time\ntime.sleep(1)\n" + exercise.reference["model.py"]})
+
+    package.ask(MODEL[0], {})
+    with pytest.raises(PackageHung, match=r"all of its answers took more than 0\.5 s"):
+        package.ask(MODEL[1], {})
+    assert not hangs(oracle({}), MODEL[1])
+
+
+def test_what_is_ours_may_take_longer(crew: CountingCrew, exercise: Exercise) -> None:
+    crew.budget = 0.0
+    reference = Oracle(crew, "the reference", exercise.reference, TIMEOUT * 30, trusted=True)
+
+    for question in MODEL:
+        reference.ask(question, {})
