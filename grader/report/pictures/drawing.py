@@ -100,7 +100,7 @@ def plain(value: float | None) -> float:
     """A number that can be drawn; a gap where there is none."""
     if value is None or value != value:
         return math.nan
-    return float(min(max(value, -LIMIT), LIMIT))
+    return min(max(value, -LIMIT), LIMIT) + 0.0  # no zero has a sign: those that are equal are drawn alike
 
 
 def ends(values: Sequence[float]) -> str:
