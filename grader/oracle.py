@@ -192,12 +192,8 @@ class Oracle:
         """Put a question without waiting, so that two packages can work at once."""
         self._asked = question, tensors
         self._failure: Trouble | WorkerFailed | None = None
-        if not self._trusted and self._silence.seconds > self._crew.budget:
-            self._failure = PackageHung(f"no answer: all of its answers took more than {self._crew.budget:g} s")
-            return
-        if not self._trusted and self._silence.is_expected(question):
-            # The same words as for one that was asked: which comes first depends on the two threads.
-            self._failure = self._no_answer()
+        if not self._trusted and (expected := self._expected(question)) is not None:
+            self._failure = expected
             return
         try:
             self.worker.send(question, tensors, self._timeout)
@@ -257,12 +253,14 @@ class Oracle:
 
     def import_fault(self, module: str) -> Trouble | None:
         """What keeps ``module`` from being imported, in a worker that is asked nothing else; None when nothing does."""
-        if self._silence.is_stuck(module):
-            return self._no_answer()
+        if (known := self._silence.fault_of(module)) is not None:
+            return _again(known)
         with self.another() as fresh:
             fresh._timeout *= IMPORT_PATIENCE
             try:
                 fresh.ask(Snippet(source=f"import {module}"), {})
+            except PackageHung:
+                return self._no_answer()
             except Trouble as trouble:
                 return trouble
         return None
@@ -286,14 +284,38 @@ class Oracle:
     def _no_answer(self) -> PackageHung:
         return PackageHung(f"no answer within {self._timeout:g} s")
 
+    def _expected(self, question: AnyQuestion) -> Trouble | None:
+        """What a question would only cost another deadline or worker to see again.
+
+        In the same words as for one that was asked: which comes first depends on the two threads.
+        """
+        if (known := self._silence.fault(question)) is not None:
+            return _again(known)
+        if self._silence.seconds > self._crew.budget:
+            return PackageHung(f"no answer: all of its answers took more than {self._crew.budget:g} s")
+        return self._no_answer() if self._silence.hangs(question) else None
+
+    def _deadly(self, module: str) -> Trouble | None:
+        """What importing a module ends its worker with, if it does."""
+        fault = self.import_fault(module)
+        return fault if isinstance(fault, PackageDied | PackageHung) else None
+
     def _lost(self, error: WorkerFailed) -> Trouble:
         self._output += self.worker.last_output
         self._worker = None
-        if isinstance(error, WorkerTimedOut):
-            if not self._trusted:
-                self._silence.note(self._asked[0], lambda module: isinstance(self.import_fault(module), PackageHung))
-            return self._no_answer()
-        return PackageDied(str(error))
+        hung = isinstance(error, WorkerTimedOut)
+        trouble = self._no_answer() if hung else PackageDied(str(error))
+        if not self._trusted:
+            if hung:
+                self._silence.count_hung(self._asked[0])
+            self._silence.try_imports(self._asked[0], self._deadly)
+        return trouble
+
+
+def _again(trouble: Exception) -> Trouble:
+    """The same trouble, to be raised for another question."""
+    assert isinstance(trouble, PackageDied | PackageHung), trouble
+    return type(trouble)(str(trouble))
 
 
 def ask_both(first: Oracle, second: Oracle, question: AnyQuestion, tensors: Tensors) -> tuple[Tensors, Tensors]:

@@ -21,7 +21,7 @@ class Silence:
     def __init__(self) -> None:
         self.seconds = 0.0  # that were spent on waiting for it, all questions together
         self._hung: Counter[str] = Counter()
-        self._stuck: dict[str, bool] = {}  # whether importing a module hangs, where that was tried
+        self._faults: dict[str, Exception | None] = {}  # by module: what its import ends every worker with, if any does
         self._trying = threading.Lock()  # to import one: of two threads one waits for what the other finds
         self._counting = threading.Lock()
 
@@ -35,27 +35,32 @@ class Silence:
             with self._counting:
                 self.seconds += time.monotonic() - started
 
-    def is_expected(self, question: AnyQuestion) -> bool:
+    def hangs(self, question: AnyQuestion) -> bool:
         """Whether asking would only cost another deadline. Where forward hangs, so does all that runs it."""
-        if any(map(self.is_stuck, modules_asked(question))):
-            return True
         kind = _kind(question)
         return self._hung[kind] >= PATIENCE or (kind in RUN_FORWARD and self._hung["Forward"] >= PATIENCE)
 
-    def is_stuck(self, module: str) -> bool:
-        """Whether importing a module is known to hang."""
-        return self._stuck.get(module, False)
+    def fault(self, question: AnyQuestion) -> Exception | None:
+        """What is known to keep the modules that a question is put to from being imported."""
+        return next(filter(None, map(self._faults.get, modules_asked(question))), None)
 
-    def note(self, question: AnyQuestion, hangs_on_import: Callable[[str], bool]) -> None:
-        """Note that a question got no answer. If that is because it never came to be asked, no other of its modules'
-        will be either: ``hangs_on_import`` finds out, once for each module.
-        """
+    def fault_of(self, module: str) -> Exception | None:
+        """What is known to keep a module from being imported."""
+        return self._faults.get(module)
+
+    def count_hung(self, question: AnyQuestion) -> None:
+        """Note that a question got no answer in time."""
         with self._counting:
             self._hung[_kind(question)] += 1
+
+    def try_imports(self, question: AnyQuestion, fault: Callable[[str], Exception | None]) -> None:
+        """After a question that got no answer: did it ever come to be asked? If importing a module gives none either,
+        no other question to it will get one. ``fault`` tries that, once for each module.
+        """
         for module in modules_asked(question):
             with self._trying:
-                if module not in self._stuck:
-                    self._stuck[module] = hangs_on_import(module)
+                if module not in self._faults:
+                    self._faults[module] = fault(module)
 
 
 def _kind(question: AnyQuestion) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import pytest
 
 from grader.exercise import Exercise
-from grader.oracle import Crew, Oracle, PackageHung, PackageRaised
+from grader.oracle import Crew, Oracle, PackageDied, PackageHung, PackageRaised
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Purpose
@@ -57,8 +57,20 @@ def test_a_module_that_hangs_on_import_is_waited_for_twice_and_no_more(
     assert crew.made == 2  # the second to see whether it is the import that hangs
     assert all(hangs(package, question) for question in MODEL)
     assert crew.made == 2
-    assert crew.silence(package.files).is_stuck("model")
     assert not hangs(oracle({}), MODEL[1])  # of another package of the same crew it says nothing
+
+
+def test_a_module_that_ends_its_process_costs_two_workers_and_no_more(
+    crew: CountingCrew, oracle: Callable[[Mapping[str, str]], Oracle]
+) -> None:
+    package = oracle({"model.py": "import os\nos._exit(7)"})
+
+    for question in (*MODEL, *MODEL):
+        with pytest.raises(PackageDied, match="exited with code 7"):
+            package.ask(question, {})
+    assert crew.made == 2
+    assert isinstance(package.import_fault("model"), PackageDied)
+    assert package.import_fault("train") is None
 
 
 def test_what_hangs_later_than_on_import_leaves_the_rest_to_be_asked(
@@ -69,7 +81,6 @@ def test_what_hangs_later_than_on_import_leaves_the_rest_to_be_asked(
     package = oracle({"model.py": text + stuck})
 
     assert all(hangs(package, MODEL[0]) for _ in range(PATIENCE))
-    assert not crew.silence(package.files).is_stuck("model")
     assert not hangs(package, MODEL[1])
 
 
