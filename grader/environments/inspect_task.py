@@ -1,8 +1,9 @@
 """Tasks for Inspect (inspect_ai): exercises as samples, an agent in a sandbox, and the grader as the scorer.
 
-Installed with the extra ``inspect``: ``inspect eval grader/debug_gpt -T seeds=0-9 -T bugs=3``.
+Installed with the extra ``inspect-ai``: ``inspect eval grader/debug_gpt -T seeds=0-9 -T bugs=3``.
 """
 
+import logging
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,8 @@ from inspect_ai.dataset import Sample
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import TaskState
 from inspect_ai.tool import bash, text_editor
-from inspect_ai.util import OutputLimitExceededError, concurrency, sandbox
+from inspect_ai.util import OutputLimitExceededError, concurrency
+from inspect_ai.util import sandbox as the_sandbox
 
 from grader import api
 from grader.environments.drawn import drawn_exercise, seeds_named
@@ -23,13 +25,22 @@ from grader.environments.instruction import instruction
 from grader.record import Result
 from grader.submission import REQUIRED
 
+logger = logging.getLogger(__name__)
+
 COMPOSE: Final = Path(__file__).parent / "image" / "compose.yaml"
 MESSAGES: Final = 200  # until an agent that never submits is stopped
-LISTING: Final = ("find", ".", "-maxdepth", "1", "-type", "f", "-name", "*.py", "-print0")
+AGENT: Final = "agent"  # an ordinary user of the image: what the scorer needs is out of its reach
+HAND_OVER: Final = f"#!/bin/sh\nchown -R {AGENT}: /work\n"  # Inspect writes a sample's files as root
+# The second is for those who leave so many names, or such names, that the first cannot be read.
+LISTINGS: Final = tuple(
+    ("find", ".", "-maxdepth", "1", "-type", "f", *names, "-print0")
+    for names in (("-name", "*.py"), ("(", "-name", REQUIRED[0], "-o", "-name", REQUIRED[1], ")"))
+)
+PATIENCE: Final = 60.0  # seconds for the sandbox to answer
+ALWAYS_THERE: Final = "/etc/passwd"  # asked for where nothing else was read: does the sandbox answer at all?
 MOST_FILES: Final = 65  # of a submission, one more than are ever graded
 MOST_BYTES: Final = 4 << 20  # of all of them, more than are ever graded
 AT_ONCE: Final = 2  # grades; each keeps some two cores busy
-CANNOT_BE_READ: Final = (FileNotFoundError, PermissionError, IsADirectoryError, OutputLimitExceededError)
 
 
 @task
@@ -64,16 +75,18 @@ def debug_gpt_builtin(sandbox: str = "docker") -> Task:
 
 
 def _task(exercises: Iterable[api.Exercise], where: str) -> Task:
+    ours = where == "docker"  # nobody but our own image has the user
+    user = AGENT if ours else None
     return Task(
-        dataset=[_sample(exercise) for exercise in exercises],
-        solver=react(tools=[bash(timeout=180), text_editor(timeout=180)]),
+        dataset=[_sample(exercise, HAND_OVER if ours else None) for exercise in exercises],
+        solver=react(tools=[bash(timeout=180, user=user), text_editor(timeout=180, user=user)]),
         scorer=rubric(),
-        sandbox=("docker", str(COMPOSE)) if where == "docker" else where,
+        sandbox=("docker", str(COMPOSE)) if ours else where,
         message_limit=MESSAGES,
     )
 
 
-def _sample(exercise: api.Exercise) -> Sample:
+def _sample(exercise: api.Exercise, setup: str | None) -> Sample:
     """One exercise. The model sees the instruction and the files; where the solution lies is for the scorer alone."""
     starter = api.starter_files(exercise)
     return Sample(
@@ -81,6 +94,7 @@ def _sample(exercise: api.Exercise) -> Sample:
         input=instruction(starter, "the working directory"),
         target="every item fixed or built",
         files=starter,
+        setup=setup,
         metadata={"exercise": str(exercise.reference_directory.parent), "sha256": exercise.sha256},
     )
 
@@ -105,9 +119,12 @@ def rubric(isolation: Literal["strict", "process"] | None = None, at_once: int =
                 # Made and ended in one thread, which the processes of the grade belong to.
                 grading = partial(api.grade, files, exercise, followups=False, explain=False, isolation=isolation)
                 result = await anyio.to_thread.run_sync(grading)
+            return _score(result)
         except (api.GraderError, OSError) as error:
             return Score.unscored(reason="scoring_failed", explanation=f"Not judged: {error}")
-        return _score(result)
+        except Exception as error:  # it would end the evaluation, and with it all other samples
+            logger.exception("the sample %r could not be scored", state.sample_id)
+            return Score.unscored(reason="scoring_failed", explanation=f"Not judged: {type(error).__name__}: {error}")
 
     return score
 
@@ -125,31 +142,59 @@ def _exercise_of(state: TaskState) -> api.Exercise:
 
 async def _left_in_the_sandbox() -> dict[str, bytes]:
     """The ``.py`` files that the agent leaves, links not followed. Without a model.py they are graded as such: whoever
-    removes it does not go without a score.
+    removes it, or has it that it cannot be read, does not go without a score.
 
     Raises:
         CannotJudge: the sandbox does not answer.
-        OSError: nor does it in time, or at all.
     """
-    try:
-        listing = await sandbox().exec([*LISTING], timeout=60)
-    except (UnicodeDecodeError, OutputLimitExceededError):  # by names that the agent chose
-        names = [*REQUIRED]
-    else:
-        if not listing.success:
-            raise api.CannotJudge(f"the sandbox does not list its files: {listing.stderr.strip()}")
-        names = [name.removeprefix("./") for name in listing.stdout.split("\0") if name]
     files: dict[str, bytes] = {}
     # The required ones first: no number of others can crowd them out.
-    for name in sorted(names, key=lambda name: (name not in REQUIRED, name))[:MOST_FILES]:
-        try:
-            files[name] = await sandbox().read_file(name, text=False)
-        except CANNOT_BE_READ:
-            continue
+    for name in sorted(await _names(), key=lambda name: (name not in REQUIRED, name))[:MOST_FILES]:
+        if (content := await _read(name)) is not None:
+            files[name] = content
         if sum(map(len, files.values())) > MOST_BYTES:
             break
+    if not files.keys() >= {*REQUIRED}:
+        await _see_that_it_answers()
     files.setdefault("model.py", b'raise ImportError("there is no model.py")\n')
     return files
+
+
+async def _names() -> list[str]:
+    """The ``.py`` files that lie there; where they cannot be listed, which the agent may have brought about, those that
+    have to."""
+    for listing in LISTINGS:
+        try:
+            # With a limit of its own, Inspect would start the sandbox's `timeout`, which may not be there either.
+            with anyio.fail_after(PATIENCE):
+                listed = await the_sandbox().exec([*listing])
+        except Exception:
+            logger.warning("the sandbox does not list its files", exc_info=True)
+        else:
+            if listed.success:
+                return [name.removeprefix("./") for name in listed.stdout.split("\0") if name]
+    return [*REQUIRED]
+
+
+async def _read(name: str) -> bytes | None:
+    """The file; None where it is not there, or no file, or cannot be read."""
+    try:
+        with anyio.fail_after(PATIENCE):
+            return await the_sandbox().read_file(name, text=False)
+    except Exception:
+        logger.info("%r cannot be read out of the sandbox", name, exc_info=True)
+        return None
+
+
+async def _see_that_it_answers() -> None:
+    """Tell a file that is not there from a sandbox that is not. Raises ``CannotJudge`` when there is none."""
+    try:
+        with anyio.fail_after(PATIENCE):
+            await the_sandbox().read_file(ALWAYS_THERE, text=False)
+    except (FileNotFoundError, PermissionError, OutputLimitExceededError):
+        pass  # that is an answer too
+    except Exception as error:
+        raise api.CannotJudge(f"the sandbox does not answer: {type(error).__name__}: {error}") from error
 
 
 def _score(result: Result) -> Score:

@@ -2,6 +2,7 @@
 
 import gc
 import math
+import re
 import shlex
 import shutil
 import subprocess
@@ -18,12 +19,16 @@ from inspect_ai import Task
 from inspect_ai import eval as evaluate
 from inspect_ai.log import EvalLog
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
+from inspect_ai.util import SandboxUnavailableError
+from inspect_ai.util._sandbox.local import LocalSandboxEnvironment
 
 from grader import CannotJudge, UsageError, api, load_exercise
-from grader.environments import drawn
+from grader.environments import drawn, inspect_task
 from grader.environments.drawn import drawn_exercise, seeds_named
 from grader.environments.inspect_task import COMPOSE, debug_gpt, debug_gpt_builtin
 from grader.exercise import Exercise
+
+NO_MODEL = b'raise ImportError("there is no model.py")\n'
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Inspect's own, which leaves streams open
 
@@ -114,14 +119,98 @@ def test_who_removes_the_model_gets_nothing_and_not_no_score(run: Callable[..., 
     assert set(value(log).values()) == {0.0}
 
 
-def test_a_sandbox_that_does_not_answer_is_no_score(
-    run: Callable[..., EvalLog], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("grader.environments.inspect_task.LISTING", ("false",))
+@pytest.fixture
+def handed_in(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, bytes]]:
+    """The files of each submission that is graded from now on, in place of its grade."""
+    seen: list[dict[str, bytes]] = []
 
-    assert unscored(run(debug_gpt_builtin(sandbox="local"))).startswith(
-        "Not judged: the sandbox does not list its files"
+    def grade(files: dict[str, bytes], *_: object, **__: object) -> None:
+        seen.append(files)
+        raise CannotJudge("it was not to be graded")
+
+    monkeypatch.setattr(api, "grade", grade)
+    return seen
+
+
+TRICKS = {
+    "bad-name": "touch $'\\xff.py'",
+    "pipe": "touch $'\\xff.py'; rm model.py; mkfifo model.py",
+    "gone": 'rm -r "$PWD"',
+    "link": "rm model.py; ln -s model.py model.py",
+    "folder": "rm model.py; mkdir model.py",
+}
+
+
+@pytest.mark.parametrize("commands", TRICKS.values(), ids=TRICKS)
+def test_whoever_hampers_the_reading_is_graded_by_what_is_read(
+    commands: str, run: Callable[..., EvalLog], handed_in: list[dict[str, bytes]], exercise: Exercise
+) -> None:
+    log = run(debug_gpt_builtin(sandbox="local"), commands)
+    starter = {name: text.encode() for name, text in api.starter_files(exercise).items()}
+
+    assert unscored(log) == "Not judged: it was not to be graded"
+    [files] = handed_in
+    assert files["model.py"] == (
+        starter["model.py"] if "model.py" not in commands and "PWD" not in commands else NO_MODEL
     )
+    assert files.get("train.py") == (None if "PWD" in commands else starter["train.py"])
+
+
+@pytest.mark.parametrize(
+    "listing", [("false",), ("no-such-program",), pytest.param(("sleep", "1000"), marks=pytest.mark.slow)], ids=str
+)
+def test_where_the_files_cannot_be_listed_those_that_count_are_read(
+    listing: tuple[str, ...],
+    run: Callable[..., EvalLog],
+    handed_in: list[dict[str, bytes]],
+    exercise: Exercise,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inspect_task, "LISTINGS", (listing,))
+    monkeypatch.setattr(inspect_task, "PATIENCE", 5.0)
+    run(debug_gpt_builtin(sandbox="local"))
+    starter = api.starter_files(exercise)
+
+    assert handed_in == [{name: starter[name].encode() for name in ("model.py", "train.py")}]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, SandboxUnavailableError, TimeoutError, ConnectionError])
+def test_a_sandbox_that_does_not_answer_is_no_score(
+    error: type[Exception], run: Callable[..., EvalLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object, **__: object) -> None:
+        raise error("the container is gone")
+
+    monkeypatch.setattr(LocalSandboxEnvironment, "exec", fails)
+    monkeypatch.setattr(LocalSandboxEnvironment, "read_file", fails)
+    log = run(debug_gpt_builtin(sandbox="local"))
+
+    assert re.fullmatch(r"Not judged: the sandbox does not answer: \w+: the container is gone", unscored(log))
+
+
+def test_a_file_that_the_sandbox_stumbles_over_is_missing(
+    run: Callable[..., EvalLog], handed_in: list[dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_file = LocalSandboxEnvironment.read_file
+
+    async def stumbles(self: LocalSandboxEnvironment, file: str, text: bool = True) -> Any:
+        if file == "model.py":
+            raise RuntimeError("an invalid archive")
+        return await read_file(self, file, text)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(LocalSandboxEnvironment, "read_file", stumbles)
+    run(debug_gpt_builtin(sandbox="local"))
+
+    assert [files["model.py"] for files in handed_in] == [NO_MODEL]
+
+
+def test_no_error_leaves_the_scorer(run: Callable[..., EvalLog], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(api, "grade", fails)
+
+    assert unscored(run(debug_gpt_builtin(sandbox="local"))) == "Not judged: RuntimeError: can't start new thread"
 
 
 def test_a_grader_that_cannot_judge_is_no_score(run: Callable[..., EvalLog], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,6 +277,20 @@ def test_agents_work_in_a_container_without_network_unless_told_otherwise(exerci
     assert (sandbox.type, sandbox.config) == ("docker", str(COMPOSE))
     assert "network_mode: none" in COMPOSE.read_text()
     assert (COMPOSE.parent / "Dockerfile").is_file()
+
+
+def test_agents_are_an_ordinary_user_there_to_whom_the_files_belong(monkeypatch: pytest.MonkeyPatch) -> None:
+    users: list[object] = []
+    for name in ("bash", "text_editor"):
+        tool = getattr(inspect_task, name)
+        monkeypatch.setattr(
+            inspect_task, name, lambda tool=tool, **given: users.append(given.get("user")) or tool(**given)
+        )
+    samples = [next(iter(debug_gpt_builtin(sandbox=where).dataset)) for where in ("docker", "local")]
+
+    assert users == ["agent", "agent", None, None]
+    assert [sample.setup for sample in samples] == ["#!/bin/sh\nchown -R agent: /work\n", None]
+    assert "useradd --create-home agent" in (COMPOSE.parent / "Dockerfile").read_text()
 
 
 REGISTERED = """
