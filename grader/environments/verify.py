@@ -46,10 +46,12 @@ def rewards(result: Result) -> bytes:
 
 
 def _graded(app: Path, exercise: Path) -> Result:
-    """The grade; of a directory without model.py too: whoever removes it does not go without a reward."""
-    if not app.is_dir():
+    """The grade; of a directory without model.py too: whoever removes it does not go without a reward. Nor does whoever
+    has it lead elsewhere, to the solution for example: that is nothing of the agent's."""
+    if not os.path.lexists(app):
         raise CannotJudge(f"nothing was handed over: there is no directory {str(app)!r}")
-    left = app if os.path.lexists(app / "model.py") else NO_MODEL
+    own = app.is_dir() and not app.is_symlink() and not app.resolve().is_relative_to(exercise.resolve())
+    left = app if own and os.path.lexists(app / "model.py") else NO_MODEL
     return grade(left, load_exercise(exercise), followups=False, explain=False)
 
 

@@ -193,6 +193,28 @@ def test_the_verifier_gives_what_was_earned(commands: str, reward: float, verifi
     assert (done.code, done.rewards) == (0, dict.fromkeys(["reward", "solved", *items], reward)), done.said
 
 
+@pytest.mark.parametrize("place", ["link", "dangling", "file", "inside"])
+def test_what_is_no_folder_of_the_agents_is_as_if_nothing_was_left(
+    place: str, anonymous: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graded: list[object] = []
+
+    def grade(left: object, *_: object, **__: object) -> Result:
+        graded.append(left)
+        raise CannotJudge("it was not to be graded")
+
+    monkeypatch.setattr(verify, "grade", grade)
+    app = tmp_path / "app"
+    if place == "file":
+        app.write_text("")
+    else:
+        app.symlink_to(tmp_path / "absent" if place == "dangling" else anonymous / "reference")
+    inside = anonymous / "reference"
+
+    assert verify.main([str(inside if place == "inside" else app), str(anonymous), str(tmp_path / "logs")]) == 3
+    assert graded == [{"model.py": 'raise ImportError("there is no model.py")\n'}]
+
+
 def test_what_was_not_handed_over_is_not_verified(verified: Callable[[str], Verified]) -> None:
     done = verified('rm -r "$GRADER_APP"')
 
@@ -215,6 +237,7 @@ def test_without_a_verdict_there_is_no_reward(
     logs = tmp_path / "logs"
     logs.mkdir()
     (logs / "reward.txt").write_text("1")
+    handed_in = shutil.copytree(anonymous / "starter", tmp_path / "app")
 
-    assert verify.main([str(anonymous / "starter"), str(anonymous), str(logs)]) == 3
+    assert verify.main([str(handed_in), str(anonymous), str(logs)]) == 3
     assert [path.name for path in logs.iterdir()] == ([] if fails == "all" else ["result.json"])
