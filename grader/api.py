@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Collection, Mapping
 from os import PathLike
-from pathlib import Path
 from typing import Literal
 
 from grader.errors import CannotJudge as CannotJudge
@@ -11,6 +10,7 @@ from grader.errors import GraderError as GraderError
 from grader.errors import UsageError as UsageError
 from grader.exercise import Exercise as Exercise
 from grader.exercise import builtin_exercise, read_exercise
+from grader.given import directory_given, names_given
 from grader.handout import starter_files as starter_files
 from grader.record import Result as Result
 from grader.warm import Grader as Grader
@@ -25,7 +25,7 @@ def load_exercise(directory: str | PathLike[str] | None = None) -> Exercise:
     Raises:
         UsageError: there is none, or something of it is missing or not as it should be.
     """
-    return builtin_exercise() if directory is None else read_exercise(Path(directory))
+    return builtin_exercise() if directory is None else read_exercise(directory_given("directory", directory))
 
 
 def grade(
@@ -107,19 +107,20 @@ def inject(
     from grader.injection.recipe import DEFAULT_BUGS, Recipe
     from grader.sandbox.client import Launcher
 
-    if bugs is not None and operators:
-        raise UsageError(f"bugs={bugs!r} with operators={tuple(operators)!r}; expected one of the two")
+    names = names_given("operators", operators)
+    if bugs is not None and names:
+        raise UsageError(f"bugs={bugs!r} with operators={names!r}; expected one of the two")
     recipe = Recipe(
         seed=seed,
         bugs=DEFAULT_BUGS if bugs is None else bugs,
-        operators=tuple(operators),
+        operators=names,
         difficulty=difficulty,
         keep_extensions=keep_extensions,
     )
-    target = None if directory is None else Path(directory)
+    target = None if directory is None else directory_given("directory", directory)
     if target is not None:
         check_target(target, force=force)
-    hidden, reference = read_reference(None if source is None else Path(source))
+    hidden, reference = read_reference(None if source is None else directory_given("source", source))
     with Launcher("strict" if sys.platform == "linux" else "process", hidden=[hidden]) as launcher:
         built = build(recipe, reference, launcher, lambda _: None)
     if target is None:

@@ -5,6 +5,9 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
+from grader.errors import UsageError
+
+SEEDS: Final = 1 << 53  # that every JSON reader can hold
 SHARED: Final = "shared"  # in place of a submission's hash: all that are graded with a seed get the same questions
 
 
@@ -22,5 +25,11 @@ class Seeds:
 
 
 def draw_seed() -> int:
-    """A grade's seed, in secret; small enough for every JSON reader."""
-    return secrets.randbits(53)
+    """A grade's seed, in secret."""
+    return secrets.randbelow(SEEDS)
+
+
+def check_seed(seed: object) -> None:
+    """Raises ``UsageError`` for what is no seed."""
+    if type(seed) is not int or not 0 <= seed < SEEDS:
+        raise UsageError(f"seed={seed!r}; expected a whole number from 0 to 2**53 - 1")

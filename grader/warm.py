@@ -1,28 +1,25 @@
 """A grader that stays ready: PyTorch is imported once for many grades, from whichever thread they are asked for."""
 
-import math
 import sys
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
 
 from grader.errors import CannotJudge, UsageError
 from grader.exercise import Exercise, builtin_exercise, builtin_reference
+from grader.given import directory_given, files_given, names_given, timeout_given
 from grader.grading import Options, asked_for, grade
 from grader.library import Library
 from grader.oracle import Crew
 from grader.record import Result
 from grader.sandbox.client import Launcher
 from grader.sandbox.errors import NotIsolated
-from grader.seeds import draw_seed
+from grader.seeds import check_seed, draw_seed
 from grader.submission import Submission, read_files, read_submission
 
 MOST: Final = 128 << 20  # bytes of answers of the reference that are kept from one grade to the next
-LONGEST: Final = 3600.0  # seconds for a question
-SEEDS: Final = 1 << 53  # that every JSON reader can hold
 CLOSED: Final = "nothing could be judged: this Grader is closed"
 
 
@@ -50,6 +47,8 @@ class Grader:
     ) -> None:
         if isolation not in (None, "strict", "process"):
             raise UsageError(f"isolation={isolation!r}; expected 'strict', 'process' or None")
+        if exercise is not None and not isinstance(exercise, Exercise):
+            raise UsageError(f"exercise={exercise!r}; expected an Exercise, as load_exercise(directory) gives, or None")
         self.exercise: Final = exercise or builtin_exercise()
         self._isolation = isolation or ("strict" if sys.platform == "linux" else "process")
         self._shared = draw_seed() if shared else None
@@ -72,22 +71,23 @@ class Grader:
         timeout: float = 10.0,
     ) -> Result:
         """The result of grading one submission; as ``grader.grade``, which says what can be asked for."""
-        if seed is not None and not 0 <= seed < SEEDS:
-            raise UsageError(f"seed={seed!r}; expected a whole number from 0 to 2**53 - 1")
-        if not (math.isfinite(timeout) and 0 < timeout <= LONGEST):
-            raise UsageError(f"timeout={timeout!r}; expected a number of seconds above 0 and up to {LONGEST:g}")
+        if seed is not None:
+            check_seed(seed)
         options = Options(
-            only=tuple(only),
+            only=names_given("only", only),
             followups=followups,
             seed=self._shared if seed is None else seed,
             shared=self._shared is not None,
             thorough=thorough,
             isolation=self._isolation,
-            timeout=timeout,
+            timeout=timeout_given(timeout),
             explain=explain,
         )
         asked_for(self.exercise, options)
-        given = read_files(submission) if isinstance(submission, Mapping) else read_submission(Path(submission))
+        if isinstance(submission, Mapping):
+            given = read_files(files_given(submission))
+        else:
+            given = read_submission(directory_given("submission", submission))
         try:
             asked = self._thread.submit(self._grade, given, options)
         except RuntimeError:

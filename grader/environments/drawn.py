@@ -10,6 +10,7 @@ from grader.api import inject
 from grader.digest import grader_digest
 from grader.errors import UsageError
 from grader.exercise import Exercise, read_exercise
+from grader.injection.recipe import Recipe
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ def drawn_exercise(
         UsageError: it cannot be built.
         CannotJudge: the machine failed.
     """
+    Recipe(seed=seed, bugs=bugs, difficulty=difficulty)  # a name is made of nothing else than what can be built
     # Another grader may build another exercise from the same seed.
     name = f"seed-{seed}-bugs-{bugs}-{difficulty or 'any'}-{grader_digest()[:12]}"
     folder = (kept_in or _cache()) / name

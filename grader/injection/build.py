@@ -131,7 +131,11 @@ class _Builder:
         for wanted in operators if names else ():
             if not any(mutant.operator is wanted for mutant in pool):
                 lacking = " or ".join(wanted.needs)
-                advice = f"; it needs the {lacking}: try --keep-extensions" if wanted.needs and self._gaps else ""
+                advice = (
+                    f"; it needs the {lacking}: try --keep-extensions (in Python keep_extensions=True)"
+                    if wanted.needs and self._gaps
+                    else ""
+                )
                 raise UsageError(f"operator={wanted.id!r} finds no site in this reference{advice}")
         return pool
 

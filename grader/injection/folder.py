@@ -43,9 +43,11 @@ def check_target(directory: Path, *, force: bool) -> None:
     if not os.path.lexists(directory):
         return
     if not force:
-        raise UsageError(f"{str(directory)!r} exists; choose another name, or --force to replace an exercise")
+        raise UsageError(
+            f"{str(directory)!r} exists; choose another name, or replace it with --force (in Python force=True)"
+        )
     if directory.is_symlink() or not (directory / "reference" / "key.json").is_file():
-        raise UsageError(f"{str(directory)!r} is not an exercise, and --force replaces nothing else")
+        raise UsageError(f"{str(directory)!r} is not an exercise, and nothing else is replaced; choose another name")
 
 
 def write(built: Built, directory: Path) -> None:

@@ -1,12 +1,15 @@
 """What is asked of a new exercise."""
 
 from dataclasses import dataclass
+from typing import Final, get_args
 
 from grader.errors import UsageError
 from grader.key import Bucket
+from grader.seeds import check_seed
 
 DEFAULT_BUGS = 4
 MAX_BUGS = 6  # 2^k variants are proven for k bugs
+DIFFICULTIES: Final[tuple[Bucket, ...]] = get_args(Bucket)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +22,9 @@ class Recipe:
         operators: which, instead of how many.
         difficulty: of each bug; None for any.
         keep_extensions: leave cache, classifier and heads built, so that bugs can be planted in them too.
+
+    Raises:
+        UsageError: there can be no such exercise.
     """
 
     seed: int = 0
@@ -28,6 +34,12 @@ class Recipe:
     keep_extensions: bool = False
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
+        if type(self.bugs) is not int:
+            raise UsageError(f"bugs={self.bugs!r}; expected a whole number from 1 to {MAX_BUGS}")
+        if self.difficulty not in (None, *DIFFICULTIES):
+            listed = ", ".join(map(repr, DIFFICULTIES))
+            raise UsageError(f"difficulty={self.difficulty!r}; expected one of {listed}, or None for any")
         asked = len(self.operators) or self.bugs
         if not 1 <= asked <= MAX_BUGS:
             raise UsageError(f"{asked} bugs asked for; an exercise has 1 to {MAX_BUGS}")

@@ -322,6 +322,18 @@ def test_an_exercise_is_built_once(drawn_one: Exercise, tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
+    ("bugs", "difficulty", "complaint"),
+    [(1, "../../x", "difficulty='../../x'; expected one of"), ("1/2", None, "bugs='1/2'"), (7, None, "7 bugs")],
+)
+def test_what_cannot_be_built_is_refused_before_anything_is_looked_up(
+    bugs: Any, difficulty: Any, complaint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        drawn_exercise(1, bugs, difficulty, tmp_path / "kept")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     ("text", "seeds"),
     [(7, [7]), ("7", [7]), ("0-3", [0, 1, 2, 3]), (["0-1", "7"], [0, 1, 7]), ("3, 5-6", [3, 5, 6]), ([2, 1], [2, 1])],
     ids=str,

@@ -283,9 +283,19 @@ def test_an_empty_pool_is_told_too() -> None:
         ({"bugs": MAX_BUGS + 1}, "7 bugs asked for"),
         ({"operators": tuple("abcdefg")}, "7 bugs asked for"),
         ({"operators": ("mask-flipped", "scale-missing", "mask-flipped")}, "'mask-flipped' is asked for twice"),
+        (
+            {"difficulty": "nonsense"},
+            "difficulty='nonsense'; expected one of 'easy', 'medium', 'hard', or None for any",
+        ),
+        ({"difficulty": ["easy"]}, r"difficulty=\['easy'\]; expected one of 'easy'"),
+        ({"bugs": 2.0}, "bugs=2.0; expected a whole number from 1 to 6"),
+        ({"bugs": True}, "bugs=True; expected a whole number from 1 to 6"),
+        ({"seed": "7"}, "seed='7'; expected a whole number from 0 to 2\\*\\*53 - 1"),
+        ({"seed": -1}, "seed=-1; expected a whole number from 0"),
+        ({"seed": 1 << 53}, "; expected a whole number from 0"),
     ],
-    ids=["none", "many", "many-by-name", "twice"],
+    ids=str,
 )
-def test_a_recipe_for_more_than_can_be_proven_is_refused(recipe: dict[str, Any], words: str) -> None:
+def test_a_recipe_for_what_cannot_be_built_is_refused(recipe: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         Recipe(**recipe)

@@ -64,7 +64,7 @@ def test_what_exists_is_refused_without_force(old: Path, tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     for target in (old, tmp_path / "file", tmp_path / "dangling", tmp_path):
-        with pytest.raises(UsageError, match="exists; choose another name, or --force"):
+        with pytest.raises(UsageError, match="exists; choose another name, or replace it with --force"):
             check_target(target, force=False)
 
 
@@ -74,7 +74,7 @@ def test_force_replaces_exercises_and_nothing_else(old: Path, tmp_path: Path) ->
     (tmp_path / "folder" / "thesis.tex").write_text("")
     (tmp_path / "link").symlink_to(old)
     for name in ("file", "folder", "link"):
-        with pytest.raises(UsageError, match=f"{name}' is not an exercise, and --force replaces nothing else"):
+        with pytest.raises(UsageError, match=f"{name}' is not an exercise, and nothing else is replaced"):
             check_target(tmp_path / name, force=True)
 
     check_target(old, force=True)

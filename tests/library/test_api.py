@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -149,8 +150,14 @@ def test_a_recipe_that_contradicts_itself_is_a_usage_error(tmp_path: Path) -> No
         inject(seed=1, bugs=2, operators=["mask-flipped"])
     with pytest.raises(UsageError, match="7 bugs asked for; an exercise has 1 to 6"):
         inject(seed=1, bugs=7)
-    with pytest.raises(UsageError, match="exists; choose another name"):
+    with pytest.raises(UsageError, match=r"exists; choose another name, or .* \(in Python force=True\)"):
         inject(tmp_path, seed=1)
+    with pytest.raises(UsageError, match="operators='mask-flipped'; expected a list of names, such as"):
+        inject(seed=1, operators="mask-flipped")
+    with pytest.raises(UsageError, match="directory=3; expected a directory"):
+        inject(3, seed=1)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="difficulty='nonsense'; expected one of 'easy'"):
+        inject(seed=1, difficulty="nonsense")  # type: ignore[arg-type]
 
 
 # Grades
@@ -181,10 +188,15 @@ def test_a_directory_and_its_texts_get_the_grade_that_the_command_gives(
     [
         ({}, "no model.py in the files given; expected a directory that holds model.py and train.py"),
         ({"Model.py": ""}, "no model.py in the files given, only 'Model.py'"),
+        ({"model.py": "", "train.py": 3}, r"submission\['train.py'\]=3; expected the file's content, as text or bytes"),
+        ({3: ""}, "submission has a file 3; expected names such as 'model.py'"),
+        (b"x", "submission=b'x'; expected a directory, as text or a path"),
+        ("a\0b", "submission='a.*b'; expected a directory"),
+        (None, "submission=None; expected a directory"),
     ],
-    ids=["nothing", "other-case"],
+    ids=["nothing", "other-case", "number", "number-as-name", "bytes", "zero-byte", "none"],
 )
-def test_texts_without_a_model_are_a_usage_error(files: dict[str, str], message: str) -> None:
+def test_what_is_no_submission_is_a_usage_error(files: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         grade(files)
 
@@ -196,8 +208,13 @@ def test_texts_without_a_model_are_a_usage_error(files: dict[str, str], message:
         ({"timeout": float("nan")}, "timeout=nan; expected a number of seconds above 0"),
         ({"isolation": "none"}, "isolation='none'; expected 'strict', 'process' or None"),
         ({"only": ["masks"]}, "no such item: 'masks'; this exercise has masking, "),
+        ({"seed": 1.5}, "seed=1.5; expected a whole number from 0"),
+        ({"timeout": "3"}, "timeout='3'; expected a number of seconds above 0"),
+        ({"only": "masking"}, r"only='masking'; expected a list of names, such as \['masking'\]"),
+        ({"only": [3]}, r"only=\[3\]; expected a list of names"),
+        ({"exercise": "ex"}, r"exercise='ex'; expected an Exercise, as load_exercise\(directory\) gives"),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+    ids=str,
 )
 def test_what_cannot_be_asked_for_is_a_usage_error(options: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
