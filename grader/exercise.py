@@ -18,6 +18,7 @@ from mutations.edit import splice
 Points = Annotated[float, Meta(ge=0)]
 Hints = tuple[str, str, str]
 Group = Literal["kv-cache", "masking", "training-loop", "determinism"]  # of bugs, for own tests to notice
+TAKEN = ("score", "solved", "reward")  # where every item is a metric, by its id, these stand beside them
 FORWARD = "forward"  # the facet of what a model computes, which every extension builds on
 
 
@@ -37,7 +38,7 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     id: str
     title: str
     kind: Literal["bug", "extension", "followup", "tests"]
-    points: Points
+    points: Annotated[float, Meta(gt=0)]  # shares are taken of them
     earns: dict[str, Points] = {}
     takes: dict[str, Points] = {}
     exact: Points = 0.0  # as it is after a journey: its hash must not change
@@ -191,6 +192,11 @@ def _validate(exercise: Exercise) -> None:
         for name in names:
             if names.count(name) > 1:
                 complain(f"it has the {what} {name!r} twice")
+    if not exercise.rubric.item:
+        complain("it has no item")
+    for item in asked:
+        if item.id in TAKEN:
+            complain(f"it has the item {item.id!r}; {', '.join(TAKEN)} are the names of other metrics")
     for item in exercise.rubric.followup:
         if item.kind == "tests":
             if not item.mutants or item.earns or item.takes or item.exact:

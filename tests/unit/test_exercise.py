@@ -73,6 +73,12 @@ def in_toml(old: str, new: str) -> Callable[[Path], None]:
     return spoil
 
 
+def no_item(folder: Path) -> None:
+    path = folder / "reference" / "exercise.toml"
+    text = path.read_text("utf-8")
+    path.write_text(f"item = []\n{text[: text.index('[[item]]')]}{text[text.index('[[followup]]') :]}", "utf-8")
+
+
 def in_key(**changes: object) -> Callable[[Path], None]:
     def spoil(folder: Path) -> None:
         path = folder / "reference" / "key.json"
@@ -115,7 +121,9 @@ def without(name: str) -> Callable[[Path], None]:
         pytest.param(in_toml("[[item]]", "[[item"), "not an exercise: ", id="bad-toml"),
         pytest.param(in_toml("title = ", "titel = "), "not an exercise: .*titel|`title`", id="misspelt-field"),
         pytest.param(in_toml('kind = "bug"', 'kind = "beetle"'), "not an exercise: .*'beetle'", id="bad-kind"),
-        pytest.param(in_toml("points = 15", "points = -15"), "not an exercise: .*>= 0", id="negative-points"),
+        pytest.param(in_toml("points = 15", "points = -15"), "not an exercise: .*> 0", id="negative-points"),
+        pytest.param(in_toml("points = 15", "points = 0"), "not an exercise: .*> 0", id="no-points"),
+        pytest.param(in_toml("points = 10", "points = 0"), "not an exercise: .*> 0", id="no-points-for-more"),
         pytest.param(in_toml("points = 15", 'points = "15"'), "not an exercise: .*`str`", id="points-as-text"),
         pytest.param(
             in_toml("points = 15", "points = 16"), "'masking' add up to 15, not to its 16", id="sum-of-points"
@@ -143,6 +151,12 @@ def without(name: str) -> Callable[[Path], None]:
         pytest.param(in_key_itself(certificate=NO_SEEDS), r"not an exercise: .*>= 1 - at `\$.certificate.seeds`",
                      id="no-seeds"),
         pytest.param(in_toml('id = "position"', 'id = "masking"'), "it has the item 'masking' twice", id="item-twice"),
+        *(
+            pytest.param(in_toml('id = "classifier"', f'id = "{name}"'), f"it has the item '{name}'; ", id=name)
+            for name in ("score", "solved", "reward")
+        ),
+        pytest.param(in_toml('id = "multi-head"', 'id = "reward"'), "it has the item 'reward'; ", id="follow-up"),
+        pytest.param(no_item, "it has no item", id="no-item"),
         pytest.param(in_toml('"forward"', '"forward", "forward"'), "it has the facet 'forward' twice",
                      id="facet-twice"),
     ],
