@@ -109,6 +109,49 @@ def test_the_starter_is_what_a_learner_is_handed(exercise: Exercise) -> None:
     assert starter_files(exercise) == committed
 
 
+@pytest.fixture
+def copied(exercise: Exercise, tmp_path: Path) -> Exercise:
+    """The built-in exercise with a starter of its own."""
+    starter = tmp_path / "starter"
+    starter.mkdir()
+    for name, text in starter_files(exercise).items():
+        (starter / name).write_text(text, "utf-8")
+    return replace(exercise, starter_directory=starter)
+
+
+def test_what_else_lies_beside_the_starter_is_not_handed_out(copied: Exercise, exercise: Exercise) -> None:
+    (copied.starter_directory / "solution.py").write_text("secret = 1\n")
+    (copied.starter_directory / "key.json").symlink_to(exercise.reference_directory / "key.json")
+    (copied.starter_directory / "core").write_bytes(b"\xff")
+
+    assert starter_files(copied) == starter_files(exercise)
+
+
+def linked(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(ROOT / "reference" / "model.py")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (Path.unlink, "model.py is missing"),
+        (linked, "model.py cannot be handed out: it is a symbolic link"),
+        (lambda path: path.write_bytes(b"x = '\xff'"), r"model.py is not UTF-8 text \(byte 5\)"),
+        (lambda path: path.write_bytes(b" " * (1 << 21)), "model.py is larger than 1 MiB"),
+        (lambda path: path.parent.rename(path.parents[1] / "other"), "cannot read .*: No such file or directory"),
+    ],
+    ids=["missing", "link", "no-text", "large", "no-folder"],
+)
+def test_a_starter_that_cannot_be_handed_out_is_a_usage_error(
+    spoil: Callable[[Path], None], complaint: str, copied: Exercise
+) -> None:
+    spoil(copied.starter_directory / "model.py")
+
+    with pytest.raises(UsageError, match=complaint):
+        starter_files(copied)
+
+
 @pytest.fixture(scope="module")
 def injected(tmp_path_factory: pytest.TempPathFactory) -> Exercise:
     return inject(tmp_path_factory.mktemp("injected") / "ex", seed=3, operators=["mask-flipped"])
