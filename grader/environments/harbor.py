@@ -7,7 +7,7 @@ solution is ever where the agent is. Nothing here is taken from a registry but P
 import platform
 import re
 from collections.abc import Sequence
-from importlib.metadata import requires, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ import tomli_w
 
 from grader import __version__
 from grader.environments.instruction import instruction
+from grader.errors import UsageError
 from grader.exercise import Exercise
 from grader.handout import starter_files
 from grader.injection.folder import to_json, to_toml
@@ -22,6 +23,8 @@ from grader.injection.folder import to_json, to_toml
 APP: Final = "/app"
 HARDEST_LAST: Final = ("easy", "medium", "hard")
 FOR_AGENTS: Final = ("numpy", "pytest")  # beside torch
+REQUIREMENT: Final = re.compile(r"(?P<name>[\w.-]+)[^;]*(?:;(?P<marker>.*))?")  # as in a package's metadata
+EXTRA: Final = re.compile(r"\bextra\b")
 PACKAGE: Final = Path(__file__).resolve().parents[1]
 CODE: Final = (".py", ".toml", ".json", ".md", ".jinja", ".css", ".js", ".typed")
 
@@ -61,7 +64,11 @@ cp "${GRADER_SOLUTION:-/solution}"/*.py "${GRADER_APP:-/app}"/
 
 
 def harbor_task(exercise: Exercise) -> dict[str, bytes]:
-    """Every file of the task folder, by path."""
+    """Every file of the task folder, by path.
+
+    Raises:
+        UsageError: the grader, or something that it needs, is not installed as a package: its version is not known.
+    """
     starter = starter_files(exercise)
     hidden = {**exercise.reference, "exercise.toml": to_toml(exercise.rubric), "key.json": to_json(exercise.key)}
     texts = {
@@ -117,17 +124,37 @@ def _difficulty(exercise: Exercise) -> str:
 
 def _from_torch() -> str:
     python = ".".join(platform.python_version_tuple()[:2])
-    return TORCH.format(python=python, torch=version("torch").partition("+")[0])
+    return TORCH.format(python=python, torch=_version("torch").partition("+")[0])
 
 
 def _libraries() -> list[str]:
-    """What the grader needs beside torch."""
-    needed = (re.match(r"[\w.-]+", line) for line in requires("grader") or () if "extra ==" not in line)
-    return sorted(name for match in needed if match is not None and (name := match.group()) != "torch")
+    """What the grader needs beside torch, on a machine such as this one."""
+    try:
+        needed = [REQUIREMENT.fullmatch(line) for line in requires("grader") or ()]
+    except PackageNotFoundError:
+        raise UsageError("the grader is not installed, only its source is here; try `pip install -e .` there") from None
+    found = {match["name"]: match["marker"] for match in needed if match is not None}
+    # One that is needed on some machines alone is needed on this one if it is here.
+    wanted = {name for name, marker in found.items() if marker is None or (not EXTRA.search(marker) and _here(name))}
+    return sorted(wanted - {"torch"})
 
 
 def _pinned(names: Sequence[str]) -> str:
-    return " ".join(f"{name}=={version(name)}" for name in names)
+    return " ".join(f"{name}=={_version(name)}" for name in names)
+
+
+def _here(name: str) -> bool:
+    try:
+        return bool(version(name))
+    except PackageNotFoundError:
+        return False
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        raise UsageError(f"{name} is not installed; the task would name the version of it that is here") from None
 
 
 def _source() -> dict[str, bytes]:

@@ -10,15 +10,16 @@ import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from grader import CannotJudge, Exercise, Result, load_exercise, starter_files
+from grader import CannotJudge, Exercise, Result, UsageError, load_exercise, starter_files
 from grader.digest import digest, grader_digest
-from grader.environments import verify
+from grader.environments import harbor, verify
 from grader.environments.harbor import harbor_task
 from grader.record import Status
 
@@ -157,6 +158,52 @@ def test_the_built_in_exercise_is_the_one_without_a_name(exercise: Exercise, tmp
     }
     assert written == harbor_task(exercise)
     assert load_exercise(tmp_path / "task" / "tests" / "exercise").sha256 == exercise.sha256
+
+
+@pytest.fixture
+def metadata(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """What packages are taken to be installed, at version 1.0, and what each of them requires."""
+    known: dict[str, list[str]] = {}
+
+    def look_up(name: str) -> list[str]:
+        if name not in known:
+            raise PackageNotFoundError(name)
+        return known[name]
+
+    monkeypatch.setattr(harbor, "requires", look_up)
+    monkeypatch.setattr(harbor, "version", lambda name: "1.0" if look_up(name) is not None else "")
+    return known
+
+
+def test_what_the_verifier_installs_is_what_the_grader_needs_here(
+    metadata: dict[str, list[str]], exercise: Exercise
+) -> None:
+    metadata |= {name: [] for name in ("torch", "numpy", "pytest", "jinja2", "here")}
+    metadata["grader"] = [
+        "torch<3,>=2.6", "numpy", "jinja2[i18n]>=3.1", 'here>=1; sys_platform == "linux"',
+        'absent>=1 ; python_version < "3"', "ruff; extra=='dev'", 'dask; (python_version > "3") and extra == "cluster"',
+    ]  # fmt: skip
+    dockerfile = harbor_task(exercise)["tests/Dockerfile"].decode()
+
+    assert "pip install --no-cache-dir here==1.0 jinja2==1.0 numpy==1.0\n" in dockerfile
+
+
+@pytest.mark.parametrize(
+    ("installed", "message"),
+    [
+        (["torch", "numpy", "pytest"], "the grader is not installed, only its source is here"),
+        (["torch", "numpy", "pytest", "grader"], "msgspec is not installed"),
+        (["grader"], "torch is not installed"),
+    ],
+    ids=["grader", "library", "torch"],
+)
+def test_without_versions_there_is_no_task(
+    installed: list[str], message: str, metadata: dict[str, list[str]], exercise: Exercise
+) -> None:
+    metadata |= {name: ["msgspec>=0.19"] for name in installed}
+
+    with pytest.raises(UsageError, match=message):
+        harbor_task(exercise)
 
 
 @pytest.mark.parametrize(
