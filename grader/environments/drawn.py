@@ -2,13 +2,14 @@
 
 import logging
 import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 from grader.api import inject
 from grader.digest import grader_digest
-from grader.errors import UsageError
+from grader.errors import CannotJudge, UsageError
 from grader.exercise import Exercise, read_exercise
 from grader.injection.recipe import Recipe
 
@@ -50,8 +51,24 @@ def drawn_exercise(
     if folder.is_dir():
         return read_exercise(folder)
     logger.info("building the exercise of seed %d", seed)
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return inject(folder, seed=seed, bugs=bugs, difficulty=difficulty)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as scratch:
+            made = Path(scratch) / "new"
+            inject(made, seed=seed, bugs=bugs, difficulty=difficulty)
+            _put(made, folder)
+    except OSError as error:
+        raise CannotJudge(f"cannot write {str(folder)!r}: {error.strerror}") from None
+    return read_exercise(folder)
+
+
+def _put(made: Path, folder: Path) -> None:
+    """Give it its place, unless another process was faster: one seed makes one exercise, and somebody may hold it."""
+    try:
+        made.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
 
 
 def _cache() -> Path:

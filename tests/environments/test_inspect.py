@@ -321,6 +321,36 @@ def test_an_exercise_is_built_once(drawn_one: Exercise, tmp_path: Path, monkeypa
     assert first.sha256 == again.sha256 == drawn_one.sha256
 
 
+def test_of_two_that_build_the_same_exercise_both_get_the_one_that_was_there_first(
+    drawn_one: Exercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = drawn.inject
+    monkeypatch.setattr(drawn, "grader_digest", lambda: "0" * 64)
+    folder = tmp_path / "seed-1-bugs-1-any-000000000000"
+
+    def slowly(target: Path, **given: Any) -> Exercise:
+        assert not folder.exists()  # nobody finds one that is not complete
+        monkeypatch.setattr(drawn, "inject", build)
+        drawn_exercise(1, 1, None, tmp_path)
+        (folder / "first").touch()
+        return build(target, **given)
+
+    monkeypatch.setattr(drawn, "inject", slowly)
+    second = drawn_exercise(1, 1, None, tmp_path)
+
+    assert second.sha256 == drawn_one.sha256
+    assert second.starter_directory == folder / "starter"
+    assert (folder / "first").exists()
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_where_nothing_can_be_kept_is_said(drawn_one: Exercise, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(CannotJudge, match=r"cannot write .*file"):
+        drawn_exercise(1, 1, None, tmp_path / "file" / "kept")
+
+
 @pytest.mark.parametrize(
     ("bugs", "difficulty", "complaint"),
     [(1, "../../x", "difficulty='../../x'; expected one of"), ("1/2", None, "bugs='1/2'"), (7, None, "7 bugs")],
