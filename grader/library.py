@@ -73,6 +73,10 @@ class Library:
                 del memory[key]
                 left -= size * len(self._memories)
 
+    def stop(self) -> None:
+        """Kill the workers, from any thread: whoever waits for an answer is told that the grade is given up."""
+        self._crew.stop()
+
     def close(self) -> None:
         """End the workers."""
         self._crew.close()

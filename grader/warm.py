@@ -1,6 +1,7 @@
 """A grader that stays ready: PyTorch is imported once for many grades, from whichever thread they are asked for."""
 
 import sys
+import threading
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
@@ -8,18 +9,16 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from grader.errors import CannotJudge, UsageError
-from grader.exercise import Exercise, builtin_exercise, builtin_reference
+from grader.exercise import Exercise, builtin_exercise
 from grader.given import directory_given, files_given, names_given, timeout_given
 from grader.grading import Options, asked_for, grade
-from grader.library import Library
+from grader.kept import Kept
 from grader.oracle import Crew
 from grader.record import Result
-from grader.sandbox.client import Launcher
 from grader.sandbox.errors import NotIsolated
 from grader.seeds import check_seed, draw_seed
 from grader.submission import Submission, read_files, read_submission
 
-MOST: Final = 128 << 20  # bytes of answers of the reference that are kept from one grade to the next
 CLOSED: Final = "nothing could be judged: this Grader is closed"
 
 
@@ -52,9 +51,10 @@ class Grader:
         self.exercise: Final = exercise or builtin_exercise()
         self._isolation = isolation or ("strict" if sys.platform == "linux" else "process")
         self._shared = draw_seed() if shared else None
-        self._kept: tuple[Launcher, Library] | None = None
+        self._kept: Kept | None = None
         self._crew: Crew | None = None
         self._closed = False
+        self._closing = threading.RLock()  # whoever closes it too waits until it is
         # The kernel ends a launcher with the thread that started it: let that be one that lasts.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grader")
         self._thread.submit(self._ready)
@@ -96,13 +96,15 @@ class Grader:
 
     def close(self) -> None:
         """Give up what is under way, and end all processes."""
-        if self._closed:
-            return
-        self._closed = True
-        if (crew := self._crew) is not None:
-            crew.stop()
-        self._thread.submit(self._end)
-        self._thread.shutdown()
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            for under_way in (self._crew, self._kept):
+                if under_way is not None:
+                    under_way.stop()
+            self._thread.submit(self._end)
+            self._thread.shutdown()
 
     def __enter__(self) -> Self:
         return self
@@ -116,12 +118,12 @@ class Grader:
 
     def _grade(self, submission: Submission, options: Options) -> Result:
         try:
-            launcher, library = self._ready()
-            self._crew = Crew(launcher)
-            if self._closed:  # too late for close to see the crew
+            kept = self._ready()
+            crew = self._crew = Crew(kept.launcher)
+            if self._closed:  # too late for close to see them
                 raise CannotJudge(CLOSED)
-            result = grade(submission, self.exercise, options, launcher, lambda _: None, library, self._crew)
-            library.forget_beyond(MOST)
+            result = grade(submission, self.exercise, options, kept.launcher, lambda _: None, kept.library, crew)
+            kept.forget()
         except CannotJudge as error:
             self._end()  # the next grade gets a launcher that nothing has happened to
             if isinstance(error.__cause__, NotIsolated):
@@ -132,17 +134,13 @@ class Grader:
             raise CannotJudge(f"nothing could be judged: {error}") from error
         return result
 
-    def _ready(self) -> tuple[Launcher, Library]:
-        """The launcher, which imports PyTorch while nobody waits for it yet, and what the reference has answered."""
+    def _ready(self) -> Kept:
+        """What is ready, or is being made so: PyTorch is imported while nobody waits for it yet."""
         if self._kept is None:
-            directories = {builtin_reference(), *([self.exercise.reference_directory] if self.exercise.on_disk else [])}
-            launcher = Launcher(self._isolation, sorted(path.resolve() for path in directories if path.is_dir()))
-            self._kept = launcher, Library(launcher)
+            self._kept = Kept(self.exercise, self._isolation)
         return self._kept
 
     def _end(self) -> None:
         kept, self._kept = self._kept, None
         if kept is not None:
-            launcher, library = kept
-            library.close()
-            launcher.close()
+            kept.close()

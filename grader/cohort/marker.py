@@ -1,25 +1,20 @@
 """Marks submissions one after another, with everything that does not change kept ready."""
 
-import os
 import time
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from msgspec.structs import replace
 
 from grader.audience import for_audience
 from grader.cohort.messages import Marked, NotMarked, Setup
 from grader.errors import CannotJudge
-from grader.exercise import builtin_reference
 from grader.grading import grade
-from grader.library import Library
+from grader.kept import Kept
 from grader.record import CheckResult, Result, to_json
 from grader.report import render_html
-from grader.sandbox.client import Launcher
 from grader.sandbox.errors import NotIsolated
 from grader.submission import Submission
-
-MOST: Final = 128 << 20  # bytes of answers of the reference that are kept from one submission to the next
 
 
 class Marker:
@@ -28,22 +23,17 @@ class Marker:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._exercise = setup.exercise
-        # The exercise may have come from elsewhere, where it lies in a place that is not here, or that nobody here may
-        # look at (which is an error to Path.is_dir); the built-in reference is on every machine.
-        hidden = {self._exercise.reference_directory, builtin_reference()}
-        self._launcher = Launcher(setup.options.isolation, sorted(filter(os.path.isdir, hidden)))
-        self._library = Library(self._launcher)
+        self._kept = Kept(self._exercise, setup.options.isolation)
 
     def mark(self, submission: Submission) -> Marked | NotMarked:
         """The grade of ``submission``. After a NotMarked this marker may be of no use any more."""
         started = time.perf_counter()
         try:
-            result = grade(
-                submission, self._exercise, self._setup.options, self._launcher, lambda _: None, self._library
-            )
+            launcher, library = self._kept.launcher, self._kept.library
+            result = grade(submission, self._exercise, self._setup.options, launcher, lambda _: None, library)
         except CannotJudge as error:
             return NotMarked(reason=str(error), hopeless=isinstance(error.__cause__, NotIsolated))
-        self._library.forget_beyond(MOST)
+        self._kept.forget()
         result = untimed(result)
         report = render_html(for_audience(result, self._setup.audience)).encode()
         return Marked(result=to_json(result), report=report, seconds=time.perf_counter() - started)
@@ -54,8 +44,7 @@ class Marker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._library.close()
-        self._launcher.close()
+        self._kept.close()
 
 
 def untimed(result: Result) -> Result:

@@ -1,16 +1,18 @@
 """A grader that stays ready: for several grades, from several threads, and after a failure."""
 
+import dataclasses
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 
-from grader import CannotJudge, Grader, Result, UsageError
+from grader import CannotJudge, Exercise, Grader, Result, UsageError
+from grader.oracle import Oracle
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="strict isolation and /proc are Linux's")
 
@@ -102,6 +104,36 @@ def test_closing_gives_up_what_is_under_way_and_leaves_no_process() -> None:
     assert set(launchers()) <= set(before)
     with pytest.raises(CannotJudge, match="this Grader is closed"):
         quickly(grader)
+
+
+@pytest.mark.slow
+def test_closing_waits_for_no_answer_of_the_reference(exercise: Exercise, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = launchers()
+    files = exercise.reference | {"model.py": exercise.reference["model.py"] + "\nimport time\ntime.sleep(100_000)\n"}
+    asked = threading.Event()
+    send = Oracle.send
+
+    def noticed(oracle: Oracle, *question: object) -> None:
+        send(oracle, *question)  # type: ignore[arg-type]
+        if oracle.files == files:
+            asked.set()
+
+    monkeypatch.setattr(Oracle, "send", noticed)
+    monkeypatch.setattr("grader.library.PATIENT", 100_000.0)
+    grader = Grader(dataclasses.replace(exercise, reference=files))
+    with ThreadPoolExecutor(3) as threads:
+        given_up = threads.submit(quickly, grader)
+        try:
+            assert asked.wait(100)
+            closing = [threads.submit(grader.close) for _ in range(2)]
+            wait(closing, 100, FIRST_COMPLETED)
+            assert set(launchers()) <= set(before)  # of two that close it, neither comes back before it is
+            assert [each.result(100) for each in closing] == [None, None]
+            with pytest.raises(CannotJudge, match="it was given up"):
+                given_up.result(100)
+        finally:
+            for own in set(launchers()) - set(before):
+                os.kill(own, signal.SIGKILL)
 
 
 def test_what_is_wrong_with_a_submission_is_said_before_anything_is_started(ready: Grader) -> None:
