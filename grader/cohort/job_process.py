@@ -8,7 +8,10 @@ import sys
 import tempfile
 from typing import Final
 
+import msgspec
+
 from grader.cohort.messages import Marked, NotMarked, Setup, Task, receive, send
+from grader.printable import one_line
 from grader.submission import Submission
 
 GRACE: Final = 30.0  # seconds for a job that has nothing to do to end its launcher
@@ -47,11 +50,18 @@ class Job:
             marked = receive(self._stream)
         except OSError:
             marked = None
+        except msgspec.DecodeError as error:  # it stays busy: nothing in order is to be expected of it any more
+            return NotMarked(
+                reason=f"the process that graded it answered with no message of ours ({one_line(str(error))})"
+            )
         self.busy = False
-        if marked is None:
-            return NotMarked(reason=f"the process that graded it ended ({self._last_words()})")
-        assert isinstance(marked, Marked | NotMarked), marked
-        return marked
+        match marked:
+            case None:
+                return NotMarked(reason=f"the process that graded it ended ({self._last_words()})")
+            case Marked() | NotMarked():
+                return marked
+            case _:
+                return NotMarked(reason=f"the process that graded it answered with a {type(marked).__name__}")
 
     def kill(self) -> None:
         """End it at once, from any thread: whoever waits for what comes of a submission is told that it has ended."""

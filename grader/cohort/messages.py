@@ -84,8 +84,11 @@ def encode(message: Message) -> bytes:
 
 
 def decode(data: bytes) -> Message:
-    """What ``encode`` made the bytes of. Raises ``msgspec.ValidationError`` for anything else."""
-    return _decoder.decode(data)
+    """What ``encode`` made the bytes of. Raises ``msgspec.DecodeError`` for anything else."""
+    try:
+        return _decoder.decode(data)
+    except RecursionError:
+        raise msgspec.DecodeError("a message that is nested too deep") from None
 
 
 def send(connection: socket.socket, message: Message) -> None:
@@ -95,12 +98,17 @@ def send(connection: socket.socket, message: Message) -> None:
 
 
 def receive(stream: BinaryIO) -> Message | None:
-    """The next message; None when the other side has ended, in the middle of one too."""
+    """The next message; None when the other side has ended, in the middle of one too.
+
+    Raises:
+        msgspec.DecodeError: what came is no message of ours. Nothing that comes after it can be read.
+    """
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         return None
     (length,) = _LENGTH.unpack(head)
-    assert length <= MAX_BYTES, length
+    if length > MAX_BYTES:
+        raise msgspec.DecodeError(f"a message of {length} bytes; expected at most {MAX_BYTES}")
     data = stream.read(length)
     return decode(data) if len(data) == length else None
 

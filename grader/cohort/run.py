@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Protocol
 
+import msgspec
+
 from grader.audience import for_audience
 from grader.cohort.entries import Entry
 from grader.cohort.messages import Marked, NotMarked, Setup, setup_of
@@ -18,6 +20,7 @@ from grader.cohort.table import render_table
 from grader.digest import grader_digest, package_versions
 from grader.exercise import Exercise
 from grader.grading import Options, asked_for
+from grader.printable import one_line
 from grader.record import Audience, Result, from_json
 from grader.report import render_html
 from grader.submission import Submission
@@ -77,7 +80,7 @@ class Cohort:
         if left:
             with markers(setup_of(self.exercise, self._options, self.audience)) as several:
                 for number, (folder, marked) in enumerate(several.mark(left), 1):
-                    rows[folder] = self._keep(folder, left[folder].name, marked)
+                    rows[folder] = self._keep(folder, left[folder], marked)
                     tell(Done(row=rows[folder], number=number, of=len(left)))
         summary = self._summary(rows)
         self.store.put_summary(render_index(summary).encode(), render_table(summary).encode())
@@ -105,26 +108,50 @@ class Cohort:
 
     def _would_find(self, kept: Result, submission: Submission) -> bool:
         """Whether grading ``submission`` now would put the same questions to the same code in the same place."""
-        options, candidate, environment = self._options, kept.candidate, kept.environment
-        asked = kept.asked
-        return (
-            (candidate.sha256, candidate.tests_sha256, candidate.name, candidate.notes)
-            == (submission.sha256, submission.tests_sha256, submission.name, submission.notes)
-            and (kept.integrity.exercise, kept.integrity.grader) == (self.exercise.sha256, grader_digest())
-            and (asked.only, asked.followups, asked.thorough, asked.timeout, asked.shared)
-            == (options.only, options.followups, options.thorough, options.timeout, True)
-            and (environment.seed, environment.isolation.mode) == (options.seed, options.isolation)
-            and (environment.torch, environment.python, environment.packages)
-            == (version("torch"), platform.python_version(), package_versions())
-            and kept.judged
-        )
+        return kept.judged and not self._differs(kept, submission)
 
-    def _keep(self, folder: str, title: str, marked: Marked | NotMarked) -> Row:
-        if isinstance(marked, NotMarked):
-            return Row.of(folder, title, None, marked.reason)
-        self.store.put(folder, marked.result, marked.report)
-        self.store.note_time(folder, marked.seconds)
-        return Row.of(folder, title, from_json(marked.result), "")
+    def _differs(self, result: Result, submission: Submission) -> str:
+        """In what a result is not about ``submission``, graded as this cohort grades; empty when it is."""
+        options, candidate, environment, asked = self._options, result.candidate, result.environment, result.asked
+        there_and_wanted = {
+            "submission": (
+                (candidate.sha256, candidate.tests_sha256, candidate.name, candidate.notes),
+                (submission.sha256, submission.tests_sha256, submission.name, submission.notes),
+            ),
+            "exercise": (result.integrity.exercise, self.exercise.sha256),
+            "grader": (result.integrity.grader, grader_digest()),
+            "set of questions": (
+                (asked.only, asked.followups, asked.thorough, asked.timeout, asked.shared),
+                (options.only, options.followups, options.thorough, options.timeout, True),
+            ),
+            "seed": (environment.seed, options.seed),
+            "isolation": (environment.isolation.mode, options.isolation),
+            "version of something": (
+                (environment.torch, environment.python, environment.packages),
+                (version("torch"), platform.python_version(), package_versions()),
+            ),
+        }
+        return next((what for what, (there, wanted) in there_and_wanted.items() if there != wanted), "")
+
+    def _keep(self, folder: str, submission: Submission, marked: Marked | NotMarked) -> Row:
+        if isinstance(marked, Marked):
+            result = self._result(submission, marked)
+            if isinstance(result, Result):
+                self.store.put(folder, marked.result, marked.report)
+                self.store.note_time(folder, marked.seconds)
+                return Row.of(folder, submission.name, result, "")
+            marked = result
+        return Row.of(folder, submission.name, None, marked.reason)
+
+    def _result(self, submission: Submission, marked: Marked) -> Result | NotMarked:
+        """What came of ``submission``, which may say that it could not be judged; nothing else gets into the store."""
+        try:
+            result = from_json(marked.result)
+        except (ValueError, RecursionError, msgspec.DecodeError) as error:
+            return NotMarked(reason=f"what came back is no result that can be read ({one_line(str(error))[:300]})")
+        if other := self._differs(result, submission):
+            return NotMarked(reason=f"what came back is the result of another {other}")
+        return result
 
     def _summary(self, rows: Mapping[str, Row]) -> Summary:
         submissions = {entry.folder: entry.submission for entry in self.entries if entry.submission is not None}

@@ -1,5 +1,6 @@
 """A process that marks and dies costs one submission a second try, and no more."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -76,3 +77,40 @@ def test_what_is_the_same_for_every_submission_ends_it_at_once(
 
     with Pool(setup, 2) as pool, pytest.raises(CannotJudge, match="no Landlock here"):
         list(pool.mark(submissions))
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (r"b'\xff' * 4", r"answered with no message of ours \(a message of 4294967295 bytes; expected at most \d+\)"),
+        (r"b'\0\0\0\2{}'", r"answered with no message of ours \(.+\)"),
+        (r"b'\0\1\0\x10' + b'\x82\xa4type\xa4task\xa1x' + b'\x91' * 65539", r"answered with no message of ours \(.+\)"),
+        ("struct.pack('!I', len(task)) + task", "answered with a Task"),
+    ],
+    ids=["too-long", "no-message", "deep", "another-kind"],
+)
+def test_a_job_that_answers_with_rubbish_costs_its_submission_alone(
+    answer: str,
+    reason: str,
+    setup: Setup,
+    submissions: dict[str, Submission],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "job.py").write_text(
+        "import socket, struct, sys\n"
+        "peer = socket.socket(fileno=int(sys.argv[1]))\n"
+        "stream = peer.makefile('rb')\n"
+        "for _ in range(2):\n"
+        "    task = stream.read(*struct.unpack('!I', stream.read(4)))\n"
+        f"peer.sendall({answer})\n"
+        "stream.read()\n"
+    )
+    interpreter(monkeypatch, tmp_path / "python", f'exec {sys.executable} -I -S {tmp_path}/job.py "$5" "$6"')
+    with Pool(setup, 2) as pool:
+        marked = dict(pool.mark(submissions))
+
+    assert set(marked) == set(submissions)
+    for each in marked.values():
+        assert isinstance(each, NotMarked)
+        assert re.fullmatch(f"the process that graded it {reason}", each.reason)

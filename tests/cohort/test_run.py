@@ -1,0 +1,135 @@
+"""What those who mark answer is looked at before it is kept: it has to be what was asked for."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from grader.cohort.entries import Entry
+from grader.cohort.marker import untimed
+from grader.cohort.messages import Marked, NotMarked, Setup
+from grader.cohort.run import Cohort, Markers
+from grader.cohort.store import Store
+from grader.cohort.summary import Summary
+from grader.exercise import Exercise
+from grader.grading import Options, grade
+from grader.record import Audience, Outcome, Result, Status, to_json
+from grader.sandbox.client import Launcher
+from grader.submission import Submission, submission_of
+
+ONLY = ("projection",)
+
+
+class Answering:
+    """In place of jobs: every submission gets the same answer."""
+
+    def __init__(self, answer: Marked | NotMarked) -> None:
+        self.answer = answer
+
+    def mark(self, submissions: Mapping[str, Submission]) -> Iterator[tuple[str, Marked | NotMarked]]:
+        for name in submissions:
+            yield name, self.answer
+
+
+def answering(answer: Marked | NotMarked) -> Callable[[Setup], AbstractContextManager[Markers]]:
+    return lambda _: contextlib.nullcontext(Answering(answer))
+
+
+@pytest.fixture(scope="module")
+def submission(exercise: Exercise) -> Submission:
+    return submission_of("ann", exercise.reference)
+
+
+@pytest.fixture(scope="module")
+def result(exercise: Exercise, submission: Submission, launcher: Launcher) -> Result:
+    """What marking the submission does come to."""
+    options = Options(only=ONLY, seed=1, shared=True)
+    return untimed(grade(submission, exercise, options, launcher, lambda _: None))
+
+
+@pytest.fixture
+def run(exercise: Exercise, submission: Submission, tmp_path: Path) -> Callable[[Marked | NotMarked], Summary]:
+    """``run(answer)``: a cohort of one submission, of which whoever marks says ``answer``."""
+
+    def run(answer: Marked | NotMarked) -> Summary:
+        with Store(tmp_path / "out", resume=False, seed=1, audience=Audience.INSTRUCTOR) as store:
+            entry = Entry(folder="ann", title="ann", submission=submission)
+            options = Options(only=ONLY)
+            cohort = Cohort((entry,), exercise, options, Audience.INSTRUCTOR, store)
+            return cohort.run(answering(answer), lambda *_: None, lambda _: None)
+
+    return run
+
+
+def marked(result: bytes) -> Marked:
+    return Marked(result=result, report=b"<p>", seconds=1.0)
+
+
+def test_the_result_that_was_asked_for_is_kept(
+    result: Result, run: Callable[[Marked], Summary], tmp_path: Path
+) -> None:
+    (row,) = run(marked(to_json(result))).rows
+
+    assert (row.score, row.reason) == (result.score, "")
+    assert (tmp_path / "out" / "candidates" / "ann" / "result.json").read_bytes() == to_json(result)
+
+
+def test_a_result_that_could_not_be_judged_is_kept_with_the_reason(
+    result: Result, run: Callable[[Marked], Summary], tmp_path: Path
+) -> None:
+    unjudged = replace(
+        result,
+        items=tuple(
+            replace(
+                item,
+                status=Status.NOT_JUDGED,
+                checks=tuple(replace(check, outcome=Outcome.NOT_JUDGED) for check in item.checks),
+            )
+            for item in result.items
+        ),
+    )
+    assert not unjudged.judged
+
+    (row,) = run(marked(to_json(unjudged))).rows
+
+    assert (row.graded, row.reason) == (True, "some of it could not be judged on this machine")
+    assert (tmp_path / "out" / "candidates" / "ann" / "result.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (lambda result: replace(result, candidate=replace(result.candidate, sha256="0" * 64)), "another submission"),
+        (lambda result: replace(result, integrity=replace(result.integrity, exercise="0" * 64)), "another exercise"),
+        (lambda result: replace(result, integrity=replace(result.integrity, grader="0" * 64)), "another grader"),
+        (lambda result: replace(result, environment=replace(result.environment, seed=2)), "another seed"),
+        (lambda result: replace(result, asked=replace(result.asked, only=())), "another set of questions"),
+    ],
+    ids=["submission", "exercise", "grader", "seed", "questions"],
+)
+def test_the_result_of_anything_else_is_not_kept(
+    other: Callable[[Result], Result],
+    reason: str,
+    result: Result,
+    run: Callable[[Marked], Summary],
+    tmp_path: Path,
+) -> None:
+    (row,) = run(marked(to_json(other(result)))).rows
+
+    assert (row.graded, row.reason) == (False, f"what came back is the result of {reason}")
+    assert not (tmp_path / "out" / "candidates" / "ann").exists()
+
+
+@pytest.mark.parametrize(
+    "rubbish", [b"", b"{}", b"\xff", b'{"x":' + b"[" * 100_000], ids=["empty", "no-fields", "bytes", "deep"]
+)
+def test_rubbish_is_no_result_and_ends_nothing(
+    rubbish: bytes, run: Callable[[Marked], Summary], tmp_path: Path
+) -> None:
+    (row,) = run(marked(rubbish)).rows
+
+    assert row.reason.startswith("what came back is no result that can be read (")
+    assert not (tmp_path / "out" / "candidates" / "ann").exists()
