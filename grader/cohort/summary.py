@@ -105,4 +105,12 @@ class Summary:
 
     def like(self, folder: str) -> tuple[Pair, ...]:
         """The pairs that a candidate is one of."""
-        return tuple(pair for pair in self.pairs if folder in (pair.first, pair.second))
+        return self._pairs_of.get(folder, ())
+
+    @cached_property
+    def _pairs_of(self) -> dict[str, tuple[Pair, ...]]:
+        found: dict[str, list[Pair]] = {}
+        for pair in self.pairs:
+            for folder in (pair.first, pair.second):
+                found.setdefault(folder, []).append(pair)
+        return {folder: tuple(pairs) for folder, pairs in found.items()}

@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from itertools import combinations
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import pytest
 
 from grader.cohort.page import render_index
-from grader.cohort.summary import Summary
+from grader.cohort.similarity import Pair
+from grader.cohort.summary import Row, Summary
 
 
 class Reader(HTMLParser):
@@ -112,3 +114,22 @@ def test_nothing_sticks_out_of_the_page(width: int, window: Any, summary: Summar
     page = window.open(file, width=width)
 
     assert page.run("document.documentElement.scrollWidth") <= width
+
+
+def test_who_is_like_whom_is_looked_up_once_for_all_and_not_again_for_each() -> None:
+    folders = [f"c{number}" for number in range(60)]
+    looked: list[Pair] = []
+
+    class Pairs(tuple[Pair, ...]):
+        def __iter__(self) -> Iterator[Pair]:
+            for pair in tuple.__iter__(self):
+                looked.append(pair)
+                yield pair
+
+    pairs = Pairs(Pair(one, other, 1.0) for one, other in combinations(folders, 2))
+    rows = tuple(Row(folder=folder, title=folder, cells={}) for folder in folders)
+    summary = Summary(exercise="", items=(), rows=rows, pairs=pairs)
+
+    assert all(len(summary.like(folder)) == len(folders) - 1 for folder in folders)
+    assert summary.like("another") == ()
+    assert len(looked) == len(pairs)

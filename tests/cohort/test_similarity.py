@@ -1,8 +1,13 @@
 """Which submissions are pointed out as nearly the same: copies, renamed too, and never for what all were handed."""
 
+import keyword
 import re
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
+
+import pytest
+from rapidfuzz.distance import Indel
 
 from grader.cohort.similarity import similar_pairs
 from grader.exercise import Exercise
@@ -60,3 +65,39 @@ def test_what_is_no_python_is_compared_as_far_as_it_can_be_read(exercise: Exerci
     (pair,) = similar_pairs({"a": {"model.py": text}, "b": torn, "c": empty}, exercise.starter())
 
     assert (pair.first, pair.second) == ("a", "b")
+
+
+def test_the_time_does_not_grow_with_what_is_handed_in_beyond_the_tokens_that_are_looked_at() -> None:
+    longest = {"model.py": "x = [1, 2]\n" * 40_000}
+    looked_at = {"model.py": "x = [1, 2]\n" * 400}
+
+    pairs = similar_pairs({"a": longest, "b": looked_at}, {})
+
+    assert [(pair.first, pair.second, pair.alike) for pair in pairs] == [("a", "b", 1.0)]
+
+
+def test_what_is_counted_beforehand_hides_no_pair_that_is_alike_to_the_last_tenth() -> None:
+    lines = [f"{'f' * (1 + number % 3)}({', '.join('x' * (number % 7))})" for number in range(200)]
+    changed = {
+        f"{share:02}": {
+            "model.py": "\n".join("if a: b" if number % 100 < share else line for number, line in enumerate(lines))
+        }
+        for share in range(0, 30, 2)
+    }
+    texts = {folder: files["model.py"] for folder, files in changed.items()}
+
+    found = {(pair.first, pair.second): pair.alike for pair in similar_pairs(changed, {})}
+
+    kinds = {folder: [_kind(token) for token in _read(text)] for folder, text in texts.items()}
+    alike = {pair: Indel.normalized_similarity(*(kinds[folder] for folder in pair)) for pair in combinations(kinds, 2)}
+    wanted = {pair: round(share, 4) for pair, share in alike.items() if share >= 0.9}
+    assert 0 < len(wanted) < len(alike)
+    assert found == pytest.approx(wanted, abs=1e-4)
+
+
+def _read(text: str) -> list[str]:
+    return re.findall(r"\w+|[^\w\s]", text)
+
+
+def _kind(token: str) -> str:
+    return token if keyword.iskeyword(token) or not token.isidentifier() else "name"
