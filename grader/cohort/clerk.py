@@ -43,7 +43,7 @@ class Clerk:
         """End the job at once, whatever it is doing. With it go its launcher and its workers."""
         with self._turn:
             self._closed = True
-            if self._job is not None and self._job.busy:
+            if self._job is not None:
                 self._job.kill()
             self._asked.put(None)
         self._thread.join()
@@ -78,7 +78,7 @@ class Clerk:
             if self._job is None:
                 self._job = Job(self._setup)
             job = self._job
-            job.give(submission)
+        job.give(submission)  # with the lock free: should it not read, close() has to get at it
         marked = job.take()
         if isinstance(marked, NotMarked):
             self._end_job()  # the next one gets a launcher that nothing has happened to

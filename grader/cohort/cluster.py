@@ -9,7 +9,7 @@ import msgspec
 from distributed import Client, Security
 from distributed.comm.core import connect
 
-from grader.cohort.plugin import inspect
+from grader.cohort.plugin import versions_here
 from grader.cohort.versions import Versions, differences, versions
 from grader.errors import CannotJudge, UsageError
 from grader.printable import one_line
@@ -73,7 +73,7 @@ class Cluster:
 
     def _refuse_others(self) -> None:
         """Complain about workers that would grade in another way. Those that come later are asked when they begin."""
-        there = self.client.run(inspect, on_error="return")
+        there = self.client.run(versions_here, on_error="return")
         others = {address: reason for address, found in there.items() if (reason := _difference(found, self.versions))}
         if not others:
             return

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from typing import Final
 
 import msgspec
@@ -25,6 +26,8 @@ class Job:
 
     def __init__(self, setup: Setup) -> None:
         self.busy = False
+        self._setup: Setup | None = setup  # until it has been sent
+        self._patience: float | None = None  # until when it may take to end, once nobody asks any more
         self.connection, theirs = socket.socketpair()
         self._stream = self.connection.makefile("rb")
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
@@ -37,11 +40,13 @@ class Job:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C is for the cohort, which then ends its jobs
             )
-        self._send(setup)
 
     def give(self, submission: Submission) -> None:
-        """Have it mark a submission."""
+        """Have it mark a submission. This waits for as long as it does not read: ``kill`` ends that."""
         self.busy = True
+        if self._setup is not None:
+            self._send(self._setup)
+            self._setup = None
         self._send(Task(submission=submission))
 
     def take(self) -> Marked | NotMarked:
@@ -67,13 +72,21 @@ class Job:
         """End it at once, from any thread: whoever waits for what comes of a submission is told that it has ended."""
         self._process.kill()
 
+    def hang_up(self) -> None:
+        """Tell it, without waiting, that nobody asks any more: it ends in order if it has nothing to do, else now."""
+        if self._patience is None:
+            self._patience = time.monotonic() + GRACE
+            with contextlib.suppress(OSError):
+                self.connection.shutdown(socket.SHUT_RDWR)
+            if self.busy:
+                self._process.kill()
+
     def close(self) -> None:
-        """End it: in order if it has nothing to do, else at once. With it go its launcher and its workers."""
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
-        if not self.busy:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=GRACE)
+        """Hang up, and see it end. With it go its launcher and its workers."""
+        self.hang_up()
+        assert self._patience is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=max(0.0, self._patience - time.monotonic()))
         self._process.kill()
         self._process.wait()
         self._stream.close()

@@ -50,6 +50,6 @@ def mark(plugin: str, task: bytes) -> bytes:
     return found.mark(task, worker.address)
 
 
-async def inspect() -> bytes:
+async def versions_here() -> bytes:
     """What verdicts of the Dask worker that this is called in would rest on, as JSON; or why it has none."""
     return msgspec.json.encode(await asyncio.to_thread(versions_of_a_job))

@@ -74,6 +74,8 @@ class Pool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for job in self._jobs:
+            job.hang_up()  # all of them first: each takes its time to end
         while self._jobs:
             self._end(self._jobs[-1])
 

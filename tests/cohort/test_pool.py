@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.cohort.messages import Marked, NotMarked, Setup, setup_of
+from grader.cohort.messages import Marked, NotMarked, Setup, encode, setup_of
 from grader.cohort.pool import Pool
 from grader.errors import CannotJudge
 from grader.exercise import Exercise
@@ -114,3 +114,35 @@ def test_a_job_that_answers_with_rubbish_costs_its_submission_alone(
     for each in marked.values():
         assert isinstance(each, NotMarked)
         assert re.fullmatch(f"the process that graded it {reason}", each.reason)
+
+
+def test_leaving_tells_every_job_that_it_is_over_before_it_waits_for_any(
+    setup: Setup, submissions: dict[str, Submission], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # Each answers, and ends once all the others have heard that it is over too.
+    (tmp_path / "job.py").write_text(
+        f"import os, socket, struct, sys, time\nos.chdir({str(tmp_path)!r})\n"
+        "def meet(where):\n"
+        "    open(f'{where}-{os.getpid()}', 'x')\n"
+        "    while sum(name.startswith(where) for name in os.listdir()) < 2:\n"
+        "        time.sleep(0.01)\n"
+        "peer = socket.socket(fileno=int(sys.argv[1]))\n"
+        "stream = peer.makefile('rb')\n"
+        "for _ in range(2):\n"
+        "    stream.read(*struct.unpack('!I', stream.read(4)))\n"
+        "meet('begun')\n"
+        f"peer.sendall({_framed(Marked(result=b'', report=b'', seconds=0.0))!r})\n"
+        "stream.read()\n"
+        "meet('told')\n"
+        "open(f'ended-{os.getpid()}', 'x')\n"
+    )
+    interpreter(monkeypatch, tmp_path / "python", f'exec {sys.executable} -I -S {tmp_path}/job.py "$5" "$6"')
+    with Pool(setup, 2) as pool:
+        marked = dict(pool.mark({name: submissions[name] for name in ("ann", "bob")}))
+
+    assert len(marked) == len(list(tmp_path.glob("ended-*"))) == 2
+
+
+def _framed(message: Marked) -> bytes:
+    data = encode(message)
+    return len(data).to_bytes(4, "big") + data

@@ -1,0 +1,50 @@
+"""Who marks for a worker of a cluster can be told to stop at any moment."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from grader.cohort.clerk import Clerk
+from grader.cohort.messages import Marked, NotMarked, setup_of
+from grader.cohort.versions import versions
+from grader.exercise import Exercise
+from grader.grading import Options
+from grader.record import Audience
+from grader.submission import submission_of
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a job ends with its parent on Linux alone")
+
+
+def test_a_job_that_does_not_read_keeps_nobody_from_closing(
+    exercise: Exercise, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    deaf = tmp_path / "python"
+    deaf.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid; mv {tmp_path}/pid {tmp_path}/begun; exec sleep 600\n")
+    deaf.chmod(0o700)
+    ours = versions()
+    monkeypatch.setattr("grader.cohort.clerk.versions_of_a_job", lambda: ours)
+    monkeypatch.setattr("sys.executable", str(deaf))
+    clerk = Clerk(setup_of(exercise, Options(), Audience.INSTRUCTOR), ours)
+    files = exercise.reference | {"more.py": "#" * 800_000}  # more than a socket holds
+    answers: list[Marked | NotMarked] = []
+    asking = threading.Thread(target=lambda: answers.append(clerk.mark(submission_of("ann", files))), daemon=True)
+    asking.start()
+    waiting = threading.Event()
+    while not (tmp_path / "begun").exists():
+        waiting.wait(0.01)
+    closing = threading.Thread(target=clerk.close, daemon=True)
+    closing.start()
+    closing.join(60)
+
+    try:
+        assert not closing.is_alive()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int((tmp_path / "begun").read_text()), signal.SIGKILL)
+    asking.join(60)
+    assert [type(answer) for answer in answers] == [NotMarked]
