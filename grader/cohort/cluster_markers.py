@@ -1,6 +1,7 @@
 """A cohort on a cluster: Dask says which worker marks what, and hands on what was with a worker that is lost."""
 
 import uuid
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -21,6 +22,8 @@ from grader.submission import Submission
 
 LOOK: Final = 10.0  # seconds without news, after which it is seen whether there are any workers
 FETCH: Final = 60.0  # seconds for a result to arrive; one that went down with its worker is made again
+AHEAD: Final = 2  # submissions for each worker that are with the scheduler at a time
+SPARE: Final = 4  # and so many more
 LEAVE: Final = 60.0  # seconds for the workers to end what they are doing
 
 
@@ -46,10 +49,15 @@ class ClusterMarkers:
         Raises:
             CannotJudge: there is no worker that can do it, or the scheduler has gone.
         """
-        for name, submission in submissions.items():
-            self._ask(Asked(name, submission), ())
-        while self._asked:
+        waiting = deque(Asked(name, submission) for name, submission in submissions.items())
+        while waiting or self._asked:
+            # Not all at once: each would lie in the scheduler's memory until its turn comes.
+            most = AHEAD * len(self._cluster.workers()) + SPARE
+            while waiting and len(self._asked) < most:
+                self._ask(waiting.popleft(), ())
             future = self._next_done()
+            if future is None:
+                continue
             answer = self._answer(future)
             if answer is None:
                 future.add_done_callback(self._done.put)
@@ -86,13 +94,14 @@ class ClusterMarkers:
             raise CannotJudge(f"no worker of the cluster can grade; {named}: {self._unfit[named]}")
         return fit - {worker}
 
-    def _next_done(self) -> "Future[bytes]":  # a string: older ones cannot be subscripted when this is run
-        while True:
-            try:
-                return self._done.get(timeout=LOOK)
-            except Empty:
-                if not self._cluster.workers():
-                    self._cluster.wait_for_workers()
+    def _next_done(self) -> "Future[bytes] | None":  # a string: older ones cannot be subscripted when this is run
+        """What is done next; None when there is nothing for a while, in which workers may have come."""
+        try:
+            return self._done.get(timeout=LOOK)
+        except Empty:
+            if not self._cluster.workers():
+                self._cluster.wait_for_workers()
+            return None
 
     def _answer(self, future: "Future[bytes]") -> Answer | None:
         """What came of it; None when that is not known yet: the worker that knew it was lost before it could say."""

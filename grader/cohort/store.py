@@ -59,6 +59,7 @@ class Store:
     def __init__(self, directory: Path, *, resume: bool, seed: int | None, audience: Audience) -> None:
         self._directory = directory
         self.candidates = directory / "candidates"
+        self._made = not directory.exists()
         try:
             before = _prepared(directory, resume)
             self._lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -67,6 +68,7 @@ class Store:
                 if before and self._kept() is None:
                     raise UsageError(f"{str(directory)!r} holds no cohort to go on with; name an empty directory")
                 self._tidy()
+                self._begun = self._kept() is None  # by this run
                 self.seed = self._begin(seed, audience)
             except BaseException:
                 os.close(self._lock)
@@ -80,6 +82,12 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._begun and isinstance(error, UsageError) and not os.listdir(self.candidates):
+            # The command could not be carried out: nothing of it is to be in the way of the next one.
+            self.candidates.rmdir()
+            (self._directory / COHORT).unlink()
+            if self._made and not os.listdir(self._directory):
+                self._directory.rmdir()
         os.close(self._lock)
 
     def result(self, folder: str) -> Result | None:

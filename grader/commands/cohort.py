@@ -57,14 +57,14 @@ def run(
     _note_ignored(entries)
     told: _Told | None = None
     try:
+        markers = _markers_of(jobs, scheduler)
         with (
             Progress() as progress,
-            _markers(jobs, scheduler, progress) as markers,
             Store(output, resume=resume, seed=seed, audience=Audience(audience)) as store,
         ):
             told = _Told(progress)
             cohort = Cohort(entries.found, chosen, options, Audience(audience), store)
-            summary = cohort.run(markers, told.begin, told.tell)
+            summary = cohort.run(lambda setup: markers(setup, progress), told.begin, told.tell)
     except KeyboardInterrupt:
         if told is None:
             raise
@@ -108,23 +108,26 @@ class _Told:
         return f"; about {seconds / 60:.0f} min left" if seconds >= 90 else f"; about {seconds:.0f} s left"
 
 
-@contextmanager
-def _markers(
-    jobs: int | None, scheduler: str | None, progress: Progress
-) -> "Iterator[Callable[[Setup], AbstractContextManager[Markers]]]":
-    """What makes those who mark: processes of this machine, or a cluster's, once that has been reached."""
+def _markers_of(
+    jobs: int | None, scheduler: str | None
+) -> "Callable[[Setup, Progress], AbstractContextManager[Markers]]":
+    """What makes those who mark: processes of this machine, or a cluster's, which is reached no sooner than then."""
     if scheduler is None:
         from grader.cohort.pool import Pool
 
-        yield lambda setup: Pool(setup, jobs or _cores())
-        return
+        return lambda setup, _: Pool(setup, jobs or _cores())
     try:
         from grader.cohort.cluster import Cluster
         from grader.cohort.cluster_markers import ClusterMarkers
     except ModuleNotFoundError as error:
         raise UsageError(f"--scheduler needs Dask ({error}); pip install 'grader[cluster]'") from None
-    with Cluster(scheduler, progress.note) as cluster:
-        yield lambda setup: ClusterMarkers(cluster, setup)
+
+    @contextmanager
+    def on_a_cluster(setup: "Setup", progress: Progress) -> "Iterator[Markers]":
+        with Cluster(scheduler, progress.note) as cluster, ClusterMarkers(cluster, setup) as markers:
+            yield markers
+
+    return on_a_cluster
 
 
 def _check_apart(submissions: Path, output: Path) -> None:

@@ -431,3 +431,29 @@ def test_a_scheduler_that_goes_away_ends_the_cohort_and_says_how_to_go_on(
         ),
     ):
         list(markers.mark(two))
+
+
+def test_no_more_is_sent_to_the_scheduler_than_its_workers_need(setup: Setup, two: dict[str, Submission]) -> None:
+    killed = KilledWorker("mark", SimpleNamespace(address="tcp://a:1"), 3)  # type: ignore[arg-type]
+    many = {f"c{number}": two["ann"] for number in range(50)}
+    scripted = Scripted(*[killed] * 100)
+    ahead = []
+    with ClusterMarkers(scripted, setup) as markers:  # type: ignore[arg-type]
+        for number, _ in enumerate(markers.mark(many)):
+            ahead.append(len(scripted.asked) - 2 * number)
+
+    assert len(ahead) == len(many)
+    assert max(ahead) <= 2 * (2 * len(scripted.workers()) + 4)
+    assert len(scripted.asked) == 2 * len(many)
+
+
+def test_a_full_directory_is_said_to_be_one_before_anybody_looks_for_a_scheduler(tmp_path: Path) -> None:
+    (tmp_path / "submissions" / "ann").mkdir(parents=True)
+    (tmp_path / "submissions" / "ann" / "model.py").touch()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").touch()
+    done = grader("cohort", tmp_path / "submissions", "-o", tmp_path / "out", "--scheduler", "smoke://signals")
+
+    assert done.returncode == 2
+    assert "is not empty; go on with the cohort in it with --resume" in done.stderr
+    assert "smoke" not in done.stderr

@@ -90,3 +90,24 @@ def test_a_result_that_cannot_be_read_counts_as_none(tmp_path: Path) -> None:
 
         assert store.result("ann") is None
         assert store.result("bob") is None
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["made", "there-before"])
+def test_a_command_that_cannot_be_carried_out_leaves_nothing_in_the_way_of_the_next(
+    tmp_path: Path, there: bool
+) -> None:
+    if there:
+        (tmp_path / "out").mkdir()
+    with pytest.raises(UsageError, match="nobody is there"), opened(tmp_path / "out"):
+        raise UsageError("nobody is there")
+
+    assert list(tmp_path.rglob("*")) == ([tmp_path / "out"] if there else [])
+
+
+def test_what_an_earlier_run_left_stays_whatever_cannot_be_done_now(tmp_path: Path) -> None:
+    with opened(tmp_path / "out", seed=1):
+        pass
+    with pytest.raises(UsageError), opened(tmp_path / "out", resume=True):
+        raise UsageError("nobody is there")
+    with opened(tmp_path / "out", resume=True) as store:
+        assert store.seed == 1
