@@ -98,14 +98,14 @@ class _Told:
         self._new = done.number
         row = done.row
         verdict = f"{row.score:g} of {row.max_score:g}" if row.graded else f"not graded: {row.reason}"
-        self._progress(f"[{done.number}/{done.of}] {row.title[:80]}: {verdict[:200]}{self._estimate(done)}")
+        self._progress.counted(done.number, done.of, f"{row.title[:80]}: {verdict[:200]}", self._estimate(done))
 
     def _estimate(self, done: "Done") -> str:
         left = done.of - done.number
         if not left:
             return ""
         seconds = (time.monotonic() - self._started) / done.number * left
-        return f"; about {seconds / 60:.0f} min left" if seconds >= 90 else f"; about {seconds:.0f} s left"
+        return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
 
 
 def _markers_of(

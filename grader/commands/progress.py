@@ -1,8 +1,12 @@
 """What is being done, on stderr."""
 
 import sys
+from typing import Final
 
 from grader.printable import one_line
+
+BAR: Final = 24  # characters of the bar that shows how much is done
+COLUMNS: Final = 79  # of a line that is rewritten: what is wrapped is not cleared
 
 
 class Progress:
@@ -16,6 +20,15 @@ class Progress:
         else:
             sys.stderr.write(f"grader: {text}\n")
         sys.stderr.flush()
+
+    def counted(self, number: int, of: int, text: str, left: str) -> None:
+        """Say that ``number`` are done: ``text`` is about the last of them, ``left`` how long the others may take."""
+        if sys.stderr.isatty():
+            full = BAR * number // of
+            bar = "#" * full + "." * (BAR - full)
+            self(f"[{bar}] {number}/{of}{left and f', {left}'} | {one_line(text)}"[:COLUMNS])
+        else:
+            self(f"[{number}/{of}] {text}{left and f'; {left}'}")
 
     def note(self, text: str) -> None:
         """Say something that stays."""
