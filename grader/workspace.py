@@ -1,8 +1,8 @@
 """A learner's folder: a copy of the starter, and beside it which exercise it is and which hints were shown."""
 
 import os
-import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -57,8 +57,8 @@ def write_workspace(directory: Path, workspace: Workspace) -> None:
     write_atomically(directory / RECORD, msgspec.json.format(msgspec.json.encode(workspace)) + b"\n")
 
 
-def start(directory: Path, starter: Path, exercise: Path | None) -> tuple[str, ...]:
-    """Make a workspace of the files of ``starter``, all or none of them; their names.
+def start(directory: Path, files: Mapping[str, str], exercise: Path | None) -> None:
+    """Make a workspace of these files, text by name: of all of them or none.
 
     Raises:
         UsageError: there is something in ``directory`` already, or nowhere to put it.
@@ -69,16 +69,14 @@ def start(directory: Path, starter: Path, exercise: Path | None) -> tuple[str, .
         raise UsageError(f"cannot write {str(directory)!r}: there is no directory {str(target.parent)!r}")
     if os.path.lexists(directory) and not (directory.is_dir() and not os.listdir(directory)):
         raise UsageError(f"{str(directory)!r} exists and is not an empty directory; choose another name")
-    files = sorted(path for path in starter.iterdir() if path.is_file() and not path.name.startswith("."))
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
             made = Path(scratch) / "new"
             made.mkdir()
-            for file in files:
-                shutil.copyfile(file, made / file.name)
+            for name, text in files.items():
+                (made / name).write_bytes(text.encode())
             if exercise is not None:
                 write_workspace(made, Workspace(exercise=str(exercise.resolve())))
             made.replace(target)  # an empty directory in its place gives way
     except OSError as error:
         raise CannotJudge(f"cannot write {str(directory)!r}: {error.strerror}") from None
-    return tuple(file.name for file in files)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from grader.commands.exercises import chosen_exercise
+from grader.handout import starter_files
 from grader.printable import one_line
 from grader.workspace import start
 
@@ -12,7 +13,8 @@ from grader.workspace import start
 def run(directory: Path, *, exercise: Path | None) -> int:
     """Make the workspace and say what to do in it; always 0."""
     chosen = chosen_exercise(exercise)
-    files = start(directory, chosen.starter_directory, exercise)
+    files = starter_files(chosen)
+    start(directory, files, exercise)
     where = shlex.quote(one_line(str(directory)))
     item = chosen.rubric.item[0].id
     # Who is graded does not choose what against: of all commands, grade alone has to be told.

@@ -9,7 +9,7 @@ from grader.checks.catalogue import CHECKS
 from grader.errors import CannotJudge
 from grader.exercise import Exercise
 from grader.grading import Options, grade
-from grader.injection.folder import VISIBLE_TESTS
+from grader.handout import BESIDE_THE_CODE
 from grader.injection.mutants import planted
 from grader.injection.observe import SUBMISSION, Observation, Observer, answerable, failing_checks
 from grader.injection.prove import complaints, prove
@@ -21,7 +21,6 @@ from grader.submission import Submission
 SEEDS: Final = (11, 12, 13)  # for an exercise that says none
 TIMEOUT: Final = 30.0
 SHOWN: Final = 5  # complaints about subsets
-BESIDE_THE_CODE: Final = ("README.md", VISIBLE_TESTS)
 LEFT_BY_RUNNING: Final = (
     "__pycache__",
     ".pytest_cache",
