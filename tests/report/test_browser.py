@@ -37,11 +37,15 @@ addEventListener("load", () => {{
 </script>"""
 
 # Each frame's elements and attributes, compared with those of the first one; everything in it is focused and clicked.
-COMPARE = """<!DOCTYPE html><title>quiet</title>{frames}
-<p id="answer">not compared</p>
+# Before the first frame, an alert is only counted: a real one would wait for a click that never comes.
+COMPARE = """<!DOCTYPE html><title>quiet</title>
 <script>
 let ran = 0;
 window.alert = () => ran++;
+</script>
+{frames}
+<p id="answer">not compared</p>
+<script>
 addEventListener("load", () => {{
   const shapes = [...document.querySelectorAll("iframe")].map(frame => {{
     const elements = [...frame.contentDocument?.querySelectorAll("*") ?? []];
@@ -90,7 +94,7 @@ def browse(folder: Path, markup: str, *more: str) -> tuple[str, list[str]]:
     switches += " --disable-component-update --disable-sync --enable-logging=stderr --v=0"
     profile = f"--user-data-dir={folder / 'profile'}"
     command = [str(BROWSER), *switches.split(), *more, profile, "--dump-dom", page.as_uri()]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=600, check=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=120, check=True)
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
