@@ -30,13 +30,13 @@ class Library:
     def __init__(self, launcher: Launcher, *, ours: bool = False) -> None:
         self._crew = Crew(launcher)
         self._ours = ours
-        self._oracles: dict[tuple[int, str], Oracle] = {}
+        self._oracles: dict[tuple[int, frozenset[tuple[str, str]]], Oracle] = {}
         self._memories: dict[int, Memory] = defaultdict(dict)
         self.draws = Draws()
 
     def oracle(self, team: int, name: str, files: Mapping[str, str]) -> Oracle:
         """The one that answers for ``files`` in team number ``team``: no two threads may share a worker."""
-        key = team, repr(sorted(files.items()))
+        key = team, frozenset(files.items())
         if key not in self._oracles:
             self._oracles[key] = MemoisedOracle(
                 self._crew, name, files, PATIENT, trusted=True, ahead=AHEAD, memory=self._memory(team)

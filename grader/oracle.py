@@ -1,7 +1,6 @@
 """One package to put questions to: the candidate, the reference, or a variant of it."""
 
 import contextlib
-import hashlib
 import math
 import threading
 from collections import defaultdict
@@ -96,7 +95,7 @@ class Crew:
         self._workers: list[Worker] = []
         self._stopped = False
         self.budget = budget
-        self._silences: dict[str, Silence] = defaultdict(Silence)
+        self._silences: dict[frozenset[tuple[str, str]], Silence] = defaultdict(Silence)  # by files
         self._counting = threading.Lock()
         self.pardon_anew()
 
@@ -114,7 +113,7 @@ class Crew:
     def silence(self, files: Mapping[str, str]) -> Silence:
         """What is known of a package's keeping silent; the same for all that ask the same package."""
         with self._counting:
-            return self._silences[hashlib.blake2b(repr(sorted(files.items())).encode()).hexdigest()]
+            return self._silences[frozenset(files.items())]
 
     def pardons(self, died: WorkerDied, *, trusted: bool) -> bool:
         """Whether a death may have been the machine's doing, short of memory, and the question be put once more.

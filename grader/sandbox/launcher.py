@@ -160,12 +160,15 @@ def _import_torch() -> control.Started:
 
     from grader.sandbox.worker import output, serve  # noqa: F401  so that workers find them imported
     from grader.sandbox.worker.eager import run_eagerly
+    from grader.sandbox.worker.seeding import seed_all, seed_no_absent_devices
 
     run_eagerly()
+    seed_no_absent_devices()
     torch.set_num_threads(1)
     # A candidate that asks for more threads would be killed by the lock; here the question is moot.
     vars(torch).update(set_num_threads=lambda _: None, set_num_interop_threads=lambda _: None)
     _warm_up()
+    seed_all(0)  # imports what each worker would
     gc.freeze()  # without a collection before: what it would free is less than the tenth of a second is worth
     return control.Started(
         torch=str(torch.__version__),

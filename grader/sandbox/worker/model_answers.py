@@ -53,8 +53,8 @@ def new_model(module: ModuleType, config: Settings) -> Any:
     return model
 
 
-def weighted_model(module: ModuleType, question: ModelQuestion) -> Any:
-    """The model of a question, in its precision, with the grader's weights, in eval mode.
+def weighted_model(module: ModuleType, question: ModelQuestion, *, training: bool = False) -> Any:
+    """The model of a question, in its precision, with the grader's weights, in eval mode unless told otherwise.
 
     Schemes other than learned positions have fixed numbers, which some keep as parameters that are not to be trained.
     """
@@ -67,7 +67,7 @@ def weighted_model(module: ModuleType, question: ModelQuestion) -> Any:
     set_weights(model, question.weights, frozen=has_learned_positions)
     if question.weights.split_pairs:
         split_pairs(model, int(question.config.get("n_head", 1)))
-    return model.eval()
+    return model.train() if training else model.eval()
 
 
 def parameters(module: ModuleType, question: Parameters, _: Tensors) -> dict[str, Array]:
@@ -98,7 +98,7 @@ def configs(module: ModuleType, _: Configs, __: Tensors) -> dict[str, Array]:
 def forward(module: ModuleType, question: Forward, tensors: Tensors) -> dict[str, Array]:
     answer: dict[str, Array] = {}
     with precision(question.precision), torch.no_grad():
-        model = weighted_model(module, question).train(question.training)
+        model = weighted_model(module, question, training=question.training)
         if "position_table" in tensors:
             model.position_embedding.weight.copy_(torch.from_numpy(tensors["position_table"]))
         for i in range(sum(name.startswith("tokens.") for name in tensors)):

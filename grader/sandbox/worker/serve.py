@@ -15,7 +15,7 @@ from grader.sandbox.worker import model_answers, training_answers, weighting_ans
 from grader.sandbox.worker.contract import ContractError
 from grader.sandbox.worker.package import SourcePackage
 from grader.sandbox.worker.raised import message_of, own_frames, sendable
-from grader.sandbox.worker.training_answers import seed_all
+from grader.sandbox.worker.seeding import seed_all
 
 Answer = dict[str, Array]
 Handler = Callable[[Any, Any, Tensors], Answer]

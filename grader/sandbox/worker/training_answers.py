@@ -26,6 +26,7 @@ from grader.sandbox.wire import Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array, as_scalar, field
 from grader.sandbox.worker.model_answers import named_gradients, new_model, pair, precision, state_of, weighted_model
 from grader.sandbox.worker.recorder import RecordingOptimizer
+from grader.sandbox.worker.seeding import seed_all
 from grader.sandbox.worker.standin import StandIn, StandInConfig
 from grader.sandbox.worker.weights import set_weights
 
@@ -239,10 +240,3 @@ def _accuracies_seen(model: nn.Module, batches: list[Any]) -> list[float]:
 
     model.register_forward_hook(look)
     return seen
-
-
-def seed_all(seed: int) -> None:
-    """Seed every generator a model may draw from."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
