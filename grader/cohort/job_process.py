@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from typing import Final
 
@@ -16,6 +17,7 @@ from grader.printable import one_line
 from grader.submission import Submission
 
 GRACE: Final = 30.0  # seconds for a job that has nothing to do to end its launcher
+LIMIT: Final = 600.0  # seconds for a submission, beside four times what all its answers may take
 
 
 class Job:
@@ -27,6 +29,9 @@ class Job:
     def __init__(self, setup: Setup) -> None:
         self.busy = False
         self._setup: Setup | None = setup  # until it has been sent
+        self._limit = LIMIT + 4 * setup.options.budget
+        self._overdue = threading.Event()
+        self._watch: threading.Timer | None = None  # while it is busy
         self._patience: float | None = None  # until when it may take to end, once nobody asks any more
         self.connection, theirs = socket.socketpair()
         self._stream = self.connection.makefile("rb")
@@ -44,13 +49,16 @@ class Job:
     def give(self, submission: Submission) -> None:
         """Have it mark a submission. This waits for as long as it does not read: ``kill`` ends that."""
         self.busy = True
+        self._watch = threading.Timer(self._limit, self._end_overdue)
+        self._watch.daemon = True
+        self._watch.start()
         if self._setup is not None:
             self._send(self._setup)
             self._setup = None
         self._send(Task(submission=submission))
 
     def take(self) -> Marked | NotMarked:
-        """What came of it: there is something to read on ``connection``, or this waits."""
+        """What came of it: there is something to read on ``connection``, or this waits, though not for ever."""
         try:
             marked = receive(self._stream)
         except OSError:
@@ -60,7 +68,10 @@ class Job:
                 reason=f"the process that graded it answered with no message of ours ({one_line(str(error))})"
             )
         self.busy = False
+        self._stop_watching()
         match marked:
+            case None if self._overdue.is_set():
+                return NotMarked(reason=f"the process that graded it gave no answer for {self._limit:g} s")
             case None:
                 return NotMarked(reason=f"the process that graded it ended ({self._last_words()})")
             case Marked() | NotMarked():
@@ -84,6 +95,7 @@ class Job:
     def close(self) -> None:
         """Hang up, and see it end. With it go its launcher and its workers."""
         self.hang_up()
+        self._stop_watching()
         assert self._patience is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=max(0.0, self._patience - time.monotonic()))
@@ -92,6 +104,14 @@ class Job:
         self._stream.close()
         self.connection.close()
         self._log.close()
+
+    def _end_overdue(self) -> None:
+        self._overdue.set()
+        self.kill()
+
+    def _stop_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
 
     def _send(self, message: Setup | Task) -> None:
         with contextlib.suppress(OSError):  # that it has ended is seen when its answer is due

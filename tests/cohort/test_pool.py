@@ -10,7 +10,7 @@ from grader.cohort.messages import Marked, NotMarked, Setup, encode, setup_of
 from grader.cohort.pool import Pool
 from grader.errors import CannotJudge
 from grader.exercise import Exercise
-from grader.grading import Options
+from grader.options import Options
 from grader.record import Audience, from_json
 from grader.submission import Submission, submission_of
 
@@ -114,6 +114,23 @@ def test_a_job_that_answers_with_rubbish_costs_its_submission_alone(
     for each in marked.values():
         assert isinstance(each, NotMarked)
         assert re.fullmatch(f"the process that graded it {reason}", each.reason)
+
+
+@pytest.mark.parametrize("sent", ["", "peer.sendall(b'\\0\\0')"], ids=["nothing", "half-an-answer"])
+def test_a_job_that_hangs_is_ended_after_a_while_and_costs_its_submission_alone(
+    sent: str, setup: Setup, submissions: dict[str, Submission], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "job.py").write_text(
+        "import socket, sys, time\n"
+        f"peer = socket.socket(fileno=int(sys.argv[1]))\n{sent}\n"
+        "while True:\n    time.sleep(1000)\n"
+    )
+    interpreter(monkeypatch, tmp_path / "python", f'exec {sys.executable} -I -S {tmp_path}/job.py "$5" "$6"')
+    monkeypatch.setattr("grader.cohort.job_process.LIMIT", 1 - 4 * setup.options.budget)
+    with Pool(setup, 3) as pool:
+        marked = dict(pool.mark(submissions))
+
+    assert marked == dict.fromkeys(submissions, NotMarked(reason="the process that graded it gave no answer for 1 s"))
 
 
 def test_leaving_tells_every_job_that_it_is_over_before_it_waits_for_any(
