@@ -9,7 +9,7 @@ from grader.errors import CannotJudge as CannotJudge
 from grader.errors import GraderError as GraderError
 from grader.errors import UsageError as UsageError
 from grader.exercise import Exercise as Exercise
-from grader.exercise import builtin_exercise, read_exercise
+from grader.exercise import StoredExercise, builtin_exercise, read_exercise
 from grader.given import directory_given, names_given
 from grader.handout import starter_files as starter_files
 from grader.record import Result as Result
@@ -19,7 +19,7 @@ Isolation = Literal["strict", "process"]
 Difficulty = Literal["easy", "medium", "hard"]
 
 
-def load_exercise(directory: str | PathLike[str] | None = None) -> Exercise:
+def load_exercise(directory: str | PathLike[str] | None = None) -> StoredExercise:
     """The exercise in a directory, as ``grader inject`` makes it; the built-in one without a directory.
 
     Raises:

@@ -19,6 +19,7 @@ Points = Annotated[float, Meta(ge=0)]
 Hints = tuple[str, str, str]
 Group = Literal["kv-cache", "masking", "training-loop", "determinism"]  # of bugs, for own tests to notice
 TAKEN = ("score", "solved", "reward")  # where every item is a metric, by its id, these stand beside them
+VISIBLE_TESTS = "test_visible.py"  # of the starter
 FORWARD = "forward"  # the facet of what a model computes, which every extension builds on
 
 
@@ -65,19 +66,17 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise. ``reference`` maps file names to source text; the directories of one that was only built are empty
-    paths."""
+    """An exercise, which need not lie anywhere.
 
-    reference_directory: Path
-    starter_directory: Path
+    Attributes:
+        reference: source text by file name.
+        visible_tests: the text of those that a learner is handed: a submission's own tests are others.
+    """
+
     reference: dict[str, str]
+    visible_tests: str
     rubric: Rubric
     key: Key
-
-    @property
-    def on_disk(self) -> bool:
-        """Whether it lies in directories, and not in memory alone."""
-        return self.reference_directory != Path()
 
     def variant(self, bugs: frozenset[str]) -> dict[str, str]:
         """The reference's files with the bugs of these items left in."""
@@ -130,6 +129,14 @@ class Exercise:
         }
 
 
+@dataclass(frozen=True)
+class StoredExercise(Exercise):
+    """An exercise that lies in two directories: what is hidden, and what a learner is handed."""
+
+    reference_directory: Path
+    starter_directory: Path
+
+
 def builtin_reference() -> Path:
     """Where the built-in exercise's reference lies: inside the package in a wheel, at the top of a checkout."""
     package = Path(__file__).resolve().parent
@@ -137,14 +144,14 @@ def builtin_reference() -> Path:
     return (installed if installed.is_dir() else package.parent) / "reference"
 
 
-def builtin_exercise() -> Exercise:
+def builtin_exercise() -> StoredExercise:
     """The exercise that comes with the grader."""
     reference = builtin_reference()
     installed = reference.parent.name == "builtin"
     return _read(reference, reference.parent / ("starter" if installed else "candidate"))
 
 
-def read_exercise(directory: Path) -> Exercise:
+def read_exercise(directory: Path) -> StoredExercise:
     """The exercise in ``directory``.
 
     Raises:
@@ -160,16 +167,17 @@ def read_rubric(reference: Path) -> Rubric:
     return msgspec.convert(tomllib.loads((reference / "exercise.toml").read_text("utf-8")), Rubric)
 
 
-def _read(reference: Path, starter: Path) -> Exercise:
+def _read(reference: Path, starter: Path) -> StoredExercise:
     try:
         # As bytes: spans count them, and reading text would turn other line ends into plain ones.
         paths = [path for path in sorted(reference.glob("*.py")) if not path.name.startswith("test_")]
         sources = {path.name: path.read_bytes().decode() for path in paths}
+        tests = (starter / VISIBLE_TESTS).read_bytes().decode() if starter.is_dir() else ""
         rubric = read_rubric(reference)
         key = msgspec.json.decode((reference / "key.json").read_bytes(), type=Key)
     except (OSError, ValueError, msgspec.ValidationError) as error:
         raise UsageError(f"not an exercise: {str(reference.parent)!r}: {error}") from None
-    exercise = Exercise(reference, starter, sources, rubric, key)
+    exercise = StoredExercise(sources, tests, rubric, key, reference, starter)
     _validate(exercise)
     return exercise
 

@@ -4,28 +4,27 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from grader import __version__
+from grader.asking import Asking
 from grader.assemble import followup_result, item_result
 from grader.blame import Verdicts, blame
 from grader.changes import changes
-from grader.checks.catalogue import CHECKS
 from grader.comparison import Comparison
 from grader.digest import grader_digest, package_versions
-from grader.errors import CannotJudge, UsageError
+from grader.errors import CannotJudge
 from grader.exercise import FORWARD, Exercise, Item
 from grader.exhibits import collect
 from grader.facets.catalogue import BY_ID as FACETS
 from grader.facets.facet import Facet
-from grader.judge import THOROUGH, Judge
 from grader.lattice import Lattice, Match
 from grader.library import CANDIDATE, Library, trusted
+from grader.options import Options, asked_for
 from grader.oracle import Crew, Oracle, Stopped, Trouble
 from grader.own_tests import own_tests
 from grader.printable import one_line
@@ -38,51 +37,19 @@ from grader.record import (
     FollowUp,
     Integrity,
     Isolation,
-    Lane,
     LoadFault,
-    Outcome,
     Result,
     environment_digest,
     harmless,
 )
-from grader.rubric import exact_id
 from grader.sandbox.client import Launcher
-from grader.sandbox.control import Mode
 from grader.sandbox.errors import LauncherFailed
 from grader.seeds import SHARED, Seeds, draw_seed
 from grader.submission import Submission
-from grader.teams import TEAMS, threads
+from grader.teams import TEAMS, Team, threads
 
 Progress = Callable[[str], None]
 MAX_REASON: Final = 500  # characters
-PATIENCE: Final = (
-    30  # times the time-out that all answers of a submission may take, which is minutes; most take seconds
-)
-EXHIBITS_LOAD: Final = 4  # in checks: collecting them takes about as long
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How to grade.
-
-    Attributes:
-        only: ids of items and follow-ups to grade; empty for all.
-        followups: whether to ask the follow-ups too where ``only`` names nothing.
-        seed: to repeat a grade; None draws one in secret.
-        shared: whether the questions depend on the seed alone, and not on the submission too: then the reference
-            answers them once for many.
-        timeout: seconds for one question.
-        explain: whether to look for the smallest failing cases, and collect evidence that decides no point.
-    """
-
-    only: tuple[str, ...] = ()
-    followups: bool = True
-    seed: int | None = None
-    shared: bool = False
-    thorough: bool = False
-    isolation: Mode = "strict"
-    timeout: float = 10.0
-    explain: bool = True
 
 
 def grade(
@@ -109,7 +76,7 @@ def grade(
     seed = draw_seed() if options.seed is None else options.seed
     seeds = Seeds(seed, SHARED if options.shared else submission.sha256)
     crew = crew or Crew(launcher)
-    crew.budget = max(PATIENCE, 30 * options.timeout) * (THOROUGH if options.thorough else 1)
+    crew.budget = options.budget
     try:
         with library.lent() if library is not None else nullcontext():
             grading = _Grade(submission, exercise, items, followups, options, launcher, crew, progress, seeds, library)
@@ -123,30 +90,6 @@ def grade(
     finally:
         crew.close()
     return harmless(msgspec.structs.replace(result, seconds=round(time.perf_counter() - started, 3)))
-
-
-def asked_for(exercise: Exercise, options: Options) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
-    """The items and the follow-ups to grade. Raises ``UsageError`` for one that the exercise does not have."""
-    rubric, only = exercise.rubric, options.only
-    for name in only:
-        if name not in exercise.items and name not in exercise.followups:
-            listed = ", ".join((*exercise.items, *exercise.followups))
-            raise UsageError(f"no such item: {name!r}; this exercise has {listed}")
-    if not only:
-        return rubric.item, rubric.followup if options.followups else ()
-    items, followups = (tuple(item for item in of if item.id in only) for of in (rubric.item, rubric.followup))
-    return items, followups
-
-
-def _checks(item: Item) -> int:
-    return len(item.earns) + len(item.takes)
-
-
-class _Team(NamedTuple):
-    """The processes that one thread works with: the reference with its variants, and the candidate."""
-
-    lattice: Lattice
-    candidate: Oracle
 
 
 class _Grade:
@@ -177,8 +120,6 @@ class _Grade:
         self._library = library
         # One for each thread; before that, each bears witness that the other's reference can be reproduced.
         self._teams = tuple(self._new_team(number) for number in range(TEAMS))
-        self._verdicts: Verdicts = {item.id: {} for item in (*items, *followups)}
-        self._lanes: dict[str, set[Lane]] = {item.id: set() for item in (*items, *followups)}
 
     def run(self) -> Result:
         self._progress("starting")
@@ -187,11 +128,12 @@ class _Grade:
         changed = changes(self._exercise.starter(), self._submission.files) if self._options.explain else None
         self._comparison = self._compare()
         faults = self._load_faults()
-        exhibits = self._ask_all()
-        verdicts = blame(self._items, self._verdicts, self._comparison)
+        asking = self._asking()
+        exhibits = self._ask_all(asking)
+        verdicts = blame(self._items, asking.verdicts, self._comparison)
         results = tuple(
             item_result(
-                item, verdicts[item.id], self._comparison, self._lanes[item.id], self._exercise.hints_of(item.id)
+                item, verdicts[item.id], self._comparison, asking.lanes[item.id], self._exercise.hints_of(item.id)
             )
             for item in self._items
         )
@@ -210,7 +152,7 @@ class _Grade:
             score=round(sum(result.score for result in results), 2),
             max_score=sum(result.max_score for result in results),
             items=results,
-            followups=self._followup_results(),
+            followups=self._followup_results(asking.verdicts),
             remaining_bugs=self._comparison.remaining(),
             exhibits=exhibits,
             environment=environment,
@@ -228,9 +170,9 @@ class _Grade:
             seconds=0.0,
         )
 
-    def _followup_results(self) -> tuple[FollowUp, ...]:
+    def _followup_results(self, asked: Verdicts) -> tuple[FollowUp, ...]:
         """What is behind a follow-up's failure may be an item; the other way round it never is."""
-        verdicts = blame((*self._items, *self._followups), self._verdicts, self._comparison)
+        verdicts = blame((*self._items, *self._followups), asked, self._comparison)
         titles = self._exercise.titles
         return tuple(
             self._own_tests(item) if item.kind == "tests" else followup_result(item, verdicts[item.id], titles)
@@ -241,12 +183,12 @@ class _Grade:
         given = self._submission, self._exercise, self._crew, self._seeds
         return own_tests(item, *given, timeout=self._options.timeout, progress=self._progress)
 
-    def _new_team(self, number: int) -> "_Team":
+    def _new_team(self, number: int) -> Team:
         library, crew = self._library, self._crew
         files, timeout = self._submission.files, self._options.timeout
         if library is None:
-            return _Team(self._lattice(partial(trusted, crew)), Oracle(crew, CANDIDATE, files, timeout))
-        return _Team(self._lattice(partial(library.oracle, number)), library.candidate(number, crew, files, timeout))
+            return Team(self._lattice(partial(trusted, crew)), Oracle(crew, CANDIDATE, files, timeout))
+        return Team(self._lattice(partial(library.oracle, number)), library.candidate(number, crew, files, timeout))
 
     def _lattice(self, make: Callable[[str, Mapping[str, str]], Oracle]) -> Lattice:
         return Lattice(self._exercise, self._seeds, make)
@@ -288,66 +230,23 @@ class _Grade:
         wanted = {facet for item in (*self._items, *self._followups) for facet in self._exercise.facets_of(item.id)}
         return tuple(FACETS[facet] for facet in self._exercise.rubric.facets if facet in wanted)
 
-    def _ask_all(self) -> Exhibits:
-        """Items, follow-ups and exhibits, in a thread for each team: a worker is busy while the grader thinks."""
-        first, *others = zip(self._teams, self._shares(), strict=True)
+    def _asking(self) -> Asking:
+        draws = self._library.draws if self._library is not None else None
+        given = self._exercise, self._items, self._followups, self._comparison, self._seeds, self._options
+        return Asking(*given, draws, self._progress)
+
+    def _ask_all(self, asking: Asking) -> Exhibits:
+        """Items, follow-ups and exhibits, in a thread for each team."""
+        first, *others = zip(self._teams, asking.shares(TEAMS), strict=True)
         with threads(self._crew) as pool:
-            asked = [pool.submit(self._ask_in_turn, *share) for share in (first, *others)]
+            asked = [pool.submit(asking.ask, *share) for share in (first, *others)]
             asked[0].result()
             exhibits = pool.submit(self._exhibits, first[0]) if self._options.explain else None
             for share in asked:
                 share.result()
             return exhibits.result() if exhibits is not None else Exhibits()
 
-    def _shares(self) -> list[list[Item]]:
-        """What each team asks, always the same, so that a candidate that remembers is judged alike every time."""
-        shares: list[list[Item]] = [[] for _ in self._teams]
-        loads = [EXHIBITS_LOAD, *(0 for _ in self._teams[1:])]
-        asked = sorted(self._items, key=lambda item: -_checks(item))
-        followups = [item for item in self._followups if item.kind == "followup"]
-        for item in (*asked, *sorted(followups, key=lambda item: -_checks(item))):
-            lightest = loads.index(min(loads))
-            shares[lightest].append(item)
-            loads[lightest] += _checks(item)
-        # A broken train.py must not touch what is asked of model.py alone: that comes first. Follow-ups come last.
-        return [
-            sorted(share, key=lambda item: (item.kind == "followup", self._involves_training(item))) for share in shares
-        ]
-
-    def _involves_training(self, item: Item) -> bool:
-        planted = (*self._exercise.key.bugs, *self._exercise.key.stubs)
-        return any(edit.item == item.id and edit.file == "train.py" for edit in planted)
-
-    def _ask_in_turn(self, team: "_Team", items: list[Item]) -> None:
-        judge = Judge(
-            lattice=team.lattice,
-            seeds=self._seeds,
-            second=team.candidate.another(),
-            stranger=team.candidate.another(),
-            bugs=self._comparison.bugs,
-            model_bugs=self._comparison.model_bugs,
-            titles=self._exercise.titles,
-            thorough=self._options.thorough,
-            explain=self._options.explain,
-            draws=self._library.draws if self._library is not None else None,
-        )
-        for item in items:
-            self._ask(item, judge, team.candidate)
-
-    def _ask(self, item: Item, judge: Judge, candidate: Oracle) -> None:
-        """Every check of an item; of a follow-up, those that tell whether it is built come first, maybe alone."""
-        self._progress(item.title)
-        for check in sorted(CHECKS, key=lambda check: item.kind == "followup" and check.id not in item.essential):
-            if check.id in item.earns or check.id in item.takes:
-                verdict, bench = judge.ask(check, candidate, item.id)
-                self._verdicts[item.id][check.id] = verdict
-                self._lanes[item.id] |= bench.lanes
-                if item.kind == "followup" and check.id in item.essential and verdict.outcome is not Outcome.PASSED:
-                    break
-        if item.exact:
-            self._verdicts[item.id][exact_id(item)] = self._comparison.exactness(item.id)
-
-    def _exhibits(self, team: "_Team") -> Exhibits:
+    def _exhibits(self, team: Team) -> Exhibits:
         return collect(
             team.candidate,
             team.lattice,

@@ -4,9 +4,9 @@ from typing import Final
 
 from grader.directory import Directory, Refused
 from grader.errors import UsageError
-from grader.exercise import Exercise
+from grader.exercise import VISIBLE_TESTS, Exercise, StoredExercise
 
-BESIDE_THE_CODE: Final = ("README.md", "test_visible.py")
+BESIDE_THE_CODE: Final = ("README.md", VISIBLE_TESTS)
 MAX_BYTES: Final = 1 << 20  # of one file
 
 
@@ -16,7 +16,7 @@ def starter_files(exercise: Exercise) -> dict[str, str]:
     Raises:
         UsageError: one of them is missing, or is no text.
     """
-    if not exercise.on_disk:
+    if not isinstance(exercise, StoredExercise):
         from grader.injection.folder import starter_contents
 
         return starter_contents(exercise)
@@ -29,7 +29,7 @@ def starter_files(exercise: Exercise) -> dict[str, str]:
         raise UsageError(f"cannot read {str(exercise.starter_directory)!r}: {error.strerror}") from None
 
 
-def _text(exercise: Exercise, opened: Directory, name: str) -> str:
+def _text(exercise: StoredExercise, opened: Directory, name: str) -> str:
     where = f"bad starter {str(exercise.starter_directory)!r}: {name}"
     try:
         data = opened.read(name, MAX_BYTES + 1)

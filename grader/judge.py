@@ -20,7 +20,6 @@ from grader.sandbox.questions import Snippet
 from grader.search import Draws, Failure, ReferenceFailed, search
 from grader.seeds import Seeds
 
-THOROUGH = 8  # times as many examples
 MAX_TEXT = 6000  # characters of one message or traceback
 
 
@@ -34,6 +33,7 @@ class Judge:
         bugs: what the lattice says is left in the candidate.
         model_bugs: the same for its model alone; None when no variant matched.
         titles: of all items, by id.
+        factor: how many times the usual number of examples each check tries.
         explain: whether to shrink what fails and to show it in code.
         draws: what was drawn for earlier candidates who were asked the same.
     """
@@ -45,7 +45,7 @@ class Judge:
     bugs: Bugs
     model_bugs: Bugs | None
     titles: Mapping[str, str]
-    thorough: bool
+    factor: int
     explain: bool = True
     draws: Draws | None = None
 
@@ -72,7 +72,7 @@ class Judge:
             check.cases,
             lambda case: ask_case(check, case, bench),
             seed=self.seeds.derive("cases", check.id),
-            examples=check.examples * (THOROUGH if self.thorough else 1),
+            examples=check.examples * self.factor,
             shrink=self.explain,
             draws=self.draws,
         )

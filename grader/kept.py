@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from grader.exercise import Exercise, builtin_reference
+from grader.exercise import Exercise, StoredExercise, builtin_reference
 from grader.library import Library
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
@@ -41,5 +41,7 @@ def _hidden(exercise: Exercise) -> list[Path]:
     """The directories that workers must not see. The exercise may have come from elsewhere, where it lies in a place
     that is not here, or that nobody here may look at (which is an error to Path.is_dir); the built-in reference is on
     every machine."""
-    directories = {builtin_reference(), *([exercise.reference_directory] if exercise.on_disk else [])}
+    directories = {builtin_reference()}
+    if isinstance(exercise, StoredExercise):
+        directories.add(exercise.reference_directory)
     return sorted(Path(os.path.realpath(directory)) for directory in directories if os.path.isdir(directory))

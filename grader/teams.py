@@ -1,13 +1,21 @@
-"""Two threads: a worker is busy while the grader thinks about what another one has answered."""
+"""Two teams, each with a thread: a worker is busy while the grader thinks about what another one has answered."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
-from grader.oracle import Crew
+from grader.lattice import Lattice
+from grader.oracle import Crew, Oracle
 
 TEAMS: Final = 2  # as many as there are threads
+
+
+class Team(NamedTuple):
+    """The processes that one thread works with: the reference with its variants, and the candidate."""
+
+    lattice: Lattice
+    candidate: Oracle
 
 
 @contextmanager

@@ -11,8 +11,9 @@ from typing import Final, Literal, Self
 from grader.errors import CannotJudge, UsageError
 from grader.exercise import Exercise, builtin_exercise
 from grader.given import directory_given, files_given, names_given, timeout_given
-from grader.grading import Options, asked_for, grade
+from grader.grading import grade
 from grader.kept import Kept
+from grader.options import Options, asked_for
 from grader.oracle import Crew
 from grader.record import Result
 from grader.sandbox.errors import NotIsolated

@@ -9,9 +9,10 @@ from typing import Self
 
 from grader.errors import CannotJudge
 from grader.exercise import Exercise
-from grader.grading import Options, grade
+from grader.grading import grade
 from grader.library import Library
 from grader.lookout import looking_out, wait_for_another
+from grader.options import Options
 from grader.oracle import Crew
 from grader.record import Result
 from grader.sandbox.client import Launcher

@@ -10,8 +10,9 @@ from types import ModuleType
 
 import pytest
 
-from grader.exercise import Exercise, builtin_exercise
-from grader.grading import Options, grade
+from grader.exercise import StoredExercise, builtin_exercise
+from grader.grading import grade
+from grader.options import Options
 from grader.record import Result
 from grader.sandbox.client import Launcher
 from grader.submission import Submission, submission_of
@@ -20,13 +21,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")
-def exercise() -> Exercise:
+def exercise() -> StoredExercise:
     """The built-in exercise."""
     return builtin_exercise()
 
 
 @pytest.fixture(scope="session")
-def launcher(exercise: Exercise) -> Iterator[Launcher]:
+def launcher(exercise: StoredExercise) -> Iterator[Launcher]:
     """One strict launcher: torch is imported once for all tests of a session."""
     if sys.platform != "linux":
         pytest.skip("strict isolation is Linux's")
@@ -35,7 +36,7 @@ def launcher(exercise: Exercise) -> Iterator[Launcher]:
 
 
 @pytest.fixture(scope="session")
-def grade_files(launcher: Launcher, exercise: Exercise) -> Callable[..., Result]:
+def grade_files(launcher: Launcher, exercise: StoredExercise) -> Callable[..., Result]:
     """``grade_files({"model.py": ..., "train.py": ...}, seed=1, only=("masking",), ...) -> Result``, of items alone."""
 
     def run(
@@ -49,7 +50,9 @@ def grade_files(launcher: Launcher, exercise: Exercise) -> Callable[..., Result]
 
 
 @pytest.fixture(scope="session")
-def generated(launcher: Launcher, exercise: Exercise, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def generated(
+    launcher: Launcher, exercise: StoredExercise, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
     """``generated(seed=3, bugs=2) -> folder``: an exercise, built once for all who ask; it is not to be changed."""
     own = tmp_path_factory.getbasetemp()
     root = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "generated"

@@ -8,9 +8,9 @@ from typing import BinaryIO, Final
 import msgspec
 from msgspec import Struct
 
-from grader.exercise import Exercise, Rubric
-from grader.grading import Options
+from grader.exercise import Exercise, Rubric, StoredExercise
 from grader.key import Key
+from grader.options import Options
 from grader.record import Audience
 from grader.submission import Submission
 
@@ -21,8 +21,9 @@ _LENGTH: Final = struct.Struct("!I")
 class Setup(Struct, frozen=True, kw_only=True, tag="setup"):
     """The first message: the exercise, and how all submissions are graded."""
 
-    directories: tuple[str, str]  # the exercise's reference and starter
+    directories: tuple[str, str] | None  # the exercise's reference and starter, if it lies anywhere
     reference: dict[str, str]
+    visible_tests: str
     rubric: Rubric
     key: Key
     options: Options
@@ -31,8 +32,8 @@ class Setup(Struct, frozen=True, kw_only=True, tag="setup"):
     @property
     def exercise(self) -> Exercise:
         """The exercise, put together again."""
-        reference, starter = map(Path, self.directories)
-        return Exercise(reference, starter, self.reference, self.rubric, self.key)
+        parts = self.reference, self.visible_tests, self.rubric, self.key
+        return StoredExercise(*parts, *map(Path, self.directories)) if self.directories else Exercise(*parts)
 
 
 class Task(Struct, frozen=True, kw_only=True, tag="task"):
@@ -68,9 +69,13 @@ Message = Setup | Task | Marked | NotMarked | Answer
 
 def setup_of(exercise: Exercise, options: Options, audience: Audience) -> Setup:
     """What a process needs to know to mark submissions of ``exercise``."""
+    directories = None
+    if isinstance(exercise, StoredExercise):
+        directories = str(exercise.reference_directory), str(exercise.starter_directory)
     return Setup(
-        directories=(str(exercise.reference_directory), str(exercise.starter_directory)),
+        directories=directories,
         reference=exercise.reference,
+        visible_tests=exercise.visible_tests,
         rubric=exercise.rubric,
         key=exercise.key,
         options=options,

@@ -19,7 +19,7 @@ from grader.cohort.summary import Row, Summary
 from grader.cohort.table import render_table
 from grader.digest import grader_digest, package_versions
 from grader.exercise import Exercise
-from grader.grading import Options, asked_for
+from grader.options import Options, asked_for
 from grader.printable import one_line
 from grader.record import Audience, Result, from_json
 from grader.report import render_html

@@ -46,7 +46,7 @@ def run(
     from grader.cohort.entries import read_entries
     from grader.cohort.run import Cohort
     from grader.cohort.store import Store
-    from grader.grading import Options, asked_for
+    from grader.options import Options, asked_for
     from grader.record import Audience
 
     _check_apart(submissions, output)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from grader import __version__
 from grader.errors import CannotJudge
-from grader.exercise import Exercise, builtin_exercise
+from grader.exercise import Exercise, StoredExercise, builtin_exercise
 from grader.facets.catalogue import BY_ID
 from grader.lattice import Lattice
 from grader.oracle import Crew, Oracle, Trouble
@@ -47,7 +47,7 @@ def run() -> int:
     return 0 if steady else CannotJudge.exit_code
 
 
-def _attack(launcher: Launcher, exercise: Exercise) -> tuple[Locked, list[Attempt]]:
+def _attack(launcher: Launcher, exercise: StoredExercise) -> tuple[Locked, list[Attempt]]:
     """What a worker says it is locked by, and what it attempted against those layers."""
     worker = launcher.spawn({})
     try:

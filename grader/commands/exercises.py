@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from grader.errors import UsageError
 
 if TYPE_CHECKING:
-    from grader.exercise import Exercise
+    from grader.exercise import StoredExercise
 
 
 def reference_directory(exercise: Path | None) -> Path:
@@ -20,7 +20,7 @@ def reference_directory(exercise: Path | None) -> Path:
     return (exercise / "reference").resolve()
 
 
-def chosen_exercise(exercise: Path | None) -> "Exercise":
+def chosen_exercise(exercise: Path | None) -> "StoredExercise":
     """The one in a directory, or the built-in one. Raises ``UsageError`` when there is none."""
     from grader.exercise import builtin_exercise, read_exercise
 

@@ -57,7 +57,8 @@ def run(
         # From here on torch is being imported in the launcher, while this process imports its own.
         from grader.audience import for_audience
         from grader.exercise import builtin_exercise, read_exercise
-        from grader.grading import Options, grade
+        from grader.grading import grade
+        from grader.options import Options
         from grader.record import Audience
 
         chosen = builtin_exercise() if exercise is None else read_exercise(exercise)

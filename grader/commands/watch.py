@@ -27,7 +27,7 @@ def run(directory: Path, *, exercise: Path | None, html: Path | None, isolation:
         check_writable(html)
     try:
         with Launcher(isolation, hidden=[reference]) as launcher:
-            from grader.grading import Options
+            from grader.options import Options
             from grader.watch import Graded, Watcher
 
             options = Options(isolation=isolation, timeout=timeout or TIMEOUT, followups=False)

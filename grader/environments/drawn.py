@@ -10,7 +10,7 @@ from typing import Literal
 from grader.api import inject
 from grader.digest import grader_digest
 from grader.errors import CannotJudge, UsageError
-from grader.exercise import Exercise, read_exercise
+from grader.exercise import StoredExercise, read_exercise
 from grader.injection.recipe import Recipe
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def seeds_named(text: object) -> list[int]:
 
 def drawn_exercise(
     seed: int, bugs: int, difficulty: Literal["easy", "medium", "hard"] | None, kept_in: Path | None = None
-) -> Exercise:
+) -> StoredExercise:
     """The exercise of this seed: the one kept from before, or else built now and kept.
 
     Args:

@@ -22,6 +22,7 @@ from inspect_ai.util import sandbox as the_sandbox
 from grader import api
 from grader.environments.drawn import drawn_exercise, seeds_named
 from grader.environments.instruction import instruction
+from grader.exercise import StoredExercise
 from grader.record import Result
 from grader.submission import REQUIRED
 
@@ -74,7 +75,7 @@ def debug_gpt_builtin(sandbox: str = "docker") -> Task:
     return _task([api.load_exercise()], sandbox)
 
 
-def _task(exercises: Iterable[api.Exercise], where: str) -> Task:
+def _task(exercises: Iterable[StoredExercise], where: str) -> Task:
     ours = where == "docker"  # nobody but our own image has the user
     user = AGENT if ours else None
     return Task(
@@ -86,7 +87,7 @@ def _task(exercises: Iterable[api.Exercise], where: str) -> Task:
     )
 
 
-def _sample(exercise: api.Exercise, setup: str | None) -> Sample:
+def _sample(exercise: StoredExercise, setup: str | None) -> Sample:
     """One exercise. The model sees the instruction and the files; where the solution lies is for the scorer alone."""
     starter = api.starter_files(exercise)
     return Sample(

@@ -5,7 +5,6 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
@@ -109,6 +108,8 @@ class _Builder:
         failing = failing_checks(self._crew, self._reference, self._seeds)
         if failing.wrong:
             names = ", ".join(failing.wrong)
+            if self._reference == builtin_exercise().reference:
+                raise CannotJudge(f"the built-in reference fails {names} on this machine")
             raise UsageError(f"the reference is not right itself: it fails {names}; see `grader grade` on it")
         self._left_out = failing.followups
         seen = Observer(self._crew, self._reference, (), self._seeds).observe_reference()
@@ -171,7 +172,7 @@ class _Builder:
             stubs=tuple(stub_entry(gap) for gap in self._gaps),
             hashes=hashes(self._reference),
         )
-        return Exercise(Path(), Path(), self._reference, made, key)
+        return Exercise(self._reference, builtin_exercise().visible_tests, made, key)
 
     def _built(self, exercise: Exercise, chooser: Chooser) -> Built:
         edits = [entry.edit for entry in (*exercise.key.bugs, *exercise.key.stubs)]

@@ -12,12 +12,11 @@ import msgspec
 import tomli_w
 
 from grader.errors import CannotJudge, UsageError
-from grader.exercise import Exercise, Rubric, builtin_exercise
+from grader.exercise import VISIBLE_TESTS, Exercise, Rubric
 from grader.injection.build import Built
 from grader.injection.readme import readme
 from grader.key import Key
 
-VISIBLE_TESTS: Final = "test_visible.py"
 HEADER: Final = """\
 # The rubric of a generated exercise. Checks are listed with the points they earn; `takes` is what a guard (a check that
 # the starter passes) can take; `exact` is for being identical to the reference bit for bit.
@@ -80,8 +79,7 @@ def contents(built: Built) -> dict[str, str]:
 
 def starter_contents(exercise: Exercise) -> dict[str, str]:
     """Every file that the learner of a generated exercise is handed, by name."""
-    visible = (builtin_exercise().starter_directory / VISIBLE_TESTS).read_text("utf-8")
-    return {**exercise.starter(), "README.md": readme(exercise.rubric), VISIBLE_TESTS: visible}
+    return {**exercise.starter(), "README.md": readme(exercise.rubric), VISIBLE_TESTS: exercise.visible_tests}
 
 
 def to_toml(rubric: Rubric) -> str:

@@ -5,10 +5,11 @@ from itertools import combinations
 from typing import Final
 
 from grader.exercise import Exercise
-from grader.grading import Options, grade
+from grader.grading import grade
 from grader.injection.observe import SUBMISSION
 from grader.key import Row
 from grader.library import Library
+from grader.options import Options
 from grader.record import Result, Status
 from grader.sandbox.client import Launcher
 from grader.submission import Submission

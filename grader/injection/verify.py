@@ -7,13 +7,14 @@ from typing import Final
 
 from grader.checks.catalogue import CHECKS
 from grader.errors import CannotJudge
-from grader.exercise import Exercise
-from grader.grading import Options, grade
+from grader.exercise import Exercise, StoredExercise
+from grader.grading import grade
 from grader.handout import BESIDE_THE_CODE
 from grader.injection.mutants import planted
 from grader.injection.observe import SUBMISSION, Observation, Observer, answerable, failing_checks
 from grader.injection.prove import complaints, prove
 from grader.key import PlantedBug, Row
+from grader.options import Options
 from grader.oracle import Crew, Trouble
 from grader.sandbox.client import Launcher
 from grader.submission import Submission
@@ -54,7 +55,7 @@ class Verification:
         return not any(finding.wrong for finding in self.findings)
 
 
-def verify(exercise: Exercise, launcher: Launcher, progress: Callable[[str], None]) -> Verification:
+def verify(exercise: StoredExercise, launcher: Launcher, progress: Callable[[str], None]) -> Verification:
     """Everything that makes an exercise fair, tried anew."""
     found = Verification()
     found.findings.append(texts(exercise))
@@ -83,7 +84,7 @@ def verify(exercise: Exercise, launcher: Launcher, progress: Callable[[str], Non
     return found
 
 
-def texts(exercise: Exercise) -> Finding:
+def texts(exercise: StoredExercise) -> Finding:
     """Whether the edits fit the reference, and make the starter, which holds nothing else that could tell of them."""
     key, folder = exercise.key, exercise.starter_directory
     what = f"the starter is the reference with {len(key.bugs)} edits and {len(key.stubs)} gaps"

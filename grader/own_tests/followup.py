@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from random import Random
 from typing import Final
 
@@ -36,16 +35,16 @@ def own_tests(
     Args:
         timeout: seconds for one question; the tests get three times as long.
     """
-    tests = written(submission.tests, exercise.starter_directory)
+    tests = written(submission.tests, exercise.visible_tests)
     if not tests:
         return results.unbuilt(item, "There are no tests of its own: no test_*.py but those of the starter.")
     return _Trials(item, submission.files, tests, crew, seeds, timeout, progress).followup()
 
 
-def written(tests: Files, starter: Path) -> Files:
+def written(tests: Files, visible: str) -> Files:
     """The tests that the starter does not have, under whatever name, and the conftest.py that they may need."""
-    handed_out = {_code_of(path.read_text("utf-8")) for path in starter.glob("test_*.py")}
-    own = {name: text for name, text in tests.items() if name == CONFTEST or _code_of(text) not in handed_out}
+    handed_out = _code_of(visible)
+    own = {name: text for name, text in tests.items() if name == CONFTEST or _code_of(text) != handed_out}
     return own if own.keys() - {CONFTEST} else {}
 
 

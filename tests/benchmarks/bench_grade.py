@@ -33,8 +33,9 @@ from tempfile import TemporaryDirectory
 from costs import BASELINE, ROOT, grader, import_torch, print_ratios, python, rounds
 
 from grader.exercise import builtin_exercise
-from grader.grading import Options, grade
+from grader.grading import grade
 from grader.library import Library
+from grader.options import Options
 from grader.sandbox.client import Launcher
 from grader.submission import read_submission, submission_of
 

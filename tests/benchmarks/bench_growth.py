@@ -22,9 +22,10 @@ from collections.abc import Mapping
 from costs import cost, import_torch
 
 from grader.exercise import Exercise, builtin_exercise
-from grader.grading import Options, grade
+from grader.grading import grade
 from grader.injection.build import Built, build
 from grader.injection.recipe import MAX_BUGS, Recipe
+from grader.options import Options
 from grader.sandbox.client import Launcher
 from grader.submission import Submission, submission_of
 

@@ -31,8 +31,9 @@ from tempfile import TemporaryDirectory
 from costs import descendants
 
 from grader.exercise import Exercise, builtin_exercise
-from grader.grading import Options, grade
+from grader.grading import grade
 from grader.library import Library
+from grader.options import Options
 from grader.oracle import Crew, Oracle
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Parameters

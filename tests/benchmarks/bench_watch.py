@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from grader.exercise import builtin_exercise
-from grader.grading import Options
+from grader.options import Options
 from grader.sandbox.client import Launcher
 from grader.watch import Watcher
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from grader.exercise import Exercise
-from grader.grading import Options, grade
+from grader.grading import grade
+from grader.options import Options
 from grader.record import FollowUp, ItemResult, Outcome, Result, from_json, to_json
 from grader.report.html import render_html
 from grader.report.text import render_text

@@ -13,7 +13,7 @@ from grader.cohort.clerk import Clerk
 from grader.cohort.messages import Marked, NotMarked, setup_of
 from grader.cohort.versions import versions
 from grader.exercise import Exercise
-from grader.grading import Options
+from grader.options import Options
 from grader.record import Audience
 from grader.submission import submission_of
 

@@ -28,7 +28,7 @@ from grader.cohort.messages import Marked, NotMarked, Setup, setup_of
 from grader.cohort.versions import differences, versions, versions_of_a_job
 from grader.errors import CannotJudge, UsageError
 from grader.exercise import Exercise
-from grader.grading import Options
+from grader.options import Options
 from grader.record import Audience
 from grader.submission import Submission, submission_of
 

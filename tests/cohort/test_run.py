@@ -15,7 +15,8 @@ from grader.cohort.run import Cohort, Markers
 from grader.cohort.store import Store
 from grader.cohort.summary import Summary
 from grader.exercise import Exercise
-from grader.grading import Options, grade
+from grader.grading import grade
+from grader.options import Options
 from grader.record import Audience, Outcome, Result, Status, to_json
 from grader.sandbox.client import Launcher
 from grader.submission import Submission, submission_of

@@ -13,7 +13,8 @@ import pytest
 
 from grader.errors import CannotJudge
 from grader.exercise import Exercise
-from grader.grading import Options, grade
+from grader.grading import grade
+from grader.options import Options
 from grader.record import Outcome, Result, Status
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grader.exercise import Exercise
-from grader.grading import Options
+from grader.options import Options
 from grader.oracle import Crew
 from grader.record import Status
 from grader.report.change_text import render_change

@@ -13,13 +13,14 @@ import pytest
 
 from grader.errors import UsageError
 from grader.exercise import Exercise, read_exercise
-from grader.grading import Options, grade
+from grader.grading import grade
 from grader.injection.build import build
 from grader.injection.builtin import BUGS as BUILT_IN
 from grader.injection.folder import write
 from grader.injection.mutants import planted
 from grader.injection.recipe import Recipe
 from grader.key import Row
+from grader.options import Options
 from grader.record import Result, Status
 from grader.sandbox.client import Launcher
 from grader.submission import read_submission, submission_of

@@ -12,6 +12,7 @@ import pytest
 
 import grader
 from grader import CannotJudge, Exercise, Grader, UsageError, grade, inject, load_exercise, starter_files
+from grader.exercise import StoredExercise
 from grader.injection.build import Built
 from grader.record import Result, Status
 
@@ -110,7 +111,7 @@ def test_the_starter_is_what_a_learner_is_handed(exercise: Exercise) -> None:
 
 
 @pytest.fixture
-def copied(exercise: Exercise, tmp_path: Path) -> Exercise:
+def copied(exercise: StoredExercise, tmp_path: Path) -> Exercise:
     """The built-in exercise with a starter of its own."""
     starter = tmp_path / "starter"
     starter.mkdir()
@@ -119,7 +120,7 @@ def copied(exercise: Exercise, tmp_path: Path) -> Exercise:
     return replace(exercise, starter_directory=starter)
 
 
-def test_what_else_lies_beside_the_starter_is_not_handed_out(copied: Exercise, exercise: Exercise) -> None:
+def test_what_else_lies_beside_the_starter_is_not_handed_out(copied: StoredExercise, exercise: StoredExercise) -> None:
     (copied.starter_directory / "solution.py").write_text("secret = 1\n")
     (copied.starter_directory / "key.json").symlink_to(exercise.reference_directory / "key.json")
     (copied.starter_directory / "core").write_bytes(b"\xff")
@@ -144,7 +145,7 @@ def linked(path: Path) -> None:
     ids=["missing", "link", "no-text", "large", "no-folder"],
 )
 def test_a_starter_that_cannot_be_handed_out_is_a_usage_error(
-    spoil: Callable[[Path], None], complaint: str, copied: Exercise
+    spoil: Callable[[Path], None], complaint: str, copied: StoredExercise
 ) -> None:
     spoil(copied.starter_directory / "model.py")
 
@@ -158,7 +159,7 @@ def injected(tmp_path_factory: pytest.TempPathFactory) -> Exercise:
 
 
 @pytest.mark.slow
-def test_an_exercise_is_built_written_and_graded(injected: Exercise) -> None:
+def test_an_exercise_is_built_written_and_graded(injected: StoredExercise) -> None:
     folder = injected.starter_directory.parent
 
     assert load_exercise(folder).sha256 == injected.sha256
@@ -171,7 +172,9 @@ def test_an_exercise_is_built_written_and_graded(injected: Exercise) -> None:
 
 
 @pytest.mark.slow
-def test_an_exercise_is_found_and_hidden_where_one_stands(injected: Exercise, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exercise_is_found_and_hidden_where_one_stands(
+    injected: StoredExercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(injected.starter_directory.parents[1])
 
     assert grade("ex/starter", load_exercise("ex"), only=["bug-1"], explain=False).reward == 0
@@ -179,11 +182,10 @@ def test_an_exercise_is_found_and_hidden_where_one_stands(injected: Exercise, mo
 
 @pytest.mark.slow
 def test_without_a_directory_it_is_kept_in_memory(injected: Exercise, monkeypatch: pytest.MonkeyPatch) -> None:
-    as_built = replace(injected, reference_directory=Path(), starter_directory=Path())
+    as_built = Exercise(injected.reference, injected.visible_tests, injected.rubric, injected.key)
     monkeypatch.setattr("grader.injection.build.build", lambda *_: Built(as_built, injected.starter(), ()))
     kept = inject(seed=3, operators=["mask-flipped"])
 
-    assert (kept.on_disk, injected.on_disk) == (False, True)
     assert starter_files(kept) == starter_files(injected)
     assert grade(starter_files(kept), kept, only=["bug-1"], explain=False).reward == 0
 

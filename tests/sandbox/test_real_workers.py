@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grader.exercise import Exercise
+from grader.exercise import StoredExercise
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.errors import WorkerDied, WorkerTimedOut
@@ -104,7 +104,7 @@ def test_no_worker_finds_what_was_asked_of_another(scan: str, tell: Tell, start:
     assert own[0] > 0, "the search would not find it if it were there"
 
 
-def test_a_worker_can_neither_read_nor_list_nor_import_the_reference(exercise: Exercise, tell: Tell) -> None:
+def test_a_worker_can_neither_read_nor_list_nor_import_the_reference(exercise: StoredExercise, tell: Tell) -> None:
     tries = ("open(HIDDEN + '/model.py')", "os.listdir(HIDDEN)", "__import__('reference')", "__import__('mutations')")
     tried = tell(
         f"HIDDEN = {str(exercise.reference_directory)!r}\n"
@@ -165,7 +165,7 @@ def test_a_connection_carries_no_descriptors(tell: Tell) -> None:
 # What a worker can do
 
 
-def test_every_layer_in_force_refuses_what_it_is_there_for(launcher: Launcher, exercise: Exercise) -> None:
+def test_every_layer_in_force_refuses_what_it_is_there_for(launcher: Launcher, exercise: StoredExercise) -> None:
     worker = launcher.spawn({})
     in_force = {phrase.partition(":")[0] for phrase in worker.locked.applied}
     worker.close()
@@ -176,7 +176,7 @@ def test_every_layer_in_force_refuses_what_it_is_there_for(launcher: Launcher, e
     assert [attempt for attempt in tried if attempt.refusal is None and attempt.layer in in_force] == []
 
 
-def test_the_attempts_succeed_where_nothing_is_locked(exercise: Exercise) -> None:
+def test_the_attempts_succeed_where_nothing_is_locked(exercise: StoredExercise) -> None:
     with Launcher("process") as unlocked:
         tried = list(attempts(unlocked, exercise.reference_directory / "model.py"))
     done = {attempt.deed for attempt in tried if attempt.refusal is None}
@@ -322,7 +322,7 @@ def in_session(session: int) -> list[int]:
     return sorted(pid for pid in found if Path(f"/proc/{pid}").exists())
 
 
-def test_no_daemon_and_no_stubborn_worker_outlives_its_launcher(exercise: Exercise) -> None:
+def test_no_daemon_and_no_stubborn_worker_outlives_its_launcher(exercise: StoredExercise) -> None:
     with Launcher("strict", hidden=[exercise.reference_directory]) as launcher:
         workers = [launcher.spawn({}) for _ in range(2)]
         for worker in workers:

@@ -10,7 +10,7 @@ import pytest
 
 import grader
 from grader.digest import digest, grader_digest
-from grader.exercise import Exercise, read_exercise
+from grader.exercise import StoredExercise, read_exercise
 
 PACKAGE = Path(grader.__file__).parent
 
@@ -56,7 +56,7 @@ def test_the_graders_hash_is_that_of_its_code_wherever_it_lies(tmp_path: Path) -
     ],
 )  # fmt: skip
 def test_an_exercises_hash_covers_reference_rubric_and_key(
-    file: str, change: Callable[[str], str], exercise: Exercise, tmp_path: Path
+    file: str, change: Callable[[str], str], exercise: StoredExercise, tmp_path: Path
 ) -> None:
     shutil.copytree(exercise.reference_directory, tmp_path / "reference")
     shutil.copytree(exercise.starter_directory, tmp_path / "starter")

@@ -9,7 +9,7 @@ import pytest
 from grader.cli import parser
 from grader.commands import hint, start
 from grader.errors import CannotJudge, UsageError
-from grader.exercise import Exercise
+from grader.exercise import Exercise, StoredExercise
 from grader.workspace import RECORD, Workspace, read_workspace, write_workspace
 
 
@@ -30,7 +30,7 @@ def shown(capsys: pytest.CaptureFixture[str], directory: Path, item: str, **opti
 # Starting
 
 
-def test_a_workspace_is_the_starter_and_nothing_else(workspace: Path, exercise: Exercise) -> None:
+def test_a_workspace_is_the_starter_and_nothing_else(workspace: Path, exercise: StoredExercise) -> None:
     assert sorted(os.listdir(workspace)) == ["README.md", "model.py", "test_visible.py", "train.py"]
     for path in workspace.iterdir():
         assert path.read_bytes() == (exercise.starter_directory / path.name).read_bytes()
@@ -132,7 +132,7 @@ def test_hints_come_one_by_one_and_the_last_one_stays(
     assert read_workspace(workspace).hints == {"masking": 3, "kv-cache": 1}
 
 
-def test_every_item_has_three_hints_and_none_of_them_is_the_fix(exercise: Exercise) -> None:
+def test_every_item_has_three_hints_and_none_of_them_is_the_fix(exercise: StoredExercise) -> None:
     starter = "".join((exercise.starter_directory / name).read_text() for name in exercise.reference)
     hidden = [line for text in exercise.reference.values() for line in text.splitlines() if line not in starter]
     for item in exercise.items:

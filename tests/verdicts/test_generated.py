@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from grader.exercise import Exercise, read_exercise
-from grader.grading import Options, grade
+from grader.grading import grade
+from grader.options import Options
 from grader.record import Lane, Role, Status
 from grader.sandbox.client import Launcher
 from grader.submission import submission_of

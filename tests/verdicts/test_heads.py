@@ -10,7 +10,7 @@ import pytest
 
 from grader.checks.catalogue import BY_ID
 from grader.checks.check import Bench, Check
-from grader.exercise import Exercise
+from grader.exercise import Exercise, StoredExercise
 from grader.oracle import Crew, Oracle, PackageRaised
 from grader.sandbox.questions import Snippet
 from grader.search import Search, search
@@ -147,7 +147,7 @@ def test_a_snippet_shows_the_bug_and_nothing_where_there_is_none(
     right.ask(script, {})
 
 
-def test_heads_that_are_not_built_yet_say_so(ask: Callable[[str, Check], Search], exercise: Exercise) -> None:
+def test_heads_that_are_not_built_yet_say_so(ask: Callable[[str, Check], Search], exercise: StoredExercise) -> None:
     starter = (exercise.starter_directory / "model.py").read_text("utf-8")
     failure = ask(starter, BY_ID[SEPARATE]).failure
 

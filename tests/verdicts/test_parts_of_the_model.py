@@ -12,7 +12,7 @@ import pytest
 
 from grader.checks.catalogue import BY_ID
 from grader.checks.check import Bench, Check
-from grader.exercise import Exercise
+from grader.exercise import Exercise, StoredExercise
 from grader.oracle import Crew, Oracle, PackageRaised
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Forward, Snippet, Weights
@@ -267,7 +267,7 @@ def test_what_is_right_and_written_otherwise_passes(
 @pytest.mark.parametrize("check", ["chunk-is-causal", "chunks-keep-positions"])
 def test_where_no_cache_is_built_yet_no_chunk_is_wrong(
     check: str,
-    exercise: Exercise,
+    exercise: StoredExercise,
     package: Callable[[Mapping[str, str]], Oracle],
     ask: Callable[[Oracle, Check], Search],
 ) -> None:
