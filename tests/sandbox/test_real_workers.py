@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from grader.exercise import StoredExercise
 from grader.sandbox.client import Launcher
@@ -272,6 +273,14 @@ def test_a_worker_finds_nothing_of_the_one_before_it(tell: Tell) -> None:
     assert set(kept) == {"EPERM"}
     assert untouched == tell(LOOK)
     assert (untouched["layer"], untouched["dtype"], untouched["files"]) == (3, "torch.float32", [False] * 5)
+
+
+def test_seeding_draws_what_torch_draws_and_keeps_nothing_for_devices_that_are_not_there(tell: Tell) -> None:
+    kept = "len(torch.cuda._lazy_seed_tracker.get_calls())"
+    drawn, queued = tell(f"import torch; torch.manual_seed(7); answer = [torch.rand(3).tolist(), {kept}]")
+
+    assert drawn == torch.rand(3, generator=torch.Generator().manual_seed(7)).tolist()
+    assert queued == 0 or torch.cuda._is_compiled()
 
 
 def test_every_worker_draws_other_numbers(tell: Tell) -> None:
