@@ -45,6 +45,15 @@ def records() -> list[type[record.Frozen]]:
     return [cls for cls in vars(record).values() if isinstance(cls, type) and issubclass(cls, record.Frozen)]
 
 
+def printed(code: str, where: Path) -> str:
+    """What a Python programme prints, once it has ended well and without a warning."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=where, capture_output=True, text=True, timeout=300
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
 def run(programme: Path, arguments: list[str], where: Path) -> tuple[int, str]:
     """The exit code, and what was said if there was no verdict."""
     done = subprocess.run([programme, *arguments], cwd=where, capture_output=True, text=True, timeout=300)
@@ -101,18 +110,25 @@ def test_every_grader_command_of_the_page_works_in_the_order_given(page, written
     assert [name for name in written if (tmp_path / name).stat().st_size < 1_000] == []
 
 
+def python_blocks(page: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+
+
 @pytest.mark.slow
 def test_the_code_of_the_library_page_runs_and_prints_what_it_says(tmp_path):
-    blocks = re.findall(r"^```python\n(.*?)^```", LIBRARY, flags=re.MULTILINE | re.DOTALL)
-    printed = {}
-    for block in blocks:
-        command = [sys.executable, "-W", "error", "-c", block]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
-        printed[block] = (done.returncode, done.stdout, done.stderr)
+    grades, rewards = (printed(block, tmp_path) for block in python_blocks(LIBRARY))
 
-    grades, rewards = printed.values()
-    assert grades == (0, "0.0 of 30.0 0.0\nmasking not-fixed 0.0 of 15.0\nprojection not-fixed 0.0 of 15.0\n", "")
-    assert rewards == (0, "[0.0, 1.0]\n", "")
+    assert grades == "0.0 of 30.0 0.0\nmasking not-fixed 0.0 of 15.0\nprojection not-fixed 0.0 of 15.0\n"
+    assert rewards == "[0.0, 1.0]\n"
+
+
+@pytest.mark.slow
+def test_the_code_of_the_readme_runs(generated, tmp_path):
+    shutil.copytree(generated(seed=3, bugs=2), tmp_path / "exercise")
+    texts = [(tmp_path / "exercise" / "starter" / name).read_text("utf-8") for name in ("model.py", "train.py")]
+    [block] = python_blocks(README)
+
+    assert printed(f"model, train = {texts!r}\n{block}", tmp_path) == "0.0 0.0\n"
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "development.md"], ids=lambda page: page.name)
