@@ -9,7 +9,7 @@ from grader.errors import CannotJudge as CannotJudge
 from grader.errors import GraderError as GraderError
 from grader.errors import UsageError as UsageError
 from grader.exercise import Exercise as Exercise
-from grader.exercise import StoredExercise, builtin_exercise, read_exercise
+from grader.exercise import builtin_exercise, read_exercise
 from grader.given import directory_given, names_given
 from grader.handout import starter_files as starter_files
 from grader.record import Result as Result
@@ -19,7 +19,7 @@ Isolation = Literal["strict", "process"]
 Difficulty = Literal["easy", "medium", "hard"]
 
 
-def load_exercise(directory: str | PathLike[str] | None = None) -> StoredExercise:
+def load_exercise(directory: str | PathLike[str] | None = None) -> Exercise:
     """The exercise in a directory, as ``grader inject`` makes it; the built-in one without a directory.
 
     Raises:
@@ -47,7 +47,7 @@ def grade(
             ``.py`` files.
         exercise: the built-in one unless another is given.
         only: ids of items and follow-ups; empty for all.
-        followups: whether to ask the follow-ups too, which is half of the work, where ``only`` names none.
+        followups: whether to ask the follow-ups too, most of the work where they are built, where ``only`` names none.
         seed: repeats a grade of the same files; None draws one in secret, which is what counts.
         thorough: try eight times as many cases in each check.
         explain: whether to look for the smallest failing cases, and for evidence to show. It decides no point.

@@ -72,7 +72,7 @@ class Asking:
             bugs=self._comparison.bugs,
             model_bugs=self._comparison.model_bugs,
             titles=self._exercise.titles,
-            factor=self._options.factor,
+            times=self._options.times,
             explain=self._options.explain,
             draws=self._draws,
         )

@@ -103,9 +103,10 @@ class Exercise:
 
     @cached_property
     def sha256(self) -> str:
-        """The hash of all that decides a verdict: the reference, the rubric and the key."""
+        """The hash of all that decides a verdict."""
         parts = {f"reference/{name}": text.encode() for name, text in self.reference.items()}
-        return digest(parts | {"rubric": msgspec.json.encode(self.rubric), "key": msgspec.json.encode(self.key)})
+        parts |= {"rubric": msgspec.json.encode(self.rubric), "key": msgspec.json.encode(self.key)}
+        return digest(parts | {"visible tests": self.visible_tests.encode()})
 
     def hints_of(self, item: str) -> Hints | None:
         """Three hints for an item, each saying more than the one before; None where nobody wrote any."""
@@ -172,7 +173,7 @@ def _read(reference: Path, starter: Path) -> StoredExercise:
         # As bytes: spans count them, and reading text would turn other line ends into plain ones.
         paths = [path for path in sorted(reference.glob("*.py")) if not path.name.startswith("test_")]
         sources = {path.name: path.read_bytes().decode() for path in paths}
-        tests = (starter / VISIBLE_TESTS).read_bytes().decode() if starter.is_dir() else ""
+        tests = (starter / VISIBLE_TESTS).read_bytes().decode() if (starter / VISIBLE_TESTS).is_file() else ""
         rubric = read_rubric(reference)
         key = msgspec.json.decode((reference / "key.json").read_bytes(), type=Key)
     except (OSError, ValueError, msgspec.ValidationError) as error:

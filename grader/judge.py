@@ -33,7 +33,7 @@ class Judge:
         bugs: what the lattice says is left in the candidate.
         model_bugs: the same for its model alone; None when no variant matched.
         titles: of all items, by id.
-        factor: how many times the usual number of examples each check tries.
+        times: how many times the usual number of examples each check tries.
         explain: whether to shrink what fails and to show it in code.
         draws: what was drawn for earlier candidates who were asked the same.
     """
@@ -45,7 +45,7 @@ class Judge:
     bugs: Bugs
     model_bugs: Bugs | None
     titles: Mapping[str, str]
-    factor: int
+    times: int
     explain: bool = True
     draws: Draws | None = None
 
@@ -72,7 +72,7 @@ class Judge:
             check.cases,
             lambda case: ask_case(check, case, bench),
             seed=self.seeds.derive("cases", check.id),
-            examples=check.examples * self.factor,
+            examples=check.examples * self.times,
             shrink=self.explain,
             draws=self.draws,
         )

@@ -35,14 +35,14 @@ class Options:
     explain: bool = True
 
     @property
-    def factor(self) -> int:
+    def times(self) -> int:
         """How many times the usual number of examples each check tries."""
         return THOROUGH if self.thorough else 1
 
     @property
     def budget(self) -> float:
         """Seconds that all answers of a submission together may take."""
-        return PATIENCE * max(1.0, self.timeout) * self.factor
+        return PATIENCE * max(1.0, self.timeout) * self.times
 
 
 def asked_for(exercise: Exercise, options: Options) -> tuple[tuple[Item, ...], tuple[Item, ...]]:

@@ -30,8 +30,10 @@ class Job:
         self.busy = False
         self._setup: Setup | None = setup  # until it has been sent
         self._limit = LIMIT + 4 * setup.options.budget
-        self._overdue = threading.Event()
-        self._watch: threading.Timer | None = None  # while it is busy
+        self._given = 0  # submissions so far
+        self._overdue = False
+        self._turn = threading.Lock()  # for those two and ``busy``: a timer may go off at any moment
+        self._watch: threading.Timer | None = None  # over the submission given last
         self._patience: float | None = None  # until when it may take to end, once nobody asks any more
         self.connection, theirs = socket.socketpair()
         self._stream = self.connection.makefile("rb")
@@ -48,8 +50,10 @@ class Job:
 
     def give(self, submission: Submission) -> None:
         """Have it mark a submission. This waits for as long as it does not read: ``kill`` ends that."""
-        self.busy = True
-        self._watch = threading.Timer(self._limit, self._end_overdue)
+        with self._turn:
+            self.busy = True
+            self._given += 1
+        self._watch = threading.Timer(self._limit, self._end_overdue, (self._given,))
         self._watch.daemon = True
         self._watch.start()
         if self._setup is not None:
@@ -67,10 +71,12 @@ class Job:
             return NotMarked(
                 reason=f"the process that graded it answered with no message of ours ({one_line(str(error))})"
             )
-        self.busy = False
-        self._stop_watching()
+        finally:
+            self._stop_watching()
+        with self._turn:
+            self.busy = False
         match marked:
-            case None if self._overdue.is_set():
+            case _ if self._overdue:  # what it may have answered just before: the job has ended, and is not to be kept
                 return NotMarked(reason=f"the process that graded it gave no answer for {self._limit:g} s")
             case None:
                 return NotMarked(reason=f"the process that graded it ended ({self._last_words()})")
@@ -105,9 +111,11 @@ class Job:
         self.connection.close()
         self._log.close()
 
-    def _end_overdue(self) -> None:
-        self._overdue.set()
-        self.kill()
+    def _end_overdue(self, given: int) -> None:
+        with self._turn:
+            if self.busy and given == self._given:
+                self._overdue = True
+                self.kill()
 
     def _stop_watching(self) -> None:
         if self._watch is not None:

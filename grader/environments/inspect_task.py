@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import anyio
 from inspect_ai import Task, task
@@ -20,9 +20,10 @@ from inspect_ai.util import OutputLimitExceededError, concurrency
 from inspect_ai.util import sandbox as the_sandbox
 
 from grader import api
+from grader.api import Isolation
 from grader.environments.drawn import drawn_exercise, seeds_named
 from grader.environments.instruction import instruction
-from grader.exercise import StoredExercise
+from grader.exercise import StoredExercise, builtin_exercise, read_exercise
 from grader.record import Result
 from grader.submission import REQUIRED
 
@@ -52,6 +53,8 @@ def debug_gpt(
     exercise: str | None = None,
     cache: str | None = None,
     sandbox: str = "docker",
+    isolation: Isolation | None = None,
+    at_once: int = AT_ONCE,
 ) -> Task:
     """Find the bugs of a GPT and its training loop, and build what is missing: one fresh exercise for each seed.
 
@@ -62,26 +65,30 @@ def debug_gpt(
         exercise: a directory that holds one, as `grader inject` makes it, in place of fresh ones.
         cache: where fresh ones are kept, with their solutions; without it in the user's cache.
         sandbox: where the agent works. "local" runs what it likes on this machine.
+        isolation: how submissions are run; strict on Linux without it.
+        at_once: how many grades are made side by side.
     """
     if exercise is not None:
-        return _task([api.load_exercise(exercise)], sandbox)
-    kept_in = None if cache is None else Path(cache)
-    return _task([drawn_exercise(seed, bugs, difficulty, kept_in) for seed in seeds_named(seeds)], sandbox)
+        exercises = [read_exercise(Path(exercise))]
+    else:
+        kept_in = None if cache is None else Path(cache)
+        exercises = [drawn_exercise(seed, bugs, difficulty, kept_in) for seed in seeds_named(seeds)]
+    return _task(exercises, sandbox, rubric(isolation, at_once))
 
 
 @task
-def debug_gpt_builtin(sandbox: str = "docker") -> Task:
+def debug_gpt_builtin(sandbox: str = "docker", isolation: Isolation | None = None, at_once: int = AT_ONCE) -> Task:
     """The built-in exercise: four known bugs and two extensions. Its solution is public."""
-    return _task([api.load_exercise()], sandbox)
+    return _task([builtin_exercise()], sandbox, rubric(isolation, at_once))
 
 
-def _task(exercises: Iterable[StoredExercise], where: str) -> Task:
+def _task(exercises: Iterable[StoredExercise], where: str, scorer: Scorer) -> Task:
     ours = where == "docker"  # nobody but our own image has the user
     user = AGENT if ours else None
     return Task(
         dataset=[_sample(exercise, HAND_OVER if ours else None) for exercise in exercises],
         solver=react(tools=[bash(timeout=180, user=user), text_editor(timeout=180, user=user)]),
-        scorer=rubric(),
+        scorer=scorer,
         sandbox=("docker", str(COMPOSE)) if ours else where,
         message_limit=MESSAGES,
     )
@@ -101,7 +108,7 @@ def _sample(exercise: StoredExercise, setup: str | None) -> Sample:
 
 
 @scorer(metrics={"*": [mean(), stderr()]})
-def rubric(isolation: Literal["strict", "process"] | None = None, at_once: int = AT_ONCE) -> Scorer:
+def rubric(isolation: Isolation | None = None, at_once: int = AT_ONCE) -> Scorer:
     """Grade what is left in the sandbox: ``score`` and each item from 0 to 1, ``solved`` 0 or 1.
 
     The grader reads files out of the agent's sandbox, and runs them on this machine in a locked process of its own.
@@ -111,6 +118,10 @@ def rubric(isolation: Literal["strict", "process"] | None = None, at_once: int =
         isolation: how the submission is run; None is strict on Linux.
         at_once: how many grades are made side by side.
     """
+    if isolation not in (None, *get_args(Isolation)):
+        raise api.UsageError(f"isolation={isolation!r}; expected 'strict' or 'process'")
+    if at_once < 1:
+        raise api.UsageError(f"at_once={at_once!r}; expected 1 or more grades side by side")
 
     async def score(state: TaskState, target: Target) -> Score:
         try:

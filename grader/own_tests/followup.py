@@ -9,7 +9,7 @@ from typing import Final
 from grader.exercise import Exercise, Item
 from grader.oracle import Crew
 from grader.own_tests import results
-from grader.own_tests.mutants import Draw, Mutant, NotRead, find
+from grader.own_tests.mutants import Draw, Mutant, NotRead, TooSlow, find
 from grader.own_tests.running import CONFTEST, Files, Ran, Runner
 from grader.record import FollowUp, Outcome
 from grader.seeds import Seeds
@@ -91,6 +91,8 @@ class _Trials:
                 otherwise, mutants = finding.result()
             except NotRead as error:
                 return results.unbuilt(self._item, f"No bug can be planted in a text that cannot be read: {error}.")
+            except TooSlow:
+                return results.unbuilt(self._item, "The package answers too slowly to tell what a bug in it changes.")
             if not mutants:
                 return results.not_judged(self._item)
             self._progress(f"{self._item.title}: on mutants of it, {len(mutants)} of them")

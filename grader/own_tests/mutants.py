@@ -1,5 +1,6 @@
 """The bugs that own tests have to notice: planted in the candidate's own code, each seen to change what it computes."""
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -21,6 +22,7 @@ from mutations.edit import Edit, splice
 from mutations.errors import SpliceError
 
 PATIENCE: Final = 30.0  # seconds for the engine to read a package
+DRAWING: Final = 30  # times the time-out that drawing mutants may take; it takes seconds
 VISIBLE: Final = 1e-4  # a change of this part of the largest value; rounding changes 1e-6 of it
 BY_FILE: Final = {"model.py": ("decoding", "cache-errors", "forward"), "train.py": ("training", "harness")}
 ALL: Final = tuple(facet for facets in BY_FILE.values() for facet in facets)
@@ -28,6 +30,10 @@ ALL: Final = tuple(facet for facets in BY_FILE.values() for facet in facets)
 
 class NotRead(Exception):
     """The engine could make nothing of the package's text."""
+
+
+class TooSlow(Exception):
+    """The package answers so slowly, with a bug or without one, that none was seen to change anything in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,25 +96,35 @@ class Draw:
         self._package = package
         self._seeds = Seeds(seed, "own tests")
         self._timeout = timeout
+        self._deadline = time.monotonic() + DRAWING * timeout
         self._own = Oracle(crew, "the candidate", package, timeout)
         self._own_again = self._own.another()
         self._known: dict[str, list[tuple[Asked, Tensors]]] = {}
 
     def mutants(self, plantings: Iterable[Planting], count: int) -> list[Mutant]:
-        """``count`` mutants if there are so many, each of another operator.
+        """``count`` mutants if there are so many, each of another operator; fewer once time is up.
 
         Who breaks down is noticed by whoever runs it: such mutants are drawn where there are no others.
+
+        Raises:
+            TooSlow: time is up, and there is none.
         """
         drawn: dict[Effect, list[Mutant]] = {effect: [] for effect in Effect}
         for sites in self._shuffled(plantings):
-            if len(drawn[Effect.CHANGES]) == count:
+            if len(drawn[Effect.CHANGES]) == count or self._is_late():
                 break
             for mutant in self._made(sites):
                 effect = self._effect(mutant)
                 drawn[effect].append(mutant)
-                if effect is not Effect.NONE:
+                if effect is not Effect.NONE or self._is_late():
                     break
-        return [*drawn[Effect.CHANGES], *drawn[Effect.BREAKS]][:count]
+        found = [*drawn[Effect.CHANGES], *drawn[Effect.BREAKS]][:count]
+        if not found and self._is_late():
+            raise TooSlow
+        return found
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self._deadline
 
     def _shuffled(self, plantings: Iterable[Planting]) -> list[list[Planting]]:
         """The places of each operator, in an order that nobody knows beforehand."""
@@ -134,6 +150,8 @@ class Draw:
             for id_ in BY_FILE.get(mutant.planting.file, ALL):
                 facet = FACETS[id_]
                 for asked, expected in self._answers(facet):
+                    if self._is_late():
+                        return Effect.NONE
                     try:
                         answer = facet.ask(oracle, asked)
                     except PackageHung:
@@ -149,6 +167,8 @@ class Draw:
         if facet.id not in self._known:
             self._known[facet.id] = []
             for asked in facet.questions(self._seeds, "float32"):
+                if self._is_late():
+                    break
                 try:
                     answer, again = facet.ask(self._own, asked), facet.ask(self._own_again, asked)
                 except Trouble:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from grader.exercise import Exercise, builtin_exercise
+from grader.exercise import StoredExercise, builtin_exercise
 
 TIMEOUT = 10  # seconds for one question: what a candidate that hangs waits for
 GOAL = 0.5
@@ -50,7 +50,7 @@ def _cost(command: list[str]) -> tuple[float, float]:
     return time.perf_counter() - started, sum(after[:2]) - sum(before[:2])
 
 
-def _hand_in(where: Path, size: int, exercise: Exercise) -> dict[str, float]:
+def _hand_in(where: Path, size: int, exercise: StoredExercise) -> dict[str, float]:
     """Write so many submissions; what each has to be given."""
     right, starter = exercise.reference, exercise.starter()
     secret = str(exercise.reference_directory / "model.py")

@@ -30,7 +30,7 @@ from tempfile import TemporaryDirectory
 
 from costs import descendants
 
-from grader.exercise import Exercise, builtin_exercise
+from grader.exercise import StoredExercise, builtin_exercise
 from grader.grading import grade
 from grader.library import Library
 from grader.options import Options
@@ -59,7 +59,7 @@ def main(jobs: int, workers: int, candidates: int) -> None:
     _cohorts(exercise, candidates, (1, jobs))
 
 
-def _one_grade(exercise: Exercise) -> None:
+def _one_grade(exercise: StoredExercise) -> None:
     options = Options(seed=7, shared=True)
     with Launcher("strict", [exercise.reference_directory]) as launcher, Library(launcher) as library:
         launcher.started  # noqa: B018  waits until it is
@@ -85,7 +85,7 @@ def _one_grade(exercise: Exercise) -> None:
             print(f"{kind:40} {mean.pss:7.1f} {mean.private:8.1f} {len(held):5}")
 
 
-def _further_workers(exercise: Exercise, workers: int) -> None:
+def _further_workers(exercise: StoredExercise, workers: int) -> None:
     totals = []
     with Launcher("strict", [exercise.reference_directory]) as launcher:
         launcher.started  # noqa: B018  waits until it is
@@ -100,7 +100,7 @@ def _further_workers(exercise: Exercise, workers: int) -> None:
     print(f"{'each further worker':40} {(totals[-1] - totals[1]) / (workers - 1):7.1f}")
 
 
-def _cohorts(exercise: Exercise, candidates: int, numbers_of_jobs: Sequence[int]) -> None:
+def _cohorts(exercise: StoredExercise, candidates: int, numbers_of_jobs: Sequence[int]) -> None:
     print(f"\n{f'cohorts of {candidates}: at most at a time':40} {'PSS':>7} {'processes':>10}")
     for jobs in numbers_of_jobs:
         with TemporaryDirectory() as scratch:
@@ -124,7 +124,7 @@ def _cohorts(exercise: Exercise, candidates: int, numbers_of_jobs: Sequence[int]
             print(f"    {kind:36} {megabytes:7.1f}", flush=True)
 
 
-def _hand_in(where: Path, candidates: int, exercise: Exercise) -> None:
+def _hand_in(where: Path, candidates: int, exercise: StoredExercise) -> None:
     """The reference again and again, with another last line."""
     for number in range(candidates):
         folder = where / f"candidate-{number:04}"

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from grader.exercise import Exercise
+from grader.exercise import Exercise, StoredExercise
 from grader.submission import Submission, read_submission
 
 MARK = "left-by-a-cheat"
@@ -49,7 +49,7 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     links: dict[str, str] = {}
     unmended: str = ""
 
-    def worth(self, exercise: Exercise) -> dict[str, float]:
+    def worth(self, exercise: StoredExercise) -> dict[str, float]:
         """What the honest part may have, for each item asked for."""
         base = {
             item.id: item.points if self.over == "reference" else 0.0
@@ -58,7 +58,7 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         } | {followup.id: 0.0 for followup in exercise.rubric.followup if followup.id in self.only}
         return base | {name: points for name, points in self.honest.items() if name in base}
 
-    def write(self, directory: Path, exercise: Exercise) -> None:
+    def write(self, directory: Path, exercise: StoredExercise) -> None:
         """Make the directory that is handed in.
 
         What stands in capitals between @ is filled in: a cheat is told where everything lies, and the hash of its own
@@ -119,7 +119,7 @@ def hand_in(tmp_path: Path, exercise: Exercise) -> Callable[[Path], HandedIn]:
 
 
 @pytest.fixture
-def surroundings(tmp_path: Path, exercise: Exercise) -> Iterator[Callable[[], object]]:
+def surroundings(tmp_path: Path, exercise: StoredExercise) -> Iterator[Callable[[], object]]:
     """``surroundings()``: all that a submission must not change, as it is now."""
     with tempfile.NamedTemporaryFile(prefix="canary-") as canary:
         canary.write(b"untouched")

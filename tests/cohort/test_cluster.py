@@ -27,7 +27,7 @@ from grader.cohort.cluster_markers import ClusterMarkers
 from grader.cohort.messages import Marked, NotMarked, Setup, setup_of
 from grader.cohort.versions import differences, versions, versions_of_a_job
 from grader.errors import CannotJudge, UsageError
-from grader.exercise import Exercise
+from grader.exercise import Exercise, StoredExercise
 from grader.options import Options
 from grader.record import Audience
 from grader.submission import Submission, submission_of
@@ -89,7 +89,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
 
 
 @pytest.fixture(scope="module")
-def submissions(exercise: Exercise, local: Local, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def submissions(exercise: StoredExercise, local: Local, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Right, buggy, crashing, cheating, and one that cannot be read."""
     where = tmp_path_factory.mktemp("submissions")
     starter, reference = exercise.starter(), exercise.reference
@@ -124,7 +124,7 @@ def at_home(submissions: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 
 @pytest.fixture
-def setup(exercise: Exercise) -> Setup:
+def setup(exercise: StoredExercise) -> Setup:
     """A cohort's way of marking, cut down to one item; the exercise lies where nobody here can even look."""
     elsewhere = dataclasses.replace(exercise, reference_directory=Path("/", "x" * 1000))
     return setup_of(elsewhere, Options(only=("projection",), seed=1, shared=True), Audience.INSTRUCTOR)

@@ -1,11 +1,14 @@
 """A process that marks and dies costs one submission a second try, and no more."""
 
 import re
+import select
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from grader.cohort.job_process import Job
 from grader.cohort.messages import Marked, NotMarked, Setup, encode, setup_of
 from grader.cohort.pool import Pool
 from grader.errors import CannotJudge
@@ -131,6 +134,46 @@ def test_a_job_that_hangs_is_ended_after_a_while_and_costs_its_submission_alone(
         marked = dict(pool.mark(submissions))
 
     assert marked == dict.fromkeys(submissions, NotMarked(reason="the process that graded it gave no answer for 1 s"))
+
+
+@pytest.fixture
+def job(setup: Setup, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Job]:
+    """A job that answers everything at once."""
+    (tmp_path / "job.py").write_text(
+        "import socket, sys\n"
+        "from grader.cohort.messages import Marked, receive, send\n"
+        "peer = socket.socket(fileno=int(sys.argv[1]))\n"
+        "stream = peer.makefile('rb')\n"
+        "receive(stream)\n"
+        "while receive(stream):\n"
+        "    send(peer, Marked(result=b'', report=b'', seconds=0.0))\n"
+    )
+    interpreter(monkeypatch, tmp_path / "python", f'exec {sys.executable} {tmp_path}/job.py "$5" "$6"')
+    job = Job(setup)
+    yield job
+    job.close()
+
+
+def test_time_that_is_up_for_one_submission_says_nothing_of_the_next(
+    job: Job, submissions: dict[str, Submission]
+) -> None:
+    job.give(submissions["ann"])
+    assert isinstance(job.take(), Marked)
+    job._end_overdue(1)  # the timer had gone off, and came too late
+    job.give(submissions["bob"])
+    job._end_overdue(1)
+
+    assert isinstance(job.take(), Marked)
+
+
+def test_an_answer_that_comes_just_when_time_is_up_is_not_taken_from_a_job_that_has_ended(
+    job: Job, submissions: dict[str, Submission]
+) -> None:
+    job.give(submissions["ann"])
+    assert select.select([job.connection], [], [], 60)[0]
+    job._end_overdue(1)
+
+    assert job.take() == NotMarked(reason=f"the process that graded it gave no answer for {job._limit:g} s")
 
 
 def test_leaving_tells_every_job_that_it_is_over_before_it_waits_for_any(

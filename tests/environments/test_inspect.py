@@ -26,7 +26,7 @@ from grader import CannotJudge, UsageError, api, load_exercise
 from grader.environments import drawn, inspect_task
 from grader.environments.drawn import drawn_exercise, seeds_named
 from grader.environments.inspect_task import COMPOSE, debug_gpt, debug_gpt_builtin
-from grader.exercise import Exercise
+from grader.exercise import Exercise, StoredExercise
 
 NO_MODEL = b'raise ImportError("there is no model.py")\n'
 
@@ -65,7 +65,7 @@ def drawn_one(anonymous: Path, monkeypatch: pytest.MonkeyPatch) -> Exercise:
     return load_exercise(anonymous)
 
 
-def copied(exercise: Exercise) -> list[str]:
+def copied(exercise: StoredExercise) -> list[str]:
     """Commands that put the reference in the place of the starter."""
     return [f"cp {shlex.quote(str(exercise.reference_directory / name))} ." for name in ("model.py", "train.py")]
 
@@ -322,7 +322,7 @@ def test_an_exercise_is_built_once(drawn_one: Exercise, tmp_path: Path, monkeypa
 
 
 def test_of_two_that_build_the_same_exercise_both_get_the_one_that_was_there_first(
-    drawn_one: Exercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    drawn_one: StoredExercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build = drawn.inject
     monkeypatch.setattr(drawn, "grader_digest", lambda: "0" * 64)
@@ -386,3 +386,36 @@ def test_seeds_are_numbers_and_ranges(text: object, seeds: list[int]) -> None:
 def test_what_names_no_seeds_is_refused(text: str, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         seeds_named(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"isolation": "none"}, "isolation='none'; expected 'strict' or 'process'"),
+        ({"at_once": 0}, "at_once=0; expected 1 or more"),
+    ],
+)
+def test_how_to_grade_is_said_to_the_task_and_looked_at_before_anything_is_run(
+    arguments: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        debug_gpt_builtin(**arguments)
+
+
+@pytest.mark.slow
+def test_submissions_are_isolated_as_the_task_says(
+    run: Callable[..., EvalLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    grade = api.grade
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        asked.append(options["isolation"])
+        return grade(*arguments, only=["projection"], **options)
+
+    monkeypatch.setattr(api, "grade", noted)
+    log = run(debug_gpt_builtin(sandbox="local", isolation="process"), "true")
+
+    assert asked == ["process"]
+    assert log.samples is not None
+    assert log.samples[0].scores is not None

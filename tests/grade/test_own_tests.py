@@ -166,6 +166,16 @@ def test_an_empty_file_is_worth_nothing(judge: Judge) -> None:
     assert told.summary.endswith("no test was run")
 
 
+def test_a_package_in_which_no_bug_shows_in_time_has_only_itself_to_blame(
+    judge: Judge, exercise: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grader.own_tests.mutants.DRAWING", 0)
+    told = judge(exercise.reference, {"test_mine.py": "def test_x(): pass\n"}, masking=1)
+
+    assert (told.status, told.score, told.max_score) == (Status.NOT_BUILT, 0, 10)
+    assert "too slowly" in told.summary
+
+
 # What they are worth
 
 

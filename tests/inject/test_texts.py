@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from grader.exercise import Exercise, read_exercise
+from grader.exercise import StoredExercise, read_exercise
 from grader.injection.verify import texts
 
 Spoil = Callable[[Path], object]
 
 
 @pytest.fixture
-def folder(tmp_path: Path, exercise: Exercise) -> Path:
+def folder(tmp_path: Path, exercise: StoredExercise) -> Path:
     """A copy of the built-in exercise, in the layout of a generated one."""
     ignored = shutil.ignore_patterns("__pycache__", ".pytest_cache")
     for source, name in ((exercise.reference_directory, "reference"), (exercise.starter_directory, "starter")):

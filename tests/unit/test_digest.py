@@ -48,21 +48,26 @@ def test_the_graders_hash_is_that_of_its_code_wherever_it_lies(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("file", "change"),
     [
-        pytest.param("model.py", lambda text: text + "# more\n", id="reference"),
-        pytest.param("exercise.toml", lambda text: text.replace("future-is-hidden = 6, gradient-is-causal = 4",
-                                                                "future-is-hidden = 5, gradient-is-causal = 5"),
-                     id="points"),
-        pytest.param("key.json", lambda text: text.replace('"bucket": "medium"', '"bucket": "hard"', 1), id="key"),
+        pytest.param("reference/model.py", lambda text: text + "# more\n", id="reference"),
+        pytest.param(
+            "reference/exercise.toml",
+            lambda text: text.replace("is-hidden = 6, gradient-is-causal = 4", "is-hidden = 5, gradient-is-causal = 5"),
+            id="points",
+        ),
+        pytest.param(
+            "reference/key.json", lambda text: text.replace('"bucket": "medium"', '"bucket": "hard"', 1), id="key"
+        ),
+        pytest.param("starter/test_visible.py", lambda text: text + "# more\n", id="visible-tests"),
     ],
-)  # fmt: skip
-def test_an_exercises_hash_covers_reference_rubric_and_key(
+)
+def test_an_exercises_hash_covers_all_that_decides_a_verdict(
     file: str, change: Callable[[str], str], exercise: StoredExercise, tmp_path: Path
 ) -> None:
     shutil.copytree(exercise.reference_directory, tmp_path / "reference")
     shutil.copytree(exercise.starter_directory, tmp_path / "starter")
     assert read_exercise(tmp_path).sha256 == exercise.sha256
 
-    path = tmp_path / "reference" / file
+    path = tmp_path / file
     before = path.read_text("utf-8")
     assert change(before) != before
     path.write_text(change(before), "utf-8")

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from grader.errors import UsageError
-from grader.exercise import Exercise, builtin_reference, read_exercise
+from grader.exercise import Exercise, StoredExercise, builtin_reference, read_exercise
 from mutations.edit import splice
 
 NO_SEEDS = {"grader": "0", "torch": "0", "cpu": "", "seeds": [], "rows": []}
 
 
 @pytest.fixture
-def folder(tmp_path: Path, exercise: Exercise) -> Path:
+def folder(tmp_path: Path, exercise: StoredExercise) -> Path:
     """A copy of the built-in exercise, in the layout of a generated one."""
     for source, name in ((exercise.reference_directory, "reference"), (exercise.starter_directory, "starter")):
         shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -25,22 +25,24 @@ def folder(tmp_path: Path, exercise: Exercise) -> Path:
 def test_a_folder_is_read_as_the_built_in_exercise_is(folder: Path, exercise: Exercise) -> None:
     read = read_exercise(folder)
 
-    assert (exercise.rubric, exercise.key, exercise.reference) == (read.rubric, read.key, read.reference)
+    for part in ("rubric", "key", "reference", "visible_tests"):
+        assert getattr(read, part) == getattr(exercise, part)
+    assert "def test_" in read.visible_tests
 
 
-def test_the_built_in_exercise_has_four_bugs_two_extensions_and_100_points(exercise: Exercise) -> None:
+def test_the_built_in_exercise_has_four_bugs_two_extensions_and_100_points(exercise: StoredExercise) -> None:
     assert [item.kind for item in exercise.rubric.item] == ["bug"] * 4 + ["extension"] * 2
     assert sum(item.points for item in exercise.rubric.item) == 100
     assert {bug.item for bug in exercise.key.bugs} == {i.id for i in exercise.rubric.item if i.kind == "bug"}
     assert exercise.reference_directory == builtin_reference()
 
 
-def test_tests_beside_a_reference_are_no_part_of_it(exercise: Exercise) -> None:
+def test_tests_beside_a_reference_are_no_part_of_it(exercise: StoredExercise) -> None:
     assert (exercise.reference_directory / "test_end_to_end.py").is_file()
     assert sorted(exercise.reference) == ["model.py", "train.py"]
 
 
-def test_every_bug_and_stub_together_make_the_starter(exercise: Exercise) -> None:
+def test_every_bug_and_stub_together_make_the_starter(exercise: StoredExercise) -> None:
     edits = [planted.edit for planted in (*exercise.key.bugs, *exercise.key.stubs)]
     for name, text in exercise.reference.items():
         made = splice(text, [edit for edit in edits if edit.file == name])

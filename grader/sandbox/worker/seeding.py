@@ -16,13 +16,13 @@ def seed_all(seed: int) -> None:
 def seed_no_absent_devices() -> None:
     """Have ``torch.manual_seed`` pass over devices that this torch was not built for.
 
-    Otherwise it keeps a formatted stack for each call, to show should the device ever be initialised: a hundred times
-    the work of seeding, and a model is seeded a few hundred times a grade.
+    Otherwise it formats the stack at each call, to be shown should the device ever be initialised: a hundred times the
+    work of seeding, and a model is seeded a few hundred times a grade.
     """
-    if not torch.cuda._is_compiled():
-        torch.cuda.manual_seed_all = _seed_nothing
-    if not torch.xpu._is_compiled():
-        torch.xpu.manual_seed_all = _seed_nothing
+    for name in ("cuda", "xpu", "mtia"):
+        device = getattr(torch, name)
+        if hasattr(device, "manual_seed_all") and not device._is_compiled():
+            device.manual_seed_all = _seed_nothing
 
 
 def _seed_nothing(seed: int) -> None:
