@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,12 +98,11 @@ class _Times:
 def descendants(pid: int) -> Iterator[int]:
     """The process and all that it has started, as far as they are still there."""
     yield pid
-    try:
-        children = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    except OSError:
-        return  # it has just ended
-    for child in (int(child) for of_thread in children for child in of_thread):
-        yield from descendants(child)
+    with suppress(OSError):  # it has just ended
+        for task in list(Path(f"/proc/{pid}/task").iterdir()):
+            with suppress(OSError):  # or one of its threads
+                for child in map(int, (task / "children").read_text().split()):
+                    yield from descendants(child)
 
 
 def _cpu_seconds() -> float:

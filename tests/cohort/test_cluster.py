@@ -149,10 +149,11 @@ def tree(directory: Path) -> dict[str, bytes]:
 def descendants(pid: int) -> list[int]:
     """The process's children, theirs, and so on."""
     found = []
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a worker may end while it is looked at
         for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in map(int, (task / "children").read_text().split()):
-                found += [child, *descendants(child)]
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # and so may a thread
+                for child in map(int, (task / "children").read_text().split()):
+                    found += [child, *descendants(child)]
     return found
 
 

@@ -1,5 +1,6 @@
 """``grader cohort``: every kind of candidate gets its verdict, and the same files come of it however it was run."""
 
+import contextlib
 import csv
 import io
 import json
@@ -279,9 +280,11 @@ def wait_for_verdicts(process: subprocess.Popen[str], count: int) -> None:
 def descendants(pid: int) -> list[int]:
     """The process's children, theirs, and so on."""
     found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
-            found += [child, *descendants(child)]
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a worker may end while it is looked at
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # and so may a thread
+                for child in map(int, (task / "children").read_text().split()):
+                    found += [child, *descendants(child)]
     return found
 
 
