@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from grader.errors import UsageError
+from grader.errors import CannotJudge, UsageError
 from grader.exercise import Exercise, read_exercise
 from grader.grading import grade
 from grader.injection.build import build
 from grader.injection.builtin import BUGS as BUILT_IN
 from grader.injection.folder import write
 from grader.injection.mutants import planted
+from grader.injection.observe import Failing
 from grader.injection.recipe import Recipe
 from grader.key import Row
 from grader.options import Options
@@ -225,6 +226,15 @@ def test_what_cannot_be_planted_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         build(Recipe(operators=recipe["operators"]), exercise.reference, launcher, silent)
+
+
+def test_that_our_own_reference_fails_is_said_of_the_machine(
+    launcher: Launcher, exercise: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grader.injection.build.failing_checks", lambda *_: Failing(("future-is-hidden",), ()))
+
+    with pytest.raises(CannotJudge, match="the built-in reference fails future-is-hidden on this machine"):
+        build(Recipe(bugs=1), exercise.reference, launcher, lambda _: None)
 
 
 def test_a_reference_that_is_wrong_is_refused_with_what_it_fails(launcher: Launcher, exercise: Exercise) -> None:
