@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from grader.checks.catalogue import BY_ID
-from grader.checks.check import Bench, Check
+from grader.checks.check import Bench, Check, Counterexample
 from grader.exercise import Exercise
 from grader.oracle import Crew, Oracle, PackageRaised
 from grader.sandbox.questions import Snippet
@@ -202,6 +202,18 @@ def test_a_planted_bug_fails_the_check_that_is_meant_for_it(
         with pytest.raises(PackageRaised, match="AssertionError"):
             Oracle(crew, "candidate", files, TIMEOUT).ask(script, {})
         Oracle(crew, "candidate", exercise.reference, TIMEOUT).ask(script, {})
+
+
+def test_a_model_that_never_drops_anything_is_seen_in_training_mode(
+    ask: Callable[..., Search], exercise: Exercise
+) -> None:
+    files = exercise.reference | {
+        "model.py": exercise.reference["model.py"].replace("nn.Dropout(config.dropout)", "nn.Dropout(0.0)")
+    }
+    failure = ask(files, BY_ID["dropout-follows-the-mode"]).failure
+
+    assert isinstance(failure, Counterexample)
+    assert "in training mode give the same logits" in str(failure)
 
 
 @pytest.mark.parametrize("change", HONEST.values(), ids=list(HONEST))
