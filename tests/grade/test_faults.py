@@ -205,3 +205,13 @@ def test_a_clock_that_jumps_changes_no_verdict(
 
     assert verdicts(result) == verdicts(right)
     assert 0 < result.seconds < 1e6
+
+
+def test_a_submission_has_so_much_time_for_all_of_its_answers_and_no_more(
+    grade_files: Callable[..., Result], exercise: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grader.options.PATIENCE", 0)
+    [item] = grade_files(exercise.reference, only=("projection",), explain=False).items
+
+    assert item.score == 0
+    assert any("all of its answers took more than 0 s" in check.message for check in item.checks)
