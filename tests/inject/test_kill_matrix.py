@@ -75,8 +75,7 @@ def as_far_as_needed(reference: Sources, launcher: Launcher) -> Matrix:
         if more == seeing:
             break
         seeing = more
-    ordered = [rows[mutant.operator.id, mutant.site] for mutant in mutants(reference, OPERATORS)]
-    return Matrix(checks=tuple(check.id for check in MEASURED_BY), rows=tuple(ordered), seconds=0.0)
+    return Matrix(checks=tuple(check.id for check in MEASURED_BY), rows=tuple(rows.values()), seconds=0.0)
 
 
 @pytest.fixture(scope="session")
@@ -100,8 +99,15 @@ def test_operators_without_a_site_here_have_one_in_a_source_of_another_style(exe
 def test_each_site_of_each_operator_is_a_row(matrix: Matrix, exercise: Exercise) -> None:
     expected = [(mutant.operator.id, mutant.site) for mutant in mutants(exercise.reference, OPERATORS)]
 
-    assert [(row.operator, row.site) for row in matrix.rows] == expected
-    assert matrix.checks == tuple(check.id for check in MEASURED_BY)
+    assert sorted((row.operator, row.site) for row in matrix.rows) == sorted(expected)
+
+
+def test_all_checks_are_asked_unless_others_are_named(exercise: Exercise, launcher: Launcher) -> None:
+    planted = operator("mask-peeks-one-ahead")
+    found = kill_matrix(exercise.reference, [planted], launcher, lambda _: None)
+
+    assert found.checks == tuple(check.id for check in MEASURED_BY)
+    assert len(found.rows[0].killed_by) > 1
 
 
 @pytest.mark.parametrize("operator_id", [each.id for each in OPERATORS if each.id not in ABSENT])
