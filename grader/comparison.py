@@ -1,11 +1,12 @@
 """What the lattice found for each facet, read item by item."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from grader.exercise import FORWARD, Exercise
+from grader.facets.catalogue import TWIN_BY_ID
 from grader.lattice import Bugs, Match
-from grader.oracle import PackageHung
+from grader.oracle import PackageHung, Trouble
 from grader.printable import printable
 from grader.record import Counterexample, Hidden, Lane, Outcome
 from grader.rubric import Verdict
@@ -13,14 +14,15 @@ from grader.rubric import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The matches of an exercise's facets, by facet id; those that were not asked for are absent."""
+    """The matches of an exercise's facets and twins, by id; those that were not asked for are absent."""
 
     exercise: Exercise
     matches: Mapping[str, Match]
+    twins: Mapping[str, Match] = field(default_factory=dict)
 
     @property
     def bugs(self) -> Bugs:
-        """Every bug that is known to be left in."""
+        """Every bug that the facets tell: what checks are asked beside."""
         return frozenset().union(*(match.bugs or () for match in self.matches.values()))
 
     @property
@@ -41,7 +43,9 @@ class Comparison:
         rubric = self.exercise.rubric
         if not all(facet in self.matches and self.matches[facet].bugs is not None for facet in rubric.facets):
             return None
-        return tuple(item.id for item in rubric.item if item.id in self.bugs)
+        if self._unexplained():
+            return None
+        return tuple(item.id for item in rubric.item if self.has_bug(item.id))
 
     def match_of(self, item: str) -> Match | None:
         """The match of the facet that an item is told by; of several, the one that says most against it."""
@@ -54,13 +58,33 @@ class Comparison:
         return match is not None and match.bugs is not None
 
     def has_bug(self, item: str) -> bool:
-        """Whether an item's bug is known to be left in."""
-        match = self.match_of(item)
-        return match is not None and match.bugs is not None and item in match.bugs
+        """Whether an item's bug is known to be left in, be it only somewhere."""
+        return self._showing(item) is not None
+
+    def _showing(self, item: str) -> Match | None:
+        """The first match that says that an item's bug is in."""
+        own = [self.matches[facet] for facet in self.exercise.facets_of(item) if facet in self.matches]
+        return next((match for match in (*own, *self.twins.values()) if item in (match.bugs or ())), None)
 
     def sharing(self, item: str) -> set[str]:
-        """The items whose bugs are told by the same facets as this one's."""
-        return {other for facet in self.exercise.facets_of(item) for other in self.exercise.bugs_in(facet)}
+        """The items whose bugs are told by the same facets as this one's, or may show in a twin that it answers for."""
+        told = {other for facet in self.exercise.facets_of(item) for other in self.exercise.bugs_in(facet)}
+        answers_for_twins = any(item in answerable for answerable in self.exercise.rubric.twins.values())
+        return told | ({bug.item for bug in self.exercise.key.bugs} if answers_for_twins else set())
+
+    def _unlike_its_twin(self, item: str) -> Match | None:
+        """The first twin that an item answers for and that the candidate differs from, no known bug explaining it."""
+        answerable = self.exercise.rubric.twins
+        return next((match for twin, match in self._unexplained().items() if item in answerable[twin]), None)
+
+    def _unexplained(self) -> dict[str, Match]:
+        """The twins that the candidate differs from, no known bug and no other twin explaining it."""
+        unlike = {twin for twin, match in self.twins.items() if match.bugs != self.bugs}
+        return {
+            twin: match
+            for twin, match in self.twins.items()
+            if match.bugs is None and not unlike.intersection(_before(twin))
+        }
 
     def exactness(self, item: str) -> Verdict:
         """The verdict on being identical bit for bit."""
@@ -68,15 +92,22 @@ class Comparison:
         if match is None:
             return Verdict(outcome=Outcome.NOT_JUDGED, message="it was not compared")
         if match.trouble is not None:
-            hung = isinstance(match.trouble, PackageHung)
-            outcome = Outcome.TIMED_OUT if hung else Outcome.BROKEN
-            return Verdict(outcome=outcome, message=printable(str(match.trouble)))
-        if self.has_bug(item):
-            message = "the results are exactly those of the code with this bug left in"
+            return _trouble(match.trouble)
+        if showing := self._showing(item):
+            where = f"in {showing.where}, " if showing is not match and showing.where else ""
+            message = f"{where}the results are exactly those of the code with this bug left in"
             return Verdict(outcome=Outcome.FAILED, message=message)
+        if match.bugs is not None and (unlike := self._unlike_its_twin(item)):
+            return _trouble(unlike.trouble) if unlike.trouble is not None else _first_difference(unlike)
         if match.bugs is not None and match.lane is Lane.BITWISE:
             return Verdict(outcome=Outcome.PASSED)
         return _first_difference(match)
+
+
+def _before(twin: str) -> set[str]:
+    """The twins that a twin comes after, and those that they come after."""
+    direct = TWIN_BY_ID[twin].after
+    return set(direct).union(*(_before(other) for other in direct))
 
 
 def _against(item: str, match: Match) -> tuple[bool, bool, bool]:
@@ -84,16 +115,22 @@ def _against(item: str, match: Match) -> tuple[bool, bool, bool]:
     return match.bugs is not None and item in match.bugs, match.bugs is None, match.lane is not Lane.BITWISE
 
 
+def _trouble(trouble: Trouble) -> Verdict:
+    outcome = Outcome.TIMED_OUT if isinstance(trouble, PackageHung) else Outcome.BROKEN
+    return Verdict(outcome=outcome, message=printable(str(trouble)), unexplained=True)
+
+
 def _first_difference(match: Match) -> Verdict:
     difference = match.difference
     assert difference is not None, "no difference, and yet no bitwise match"
     at = f"{difference.tensor} {list(difference.element)}" if difference.element else difference.tensor
-    seen = f"in {match.where}, the first to differ is {at}: {difference.actual}"
+    seen = f"in {match.where}, the first to differ is {at}: {difference.actual}{match.meaning}"
     # How far off it is would give the reference's value away.
     note = f"{difference.ulps} ULP apart" if difference.ulps is not None else ""
     return Verdict(
         outcome=Outcome.FAILED,
         message=seen,
+        unexplained=match.bugs is None,
         counterexample=Counterexample(
             claim="the results are the reference's, bit for bit",
             seen=seen,

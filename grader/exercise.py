@@ -30,6 +30,8 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         earns: points by check.
         takes: what failing a guard costs, by check.
         exact: points for agreeing with the reference bit for bit.
+        unexplained: what it costs beyond them to agree neither bit for bit nor but for rounding, with no known bug
+            that explains it.
         essential: checks without which nothing else in the item counts.
         core: checks that must not be blocked: what the rest of the item means hangs on them.
         mutants: of a follow-up that is about the candidate's own tests, how many bugs of each kind they have to notice.
@@ -43,6 +45,7 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     earns: dict[str, Points] = {}
     takes: dict[str, Points] = {}
     exact: Points = 0.0  # as it is after a journey: its hash must not change
+    unexplained: Points = 0.0
     essential: tuple[str, ...] = ()
     core: tuple[str, ...] = ()
     mutants: dict[Group, Annotated[int, Meta(ge=1)]] = {}
@@ -54,6 +57,8 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         facets: what a candidate is compared with the variants by; which bugs show in each, key.json says.
+        twins: what it is compared by beside the variant that it was found to be; and the items that answer for a
+            difference that no known bug explains.
         followup: scored in a table of their own, beside the points of the items.
     """
 
@@ -61,6 +66,7 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     title: str
     facets: tuple[str, ...]
     item: tuple[Item, ...]
+    twins: dict[str, Annotated[tuple[str, ...], Meta(min_length=1)]] = {}
     followup: tuple[Item, ...] = ()
 
 
@@ -186,6 +192,7 @@ def _read(reference: Path, starter: Path) -> StoredExercise:
 def _validate(exercise: Exercise) -> None:
     from grader.checks.catalogue import BY_ID
     from grader.facets.catalogue import BY_ID as FACETS
+    from grader.facets.catalogue import TWIN_BY_ID
 
     def complain(what: str) -> None:
         raise UsageError(f"bad exercise {exercise.rubric.id!r}: {what}")
@@ -227,6 +234,12 @@ def _validate(exercise: Exercise) -> None:
     for facet in exercise.rubric.facets:
         if facet not in FACETS:
             complain(f"its facets name {facet!r}, which does not exist; expected some of {', '.join(FACETS)}")
+    for twin, answerable in exercise.rubric.twins.items():
+        if twin not in TWIN_BY_ID:
+            complain(f"its twins name {twin!r}, which does not exist; expected some of {', '.join(TWIN_BY_ID)}")
+        for name in answerable:
+            if name not in exercise.items or not exercise.items[name].exact:
+                complain(f"its twin {twin!r} names the item {name!r}; expected one that earns points for exactness")
     for bug in key.bugs:
         if bug.item not in exercise.items:
             complain(f"key.json has a bug for the item {bug.item!r}, which does not exist")

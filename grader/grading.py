@@ -47,6 +47,7 @@ from grader.sandbox.errors import LauncherFailed
 from grader.seeds import SHARED, Seeds, draw_seed
 from grader.submission import Submission
 from grader.teams import TEAMS, Team, threads
+from grader.twins import expected_bugs, match_twins, shares, twins_asked
 
 Progress = Callable[[str], None]
 MAX_REASON: Final = 500  # characters
@@ -212,7 +213,19 @@ class _Grade:
             facet.id: team.lattice.match(facet, team.candidate, answer)
             for team, facet, answer in zip(cycle(self._teams), facets, answers)
         }
-        return Comparison(self._exercise, matches)
+        return Comparison(self._exercise, matches, self._compare_twins(matches))
+
+    def _compare_twins(self, matches: Mapping[str, Match]) -> dict[str, Match]:
+        """How the candidate agrees with the variant that it was found to be, where that may not have been all."""
+        bugs = expected_bugs(matches)
+        twins = twins_asked(self._exercise, self._items, self._seeds)
+        with threads(self._crew) as pool:
+            asked = [
+                pool.submit(match_twins, share, team.lattice, team.candidate, bugs)
+                for team, share in zip(self._teams, shares(twins), strict=True)
+            ]
+            found = {id_: match for matched in asked for id_, match in matched.result().items()}
+        return {twin.id: found[twin.id] for twin in twins if twin.id in found}
 
     def _load_faults(self) -> tuple[LoadFault, ...]:
         """The modules that cannot be imported, asked for by themselves where something gave no answer."""
@@ -226,7 +239,9 @@ class _Grade:
         )
 
     def _facets(self) -> tuple[Facet, ...]:
-        """The facets that the items asked for are told by."""
+        """The facets that the items asked for are told by; all of them where a twin is compared."""
+        if twins_asked(self._exercise, self._items, self._seeds):
+            return tuple(FACETS[facet] for facet in self._exercise.rubric.facets)
         wanted = {facet for item in (*self._items, *self._followups) for facet in self._exercise.facets_of(item.id)}
         return tuple(FACETS[facet] for facet in self._exercise.rubric.facets if facet in wanted)
 

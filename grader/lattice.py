@@ -10,7 +10,8 @@ counted by facet and not by exercise.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from grader.compare import Difference, first_difference
@@ -23,6 +24,7 @@ from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
 
 Bugs = frozenset[str]
+_Key = tuple[Bugs, str, Precision, int]  # of an answer: whose, to which question of which facet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +34,15 @@ class Match:
     Attributes:
         bugs: the bugs of the variant that agrees; None when none does.
         lane: how it agrees.
-        difference: the first bit that differs from the reference, with where it was asked; None when none does.
+        difference: the first bit that differs from what it was compared with, with where it was asked, and what that
+            tells; None when none does.
     """
 
     bugs: Bugs | None
     lane: Lane
     difference: Difference | None = None
     where: str = ""
+    meaning: str = ""
     trouble: Trouble | None = None
 
 
@@ -50,7 +54,7 @@ class Lattice:
         self._seeds = seeds
         self._make = make
         self._oracles: dict[Bugs, Oracle] = {}
-        self._answers: dict[tuple[Bugs, str, Precision, int], Tensors] = {}
+        self._answers: dict[_Key, Tensors] = {}
 
     @property
     def reference(self) -> Oracle:
@@ -79,6 +83,18 @@ class Lattice:
         sizes = [0, len(bugs), *range(1, len(bugs))] if bugs else [0]
         return (frozenset(subset) for size in sizes for subset in combinations(bugs, size))
 
+    def likely(self, expected: Bugs, seen: Bugs) -> list[Bugs]:
+        """The bugs that a candidate may have where it is asked otherwise than it was expected to have them.
+
+        Args:
+            expected: those that it has wherever it is asked.
+            seen: those and others that have shown where it was asked otherwise before.
+        """
+        known = {bug.item for bug in self._exercise.key.bugs}
+        one_more = [bugs | {bug} for bugs in (seen, expected) for bug in sorted(known)]
+        others = dict.fromkeys([seen, *one_more, frozenset(known)])
+        return [bugs for bugs in others if bugs != expected]
+
     def put(self, facet: Facet, candidate: Oracle, precision: Precision = "float32") -> list[Tensors] | Trouble:
         """The candidate's answers to a facet's questions, or why there are none."""
         try:
@@ -86,28 +102,71 @@ class Lattice:
         except Trouble as trouble:
             return trouble
 
-    def match(self, facet: Facet, candidate: Oracle, answers: list[Tensors] | Trouble) -> Match:
+    def put_beside(self, facet: Facet, candidate: Oracle, bugs: Bugs) -> list[Tensors] | Trouble:
+        """The same in float32, while the variant with these bugs works out its answers, for ``match`` to find."""
+        answers: list[Tensors] = []
+        for index, asked in enumerate(facet.questions(self._seeds, "float32")):
+            with self._working(bugs, facet, index):
+                try:
+                    answers.append(facet.ask(candidate, asked))
+                except Trouble as trouble:
+                    return trouble
+        return answers
+
+    @contextmanager
+    def _working(self, bugs: Bugs, facet: Facet, index: int) -> Iterator[None]:
+        """A variant's answer in float32 is being worked out meanwhile; whoever needs one that failed asks again."""
+        key: _Key = (bugs, facet.id, "float32", index)
+        if key in self._answers:
+            yield
+            return
+        variant = self.variant(bugs)
+        variant.send(*facet.questions(self._seeds, "float32")[index])
+        try:
+            yield
+        finally:
+            with suppress(Trouble):
+                self._answers[key] = facet.steady(variant.receive())
+
+    def match(
+        self,
+        facet: Facet,
+        candidate: Oracle,
+        answers: list[Tensors] | Trouble,
+        among: Iterable[Bugs] | None = None,
+    ) -> Match:
         """Find the variant that the candidate agrees with on all of a facet's questions.
 
         Args:
             answers: what ``put`` gave for the candidate.
+            among: the bugs of the variants that may be it, the one first that it is expected to be: what differs is
+                told beside that one. By default all that there are, told beside the reference.
         """
         if isinstance(answers, Trouble):
             return Match(bugs=None, lane=Lane.BEHAVIOUR, trouble=answers)
-        difference, where = self._first_difference(facet, answers)
-        for bugs in self.subsets(facet.id):
+        candidates = list(self.subsets(facet.id) if among is None else among)
+        difference, where = self._first_difference(facet, answers, frozenset() if among is None else candidates[0])
+        found = Match(
+            bugs=None,
+            lane=Lane.BEHAVIOUR,
+            difference=difference,
+            where=where,
+            meaning=facet.meaning(difference.tensor) if difference is not None else "",
+        )
+        for bugs in candidates:
             if self._agrees(bugs, facet, "float32", answers, _same):
-                return Match(bugs=bugs, lane=Lane.BITWISE, difference=difference, where=where)
-        if not facet.lanes:
-            return Match(bugs=None, lane=Lane.BEHAVIOUR, difference=difference, where=where)
+                return replace(found, bugs=bugs, lane=Lane.BITWISE)
+        near = [bugs for bugs in candidates if self._is_near(bugs, facet, answers)]
+        if not facet.lanes or not near:
+            return found
         exact = self.put(facet, candidate, "float64")
         if isinstance(exact, Trouble):
-            return Match(bugs=None, lane=Lane.BEHAVIOUR, difference=difference, where=where, trouble=exact)
+            return replace(found, trouble=exact)
         for lane, agree in facet.lanes:
-            for bugs in self.subsets(facet.id):
+            for bugs in near:
                 if self._agrees(bugs, facet, "float64", exact, agree):
-                    return Match(bugs=bugs, lane=lane, difference=difference, where=where)
-        return Match(bugs=None, lane=Lane.BEHAVIOUR, difference=difference, where=where)
+                    return replace(found, bugs=bugs, lane=lane)
+        return found
 
     def prepare(self, facets: Iterable[Facet]) -> None:
         """Have the reference's answers ready."""
@@ -119,10 +178,25 @@ class Lattice:
         asked = range(len(facet.questions(self._seeds, "float32")))
         return [self._answer(frozenset(), facet, "float32", index) for index in asked]
 
+    def answers(self, facet: Facet, bugs: Bugs) -> bool:
+        """Whether the variant with these bugs answers a facet's questions. The reference has to: ``Trouble``."""
+        try:
+            for index in range(len(facet.questions(self._seeds, "float32"))):
+                self._answer(bugs, facet, "float32", index)
+        except Trouble as trouble:
+            if not bugs or is_machines(trouble):
+                raise
+            return False
+        return True
+
     def agrees_with(self, other: "Lattice", facet: Facet) -> bool:
         """Whether both lattices' references, each in its own process, answer a facet with the same bits."""
         pairs = zip(self.expected(facet), other.expected(facet), strict=True)
         return all(first_difference(mine, theirs) is None for mine, theirs in pairs)
+
+    def _is_near(self, bugs: Bugs, facet: Facet, answers: list[Tensors]) -> bool:
+        """Whether float32 answers are those of a variant but for rounding: what is right in float64 alone is not."""
+        return facet.nearly is None or self._agrees(bugs, facet, "float32", answers, facet.nearly)
 
     def _agrees(
         self,
@@ -148,9 +222,9 @@ class Lattice:
             self._answers[key] = facet.ask(self.variant(bugs), asked)
         return self._answers[key]
 
-    def _first_difference(self, facet: Facet, answers: list[Tensors]) -> tuple[Difference | None, str]:
+    def _first_difference(self, facet: Facet, answers: list[Tensors], bugs: Bugs) -> tuple[Difference | None, str]:
         for index, (question, _) in enumerate(facet.questions(self._seeds, "float32")):
-            expected = self._answer(frozenset(), facet, "float32", index)
+            expected = self._answer(bugs, facet, "float32", index)
             difference = first_difference(answers[index], expected)
             if difference is not None:
                 return difference, facet.describe(question)

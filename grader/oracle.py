@@ -18,12 +18,14 @@ from grader.sandbox.questions import (
     Raised,
     Reply,
     Snippet,
+    TwinRun,
 )
 from grader.sandbox.wire import Tensors
 from grader.silence import Silence
 
 PARDONS: Final = 3  # deaths a grade that may be the machine's doing
 IMPORT_PATIENCE: Final = 2  # times the time-out, for an import: what comes of it holds for a whole module
+RUN_PATIENCE: Final = 3  # times the time-out, for a whole run: some hundreds of steps
 
 
 class Trouble(Exception):
@@ -195,7 +197,7 @@ class Oracle:
             self._failure = expected
             return
         try:
-            self.worker.send(question, tensors, self._timeout)
+            self.worker.send(question, tensors, self._limit(question))
         except WorkerFailed as error:
             self._failure = error
 
@@ -233,7 +235,7 @@ class Oracle:
 
     def _reply_when_asked_again(self) -> tuple[Reply, Tensors]:
         try:
-            self.worker.send(*self._asked, self._timeout)
+            self.worker.send(*self._asked, self._limit(self._asked[0]))
             return self.worker.receive()
         except WorkerFailed as error:
             self._crew.convict(trusted=self._trusted)
@@ -280,8 +282,13 @@ class Oracle:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _no_answer(self) -> PackageHung:
-        return PackageHung(f"no answer within {self._timeout:g} s")
+    def _limit(self, question: AnyQuestion) -> float:
+        """Seconds for an answer."""
+        return self._timeout * (RUN_PATIENCE if isinstance(question, TwinRun) else 1)
+
+    def _no_answer(self, question: AnyQuestion | None = None) -> PackageHung:
+        limit = self._timeout if question is None else self._limit(question)
+        return PackageHung(f"no answer within {limit:g} s")
 
     def _expected(self, question: AnyQuestion) -> Trouble | None:
         """What a question would only cost another deadline or worker to see again.
@@ -292,7 +299,7 @@ class Oracle:
             return _again(known)
         if self._silence.seconds > self._crew.budget:
             return PackageHung(f"no answer: all of its answers took more than {self._crew.budget:g} s")
-        return self._no_answer() if self._silence.hangs(question) else None
+        return self._no_answer(question) if self._silence.hangs(question) else None
 
     def _deadly(self, module: str) -> Trouble | None:
         """What importing a module ends its worker with, if it does."""
@@ -303,7 +310,7 @@ class Oracle:
         self._output += self.worker.last_output
         self._worker = None
         hung = isinstance(error, WorkerTimedOut)
-        trouble = self._no_answer() if hung else PackageDied(str(error))
+        trouble = self._no_answer(self._asked[0]) if hung else PackageDied(str(error))
         if not self._trusted:
             if hung:
                 self._silence.count_hung(self._asked[0])

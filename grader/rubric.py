@@ -25,6 +25,7 @@ class Verdict:
     seconds: float = 0.0
     output: str = ""
     unbuilt: bool = False  # the code says itself that it is not built yet
+    unexplained: bool = False  # of exactness: other results, by no known bug and by more than rounding
     answered: bool = False  # it failed on answers of the right shape: they came, and were wrong
 
 
@@ -83,8 +84,10 @@ def score(
             parts[check] = (round(earned, 2), points)
     earned = sum(points * factor for check, points in positive.items() if outcomes[check] is Outcome.PASSED)
     taken = sum(points for check, points in item.takes.items() if outcomes[check] in FAILURES)
+    unexplained = _is_unexplained(item, outcomes, verdicts)
+    taken += item.unexplained if unexplained else 0.0
     total = round(max(0.0, earned - taken), 2)
-    status = _status(item, outcomes, total)
+    status = _status(item, outcomes, total, unexplained=unexplained)
     return Scored(
         status=status,
         score=total,
@@ -94,11 +97,17 @@ def score(
     )
 
 
-def _status(item: Item, outcomes: dict[str, Outcome], total: float) -> Status:
+def _is_unexplained(item: Item, outcomes: Mapping[str, Outcome], verdicts: Mapping[str, Verdict]) -> bool:
+    """Whether an item's results are others than the reference's, and nothing that is known says why."""
+    exact = exact_id(item)
+    return outcomes.get(exact) in FAILURES and exact in verdicts and verdicts[exact].unexplained
+
+
+def _status(item: Item, outcomes: dict[str, Outcome], total: float, *, unexplained: bool) -> Status:
     if total == 0:
         return Status.NOT_FIXED if item.kind == "bug" else Status.NOT_BUILT
     required = [outcomes[check] for check in (*item.earns, *item.takes)]
-    if any(outcome in FAILURES for outcome in required):
+    if unexplained or any(outcome in FAILURES for outcome in required):
         return Status.PARTLY
     return Status.FIXED if item.kind == "bug" else Status.BUILT
 
@@ -128,7 +137,10 @@ def _summary(
             f" (What could be asked: some of it waits for {_list(blockers)}.)" if blockers else ""
         )
     if bug_left:
-        return "The bug is still in: the results are exactly those of the code with this bug."
+        seen = verdicts[exact_id(item)].message if exact_id(item) in verdicts else ""
+        return f"The bug is still in: {seen or 'the results are exactly those of the code with this bug'}."
+    if not failed and _is_unexplained(item, outcomes, verdicts):
+        return f"All checks passed, but the results differ from the solution's: {verdicts[exact_id(item)].message}"
     if failed:
         message = verdicts[failed[0]].message if failed[0] in verdicts else "no answer"
         return f"{len(failed)} of {len(item.earns) + len(item.takes)} checks failed; the first says: {message}"

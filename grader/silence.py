@@ -11,7 +11,18 @@ from grader.sandbox.questions import AnyQuestion, Forward, modules_asked
 
 PATIENCE: Final = 2  # time-outs of one kind of question before it is not asked any more
 RUN_FORWARD: Final = frozenset(
-    {"Forward", "Forward, classify", "Influence", "Loss", "Evaluate", "Fit", "Classify", "OwnRun", "FitWeighted"}
+    {
+        "Forward",
+        "Forward, classify",
+        "Influence",
+        "Loss",
+        "Evaluate",
+        "Fit",
+        "Classify",
+        "OwnRun",
+        "TwinRun",
+        "FitWeighted",
+    }
 )
 
 

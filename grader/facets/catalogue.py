@@ -4,21 +4,29 @@ from typing import Final
 
 from grader.facets import (
     cache_errors,
+    changing_modes,
     classifier,
     decoding,
+    default_sizes,
+    dropout,
     empty_rows,
     errors,
     extremes,
     forward,
+    fresh_model,
     gradients,
     harness,
     heads,
     initialisation,
+    larger_run,
+    larger_sizes,
     modes,
+    own_run,
     precisions,
     ragged,
     schemes,
     training,
+    training_mode,
     weighting,
 )
 from grader.facets.facet import Facet
@@ -43,4 +51,19 @@ FACETS: Final[tuple[Facet, ...]] = (
     cache_errors.FACET,
 )
 
+TWINS: Final[tuple[Facet, ...]] = (
+    default_sizes.FACET,
+    larger_sizes.FACET,
+    fresh_model.FACET,
+    training_mode.FACET,
+    changing_modes.FACET,
+    gradients.FACET,
+    dropout.FACET,
+    own_run.FACET,
+    larger_run.FACET,
+)
+"""What a candidate is compared by once its bugs are known, with the variant that has them. They tell no bug that no
+other facet tells, and most cost too much to be asked of every bug that might be planted."""
+
 BY_ID: Final = {facet.id: facet for facet in FACETS}
+TWIN_BY_ID: Final = {twin.id: twin for twin in TWINS}

@@ -23,6 +23,11 @@ def everything(answer: Tensors) -> Tensors:
     return answer
 
 
+def unsaid(_: str) -> str:
+    """Nothing more to say of where two answers differ."""
+    return ""
+
+
 def of(settings: Settings) -> str:
     """``vocab_size=5, ...``."""
     return ", ".join(f"{name}={value}" for name, value in settings.items())
@@ -37,7 +42,10 @@ class Facet:
         describe: a question in words, to follow "in".
         lanes: how answers in float64 may agree that differ in float32, the closest first. None where a solution
             has no choice.
+        nearly: how far answers in float32 may be apart that agree in float64; without it they may be anything.
         answer: puts a question to a package, and makes an answer of what comes of it.
+        after: of a twin, those that tell more plainly what is wrong; where one of them differs, this one says nothing.
+        meaning: by the name of the first tensor that differs, what that tells, to follow ``describe``.
         steady: the part of an answer that a right package gives in every process alike.
     """
 
@@ -45,7 +53,10 @@ class Facet:
     questions: Callable[[Seeds, Precision], list[Asked]]
     describe: Callable[[AnyQuestion], str]
     lanes: tuple[tuple[Lane, Agree], ...] = ()
+    nearly: Agree | None = None
     answer: Callable[[Oracle, Asked], Tensors] = plainly
+    after: tuple[str, ...] = ()
+    meaning: Callable[[str], str] = unsaid
     steady: Callable[[Tensors], Tensors] = everything
 
     def ask(self, oracle: Oracle, asked: Asked) -> Tensors:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from grader.facets.agreement import LOGITS
+from grader.facets.agreement import LOGITS, nearly
 from grader.facets.facet import Asked, Facet, of
 from grader.sandbox.questions import AnyQuestion, Forward, Precision
 from grader.seeds import Seeds
@@ -42,4 +42,4 @@ def describe(question: AnyQuestion) -> str:
     return f"one forward of {of(question.config)}"
 
 
-FACET: Final = Facet(id="forward", questions=questions, describe=describe, lanes=LOGITS)
+FACET: Final = Facet(id="forward", questions=questions, describe=describe, lanes=LOGITS, nearly=nearly)

@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from grader.facets.agreement import GRADIENTS
+from grader.facets.agreement import together_close
 from grader.facets.facet import Asked, Facet, of
 from grader.facets.forward import CASES
+from grader.record import Lane
 from grader.sandbox.questions import AnyQuestion, Gradients, Precision
 from grader.seeds import Seeds
 
@@ -26,4 +27,13 @@ def describe(question: AnyQuestion) -> str:
     return f"the gradients of {of(question.config)}"
 
 
-FACET: Final = Facet(id="gradients", questions=questions, describe=describe, lanes=GRADIENTS)
+FACET: Final = Facet(
+    id="gradients",
+    questions=questions,
+    describe=describe,
+    after=("training-mode",),
+    lanes=(
+        (Lane.FLOAT64, together_close("gradients, float64")),
+        (Lane.FLOAT32, together_close("gradients, softmax in float32")),
+    ),
+)

@@ -67,11 +67,16 @@ class Forward(ModelQuestion, frozen=True, kw_only=True, tag="forward"):
 
     ``position_rows`` replaces rows of the position table, one row an entry, for the forward of that index; in:
     position_table (block_size, C) replaces the whole table.
-    With a ``seed``, torch is seeded before each forward: what dropout draws can be repeated.
+    With a ``seed``, torch is seeded before each forward: what dropout draws can be repeated. With ``modes`` each
+    forward has the next seed. With ``initial`` torch is also seeded before the model is made, and the model keeps the
+    parameters that it makes itself.
     """
 
     classify: bool = False
     training: bool = False  # the mode the model is in
+    modes: tuple[bool, ...] = ()  # empty, or for each tokens.{i} whether the model is put in training mode for it
+    recording: bool = False  # whether the forward is recorded for a backward pass
+    initial: bool = False
     seed: int | None = None
     position_rows: tuple[int, ...] = ()  # empty, or one row for each tokens.{i}; -1 leaves the table alone
 
@@ -242,6 +247,21 @@ class OwnRun(Question, frozen=True, kw_only=True, tag="own-run"):
     seed: int
 
 
+class TwinRun(Question, frozen=True, kw_only=True, tag="twin-run"):
+    """The candidate's own seeding, model, data, optimizer and loop: ``train(model, config)``, given nothing else.
+
+    Whatever ``config`` and ``train`` leave out is as the candidate's defaults have it; the model has the vocabulary of
+    the data. out: loss, lm_loss (N,), class_loss (N,) where there is one in every step; for each of the steps
+    ``watched`` at which an optimizer was stepped, grad.{i}.{name}, what it was stepped with; and param.{i}.{name} after
+    the last step.
+    """
+
+    config: Settings
+    train: Settings
+    precision: Precision = "float32"
+    watched: tuple[int, ...] = ()
+
+
 class ClassWeights(Question, frozen=True, kw_only=True, tag="class-weights"):
     """The weight of the classifier's loss at these steps. out: constant, warm_up (len(steps),)."""
 
@@ -329,8 +349,8 @@ class Planting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 AnyQuestion = (
     Parameters | Sharing | Configs | Forward | OneHead | Influence | Gradients | Decode | Generate | Loss | Evaluate
-    | Fit | Classify | TrainSteps | RecordSteps | Rates | MakeBatch | SeededDraws | OwnRun | Flops | Snippet
-    | ClassWeights | Uncertainty | GradientNorms | FitWeighted | RunTests | FindMutants
+    | Fit | Classify | TrainSteps | RecordSteps | Rates | MakeBatch | SeededDraws | OwnRun | TwinRun | Flops
+    | Snippet | ClassWeights | Uncertainty | GradientNorms | FitWeighted | RunTests | FindMutants
 )  # fmt: skip
 
 
@@ -338,7 +358,7 @@ def modules_asked(question: AnyQuestion) -> tuple[str, ...]:
     """The modules of a package that answer a question; none named for one that may need any of its files."""
     if isinstance(question, Snippet | RunTests | FindMutants):
         return ()
-    if isinstance(question, Loss | Evaluate | Fit | OwnRun | FitWeighted):
+    if isinstance(question, Loss | Evaluate | Fit | OwnRun | TwinRun | FitWeighted):
         return ("model", "train")
     if isinstance(question, StandInQuestion | Rates | MakeBatch | SeededDraws | ClassWeights | Uncertainty):
         return ("train",)

@@ -97,14 +97,16 @@ def configs(module: ModuleType, _: Configs, __: Tensors) -> dict[str, Array]:
 
 def forward(module: ModuleType, question: Forward, tensors: Tensors) -> dict[str, Array]:
     answer: dict[str, Array] = {}
-    with precision(question.precision), torch.no_grad():
-        model = weighted_model(module, question, training=question.training)
+    with precision(question.precision), torch.set_grad_enabled(question.recording):
+        model = _model_to_ask(module, question)
         if "position_table" in tensors:
-            model.position_embedding.weight.copy_(torch.from_numpy(tensors["position_table"]))
+            model.position_embedding.weight.data.copy_(torch.from_numpy(tensors["position_table"]))
         for i in range(sum(name.startswith("tokens.") for name in tensors)):
             tokens = torch.from_numpy(tensors[f"tokens.{i}"])
+            if question.modes:
+                model.train(question.modes[i])
             if question.seed is not None:
-                torch.manual_seed(question.seed)
+                torch.manual_seed(question.seed + (i if question.modes else 0))
             row = question.position_rows[i] if question.position_rows else -1
             with _replaced_row(model, row, question.weights.seed):
                 if question.classify:
@@ -114,6 +116,14 @@ def forward(module: ModuleType, question: Forward, tensors: Tensors) -> dict[str
                     logits = model(tokens)
             answer[f"logits.{i}"] = as_array(_widened(logits, question), "what forward returned")
     return answer
+
+
+def _model_to_ask(module: ModuleType, question: Forward) -> Any:
+    if not question.initial:
+        return weighted_model(module, question, training=question.training)
+    assert question.seed is not None
+    torch.manual_seed(question.seed)
+    return new_model(module, question.config).train(question.training)
 
 
 def _widened(value: object, question: ModelQuestion) -> object:

@@ -48,6 +48,7 @@ BOTH: Final[Mapping[type, Handler]] = {
     q.Evaluate: training_answers.evaluate,
     q.Fit: training_answers.fit,
     q.OwnRun: training_answers.own_run,
+    q.TwinRun: training_answers.twin_run,
     q.FitWeighted: weighting_answers.fit_weighted,
 }
 

@@ -3,12 +3,16 @@
 import contextlib
 import math
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from grader.sandbox.questions import (
     Evaluate,
@@ -21,6 +25,7 @@ from grader.sandbox.questions import (
     SeededDraws,
     StandInQuestion,
     TrainSteps,
+    TwinRun,
 )
 from grader.sandbox.wire import Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array, as_scalar, field
@@ -224,6 +229,49 @@ def own_run(package: Any, question: OwnRun, _: Tensors) -> dict[str, Array]:
     history = train.train(model, config, batches=batches)
     losses = [as_scalar(field(record, "loss", "train"), "loss") for record in history]
     return {"losses": np.array(losses), "accuracies": np.array(accuracies)}
+
+
+def twin_run(package: Any, question: TwinRun, _: Tensors) -> dict[str, Array]:
+    model_module, train = package.module("model"), package.module("train")
+    with precision(question.precision):
+        config = train.TrainConfig(**question.train)
+        train.seed_everything(config.seed)
+        model = new_model(model_module, {"vocab_size": config.vocab_size} | question.config)
+        with _stepped_with(model, question.watched) as gradients:
+            history = train.train(model, config)
+    if not isinstance(history, list) or len(history) != config.steps:
+        raise ContractError(f"train returned {_describe(history)}; expected a list of {config.steps} dicts")
+    answer: dict[str, Array] = {}
+    for name in ("loss", "lm_loss", "class_loss"):
+        losses = [field(record, name, "train") for record in history]
+        if name != "class_loss" or None not in losses:
+            answer[name] = np.array([as_scalar(loss, name) for loss in losses])
+    return answer | gradients | _snapshot(model, f"param.{config.steps - 1}")
+
+
+@contextmanager
+def _stepped_with(model: nn.Module, watched: tuple[int, ...]) -> Iterator[dict[str, Array]]:
+    """The gradients of a model's parameters as an optimizer, any, is stepped for the times ``watched``: grad.{i}.{name}
+
+    There is no trace of it on the model, the optimizer or its class; and where nothing is watched, none at all.
+    """
+    gradients: dict[str, Array] = {}
+    if not watched:
+        yield gradients
+        return
+    calls = count()
+
+    def record(*_: object) -> None:
+        if (call := next(calls)) in watched:
+            for name, parameter in model.named_parameters():
+                if parameter.grad is not None:
+                    gradients[f"grad.{call}.{name}"] = as_array(parameter.grad, f"the gradient of {name}").copy()
+
+    handle = register_optimizer_step_pre_hook(record)
+    try:
+        yield gradients
+    finally:
+        handle.remove()
 
 
 def _accuracies_seen(model: nn.Module, batches: list[Any]) -> list[float]:
