@@ -18,6 +18,25 @@ from grader.sandbox.client import Launcher
 from grader.submission import Submission, submission_of
 
 ROOT = Path(__file__).resolve().parent.parent
+SLOW = {"grade_files", "generated"}
+"""Whatever asks for these grades whole submissions or builds exercises, and is slow without having to say so."""
+
+_COLLECTED = pytest.StashKey[list[pytest.Item]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Set the tiers before any is picked; ``make test`` runs all that is not slow, and of that what is smoke."""
+    for item in items:
+        if SLOW & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+    config.stash[_COLLECTED] = list(items)
+
+
+@pytest.fixture(scope="session")
+def collected(pytestconfig: pytest.Config) -> list[pytest.Item]:
+    """All tests that were found, those too that another tier runs."""
+    return pytestconfig.stash[_COLLECTED]
 
 
 @pytest.fixture(scope="session")
