@@ -12,6 +12,7 @@ import pytest
 
 from grader.exercise import StoredExercise, builtin_exercise
 from grader.grading import grade
+from grader.library import Library
 from grader.options import Options
 from grader.record import Result
 from grader.sandbox.client import Launcher
@@ -59,11 +60,16 @@ def grade_files(launcher: Launcher, exercise: StoredExercise) -> Callable[..., R
     """``grade_files({"model.py": ..., "train.py": ...}, seed=1, only=("masking",), ...) -> Result``, of items alone."""
 
     def run(
-        files: Mapping[str, str], *, name: str = "candidate", tests: Mapping[str, str] | None = None, **options: object
+        files: Mapping[str, str],
+        *,
+        name: str = "candidate",
+        tests: Mapping[str, str] | None = None,
+        library: Library | None = None,
+        **options: object,
     ) -> Result:
         submission: Submission = submission_of(name, files, tests=tests)
         chosen = Options(**{"seed": 1, "followups": False} | options)  # type: ignore[arg-type]
-        return grade(submission, exercise, chosen, launcher, lambda _: None)
+        return grade(submission, exercise, chosen, launcher, lambda _: None, library)
 
     return run
 

@@ -8,7 +8,10 @@ import pytest
 
 from grader.checks.check import Bench
 from grader.exercise import Exercise
+from grader.kept import MOST
+from grader.library import Library
 from grader.oracle import Crew, Oracle
+from grader.record import Result
 from grader.sandbox.client import Launcher
 from grader.seeds import Seeds
 
@@ -35,6 +38,27 @@ def rewritten(exercise: Exercise) -> Callable[[Replacements], dict[str, str]]:
         return files
 
     return rewrite
+
+
+@pytest.fixture(scope="session")
+def library(launcher: Launcher) -> Iterator[Library]:
+    """What the reference and its variants have answered, for all grades of a session."""
+    with Library(launcher) as library:
+        yield library
+
+
+@pytest.fixture(scope="session")
+def grade_files(grade_files: Callable[..., Result], library: Library) -> Callable[..., Result]:
+    """As elsewhere, but as a cohort is graded: all are asked the same, so that the reference answers once.
+
+    test_shared_questions.py compares that with grades that share nothing.
+    """
+
+    def run(files: Mapping[str, str], **options: object) -> Result:
+        library.forget_beyond(MOST)
+        return grade_files(files, **{"library": library, "shared": True} | options)
+
+    return run
 
 
 @pytest.fixture
