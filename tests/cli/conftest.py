@@ -14,7 +14,7 @@ import pytest
 
 SET_CHILD_SUBREAPER = 36
 INTERRUPTED = 130
-PATIENCE = 2.0  # seconds: a launcher that is only starting has yet to notice
+HUNG = 60.0  # seconds: what is not gone by then does not go; a launcher that is only starting has yet to notice
 
 
 @pytest.fixture
@@ -55,13 +55,12 @@ def interrupt(children: Callable[[], list[int]], tmp_path: Path) -> Callable[...
         try:
             assert process.stderr is not None
             assert any(moment in line for line in process.stderr)
-            time.sleep(0.2)
             process.send_signal(number)
-            out, told = process.communicate(timeout=30)
+            out, told = process.communicate(timeout=HUNG)
         finally:
             process.kill()
             process.wait()
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + HUNG
         while (left := [pid for pid in children() if pid not in others]) and time.monotonic() < deadline:
             time.sleep(0.02)
 
