@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from grader.checks.check import Bench
-from grader.exercise import Exercise
+from grader.exercise import Exercise, StoredExercise
 from grader.kept import MOST
 from grader.library import Library
 from grader.oracle import Crew, Oracle
@@ -41,9 +41,10 @@ def rewritten(exercise: Exercise) -> Callable[[Replacements], dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def library(launcher: Launcher) -> Iterator[Library]:
-    """What the reference and its variants have answered, for all grades of a session."""
-    with Library(launcher) as library:
+def library(exercise: StoredExercise) -> Iterator[Library]:
+    """What the reference and its variants have answered, for all grades of a session. It has a launcher of its own,
+    since its workers stay: other tests hold that none is left of the session's."""
+    with Launcher("strict", hidden=[exercise.reference_directory]) as launcher, Library(launcher) as library:
         yield library
 
 
