@@ -8,6 +8,7 @@ import pytest
 
 from mutations.catalogue import OPERATORS
 from mutations.edit import splice
+from mutations.source import Source
 
 FOREIGN = Path(__file__).parent / "foreign"
 TEXTS = {file: (FOREIGN / file).read_text(encoding="utf-8") for file in ("model.py", "train.py")}
@@ -27,10 +28,10 @@ def lines_from_first_to_last_change(before, after):
 @pytest.fixture(scope="module")
 def planted():
     """By operator, the text before, and the texts that its sites give."""
+    sources = {file: Source(file, text) for file, text in TEXTS.items()}
     return {
-        each.id: (text, [splice(text, [edit]) for edit in each.find(text)])
+        each.id: (TEXTS[each.file], [splice(TEXTS[each.file], [edit]) for edit in each.edits(sources[each.file])])
         for each in OPERATORS
-        for text in [TEXTS[each.file]]
     }
 
 

@@ -51,10 +51,9 @@ def crew(launcher: Launcher) -> Iterator[Crew]:
 
 
 @pytest.fixture
-def ask(crew: Crew, exercise: Exercise) -> Iterator[Ask]:
+def ask(crew: Crew, reference: Oracle, exercise: Exercise) -> Iterator[Ask]:
     """``ask(text of model.py, check)``: what the search for a failing case has found."""
     packages: dict[str, Oracle] = {}
-    reference = Oracle(crew, "the reference", exercise.reference, TIMEOUT, trusted=True)
 
     def ask(model: str, check: Check) -> Search:
         if model not in packages:
@@ -77,7 +76,7 @@ def ask(crew: Crew, exercise: Exercise) -> Iterator[Ask]:
             return found
 
     yield ask
-    for package in (reference, *packages.values()):
+    for package in packages.values():
         package.close()
 
 
