@@ -105,7 +105,7 @@ def test_a_bug_is_seen_by_a_check_of_its_own_kind(matrix: Matrix) -> None:
     seen = {row.operator for row in matrix.rows if own[Category(row.category)] & set(row.killed_by)}
     others = {row.name: row.killed_by for row in matrix.rows if row.operator not in seen}
 
-    assert others == {}, "these are seen by other checks alone"
+    assert others == {}, "no check of their own kind sees these; those on the right do"
     assert seen == {each.id for each in OPERATORS} - ABSENT
 
 
