@@ -2,7 +2,8 @@
 #
 #   make grade              grade candidate/, leave report.html
 #   make grade DIR=path     grade another directory; FLAGS="--seed 7" adds options
-#   make test               the whole test suite; ARGS="tests/report -k grid" picks some of it
+#   make test               the tests that take no long time, and a few of those that do
+#   make test-all           the whole test suite; ARGS="tests/report -k grid" picks some of it
 
 PYTHON = python3
 VENV = .venv
@@ -12,13 +13,15 @@ ARGS = tests
 WORKERS = 2
 
 BIN = $(VENV)/bin
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help grade test lint lint-style lint-types lint-generated bench fifty starter constraints clean
+.PHONY: help grade test test-rest test-all lint lint-style lint-types lint-generated bench fifty starter constraints clean
 
 help:
 	@echo "make grade     grade candidate/ and leave report.html (DIR=path for another directory)"
-	@echo "make test      run the whole test suite"
+	@echo "make test      the tests that take no long time, and a few of those that do: minutes"
+	@echo "make test-all  the whole test suite"
 	@echo "make lint      style, types, and that no generated file is stale"
 	@echo "make bench     how long things take"
 	@echo "make fifty     build and prove fifty exercises"
@@ -32,7 +35,14 @@ grade: $(VENV)/.installed
 	echo "The report is in $(CURDIR)/report.html"
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	$(PYTEST) -m "smoke or not slow" $(ARGS)
+
+# What `make test` leaves out.
+test-rest: $(VENV)/.installed-dev
+	$(PYTEST) -m "slow and not smoke" $(ARGS)
+
+test-all: $(VENV)/.installed-dev
+	$(PYTEST) $(ARGS)
 
 lint: lint-style lint-types lint-generated
 

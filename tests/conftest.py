@@ -12,12 +12,32 @@ import pytest
 
 from grader.exercise import StoredExercise, builtin_exercise
 from grader.grading import grade
+from grader.library import Library
 from grader.options import Options
 from grader.record import Result
 from grader.sandbox.client import Launcher
 from grader.submission import Submission, submission_of
 
 ROOT = Path(__file__).resolve().parent.parent
+SLOW = {"grade_files", "generated"}
+"""Whatever asks for these grades whole submissions or builds exercises, and is slow without having to say so."""
+
+_COLLECTED = pytest.StashKey[list[pytest.Item]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Set the tiers before any is picked; ``make test`` runs all that is not slow, and of that what is smoke."""
+    for item in items:
+        if SLOW & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+    config.stash[_COLLECTED] = list(items)
+
+
+@pytest.fixture(scope="session")
+def collected(pytestconfig: pytest.Config) -> list[pytest.Item]:
+    """All tests that were found, those too that another tier runs."""
+    return pytestconfig.stash[_COLLECTED]
 
 
 @pytest.fixture(scope="session")
@@ -40,11 +60,16 @@ def grade_files(launcher: Launcher, exercise: StoredExercise) -> Callable[..., R
     """``grade_files({"model.py": ..., "train.py": ...}, seed=1, only=("masking",), ...) -> Result``, of items alone."""
 
     def run(
-        files: Mapping[str, str], *, name: str = "candidate", tests: Mapping[str, str] | None = None, **options: object
+        files: Mapping[str, str],
+        *,
+        name: str = "candidate",
+        tests: Mapping[str, str] | None = None,
+        library: Library | None = None,
+        **options: object,
     ) -> Result:
         submission: Submission = submission_of(name, files, tests=tests)
         chosen = Options(**{"seed": 1, "followups": False} | options)  # type: ignore[arg-type]
-        return grade(submission, exercise, chosen, launcher, lambda _: None)
+        return grade(submission, exercise, chosen, launcher, lambda _: None, library)
 
     return run
 

@@ -1,6 +1,9 @@
-"""What the tests of all commands share: a look at the processes that a command leaves behind, and interruptions."""
+"""What the tests of all commands share: commands in this process, processes that are left behind, interruptions."""
 
+import contextlib
 import ctypes
+import importlib
+import io
 import os
 import re
 import signal
@@ -8,13 +11,53 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+from grader import cli
+from grader.sandbox.client import Launcher
+
 SET_CHILD_SUBREAPER = 36
 INTERRUPTED = 130
-PATIENCE = 2.0  # seconds: a launcher that is only starting has yet to notice
+HUNG = 60.0  # seconds: what is not gone by then does not go; a launcher that is only starting has yet to notice
+
+
+STARTING = ("doctor", "grade", "inject", "matrix", "verify", "watch")
+"""The commands that start a launcher."""
+
+
+@pytest.fixture(scope="session")
+def grader(launcher: Launcher) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """``grader("grade", DIR, "--seed", 7, cwd=...)``: a command line in this process, with the session's launcher.
+
+    Exit codes that Python itself decides, signals, and what becomes of standard output are a real process's.
+    """
+
+    def start(isolation: str, hidden: object = ()) -> AbstractContextManager[Launcher]:
+        if isolation == "strict":
+            return contextlib.nullcontext(launcher)
+        return Launcher(isolation, hidden=hidden)  # type: ignore[arg-type]
+
+    def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2)]
+        with pytest.MonkeyPatch.context() as patch:
+            for name in STARTING:
+                patch.setattr(importlib.import_module(f"grader.commands.{name}"), "Launcher", start)
+            patch.setattr("grader.commands.grade._guard_against_candidates", lambda: None)
+            patch.setattr(cli, "listen", lambda: None)  # the signals are the test run's
+            patch.chdir(cwd or Path.cwd())
+            with (
+                contextlib.redirect_stdout(streams[0]),
+                contextlib.redirect_stderr(streams[1]),
+                pytest.raises(SystemExit) as ended,
+            ):
+                cli.main([str(argument) for argument in arguments])
+        out, err = (stream.buffer.getvalue().decode() for stream in streams)  # type: ignore[attr-defined]
+        return subprocess.CompletedProcess(arguments, ended.value.code, out, err)  # type: ignore[arg-type]
+
+    return run
 
 
 @pytest.fixture
@@ -55,13 +98,12 @@ def interrupt(children: Callable[[], list[int]], tmp_path: Path) -> Callable[...
         try:
             assert process.stderr is not None
             assert any(moment in line for line in process.stderr)
-            time.sleep(0.2)
             process.send_signal(number)
-            out, told = process.communicate(timeout=30)
+            out, told = process.communicate(timeout=HUNG)
         finally:
             process.kill()
             process.wait()
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + HUNG
         while (left := [pid for pid in children() if pid not in others]) and time.monotonic() < deadline:
             time.sleep(0.02)
 

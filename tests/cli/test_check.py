@@ -18,14 +18,11 @@ pytestmark = [
 ROOT = Path(__file__).resolve().parents[2]
 STARTER = ROOT / "candidate"
 
-
-def grader(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "grader", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+Grader = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recorded(grader: Grader, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A result of the starter on two items, with a seed drawn in secret."""
     path = tmp_path_factory.mktemp("recorded") / "result.json"
     grader("grade", STARTER, "--only", "training-step", "projection", "--json", path)
@@ -39,7 +36,7 @@ def changed(path: Path, target: Path, change: Callable[[dict[str, Any]], object]
     return target
 
 
-def test_a_true_result_is_confirmed_with_its_own_seed_and_items(recorded: Path, tmp_path: Path) -> None:
+def test_a_true_result_is_confirmed_with_its_own_seed_and_items(grader: Grader, recorded: Path, tmp_path: Path) -> None:
     done = grader("grade", STARTER, "--check", recorded, "--json", tmp_path / "again.json")
 
     assert (done.returncode, done.stdout.splitlines()[-2]) == (0, "The verdict is the same.")
@@ -56,7 +53,7 @@ def test_a_true_result_is_confirmed_with_its_own_seed_and_items(recorded: Path, 
     }
 
 
-def test_a_raised_score_is_found_out(recorded: Path, tmp_path: Path) -> None:
+def test_a_raised_score_is_found_out(grader: Grader, recorded: Path, tmp_path: Path) -> None:
     def raise_it(result: dict[str, Any]) -> None:
         result["score"] = result["items"][1]["score"] = 15
         result["items"][1]["status"] = "fixed"
@@ -68,7 +65,7 @@ def test_a_raised_score_is_found_out(recorded: Path, tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == "The verdict is not the same."
 
 
-def test_another_submission_than_the_recorded_one_is_told(recorded: Path, tmp_path: Path) -> None:
+def test_another_submission_than_the_recorded_one_is_told(grader: Grader, recorded: Path, tmp_path: Path) -> None:
     shutil.copytree(STARTER, tmp_path / "mine")
     with (tmp_path / "mine" / "model.py").open("a") as file:
         file.write("# one more line\n")
@@ -86,14 +83,16 @@ def test_another_submission_than_the_recorded_one_is_told(recorded: Path, tmp_pa
         pytest.param(["--thorough"], "--thorough with --check", id="thorough"),
     ],
 )
-def test_what_the_result_says_itself_cannot_be_said_otherwise(arguments: list[str], words: str, recorded: Path) -> None:
+def test_what_the_result_says_itself_cannot_be_said_otherwise(
+    grader: Grader, arguments: list[str], words: str, recorded: Path
+) -> None:
     done = grader("grade", STARTER, "--check", recorded, *arguments)
 
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr
 
 
-def test_a_learners_view_cannot_be_checked(recorded: Path, tmp_path: Path) -> None:
+def test_a_learners_view_cannot_be_checked(grader: Grader, recorded: Path, tmp_path: Path) -> None:
     def empty(result: dict[str, Any]) -> None:
         result["environment"]["seed"] = None
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,11 +24,7 @@ pytestmark = [
 
 ROOT = Path(__file__).resolve().parents[2]
 
-
-def grader(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run the command line to its end."""
-    command = [sys.executable, "-m", "grader", *map(str, arguments)]
-    return subprocess.run(command, **({"capture_output": True, "text": True, "timeout": 240} | options))
+Grader = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -43,7 +38,8 @@ def test_an_exercise_is_built_told_and_the_same_as_in_any_other_process(
     generated: Callable[..., Path], tmp_path: Path
 ) -> None:
     target = tmp_path / "ex"
-    done = grader("inject", "-o", target, "--seed", 1, "--bugs", 3)
+    command = [sys.executable, "-m", "grader", "inject", "-o", str(target), "--seed", "1", "--bugs", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
 
     assert done.returncode == 0
     assert everything(target) == everything(generated(seed=1, bugs=3))
@@ -82,7 +78,7 @@ def test_what_was_passed_over_is_said_with_the_reason(exercise: Exercise) -> Non
     ) in told(Built(exercise, {}, rejected), Path("ex"))
 
 
-def test_progress_names_no_bug(tmp_path: Path) -> None:
+def test_progress_names_no_bug(grader: Grader, tmp_path: Path) -> None:
     done = grader("inject", "-o", tmp_path / "ex", "--bug", "optimizer-never-steps")
 
     assert done.returncode == 0
@@ -117,7 +113,7 @@ def test_progress_names_no_bug(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_met_is_refused_and_leaves_no_folder(
-    arguments: list[object], words: list[str], tmp_path: Path
+    grader: Grader, arguments: list[object], words: list[str], tmp_path: Path
 ) -> None:
     done = grader("inject", "-o", "ex", *arguments, cwd=tmp_path)
 
@@ -129,7 +125,7 @@ def test_what_cannot_be_met_is_refused_and_leaves_no_folder(
     assert os.listdir(tmp_path) == []
 
 
-def test_what_is_in_the_way_is_left_alone(tmp_path: Path) -> None:
+def test_what_is_in_the_way_is_left_alone(grader: Grader, tmp_path: Path) -> None:
     (tmp_path / "ex").mkdir()
     (tmp_path / "ex" / "thesis.tex").write_text("years of work")
     for force, words in (((), "'ex' exists"), (("--force",), "'ex' is not an exercise")):

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,10 +22,13 @@ CHEAP = "optimizer-never-steps"
 IDS = tuple(check.id for check in MEASURED_BY)
 
 
-def matrix(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run ``grader mutations ... --matrix`` to its end."""
-    command = [sys.executable, "-m", "grader", "mutations", *map(str, arguments), "--matrix"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, **options)
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def matrix(grader: Command) -> Command:
+    """``matrix(*arguments)``: what ``grader mutations ... --matrix`` ends with."""
+    return lambda *arguments, **options: grader("mutations", *arguments, "--matrix", **options)
 
 
 def row(operator_id: str, *killed_by: str, site: int = 0, shows_in: tuple[str, ...] = ()) -> Row:
@@ -128,7 +130,7 @@ def test_json_holds_all_of_it() -> None:
 
 @linux
 @pytest.mark.slow
-def test_a_bug_is_told_with_every_check_that_sees_it_on_a_page_too(tmp_path: Path) -> None:
+def test_a_bug_is_told_with_every_check_that_sees_it_on_a_page_too(matrix: Command, tmp_path: Path) -> None:
     page = tmp_path / "matrix.html"
     done = matrix(CHEAP, "--html", page)
     seen = re.findall(rf"^  {CHEAP}  (.+)$", done.stdout, flags=re.MULTILINE)
@@ -147,7 +149,7 @@ def test_a_bug_is_told_with_every_check_that_sees_it_on_a_page_too(tmp_path: Pat
 
 @linux
 @pytest.mark.slow
-def test_json_is_all_there_is_on_stdout_and_the_first_that_sees_it_is_of_its_kind() -> None:
+def test_json_is_all_there_is_on_stdout_and_the_first_that_sees_it_is_of_its_kind(matrix: Command) -> None:
     done = matrix(CHEAP, "--json", "--first")
     value = json.loads(done.stdout)
     (found,) = value["rows"]
@@ -161,7 +163,7 @@ def test_json_is_all_there_is_on_stdout_and_the_first_that_sees_it_is_of_its_kin
 
 @linux
 @pytest.mark.slow
-def test_a_bug_that_no_check_sees_is_exit_code_1(tmp_path: Path) -> None:
+def test_a_bug_that_no_check_sees_is_exit_code_1(matrix: Command, tmp_path: Path) -> None:
     """In code that is never run: a whole second loop behind a name that nothing calls."""
     reference = Path(__file__).resolve().parents[2] / "reference"
     (tmp_path / "model.py").write_text((reference / "model.py").read_text())
@@ -190,7 +192,7 @@ def idle(optimizer, loss):
     ],
     ids=["operator", "reference", "page"],
 )
-def test_what_cannot_be_measured_is_refused(arguments: list[str], words: str, tmp_path: Path) -> None:
+def test_what_cannot_be_measured_is_refused(matrix: Command, arguments: list[str], words: str, tmp_path: Path) -> None:
     done = matrix(*arguments, cwd=tmp_path)
 
     assert (done.returncode, done.stdout) == (2, "")

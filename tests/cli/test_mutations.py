@@ -14,8 +14,6 @@ from mutations.operator import Category
 KEYS = {"id", "category", "file", "needs", "visibility", "origin", "title"}
 HEADINGS = ["What it does", "Why it is wrong", "Symptom", "How to find it"]
 
-each_operator = pytest.mark.parametrize("planted", OPERATORS, ids=lambda planted: planted.id)
-
 
 @pytest.fixture
 def mutations(capsys, monkeypatch):
@@ -84,28 +82,31 @@ def test_the_catalogue_as_json_has_no_stories_and_no_hints(mutations):
     assert all(entry["needs"] == sorted(entry["needs"]) for entry in entries)
 
 
-@each_operator
-def test_an_operator_is_told_with_its_story_its_origin_and_an_example(planted, mutations):
-    told = mutations(planted.id)
-    diff = told.partition("\nExample\n")[2]
+def test_an_operator_is_told_with_its_story_its_origin_and_an_example(mutations):
+    told = {planted.id: mutations(planted.id) for planted in OPERATORS}
+    headings = {id: [line for line in text.splitlines() if line in HEADINGS] for id, text in told.items()}
 
-    assert planted.title in words(told)
-    assert [line for line in told.splitlines() if line in HEADINGS] == HEADINGS
-    assert "##" not in told
-    assert planted.origin in told
-    assert diff == planted.diff()
-    before = [line[1:] for line in diff.splitlines()[3:] if line[0] in " -"]
-    assert before == planted.examples[0].before.splitlines()
+    assert [each.id for each in OPERATORS if each.title not in words(told[each.id])] == []
+    assert {id: found for id, found in headings.items() if found != HEADINGS} == {}
+    assert [id for id, text in told.items() if "##" in text] == []
+    assert [each.id for each in OPERATORS if each.origin not in told[each.id]] == []
 
 
-@each_operator
-def test_hints_are_shown_to_those_who_ask(planted, mutations):
-    without, asked = mutations(planted.id), mutations(planted.id, "--hints")
+def test_the_example_of_an_operator_is_told_as_a_diff(mutations):
+    diffs = {planted.id: mutations(planted.id).partition("\nExample\n")[2] for planted in OPERATORS}
+    before = {id: [line[1:] for line in diff.splitlines()[3:] if line[0] in " -"] for id, diff in diffs.items()}
 
-    assert asked.startswith(without)
-    for hint in planted.hints:
-        assert hint not in words(without)
-        assert hint in words(asked)
+    assert {each.id: diffs[each.id] for each in OPERATORS if diffs[each.id] != each.diff()} == {}
+    assert [each.id for each in OPERATORS if before[each.id] != each.examples[0].before.splitlines()] == []
+
+
+def test_hints_are_shown_to_those_who_ask(mutations):
+    without = {planted.id: mutations(planted.id) for planted in OPERATORS}
+    asked = {planted.id: mutations(planted.id, "--hints") for planted in OPERATORS}
+
+    assert [id for id in asked if not asked[id].startswith(without[id])] == []
+    assert [(each.id, hint) for each in OPERATORS for hint in each.hints if hint in words(without[each.id])] == []
+    assert [(each.id, hint) for each in OPERATORS for hint in each.hints if hint not in words(asked[each.id])] == []
 
 
 def test_an_operator_as_json_has_its_story_and_its_hints_only_when_asked(mutations):

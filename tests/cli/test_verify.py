@@ -16,16 +16,18 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="strict isolation is Linux's"),
 ]
 
+Verify = Callable[[Path], subprocess.CompletedProcess[str]]
+
 BUGS = ("mask-peeks-one-ahead", "optimizer-never-steps")
 
 
-def verify(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
-    command = [sys.executable, "-m", "grader", "verify", str(folder)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240)
+@pytest.fixture
+def verify(grader: Callable[..., subprocess.CompletedProcess[str]]) -> Verify:
+    """``verify(folder)``: what the command ends with."""
+    return lambda folder: grader("verify", folder)
 
 
-def test_a_sound_exercise_is_told_with_who_sees_which_bug(generated: Callable[..., Path]) -> None:
+def test_a_sound_exercise_is_told_with_who_sees_which_bug(verify: Verify, generated: Callable[..., Path]) -> None:
     folder = generated(operators=BUGS)
     done = verify(folder)
     verdicts = re.findall(r"^  (yes|no )  (.+)$", done.stdout, flags=re.MULTILINE)
@@ -43,7 +45,7 @@ def test_a_sound_exercise_is_told_with_who_sees_which_bug(generated: Callable[..
 
 
 def test_an_unsound_exercise_is_told_with_what_is_wrong_and_exit_code_1(
-    generated: Callable[..., Path], tmp_path: Path
+    verify: Verify, generated: Callable[..., Path], tmp_path: Path
 ) -> None:
     folder = tmp_path / "ex"
     shutil.copytree(generated(operators=BUGS), folder)
@@ -65,7 +67,9 @@ def test_an_unsound_exercise_is_told_with_what_is_wrong_and_exit_code_1(
     ],
     ids=["absent", "empty"],
 )
-def test_what_is_no_exercise_is_refused(make: Callable[[Path], object], words: list[str], tmp_path: Path) -> None:
+def test_what_is_no_exercise_is_refused(
+    verify: Verify, make: Callable[[Path], object], words: list[str], tmp_path: Path
+) -> None:
     make(tmp_path / "ex")
     done = verify(tmp_path / "ex")
 

@@ -148,10 +148,10 @@ def test_a_grade_that_hangs_is_given_up_for_what_is_saved_over_it(
         pytest.param([ROOT / "candidate", "--exercise", "absent"], "no such exercise: 'absent'", id="exercise"),
     ],
 )
-def test_what_cannot_be_watched_is_told_at_once(arguments: list[object], words: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*MODULE, "watch", *map(str, arguments)], cwd=tmp_path, capture_output=True, text=True, timeout=60
-    )
+def test_what_cannot_be_watched_is_told_at_once(
+    grader: Callable[..., subprocess.CompletedProcess[str]], arguments: list[object], words: str, tmp_path: Path
+) -> None:
+    done = grader("watch", *arguments, cwd=tmp_path)
 
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr

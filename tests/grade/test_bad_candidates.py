@@ -2,7 +2,6 @@
 
 import re
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,15 @@ import pytest
 from grader.exercise import Exercise
 from grader.record import CheckResult, ItemResult, Outcome, Result, harmless
 from grader.sandbox.client import Launcher
+from grader.sandbox.connection import Worker
+from grader.sandbox.errors import WorkerTimedOut
 
 pytestmark = pytest.mark.slow
 
 Grade = Callable[..., Result]
 
 TIMEOUT = 1.0  # seconds for one question
-BOUND = 40.0  # seconds for a grade in which every kind of question hangs as often as it is put
+BOUND = 12  # answers that are waited for in vain in a grade; there are five where all of a model hangs
 ALL = ("masking", "position", "projection", "training-step", "kv-cache", "classifier")
 
 
@@ -191,15 +192,31 @@ def assert_all_judged(result: Result) -> None:
     assert result.judged
 
 
+@pytest.fixture
+def in_vain(monkeypatch: pytest.MonkeyPatch) -> list[Worker]:
+    """The workers whose answer has not come in time, so far: how long a grade takes where nothing is answered."""
+    seen = []
+    receive = Worker.receive
+
+    def counted(worker: Worker) -> object:
+        try:
+            return receive(worker)
+        except WorkerTimedOut:
+            seen.append(worker)
+            raise
+
+    monkeypatch.setattr(Worker, "receive", counted)
+    return seen
+
+
 @pytest.mark.parametrize("bad", [pytest.param(bad, id=name) for name, bad in BAD.items()])
 def test_a_bad_model_is_told_what_happened_and_the_training_loop_is_judged_all_the_same(
-    bad: Bad, grade_files: Grade, exercise: Exercise
+    bad: Bad, in_vain: list[Worker], grade_files: Grade, exercise: Exercise
 ) -> None:
     files = {"model.py": bad.model(exercise.reference["model.py"]), "train.py": exercise.reference["train.py"]}
-    started = time.monotonic()
     result = grade_files(files, only=(bad.item, "training-step"), timeout=TIMEOUT)
 
-    assert time.monotonic() - started < BOUND
+    assert len(in_vain) <= BOUND
     check = check_of(result, bad.check)
     assert bad.outcome == check.outcome
     assert re.search(bad.message, check.message)
@@ -217,13 +234,12 @@ def test_a_bad_model_is_told_what_happened_and_the_training_loop_is_judged_all_t
     ],
 )
 def test_every_item_that_needs_a_broken_forward_is_without_points_and_within_the_bound(
-    after: str, outcome: Outcome, grade_files: Grade, exercise: Exercise
+    after: str, outcome: Outcome, in_vain: list[Worker], grade_files: Grade, exercise: Exercise
 ) -> None:
     files = exercise.reference | {"model.py": f"{exercise.reference['model.py']}\n{after}"}
-    started = time.monotonic()
     result = grade_files(files, timeout=TIMEOUT)
 
-    assert time.monotonic() - started < BOUND
+    assert len(in_vain) <= BOUND
     broken = ("masking", "position", "projection", "classifier")
     assert scores(result, *broken) == dict.fromkeys(broken, 0)
     assert scores(result, "training-step") == {"training-step": 15}

@@ -55,13 +55,13 @@ def bugs_of(exercise: Exercise) -> tuple[str, ...]:
 # The same every time
 
 
-@pytest.mark.parametrize("recipe", [{"seed": 0, "bugs": 3}, {"operators": FOUR}], ids=["seed", "named"])
 def test_a_recipe_gives_the_same_bytes_twice(
-    recipe: dict[str, object], generated: Callable[..., Path], launcher: Launcher, exercise: Exercise, tmp_path: Path
+    generated: Callable[..., Path], launcher: Launcher, exercise: Exercise, tmp_path: Path
 ) -> None:
-    write(build(Recipe(**recipe), exercise.reference, launcher, silent), tmp_path / "again")  # type: ignore[arg-type]
+    """With bugs that are named; of a seed the command's own test holds it, from another process."""
+    write(build(Recipe(operators=FOUR), exercise.reference, launcher, silent), tmp_path / "again")
 
-    assert everything(tmp_path / "again") == everything(generated(**recipe))
+    assert everything(tmp_path / "again") == everything(generated(operators=FOUR))
 
 
 def test_other_seeds_are_other_exercises(generated: Callable[..., Path]) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from grader.injection import builtin
 from mutations.edit import Edit, splice
-from mutations.errors import SiteError
+from mutations.errors import SiteError, SpliceError
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = {file: (ROOT / "reference" / file).read_text(encoding="utf-8") for file in builtin.FILES}
@@ -83,17 +83,27 @@ def test_the_key_has_one_bug_for_each_bug_item_and_stubs_for_each_extension_and_
     assert all(len(bug["hints"]) == 3 for bug in KEY["bugs"])
 
 
-@pytest.mark.parametrize(
-    "chosen", list(itertools.product([False, True], repeat=len(ITEMS))), ids=lambda c: "".join("01"[x] for x in c)
-)
-def test_every_subset_of_bugs_and_stubs_composes_and_compiles(chosen):
-    edits = [edit for item, wanted in zip(ITEMS, chosen, strict=True) if wanted for edit in entries(item)]
+def faults(chosen):
+    """What is wrong with the reference that has the edits of these items, by file."""
+    edits = [edit for item in chosen for edit in entries(item)]
     for file, text in REFERENCE.items():
         here = [edit for edit in edits if edit.file == file]
-        spliced = splice(text, here)
-        compile(spliced, file, "exec")
+        try:
+            spliced = splice(text, here)
+            compile(spliced, file, "exec")
+        except (SpliceError, SyntaxError) as error:
+            yield f"{file}: {error}"
+        else:
+            if bool(here) != (spliced != text):
+                yield f"{file}: {len(here)} edits, and {'another' if spliced != text else 'the same'} text"
 
-        assert bool(here) == (spliced != text)
+
+def test_every_subset_of_bugs_and_stubs_composes_and_compiles():
+    subsets = [chosen for size in range(len(ITEMS) + 1) for chosen in itertools.combinations(ITEMS, size)]
+    found = {chosen: wrong for chosen in subsets if (wrong := list(faults(chosen)))}
+
+    assert len(subsets) == 2 ** len(ITEMS)
+    assert found == {}
 
 
 def test_all_of_them_make_the_starter():

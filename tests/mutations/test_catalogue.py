@@ -11,70 +11,108 @@ from mutations.errors import UnknownOperatorError
 
 HEADINGS = ["What it does", "Why it is wrong", "Symptom", "How to find it"]
 
-each_operator = pytest.mark.parametrize("planted", OPERATORS, ids=lambda planted: planted.id)
+
+EXAMPLES = {f"{each.id}-{number}": (each, text) for each in OPERATORS for number, text in enumerate(each.examples)}
+LOOK_ALIKES = {
+    f"{each.id}-{number}": (each, text) for each in OPERATORS for number, text in enumerate(each.look_alikes)
+}
 
 
-@pytest.mark.parametrize(
-    ("planted", "example"),
-    [
-        pytest.param(planted, example, id=f"{planted.id}-{number}")
-        for planted in OPERATORS
-        for number, example in enumerate(planted.examples)
-    ],
-)
-def test_each_example_has_one_site_and_becomes_what_it_should(planted, example):
-    edits = planted.find(example.before)
-
-    assert [planted.file] == [edit.file for edit in edits]
-    assert example.after == splice(example.before, edits)
-    assert ast.dump(ast.parse(example.before)) != ast.dump(ast.parse(example.after))
+@pytest.fixture(scope="module")
+def sites():
+    """The edits that each example gets."""
+    return {name: found(name, planted, example.before) for name, (planted, example) in EXAMPLES.items()}
 
 
-@pytest.mark.parametrize(
-    ("planted", "text"),
-    [
-        pytest.param(planted, text, id=f"{planted.id}-{number}")
-        for planted in OPERATORS
-        for number, text in enumerate(planted.look_alikes)
-    ],
-)
-def test_look_alikes_are_left_alone(planted, text):
-    ast.parse(text)
-
-    assert planted.find(text) == []
+def found(name, planted, text):
+    """The operator's edits of a text; what it stumbles over says which text that is."""
+    try:
+        return planted.find(text)
+    except Exception as error:
+        error.add_note(f"in {name}")
+        raise
 
 
-@each_operator
-def test_ids_name_the_module(planted):
-    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", planted.id)
-    package = planted.category.replace("-", "_")
-    assert planted.edits.__module__ == f"mutations.operators.{package}.{planted.id.replace('-', '_')}"
+def program(name, text):
+    """What a text means, without its layout and its comments."""
+    return ast.dump(ast.parse(text, filename=name))
+
+
+def test_each_example_has_one_site_in_the_operators_file(sites):
+    files = {name: [edit.file for edit in edits] for name, edits in sites.items()}
+
+    assert {name: files[name] for name, (planted, _) in EXAMPLES.items() if files[name] != [planted.file]} == {}
+
+
+def test_each_example_becomes_what_it_should(sites):
+    became = {name: splice(example.before, sites[name]) for name, (_, example) in EXAMPLES.items()}
+    expected = {name: example.after for name, (_, example) in EXAMPLES.items()}
+
+    assert {name: (text, expected[name]) for name, text in became.items() if text != expected[name]} == {}
+
+
+def test_each_example_becomes_another_program():
+    texts = {name: example for name, (_, example) in EXAMPLES.items()}
+
+    assert [name for name, (before, after) in texts.items() if program(name, before) == program(name, after)] == []
+
+
+def test_look_alikes_are_programs_and_left_alone():
+    assert [name for name, (_, text) in LOOK_ALIKES.items() if not program(name, text)] == []
+    edits = {name: found(name, planted, text) for name, (planted, text) in LOOK_ALIKES.items()}
+    assert {name: edits[name] for name in edits if edits[name]} == {}
+
+
+def test_ids_name_the_module():
+    named = {each.id: f"mutations.operators.{each.category}.{each.id}".replace("-", "_") for each in OPERATORS}
+
+    assert [id for id in named if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", id)] == []
+    assert {each.id: each.edits.__module__ for each in OPERATORS if each.edits.__module__ != named[each.id]} == {}
 
 
 def test_ids_are_unique():
     assert len(OPERATORS) == len({planted.id for planted in OPERATORS})
 
 
-@each_operator
-def test_the_story_has_its_sentence_and_its_headings(planted):
-    assert re.match(r"[A-Z][^\n]+\.\n\n## ", planted.story)
-    assert re.findall(r"^## (.+)$", planted.story, flags=re.MULTILINE) == HEADINGS
+def test_the_story_has_its_sentence_and_its_headings():
+    assert [each.id for each in OPERATORS if not re.match(r"[A-Z][^\n]+\.\n\n## ", each.story)] == []
+    headings = {each.id: re.findall(r"^## (.+)$", each.story, flags=re.MULTILINE) for each in OPERATORS}
+    assert {id: found for id, found in headings.items() if found != HEADINGS} == {}
 
 
-@each_operator
-def test_the_origin_is_a_public_thread(planted):
-    assert re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+/(issues|pull)/\d+", planted.origin)
+def test_the_origin_is_a_public_thread():
+    thread = r"https://github\.com/[\w.-]+/[\w.-]+/(issues|pull)/\d+"
+
+    assert {each.id: each.origin for each in OPERATORS if not re.fullmatch(thread, each.origin)} == {}
 
 
-@each_operator
-def test_hints_are_sentences_that_never_quote_the_fix(planted):
-    assert len(planted.hints) == 3
-    for hint in planted.hints:
-        assert re.fullmatch(r"[A-Z][^`=_()\[\]]+[.?]", hint), "prose only, no code"
-        for example in planted.examples:
-            before, after = (set(re.findall(r"\w+", re.sub("#.*", "", text))) for text in example)
-            for word in before ^ after:
-                assert not re.search(rf"\b{word}\b", hint, flags=re.IGNORECASE), word
+def test_hints_are_sentences_in_prose():
+    strange = [
+        (each.id, hint)
+        for each in OPERATORS
+        for hint in each.hints
+        if not re.fullmatch(r"[A-Z][^`=_()\[\]]+[.?]", hint)
+    ]
+
+    assert [each.id for each in OPERATORS if len(each.hints) != 3] == []
+    assert strange == []
+
+
+def test_hints_never_quote_the_fix():
+    quoted = [
+        (planted.id, word)
+        for planted in OPERATORS
+        for word in sorted(set().union(*map(words_changed, planted.examples)))
+        if re.search(rf"\b{word}\b", "\n".join(planted.hints), flags=re.IGNORECASE)
+    ]
+
+    assert quoted == []
+
+
+def words_changed(example):
+    """The words that stand in one of the two texts alone, comments aside."""
+    before, after = (set(re.findall(r"\w+", re.sub("#.*", "", text))) for text in example)
+    return before ^ after
 
 
 def test_an_operator_is_found_by_its_id():

@@ -8,6 +8,7 @@ import pytest
 
 from mutations.catalogue import OPERATORS
 from mutations.edit import splice
+from mutations.source import Source
 
 FOREIGN = Path(__file__).parent / "foreign"
 TEXTS = {file: (FOREIGN / file).read_text(encoding="utf-8") for file in ("model.py", "train.py")}
@@ -24,17 +25,35 @@ def lines_from_first_to_last_change(before, after):
     return max(before_end - before_start, after_end - after_start)
 
 
-@pytest.mark.parametrize("planted", OPERATORS, ids=lambda planted: planted.id)
-def test_each_site_gives_another_program_that_differs_in_one_small_place(planted):
-    before = TEXTS[planted.file]
-    for edit in planted.find(before):
-        after = splice(before, [edit])
+@pytest.fixture(scope="module")
+def planted():
+    """By operator, the text before, and the texts that its sites give."""
+    sources = {file: Source(file, text) for file, text in TEXTS.items()}
+    return {
+        each.id: (TEXTS[each.file], [splice(TEXTS[each.file], [edit]) for edit in each.edits(sources[each.file])])
+        for each in OPERATORS
+    }
 
-        assert ast.dump(ast.parse(before)) != ast.dump(ast.parse(after))
-        assert lines_from_first_to_last_change(before, after) <= FEW_LINES
+
+def test_each_site_gives_another_program(planted):
+    trees = {text: ast.dump(ast.parse(text)) for text in TEXTS.values()}
+    made = [(id, before, text) for id, (before, after) in planted.items() for text in after]
+    same = [id for id, before, text in made if ast.dump(ast.parse(text, filename=id)) == trees[before]]
+
+    assert same == []
 
 
-def test_many_operators_have_a_site_in_a_source_that_they_were_not_written_for():
-    at_home = [planted.id for planted in OPERATORS if planted.find(TEXTS[planted.file])]
+def test_each_site_differs_in_one_small_place(planted):
+    lines = {
+        (id, site): lines_from_first_to_last_change(before, text)
+        for id, (before, after) in planted.items()
+        for site, text in enumerate(after)
+    }
+
+    assert {site: count for site, count in lines.items() if count > FEW_LINES} == {}
+
+
+def test_many_operators_have_a_site_in_a_source_that_they_were_not_written_for(planted):
+    at_home = [id for id, (_, after) in planted.items() if after]
 
     assert len(at_home) >= 10, at_home

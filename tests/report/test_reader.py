@@ -56,7 +56,10 @@ def files(samples: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict
     return written
 
 
-@pytest.mark.parametrize("name", ["starter", "half_done", "perfect", "hostile", "learner"])
+@pytest.mark.parametrize(
+    "name",
+    ["starter", pytest.param("half_done", marks=pytest.mark.smoke("page")), "perfect", "hostile", "learner"],
+)
 def test_nothing_sticks_out_at_any_width_and_nothing_is_asked_for_or_complained_about(
     name: str, browser: Any, files: dict[str, Path]
 ) -> None:

@@ -1,5 +1,6 @@
 """What the verdict tests share: the reference with some text replaced, and what of a result they compare."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
@@ -7,8 +8,11 @@ from typing import Final
 import pytest
 
 from grader.checks.check import Bench
-from grader.exercise import Exercise
+from grader.exercise import Exercise, StoredExercise
+from grader.kept import MOST
+from grader.library import Library
 from grader.oracle import Crew, Oracle
+from grader.record import Result
 from grader.sandbox.client import Launcher
 from grader.seeds import Seeds
 
@@ -37,6 +41,30 @@ def rewritten(exercise: Exercise) -> Callable[[Replacements], dict[str, str]]:
     return rewrite
 
 
+@pytest.fixture(scope="session")
+def library(exercise: StoredExercise) -> Iterator[Library]:
+    """What the reference and its variants have answered, for all grades of a session. It has a launcher of its own,
+    since its workers stay: other tests hold that none is left of the session's."""
+    if sys.platform != "linux":
+        pytest.skip("strict isolation is Linux's")
+    with Launcher("strict", hidden=[exercise.reference_directory]) as launcher, Library(launcher) as library:
+        yield library
+
+
+@pytest.fixture(scope="session")
+def grade_files(grade_files: Callable[..., Result], library: Library) -> Callable[..., Result]:
+    """As elsewhere, but as a cohort is graded: all are asked the same, so that the reference answers once.
+
+    test_shared_questions.py compares that with grades that share nothing.
+    """
+
+    def run(files: Mapping[str, str], **options: object) -> Result:
+        library.forget_beyond(MOST)
+        return grade_files(files, **{"library": library, "shared": True} | options)
+
+    return run
+
+
 @pytest.fixture
 def crew(launcher: Launcher) -> Iterator[Crew]:
     """Workers for one test."""
@@ -45,15 +73,20 @@ def crew(launcher: Launcher) -> Iterator[Crew]:
     crew.close()
 
 
+@pytest.fixture(scope="session")
+def reference(library: Library, exercise: Exercise) -> Oracle:
+    """Answers each question once for all tests."""
+    return library.oracle(0, "the reference", exercise.reference)
+
+
 @pytest.fixture
-def judged(crew: Crew, exercise: Exercise) -> Callable[..., AbstractContextManager[Bench]]:
+def judged(crew: Crew, library: Library, reference: Oracle) -> Callable[..., AbstractContextManager[Bench]]:
     """``with judged(files, "subject") as bench``: a package beside the reference; its workers end with the block."""
-    reference = Oracle(crew, "the reference", exercise.reference, TIMEOUT, trusted=True)
 
     @contextmanager
     def judged(files: Mapping[str, str], subject: str) -> Iterator[Bench]:
         candidate = Oracle(crew, "candidate", files, TIMEOUT)
-        with candidate, candidate.another() as stranger:
+        with library.lent(), candidate, candidate.another() as stranger:
             yield Bench(
                 candidate=candidate,
                 matched=reference,

@@ -13,20 +13,27 @@ import pytest
 from grader.exercise import Exercise
 from grader.record import Lane, Result, Status
 
-pytestmark = pytest.mark.slow  # a grade takes one to three seconds, and there are dozens
-
 SUBJECTS = ("attention", "model", "cache", "classifier", "training")
 TABLES = {name: runpy.run_path(str(Path(__file__).with_name("honest") / f"{name}.py")) for name in SUBJECTS}
 MODEL_ITEMS = ("masking", "position", "projection", "kv-cache", "classifier")
 TRAIN_ITEMS = ("training-step", "classifier")
+# Two of attention, one of each other subject; two of follow-ups stand in test_ragged.py and test_schemes.py.
+SMOKE = {
+    "attention-mask-by-comparing-positions",
+    "attention-scaled-dot-product-attention-is-causal",
+    "model-positions-in-place",
+    "cache-one-stacked-tensor",
+    "classifier-head-with-the-random-state-put-back",
+    "training-gradients-cleared-by-hand",
+}
 
 
 def rewrites(table: str) -> list[object]:
     """The rewrites of one table of every subject, each with its id."""
+    named = {f"{subject}-{name}": change for subject in SUBJECTS for name, change in TABLES[subject][table].items()}
     return [
-        pytest.param(change, id=f"{subject}-{name}")
-        for subject in SUBJECTS
-        for name, change in TABLES[subject][table].items()
+        pytest.param(change, id=name, marks=[pytest.mark.smoke("honest rewrite")] if name in SMOKE else [])
+        for name, change in named.items()
     ]
 
 

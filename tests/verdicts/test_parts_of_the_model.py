@@ -152,11 +152,6 @@ def crew(launcher: Launcher) -> Iterator[Crew]:
     crew.close()
 
 
-@pytest.fixture(scope="module")
-def reference(crew: Crew, exercise: Exercise) -> Oracle:
-    return Oracle(crew, "the reference", exercise.reference, TIMEOUT, trusted=True)
-
-
 @pytest.fixture
 def ask(crew: Crew, reference: Oracle) -> Callable[[Oracle, Check], Search]:
     """``ask(package, check)``: what the search for a failing case has found."""

@@ -22,6 +22,7 @@ ID = "ragged-cache"
 HERE = Path(__file__).parent
 WRONG = runpy.run_path(str(HERE / "wrong" / "ragged.py"))["CASES"]
 HONEST = runpy.run_path(str(HERE / "honest" / "ragged.py"))["REWRITES"]
+SMOKE = {"lengths-ignored", "nothing-thrown-away"}
 TIMEOUT = 120.0
 MODEL_BUGS = ("masking", "position", "projection")
 LEFT = [*({bug} for bug in MODEL_BUGS), set(MODEL_BUGS)]
@@ -57,7 +58,14 @@ def test_every_check_of_the_follow_up_has_caught_something(exercise: Exercise) -
     assert {check for check, _ in WRONG.values()} == {*asked.earns, *asked.takes}
 
 
-@pytest.mark.parametrize(("check", "change"), [pytest.param(*case, id=name) for name, case in WRONG.items()])
+def smoke(name: str, kind: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.smoke(kind)] if name in SMOKE else []
+
+
+@pytest.mark.parametrize(
+    ("check", "change"),
+    [pytest.param(*case, id=name, marks=smoke(name, "wrong solution")) for name, case in WRONG.items()],
+)
 def test_a_wrong_solution_is_caught_by_the_check_meant_for_it(
     check: str, change: dict[str, object], rewritten: Rewritten, ask: Ask
 ) -> None:
@@ -68,7 +76,10 @@ def test_a_wrong_solution_is_caught_by_the_check_meant_for_it(
     assert not (isinstance(failure, PackageRaised) and failure.is_a("NameError")), failure
 
 
-@pytest.mark.parametrize("change", HONEST.values(), ids=HONEST)
+@pytest.mark.parametrize(
+    "change",
+    [pytest.param(change, id=name, marks=smoke(name, "honest rewrite")) for name, change in HONEST.items()],
+)
 def test_what_is_right_and_written_otherwise_has_full_marks(
     change: list[tuple[str, str]], rewritten: Rewritten, grade_files: GradeFiles
 ) -> None:

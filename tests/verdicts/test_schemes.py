@@ -5,7 +5,7 @@ Most are put to the packages directly, which is faster than a grade.
 
 import ast
 import runpy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,7 @@ HERE = Path(__file__).parent
 HONEST = runpy.run_path(str(HERE / "honest" / "schemes.py"))["CASES"]
 WRONG = runpy.run_path(str(HERE / "wrong" / "schemes.py"))["CASES"]
 OF_SCHEMES = [check for check in CHECKS if family(check) == "schemes"]
+SMOKE = {"turned-backwards", "rotary-by-complex-numbers-cached-turned"}
 TIMEOUT = 120.0
 
 Ask = Callable[[str, Check], Search]
@@ -50,10 +51,9 @@ def crew(launcher: Launcher) -> Iterator[Crew]:
 
 
 @pytest.fixture
-def ask(crew: Crew, exercise: Exercise) -> Iterator[Ask]:
+def ask(crew: Crew, reference: Oracle, exercise: Exercise) -> Iterator[Ask]:
     """``ask(text of model.py, check)``: what the search for a failing case has found."""
     packages: dict[str, Oracle] = {}
-    reference = Oracle(crew, "the reference", exercise.reference, TIMEOUT, trusted=True)
 
     def ask(model: str, check: Check) -> Search:
         if model not in packages:
@@ -76,7 +76,7 @@ def ask(crew: Crew, exercise: Exercise) -> Iterator[Ask]:
             return found
 
     yield ask
-    for package in (reference, *packages.values()):
+    for package in packages.values():
         package.close()
 
 
@@ -117,7 +117,13 @@ def with_schemes_alone(model: str, schemes: Sequence[str], refusal: str = NOT_YE
     return model
 
 
-@pytest.mark.parametrize("name", HONEST)
+def named(cases: Mapping[str, object], kind: str) -> list[object]:
+    """The names of these solutions, as parameters."""
+    marked = {name: [pytest.mark.smoke(kind)] if name in SMOKE else [] for name in cases}
+    return [pytest.param(name, id=name, marks=marks) for name, marks in marked.items()]
+
+
+@pytest.mark.parametrize("name", named(HONEST, "honest rewrite"))
 def test_what_is_right_and_written_otherwise_passes(name: str, ask: Ask, exercise: Exercise) -> None:
     definitions, pairs = HONEST[name]
     model = replaced(redefined(exercise.reference["model.py"], definitions), pairs)
@@ -125,7 +131,7 @@ def test_what_is_right_and_written_otherwise_passes(name: str, ask: Ask, exercis
     assert {check.id: ask(model, check).failure for check in OF_SCHEMES} == {check.id: None for check in OF_SCHEMES}
 
 
-@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("name", named(WRONG, "wrong solution"))
 def test_what_is_wrong_is_seen_by_the_check_meant_for_it(name: str, ask: Ask, exercise: Exercise) -> None:
     check, pairs = WRONG[name]
 

@@ -97,11 +97,6 @@ def crew(launcher: Launcher) -> Iterator[Crew]:
     crew.close()
 
 
-@pytest.fixture(scope="module")
-def reference(crew: Crew, exercise: Exercise) -> Oracle:
-    return Oracle(crew, "the reference", exercise.reference, TIMEOUT, trusted=True)
-
-
 @pytest.fixture
 def package(crew: Crew) -> Iterator[Callable[[Mapping[str, str]], Oracle]]:
     """``package(files)``: an oracle that is closed after the test."""

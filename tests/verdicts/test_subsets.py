@@ -9,8 +9,6 @@ from grader.exercise import Exercise
 from grader.record import Lane, Result
 from mutations.edit import splice
 
-pytestmark = pytest.mark.slow  # a grade takes one to three seconds, and there are dozens
-
 BUGS = ("masking", "position", "projection", "training-step")
 EXTENSIONS = ("kv-cache", "classifier")
 
@@ -21,6 +19,8 @@ def subsets(names: tuple[str, ...]) -> list[frozenset[str]]:
 
 
 CASES = list(product(subsets(BUGS), subsets(EXTENSIONS)))
+# The starter, the reference, and each bug alone beside what is right.
+SMOKE = [frozenset(), frozenset(BUGS + EXTENSIONS), *(frozenset(BUGS + EXTENSIONS) - {bug} for bug in BUGS)]
 
 
 def name_of(case: tuple[frozenset[str], frozenset[str]]) -> str:
@@ -37,7 +37,11 @@ def assembled(exercise: Exercise, done: frozenset[str]) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+def marks(case: tuple[frozenset[str], frozenset[str]]) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.smoke("grade")] if case[0] | case[1] in SMOKE else []
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=name_of(case), marks=marks(case)) for case in CASES])
 def test_what_is_done_is_credited_in_full_and_nothing_else(
     case: tuple[frozenset[str], frozenset[str]], exercise: Exercise, grade_files: Callable[..., Result]
 ) -> None:

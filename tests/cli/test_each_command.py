@@ -1,0 +1,113 @@
+"""Each command does its work once, in a process of its own, as it is typed.
+
+Only what is typed is tested here: what a command does is tested by its name, and mostly in the process of the test.
+"""
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="strict isolation is Linux's"),
+]
+
+ROOT = Path(__file__).resolve().parents[2]
+STARTER, REFERENCE = ROOT / "candidate", ROOT / "reference"
+BUG = "optimizer-never-steps"
+
+each = pytest.mark.smoke
+
+
+def grader(*arguments: object, code: int = 0) -> str:
+    """What the command prints, once it has ended with that code and without a word that is not progress."""
+    command = [sys.executable, "-m", "grader", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, done.stderr
+    assert [line for line in done.stderr.splitlines() if not line.startswith("grader: ")] == []
+    return done.stdout
+
+
+@each("grader grade")
+@each("grader report")
+def test_grade_and_report(tmp_path: Path) -> None:
+    result, first, again = (tmp_path / name for name in ("result.json", "first.html", "again.html"))
+    text = grader("grade", STARTER, "--only", "masking", "--json", result, "--html", first, code=1)
+
+    assert "Score: 0 of 15" in text
+    assert json.loads(result.read_bytes())["score"] == 0
+    assert grader("report", result, "-o", again) == ""
+    assert again.read_bytes() == first.read_bytes()
+
+
+@each("grader inject")
+@each("grader verify")
+def test_inject_and_verify(tmp_path: Path) -> None:
+    text = grader("inject", "-o", tmp_path / "ex", "--bug", BUG)
+
+    assert text.startswith("A GPT with 1 bug and 2 things to build")
+    assert "Proven: all 2 subsets of the bugs are graded as they should be." in text
+    assert sorted(path.name for path in (tmp_path / "ex").iterdir()) == ["reference", "starter"]
+    assert grader("verify", tmp_path / "ex").endswith("\nThis exercise is sound.\n")
+
+
+@each("grader mutations")
+def test_mutations() -> None:
+    assert f"\n  {BUG}\n" in grader("mutations")
+
+
+@each("grader start")
+@each("grader hint")
+def test_start_and_hint(tmp_path: Path) -> None:
+    workspace = tmp_path / "mine"
+
+    assert f"grader watch {workspace}" in grader("start", workspace)
+    assert "hint 1 of 3" in grader("hint", workspace, "masking")
+    assert "1 of 3 shown" in grader("hint", workspace)
+
+
+@each("grader watch")
+def test_watch() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "grader", "watch", STARTER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    with process, contextlib.closing(process.stdout):  # type: ignore[type-var]
+        assert process.stdout is not None
+        assert any(line.startswith("Score: 0 of 100") for line in process.stdout)
+        process.terminate()
+        process.stdout.read()
+
+    assert process.returncode == 0
+
+
+@each("grader cohort")
+def test_a_cohort_of_three(tmp_path: Path) -> None:
+    submissions = tmp_path / "submissions"
+    for name, source in (("ann", REFERENCE), ("bob", STARTER)):
+        (submissions / name).mkdir(parents=True)
+        for file in ("model.py", "train.py"):
+            shutil.copy(source / file, submissions / name)
+    (submissions / "empty").mkdir()
+    text = grader("cohort", submissions, "-o", tmp_path / "out", "--jobs", 2, "--only", "projection", code=3)
+
+    assert text.startswith("2 of 3 submissions graded\n")
+    assert "right in 1 of 2" in text
+    assert "empty: no model.py in it" in text
+    assert (tmp_path / "out" / "index.html").is_file()
+
+
+@each("grader export")
+def test_export(tmp_path: Path) -> None:
+    grader("export", "--format", "harbor", "-o", tmp_path / "task")
+
+    assert (tmp_path / "task" / "instruction.md").is_file()
+
+
+@each("grader doctor")
+def test_doctor() -> None:
+    assert grader("doctor").endswith("This machine can grade.\n")
