@@ -11,7 +11,7 @@ run without it.
 """
 
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.classifier.cases import ClassCase, class_cases
+from grader.checks.classifier.cases import ClassCase, class_cases, few_classified
 from grader.compare import first_difference, same_bits
 from grader.sandbox.questions import Forward, Parameters
 
@@ -46,5 +46,6 @@ CHECK = Check(
     needs=("forward-runs",),
     cases=class_cases(),
     holds=holds,
+    at_size=few_classified,
     examples=3,
 )

@@ -11,9 +11,11 @@ A schedule that is right for the first steps and wrong later ruins a run when no
 
 import numpy as np
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.training.cases import TrainCase, train_cases
+from grader.checks.training.cases import TrainCase, train_case, train_cases
+from grader.extent import RUN, Extent
 from grader.sandbox.questions import Rates
 
 WARMED_UP = train_cases(warmup=(2, 3, 4, 10))
@@ -39,14 +41,18 @@ def holds(case: RateCase, bench: Bench) -> None:
         )
 
 
+def rate_case(extent: Extent) -> RateCase:
+    """The whole schedule of a run of this many steps."""
+    return RateCase(**asdict(train_case(extent)), at=tuple(range(extent.steps)))
+
+
 @st.composite
 def rate_cases(draw: st.DrawFn) -> RateCase:
     """The end of a warm-up that lasts more than one step, steps near it, and far beyond."""
     case = draw(WARMED_UP)
     near = draw(st.lists(st.integers(0, 12) | st.integers(13, 2000), min_size=4, max_size=8, unique=True))
     at = {case.warmup - 1, case.warmup, *near}
-    fields = {name: getattr(case, name) for name in case.__struct_fields__}
-    return RateCase(**fields, at=tuple(sorted(at)))
+    return RateCase(**asdict(case), at=tuple(sorted(at)))
 
 
-CHECK = Check(id="learning-rate-schedule", cases=rate_cases(), holds=holds, examples=3)
+CHECK = Check(id="learning-rate-schedule", cases=rate_cases(), holds=holds, at_size=rate_case, default=RUN, examples=3)
