@@ -15,8 +15,9 @@ import numpy as np
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.grids import altered, moved_rows
 from grader.checks.snippets import model_snippet
+from grader.extent import Extent, at_most
 from grader.sandbox.questions import Forward
-from grader.strategies import ModelCase, few_rows, model_cases, positions_to_try
+from grader.strategies import ModelCase, model_case, model_cases, positions_to_try
 
 
 def holds(case: ModelCase, bench: Bench) -> None:
@@ -42,6 +43,11 @@ def holds(case: ModelCase, bench: Bench) -> None:
             )
 
 
+def one_layer(extent: Extent) -> ModelCase:
+    """Some texts of these sizes in a model of one layer: what a layer does not see, the next one may see through it."""
+    return model_case(at_most(extent, layers=1, rows=8))
+
+
 def snippet(case: ModelCase) -> str:
     """Change each token by itself and look at its own position."""
     return model_snippet(
@@ -61,7 +67,7 @@ CHECK = Check(
     id="past-is-seen",
     cases=model_cases(),
     holds=holds,
-    at_size=few_rows,
+    at_size=one_layer,
     snippet=snippet,
     needs=("forward-runs",),
     examples=4,
