@@ -45,7 +45,7 @@ _BEYOND: Final = {
 }
 _ROWS: Final = (17, 24, 40)
 # A batch that is long and tall at once costs more than all small cases together: its tokens are limited.
-_TOKENS_IN_ALL: Final = (1250, 3000)
+_TOKENS_IN_ALL: Final = (1500, 4000)
 
 
 def extents(default: Extent | None, seed: int, *, thorough: bool) -> Iterator[Extent]:

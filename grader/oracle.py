@@ -20,6 +20,7 @@ from grader.sandbox.questions import (
     Snippet,
 )
 from grader.sandbox.wire import Tensors
+from grader.scope import Scope, scope_of
 from grader.silence import Silence
 
 PARDONS: Final = 3  # deaths a grade that may be the machine's doing
@@ -154,6 +155,9 @@ class Crew:
 class Oracle:
     """Puts questions to one package, in a worker that is replaced whenever it fails.
 
+    Attributes:
+        scope: how far the questions went that it was put since somebody emptied this.
+
     Args:
         name: for messages.
         files: the package, file name to source.
@@ -181,6 +185,7 @@ class Oracle:
         self._silence = crew.silence(self.files)
         self._worker: Worker | None = None
         self._output = ""
+        self.scope = Scope()
 
     def ask(self, question: AnyQuestion, tensors: Tensors) -> Tensors:
         """The answer's tensors. Raises ``Trouble`` when the package gives none."""
@@ -189,6 +194,7 @@ class Oracle:
 
     def send(self, question: AnyQuestion, tensors: Tensors) -> None:
         """Put a question without waiting, so that two packages can work at once."""
+        self.scope |= scope_of(question, tensors)
         self._asked = question, tensors
         self._failure: Trouble | WorkerFailed | None = None
         if not self._trusted and (expected := self._expected(question)) is not None:

@@ -30,6 +30,7 @@ from grader.evidence import WeightingExhibit as WeightingExhibit
 from grader.frozen import HIDDEN as HIDDEN
 from grader.frozen import Frozen as Frozen
 from grader.printable import printable
+from grader.scope import Scope as Scope
 
 SCHEMA_VERSION = 1
 
@@ -145,6 +146,7 @@ class ItemResult(Frozen, frozen=True, kw_only=True):
     summary: str
     checks: tuple[CheckResult, ...]
     hints: tuple[str, ...] = ()  # where to look, each saying more than the one before; none for what is right
+    scope: Scope | None = None  # how far the questions went; None in results from before this was recorded
 
 
 class ExerciseInfo(Frozen, frozen=True, kw_only=True):
@@ -234,6 +236,7 @@ class FollowUp(Frozen, frozen=True, kw_only=True):
     max_score: Points
     summary: str = ""
     checks: tuple[CheckResult, ...] = ()  # those that were asked: none after one that all the others hang on
+    scope: Scope | None = None  # how far the questions went; None where that was not recorded
 
 
 class Result(Frozen, frozen=True, kw_only=True):

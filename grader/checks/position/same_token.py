@@ -15,11 +15,11 @@ import numpy as np
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.grids import beyond_rounding, logits_of
 from grader.checks.snippets import model_snippet
-from grader.extent import MODEL, Extent
+from grader.extent import MODEL, Extent, at_most
 from grader.record import TokenGrid
 from grader.sandbox.questions import Forward
 from grader.sandbox.wire import Array
-from grader.strategies import ModelCase, few_rows, model_case, model_cases
+from grader.strategies import ModelCase, model_case, model_cases
 
 
 def one_token(case: ModelCase) -> Array:
@@ -44,9 +44,9 @@ def holds(case: ModelCase, bench: Bench) -> None:
         )
 
 
-def two_texts(extent: Extent) -> ModelCase:
-    """A batch of the default sizes, or beyond them two texts."""
-    return few_rows(extent) if extent.draw else model_case(extent)
+def one_layer(extent: Extent) -> ModelCase:
+    """A batch of the default sizes, or beyond them one for a single layer."""
+    return model_case(at_most(extent, layers=1) if extent.draw else extent)
 
 
 def _apart(logits: Array) -> Array:
@@ -71,7 +71,7 @@ CHECK = Check(
     id="same-token-other-position",
     cases=model_cases(layers=(1,)),
     holds=holds,
-    at_size=two_texts,
+    at_size=one_layer,
     default=MODEL,
     snippet=snippet,
     needs=("forward-runs", "past-is-seen"),
