@@ -40,7 +40,7 @@ _BEYOND: Final = {
     "layers": (5, 5, 6),
     "width": (33, 40, 79),
     "words": (65, 131, 300),
-    "classes": (3, 11, 11),
+    "classes": (5, 11, 17),
     "steps": (201, 390, 990),
 }
 _ROWS: Final = (17, 24, 40)

@@ -14,7 +14,7 @@ from grader.record import ItemResult, Outcome, Result, Role, Status
 
 pytestmark = pytest.mark.slow  # a grade takes one to three seconds, and there are dozens
 
-SUBJECTS = ("masking", "position", "projection", "training", "cache", "classifier")
+SUBJECTS = ("masking", "position", "projection", "training", "cache", "classifier", "sizes")
 TABLES = {name: runpy.run_path(str(Path(__file__).with_name("wrong") / f"{name}.py"))["CASES"] for name in SUBJECTS}
 # Asked beside the item at fault: those that share code with it. A model that cannot be called is asked nothing more.
 ASKED = {

@@ -32,11 +32,11 @@ def holds(case: RateCase, bench: Bench) -> None:
     answer, expected = bench.both(Rates(train=case.config, steps=(0, *case.at)), {})
     wrong = np.flatnonzero(~(np.abs(answer["rates"] - expected["rates"]) <= 1e-12 * np.abs(expected["rates"])))
     if len(wrong):
-        step = (0, *case.at)[wrong[0]]
+        step, rate = (0, *case.at)[wrong[0]], float(answer["rates"][wrong[0]])
         raise Counterexample(
             "schedule",
             "learning_rate warms up linearly over config.warmup steps and then stays at config.lr",
-            f"with lr={case.lr} and warmup={case.warmup}, learning_rate({step}) is {answer['rates'][wrong[0]]!r}",
+            f"with lr={case.lr} and warmup={case.warmup}, learning_rate({step}) is {rate!r}",
             expected=repr(float(expected["rates"][wrong[0]])),
         )
 

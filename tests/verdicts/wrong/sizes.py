@@ -180,7 +180,7 @@ CASES = {
     "rate-falls-after-100-steps": (
         "training-step",
         "learning-rate-schedule",
-        train(RATE, RATE.replace("\n", " * (0.1 if 100 < step < 200 else 1.0)\n")),
+        train(RATE, RATE.replace("\n", " * (1.0 if step < 100 or config.steps < 100 else 0.1)\n")),
     ),
     "long-rows-stop-counting": (
         "training-step",
