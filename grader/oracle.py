@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
+from grader.record import Scope
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Purpose
@@ -20,7 +21,7 @@ from grader.sandbox.questions import (
     Snippet,
 )
 from grader.sandbox.wire import Tensors
-from grader.scope import Scope, scope_of
+from grader.scope import scope_of
 from grader.silence import Silence
 
 PARDONS: Final = 3  # deaths a grade that may be the machine's doing

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import asdict
 
 from grader.digest import digest
 from grader.evidence import CacheExhibit as CacheExhibit
@@ -30,7 +31,6 @@ from grader.evidence import WeightingExhibit as WeightingExhibit
 from grader.frozen import HIDDEN as HIDDEN
 from grader.frozen import Frozen as Frozen
 from grader.printable import printable
-from grader.scope import Scope as Scope
 
 SCHEMA_VERSION = 1
 
@@ -74,6 +74,13 @@ class Role(StrEnum):
     EARNS = "earns"
     GUARD = "guard"  # the starter passes it: it earns nothing, it can only take
     EXACT = "exact"  # the points for being identical bit for bit
+
+
+class Mode(StrEnum):
+    """What a model was asked in."""
+
+    EVAL = "eval"
+    TRAINING = "training"
 
 
 class Audience(StrEnum):
@@ -132,6 +139,24 @@ class CheckResult(Frozen, frozen=True, kw_only=True):
     unbuilt: bool = False  # the code says itself that it is not built yet
     counterexample: Counterexample | None = None
     output: str = ""  # what the candidate printed meanwhile, capped
+
+
+class Scope(Frozen, frozen=True, kw_only=True):
+    """How far questions went: the largest of each size that was asked about, 0 for what was not, and the modes."""
+
+    tokens: int = 0  # of one text, generated ones too
+    rows: int = 0  # of one batch
+    layers: int = 0
+    width: int = 0
+    vocabulary: int = 0
+    steps: int = 0  # updates of one run
+    modes: tuple[Mode, ...] = ()
+
+    def __or__(self, other: "Scope") -> "Scope":
+        """As far as either of them goes."""
+        mine, others = asdict(self), asdict(other)
+        largest = {name: max(mine[name], others[name]) for name in mine if name != "modes"}
+        return Scope(**largest, modes=tuple(sorted({*self.modes, *other.modes})))
 
 
 class ItemResult(Frozen, frozen=True, kw_only=True):

@@ -4,12 +4,10 @@ Read off the questions themselves. Nothing is right beyond what was asked, and a
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
-
-from msgspec.structs import asdict
+from typing import Any
 
 from grader.extent import MODEL, RUN
-from grader.frozen import Frozen
+from grader.record import Mode, Scope
 from grader.sandbox.questions import (
     AnyQuestion,
     ClassWeights,
@@ -22,27 +20,6 @@ from grader.sandbox.questions import (
     Rates,
 )
 from grader.sandbox.wire import Tensors
-
-EVAL: Final = "eval"
-TRAINING: Final = "training"
-
-
-class Scope(Frozen, frozen=True, kw_only=True):
-    """The largest of each size that was asked about, and the modes that models were in; 0 for what was not asked."""
-
-    tokens: int = 0  # of one text, generated ones too
-    rows: int = 0  # of one batch
-    layers: int = 0
-    width: int = 0
-    vocabulary: int = 0
-    steps: int = 0  # updates of one run
-    modes: tuple[str, ...] = ()
-
-    def __or__(self, other: "Scope") -> "Scope":
-        """As far as either of them goes."""
-        mine, others = asdict(self), asdict(other)
-        largest = {name: max(mine[name], others[name]) for name in mine if name != "modes"}
-        return Scope(**largest, modes=tuple(sorted({*self.modes, *other.modes})))
 
 
 def scope_of(question: AnyQuestion, tensors: Tensors) -> Scope:
@@ -57,9 +34,9 @@ def _of_model(question: AnyQuestion) -> Scope:
     config: dict[str, Any] | None = getattr(question, "config", None)
     if config is None:
         return Scope(width=getattr(question, "width", 0))
-    modes = {EVAL} if isinstance(question, Evaluate) else set()
+    modes: set[Mode] = {Mode.EVAL} if isinstance(question, Evaluate) else set()
     if isinstance(question, ModelQuestion):
-        modes.add(TRAINING if getattr(question, "training", False) else EVAL)
+        modes.add(Mode.TRAINING if getattr(question, "training", False) else Mode.EVAL)
     return Scope(
         layers=int(config.get("n_layer", MODEL.layers)),
         width=int(config.get("d_model", MODEL.width)),
@@ -73,16 +50,16 @@ def _of_run(question: AnyQuestion, tensors: Tensors) -> Scope:
     train: dict[str, Any] | None = getattr(question, "train", None)
     batches = tensors.get("tokens")
     if isinstance(question, Fit):
-        return Scope(steps=len(tensors["tokens"]), modes=(TRAINING,))
+        return Scope(steps=len(tensors["tokens"]), modes=(Mode.TRAINING,))
     if train is None:
         return Scope()
     sizes = Scope(vocabulary=int(train.get("vocab_size", RUN.words)))
     if batches is not None:
-        return sizes | Scope(steps=len(batches), modes=(TRAINING,))
+        return sizes | Scope(steps=len(batches), modes=(Mode.TRAINING,))
     sizes |= Scope(tokens=int(train.get("seq_len", RUN.tokens)), rows=int(train.get("batch_size", RUN.rows)))
     if not hasattr(question, "config"):
         return sizes  # a batch, and no model
-    return sizes | Scope(steps=int(train.get("steps", RUN.steps)), modes=(TRAINING,))
+    return sizes | Scope(steps=int(train.get("steps", RUN.steps)), modes=(Mode.TRAINING,))
 
 
 def _of_texts(question: AnyQuestion, tensors: Tensors) -> Scope:
