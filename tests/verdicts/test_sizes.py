@@ -38,7 +38,7 @@ def drawn(check: Check, bench: Bench) -> Search:
 
 
 PAST = {"tokens": 32, "rows": 16, "layers": 4, "width": 32, "vocabulary": 64}
-PAST_IN_A_RUN = {"tokens": 16, "rows": 16, "width": 32, "vocabulary": 64, "steps": 20}
+PAST_IN_A_RUN = {"tokens": 16, "rows": 16, "width": 32, "vocabulary": 16, "steps": 20}
 
 
 @pytest.mark.parametrize("item", ["masking", "position", "projection", "training-step", "kv-cache", "classifier"])

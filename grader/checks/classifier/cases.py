@@ -48,10 +48,10 @@ def class_case(extent: Extent, *, distinct: bool = False) -> ClassCase:
 
 
 def few_classified(extent: Extent) -> ClassCase:
-    """The same with two rows at most."""
-    return class_case(at_most(extent, rows=2))
+    """The same, beyond the default sizes with two rows at most."""
+    return class_case(at_most(extent, rows=2) if extent.draw else extent)
 
 
 def broad_class_case(extent: Extent) -> ClassCase:
-    """The same, beyond the default sizes with one layer: for what depends on how large a batch is."""
-    return class_case(at_most(extent, layers=1) if extent.draw else extent)
+    """The same with one layer: for what depends on how large a batch is."""
+    return class_case(at_most(extent, layers=1))

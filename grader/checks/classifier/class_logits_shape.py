@@ -13,6 +13,7 @@ there should be an error, not a surprise.
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.classifier.cases import ClassCase, class_cases, few_classified
 from grader.checks.refusal import must_refuse
+from grader.extent import MODEL
 from grader.sandbox.questions import Forward
 
 
@@ -39,5 +40,6 @@ CHECK = Check(
     cases=class_cases(),
     holds=holds,
     at_size=few_classified,
+    default=MODEL,
     examples=3,
 )

@@ -15,7 +15,6 @@ import numpy as np
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.classifier.cases import ClassCase, broad_class_case, class_cases
 from grader.compare import TOLERANCES
-from grader.extent import MODEL
 from grader.sandbox.questions import Loss
 from grader.sandbox.wire import Array, Tensors
 from grader.strategies import FEW
@@ -93,6 +92,5 @@ CHECK = Check(
     cases=class_cases(),
     holds=holds,
     at_size=broad_class_case,
-    default=MODEL,
     examples=3,
 )

@@ -45,8 +45,8 @@ def holds(case: ModelCase, bench: Bench) -> None:
 
 
 def one_layer(extent: Extent) -> ModelCase:
-    """A batch of the default sizes, or beyond them one for a single layer."""
-    return model_case(at_most(extent, layers=1) if extent.draw else extent)
+    """A batch of the default sizes, or beyond them many short rows for a single layer."""
+    return model_case(at_most(extent, layers=1, tokens=12) if extent.draw else extent)
 
 
 def _apart(logits: Array) -> Array:

@@ -98,9 +98,10 @@ LATER: Final = 15
 def train_case(extent: Extent) -> TrainCase:
     """A run of these sizes, its settings those of ``TrainConfig`` for the default ones."""
     random = np.random.default_rng(extent.draw)
-    longer = extent.tokens // 4 + 1  # than those of TrainConfig; each token costs the vocabulary
+    # Beyond those of TrainConfig, and no further: each token of each step costs the vocabulary.
+    longer, words = extent.tokens // 4 + 1, extent.words // 3 + 1
     case = TrainCase(
-        vocab_size=extent.words,
+        vocab_size=extent.words if not extent.draw else words,
         seq_len=extent.tokens if not extent.draw else longer,
         batch_size=extent.rows,
         steps=extent.steps,
@@ -111,7 +112,7 @@ def train_case(extent: Extent) -> TrainCase:
         data=extent.draw,
         width=extent.width,
     )
-    later = LATER if extent.draw else FIRST
+    later = LATER if extent.draw else FIRST // 2
     if extent.steps <= FIRST + later:
         return case
     drawn = random.choice(np.arange(FIRST, extent.steps - 1), later - 1, replace=False)
