@@ -49,7 +49,7 @@ def grade(
         only: ids of items and follow-ups; empty for all.
         followups: whether to ask the follow-ups too, most of the work where they are built, where ``only`` names none.
         seed: repeats a grade of the same files; None draws one in secret, which is what counts.
-        thorough: try eight times as many cases in each check.
+        thorough: try eight times as many cases in each check, and larger ones.
         explain: whether to look for the smallest failing cases, and for evidence to show. It decides no point.
         isolation: "strict" locks the submission's process, or refuses to run it; "process" does not lock it. None is
             strict on Linux, and process elsewhere.

@@ -9,7 +9,7 @@ from grader.comparison import Comparison
 from grader.exercise import Exercise, Item
 from grader.judge import Judge
 from grader.options import Options
-from grader.record import Lane, Outcome
+from grader.record import Lane, Outcome, Scope
 from grader.rubric import exact_id
 from grader.search import Draws
 from grader.seeds import Seeds
@@ -24,6 +24,7 @@ class Asking:
     Attributes:
         verdicts: of each check, before it is known what blocks it.
         lanes: which of its ways to the logits an item's checks asked.
+        scopes: how far an item's checks went.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Asking:
         self._progress = progress
         self.verdicts: Final[Verdicts] = {item.id: {} for item in (*items, *followups)}
         self.lanes: Final[dict[str, set[Lane]]] = {item.id: set() for item in (*items, *followups)}
+        self.scopes: Final[dict[str, Scope]] = {item.id: Scope() for item in (*items, *followups)}
 
     def shares(self, teams: int) -> list[list[Item]]:
         """What each team asks, always the same, so that a candidate that remembers is judged alike every time."""
@@ -82,6 +84,7 @@ class Asking:
     def _ask(self, item: Item, judge: Judge, team: Team) -> None:
         """Every check of an item; of a follow-up, those that tell whether it is built come first, maybe alone."""
         self._progress(item.title)
+        team.candidate.scope = Scope()
         for check in sorted(CHECKS, key=lambda check: item.kind == "followup" and check.id not in item.essential):
             if check.id in item.earns or check.id in item.takes:
                 verdict, bench = judge.ask(check, team.candidate, item.id)
@@ -89,6 +92,7 @@ class Asking:
                 self.lanes[item.id] |= bench.lanes
                 if item.kind == "followup" and check.id in item.essential and verdict.outcome is not Outcome.PASSED:
                     break
+        self.scopes[item.id] = team.candidate.scope
         if item.exact:
             self.verdicts[item.id][exact_id(item)] = self._comparison.exactness(item.id)
 

@@ -6,7 +6,7 @@ from grader import rubric
 from grader.checks.catalogue import BY_ID
 from grader.comparison import Comparison
 from grader.exercise import Hints, Item
-from grader.record import CheckResult, FollowUp, ItemResult, Lane, Outcome, Role, Status
+from grader.record import CheckResult, FollowUp, ItemResult, Lane, Outcome, Role, Scope, Status
 from grader.rubric import Verdict
 
 EXACT_WHY = "Only identical results prove that nothing else was changed on the way."
@@ -17,13 +17,19 @@ EXACT_CAUSES = (
 
 
 def item_result(
-    item: Item, verdicts: Mapping[str, Verdict], comparison: Comparison, lanes: Set[Lane], hints: Hints | None
+    item: Item,
+    verdicts: Mapping[str, Verdict],
+    comparison: Comparison,
+    lanes: Set[Lane],
+    hints: Hints | None,
+    scope: Scope,
 ) -> ItemResult:
     """One item of the result.
 
     Args:
         lanes: how closely an extension agreed with what it was compared to.
         hints: those that there are for the item; they are recorded where something is left to find.
+        scope: how far the questions about the item went.
     """
     titles = comparison.exercise.titles
     scored = rubric.score(item, verdicts, bug_left=comparison.has_bug(item.id), titles=titles)
@@ -40,15 +46,17 @@ def item_result(
             for check, (role, points) in rubric.roles(item).items()
         ),
         hints=hints if hints and scored.status is not Status.NOT_JUDGED and scored.score < scored.max_score else (),
+        scope=scope,
     )
 
 
-def followup_result(item: Item, verdicts: Mapping[str, Verdict], titles: Mapping[str, str]) -> FollowUp:
+def followup_result(item: Item, verdicts: Mapping[str, Verdict], titles: Mapping[str, str], scope: Scope) -> FollowUp:
     """One follow-up of the result.
 
     Args:
         verdicts: of the checks that were asked; the rest went unasked because an essential one did not hold.
         titles: of all items, by id.
+        scope: how far the questions about it went.
     """
     scored = rubric.score(item, verdicts, bug_left=False, titles=titles)
     return FollowUp(
@@ -63,6 +71,7 @@ def followup_result(item: Item, verdicts: Mapping[str, Verdict], titles: Mapping
             for check, (role, points) in rubric.roles(item).items()
             if check in verdicts
         ),
+        scope=scope,
     )
 
 

@@ -33,7 +33,7 @@ def blame(items: Iterable[Item], verdicts: Mapping[str, Mapping[str, Verdict]], 
     items = list(items)
     judged = {item: dict(of_item) for item, of_item in verdicts.items()}
     failing = _failing(items, judged)
-    told_apart = {item.id for item in items if item.kind == "bug" and comparison.is_exact(item.id)}
+    told_apart = {item.id for item in items if item.kind == "bug" and _is_told(item.id, failing, comparison)}
     for item in items:
         for check in failing[item.id]:
             causes = _causes(item.id, check, verdicts, failing, told_apart)
@@ -86,6 +86,12 @@ def _causes(
             for cause, owners in behind.items():
                 found.setdefault(cause, set()).update(owners)
     return found
+
+
+def _is_told(item: str, failing: Mapping[str, list[str]], comparison: Comparison) -> bool:
+    """Whether the variants say all there is to say of a bug: not of a solution that agrees with one that is free of it,
+    and fails all the same, at sizes that nothing was compared at."""
+    return comparison.is_exact(item) and (comparison.has_bug(item) or not failing[item])
 
 
 def _failing(items: Iterable[Item], verdicts: Verdicts) -> dict[str, list[str]]:

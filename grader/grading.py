@@ -4,8 +4,9 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from functools import partial
+from functools import partial, reduce
 from itertools import cycle
+from operator import or_
 from typing import Final
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from grader import __version__
 from grader.asking import Asking
 from grader.assemble import followup_result, item_result
-from grader.blame import Verdicts, blame
+from grader.blame import blame
 from grader.changes import changes
 from grader.comparison import Comparison
 from grader.digest import grader_digest, package_versions
@@ -39,11 +40,13 @@ from grader.record import (
     Isolation,
     LoadFault,
     Result,
+    Scope,
     environment_digest,
     harmless,
 )
 from grader.sandbox.client import Launcher
 from grader.sandbox.errors import LauncherFailed
+from grader.scope import scope_of
 from grader.seeds import SHARED, Seeds, draw_seed
 from grader.submission import Submission
 from grader.teams import TEAMS, Team, threads
@@ -134,7 +137,12 @@ class _Grade:
         verdicts = blame(self._items, asking.verdicts, self._comparison)
         results = tuple(
             item_result(
-                item, verdicts[item.id], self._comparison, asking.lanes[item.id], self._exercise.hints_of(item.id)
+                item,
+                verdicts[item.id],
+                self._comparison,
+                asking.lanes[item.id],
+                self._exercise.hints_of(item.id),
+                asking.scopes[item.id] | self._compared(item),
             )
             for item in self._items
         )
@@ -153,7 +161,7 @@ class _Grade:
             score=round(sum(result.score for result in results), 2),
             max_score=sum(result.max_score for result in results),
             items=results,
-            followups=self._followup_results(asking.verdicts),
+            followups=self._followup_results(asking),
             remaining_bugs=self._comparison.remaining(),
             exhibits=exhibits,
             environment=environment,
@@ -171,14 +179,22 @@ class _Grade:
             seconds=0.0,
         )
 
-    def _followup_results(self, asked: Verdicts) -> tuple[FollowUp, ...]:
+    def _followup_results(self, asking: Asking) -> tuple[FollowUp, ...]:
         """What is behind a follow-up's failure may be an item; the other way round it never is."""
-        verdicts = blame((*self._items, *self._followups), asked, self._comparison)
+        verdicts = blame((*self._items, *self._followups), asking.verdicts, self._comparison)
         titles = self._exercise.titles
         return tuple(
-            self._own_tests(item) if item.kind == "tests" else followup_result(item, verdicts[item.id], titles)
+            self._own_tests(item)
+            if item.kind == "tests"
+            else followup_result(item, verdicts[item.id], titles, asking.scopes[item.id])
             for item in self._followups
         )
+
+    def _compared(self, item: Item) -> Scope:
+        """How far the questions went by which an item was compared with the variants."""
+        facets = (FACETS[facet] for facet in self._exercise.facets_of(item.id) if facet in self._comparison.matches)
+        asked = (asked for facet in facets for asked in facet.questions(self._seeds, "float32"))
+        return reduce(or_, (scope_of(*each) for each in asked), Scope())
 
     def _own_tests(self, item: Item) -> FollowUp:
         given = self._submission, self._exercise, self._crew, self._seeds

@@ -10,6 +10,7 @@ import msgspec
 
 from grader import record
 from grader.checks.check import Bench, Check, Counterexample
+from grader.extent import Extent, extents
 from grader.lattice import Bugs, Lattice
 from grader.oracle import Oracle, PackageHung, PackageMisanswered, PackageRaised, Trouble, is_machines
 from grader.printable import printable
@@ -17,7 +18,7 @@ from grader.record import Outcome
 from grader.rubric import Verdict
 from grader.sandbox.errors import LauncherFailed
 from grader.sandbox.questions import Snippet
-from grader.search import Draws, Failure, ReferenceFailed, search
+from grader.search import Draws, Failure, ReferenceFailed, Search, search, search_sizes
 from grader.seeds import Seeds
 
 MAX_TEXT = 6000  # characters of one message or traceback
@@ -76,15 +77,28 @@ class Judge:
             shrink=self.explain,
             draws=self.draws,
         )
-        failure = found.failure
+        failure, last, asked = found.failure, check, found.asked
         if failure is None and check.confirm is not None:
-            check = replace(check, holds=check.confirm)  # and whatever follows is about what was asked last
-            failure = _failure_of(partial(ask_case, check, found.case, bench))
+            last = replace(check, holds=check.confirm)  # whatever follows is about what was asked last
+            failure = _failure_of(partial(ask_case, last, found.case, bench))
+        if failure is None and check.at_size is not None:
+            found, last = self._at_sizes(check, check.at_size, bench), check
+            failure = found.failure
+            asked += found.asked
         verdict = Verdict(outcome=Outcome.PASSED)
         if failure is not None:
-            verdict = self._failed(check, found.case, failure, bench, own)
+            verdict = self._failed(last, found.case, failure, bench, own)
         answered = isinstance(failure, Counterexample) and failure.kind != "shape"
-        return replace(verdict, examples=found.asked, answered=answered)
+        return replace(verdict, examples=asked, answered=answered)
+
+    def _at_sizes(self, check: Check, at_size: Callable[[Extent], object], bench: Bench) -> Search:
+        """The check at the default sizes, and beyond them."""
+        return search_sizes(
+            at_size,
+            extents(check.default, self.seeds.derive("sizes"), thorough=self.times > 1),
+            lambda case: ask_case(check, case, bench),
+            shrink=self.explain,
+        )
 
     def _bench(self, candidate: Oracle, matched: Oracle) -> Bench:
         return Bench(

@@ -11,6 +11,7 @@ import msgspec
 from grader.oracle import Oracle
 from grader.sandbox.questions import AnyQuestion, modules_asked
 from grader.sandbox.wire import Tensors
+from grader.scope import scope_of
 
 Memory = dict[bytes, Tensors]
 """Answers, by what they depend on: the question, its tensors, and the source texts that answer it."""
@@ -39,6 +40,7 @@ class MemoisedOracle(Oracle):
         if self._known is None:
             super().send(question, tensors)
         else:  # what was asked for last stands last
+            self.scope |= scope_of(question, tensors)
             self._memory[self._key] = self._memory.pop(self._key, self._known)
 
     def receive(self) -> Tensors:

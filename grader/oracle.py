@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
+from grader.record import Scope
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Purpose
@@ -21,6 +22,7 @@ from grader.sandbox.questions import (
     TwinRun,
 )
 from grader.sandbox.wire import Tensors
+from grader.scope import scope_of
 from grader.silence import Silence
 
 PARDONS: Final = 3  # deaths a grade that may be the machine's doing
@@ -156,6 +158,9 @@ class Crew:
 class Oracle:
     """Puts questions to one package, in a worker that is replaced whenever it fails.
 
+    Attributes:
+        scope: how far the questions went that it was put since somebody emptied this.
+
     Args:
         name: for messages.
         files: the package, file name to source.
@@ -183,6 +188,7 @@ class Oracle:
         self._silence = crew.silence(self.files)
         self._worker: Worker | None = None
         self._output = ""
+        self.scope = Scope()
 
     def ask(self, question: AnyQuestion, tensors: Tensors) -> Tensors:
         """The answer's tensors. Raises ``Trouble`` when the package gives none."""
@@ -191,6 +197,7 @@ class Oracle:
 
     def send(self, question: AnyQuestion, tensors: Tensors) -> None:
         """Put a question without waiting, so that two packages can work at once."""
+        self.scope |= scope_of(question, tensors)
         self._asked = question, tensors
         self._failure: Trouble | WorkerFailed | None = None
         if not self._trusted and (expected := self._expected(question)) is not None:

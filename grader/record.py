@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import asdict
 
 from grader.digest import digest
 from grader.evidence import CacheExhibit as CacheExhibit
@@ -75,6 +76,13 @@ class Role(StrEnum):
     EXACT = "exact"  # the points for being identical bit for bit
 
 
+class Mode(StrEnum):
+    """What a model was asked in."""
+
+    EVAL = "eval"
+    TRAINING = "training"
+
+
 class Audience(StrEnum):
     """Whom a result is written for."""
 
@@ -133,6 +141,24 @@ class CheckResult(Frozen, frozen=True, kw_only=True):
     output: str = ""  # what the candidate printed meanwhile, capped
 
 
+class Scope(Frozen, frozen=True, kw_only=True):
+    """How far questions went: the largest of each size that was asked about, 0 for what was not, and the modes."""
+
+    tokens: int = 0  # of one text, generated ones too
+    rows: int = 0  # of one batch
+    layers: int = 0
+    width: int = 0
+    vocabulary: int = 0
+    steps: int = 0  # updates of one run
+    modes: tuple[Mode, ...] = ()
+
+    def __or__(self, other: "Scope") -> "Scope":
+        """As far as either of them goes."""
+        mine, others = asdict(self), asdict(other)
+        largest = {name: max(mine[name], others[name]) for name in mine if name != "modes"}
+        return Scope(**largest, modes=tuple(sorted({*self.modes, *other.modes})))
+
+
 class ItemResult(Frozen, frozen=True, kw_only=True):
     """One item of the rubric."""
 
@@ -145,6 +171,7 @@ class ItemResult(Frozen, frozen=True, kw_only=True):
     summary: str
     checks: tuple[CheckResult, ...]
     hints: tuple[str, ...] = ()  # where to look, each saying more than the one before; none for what is right
+    scope: Scope | None = None  # how far the questions went; None in results from before this was recorded
 
 
 class ExerciseInfo(Frozen, frozen=True, kw_only=True):
@@ -234,6 +261,7 @@ class FollowUp(Frozen, frozen=True, kw_only=True):
     max_score: Points
     summary: str = ""
     checks: tuple[CheckResult, ...] = ()  # those that were asked: none after one that all the others hang on
+    scope: Scope | None = None  # how far the questions went; None where that was not recorded
 
 
 class Result(Frozen, frozen=True, kw_only=True):

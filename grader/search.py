@@ -6,7 +6,7 @@ the source code at hand, so that the same seed draws the same cases on every mac
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,6 +19,7 @@ from hypothesis.internal.conjecture import providers
 from hypothesis.strategies import SearchStrategy
 
 from grader.checks.check import Counterexample, case_key
+from grader.extent import LEAST, SHRUNK, Extent, smaller
 from grader.oracle import PackageDied, PackageHung, PackageRaised, Stopped, Trouble
 from grader.sandbox.errors import LauncherFailed
 
@@ -160,6 +161,47 @@ def search(
     if draws is not None and found.failure is None:
         draws.remember(cases, seed, examples, drawn)
     return found
+
+
+def search_sizes(
+    at_size: Callable[[Extent], Any], extents: Iterable[Extent], ask: Callable[[Any], None], *, shrink: bool = True
+) -> Search:
+    """Ask a case of each of these sizes; take the first that fails down, size by size, to the smallest that does.
+
+    Raises:
+        ReferenceFailed: the failure is not the candidate's.
+    """
+    found = Search()
+    try:
+        for extent in extents:
+            found.case = at_size(extent)
+            found.failure = found.verdict(found.case, ask)
+            if found.failure is not None:
+                if shrink and not _is_costly(found.failure):
+                    _shrink_sizes(found, at_size, extent, ask)
+                break
+    except _Stop as stop:
+        found.case, found.failure = stop.case, stop.failure
+    return found
+
+
+def _shrink_sizes(found: Search, at_size: Callable[[Extent], Any], extent: Extent, ask: Callable[[Any], None]) -> None:
+    """Halve one size after the other between one that passes and one that fails in the same way."""
+    assert found.failure is not None
+    kind = found.failure.kind
+    found._limit = found.asked + SHRINK_BUDGET
+    for name in SHRUNK:
+        low, high = getattr(LEAST, name), getattr(extent, name)
+        size = low
+        while low < high:
+            trial = smaller(extent, name, size)
+            case = at_size(trial)
+            failure = found.verdict(case, ask)
+            if failure is not None and failure.kind == kind:
+                found.case, found.failure, extent, high = case, failure, trial, size
+            else:
+                low = size + 1
+            size = (low + high) // 2
 
 
 def _passes(found: Search, known: list[Any], ask: Callable[[Any], None]) -> bool:

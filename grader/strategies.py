@@ -11,6 +11,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from msgspec import Struct, convert
 from msgspec.structs import asdict
 
+from grader.extent import Extent, at_most
 from grader.sandbox.questions import Settings, Weights
 from grader.sandbox.wire import Array
 from grader.seeds import Seeds
@@ -18,6 +19,8 @@ from grader.seeds import Seeds
 WIDTHS: Final = (4, 6, 8)  # d_model
 VOCABULARIES: Final = (3, 5, 7, 9, 11)  # never a width, some below and some above each of them
 WEIGHT_DRAWS: Final = 1 << 16
+SCALE: Final = 0.5  # of the weights of a small model: attention scores of about 2
+FEW: Final = 8  # tokens; of longer texts not every position is tried
 
 TokenMatrix = tuple[tuple[int, ...], ...]
 
@@ -46,6 +49,7 @@ class ModelCase(Sizes, frozen=True, kw_only=True):
 
     weights: int
     tokens: TokenMatrix
+    scale: float = SCALE
 
     @property
     def length(self) -> int:
@@ -61,10 +65,11 @@ class ModelCase(Sizes, frozen=True, kw_only=True):
         seeds: Seeds,
         *,
         query_scale: float = 1.0,
-        scale: float = 0.5,
+        scale: float | None = None,
         factors: Mapping[str, float] = MappingProxyType({}),
     ) -> Weights:
         """The weights of this case in this grade."""
+        scale = self.scale if scale is None else scale
         return Weights(seeds.derive("weights", self.weights), scale, query_scale, dict(factors))
 
 
@@ -107,6 +112,47 @@ def model_cases(
         weights=draw(st.integers(0, WEIGHT_DRAWS - 1)),
         tokens=tuple(draw(row) for _ in range(batch)),
     )
+
+
+def model_case(extent: Extent, *, distinct: bool = False) -> ModelCase:
+    """A model of these sizes and a batch for it, in which the last words of the vocabulary occur.
+
+    Args:
+        distinct: all tokens of a row are different; the vocabulary has words enough for that.
+    """
+    random = np.random.default_rng(extent.draw)
+    words = max(extent.words, extent.tokens) if distinct else extent.words
+    tokens = random.integers(0, words, (extent.rows, extent.tokens))
+    tokens[:, 0] = words - 1 - np.arange(extent.rows) % words
+    if distinct:
+        tokens = np.stack([random.permutation(words)[: extent.tokens] for _ in range(extent.rows)])
+    return ModelCase(
+        d_model=extent.width,
+        vocab_size=words,
+        n_layer=extent.layers,
+        block_size=extent.tokens + extent.draw % 3,
+        weights=extent.draw % WEIGHT_DRAWS,
+        tokens=tuple(map(tuple, tokens.tolist())),
+        scale=SCALE * min(1.0, (max(WIDTHS) / extent.width) ** 0.5),  # wide or narrow, scores are of about one size
+    )
+
+
+def few_rows(extent: Extent) -> ModelCase:
+    """The same with two rows at most: for what depends on the length of a text, and not on how many there are."""
+    return model_case(at_most(extent, rows=2))
+
+
+def one_for_each_row(case: ModelCase, first: int = 0) -> Array:
+    """A position for each row, (B,): from ``first`` to the last, as many of them as there are rows for."""
+    spread = np.linspace(first, case.length - 1, num=max(2, len(case.tokens))).round().astype(int)
+    return spread[: len(case.tokens)]
+
+
+def positions_to_try(case: ModelCase, first: int = 0) -> list[Array]:
+    """Positions from ``first`` on, each entry (B,): every one, in all rows; or of a long text one for each row."""
+    if case.length > FEW:
+        return [one_for_each_row(case, first)]
+    return [np.full(len(case.tokens), position) for position in range(first, case.length)]
 
 
 # Strategies are made once for each size: making them costs more than drawing from them.

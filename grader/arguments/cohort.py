@@ -51,7 +51,9 @@ def add(commands: "Commands") -> None:
         type=seed,
         help="ask what an earlier cohort was asked; without it the seed is drawn in secret, once for all submissions",
     )
-    command.add_argument("--thorough", action="store_true", help="try eight times as many cases in each check")
+    command.add_argument(
+        "--thorough", action="store_true", help="try eight times as many cases in each check, and larger ones"
+    )
     add_running(command)
     command.set_defaults(run=_run)
 

@@ -29,7 +29,7 @@ def add(commands: "Commands") -> None:
     command.add_argument(
         "--thorough",
         action="store_true",
-        help="try eight times as many cases in each check; takes up to five times as long",
+        help="try eight times as many cases in each check, and larger ones; takes up to five times as long",
     )
     add_running(command, timeout="default 10; with --check as then")
     command.add_argument(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from grader.checks.attention import attention_alone, attention_roles, prefix_stands_alone
+from grader.checks.attention import attention_alone, attention_roles, prefix_stands_alone, rows_stand_alone
 from grader.checks.cache import (
     cache_grows,
     cache_is_private,
@@ -146,6 +146,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     attention_alone.CHECK,
     attention_roles.CHECK,
     prefix_stands_alone.CHECK,
+    rows_stand_alone.CHECK,
     heads_are_separate.CHECK,
     heads_are_causal.CHECK,
     rows_ignore_each_other.CHECK,

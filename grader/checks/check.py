@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import msgspec
 from hypothesis.strategies import SearchStrategy
 
+from grader.extent import Extent
 from grader.oracle import Oracle, ask_both
 from grader.record import Lane, TokenGrid
 from grader.sandbox.questions import AnyQuestion, Settings
@@ -95,6 +96,8 @@ class Check:
         holds: raises ``Counterexample`` when the property fails for a case.
         examples: how many cases to try; thorough grades try more.
         confirm: asked once more of the last case that passed, in fresh workers.
+        at_size: makes a case of given sizes: asked beyond the defaults, when all drawn cases have passed.
+        default: the sizes that are asked before those, where the defaults are asked too.
         snippet: plain PyTorch that shows a failing case by raising.
         needs: checks without which this one's failure means nothing of its own.
         costly: asked of submissions alone. Bugs to plant are measured by the others, which takes hundreds of packages.
@@ -105,6 +108,8 @@ class Check:
     holds: Property
     examples: int
     confirm: Property | None = None
+    at_size: Callable[[Extent], Any] | None = None
+    default: Extent | None = None
     snippet: Callable[[Any], str] | None = None
     needs: tuple[str, ...] = ()
     costly: bool = False

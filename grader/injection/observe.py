@@ -11,13 +11,14 @@ from grader.checks.catalogue import CHECKS, MEASURED_BY
 from grader.checks.check import Bench, Check
 from grader.compare import first_difference, largest_change
 from grader.exercise import builtin_exercise
+from grader.extent import extents
 from grader.facets.catalogue import FACETS
 from grader.facets.facet import Facet
 from grader.judge import ask_case
 from grader.memory import MemoisedOracle, Memory
 from grader.oracle import Crew, Oracle, Trouble
 from grader.sandbox.wire import Tensors
-from grader.search import Draws, ReferenceFailed, search
+from grader.search import Draws, ReferenceFailed, search, search_sizes
 from grader.seeds import Seeds
 
 TIMEOUT: Final = 30.0
@@ -49,6 +50,7 @@ class Observer:
         checks: those that may be asked.
         facets: those that may be compared.
         seeds: one for each repetition; the first sees all checks, the others those that failed on it.
+        at_sizes: whether larger cases are asked too, as a grade does; of hundreds of packages it would take too long.
     """
 
     def __init__(
@@ -58,7 +60,10 @@ class Observer:
         checks: Iterable[Check],
         seeds: Iterable[int],
         facets: Iterable[Facet] = FACETS,
+        *,
+        at_sizes: bool = False,
     ) -> None:
+        self._at_sizes = at_sizes
         self._crew = crew
         self._checks = tuple(checks)
         self._facets = tuple(facets)
@@ -116,7 +121,24 @@ class Observer:
                 seeds=seeds,
                 variants=lambda: [self._reference],
             )
-            yield from (check for check in checks if _kills(check, bench, self._draws))
+            yield from (check for check in checks if self._kills(check, bench))
+
+    def _kills(self, check: Check, bench: Bench) -> bool:
+        """Whether a check sees the bench's candidate fail."""
+        bench = replace(bench, state={})
+
+        def ask(case: object) -> None:
+            ask_case(check, case, bench)
+
+        seed = bench.seeds.derive("cases", check.id)
+        try:
+            found = search(check.cases, ask, seed=seed, examples=check.examples, shrink=False, draws=self._draws)
+            if found.failure is None and self._at_sizes and check.at_size is not None:
+                sizes = extents(check.default, bench.seeds.derive("sizes"), thorough=False)
+                found = search_sizes(check.at_size, sizes, ask, shrink=False)
+        except ReferenceFailed:
+            return False  # the reference lacks what the check asks for
+        return found.failure is not None
 
     def _compare(self, mutant: Oracle) -> tuple[tuple[str, ...], tuple[str, ...], float]:
         shows_in, crashes_in, effect = [], [], 0.0
@@ -157,7 +179,8 @@ class Failing(NamedTuple):
 def failing_checks(crew: Crew, reference: Mapping[str, str], seeds: Iterable[int]) -> Failing:
     """The checks that a reference fails, beside the built-in one: beside itself, much that is wrong agrees."""
     builtin = builtin_exercise()
-    failing = Observer(crew, builtin.reference, CHECKS, seeds, facets=()).observe(reference).killed_by
+    observer = Observer(crew, builtin.reference, CHECKS, seeds, facets=(), at_sizes=True)
+    failing = observer.observe(reference).killed_by
     followups = {check for item in builtin.rubric.followup for check in (*item.earns, *item.takes)}
     followups -= {check for item in builtin.rubric.item for check in (*item.earns, *item.takes)}
     return Failing(
@@ -194,23 +217,6 @@ def answerable(
         tuple(check for check in checks if check.id not in seen.killed_by),
         tuple(facet for facet in FACETS if facet.id not in seen.shows_in),
     )
-
-
-def _kills(check: Check, bench: Bench, draws: Draws) -> bool:
-    """Whether a check sees the bench's candidate fail."""
-    bench = replace(bench, state={})
-    try:
-        found = search(
-            check.cases,
-            lambda case: ask_case(check, case, bench),
-            seed=bench.seeds.derive("cases", check.id),
-            examples=check.examples,
-            shrink=False,
-            draws=draws,
-        )
-    except ReferenceFailed:
-        return False  # the reference lacks what the check asks for
-    return found.failure is not None
 
 
 def _has_nan(answer: Tensors) -> bool:

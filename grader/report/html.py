@@ -60,6 +60,7 @@ def _template() -> Template:
         outcome=words.OUTCOME,
         lane=words.lane,
         points=words.points,
+        scope=words.scope,
         verdict=verdict.verdict,
         is_full=verdict.is_full,
         shows_followups=verdict.shows_followups,

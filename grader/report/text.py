@@ -17,7 +17,7 @@ from grader.report.verdict import (
     what_was_seen,
 )
 from grader.report.words import label as check_label
-from grader.report.words import number
+from grader.report.words import number, scope
 
 WIDTH = 80
 _TITLE, _STATUS, _POINTS = 45, 17, 14  # with the margin and the two gaps between them: 80
@@ -61,6 +61,7 @@ def _table(what: str, items: Iterable[ItemResult | FollowUp], paint: Paint) -> I
     yield "  " + "─" * (WIDTH - 2)
     for item in items:
         yield _item_row(item, paint)
+        yield from _indented(scope(item.scope), margin=4)
 
 
 def _followups(result: Result, paint: Paint) -> Iterator[str]:

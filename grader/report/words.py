@@ -4,7 +4,7 @@ import math
 from typing import Final, NamedTuple
 
 from grader.printable import printable
-from grader.record import CheckResult, ItemResult, Lane, Outcome, Role, Status
+from grader.record import CheckResult, ItemResult, Lane, Outcome, Role, Scope, Status
 
 _BRIEF: Final = 140  # characters
 
@@ -85,6 +85,25 @@ def brief(text: str) -> str:
     """The beginning of a text, on one line."""
     line = " ".join(printable(text).split())
     return line if len(line) <= _BRIEF else f"{line[: _BRIEF - 1]}…"
+
+
+def scope(asked: Scope | None) -> str:
+    """How far the questions about an item went: ``asked up to 96 tokens, 24 rows, ...``; nothing where none was put."""
+    if asked is None:
+        return ""
+    counted = (
+        (asked.tokens, "token"),
+        (asked.rows, "row"),
+        (asked.layers, "layer"),
+        (asked.vocabulary, "word"),
+        (asked.steps, "step"),
+    )
+    parts = [f"{count} {name}{'s' * (count != 1)}" for count, name in counted if count]
+    if asked.width:
+        parts.append(f"width {asked.width}")
+    if asked.modes:
+        parts.append("in both modes" if len(asked.modes) > 1 else f"in {asked.modes[0]} mode")
+    return f"asked up to {', '.join(parts)}" if parts else ""
 
 
 def points(check: CheckResult) -> str:

@@ -84,7 +84,8 @@ class Forward(ModelQuestion, frozen=True, kw_only=True, tag="forward"):
 class Influence(ModelQuestion, frozen=True, kw_only=True, tag="influence"):
     """How the token at s moves the logits at t. in: tokens (1, T), all distinct.
 
-    out: influence (T, T), ``[t, s]`` = max |d logits[t] / d embedding row of the token at s|.
+    out: influence (T, T), ``[t, s]`` = max |d logits[t] / d embedding row of the token at s|; with ``at`` zero but for
+    the rows t that it names.
 
     With ``alike`` all tokens have the embedding of token 0, though each a row of its own. Of one layer of one head,
     influence is then its attention weights, each row times a number: all values are the same, so that what is attended
@@ -92,6 +93,7 @@ class Influence(ModelQuestion, frozen=True, kw_only=True, tag="influence"):
     """
 
     alike: bool = False
+    at: tuple[int, ...] = ()
 
 
 class Gradients(ModelQuestion, frozen=True, kw_only=True, tag="gradients"):
@@ -209,10 +211,12 @@ class RecordSteps(StandInQuestion, frozen=True, kw_only=True, tag="record-steps"
     lr (N, groups), grad.{i}.{name} at the (first) call of step i, and in_train: how often ``train`` steps the
     optimizer it is given.
 
-    The optimizer holds the parameters in as many ``groups``.
+    The optimizer holds the parameters in as many ``groups``. With ``at`` each step is called by the number that stands
+    there for its batch, and ``train`` is called for as many steps as there are batches.
     """
 
     groups: int = 1
+    at: tuple[int, ...] = ()
 
 
 class Rates(Question, frozen=True, kw_only=True, tag="rates"):

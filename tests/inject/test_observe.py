@@ -71,6 +71,22 @@ def test_the_first_check_that_sees_a_bug_is_the_first_of_those_that_were_given(c
     assert observer.first_killer(package("2.0"), [failing_on("later", 8)]) is None
 
 
+def fails_when_large(case: int, bench: Bench) -> None:
+    if case > 64:
+        raise Counterexample("wrong", "it is right", "it is wrong")
+
+
+@pytest.mark.parametrize(("at_sizes", "killed_by"), [(True, ("large",)), (False, ())])
+def test_larger_cases_are_asked_where_they_are_wanted(crew: Crew, at_sizes: bool, killed_by: tuple[str, ...]) -> None:
+    check = Check(
+        id="large", cases=st.just(0), holds=fails_when_large, examples=1, at_size=lambda extent: extent.tokens
+    )
+
+    seen = Observer(crew, package("1.0"), [check], [7], (), at_sizes=at_sizes).observe(package("2.0"))
+
+    assert seen.killed_by == killed_by
+
+
 def test_a_bug_shows_in_the_facets_where_any_answer_has_other_bits(crew: Crew) -> None:
     seen = observed(crew, "1.0 + step + (step == 3) * 1e-12", facet("early", 0, 1), facet("late", 1, 2, 3))
 

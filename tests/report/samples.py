@@ -28,12 +28,14 @@ from grader.record import (
     ItemResult,
     Lane,
     LoadFault,
+    Mode,
     ObjectivesRun,
     Outcome,
     ParameterExhibit,
     ParameterRow,
     Result,
     Role,
+    Scope,
     Status,
     TokenGrid,
     TrainingExhibit,
@@ -215,6 +217,7 @@ def _masking(progress: int) -> ItemResult:
         if passed
         else "Logits at a position change when later tokens change.",
         hints=() if passed else HINTS,
+        scope=Scope(tokens=77, rows=17, layers=5, width=34, vocabulary=123, modes=(Mode.EVAL,)),
         checks=(
             check(
                 "future-tokens-do-not-reach-the-past",

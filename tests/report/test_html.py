@@ -202,6 +202,13 @@ def test_the_same_result_gives_the_same_bytes(result: Result) -> None:
     assert render_html(result) == render_html(result)
 
 
+@pytest.mark.parametrize("audience", Audience)
+def test_how_far_the_questions_went_is_told_of_each_item(samples: ModuleType, audience: Audience) -> None:
+    page = render_html(for_audience(samples.perfect(), audience))
+
+    assert ">Asked up to 77 tokens, 17 rows, 5 layers, 123 words, width 34, in eval mode.<" in page
+
+
 def test_unfinished_items_are_open_and_finished_ones_closed(samples: ModuleType) -> None:
     page = Page(render_html(samples.half_done()))
     items = [a for tag, a in page.elements if tag == "details" and str(a.get("id", "")).startswith("item-")]

@@ -41,6 +41,12 @@ def test_it_names_what_each_unfinished_item_stumbles_over(samples: ModuleType) -
     assert "Output projection" not in text.partition("Total")[2]
 
 
+def test_how_far_the_questions_went_stands_below_each_item(samples: ModuleType) -> None:
+    text = render_text(samples.perfect())
+
+    assert "15 of 15\n    asked up to 77 tokens, 17 rows, 5 layers, 123 words, width 34, in eval mode\n" in text
+
+
 def test_full_marks_leave_nothing_to_tell(samples: ModuleType) -> None:
     text = render_text(samples.perfect())
 

@@ -71,6 +71,14 @@ def test_where_a_variant_agrees_it_was_told_apart_already(exercise: Exercise) ->
     assert judged(exercise, "past-is-seen", "cache-grows", forward=exact) == {}
 
 
+def test_a_variant_that_agrees_excuses_nobody_who_fails_where_nothing_was_compared(exercise: Exercise) -> None:
+    exact = Match(bugs=frozenset(), lane=Lane.BITWISE)
+
+    assert judged(exercise, "future-is-hidden", "position-row-reach", forward=exact) == {
+        "position-row-reach": ("masking",)
+    }
+
+
 def test_what_needs_an_extension_is_that_extensions_however_exact_the_model_is(exercise: Exercise) -> None:
     exact = Match(bugs=frozenset(), lane=Lane.BITWISE)
 

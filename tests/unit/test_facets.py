@@ -8,6 +8,7 @@ import pytest
 from grader.compare import first_difference
 from grader.exercise import Exercise
 from grader.facets.catalogue import BY_ID, FACETS, TWIN_BY_ID, TWINS
+from grader.facets.run import LAST, losses_agree
 from grader.facets.facet import Facet
 from grader.library import trusted
 from grader.oracle import Crew, Oracle, PackageRaised
@@ -94,7 +95,9 @@ def test_lanes_take_the_reference_for_right_and_a_changed_answer_for_wrong(
         floats = [name for name, array in answer.items() if array.dtype.kind == "f" and array.size]
         for _, agree in facet.lanes:
             assert agree(answer, answer)
-            for name in floats:
+            # Where the softmax is in float32 on purpose, a run is judged by its losses, and not by where it ends.
+            judged = [name for name in floats if agree is not losses_agree or not name.startswith(LAST)]
+            for name in judged:
                 assert not agree({**answer, name: answer[name] + 0.1}, answer), name
             assert not agree({}, answer)
 

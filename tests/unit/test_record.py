@@ -1,5 +1,6 @@
 """A record holds text that prints, whoever wrote it, so that no encoder and no renderer stumbles over it."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -12,7 +13,12 @@ from grader.record import (
     ExerciseInfo,
     Integrity,
     Isolation,
+    ItemResult,
+    Lane,
+    Mode,
     Result,
+    Scope,
+    Status,
     from_json,
     harmless,
     to_json,
@@ -33,6 +39,20 @@ RESULT = Result(
     integrity=Integrity(exercise="0", grader="0", environment="0"),
     seconds=0,
 )  # fmt: skip
+
+
+ITEM = ItemResult(
+    id="i", title="I", status=Status.FIXED, score=1, max_score=1, lane=Lane.BITWISE, summary="", checks=(),
+    scope=Scope(tokens=77, rows=17, modes=(Mode.EVAL,)),
+)  # fmt: skip
+
+
+def test_how_far_the_questions_went_comes_back_and_may_be_missing_as_in_older_results() -> None:
+    data = json.loads(to_json(replace(RESULT, items=(ITEM,))))
+
+    assert from_json(json.dumps(data).encode()).items == (ITEM,)
+    del data["items"][0]["scope"]
+    assert from_json(json.dumps(data).encode()).items == (replace(ITEM, scope=None),)
 
 
 def named(name: str) -> Result:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from grader.checks.check import Counterexample
+from grader.extent import MODEL, Extent
 from grader.oracle import PackageDied, PackageHung, PackageMisanswered, PackageRaised, Trouble
 from grader.sandbox.questions import Raised
-from grader.search import SHRINK_BUDGET, Draws, ReferenceFailed, Search, search
+from grader.search import SHRINK_BUDGET, Draws, ReferenceFailed, Search, search, search_sizes
 
 
 class Case(Struct, frozen=True):
@@ -194,3 +195,59 @@ def test_only_so_many_searches_are_remembered() -> None:
 
     assert draws.known(CASES, 0, 1) is None
     assert draws.known(CASES, 1, 1) == []
+
+
+WIDE = Extent(tokens=90, rows=20, layers=5, width=40, words=99, steps=300, draw=3)
+
+
+def sized(extent: Extent) -> Case:
+    """The sizes of an extent as a case."""
+    return Case((extent.tokens, extent.rows, extent.layers, extent.width, extent.words))
+
+
+def test_sizes_are_taken_down_to_the_smallest_that_fails() -> None:
+    asked = Asked(lambda case: case.numbers[0] > 32 and case.numbers[2] >= 4, counterexample)
+
+    found = search_sizes(sized, [MODEL, WIDE], asked)
+
+    assert found.case == Case((33, 1, 4, 4, 3))
+    assert found.failure is not None
+    assert found.asked == len(asked.cases) <= SHRINK_BUDGET + 2
+
+
+def test_sizes_that_all_pass_are_asked_once_each() -> None:
+    asked = Asked(lambda _: False, counterexample)
+
+    found = search_sizes(sized, [MODEL, WIDE], asked)
+
+    assert (found.failure, found.case) == (None, sized(WIDE))
+    assert asked.cases == [sized(MODEL), sized(WIDE)]
+
+
+def test_sizes_are_not_taken_down_where_nobody_wants_to_know() -> None:
+    asked = Asked(lambda case: case.numbers[0] > 40, counterexample)
+
+    found = search_sizes(sized, [MODEL, WIDE], asked, shrink=False)
+
+    assert found.case == sized(WIDE)
+    assert len(asked.cases) == 2
+
+
+def test_a_smaller_case_that_fails_otherwise_is_another_failure() -> None:
+    def ask(case: Case) -> None:
+        raise Counterexample("leak" if case.numbers[0] > 32 else "shape", "claim", "seen")
+
+    found = search_sizes(sized, [WIDE], ask)
+
+    assert found.failure is not None
+    assert found.failure.kind == "leak"
+    assert found.case == Case((33, 1, 1, 4, 3))
+
+
+def test_a_size_that_kills_the_package_is_not_tried_again() -> None:
+    asked = Asked(lambda case: case.numbers[0] > 40, lambda: PackageDied("killed"))
+
+    found = search_sizes(sized, [WIDE], asked)
+
+    assert isinstance(found.failure, PackageDied)
+    assert asked.cases == [sized(WIDE)]

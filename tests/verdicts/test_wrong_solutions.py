@@ -12,7 +12,7 @@ import pytest
 from grader.exercise import Exercise
 from grader.record import ItemResult, Outcome, Result, Role, Status
 
-SUBJECTS = ("masking", "position", "projection", "training", "cache", "classifier")
+SUBJECTS = ("masking", "position", "projection", "training", "cache", "classifier", "sizes")
 TABLES = {name: runpy.run_path(str(Path(__file__).with_name("wrong") / f"{name}.py"))["CASES"] for name in SUBJECTS}
 # Asked beside the item at fault: those that share code with it. A model that cannot be called is asked nothing more.
 ASKED = {

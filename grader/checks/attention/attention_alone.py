@@ -14,18 +14,18 @@ from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.silence import SILENT_MLP, agrees, heard, silence
 from grader.checks.snippets import model_snippet
 from grader.record import TokenGrid
-from grader.strategies import ModelCase, model_cases
+from grader.strategies import ModelCase, few_rows, model_cases
 
 SCALE = 3.0  # the shape of the scores shows better where they are not small
 
 
 def holds(case: ModelCase, bench: Bench) -> None:
-    """One layer in float64, beside a right one with the same weights."""
+    """One layer, or a few of a larger model, in float64, beside right ones with the same weights."""
     if not agrees(case, bench, heard(case, bench, SILENT_MLP, query_scale=SCALE)):
         raise Counterexample(
             "attention-differs",
             "a position adds to the stream the mean of the values it sees, by the softmax of the scaled scores",
-            f"in one layer whose MLP adds nothing, with d_model={case.d_model}, the logits are others"
+            f"in {case.n_layer} layers whose MLP adds nothing, with d_model={case.d_model}, the logits are others"
             " (in float64, beyond rounding)",
             grid=TokenGrid(tokens=case.tokens),
         )
@@ -54,6 +54,7 @@ CHECK = Check(
     id="attention-alone",
     cases=model_cases(layers=(1,)),
     holds=holds,
+    at_size=few_rows,
     snippet=snippet,
     needs=("forward-runs", "parameter-shapes", "future-is-hidden", "past-is-seen"),
     examples=4,

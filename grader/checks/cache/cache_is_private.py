@@ -11,8 +11,9 @@ One cache serves one conversation. When rows or requests share state, somebody r
 import numpy as np
 
 from grader.checks.cache.agreement import closeness
-from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
+from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_case, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
+from grader.extent import Extent, at_most
 from grader.record import TokenGrid
 from grader.sandbox.questions import Decode
 from grader.sandbox.wire import Array
@@ -45,6 +46,11 @@ def holds(case: DecodeCase, bench: Bench) -> None:
         )
 
 
+def many_rows(extent: Extent) -> DecodeCase:
+    """A few tokens of each of many rows, since each is decoded by itself too."""
+    return decode_case(at_most(extent, tokens=6, layers=1))
+
+
 def _decode(case: DecodeCase, bench: Bench, chunks: list[Array], parents: tuple[int, ...]) -> list[Array]:
     question = Decode(config=case.config, weights=case.seeded(bench.seeds), parents=parents)
     answer = bench.ask(question, {f"chunk.{i}": np.ascontiguousarray(chunk) for i, chunk in enumerate(chunks)})
@@ -56,5 +62,6 @@ CHECK = Check(
     needs=MODEL_WORKS,
     cases=decode_cases(),
     holds=holds,
+    at_size=many_rows,
     examples=3,
 )

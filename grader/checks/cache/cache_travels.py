@@ -10,7 +10,7 @@ between requests and throw the model object away in between.
 """
 
 from grader.checks.cache.agreement import closeness
-from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
+from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases, shallow_decoded
 from grader.checks.check import Bench, Check, Counterexample
 from grader.record import TokenGrid
 from grader.sandbox.questions import Decode
@@ -51,5 +51,6 @@ CHECK = Check(
     needs=MODEL_WORKS,
     cases=decode_cases(),
     holds=holds,
+    at_size=shallow_decoded,
     examples=4,
 )

@@ -9,7 +9,7 @@ continuation writes into it, the second silently continues something else.
 - The cache lives on the model, and what is passed around only points to it.
 """
 
-from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
+from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases, shallow_decoded
 from grader.checks.check import Bench, Check, Counterexample
 from grader.compare import same_bits
 from grader.sandbox.questions import Decode
@@ -46,5 +46,6 @@ CHECK = Check(
     needs=MODEL_WORKS,
     cases=decode_cases(),
     holds=holds,
+    at_size=shallow_decoded,
     examples=3,
 )

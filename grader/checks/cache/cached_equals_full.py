@@ -11,10 +11,11 @@ A cache is an optimisation: it may change how long an answer takes, never the an
 """
 
 from grader.checks.cache.agreement import Agreement, full, joined, standards
-from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
+from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases, few_decoded
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.grids import beyond_rounding, places
 from grader.checks.snippets import model_snippet
+from grader.extent import MODEL
 from grader.oracle import Trouble
 from grader.record import TokenGrid
 from grader.sandbox.wire import Array
@@ -69,6 +70,8 @@ CHECK = Check(
     needs=MODEL_WORKS,
     cases=decode_cases(),
     holds=holds,
+    at_size=few_decoded,
+    default=MODEL,
     snippet=snippet,
     examples=8,
 )

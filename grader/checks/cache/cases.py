@@ -2,16 +2,22 @@
 
 from typing import Final
 
+import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
+from grader.extent import Extent, at_most
 from grader.sandbox.questions import Decode
 from grader.sandbox.wire import Array
 from grader.seeds import Seeds
-from grader.strategies import ModelCase, chunkings, extended, model_cases
+from grader.strategies import ModelCase, chunkings, extended, model_case, model_cases
 
 # A cache over a mask that is wrong in a way nobody planted has nothing to agree with.
 MODEL_WORKS: Final = ("forward-runs", "future-is-hidden", "past-is-seen")
+
+
+LONG: Final = 12  # tokens
+ONE_BY_ONE: Final = 5  # tokens at the end of a long text
 
 
 class DecodeCase(ModelCase, frozen=True, kw_only=True):
@@ -35,6 +41,26 @@ class DecodeCase(ModelCase, frozen=True, kw_only=True):
         """Decode chunk after chunk, each continuing the one before."""
         parents = tuple(range(-1, len(self.chunks) - 1))
         return Decode(config=self.config, weights=self.seeded(seeds), parents=parents, keep=keep)
+
+
+def decode_case(extent: Extent, *, distinct: bool = False) -> DecodeCase:
+    """A text of these sizes: a first chunk, a few tokens one by one, more chunks, and the last tokens one by one."""
+    random = np.random.default_rng((extent.draw, extent.tokens))
+    chunks = [1] if extent.tokens < LONG else [int(random.integers(extent.tokens // 4, extent.tokens // 2)), 1, 1]
+    while (left := extent.tokens - sum(chunks)) > ONE_BY_ONE:
+        chunks.append(int(random.integers(2, max(3, left // 2))))
+    chunks += [1] * left
+    return extended(model_case(extent, distinct=distinct), DecodeCase, chunks=tuple(chunks))
+
+
+def few_decoded(extent: Extent) -> DecodeCase:
+    """The same, beyond the default sizes with two rows at most: for what depends on the length of a text."""
+    return decode_case(at_most(extent, rows=2) if extent.draw else extent)
+
+
+def shallow_decoded(extent: Extent) -> DecodeCase:
+    """The same with two layers at most, where one is as good as another."""
+    return few_decoded(at_most(extent, layers=2))
 
 
 @st.composite

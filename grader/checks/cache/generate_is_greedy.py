@@ -18,10 +18,11 @@ from grader.checks.cache.cases import MODEL_WORKS, DecodeCase
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.grids import logits_of
 from grader.compare import TOLERANCES
+from grader.extent import Extent, at_most
 from grader.record import TokenGrid
 from grader.sandbox.questions import Decode, Forward, Generate
 from grader.sandbox.wire import Array
-from grader.strategies import extended, model_cases
+from grader.strategies import FEW, extended, model_case, model_cases
 
 
 @st.composite
@@ -35,6 +36,13 @@ def prompts(draw: DrawFn) -> DecodeCase:
     case = draw(model_cases(lengths=(2, 4), rows=(2, 6), distinct=True).filter(lambda c: c.vocab_size > c.d_model))
     new = draw(st.integers(2, 4))
     return extended(case, DecodeCase, block_size=case.length + new, chunks=(case.length, new))
+
+
+def long_continuation(extent: Extent) -> DecodeCase:
+    """A prompt, to be gone on with until there are as many tokens as that, in a model of one layer."""
+    prompt = min(3, extent.tokens - 1)
+    case = model_case(at_most(extent, tokens=prompt, layers=1, rows=1))
+    return extended(case, DecodeCase, block_size=extent.tokens, chunks=(prompt, extent.tokens - prompt))
 
 
 def holds(case: DecodeCase, bench: Bench) -> None:
@@ -66,7 +74,8 @@ def _scores(case: DecodeCase, bench: Bench, tokens: Array, *, cached: bool) -> A
     if not cached:
         answer = bench.ask(Forward(config=case.config, weights=weights), {"tokens.0": tokens})
         return logits_of(answer, "logits.0", tokens)
-    cuts = [case.length] + [1] * (case.chunks[1] - 1)
+    steps = case.chunks[1] - 1
+    cuts = [case.length, *([1] * steps if steps <= FEW else [steps])]
     starts = np.cumsum([0, *cuts])
     chunks = {f"chunk.{i}": tokens[:, starts[i] : starts[i + 1]].copy() for i in range(len(cuts))}
     parents = tuple(range(-1, len(cuts) - 1))
@@ -91,5 +100,6 @@ CHECK = Check(
     needs=MODEL_WORKS,
     cases=prompts(),
     holds=holds,
+    at_size=long_continuation,
     examples=6,
 )

@@ -11,8 +11,9 @@ there should be an error, not a surprise.
 """
 
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.classifier.cases import ClassCase, class_cases
+from grader.checks.classifier.cases import ClassCase, class_cases, few_classified
 from grader.checks.refusal import must_refuse
+from grader.extent import MODEL
 from grader.sandbox.questions import Forward
 
 
@@ -38,5 +39,7 @@ CHECK = Check(
     needs=("forward-runs",),
     cases=class_cases(),
     holds=holds,
+    at_size=few_classified,
+    default=MODEL,
     examples=3,
 )

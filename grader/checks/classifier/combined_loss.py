@@ -13,10 +13,11 @@ between them.
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.classifier.cases import ClassCase, class_cases
+from grader.checks.classifier.cases import ClassCase, broad_class_case, class_cases
 from grader.compare import TOLERANCES
 from grader.sandbox.questions import Loss
 from grader.sandbox.wire import Array, Tensors
+from grader.strategies import FEW
 
 WEIGHT = 0.37
 
@@ -26,7 +27,7 @@ def training_tensors(case: ClassCase, seed: int) -> dict[str, Array]:
     random, tokens = np.random.default_rng(seed), case.token_array()
     return {
         "tokens": tokens,
-        "targets": random.integers(0, case.vocab_size, tokens.shape),
+        "targets": random.integers(0, case.scored, tokens.shape),
         "labels": random.integers(0, case.n_classes, tokens.shape),
     }
 
@@ -34,7 +35,7 @@ def training_tensors(case: ClassCase, seed: int) -> dict[str, Array]:
 def holds(case: ClassCase, bench: Bench) -> None:
     """Every part by its formula, from the candidate's own logits."""
     tensors = training_tensors(case, bench.seeds.derive("labels", case.data))
-    for weight in (WEIGHT, 0.0):
+    for weight in (WEIGHT, 0.0) if case.length <= FEW else (WEIGHT,):
         question = Loss(config=case.config, weights=case.seeded(bench.seeds), class_weight=weight)
         _judge(weight, bench.ask(question, tensors), tensors)
 
@@ -90,5 +91,6 @@ CHECK = Check(
     needs=("forward-runs",),
     cases=class_cases(),
     holds=holds,
+    at_size=broad_class_case,
     examples=3,
 )

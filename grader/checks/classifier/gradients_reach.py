@@ -12,8 +12,9 @@ A head on a frozen trunk can only use what happens to be there. The extension as
 from typing import Final
 
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.classifier.cases import ClassCase, class_cases
+from grader.checks.classifier.cases import ClassCase, class_case, class_cases
 from grader.checks.classifier.combined_loss import WEIGHT, training_tensors
+from grader.extent import Extent, at_most
 from grader.sandbox.questions import Loss, Parameters
 from grader.sandbox.wire import Tensors
 
@@ -37,6 +38,11 @@ def holds(case: ClassCase, bench: Bench) -> None:
         raise Counterexample("head", claim, "it does not reach the head")
 
 
+def distinct_and_broad(extent: Extent) -> ClassCase:
+    """A large batch for one layer, where no token of a row occurs twice."""
+    return class_case(at_most(extent, layers=1), distinct=True)
+
+
 def _reached(answer: Tensors, rounding: float) -> set[str]:
     """The gradients whose largest element is more than this share of the largest there is."""
     sizes = {name: float(size) for name, size in answer.items() if name.startswith("grad.")}
@@ -49,5 +55,6 @@ CHECK = Check(
     # Of equal tokens without positions the keys are equal too, and their weights have no gradient.
     cases=class_cases(distinct=True),
     holds=holds,
+    at_size=distinct_and_broad,
     examples=2,
 )

@@ -11,7 +11,8 @@ A loss that is right on its own is of no use while the loop asks for another one
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.training.cases import STAND_IN_WIDTH, TRAIN_CASES, TrainCase
+from grader.checks.training.cases import TRAIN_CASES, TrainCase, train_case
+from grader.extent import Extent, at_most
 from grader.sandbox.questions import TrainSteps
 
 WEIGHT = 0.7
@@ -24,7 +25,7 @@ def holds(case: TrainCase, bench: Bench) -> None:
     """Losses and parameters of a stand-in model that has a head, beside those of a correct loop, in float64."""
     question = TrainSteps(
         train=case.config | {"class_weight": WEIGHT},
-        width=STAND_IN_WIDTH,
+        width=case.width,
         n_classes=2,
         weights=case.weights(bench.seeds),
         precision="float64",
@@ -42,10 +43,16 @@ def holds(case: TrainCase, bench: Bench) -> None:
                 raise Counterexample("joint-step", claim, f"after a step, {name.split('.', 2)[2]} is another one")
 
 
+def few_steps(extent: Extent) -> TrainCase:
+    """The first few steps of a run of these sizes."""
+    return train_case(at_most(extent, steps=4))
+
+
 CHECK = Check(
     id="joint-training-step",
     cases=TRAIN_CASES,
     holds=holds,
+    at_size=few_steps,
     examples=2,
     needs=("parameters-move", "step-is-exact", "training-repeats", "learning-rate-schedule"),
 )

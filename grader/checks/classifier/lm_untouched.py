@@ -11,8 +11,9 @@ run without it.
 """
 
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.classifier.cases import ClassCase, class_cases
+from grader.checks.classifier.cases import ClassCase, class_cases, few_classified
 from grader.compare import first_difference, same_bits
+from grader.extent import Extent, at_most
 from grader.sandbox.questions import Forward, Parameters
 
 
@@ -41,10 +42,16 @@ def holds(case: ClassCase, bench: Bench) -> None:
             )
 
 
+def two_layers(extent: Extent) -> ClassCase:
+    """Two texts of these sizes for two layers: several models are built for them."""
+    return few_classified(at_most(extent, layers=2))
+
+
 CHECK = Check(
     id="lm-untouched",
     needs=("forward-runs",),
     cases=class_cases(),
     holds=holds,
+    at_size=two_layers,
     examples=3,
 )

@@ -13,7 +13,7 @@ the path that a reader of the generated text gets.
 from grader.checks.cache import cached_equals_full
 from grader.checks.cache.cases import MODEL_WORKS
 from grader.checks.check import Bench, Check
-from grader.checks.heads.cases import HeadDecodeCase, head_decode_cases
+from grader.checks.heads.cases import HeadDecodeCase, head_decode_case, head_decode_cases
 
 
 def holds(case: HeadDecodeCase, bench: Bench) -> None:
@@ -25,6 +25,7 @@ CHECK = Check(
     id="cached-heads-equal-full",
     cases=head_decode_cases(),
     holds=holds,
+    at_size=head_decode_case,
     snippet=cached_equals_full.snippet,
     needs=(*MODEL_WORKS, "cached-equals-full"),
     examples=6,

@@ -6,9 +6,10 @@ from typing import Final
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from grader.checks.cache.cases import DecodeCase, decode_cases
+from grader.checks.cache.cases import DecodeCase, decode_cases, few_decoded
+from grader.extent import Extent, smaller
 from grader.sandbox.questions import Settings
-from grader.strategies import ModelCase, extended, model_cases
+from grader.strategies import ModelCase, extended, few_rows, model_cases
 
 # d_model and n_head: D is never H, so that no two sizes can be taken for each other.
 WIDTHS_AND_HEADS: Final = ((6, 2), (6, 3), (8, 2), (8, 4))
@@ -34,6 +35,21 @@ class HeadDecodeCase(DecodeCase, frozen=True, kw_only=True):
     def config(self) -> Settings:
         """GPTConfig fields."""
         return {**super().config, "n_head": self.n_head}
+
+
+HEADS: Final = 3  # of a larger model: divides no power of two
+
+
+def head_case(extent: Extent) -> HeadCase:
+    """Two texts of about these sizes, for a model of several heads."""
+    sizes = smaller(extent, "width", HEADS * max(2, extent.width // HEADS))
+    return extended(few_rows(sizes), HeadCase, n_head=HEADS)
+
+
+def head_decode_case(extent: Extent) -> HeadDecodeCase:
+    """The same, decoded in chunks."""
+    sizes = smaller(extent, "width", HEADS * max(2, extent.width // HEADS))
+    return extended(few_decoded(sizes), HeadDecodeCase, n_head=HEADS)
 
 
 @st.composite

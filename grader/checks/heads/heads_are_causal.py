@@ -11,7 +11,7 @@ the mask calls a position is not one. A model of one head has nothing to mix up,
 """
 
 from grader.checks.check import Bench, Check
-from grader.checks.heads.cases import HeadCase, head_cases
+from grader.checks.heads.cases import HeadCase, head_case, head_cases
 from grader.checks.masking import future_is_hidden
 
 
@@ -25,6 +25,7 @@ CHECK = Check(
     cases=head_cases(),
     holds=holds,
     confirm=future_is_hidden.confirm,
+    at_size=head_case,
     snippet=future_is_hidden.snippet,
     needs=("forward-runs", "future-is-hidden"),
     examples=4,

@@ -11,9 +11,11 @@ A schedule that is right for the first steps and wrong later ruins a run when no
 
 import numpy as np
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.training.cases import TrainCase, train_cases
+from grader.checks.training.cases import TrainCase, train_case, train_cases
+from grader.extent import RUN, Extent
 from grader.sandbox.questions import Rates
 
 WARMED_UP = train_cases(warmup=(2, 3, 4, 10))
@@ -30,13 +32,18 @@ def holds(case: RateCase, bench: Bench) -> None:
     answer, expected = bench.both(Rates(train=case.config, steps=(0, *case.at)), {})
     wrong = np.flatnonzero(~(np.abs(answer["rates"] - expected["rates"]) <= 1e-12 * np.abs(expected["rates"])))
     if len(wrong):
-        step = (0, *case.at)[wrong[0]]
+        step, rate = (0, *case.at)[wrong[0]], float(answer["rates"][wrong[0]])
         raise Counterexample(
             "schedule",
             "learning_rate warms up linearly over config.warmup steps and then stays at config.lr",
-            f"with lr={case.lr} and warmup={case.warmup}, learning_rate({step}) is {answer['rates'][wrong[0]]!r}",
+            f"with lr={case.lr} and warmup={case.warmup}, learning_rate({step}) is {rate!r}",
             expected=repr(float(expected["rates"][wrong[0]])),
         )
+
+
+def rate_case(extent: Extent) -> RateCase:
+    """The whole schedule of a run of this many steps."""
+    return RateCase(**asdict(train_case(extent)), at=tuple(range(extent.steps)))
 
 
 @st.composite
@@ -45,8 +52,7 @@ def rate_cases(draw: st.DrawFn) -> RateCase:
     case = draw(WARMED_UP)
     near = draw(st.lists(st.integers(0, 12) | st.integers(13, 2000), min_size=4, max_size=8, unique=True))
     at = {case.warmup - 1, case.warmup, *near}
-    fields = {name: getattr(case, name) for name in case.__struct_fields__}
-    return RateCase(**fields, at=tuple(sorted(at)))
+    return RateCase(**asdict(case), at=tuple(sorted(at)))
 
 
-CHECK = Check(id="learning-rate-schedule", cases=rate_cases(), holds=holds, examples=3)
+CHECK = Check(id="learning-rate-schedule", cases=rate_cases(), holds=holds, at_size=rate_case, default=RUN, examples=3)

@@ -17,14 +17,16 @@ from grader.checks.grids import places
 from grader.checks.masking import future_is_hidden
 from grader.checks.snippets import model_snippet
 from grader.compare import finite
+from grader.extent import Extent, at_most
 from grader.record import TokenGrid
 from grader.sandbox.questions import Influence
-from grader.strategies import ModelCase, model_cases
+from grader.strategies import FEW, ModelCase, model_case, model_cases
 
 
 def holds(case: ModelCase, bench: Bench) -> None:
-    """The influence matrix is exactly zero above its diagonal."""
-    question = Influence(config=case.config, weights=case.seeded(bench.seeds))
+    """The influence matrix is exactly zero above its diagonal; of a long text, in a few of its rows."""
+    at = () if case.length <= FEW else (case.length // 3, case.length - 2)
+    question = Influence(config=case.config, weights=case.seeded(bench.seeds), at=at)
     influence = bench.ask(question, {"tokens": case.token_array()})["influence"]
     if not finite(influence):
         raise Counterexample("not-finite", "gradients are finite", "some gradient is NaN or infinite")
@@ -42,6 +44,11 @@ def holds(case: ModelCase, bench: Bench) -> None:
                 wrong=tuple(places(influence[None, :s, s] != 0.0)),
             ),
         )
+
+
+def one_row(extent: Extent) -> ModelCase:
+    """One text of these sizes, no token of which occurs twice."""
+    return model_case(at_most(extent, rows=1), distinct=True)
 
 
 def snippet(case: ModelCase) -> str:
@@ -65,6 +72,7 @@ CHECK = Check(
     holds=holds,
     # A gradient can be cut where the influence is not: then the logits still move.
     confirm=future_is_hidden.confirm,
+    at_size=one_row,
     snippet=snippet,
     # A head tied to the embedding gives its table a gradient that does not come through the tokens.
     needs=("forward-runs", "parameter-shapes"),

@@ -10,31 +10,42 @@ no test for leaks from the future will ever notice.
 - Rows and columns of the mask are swapped.
 """
 
+import numpy as np
+
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.grids import altered, moved_rows
 from grader.checks.snippets import model_snippet
+from grader.extent import Extent, at_most
 from grader.sandbox.questions import Forward
-from grader.strategies import ModelCase, model_cases
+from grader.strategies import ModelCase, model_case, model_cases, positions_to_try
 
 
 def holds(case: ModelCase, bench: Bench) -> None:
-    """One token is changed at a time; logits must move wherever they move in a correct model."""
-    questions = [case.token_array() for _ in range(case.length + 1)]
-    for s in range(case.length):
-        questions[s + 1][:, s] = (questions[s + 1][:, s] + 1) % case.vocab_size
+    """One token of each row is changed at a time; logits must move wherever they move in a correct model."""
+    places = positions_to_try(case)  # each (B,)
+    questions = [case.token_array() for _ in range(len(places) + 1)]
+    rows = np.arange(len(case.tokens))
+    for tokens, at in zip(questions[1:], places, strict=True):
+        tokens[rows, at] = (tokens[rows, at] + 1) % case.vocab_size
     question = Forward(config=case.config, weights=case.seeded(bench.seeds))
     answer, matched = bench.both(question, {f"tokens.{i}": tokens for i, tokens in enumerate(questions)})
-    for s in range(case.length):
-        moved = moved_rows(answer[f"logits.{s + 1}"], answer["logits.0"])
-        must_move = moved_rows(matched[f"logits.{s + 1}"], matched["logits.0"])
-        still = [(row, t) for row, t in must_move if t >= s and (row, t) not in set(moved)]
+    for i, at in enumerate(places, 1):
+        moved = moved_rows(answer[f"logits.{i}"], answer["logits.0"])
+        must_move = moved_rows(matched[f"logits.{i}"], matched["logits.0"])
+        still = sorted({(row, t) for row, t in must_move if t >= at[row]}.difference(moved))
         if still:
+            row, t = still[0]
             raise Counterexample(
                 "hidden-past",
                 "changing a token moves the logits at its own position and at later ones",
-                f"the token at position {s} was changed, and the logits at position {still[0][1]} did not move",
-                grid=altered(questions[0], questions[s + 1], moved=moved, wrong=still),
+                f"the token at position {at[row]} was changed, and the logits at position {t} did not move",
+                grid=altered(questions[0], questions[i], moved=moved, wrong=still),
             )
+
+
+def one_layer(extent: Extent) -> ModelCase:
+    """Some texts of these sizes in a model of one layer: what a layer does not see, the next one may see through it."""
+    return model_case(at_most(extent, layers=1, rows=8))
 
 
 def snippet(case: ModelCase) -> str:
@@ -56,6 +67,7 @@ CHECK = Check(
     id="past-is-seen",
     cases=model_cases(),
     holds=holds,
+    at_size=one_layer,
     snippet=snippet,
     needs=("forward-runs",),
     examples=4,

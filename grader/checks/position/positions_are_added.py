@@ -16,7 +16,7 @@ from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.silence import SILENT_BLOCKS, Factors, agrees, heard, silence
 from grader.checks.snippets import model_snippet
 from grader.record import TokenGrid
-from grader.strategies import ModelCase, model_cases
+from grader.strategies import ModelCase, few_rows, model_cases
 
 TABLES: Final[tuple[tuple[str, Factors], ...]] = (
     ("with a table of positions that is all zeros", {"position_embedding.weight": 0.0}),
@@ -55,6 +55,7 @@ CHECK = Check(
     id="positions-are-added",
     cases=model_cases(),
     holds=holds,
+    at_size=few_rows,
     snippet=snippet,
     needs=("forward-runs", "parameter-shapes", "residual-stream"),
     examples=3,

@@ -13,22 +13,24 @@ beyond the sequence must not matter at all.
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.grids import beyond_rounding, logits_of, places
 from grader.checks.snippets import model_snippet
+from grader.extent import Extent, at_most
 from grader.record import TokenGrid
 from grader.sandbox.questions import Forward
 from grader.sandbox.wire import Array, Tensors
-from grader.strategies import ModelCase, model_cases
+from grader.strategies import FEW, ModelCase, model_case, model_cases
 
 
 def holds(case: ModelCase, bench: Bench) -> None:
-    """In one layer, rows are replaced one at a time."""
-    table_rows = range(case.block_size)
+    """Rows are replaced one at a time; of a long table a few, up to the last that is used."""
+    last = case.length - 1
+    table_rows = range(case.block_size) if case.length <= FEW else (last // 2, last - last // 5, last)
     question = Forward(config=case.config, weights=case.seeded(bench.seeds), position_rows=(-1, *table_rows))
-    tokens = {f"tokens.{i}": case.token_array() for i in range(case.block_size + 1)}
+    tokens = {f"tokens.{i}": case.token_array() for i in range(len(table_rows) + 1)}
     answer, matched = bench.both(question, tokens)
-    for row in table_rows:
-        moved = _moved(answer, row, tokens["tokens.0"])
-        must_move = [(b, t) for b, t in _moved(matched, row, tokens["tokens.0"]) if t >= row]
-        still = [(b, t) for b, t in must_move if (b, t) not in set(moved)]
+    for i, row in enumerate(table_rows, 1):
+        moved = _moved(answer, i, tokens["tokens.0"])
+        must_move = {(b, t) for b, t in _moved(matched, i, tokens["tokens.0"]) if t >= row}
+        still = sorted(must_move.difference(moved))
         if still:
             raise Counterexample(
                 "row-unused",
@@ -46,9 +48,14 @@ def holds(case: ModelCase, bench: Bench) -> None:
             )
 
 
-def _moved(answer: Tensors, row: int, tokens: Array) -> list[tuple[int, int]]:
+def one_text(extent: Extent) -> ModelCase:
+    """One text of these sizes: each row of the table takes a forward of its own."""
+    return model_case(at_most(extent, rows=1))
+
+
+def _moved(answer: Tensors, index: int, tokens: Array) -> list[tuple[int, int]]:
     """(row of the batch, position) that moved by more than rounding. (Bits are for the checks of masking.)"""
-    base, other = logits_of(answer, "logits.0", tokens), logits_of(answer, f"logits.{row + 1}", tokens)
+    base, other = logits_of(answer, "logits.0", tokens), logits_of(answer, f"logits.{index}", tokens)
     if other.shape != base.shape:
         raise Counterexample("shape", "logits have one width", f"shapes {base.shape} and {other.shape}")
     return places(beyond_rounding(other, base))
@@ -75,6 +82,7 @@ CHECK = Check(
     id="position-row-reach",
     cases=model_cases(layers=(1,), lengths=(2, 5)),
     holds=holds,
+    at_size=one_text,
     snippet=snippet,
     needs=("forward-runs", "future-is-hidden", "past-is-seen"),
     examples=4,

@@ -15,10 +15,11 @@ import numpy as np
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.grids import beyond_rounding, logits_of
 from grader.checks.snippets import model_snippet
+from grader.extent import MODEL, Extent, at_most
 from grader.record import TokenGrid
 from grader.sandbox.questions import Forward
 from grader.sandbox.wire import Array
-from grader.strategies import ModelCase, model_cases
+from grader.strategies import ModelCase, model_case, model_cases
 
 
 def one_token(case: ModelCase) -> Array:
@@ -43,6 +44,11 @@ def holds(case: ModelCase, bench: Bench) -> None:
         )
 
 
+def one_layer(extent: Extent) -> ModelCase:
+    """A batch of the default sizes, or beyond them many short rows for a single layer."""
+    return model_case(at_most(extent, layers=1, tokens=12) if extent.draw else extent)
+
+
 def _apart(logits: Array) -> Array:
     """(B, T - 1): whether the logits at t and t + 1 differ by more than rounding. NaN differs from nothing."""
     return beyond_rounding(logits[:, 1:], logits[:, :-1])
@@ -65,6 +71,8 @@ CHECK = Check(
     id="same-token-other-position",
     cases=model_cases(layers=(1,)),
     holds=holds,
+    at_size=one_layer,
+    default=MODEL,
     snippet=snippet,
     needs=("forward-runs", "past-is-seen"),
     examples=4,

@@ -14,8 +14,9 @@ import numpy as np
 
 from grader.checks.check import Bench, Check
 from grader.checks.refusal import must_refuse
+from grader.extent import Extent, at_most
 from grader.sandbox.questions import Forward, Parameters
-from grader.strategies import ModelCase, model_cases
+from grader.strategies import ModelCase, few_rows, model_cases
 
 
 def holds(case: ModelCase, bench: Bench) -> None:
@@ -30,9 +31,15 @@ def holds(case: ModelCase, bench: Bench) -> None:
     must_refuse(bench, Parameters(config=odd, seed=0), {}, what, (case.d_model, case.d_model - 1))
 
 
+def one_layer(extent: Extent) -> ModelCase:
+    """Two texts of these sizes, in a model of one layer."""
+    return few_rows(at_most(extent, layers=1))
+
+
 CHECK = Check(
     id="contract-errors",
     cases=model_cases(),
     holds=holds,
+    at_size=one_layer,
     examples=1,
 )

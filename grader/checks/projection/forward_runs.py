@@ -10,8 +10,9 @@ model is wide. A model that runs for one size only has its sizes mixed up.
 """
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.extent import MODEL
 from grader.sandbox.questions import Forward
-from grader.strategies import ModelCase, model_cases
+from grader.strategies import ModelCase, model_case, model_cases
 
 
 def holds(case: ModelCase, bench: Bench) -> None:
@@ -33,5 +34,7 @@ CHECK = Check(
     id="forward-runs",
     cases=model_cases(lengths=(1, 7)),
     holds=holds,
+    at_size=model_case,
+    default=MODEL,
     examples=5,
 )

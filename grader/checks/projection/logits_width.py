@@ -14,8 +14,9 @@ from typing import Final
 
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.snippets import model_snippet
+from grader.extent import MODEL
 from grader.sandbox.questions import Forward, Gradients
-from grader.strategies import ModelCase, model_cases
+from grader.strategies import ModelCase, few_rows, model_cases
 
 HEAD: Final = "lm_head.weight"
 
@@ -68,6 +69,8 @@ CHECK = Check(
     id="logits-width",
     cases=model_cases(),
     holds=holds,
+    at_size=few_rows,
+    default=MODEL,
     snippet=snippet,
     needs=("forward-runs",),
     examples=4,

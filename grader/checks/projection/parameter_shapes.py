@@ -12,6 +12,7 @@ from deepdiff import DeepDiff
 from hypothesis import strategies as st
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.extent import MODEL, Extent
 from grader.oracle import ask_both
 from grader.sandbox.questions import Parameters
 from grader.strategies import VOCABULARIES, WIDTHS, Sizes
@@ -31,6 +32,17 @@ SIZES = st.builds(
     block_size=st.sampled_from((2, 10, 13)),
     seed=st.integers(0, 999),
 )
+
+
+def size_case(extent: Extent) -> SizeCase:
+    """A model of these sizes."""
+    return SizeCase(
+        d_model=extent.width,
+        vocab_size=extent.words,
+        n_layer=extent.layers,
+        block_size=extent.tokens,
+        seed=extent.draw % 1000,
+    )
 
 
 def holds(case: SizeCase, bench: Bench) -> None:
@@ -73,6 +85,8 @@ CHECK = Check(
     id="parameter-shapes",
     cases=SIZES,
     holds=holds,
+    at_size=size_case,
+    default=MODEL,
     snippet=snippet,
     examples=3,
 )

@@ -11,8 +11,9 @@ order, or with another size, shifts every random number after it.
 """
 
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.projection.parameter_shapes import SIZES, SizeCase
+from grader.checks.projection.parameter_shapes import SIZES, SizeCase, size_case
 from grader.compare import first_difference
+from grader.extent import MODEL
 from grader.oracle import ask_both
 from grader.sandbox.questions import Parameters
 
@@ -36,5 +37,7 @@ CHECK = Check(
     id="same-init",
     cases=SIZES,
     holds=holds,
+    at_size=size_case,
+    default=MODEL,
     examples=2,
 )

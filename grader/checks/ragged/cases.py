@@ -9,11 +9,12 @@ from hypothesis.strategies import DrawFn
 
 from grader.checks.cache.cases import MODEL_WORKS
 from grader.checks.grids import logits_of
+from grader.extent import Extent, at_most, smaller
 from grader.record import TokenGrid
 from grader.sandbox.questions import Decode
 from grader.sandbox.wire import Array, Tensors
 from grader.seeds import Seeds
-from grader.strategies import ModelCase, extended, model_cases
+from grader.strategies import ModelCase, extended, model_case, model_cases
 
 # Each row is judged by what it is alone: a forward, and a cache, that are wrong by themselves have owners already.
 CACHE_WORKS: Final = (*MODEL_WORKS, "cached-equals-full")
@@ -110,6 +111,13 @@ def ragged_cases(draw: DrawFn, *, chunks: tuple[int, int] = (2, 3), least: int =
     number = st.integers(least, case.length // count)
     each = st.tuples(*[st.tuples(*[number] * len(case.tokens))] * count)
     return ragged(case, draw(each.filter(_is_ragged if least else _pauses)), spare=draw(st.integers(0, 1)))
+
+
+def ragged_case(extent: Extent) -> RaggedCase:
+    """A few rows of about these sizes, in three chunks of which each brings each row another number of tokens."""
+    case = model_case(at_most(smaller(extent, "tokens", max(3, extent.tokens)), rows=3))
+    drawn = np.random.default_rng(extent.draw).integers(1, case.length // 3 + 1, (3, len(case.tokens)))
+    return ragged(case, tuple(map(tuple, drawn.tolist())), spare=extent.draw % 2)
 
 
 @st.composite

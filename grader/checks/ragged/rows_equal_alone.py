@@ -13,7 +13,7 @@ else was in it.
 
 from grader.checks.check import Bench, Check
 from grader.checks.ragged.agreement import rows_agree
-from grader.checks.ragged.cases import CACHE_WORKS, RaggedCase, ragged_cases
+from grader.checks.ragged.cases import CACHE_WORKS, RaggedCase, ragged_case, ragged_cases
 from grader.checks.ragged.snippets import ragged_snippet
 
 CLAIM = "a row of a batch has the logits that it has alone (in float64, up to rounding), whatever the others' lengths"
@@ -28,6 +28,7 @@ CHECK = Check(
     id="ragged-rows-equal-alone",
     cases=ragged_cases(),
     holds=holds,
+    at_size=ragged_case,
     snippet=ragged_snippet,
     needs=CACHE_WORKS,
     examples=8,

@@ -13,8 +13,9 @@ labels that are something else make the classifier learn something else.
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.training.cases import TRAIN_CASES, TrainCase
+from grader.checks.training.cases import TRAIN_CASES, TrainCase, train_case
 from grader.compare import same_bits
+from grader.extent import RUN
 from grader.sandbox.questions import MakeBatch
 from grader.sandbox.wire import Array
 
@@ -46,4 +47,11 @@ def _require(holds: bool, claim: str) -> None:
         raise Counterexample("batch", claim, "in a batch of make_batch they do not")
 
 
-CHECK = Check(id="batches-are-as-specified", cases=TRAIN_CASES, holds=holds, examples=3)
+CHECK = Check(
+    id="batches-are-as-specified",
+    cases=TRAIN_CASES,
+    holds=holds,
+    at_size=train_case,
+    default=RUN,
+    examples=3,
+)

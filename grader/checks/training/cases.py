@@ -6,7 +6,9 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from msgspec import Struct
+from msgspec.structs import replace
 
+from grader.extent import Extent
 from grader.sandbox.questions import Settings, Weights
 from grader.sandbox.wire import Array
 from grader.seeds import Seeds
@@ -26,6 +28,13 @@ class TrainCase(Struct, frozen=True, kw_only=True):
     grad_clip: float
     warmup: int
     data: int
+    width: int = STAND_IN_WIDTH
+    made: tuple[int, ...] = ()  # the numbers of the steps that are made, where they are not the first of all
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers of the steps, one for each batch."""
+        return self.made or tuple(range(self.steps))
 
     @property
     def config(self) -> Settings:
@@ -48,7 +57,7 @@ class TrainCase(Struct, frozen=True, kw_only=True):
     def batches(self, seeds: Seeds) -> dict[str, Array]:
         """tokens, targets, labels: int64 (steps, B, T)."""
         return random_batches(
-            seeds.derive("batches", self.data), self.vocab_size, (self.steps, self.batch_size, self.seq_len)
+            seeds.derive("batches", self.data), self.vocab_size, (len(self.numbers), self.batch_size, self.seq_len)
         )
 
 
@@ -81,3 +90,30 @@ def train_cases(**others: tuple[float, ...]) -> SearchStrategy[TrainCase]:
 
 
 TRAIN_CASES: Final = train_cases()
+
+FIRST: Final = 6  # steps that are made of a run of given sizes, before some drawn from the others up to the last
+LATER: Final = 15
+
+
+def train_case(extent: Extent) -> TrainCase:
+    """A run of these sizes, its settings those of ``TrainConfig`` for the default ones."""
+    random = np.random.default_rng(extent.draw)
+    # Beyond those of TrainConfig, and no further: each token of each step costs the vocabulary.
+    longer, words = extent.tokens // 4 + 1, extent.words // 3 + 1
+    case = TrainCase(
+        vocab_size=extent.words if not extent.draw else words,
+        seq_len=extent.tokens if not extent.draw else longer,
+        batch_size=extent.rows,
+        steps=extent.steps,
+        lr=3e-3 if not extent.draw else float(random.uniform(0.01, 0.1)),
+        weight_decay=0.1,
+        grad_clip=1.0 if not extent.draw else float(random.uniform(0.05, 0.3)),
+        warmup=10 if not extent.draw else int(random.integers(11, 150)),
+        data=extent.draw,
+        width=extent.width,
+    )
+    later = LATER if extent.draw else FIRST // 2
+    if extent.steps <= FIRST + later:
+        return case
+    drawn = random.choice(np.arange(FIRST, extent.steps - 1), later - 1, replace=False)
+    return replace(case, made=(*range(FIRST), *sorted(drawn.tolist()), extent.steps - 1))

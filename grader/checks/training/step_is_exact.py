@@ -16,8 +16,9 @@ from typing import Final
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.training.cases import STAND_IN_WIDTH, TRAIN_CASES, TrainCase
+from grader.checks.training.cases import TRAIN_CASES, TrainCase, train_case
 from grader.checks.training.snippets import training_snippet
+from grader.extent import RUN
 from grader.sandbox.questions import RecordSteps
 from grader.sandbox.wire import Array, Tensors
 
@@ -29,20 +30,20 @@ CLIP_SLACK: Final = 2e-5
 def holds(case: TrainCase, bench: Bench) -> None:
     """What a recording optimizer sees, step by step, beside what it sees in a correct loop."""
     question = RecordSteps(
-        train=case.config, width=STAND_IN_WIDTH, weights=case.weights(bench.seeds), precision="float64"
+        train=case.config, width=case.width, weights=case.weights(bench.seeds), precision="float64", at=case.made
     )
     answer, expected = bench.both(question, case.batches(bench.seeds))
-    for step in range(case.steps):
-        calls = int(answer["calls"][step])
+    for index, step in enumerate(case.numbers):
+        calls = int(answer["calls"][index])
         if calls != 1:
             kind = "no-step" if calls == 0 else "extra-step"
             raise Counterexample(
                 kind,
                 "the optimizer is stepped once for each batch",
                 f"in step {step} it was stepped {calls} times",
-                expected=f"{int(expected['calls'][step])} time",
+                expected=f"{int(expected['calls'][index])} time",
             )
-        rate, scheduled = float(answer["lr"][step, 0]), float(expected["lr"][step, 0])
+        rate, scheduled = float(answer["lr"][index, 0]), float(expected["lr"][index, 0])
         if not abs(rate - scheduled) <= 1e-12 * abs(scheduled):
             raise Counterexample(
                 "rate",
@@ -50,17 +51,17 @@ def holds(case: TrainCase, bench: Bench) -> None:
                 f"step {step} was made at lr={rate!r}",
                 expected=f"lr={scheduled!r}",
             )
-        _same_gradients(step, answer, expected)
-    if int(answer["in_train"]) != case.steps:
+        _same_gradients(index, step, answer, expected)
+    if int(answer["in_train"]) != len(case.numbers):
         raise Counterexample(
             "own-optimizer",
             "train() steps the optimizer that it is given, once for each batch",
-            f"with {case.steps} batches it was stepped {int(answer['in_train'])} times",
+            f"with {len(case.numbers)} batches it was stepped {int(answer['in_train'])} times",
         )
 
 
-def _same_gradients(step: int, answer: Tensors, expected: Tensors) -> None:
-    prefix = f"grad.{step}."
+def _same_gradients(index: int, step: int, answer: Tensors, expected: Tensors) -> None:
+    prefix = f"grad.{index}."
     for name in (name for name in expected if name.startswith(prefix)):
         if name not in answer or not _close(answer[name], expected[name]):
             raise Counterexample(
@@ -106,6 +107,8 @@ CHECK = Check(
     id="step-is-exact",
     cases=TRAIN_CASES,
     holds=holds,
+    at_size=train_case,
+    default=RUN,
     snippet=snippet,
     examples=6,
 )

@@ -190,7 +190,7 @@ def influence(module: ModuleType, question: Influence, tensors: Tensors) -> dict
         # A random direction: the sum of the logits could be blind to a change that cancels out.
         probe = keyed_normal(question.weights.seed, "probe", (logits.size(-1),), 1.0).to(logits)
         matrix = torch.zeros(length, length, dtype=torch.float64)
-        for t in range(length):
+        for t in question.at or range(length):
             (gradient,) = torch.autograd.grad(logits[0, t] @ probe, table, retain_graph=True, allow_unused=True)
             if gradient is not None:
                 matrix[t] = gradient[tokens[0]].abs().amax(dim=1)

@@ -99,10 +99,11 @@ def record_steps(train: ModuleType, question: RecordSteps, tensors: Tensors) -> 
         model, config, batches = stand_in(question), train.TrainConfig(**question.train), batches_of(train, tensors)
         optimizer = RecordingOptimizer(model.parameters(), float(config.lr), question.groups)
         names = [name for name, _ in model.named_parameters()]
+        numbers = question.at or range(len(batches))
         for step, batch in enumerate(batches):
             optimizer.rates.clear()
             optimizer.gradients.clear()
-            train.train_step(model, optimizer, batch, config, step)
+            train.train_step(model, optimizer, batch, config, numbers[step])
             calls.append(len(optimizer.rates))
             rates.append(optimizer.rates[0] if optimizer.rates else [0.0] * question.groups)
             if optimizer.gradients:
@@ -110,6 +111,8 @@ def record_steps(train: ModuleType, question: RecordSteps, tensors: Tensors) -> 
                     if gradient is not None:
                         answer[f"grad.{step}.{name}"] = as_array(gradient, f"the gradient of {name}")
         given = RecordingOptimizer(model.parameters(), float(config.lr), question.groups)
+        if question.at:
+            config = train.TrainConfig(**question.train | {"steps": len(batches)})
         train.train(model, config, batches=batches, optimizer=given)
     return answer | {"calls": np.array(calls), "lr": np.array(rates), "in_train": np.array(len(given.rates))}
 
