@@ -66,7 +66,8 @@ class Forward(ModelQuestion, frozen=True, kw_only=True, tag="forward"):
     """in: tokens.{i} (B, T). out: logits.{i} (B, T, V), with ``classify`` also class_logits.{i} (B, T, classes).
 
     ``position_rows`` replaces rows of the position table, one row an entry, for the forward of that index; in:
-    position_table (block_size, C) replaces the whole table.
+    position_table (block_size, C) replaces the whole table, and parameter.{name} any parameter, in place of what is
+    drawn for it.
     With a ``seed``, torch is seeded before each forward: what dropout draws can be repeated.
     """
 

@@ -13,6 +13,7 @@ learns to look ahead, and loses it when it has to generate.
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.drawn_scale import drawn_scale
 from grader.checks.grids import places
 from grader.checks.masking import future_is_hidden
 from grader.checks.snippets import model_snippet
@@ -24,7 +25,7 @@ from grader.strategies import ModelCase, model_cases
 
 def holds(case: ModelCase, bench: Bench) -> None:
     """The influence matrix is exactly zero above its diagonal."""
-    question = Influence(config=case.config, weights=case.seeded(bench.seeds))
+    question = Influence(config=case.config, weights=case.seeded(bench.seeds, scale=drawn_scale(case)))
     influence = bench.ask(question, {"tokens": case.token_array()})["influence"]
     if not finite(influence):
         raise Counterexample("not-finite", "gradients are finite", "some gradient is NaN or infinite")

@@ -11,6 +11,7 @@ no test for leaks from the future will ever notice.
 """
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.drawn_scale import drawn_scale
 from grader.checks.grids import altered, moved_rows
 from grader.checks.snippets import model_snippet
 from grader.sandbox.questions import Forward
@@ -22,7 +23,7 @@ def holds(case: ModelCase, bench: Bench) -> None:
     questions = [case.token_array() for _ in range(case.length + 1)]
     for s in range(case.length):
         questions[s + 1][:, s] = (questions[s + 1][:, s] + 1) % case.vocab_size
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds))
+    question = Forward(config=case.config, weights=case.seeded(bench.seeds, scale=drawn_scale(case)))
     answer, matched = bench.both(question, {f"tokens.{i}": tokens for i, tokens in enumerate(questions)})
     for s in range(case.length):
         moved = moved_rows(answer[f"logits.{s + 1}"], answer["logits.0"])

@@ -11,6 +11,7 @@ beyond the sequence must not matter at all.
 """
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.drawn_scale import drawn_scale
 from grader.checks.grids import beyond_rounding, logits_of, places
 from grader.checks.snippets import model_snippet
 from grader.record import TokenGrid
@@ -22,7 +23,9 @@ from grader.strategies import ModelCase, model_cases
 def holds(case: ModelCase, bench: Bench) -> None:
     """In one layer, rows are replaced one at a time."""
     table_rows = range(case.block_size)
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds), position_rows=(-1, *table_rows))
+    question = Forward(
+        config=case.config, weights=case.seeded(bench.seeds, scale=drawn_scale(case)), position_rows=(-1, *table_rows)
+    )
     tokens = {f"tokens.{i}": case.token_array() for i in range(case.block_size + 1)}
     answer, matched = bench.both(question, tokens)
     for row in table_rows:

@@ -101,6 +101,7 @@ def forward(module: ModuleType, question: Forward, tensors: Tensors) -> dict[str
         model = weighted_model(module, question, training=question.training)
         if "position_table" in tensors:
             model.position_embedding.weight.copy_(torch.from_numpy(tensors["position_table"]))
+        put_parameters(model, tensors)
         for i in range(sum(name.startswith("tokens.") for name in tensors)):
             tokens = torch.from_numpy(tensors[f"tokens.{i}"])
             if question.seed is not None:
@@ -114,6 +115,17 @@ def forward(module: ModuleType, question: Forward, tensors: Tensors) -> dict[str
                     logits = model(tokens)
             answer[f"logits.{i}"] = as_array(_widened(logits, question), "what forward returned")
     return answer
+
+
+def put_parameters(model: nn.Module, tensors: Tensors) -> None:
+    """Put the given values of parameters in; all of them must be there, and have these shapes."""
+    named = dict(model.named_parameters())
+    for name, values in tensors.items():
+        if name.startswith("parameter."):
+            parameter = named.get(name.removeprefix("parameter."))
+            if parameter is None or tuple(parameter.shape) != values.shape:
+                raise ContractError(f"there is no {name.replace('.', ' ', 1)} of shape {values.shape}")
+            parameter.copy_(torch.from_numpy(values))
 
 
 def _widened(value: object, question: ModelQuestion) -> object:
