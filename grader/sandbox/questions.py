@@ -129,10 +129,11 @@ class Decode(ModelQuestion, frozen=True, kw_only=True, tag="decode"):
 
 
 class Generate(ModelQuestion, frozen=True, kw_only=True, tag="generate"):
-    """in: prompt (B, T). out: tokens (B, T + max_new_tokens)."""
+    """in: prompt (B, T). out: tokens (B, T + max_new_tokens); with ``count`` also operations, how many it took."""
 
     max_new_tokens: int
     use_cache: bool
+    count: bool = False
 
 
 class Loss(ModelQuestion, frozen=True, kw_only=True, tag="loss"):

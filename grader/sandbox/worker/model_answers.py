@@ -2,8 +2,9 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -281,12 +282,15 @@ def _cache_arrays(cache: Any, prefix: str) -> dict[str, Array]:
 
 
 def generate(module: ModuleType, question: Generate, tensors: Tensors) -> dict[str, Array]:
+    prompt, answer = torch.from_numpy(tensors["prompt"]), dict[str, Array]()
     with precision(question.precision), torch.no_grad():
         model = weighted_model(module, question)
-        tokens = model.generate(
-            torch.from_numpy(tensors["prompt"]), question.max_new_tokens, use_cache=question.use_cache
-        )
-    return {"tokens": as_array(tokens, "what generate returned")}
+        if question.count:
+            answer["operations"] = np.array(
+                operations(lambda: model.generate(prompt, question.max_new_tokens, use_cache=question.use_cache))
+            )
+        tokens = model.generate(prompt, question.max_new_tokens, use_cache=question.use_cache)
+    return answer | {"tokens": as_array(tokens, "what generate returned")}
 
 
 def state_of(model: nn.Module) -> dict[str, Array]:
@@ -307,14 +311,16 @@ def classify(module: ModuleType, question: Classify, tensors: Tensors) -> dict[s
     return {"class_logits": np.stack([as_array(logits, "the class logits") for logits in outputs])}
 
 
-def flops(module: ModuleType, question: Flops, _: Tensors) -> dict[str, Array]:
+def operations(call: Callable[[], object]) -> int:
+    """How many floating-point operations a call takes, of those that torch counts."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    def count(call: Any) -> int:
-        with FlopCounterMode(display=False) as counter:
-            call()
-        return int(counter.get_total_flops())
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return int(counter.get_total_flops())
 
+
+def flops(module: ModuleType, question: Flops, _: Tensors) -> dict[str, Array]:
     cached, full, kept = [], [], []
     with precision(question.precision), torch.no_grad():
         model = weighted_model(module, question)
@@ -322,8 +328,8 @@ def flops(module: ModuleType, question: Flops, _: Tensors) -> dict[str, Array]:
             tokens = torch.arange(length + 1).remainder(int(question.config["vocab_size"]))[None]  # (1, length + 1)
             _, cache = model.forward_incremental(tokens[:, :length])
             kept.append([layer.k.numel() + layer.v.numel() for layer in cache.layers])
-            cached.append(count(lambda c=cache, t=tokens: model.forward_incremental(t[:, -1:], c)))
-            full.append(count(lambda t=tokens: model(t)))
+            cached.append(operations(partial(model.forward_incremental, tokens[:, -1:], cache)))
+            full.append(operations(partial(model, tokens)))
     return {"cached": np.array(cached), "full": np.array(full), "kept": np.array(kept).T}
 
 
