@@ -156,7 +156,7 @@ class Evaluate(ModelQuestion, frozen=True, kw_only=True, tag="evaluate"):
 class Fit(Question, frozen=True, kw_only=True, tag="fit"):
     """The grader's own loop around the candidate's model and ``loss_fn``, from its own init at ``seed``.
 
-    in: tokens, targets, labels (N, B, T). out: losses (N,), and state.{name}, the parameters and buffers afterwards.
+    in: tokens, targets, labels (N, B, T). out: losses (N,), and state.{name}, the parameters afterwards.
     """
 
     config: Settings

@@ -162,7 +162,7 @@ SAME_BITS |= {
         "model.py": [
             (
                 LAST,
-                """        turned = [[t.transpose(1, 2).contiguous().transpose(1, 2) for t in layer] for layer in layers]
+                """        turned = [[t.transpose(1, 2).contiguous().transpose(1, 2) for t in l] for l in layers]
         layers = [LayerKV(*layer) for layer in turned]
         return logits, KVCache(tuple(layers))
 """,
