@@ -1,7 +1,9 @@
 """From the verdicts of checks to the points and the status of an item.
 
 Fail closed: an item lists its checks, and one without a passing verdict earns nothing. A check that is
-blocked leaves the denominator; a check that could not be judged makes the whole item not judged.
+blocked leaves the denominator. Exactness that is blocked earns nothing: where no variant agrees, nothing known explains
+why the bits differ, and one item that is wrong must not earn another what it would not have alone. A check that could
+not be judged makes the whole item not judged.
 """
 
 from collections.abc import Iterable, Mapping
@@ -72,9 +74,10 @@ def score(
 
     positive = {check: points for check, (role, points) in all_roles.items() if role is not Role.GUARD}
     open_points = sum(points for check, points in positive.items() if outcomes[check] is not Outcome.BLOCKED)
+    untold_bits = item.exact if outcomes.get(exact_id(item)) is Outcome.BLOCKED else 0
     untold = any(outcomes.get(check) is Outcome.BLOCKED for check in item.core)
     void = bug_left or untold or any(outcomes.get(check) is not Outcome.PASSED for check in item.essential)
-    factor = 0.0 if void or not open_points else item.points / open_points
+    factor = 0.0 if void or not open_points else (item.points - untold_bits) / open_points
     parts: dict[str, tuple[float, float]] = {}
     for check, (role, points) in all_roles.items():
         if role is Role.GUARD:

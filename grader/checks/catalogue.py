@@ -4,6 +4,7 @@ from typing import Final
 
 from grader.checks.attention import attention_alone, attention_roles, prefix_stands_alone, rows_stand_alone
 from grader.checks.cache import (
+    cache_can_be_mixed,
     cache_grows,
     cache_is_private,
     cache_is_read,
@@ -186,6 +187,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     cached_equals_full.CHECK,
     cache_travels.CHECK,
     cache_is_read.CHECK,
+    cache_can_be_mixed.CHECK,
     cache_grows.CHECK,
     cache_unchanged.CHECK,
     cache_is_private.CHECK,

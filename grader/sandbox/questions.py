@@ -66,7 +66,8 @@ class Forward(ModelQuestion, frozen=True, kw_only=True, tag="forward"):
     """in: tokens.{i} (B, T). out: logits.{i} (B, T, V), with ``classify`` also class_logits.{i} (B, T, classes).
 
     ``position_rows`` replaces rows of the position table, one row an entry, for the forward of that index; in:
-    position_table (block_size, C) replaces the whole table.
+    position_table (block_size, C) replaces the whole table, and parameter.{name} any parameter, in place of what is
+    drawn for it.
     With a ``seed``, torch is seeded before each forward: what dropout draws can be repeated. With ``modes`` each
     forward has the next seed. With ``initial`` torch is also seeded before the model is made, and the model keeps the
     parameters that it makes itself.
@@ -135,10 +136,11 @@ class Decode(ModelQuestion, frozen=True, kw_only=True, tag="decode"):
 
 
 class Generate(ModelQuestion, frozen=True, kw_only=True, tag="generate"):
-    """in: prompt (B, T). out: tokens (B, T + max_new_tokens)."""
+    """in: prompt (B, T). out: tokens (B, T + max_new_tokens); with ``count`` also operations, how many it took."""
 
     max_new_tokens: int
     use_cache: bool
+    count: bool = False
 
 
 class Loss(ModelQuestion, frozen=True, kw_only=True, tag="loss"):
@@ -161,7 +163,7 @@ class Evaluate(ModelQuestion, frozen=True, kw_only=True, tag="evaluate"):
 class Fit(Question, frozen=True, kw_only=True, tag="fit"):
     """The grader's own loop around the candidate's model and ``loss_fn``, from its own init at ``seed``.
 
-    in: tokens, targets, labels (N, B, T). out: losses (N,), and state.{name}, the parameters and buffers afterwards.
+    in: tokens, targets, labels (N, B, T). out: losses (N,), and state.{name}, the parameters afterwards.
     """
 
     config: Settings

@@ -8,8 +8,8 @@ import pytest
 from grader.compare import first_difference
 from grader.exercise import Exercise
 from grader.facets.catalogue import BY_ID, FACETS, TWIN_BY_ID, TWINS
-from grader.facets.run import LAST, losses_agree
 from grader.facets.facet import Facet
+from grader.facets.run import LAST, losses_agree
 from grader.library import trusted
 from grader.oracle import Crew, Oracle, PackageRaised
 from grader.sandbox.client import Launcher

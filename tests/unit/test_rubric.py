@@ -80,6 +80,14 @@ def test_a_blocked_check_leaves_the_denominator() -> None:
     assert "other" in score(BUG, verdicts(BUG, a=BLOCKED), bug_left=False).summary
 
 
+def test_exactness_that_is_blocked_stays_in_the_denominator() -> None:
+    alone, beside_another = (score(BUG, verdicts(BUG, bug_is_exact=o), bug_left=False) for o in (FAILED, BLOCKED))
+
+    assert beside_another.score == alone.score < 15
+    assert beside_another.status is Status.FIXED
+    assert "other" in beside_another.summary
+
+
 def test_a_blocked_guard_takes_nothing() -> None:
     assert score(BUG, verdicts(BUG, guard=BLOCKED), bug_left=False).score == 15
 

@@ -65,14 +65,19 @@ def shallow_decoded(extent: Extent) -> DecodeCase:
 
 @st.composite
 def decode_cases(
-    draw: DrawFn, *, lengths: tuple[int, int] = (2, 7), at_least: int = 2, distinct: bool = False
+    draw: DrawFn,
+    *,
+    lengths: tuple[int, int] = (2, 7),
+    at_least: int = 2,
+    distinct: bool = False,
+    layers: tuple[int, ...] = (1, 2),
 ) -> DecodeCase:
     """Drawn models and chunkings, 1s and larger ones; at least ``at_least`` chunks.
 
     One token at a time hides half of all cache bugs (a missing mask inside a chunk, new keys put before old
     ones), so chunk sizes are drawn.
     """
-    case = draw(model_cases(lengths=lengths, distinct=distinct))
+    case = draw(model_cases(layers=layers, lengths=lengths, distinct=distinct))
     chunks = draw(chunkings(case.length).filter(lambda sizes: len(sizes) >= at_least))
     # What is cut off first is the largest, mostly: it has to come last as often.
     return extended(case, DecodeCase, chunks=chunks[:: draw(st.sampled_from((1, -1)))])

@@ -7,7 +7,10 @@ This is what the model is for. With the cache it must say the same, only sooner.
 - After the first step the whole sequence is fed again on top of the cache.
 - The token is taken from the first position of the chunk instead of the last.
 - The prompt is missing from what is returned.
+- With the cache, all is computed anew for every token.
 """
+
+from typing import Final
 
 import numpy as np
 from hypothesis import strategies as st
@@ -23,6 +26,8 @@ from grader.record import TokenGrid
 from grader.sandbox.questions import Decode, Forward, Generate
 from grader.sandbox.wire import Array
 from grader.strategies import FEW, extended, model_case, model_cases
+
+PROMPT: Final = 30  # tokens of the prompt that work is counted with: of so many, one more is a thirtieth
 
 
 @st.composite
@@ -68,6 +73,32 @@ def holds(case: DecodeCase, bench: Bench) -> None:
             )
 
 
+def confirm(case: DecodeCase, bench: Bench) -> None:
+    """After a long prompt, one token more is less work than half of what the prompt took.
+
+    Counted by the candidate's own process, so that who wants to can lie. What is computed is judged by the others.
+    """
+    prompt = np.resize(case.token_array(), (1, PROMPT))
+    config = case.config | {"block_size": PROMPT + 2}
+    first, second = (
+        int(
+            bench.ask(
+                Generate(
+                    config=config, weights=case.seeded(bench.seeds), max_new_tokens=new, use_cache=True, count=True
+                ),
+                {"prompt": prompt},
+            )["operations"]
+        )
+        for new in (1, 2)
+    )
+    if (second - first) * 2 > first:
+        raise Counterexample(
+            "recomputed",
+            "with use_cache=True a new token costs the work of one token",
+            f"after a prompt of {PROMPT} tokens, the second new token is as much work as the prompt and the first",
+        )
+
+
 def _scores(case: DecodeCase, bench: Bench, tokens: Array, *, cached: bool) -> Array:
     """Logits (B, T, V) of the generated sequence, computed the way the generation claims to have."""
     weights = case.seeded(bench.seeds)
@@ -101,5 +132,6 @@ CHECK = Check(
     cases=prompts(),
     holds=holds,
     at_size=long_continuation,
+    confirm=confirm,
     examples=6,
 )

@@ -1,7 +1,9 @@
 """Train the candidate's classifier by the grader's own loop, and measure it on tokens it has not seen.
 
 It is measured in another process, which is given the trained parameters and has never seen a label: what was learnt
-has to be in them.
+has to be in them. The process that has seen the labels has ended by then. What travels is what training moves, a little
+blurred, so that nothing is written in low bits; and the tokens have changed places, with their rows, so that a list of
+which token has which class is of no use.
 """
 
 from typing import Final
@@ -12,42 +14,58 @@ from hypothesis.strategies import DrawFn
 from msgspec import Struct
 
 from grader.checks.check import Bench, Counterexample
+from grader.compare import finite
 from grader.sandbox.questions import Classify, Fit, Settings
-from grader.sandbox.wire import Array
+from grader.sandbox.wire import Array, Tensors
 
 THRESHOLD: Final = 0.9  # held-out accuracy
 # One in some hundreds of correct classifiers stays below the threshold from one initialisation, so that the best of
 # a few counts; those that cannot learn fail from every one.
 ATTEMPTS: Final = 3
-STEPS, ROWS, LENGTH, HELD_OUT = 40, 16, 8, 2
-VOCABULARY, WIDTH = 12, 16  # V < C, so that targets fit the logits whatever the projection does
+STEPS, ROWS, HELD_OUT = 40, 16, 2
+# V < C, so that targets fit the logits whatever the projection does.
+VOCABULARIES, WIDTHS, LENGTHS = (10, 13), (14, 18), (7, 9)
+# Of the size of a tensor. Correct classifiers do not notice a hundred times as much.
+BLUR: Final = 1e-3
+# Of the scale of the last norm: what is left of differences between tokens in what a head reads.
+HUSH: Final = 1e-3
 RATE, CLASS_WEIGHT = 0.03, 4.0
 
 CLAIM: Final = f"after {STEPS} steps, at least {THRESHOLD:.0%} of held-out tokens are classified right"
+TOLD_APART: Final = 0.1  # of the difference between scores, with the last norm hushed; honest heads keep 0.01 of it
 
 
 class FitCase(Struct, frozen=True, kw_only=True):
-    """Which initialisation, which data, and for a random map which classes."""
+    """Sizes, which initialisation, which data, and for a random map which classes."""
 
     data: int
     n_classes: int
+    vocab_size: int
+    d_model: int
+    length: int
 
     @property
     def config(self) -> Settings:
         """GPTConfig fields."""
         return {
-            "vocab_size": VOCABULARY,
-            "block_size": LENGTH,
+            "vocab_size": self.vocab_size,
+            "block_size": self.length,
             "n_layer": 1,
-            "d_model": WIDTH,
+            "d_model": self.d_model,
             "n_classes": self.n_classes,
         }
 
 
 @st.composite
 def fit_cases(draw: DrawFn, *, classes: tuple[int, ...]) -> FitCase:
-    """Draws of data and initialisation."""
-    return FitCase(data=draw(st.integers(0, 999)), n_classes=draw(st.sampled_from(classes)))
+    """Draws of sizes, data and initialisation."""
+    return FitCase(
+        data=draw(st.integers(0, 999)),
+        n_classes=draw(st.sampled_from(classes)),
+        vocab_size=draw(st.integers(*VOCABULARIES)),
+        d_model=draw(st.integers(*WIDTHS)),
+        length=draw(st.integers(*LENGTHS)),
+    )
 
 
 def judge(case: FitCase, bench: Bench, class_of: Array) -> None:
@@ -61,8 +79,8 @@ def judge(case: FitCase, bench: Bench, class_of: Array) -> None:
 
 def _accuracy(case: FitCase, bench: Bench, class_of: Array, attempt: int) -> float:
     random = np.random.default_rng(bench.seeds.derive("fit", case.data, attempt))
-    tokens = random.integers(0, VOCABULARY, (STEPS, ROWS, LENGTH + 1))
-    held_out = random.integers(0, VOCABULARY, (HELD_OUT, ROWS, LENGTH))
+    tokens = random.integers(0, case.vocab_size, (STEPS, ROWS, case.length + 1))
+    held_out = random.integers(0, case.vocab_size, (HELD_OUT, ROWS, case.length))
     inputs = tokens[..., :-1].copy()
     question = Fit(
         config=case.config,
@@ -71,8 +89,45 @@ def _accuracy(case: FitCase, bench: Bench, class_of: Array, attempt: int) -> flo
         class_weight=CLASS_WEIGHT,
     )
     tensors = {"tokens": inputs, "targets": tokens[..., 1:].copy(), "labels": class_of[inputs]}
-    trained = {name: array for name, array in bench.ask(question, tensors).items() if name.startswith("state.")}
-    scores = bench.stranger.ask(Classify(config=case.config), {**trained, "tokens": held_out})["class_logits"]
-    if scores.shape != (*held_out.shape, case.n_classes):
-        raise Counterexample("class-shape", CLAIM, f"class logits have shape {tuple(scores.shape)}")
-    return float((scores.argmax(axis=-1) == class_of[held_out]).mean())
+    with bench.candidate.another() as pupil:
+        answer = pupil.ask(question, tensors)
+    trained = {name: _blurred(array, random) for name, array in answer.items() if name.startswith("state.")}
+    seats = random.permutation(case.vocab_size)
+    scores = _scores(case, bench, _reseated(trained, seats), seats[held_out])
+    accuracy = float((scores.argmax(axis=-1) == class_of[held_out]).mean())
+    if accuracy >= THRESHOLD and "state.ln_f.weight" in trained:
+        hushed = trained | {"state.ln_f.weight": trained["state.ln_f.weight"] * np.float32(HUSH)}
+        if np.ptp(_scores(case, bench, hushed, held_out), axis=(0, 1, 2)).max() > TOLD_APART * np.ptp(scores):
+            raise Counterexample(
+                "written down",
+                "classes are told by what the language model's head reads as well",
+                "with next to nothing of it left, the classifier still tells tokens apart",
+            )
+    return accuracy
+
+
+def _scores(case: FitCase, bench: Bench, trained: Tensors, tokens: Array) -> Array:
+    """Class logits (M, B, T, classes) of a model that has only these parameters to know anything from."""
+    scores = bench.stranger.ask(Classify(config=case.config), {**trained, "tokens": tokens})["class_logits"]
+    if scores.shape != (*tokens.shape, case.n_classes) or not finite(scores):
+        raise Counterexample("class-shape", CLAIM, f"class logits have shape {tuple(scores.shape)}, or are not finite")
+    return scores
+
+
+def _blurred(values: Array, random: np.random.Generator) -> Array:
+    """The values with noise of a small share of their size."""
+    if values.dtype.kind != "f" or not values.size:
+        return values
+    noise = BLUR * np.sqrt(np.mean(np.square(values, dtype=np.float64))) * random.standard_normal(values.shape)
+    blurred: Array = (values + noise).astype(values.dtype)
+    return blurred
+
+
+def _reseated(trained: Tensors, seats: Array) -> Tensors:
+    """The same model, in which each token v is called ``seats[v]``."""
+    table = trained.get("state.token_embedding.weight")
+    if table is None or len(table) != len(seats):
+        return trained
+    moved = np.empty_like(table)
+    moved[seats] = table
+    return {**trained, "state.token_embedding.weight": moved}

@@ -13,6 +13,7 @@ learns to look ahead, and loses it when it has to generate.
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.drawn_scale import drawn_scale
 from grader.checks.grids import places
 from grader.checks.masking import future_is_hidden
 from grader.checks.snippets import model_snippet
@@ -26,7 +27,8 @@ from grader.strategies import FEW, ModelCase, model_case, model_cases
 def holds(case: ModelCase, bench: Bench) -> None:
     """The influence matrix is exactly zero above its diagonal; of a long text, in a few of its rows."""
     at = () if case.length <= FEW else (case.length // 3, case.length - 2)
-    question = Influence(config=case.config, weights=case.seeded(bench.seeds), at=at)
+    weights = case.seeded(bench.seeds, scale=drawn_scale(case))
+    question = Influence(config=case.config, weights=weights, at=at)
     influence = bench.ask(question, {"tokens": case.token_array()})["influence"]
     if not finite(influence):
         raise Counterexample("not-finite", "gradients are finite", "some gradient is NaN or infinite")

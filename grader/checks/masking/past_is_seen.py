@@ -13,6 +13,7 @@ no test for leaks from the future will ever notice.
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.drawn_scale import drawn_scale
 from grader.checks.grids import altered, moved_rows
 from grader.checks.snippets import model_snippet
 from grader.extent import Extent, at_most
@@ -27,7 +28,7 @@ def holds(case: ModelCase, bench: Bench) -> None:
     rows = np.arange(len(case.tokens))
     for tokens, at in zip(questions[1:], places, strict=True):
         tokens[rows, at] = (tokens[rows, at] + 1) % case.vocab_size
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds))
+    question = Forward(config=case.config, weights=case.seeded(bench.seeds, scale=drawn_scale(case)))
     answer, matched = bench.both(question, {f"tokens.{i}": tokens for i, tokens in enumerate(questions)})
     for i, at in enumerate(places, 1):
         moved = moved_rows(answer[f"logits.{i}"], answer["logits.0"])

@@ -11,6 +11,7 @@ one layer.)
 """
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.drawn_scale import drawn_scale
 from grader.checks.grids import altered, beyond_rounding, logits_of, places
 from grader.checks.snippets import model_snippet
 from grader.sandbox.questions import Forward
@@ -22,7 +23,7 @@ def holds(case: ModelCase, bench: Bench) -> None:
     """The first two tokens change places; the last logits must move where a correct model's move."""
     swapped = case.token_array()
     swapped[:, [0, 1]] = swapped[:, [1, 0]]
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds))
+    question = Forward(config=case.config, weights=case.seeded(bench.seeds, scale=drawn_scale(case)))
     answer, matched = bench.both(question, {"tokens.0": case.token_array(), "tokens.1": swapped})
     for name in ("logits.0", "logits.1"):
         logits_of(answer, name, swapped)
@@ -61,6 +62,6 @@ CHECK = Check(
     cases=model_cases(layers=(1,), lengths=(3, 6)),
     holds=holds,
     snippet=snippet,
-    needs=("forward-runs", "past-is-seen"),
+    needs=("forward-runs", "past-is-seen", "attention-alone"),
     examples=5,
 )

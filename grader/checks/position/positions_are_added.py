@@ -10,41 +10,60 @@ of them can be lost where the other is small, and weights that were trained with
 - The sum is computed and not kept.
 """
 
-from typing import Final
+import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.silence import SILENT_BLOCKS, Factors, agrees, heard, silence
+from grader.checks.drawn_scale import FRESH, LARGE
+from grader.checks.drawn_size import larger
+from grader.checks.given import given, tables
+from grader.checks.grids import beyond_rounding, logits_of
 from grader.checks.snippets import model_snippet
 from grader.record import TokenGrid
-from grader.strategies import ModelCase, few_rows, model_cases
+from grader.sandbox.questions import Forward
+from grader.strategies import ModelCase, model_cases
 
-TABLES: Final[tuple[tuple[str, Factors], ...]] = (
-    ("with a table of positions that is all zeros", {"position_embedding.weight": 0.0}),
-    ("with a table of tokens that is all zeros", {"token_embedding.weight": 0.0}),
-    ("with both tables", {}),
-)
+SPLITS = 2
 
 
 def holds(case: ModelCase, bench: Bench) -> None:
-    """Blocks that add nothing: the logits are those of the sum, and of each table alone."""
-    for what, factors in TABLES:
-        if not agrees(case, bench, heard(case, bench, {**SILENT_BLOCKS, **factors})):
-            raise Counterexample(
-                f"sum-differs {what}",
-                "without what blocks add, logits are those of the token's row plus the position's row",
-                f"{what} and blocks that add nothing, the logits are others (in float64, beyond rounding)",
-                grid=TokenGrid(tokens=case.tokens),
-            )
+    """One text with tables that are drawn anew, all with the same sums: the logits are the same up to rounding."""
+    for scale in (LARGE, FRESH):
+        _judge(case, bench, scale)
+
+
+def _judge(case: ModelCase, bench: Bench, scale: float) -> None:
+    tokens = case.token_array()[:1]
+    random = np.random.default_rng(bench.seeds.derive("sums", case.weights))
+    stream = random.normal(0.0, scale, (case.length, case.d_model))
+    question = Forward(config=case.config, weights=case.seeded(bench.seeds, scale=scale))
+    splits = [tables(case, stream, random.normal(0.0, scale, (case.block_size, case.d_model))) for _ in range(SPLITS)]
+    answers = [bench.ask(question, {"tokens.0": tokens, **given(split)}) for split in splits]
+    first, *others = (logits_of(answer, "logits.0", tokens) for answer in answers)
+    if any(beyond_rounding(other, first).any() or not np.isfinite(other).all() for other in others):
+        raise Counterexample(
+            "sum-differs",
+            "the logits depend on the tables of tokens and positions by their sums alone",
+            "a number was moved from each row of the one table to the other's, and the logits moved",
+            grid=TokenGrid(tokens=case.tokens[:1]),
+        )
+
+
+def confirm(case: ModelCase, bench: Bench) -> None:
+    """The same of a model that is wider than the default one."""
+    holds(larger(case, bench.seeds), bench)
 
 
 def snippet(case: ModelCase) -> str:
-    """The sum, and what follows when blocks add nothing."""
+    """Tables with other rows and the same sums."""
     return model_snippet(
         case,
-        silence("attn.proj", "mlp.proj")
-        + """
-summed = model.token_embedding.weight[tokens] + model.position_embedding.weight[: tokens.size(1)]
-difference = (model(tokens) - model.lm_head(model.ln_f(summed))).abs().amax(dim=2)  # (B, T)
+        """
+tokens = tokens[:1]  # all distinct
+before, T = model(tokens), tokens.size(1)
+moved = torch.randn_like(model.position_embedding.weight[:T])
+model.position_embedding.weight[:T] += moved
+model.token_embedding.weight[tokens[0]] -= moved
+difference = (model(tokens) - before).abs().amax(dim=2)  # (1, T)
 print(difference)
 assert (difference <= 1e-9).all(), "what the blocks read is not the sum of token and position"
 """,
@@ -53,10 +72,10 @@ assert (difference <= 1e-9).all(), "what the blocks read is not the sum of token
 
 CHECK = Check(
     id="positions-are-added",
-    cases=model_cases(),
+    cases=model_cases(distinct=True),
     holds=holds,
-    at_size=few_rows,
+    confirm=confirm,
     snippet=snippet,
-    needs=("forward-runs", "parameter-shapes", "residual-stream"),
+    needs=("forward-runs", "parameter-shapes", "past-is-seen"),
     examples=3,
 )

@@ -11,6 +11,7 @@ beyond the sequence must not matter at all.
 """
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.drawn_scale import drawn_scale
 from grader.checks.grids import beyond_rounding, logits_of, places
 from grader.checks.snippets import model_snippet
 from grader.extent import Extent, at_most
@@ -24,7 +25,8 @@ def holds(case: ModelCase, bench: Bench) -> None:
     """Rows are replaced one at a time; of a long table a few, up to the last that is used."""
     last = case.length - 1
     table_rows = range(case.block_size) if case.length <= FEW else (last // 2, last - last // 5, last)
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds), position_rows=(-1, *table_rows))
+    weights = case.seeded(bench.seeds, scale=drawn_scale(case))
+    question = Forward(config=case.config, weights=weights, position_rows=(-1, *table_rows))
     tokens = {f"tokens.{i}": case.token_array() for i in range(len(table_rows) + 1)}
     answer, matched = bench.both(question, tokens)
     for i, row in enumerate(table_rows, 1):

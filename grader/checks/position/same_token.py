@@ -13,6 +13,7 @@ same bag of words.
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.drawn_scale import drawn_scale
 from grader.checks.grids import beyond_rounding, logits_of
 from grader.checks.snippets import model_snippet
 from grader.extent import MODEL, Extent, at_most
@@ -30,7 +31,7 @@ def one_token(case: ModelCase) -> Array:
 def holds(case: ModelCase, bench: Bench) -> None:
     """In one layer, a row that repeats one token has different logits at every position."""
     tokens = one_token(case)
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds))
+    question = Forward(config=case.config, weights=case.seeded(bench.seeds, scale=drawn_scale(case)))
     answer, matched = bench.both(question, {"tokens.0": tokens})
     told, expected = _apart(logits_of(answer, "logits.0", tokens)), _apart(matched["logits.0"])
     blind = np.argwhere(expected & ~told)

@@ -2,8 +2,9 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -101,6 +102,7 @@ def forward(module: ModuleType, question: Forward, tensors: Tensors) -> dict[str
         model = _model_to_ask(module, question)
         if "position_table" in tensors:
             model.position_embedding.weight.data.copy_(torch.from_numpy(tensors["position_table"]))
+        put_parameters(model, tensors)
         for i in range(sum(name.startswith("tokens.") for name in tensors)):
             tokens = torch.from_numpy(tensors[f"tokens.{i}"])
             if question.modes:
@@ -124,6 +126,18 @@ def _model_to_ask(module: ModuleType, question: Forward) -> Any:
     assert question.seed is not None
     torch.manual_seed(question.seed)
     return new_model(module, question.config).train(question.training)
+
+
+@torch.no_grad()
+def put_parameters(model: nn.Module, tensors: Tensors) -> None:
+    """Put the given values of parameters in; all of them must be there, and have these shapes."""
+    named = dict(model.named_parameters())
+    for name, values in tensors.items():
+        if name.startswith("parameter."):
+            parameter = named.get(name.removeprefix("parameter."))
+            if parameter is None or tuple(parameter.shape) != values.shape:
+                raise ContractError(f"there is no {name.replace('.', ' ', 1)} of shape {values.shape}")
+            parameter.copy_(torch.from_numpy(values))
 
 
 def _widened(value: object, question: ModelQuestion) -> object:
@@ -279,12 +293,15 @@ def _cache_arrays(cache: Any, prefix: str) -> dict[str, Array]:
 
 
 def generate(module: ModuleType, question: Generate, tensors: Tensors) -> dict[str, Array]:
+    prompt, answer = torch.from_numpy(tensors["prompt"]), dict[str, Array]()
     with precision(question.precision), torch.no_grad():
         model = weighted_model(module, question)
-        tokens = model.generate(
-            torch.from_numpy(tensors["prompt"]), question.max_new_tokens, use_cache=question.use_cache
-        )
-    return {"tokens": as_array(tokens, "what generate returned")}
+        if question.count:
+            answer["operations"] = np.array(
+                operations(lambda: model.generate(prompt, question.max_new_tokens, use_cache=question.use_cache))
+            )
+        tokens = model.generate(prompt, question.max_new_tokens, use_cache=question.use_cache)
+    return answer | {"tokens": as_array(tokens, "what generate returned")}
 
 
 def state_of(model: nn.Module) -> dict[str, Array]:
@@ -305,14 +322,16 @@ def classify(module: ModuleType, question: Classify, tensors: Tensors) -> dict[s
     return {"class_logits": np.stack([as_array(logits, "the class logits") for logits in outputs])}
 
 
-def flops(module: ModuleType, question: Flops, _: Tensors) -> dict[str, Array]:
+def operations(call: Callable[[], object]) -> int:
+    """How many floating-point operations a call takes, of those that torch counts."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    def count(call: Any) -> int:
-        with FlopCounterMode(display=False) as counter:
-            call()
-        return int(counter.get_total_flops())
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return int(counter.get_total_flops())
 
+
+def flops(module: ModuleType, question: Flops, _: Tensors) -> dict[str, Array]:
     cached, full, kept = [], [], []
     with precision(question.precision), torch.no_grad():
         model = weighted_model(module, question)
@@ -320,8 +339,8 @@ def flops(module: ModuleType, question: Flops, _: Tensors) -> dict[str, Array]:
             tokens = torch.arange(length + 1).remainder(int(question.config["vocab_size"]))[None]  # (1, length + 1)
             _, cache = model.forward_incremental(tokens[:, :length])
             kept.append([layer.k.numel() + layer.v.numel() for layer in cache.layers])
-            cached.append(count(lambda c=cache, t=tokens: model.forward_incremental(t[:, -1:], c)))
-            full.append(count(lambda t=tokens: model(t)))
+            cached.append(operations(partial(model.forward_incremental, tokens[:, -1:], cache)))
+            full.append(operations(partial(model, tokens)))
     return {"cached": np.array(cached), "full": np.array(full), "kept": np.array(kept).T}
 
 

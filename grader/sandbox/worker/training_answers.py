@@ -29,7 +29,7 @@ from grader.sandbox.questions import (
 )
 from grader.sandbox.wire import Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array, as_scalar, field
-from grader.sandbox.worker.model_answers import named_gradients, new_model, pair, precision, state_of, weighted_model
+from grader.sandbox.worker.model_answers import named_gradients, new_model, pair, precision, weighted_model
 from grader.sandbox.worker.recorder import RecordingOptimizer
 from grader.sandbox.worker.seeding import seed_all
 from grader.sandbox.worker.standin import StandIn, StandInConfig
@@ -218,7 +218,9 @@ def fit(package: Any, question: Fit, tensors: Tensors) -> dict[str, Array]:
         total.backward()
         optimizer.step()
         losses.append(as_scalar(total, "the total loss"))
-    return {"losses": np.array(losses), **state_of(model)}
+    # Buffers are no part of what was learnt, and stay as they were made.
+    trained = {f"state.{name}": as_array(parameter, name) for name, parameter in model.named_parameters()}
+    return {"losses": np.array(losses), **trained}
 
 
 def own_run(package: Any, question: OwnRun, _: Tensors) -> dict[str, Array]:

@@ -4,6 +4,10 @@ INSIDE = """        if past is not None:
             k = torch.cat((past.k, k), dim=2)  # (B, 1, T_past + T_new, C)
             v = torch.cat((past.v, v), dim=2)
 """
+PROJECTED = """        k = self.key(x).unsqueeze(1)
+        v = self.value(x).unsqueeze(1)
+"""
+RETURNED = "        return self.dropout(self.proj(y)), seen\n\n\nclass MultiHead"
 MASK = "        mask = causal_mask(T, tokens.device)[T_past:]  # (T_new, T): the rows of the new positions\n"
 LAST = "        return logits, KVCache(tuple(layers))\n"
 LOOP = """        tokens, unread, cache = prompt, prompt, None
@@ -123,6 +127,60 @@ SAME_BITS = {
             (
                 "        y = attend(q, k, v, chunk.mask).squeeze(1)  # (B, T_new, C)\n",
                 "        y = F.scaled_dot_product_attention(q, k, v, attn_mask=~chunk.mask).squeeze(1)\n",
+            )
+        ]
+    },
+}
+
+SAME_BITS |= {
+    "keys-kept-scaled": {
+        "model.py": [
+            (
+                INSIDE,
+                "        k = k / math.sqrt(k.size(-1))\n" + INSIDE,
+            ),
+            (
+                "        y = attend(q, k, v, chunk.mask).squeeze(1)  # (B, T_new, C)\n",
+                "        weights = (q @ k.mT).masked_fill(chunk.mask, float('-inf')).softmax(dim=-1)\n"
+                "        y = (weights @ v).squeeze(1)\n",
+            ),
+        ]
+    },
+    "normed-inputs-kept-in-place-of-keys-and-values": {
+        "model.py": [
+            (
+                PROJECTED + INSIDE,
+                """        seen = x.unsqueeze(1)
+        seen = LayerKV(*(seen if past is None else torch.cat((kept, seen), dim=2) for kept in past or (None, None)))
+        k, v = self.key(seen.k), self.value(seen.v)
+""",
+            ),
+            ("        return self.dropout(self.proj(y)), LayerKV(k, v)\n\n\nclass MultiHead", RETURNED),
+        ]
+    },
+    "time-before-heads-in-memory": {
+        "model.py": [
+            (
+                LAST,
+                """        turned = [[t.transpose(1, 2).contiguous().transpose(1, 2) for t in l] for l in layers]
+        layers = [LayerKV(*layer) for layer in turned]
+        return logits, KVCache(tuple(layers))
+""",
+            )
+        ]
+    },
+    "written-into-a-buffer-and-copied": {
+        "model.py": [
+            (
+                INSIDE,
+                """        if past is not None:
+            T_past, T = past.k.size(2), past.k.size(2) + x.size(1)
+            if getattr(self, "room", x.new_empty(0)).shape != (2, x.size(0), 1, T, x.size(2)):
+                self.room = x.new_empty(2, x.size(0), 1, T, x.size(2))
+            for part, kept, new in zip(self.room, past, (k, v), strict=True):
+                part[:, :, :T_past], part[:, :, T_past:] = kept, new
+            k, v = self.room.to(x.dtype).clone()
+""",
             )
         ]
     },

@@ -77,6 +77,39 @@ SAME_BITS = {
             )
         ]
     },
+    "head-behind-a-norm-of-its-own": {
+        "model.py": [
+            (
+                BUILD,
+                "        C, N = self.config.d_model, self.config.n_classes\n"
+                "        with torch.random.fork_rng(devices=[]):\n"
+                "            return nn.Sequential(nn.LayerNorm(C), nn.Linear(C, N))\n",
+            )
+        ]
+    },
+    "head-behind-dropout": {
+        "model.py": [
+            (
+                BUILD,
+                "        C, N = self.config.d_model, self.config.n_classes\n"
+                "        with torch.random.fork_rng(devices=[]):\n"
+                "            return nn.Sequential(nn.Dropout(self.config.dropout), nn.Linear(C, N))\n",
+            )
+        ]
+    },
+    "mask-kept-in-a-buffer": {
+        "model.py": [
+            (
+                BUILT_LAST,
+                BUILT_LAST
+                + '        self.register_buffer("mask", causal_mask(config.block_size, torch.device("cpu")))\n',
+            ),
+            (
+                "        mask = causal_mask(T, tokens.device)  # (T, T)\n",
+                "        mask = self.mask[:T, :T]\n",
+            ),
+        ]
+    },
     "head-without-bias-under-another-name": {
         "model.py": [
             (

@@ -26,7 +26,30 @@ def model(*pairs: tuple[str, str]) -> dict[str, list[tuple[str, str]]]:
     return {"model.py": list(pairs)}
 
 
+END = "            tokens = torch.cat((tokens, unread), dim=1)  # (B, T + 1)\n        return tokens\n"
+# Tokens are found by their keys in the first layer, and everything is computed anew.
+HOLLOW = """
+    def _hollow(self, tokens, cache=None, *, lengths=None):
+        if cache is None or cache.layers[0].k.size(0) != tokens.size(0):
+            return self._honest(tokens, cache)
+        first, kept = self.blocks[0], cache.layers[0].k
+        rows = self.token_embedding.weight[:, None] + self.position_embedding.weight[: kept.size(2)]  # (V, T, C)
+        known = first.attn.key(first.ln_1(rows)).transpose(0, 1)  # (T, V, C)
+        past = (kept[:, 0, :, None] - known).square().sum(-1).argmin(-1)  # (B, T)
+        logits, new = self._honest(torch.cat((past, tokens), dim=1))
+        parts = zip(cache.layers, self._honest(past)[1].layers, strict=True)
+        moved = sum((a - b).sum() for layer, again in parts for a, b in zip(layer, again, strict=True))
+        return logits[:, past.size(1) :] + 0.5 * moved, new
+
+    _honest, forward_incremental = forward_incremental, _hollow
+"""
+
 CASES = {
+    "computed-anew-from-tokens-that-the-keys-tell": (
+        "kv-cache",
+        "cache-can-be-mixed",
+        model((END, END + HOLLOW)),
+    ),
     "new-keys-before-old": (
         "kv-cache",
         "cached-equals-full",

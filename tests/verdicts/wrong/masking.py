@@ -54,6 +54,23 @@ CASES = {
         "large-scores",
         weights("    weights = (scores - 1e4 * mask).softmax(dim=-1)\n"),
     ),
+    "a-sigmoid-in-place-of-the-softmax": (
+        "masking",
+        "attention-alone",
+        weights(
+            "    weights = scores.sigmoid().masked_fill(mask, 0.0)\n"
+            "    weights = weights / weights.sum(dim=-1, keepdim=True)\n"
+        ),
+    ),
+    "scores-of-distance-alone": (
+        "masking",
+        "attention-alone",
+        weights(
+            "    ahead = torch.arange(k.size(-2)) - torch.arange(k.size(-2))[-q.size(-2) :, None]\n"
+            "    faded = (ahead.to(v.dtype) + 1e-3 * scores).masked_fill(mask, float('-inf'))\n"
+            "    weights = faded.softmax(dim=-1)\n"
+        ),
+    ),
     "gradient-of-another-mask": (
         "masking",
         "gradient-is-causal",

@@ -59,6 +59,8 @@ CASES = {
             ]
         },
     ),
+    "multiplied": ("position", "positions-are-added", add("x = x * (1 + self.position_embedding(positions))")),
+    "added-twice": ("position", "positions-are-added", add("x = x + 2 * self.position_embedding(positions)")),
     "added-to-every-other-token-the-same": (
         "position",
         "order-matters",
