@@ -68,8 +68,7 @@ _UNCONDITIONAL: Final = {
     ),
     "time": "nanosleep gettimeofday time times getitimer setitimer alarm pause",
     "who and where it is": (
-        "getpid gettid getppid getuid geteuid getgid getegid getresuid getresgid getgroups "
-        "uname getrusage getrlimit"
+        "getpid gettid getppid getuid geteuid getgid getegid getresuid getresgid getgroups uname getrusage getrlimit"
     ),
     "randomness": "getrandom",
     "matrix units of the CPU, which oneDNN asks for": "arch_prctl",
@@ -93,7 +92,10 @@ def _allowed_if_null(argument: int) -> Verdict:
     """Allows the call where its argument, an address, is null: in both its halves."""
     tests = []
     for half, to_the_end in ((0, 3), (4, 1)):
-        tests += [_instruction(_LOAD, _ARGUMENTS_AT + 8 * argument + half), _instruction(_IF_EQUAL, 0, if_false=to_the_end)]
+        tests += [
+            _instruction(_LOAD, _ARGUMENTS_AT + 8 * argument + half),
+            _instruction(_IF_EQUAL, 0, if_false=to_the_end),
+        ]
     return (*tests, *_ALLOWED, *_DENIED)
 
 
