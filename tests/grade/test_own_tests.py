@@ -25,6 +25,7 @@ from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Planting
 from grader.seeds import Seeds
 from grader.submission import submission_of
+from mutations.rewording import Way
 
 Judge = Callable[..., FollowUp]
 Run = Callable[..., Ran]
@@ -348,11 +349,10 @@ def bytecode(text: str, function: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def otherwise(launcher: Launcher, exercise: Exercise) -> Mapping[str, str]:
-    """The reference in other words."""
+    """The reference in other words, wherever there are others."""
     crew = Crew(launcher)
     try:
-        [told] = Wording(crew, exercise.reference, 1).of([exercise.reference])
-        return told
+        return Wording(crew, exercise.reference, 1)._everywhere(Way)
     finally:
         crew.close()
 
@@ -409,8 +409,8 @@ def test_what_is_said():
         GPT(GPTConfig(block_size=4))(torch.zeros(1, 9, dtype=torch.int64))
     with pytest.raises(TypeError, match=r"missing 1 required positional argument: 'config'"):
         GPT()
-    with pytest.raises(AttributeError, match="no attribute 'size'"):
-        model.attend(1, torch.ones(1, 1), torch.ones(1, 1), torch.ones(1, 1))
+    with pytest.raises(AttributeError, match="'int' object has no attribute 'transpose'"):
+        model.attend(torch.ones(1, 1), 1, torch.ones(1, 1), torch.ones(1, 1))
 
 def test_what_is_kept():
     gpt = GPT(GPTConfig())
@@ -436,8 +436,7 @@ def test_tests_that_look_at_what_the_code_does_pass_on_the_same_program_in_other
 
 
 def test_ways_in_which_a_package_answers_otherwise_are_left_out(crew: Crew, exercise: Exercise) -> None:
-    looking = {"model.py": "import inspect\n\ndef f():\n    return 'getattr' in inspect.getsource(f)\n\n\ndef g(x):\n"
-               "    return x.real + 1\n"}  # fmt: skip
+    looking = {"model.py": "def f(x):\n    return x.real + 1\n"}
     wording = Wording(crew, looking, 1)
     wording.keep_what_holds(lambda files: "getattr" not in files["model.py"])
 
@@ -529,9 +528,8 @@ def test_what_is_noticed_is_noticed_again_in_other_words(
         lines[bug] += 1
         return FAILS if lines[bug] == 1 or noticed_again else PASSES
 
-    monkeypatch.setattr(
-        Draw, "mutants", lambda *_: [Mutant(PLANTED, {**exercise.reference, "train.py": b}) for b in BUGS]
-    )
+    mutants = [Mutant(PLANTED, {**exercise.reference, "train.py": bug}) for bug in BUGS]
+    monkeypatch.setattr(Draw, "mutants", lambda *_: mutants)
     monkeypatch.setattr(Wording, "of", lambda _, versions: versions)
     monkeypatch.setattr(Runner, "run", run)
     told = judge(exercise.reference, {"test_mine.py": EMPTY}, training_loop=2)
