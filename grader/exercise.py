@@ -34,7 +34,7 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             that explains it.
         essential: checks without which nothing else in the item counts.
         core: checks that must not be blocked: what the rest of the item means hangs on them.
-        mutants: of a follow-up that is about the candidate's own tests, how many bugs of each kind they have to notice.
+        mutants: of a follow-up that is about the candidate's own tests, what noticing the bugs of each kind counts.
         hints: three for an extension, from what is asked to how it is done; those of a bug are in the key.
     """
 

@@ -15,7 +15,7 @@ import msgspec
 from grader.digest import digest
 from grader.directory import Directory, Folder, Refused
 from grader.errors import UsageError
-from grader.printable import one_line
+from grader.printable import one_line, printable
 
 MAX_ENTRIES: Final = 1024  # names in the directory
 MAX_FILES: Final = 64
@@ -133,7 +133,7 @@ def _read_all(directory: Folder, where: str) -> tuple[dict[str, str], dict[str, 
     # The required files first, and the tests last: no number of others can crowd out what is more than they.
     for name in (*REQUIRED, *sorted(names), *sorted(names_of_tests)):
         try:
-            if not name.isprintable():
+            if not name.isprintable() or printable(name) != name:
                 raise Refused("its name is not printable")
             if len(files) + len(tests) >= MAX_FILES:
                 raise Refused(f"there are more than {MAX_FILES} files")

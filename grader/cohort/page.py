@@ -29,7 +29,7 @@ def render_index(summary: Summary) -> str:
         median=statistics.median(scores) if scores else None,
         full=sum(row.score == row.max_score for row in summary.graded),
         highest=max(summary.histogram, default=0) or 1,
-        titles={row.folder: _brief(row.title) for row in summary.rows},
+        titles={folder: _brief(name) for folder, name in summary.names.items()},
         most_pairs=MOST_PAIRS,
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Self
 
+from grader.cohort.names import told_apart
 from grader.cohort.similarity import Pair
 from grader.record import Result, Status
 
@@ -81,6 +82,11 @@ class Summary:
     def graded(self) -> tuple[Row, ...]:
         """Those that have a result."""
         return tuple(row for row in self.rows if row.graded)
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """What each candidate is called, by its folder: no two of them alike."""
+        return told_apart({row.folder: row.title for row in self.rows})
 
     @property
     def complete(self) -> bool:

@@ -26,7 +26,7 @@ def render_table(summary: Summary) -> str:
 
 
 def _values(row: Row, summary: Summary) -> list[str | float | None]:
-    values: list[str | float | None] = [row.title, row.score, row.max_score]
+    values: list[str | float | None] = [summary.names[row.folder], row.score, row.max_score]
     for id, _ in summary.items:
         cell = row.cells.get(id)
         values += [cell.score, cell.status.value] if cell is not None else [None, None]

@@ -97,8 +97,10 @@ class _Told:
         """One more is done."""
         self._new = done.number
         row = done.row
-        verdict = f"{row.score:g} of {row.max_score:g}" if row.graded else f"not graded: {row.reason}"
-        self._progress.counted(done.number, done.of, f"{row.title[:80]}: {verdict[:200]}", self._estimate(done))
+        # The verdict first: a folder may be called "100 of 100".
+        verdict = f"{row.score:g} of {row.max_score:g}" if row.graded else "not graded"
+        why = "" if row.graded else f": {row.reason[:200]}"
+        self._progress.counted(done.number, done.of, f"{verdict}, {row.title[:80]}{why}", self._estimate(done))
 
     def _estimate(self, done: "Done") -> str:
         left = done.of - done.number
@@ -155,7 +157,7 @@ def _print(summary: "Summary", output: Path) -> None:
         sys.stdout.write(f"  {title:{width}}  right in {summary.right(id)} of {graded}\n")
     for row in summary.rows:
         if row.reason:
-            sys.stdout.write(f"  {one_line(row.title)[:80]}: {one_line(row.reason)[:300]}\n")
+            sys.stdout.write(f"  {summary.names[row.folder][:100]}: {one_line(row.reason)[:300]}\n")
     if summary.pairs:
         count = len(summary.pairs)
         sys.stdout.write(f"{count} pair{'s' if count != 1 else ''} of nearly the same text; the index says which\n")

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from grader.formats.plain import as_text, asked, block, distinct, evidence, line, reason
+from grader.printable import quoted
 from grader.record import CheckResult, FollowUp, ItemResult, Outcome, Result
 from grader.report.verdict import verdict
 from grader.report.words import number
@@ -21,7 +22,7 @@ ELEMENT: Final = {
 
 def render(result: Result) -> bytes:
     """One suite with a case for each check, in UTF-8. Points are properties: JUnit knows none."""
-    title = f"{line(result.exercise.title)}: {line(result.candidate.name)}"
+    title = f"{line(result.exercise.title)}: {line(quoted(result.candidate.name))}"
     cases = _cases(result)
     counts = {"name": title, **_counts(cases), "time": _seconds(result.seconds)}
     suite = Element("testsuite", counts)

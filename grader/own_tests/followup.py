@@ -1,7 +1,6 @@
 """Whether the candidate's own tests pass on its package, and what they notice of the bugs that are planted in it."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 from typing import Final
@@ -10,14 +9,16 @@ from grader.exercise import Exercise, Item
 from grader.oracle import Crew
 from grader.own_tests import results
 from grader.own_tests.mutants import Draw, Mutant, NotRead, TooSlow, find
-from grader.own_tests.running import CONFTEST, Files, Ran, Runner
+from grader.own_tests.running import CONFTEST, RUN, Files, Runner, Runs
+from grader.own_tests.wording import Wording
 from grader.record import FollowUp, Outcome
 from grader.seeds import Seeds
 from grader.submission import Submission
 from grader.teams import threads
 
-RUN: Final = 3.0  # how long the tests may take, in times of what one question may
-SLACK: Final = 5.0  # seconds that a later run may take beyond three times the first
+REWORDED: Final = 4  # times that the package itself is run in other words, among the mutants
+CONFIRMED: Final = 4  # mutants that have to be noticed again before it is believed of the others
+DOUBTFUL: Final = (Outcome.FAILED, Outcome.BROKEN)
 
 
 def own_tests(
@@ -57,8 +58,8 @@ def _code_of(text: str) -> tuple[str, ...]:
 class _Trials:
     """The tests of one submission, run on its package, on the same program in other words, and on mutants of it.
 
-    A run on a mutant differs from the others in nothing but the package: neither its place in the order nor what is
-    asked tells them apart.
+    A mutant is in other words, too, so that a run on one differs from a run on the package in nothing but what the code
+    computes: neither its place in the order, nor what is asked, nor the looks of the text tell them apart.
     """
 
     def __init__(
@@ -76,6 +77,8 @@ class _Trials:
         self._crew = crew
         self._runner = Runner(crew, tests)
         self._seed = seeds.derive(item.id)
+        self._random = Random(self._seed)
+        self._wording = Wording(crew, package, seeds.derive(item.id, "words"))
         self._timeout = timeout
         self._progress = progress
 
@@ -88,43 +91,55 @@ class _Trials:
             if not first.passed:
                 return results.failing(self._item, first)
             try:
-                otherwise, mutants = finding.result()
+                mutants = finding.result()
+                if not mutants:
+                    return results.not_judged(self._item)
+                subjects = [self._package] * REWORDED + [mutant.files for mutant in mutants]
+                subjects = [self._package, *self._wording.of(subjects)]
             except NotRead as error:
                 return results.unbuilt(self._item, f"No bug can be planted in a text that cannot be read: {error}.")
             except TooSlow:
                 return results.unbuilt(self._item, "The package answers too slowly to tell what a bug in it changes.")
-            if not mutants:
-                return results.not_judged(self._item)
             self._progress(f"{self._item.title}: on mutants of it, {len(mutants)} of them")
-            subjects = [self._package, otherwise, *(mutant.files for mutant in mutants)]
-            again, reworded, *on_mutants = self._run_all(pool, subjects, controls=2, limit=3 * first.seconds + SLACK)
-        notices = [results.Notice(mutant, ran) for mutant, ran in zip(mutants, on_mutants, strict=True)]
-        return results.graded(self._item, self._package, first, again, reworded, notices)
+            runs = Runs(self._runner, pool, self._random, first.seconds, self._timeout)
+            again, *ran = runs.of(subjects, controls=1 + REWORDED)
+            reworded = next((each for each in ran[:REWORDED] if each is not None and not each.passed), first)
+            notices = [
+                results.Notice(mutant, run)
+                for mutant, run in zip(mutants, ran[REWORDED:], strict=True)
+                if run is not None
+            ]
+            notices = self._confirmed(runs, notices)
+        return results.graded(
+            self._item, self._package, first, again or first, reworded, notices, untried=len(mutants) - len(notices)
+        )
 
-    def _find(self) -> tuple[Files, list[Mutant]]:
-        """The same program in other words, and the mutants, group by group."""
-        found = find(self._crew, self._package, self._item.mutants, name=f"local_{self._seed:x}")
+    def _find(self) -> list[Mutant]:
+        """The mutants, group by group, once it is known in which words the package stays what it is."""
+        plantings = find(self._crew, self._package, self._item.mutants)
         draw = Draw(self._crew, self._package, self._seed, self._timeout)
-        mutants: list[Mutant] = []
-        for group, most in self._item.mutants.items():
-            mutants += draw.mutants([planting for planting in found.plantings if planting.group == group], most)
-        return found.otherwise, mutants
+        if plantings:
+            self._wording.keep_what_holds(draw.is_the_same)
+        return [
+            mutant
+            for group in self._item.mutants
+            for mutant in draw.mutants(planting for planting in plantings if planting.group == group)
+        ]
 
-    def _run_all(
-        self, pool: ThreadPoolExecutor, subjects: Sequence[Files], *, controls: int, limit: float
-    ) -> list[Ran]:
-        """What came of each, in their order; they are run in one that nobody can guess."""
+    def _confirmed(self, runs: Runs, notices: list[results.Notice]) -> list[results.Notice]:
+        """What is noticed is noticed again, by the same test and in other words still.
 
-        def run(index: int) -> Ran:
-            ran = self._runner.run(subjects[index], limit)
-            if ran.passed or index < controls:
-                return ran
-            # What is noticed is noticed again, by the same test: one that fails at random has noticed nothing.
-            repeated = self._runner.run(subjects[index], limit)
-            if repeated.passed or repeated.test == ran.test:
-                return repeated if repeated.passed else ran
-            return replace(repeated, outcome=Outcome.PASSED, message="")
-
-        order = Random(self._seed).sample(range(len(subjects)), len(subjects))
-        ran = dict(zip(order, pool.map(run, order), strict=True))
-        return [ran[index] for index in range(len(subjects))]
+        A test that fails at random, or by a hash of the text, has noticed nothing. Where some that are drawn are
+        noticed again, all are taken to be; where one is not, all are asked again. What hangs has no need of it.
+        """
+        doubtful = [place for place, notice in enumerate(notices) if notice.ran.outcome in DOUBTFUL]
+        drawn = self._random.sample(doubtful, min(CONFIRMED, len(doubtful)))
+        for places in filter(None, (drawn, [place for place in doubtful if place not in drawn])):
+            again = runs.of(self._wording.of([notices[place].mutant.files for place in places]), controls=0)
+            found = {place: ran for place, ran in zip(places, again, strict=True) if ran is not None}
+            missed = {place for place, ran in found.items() if ran.passed or ran.test != notices[place].ran.test}
+            for place in missed:
+                notices[place] = notices[place]._replace(ran=replace(found[place], outcome=Outcome.PASSED, message=""))
+            if not missed:
+                break
+        return notices

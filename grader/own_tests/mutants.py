@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from random import Random
 from typing import Final
 
 import msgspec
@@ -22,7 +21,7 @@ from mutations.edit import Edit, splice
 from mutations.errors import SpliceError
 
 PATIENCE: Final = 30.0  # seconds for the engine to read a package
-DRAWING: Final = 30  # times the time-out that drawing mutants may take; it takes seconds
+DRAWING: Final = 12  # times the time-out that drawing mutants may take; it takes seconds
 VISIBLE: Final = 1e-4  # a change of this part of the largest value; rounding changes 1e-6 of it
 BY_FILE: Final = {"model.py": ("decoding", "cache-errors", "forward"), "train.py": ("training", "harness")}
 ALL: Final = tuple(facet for facets in BY_FILE.values() for facet in facets)
@@ -44,36 +43,23 @@ class Mutant:
     files: Files
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the engine finds in a package: places for bugs, and the same program in other words."""
-
-    plantings: tuple[Planting, ...]
-    otherwise: Files
-
-
-def find(crew: Crew, package: Files, groups: Iterable[str], name: str) -> Found:
+def find(crew: Crew, package: Files, groups: Iterable[str]) -> tuple[Planting, ...]:
     """What there is to be done to a package, of which no line is run.
-
-    Args:
-        name: of a local that the other words have and the package does not.
 
     Raises:
         NotRead: its text brought the engine down.
     """
     worker = crew.spawn({}, purpose="mutants")
     try:
-        worker.send(FindMutants(files=dict(package), groups=tuple(groups), name=name), {}, PATIENCE)
+        worker.send(FindMutants(files=dict(package), groups=tuple(groups)), {}, PATIENCE)
         reply, answer = worker.receive()
         if not isinstance(reply, Answered):
             raise NotRead(reply.message)
-        plantings = msgspec.json.decode(answer["mutants"].tobytes(), type=tuple[Planting, ...])
-        otherwise = {file: answer[f"otherwise.{file}"].tobytes().decode() for file in package}
-    except (WorkerFailed, msgspec.DecodeError, KeyError, UnicodeDecodeError) as error:
+        return msgspec.json.decode(answer["mutants"].tobytes(), type=tuple[Planting, ...])
+    except (WorkerFailed, msgspec.DecodeError, KeyError) as error:
         raise NotRead(str(error)) from None
     finally:
         worker.close()
-    return Found(plantings, otherwise)
 
 
 class Effect(Enum):
@@ -85,7 +71,7 @@ class Effect(Enum):
 
 
 class Draw:
-    """Draws mutants that answer otherwise than the package.
+    """Finds the mutants that answer otherwise than the package.
 
     They are asked what packages are compared by elsewhere, with seeds of their own: what a verdict is reached by is not
     asked here.
@@ -101,40 +87,46 @@ class Draw:
         self._own_again = self._own.another()
         self._known: dict[str, list[tuple[Asked, Tensors]]] = {}
 
-    def mutants(self, plantings: Iterable[Planting], count: int) -> list[Mutant]:
-        """``count`` mutants if there are so many, each of another operator; fewer once time is up.
+    def mutants(self, plantings: Iterable[Planting]) -> list[Mutant]:
+        """One mutant of each operator, at the first place where it shows; fewer once time is up.
 
-        Who breaks down is noticed by whoever runs it: such mutants are drawn where there are no others.
+        All there are and no choice of them, so that the same tests earn the same whatever the seed is. Who breaks down
+        is noticed by whoever runs it: such mutants are taken where there are no others.
 
         Raises:
             TooSlow: time is up, and there is none.
         """
+        sites: dict[str, list[Planting]] = {}
+        for planting in plantings:
+            sites.setdefault(planting.operator, []).append(planting)
         drawn: dict[Effect, list[Mutant]] = {effect: [] for effect in Effect}
-        for sites in self._shuffled(plantings):
-            if len(drawn[Effect.CHANGES]) == count or self._is_late():
-                break
-            for mutant in self._made(sites):
+        for places in sites.values():
+            for mutant in self._made(places):
+                if self._is_late():
+                    break
                 effect = self._effect(mutant)
                 drawn[effect].append(mutant)
-                if effect is not Effect.NONE or self._is_late():
+                if effect is not Effect.NONE:
                     break
-        found = [*drawn[Effect.CHANGES], *drawn[Effect.BREAKS]][:count]
+        found = drawn[Effect.CHANGES] or drawn[Effect.BREAKS]
         if not found and self._is_late():
             raise TooSlow
         return found
 
+    def is_the_same(self, files: Files) -> bool:
+        """Whether the package in other words answers as the package does, to the bit."""
+        with Oracle(self._crew, "the candidate", files, self._timeout) as oracle:
+            try:
+                return all(
+                    first_difference(FACETS[id_].ask(oracle, asked), expected) is None
+                    for id_ in ALL
+                    for asked, expected in self._answers(FACETS[id_])
+                )
+            except Trouble:
+                return False
+
     def _is_late(self) -> bool:
         return time.monotonic() > self._deadline
-
-    def _shuffled(self, plantings: Iterable[Planting]) -> list[list[Planting]]:
-        """The places of each operator, in an order that nobody knows beforehand."""
-        random = Random(self._seeds.derive("order"))
-        sites: dict[str, list[Planting]] = {}
-        for planting in plantings:
-            sites.setdefault(planting.operator, []).append(planting)
-        for places in sites.values():
-            random.shuffle(places)
-        return random.sample(list(sites.values()), len(sites))
 
     def _made(self, sites: Iterable[Planting]) -> Iterator[Mutant]:
         for planting in sites:

@@ -1,8 +1,9 @@
 """What came of the candidate's own tests, as it is recorded."""
 
+from collections import Counter
 from collections.abc import Sequence, Set
 from difflib import unified_diff
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from grader.exercise import Group, Item
 from grader.own_tests.mutants import Mutant
@@ -50,22 +51,38 @@ def not_judged(item: Item) -> FollowUp:
     return FollowUp(id=item.id, title=item.title, status=Status.NOT_JUDGED, score=0, max_score=0, summary=summary)
 
 
-def graded(item: Item, package: Files, first: Ran, again: Ran, reworded: Ran, notices: Sequence[Notice]) -> FollowUp:
+def graded(
+    item: Item, package: Files, first: Ran, again: Ran, reworded: Ran, notices: Sequence[Notice], untried: int = 0
+) -> FollowUp:
     """Tests that passed: the share of the bugs that they notice, if they notice nothing else.
+
+    Each kind of bugs counts as the rubric says, whatever the number of its bugs.
 
     Args:
         package: what the mutants were made of.
         first, again, reworded: on the package, on the package once more, and on the same program in other words.
+        untried: how many mutants there was no time for.
     """
     checks = [_passing(item, first if again.passed else again), _reworded(item, reworded)]
     if not (again.passed and reworded.passed):
         summary = "They fail where nothing is wrong, so that it means nothing where they fail: "
         failed = again if not again.passed else reworded
         return unbuilt(item, f"{summary}{failed.message}", tuple(checks))
-    share = sum(notice.noticed for notice in notices) / len(notices)
-    status = Status.BUILT if share == 1 else Status.PARTLY if share else Status.NOT_BUILT
-    checks += [_notice(notice, package, item.points / len(notices)) for notice in notices]
-    return _followup(item, status, round(item.points * share, 2), _summary(item, notices), tuple(checks))
+    if not notices:
+        return unbuilt(item, "They take too long: there was no time to run them on a bug.", tuple(checks))
+    points = _points(item, notices)
+    earned = sum(points[notice.mutant.planting.group] for notice in notices if notice.noticed)
+    noticed = [notice.noticed for notice in notices]
+    status = Status.BUILT if all(noticed) else Status.PARTLY if any(noticed) else Status.NOT_BUILT
+    checks += [_notice(notice, package, points[notice.mutant.planting.group]) for notice in notices]
+    return _followup(item, status, round(earned, 2), _summary(item, notices, untried), tuple(checks))
+
+
+def _points(item: Item, notices: Sequence[Notice]) -> dict[str, float]:
+    """What noticing one bug is worth, by its kind."""
+    counts = Counter(notice.mutant.planting.group for notice in notices)
+    whole = sum(weight for group, weight in item.mutants.items() if group in counts)
+    return {group: item.points * item.mutants[cast("Group", group)] / whole / count for group, count in counts.items()}
 
 
 def _followup(item: Item, status: Status, score: float, summary: str, checks: tuple[CheckResult, ...]) -> FollowUp:
@@ -132,12 +149,14 @@ def _shown(mutant: Mutant, package: Files) -> Counterexample:
     )
 
 
-def _summary(item: Item, notices: Sequence[Notice]) -> str:
+def _summary(item: Item, notices: Sequence[Notice], untried: int) -> str:
     noticed = sum(notice.noticed for notice in notices)
     summary = f"The tests notice {noticed} of {len(notices)} bugs that were planted in the package."
     missed = {notice.mutant.planting.group for notice in notices if not notice.noticed}
     if missed:
         summary += f" Those that they miss are {_listed(item, missed)}."
+    if untried:
+        summary += f" {untried} more were not tried: together the runs took too long."
     if absent := item.mutants.keys() - {notice.mutant.planting.group for notice in notices}:
         summary += f" None could be planted {_listed(item, absent)}: that is left out."
     return summary

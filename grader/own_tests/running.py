@@ -1,8 +1,10 @@
 """One run of the candidate's tests against one package, in a worker of its own."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from random import Random
 from typing import Final
 
 from grader.oracle import Crew
@@ -13,6 +15,9 @@ from grader.sandbox.questions import Malformed, Raised, Reply, RunTests
 from grader.sandbox.wire import Tensors
 
 CONFTEST: Final = "conftest.py"
+RUN: Final = 3.0  # how long the tests may take on the package, in times of what one question may
+RUNS: Final = 9.0  # and all runs after the first together
+SLACK: Final = 3.0  # seconds that a run on a mutant may take beyond three times the first
 NO_TESTS: Final = 5  # pytest's exit code
 MAX_MESSAGE: Final = 600  # characters
 
@@ -78,6 +83,44 @@ class Runner:
     def _question(self) -> RunTests:
         modules = tuple(name.removesuffix(".py") for name in sorted(self.tests) if name != CONFTEST)
         return RunTests(modules=modules, conftest=CONFTEST in self.tests)
+
+
+class Runs:
+    """Runs on several packages, in an order that nobody can guess, with one limit to the time of all.
+
+    Args:
+        first: seconds that the tests took on the package itself.
+        timeout: seconds that one question may take.
+    """
+
+    def __init__(self, runner: Runner, pool: Executor, random: Random, first: float, timeout: float) -> None:
+        self._runner = runner
+        self._pool = pool
+        self._random = random
+        self._on_a_mutant = min(3 * first + SLACK, RUN * timeout)
+        self._on_the_package = max(3 * first + SLACK, RUN * timeout)
+        self._deadline = time.monotonic() + RUNS * timeout
+        self._failed = False
+
+    def of(self, packages: Sequence[Files], controls: int) -> list[Ran | None]:
+        """What came of each, in their order: None where there was no time left, or no need.
+
+        Args:
+            controls: how many of the packages, the first ones, have nothing wrong with them. They are run however late
+                it is; once the tests have failed on one, nothing more has to be known.
+        """
+
+        def run(place: int) -> Ran | None:
+            is_control = place < controls
+            if self._failed or (not is_control and time.monotonic() > self._deadline):
+                return None
+            ran = self._runner.run(packages[place], self._on_the_package if is_control else self._on_a_mutant)
+            self._failed = self._failed or (is_control and not ran.passed)
+            return ran
+
+        order = self._random.sample(range(len(packages)), len(packages))
+        ran = dict(zip(order, self._pool.map(run, order), strict=True))
+        return [ran[place] for place in range(len(packages))]
 
 
 def _failure(failed: WorkerFailed, limit: float) -> tuple[Outcome, str, str]:

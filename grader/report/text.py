@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from grader.printable import one_line
+from grader.printable import one_line, quoted
 from grader.record import FollowUp, Isolation, ItemResult, Result
 from grader.report import columns
 from grader.report.paint import Paint, plain
@@ -36,11 +36,12 @@ def _unheard(line: str) -> str:
 
 
 def _lines(result: Result, paint: Paint) -> Iterator[str]:
-    candidate, title = one_line(result.candidate.name), one_line(result.exercise.title)
-    yield from columns.wrap(f"{title}: {candidate}", WIDTH, 2)
+    yield from columns.wrap(one_line(result.exercise.title), WIDTH, 2)
     if result.items:
         yield f"Score: {number(result.score)} of {number(result.max_score)}"
     yield from columns.wrap(verdict(result), WIDTH, 2)
+    # Behind the score and in one line: a folder may be called "Score: 100 of 100".
+    yield columns.clip(f"Candidate: {quoted(result.candidate.name)}", WIDTH)
     for fault in cannot_load(result):
         yield from columns.wrap(one_line(fault), WIDTH, 2)
     yield from _remaining(result)

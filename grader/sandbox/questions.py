@@ -331,13 +331,22 @@ class RunTests(Question, frozen=True, kw_only=True, tag="run-tests"):
 class FindMutants(Question, frozen=True, kw_only=True, tag="find-mutants"):
     """Where a bug can be planted in these source texts, which are not run. Put to a worker made for mutants.
 
-    out: mutants, a JSON list of ``Planting``; and otherwise.{file}, the same program in other words, each text with a
-    local ``name`` that nobody reads in every function.
+    out: mutants, a JSON list of ``Planting``.
     """
 
     files: dict[str, str]
     groups: tuple[str, ...]  # the kinds of bugs, as the catalogue has them
-    name: str
+
+
+class Reword(Question, frozen=True, kw_only=True, tag="reword"):
+    """The same programs in other words, each drawn by its seed; none is run. Put to a worker made for mutants.
+
+    in: text.{i}, the UTF-8 of a file. out: text.{i}, the same in other words, or as it is where that cannot be done.
+    """
+
+    seeds: tuple[int, ...]
+    share: float  # of the places where something can be said otherwise
+    ways: tuple[str, ...]  # to say it
 
 
 class Planting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -356,13 +365,13 @@ class Planting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 AnyQuestion = (
     Parameters | Sharing | Configs | Forward | OneHead | Influence | Gradients | Decode | Generate | Loss | Evaluate
     | Fit | Classify | TrainSteps | RecordSteps | Rates | MakeBatch | SeededDraws | OwnRun | TwinRun | Flops
-    | Snippet | ClassWeights | Uncertainty | GradientNorms | FitWeighted | RunTests | FindMutants
+    | Snippet | ClassWeights | Uncertainty | GradientNorms | FitWeighted | RunTests | FindMutants | Reword
 )  # fmt: skip
 
 
 def modules_asked(question: AnyQuestion) -> tuple[str, ...]:
     """The modules of a package that answer a question; none named for one that may need any of its files."""
-    if isinstance(question, Snippet | RunTests | FindMutants):
+    if isinstance(question, Snippet | RunTests | FindMutants | Reword):
         return ()
     if isinstance(question, Loss | Evaluate | Fit | OwnRun | TwinRun | FitWeighted):
         return ("model", "train")

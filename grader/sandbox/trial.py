@@ -9,6 +9,7 @@ from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.errors import WorkerFailed
 from grader.sandbox.lock.report import Layer
+from grader.sandbox.lock.syscalls import MACHINE, NUMBERS
 from grader.sandbox.questions import Answered, Raised, Snippet
 
 TIMEOUT: Final = 30.0  # seconds for one attempt
@@ -27,6 +28,9 @@ _DEEDS: Final[dict[Layer, dict[str, str]]] = {
         "signal the launcher": "os.kill(os.getppid(), 0)",
         "trace the launcher": "called(libc.ptrace(0x4206, os.getppid(), None, None))",
         "make shared memory": "os.memfd_create('shared')",
+        "wake processes that share a file": "called(libc.syscall(FUTEX, page_of_a_file(), 1, 1, None, None, 0))",
+        "throw a file out of memory": "called(libc.madvise(page_of_a_file(), mmap.PAGESIZE, 21))",
+        "end as if the machine had killed it": "lower_its_cpu_time()",
     },
     Layer.NAMESPACES: {
         "see that the hidden reference is there": "os.stat(HIDDEN)",
@@ -42,9 +46,11 @@ _DEEDS: Final[dict[Layer, dict[str, str]]] = {
         "open files without end": "[os.dup(0) for _ in range(100_000)]",
     },
 }
+_FUTEX: Final = NUMBERS.get(MACHINE, {}).get("futex", -1)
 _PROGRAM: Final = """
 import ctypes, errno, mmap, os, resource, socket
 HIDDEN = {hidden!r}
+FUTEX = {futex}
 libc = ctypes.CDLL(None, use_errno=True)
 
 def called(result):
@@ -54,6 +60,15 @@ def called(result):
 def raise_a_limit():
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.prlimit(0, resource.RLIMIT_FSIZE, (soft, hard + 1))
+
+def lower_its_cpu_time():
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.prlimit(0, resource.RLIMIT_CPU, (hard, hard))
+
+def page_of_a_file():
+    libc.mmap.restype = ctypes.c_void_p
+    file = os.open(os.__file__, os.O_RDONLY)
+    return ctypes.c_void_p(libc.mmap(None, mmap.PAGESIZE, mmap.PROT_READ, mmap.MAP_SHARED, file, None))
 
 try:
     {deed}
@@ -88,7 +103,7 @@ def attempts(launcher: Launcher, hidden: Path) -> Iterator[Attempt]:
         for layer, deeds in _DEEDS.items():
             for deed, code in deeds.items():
                 try:
-                    refusal = _refusal(worker, _PROGRAM.format(hidden=str(hidden), deed=code))
+                    refusal = _refusal(worker, _PROGRAM.format(hidden=str(hidden), futex=_FUTEX, deed=code))
                 except WorkerFailed as error:
                     refusal = str(error)
                     worker = launcher.spawn({})

@@ -61,19 +61,20 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def write(self, directory: Path, exercise: StoredExercise) -> None:
         """Make the directory that is handed in.
 
-        What stands in capitals between @ is filled in: a cheat is told where everything lies, and the hash of its own
-        model.py, so that not knowing is no defence.
+        What stands in capitals between @ is filled in: a cheat is told where everything lies, and the texts of its own
+        model.py and train.py and the hash of the first, so that not knowing is no defence.
         """
         base = {
             name: text if self.over == "reference" else (exercise.starter_directory / name).read_text("utf-8")
             for name, text in exercise.reference.items()
         }
-        model = self._edited("model.py", base["model.py"])
+        model, train = (self._edited(name, base[name]) for name in ("model.py", "train.py"))
         places = {
             "@HERE@": str(directory.parent),
             "@REFERENCE@": str(exercise.reference_directory),
             "@MARK@": MARK,
             "@SHA256@": hashlib.sha256(model.encode()).hexdigest(),
+            "@TEXTS@": repr({"model": model, "train": train}),
         }
         for name, text in (base | self.files).items():
             (directory / name).write_text(_filled(self._edited(name, text), places), "utf-8")

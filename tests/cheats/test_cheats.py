@@ -100,6 +100,8 @@ def assert_harmless(result: Result) -> None:
     assert len(record) < 400_000
     assert not re.search(r"<(script|img|iframe)", page, re.IGNORECASE)
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", text + page + record.decode())
+    assert not re.search("[\u115f\u1160\u3164\uffa0\ufe00-\ufe0f]|[\u0300-\u036f]{9}", text + page + record.decode())
+    assert not re.search(r"^\s*Score: 100 of 100$", text, re.MULTILINE)
 
 
 def texts(result: Result) -> Iterator[str]:

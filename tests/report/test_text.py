@@ -2,16 +2,20 @@
 
 import io
 import re
+import sys
+import unicodedata
 from types import ModuleType
 from typing import TextIO
+from xml.etree import ElementTree
 
 import pytest
 from msgspec.structs import replace
 
 from grader.audience import for_audience
+from grader.formats.catalogue import FORMATS
 from grader.printable import printable
 from grader.record import Audience, Result
-from grader.report import columns, render_text
+from grader.report import columns, render_html, render_text
 from grader.report.paint import Paint, coloured, paint_for, plain
 from grader.report.words import number
 
@@ -45,6 +49,29 @@ def test_how_far_the_questions_went_stands_below_each_item(samples: ModuleType) 
     text = render_text(samples.perfect())
 
     assert "15 of 15\n    asked up to 77 tokens, 17 rows, 5 layers, 123 words, width 34, in eval mode\n" in text
+
+
+BOASTS = ("Score: 100 of 100", "x" * 79 + " Score: 100 of 100", '": 100 of 100', "a\nScore: 100 of 100", "100/100")
+
+
+@pytest.mark.parametrize("name", BOASTS, ids=ascii)
+def test_a_name_stands_nowhere_where_a_score_is_read(samples: ModuleType, name: str) -> None:
+    result = samples.half_done()
+    boasting = replace(result, candidate=replace(result.candidate, name=name))
+    text = render_text(boasting)
+    title = re.search("<title>(.*?)</title>", render_html(boasting), re.DOTALL)
+    suites = ElementTree.fromstring(FORMATS["junit"](boasting))
+
+    # Read as it is usually done: the first that looks like a score, or a line that begins like one.
+    assert re.findall(r"^ *Score: (.*)$", text, re.MULTILINE) == ["41.66 of 100"]
+    for shown in (text, title[1] if title else "", FORMATS["markdown"](boasting).decode()):
+        first = re.search(r"(\d[\d.]*) (?:of|/) 100", shown)
+        assert first is not None
+        assert first[1] == "41.66"
+    assert [line for line in text.splitlines() if line.startswith('Candidate: "')]
+    assert f"{suites.get('name')}".startswith(f'{result.exercise.title}: "')
+    assert suites.findall(".//property")[0].attrib == {"name": "score", "value": "41.66"}
+    assert FORMATS["gradescope"](boasting) == FORMATS["gradescope"](result)
 
 
 def test_full_marks_leave_nothing_to_tell(samples: ModuleType) -> None:
@@ -90,11 +117,50 @@ def test_bugs_that_are_still_in_are_called_by_their_titles(samples: ModuleType) 
         ("a\u202eb\u2066c\u200bd\ufeff", "abcd"),
         ("no\u00a0break\u2028line", "no break line"),
         ("\x00\x07\x7f\ud800é漢", "é漢"),
+        ("o" + "\u0301" * 2000 + "k", "o" + "\u0301" * 8 + "k"),
+        ("o" + "\u0301\ufe0f\u200b\u0489" * 500 + "k", "o" + "\u0301\u0489" * 4 + "k"),
+        ("가" + "\u1161" * 500 + "k", "가" + "\u1161" * 8 + "k"),
+        ("\u0301\u0301a\n\u0301b\u0301", "a\nb\u0301"),
+        ("a\u115fb\u1160c\u3164d\uffa0e\ufe0ff\u034fg\U000e0101h\u17b5i\u180bj\U0001d159k", "abcdefghijk"),
+        ("\u28ff\u2800\u28ff", "\u28ff \u28ff"),
     ],
     ids=ascii,
 )
 def test_printable_drops_what_a_terminal_obeys(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "na\u00efve caf\u00e9",
+        "nai\u0308ve cafe\u0301",
+        "Tie\u0302\u0301ng Vie\u0323\u0302t",
+        "\u05d1\u05bc\u05b0\u05e8\u05b5\u05d0\u05e9\u05c1\u05b4\u0596\u05d9\u05ea",
+        "\u0928\u092e\u0938\u094d\u0924\u0947",
+        "\u0e17\u0e35\u0e48\u0e19\u0e35\u0e48",
+        "\ud55c\uad6d\uc5b4 \u1112\u1161\u11ab\u1100\u116e\u11a8",
+        "\U0001f600 \U0001f44d\U0001f3fd \U0001f1e9\U0001f1ea 1\u20e3",
+        "x\u0302 \u2208 \u211d\u207f, \u2202\u2112/\u2202\u03b8",
+    ],
+    ids=["composed", "decomposed", "Vietnamese", "Hebrew", "Hindi", "Thai", "Korean", "emoji", "mathematics"],
+)
+def test_printable_leaves_what_people_write(text: str) -> None:
+    assert printable(text) == text
+    assert printable(f"{text}\n\t{text}") == f"{text}\n\t{text}"
+
+
+def test_no_letter_that_is_called_a_filler_or_a_selector_is_shown() -> None:
+    names = ("FILLER", "VARIATION SELECTOR", "GRAPHEME JOINER", "INHERENT", "PATTERN BLANK", "NULL NOTEHEAD")
+    seen = {
+        character: unicodedata.name(character)
+        for character in map(chr, range(sys.maxunicode + 1))
+        if any(name in unicodedata.name(character, "") for name in names)
+        and printable(f"a{character}b") not in ("ab", "a b")
+    }
+
+    # Of these, ink is seen.
+    assert all("GAP FILLER" in name or "LINE FILLER" in name for name in seen.values()), seen
 
 
 @pytest.mark.parametrize("start", ["\x9d", "\x1b]", "\x9b", "\x1b[", "\x1b", "\x90\x9b0"], ids=ascii)

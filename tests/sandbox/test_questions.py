@@ -31,7 +31,9 @@ FIELDS = {
     "modules": ("test_cache",),
     "files": {"model.py": "x = 1"},
     "groups": ("masking",),
-    "name": "unread",
+    "seeds": (1, 2),
+    "share": 0.5,
+    "ways": ("numbers",),
 }
 
 

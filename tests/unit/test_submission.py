@@ -256,7 +256,7 @@ def test_an_odd_name_is_a_name_like_any_other(name: str, directory: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["h\n.py", "h\u202e.py", "h\u200b.py", "h\u2028.py", "h\x9b.py", "h\x7f.py"], ids=ascii
+    "name", ["h\n.py", "h\u202e.py", "h\u200b.py", "h\u2028.py", "h\x9b.py", "h\x7f.py", "h\u3164.py"], ids=ascii
 )
 def test_a_name_that_is_not_what_it_looks_like_is_left_out(name: str, directory: Path) -> None:
     (directory / name).write_text("")

@@ -9,6 +9,8 @@ import ctypes
 import errno
 import fcntl
 import os
+import resource
+import signal
 from typing import Final
 
 from .privileges import no_new_privileges
@@ -58,16 +60,15 @@ _UNCONDITIONAL: Final = {
     "look at files": (
         "stat lstat fstat newfstatat statx access faccessat faccessat2 readlink readlinkat getcwd getdents64"
     ),
-    "memory": "mmap munmap mprotect mremap madvise brk mbind get_mempolicy set_mempolicy",
-    "locks within the process": "futex sched_yield getcpu",
+    "memory": "mmap munmap mprotect mremap brk",
+    "other work": "sched_yield getcpu",
     "signals to itself": (
         "rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigsuspend rt_sigtimedwait sigaltstack "
         "restart_syscall"
     ),
     "time": "nanosleep gettimeofday time times getitimer setitimer alarm pause",
     "who and where it is": (
-        "getpid gettid getppid getuid geteuid getgid getegid getresuid getresgid getgroups "
-        "uname sysinfo getrusage getrlimit"
+        "getpid gettid getppid getuid geteuid getgid getegid getresuid getresgid getgroups uname getrusage getrlimit"
     ),
     "randomness": "getrandom",
     "matrix units of the CPU, which oneDNN asks for": "arch_prctl",
@@ -75,10 +76,27 @@ _UNCONDITIONAL: Final = {
 }
 
 
+def _if_among(argument: int, values: tuple[int, ...], then: Verdict, otherwise: Verdict) -> Verdict:
+    """One verdict where an argument is one of `values`, another where it is not."""
+    jumps = range(len(values) + len(otherwise) - 1, len(otherwise) - 1, -1)
+    tests = (_instruction(_IF_EQUAL, value, if_true=jump) for value, jump in zip(values, jumps, strict=True))
+    return (_instruction(_LOAD, _ARGUMENTS_AT + 8 * argument), *tests, *otherwise, *then)
+
+
 def _allowed_if(argument: int, values: tuple[int, ...], otherwise: Verdict = _DENIED) -> Verdict:
     """Allows the call where its argument is one of `values`."""
-    tests = (_instruction(_IF_EQUAL, value, if_true=len(values) - place) for place, value in enumerate(values))
-    return (_instruction(_LOAD, _ARGUMENTS_AT + 8 * argument), *tests, *otherwise, *_ALLOWED)
+    return _if_among(argument, values, _ALLOWED, otherwise)
+
+
+def _allowed_if_null(argument: int) -> Verdict:
+    """Allows the call where its argument, an address, is null: in both its halves."""
+    tests = []
+    for half, to_the_end in ((0, 3), (4, 1)):
+        tests += [
+            _instruction(_LOAD, _ARGUMENTS_AT + 8 * argument + half),
+            _instruction(_IF_EQUAL, 0, if_false=to_the_end),
+        ]
+    return (*tests, *_ALLOWED, *_DENIED)
 
 
 def _allowed_without(argument: int, bits: int, otherwise: Verdict) -> Verdict:
@@ -91,6 +109,38 @@ def _allowed_without(argument: int, bits: int, otherwise: Verdict) -> Verdict:
 # openat2, whose flags lie in memory where a filter cannot look, is not on the list.
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _READ_ONLY: Final = _fails_with(errno.EACCES)
+
+# Waiting and waking within the process, which is all that its one thread needs. Without the private flag, the word that
+# is waited on may lie in a file that others have mapped, and who is woken has heard something. And the locks that lend
+# priority (FUTEX_LOCK_PI and its like) look their owner up among all processes.
+_PRIVATE: Final = 128
+_FUTEX_OPERATIONS: Final = {
+    "FUTEX_WAIT": _PRIVATE | 0,
+    "FUTEX_WAKE": _PRIVATE | 1,
+    "FUTEX_CMP_REQUEUE": _PRIVATE | 4,
+    "FUTEX_WAKE_OP": _PRIVATE | 5,
+    "FUTEX_WAIT_BITSET": _PRIVATE | 9,
+    "FUTEX_WAKE_BITSET": _PRIVATE | 10,
+    "FUTEX_WAIT_BITSET by CLOCK_REALTIME": _PRIVATE | 256 | 9,
+}
+
+# What changes the process's own memory alone. Other advice (MADV_PAGEOUT, MADV_COLD, MADV_WILLNEED, MADV_POPULATE_READ,
+# MADV_COLLAPSE, MADV_HUGEPAGE) changes which pages of a file the kernel holds and how, which others can measure, or
+# shares equal pages between processes (MADV_MERGEABLE).
+_MADVISE_ADVICE: Final = {
+    "MADV_DONTNEED": 4,
+    "MADV_FREE": 8,
+    "MADV_DONTFORK": 10,
+    "MADV_NOHUGEPAGE": 15,
+    "MADV_DONTDUMP": 16,
+    "MADV_DODUMP": 17,
+}
+
+# A worker that SIGKILL ended was ended by the machine, so that it is asked once more; one that is stopped keeps whoever
+# waits for it until the deadline. It can have neither from itself: not by a signal, and not by a limit on CPU time that
+# it sets below what it has used.
+_NO_CPU_LIMIT: Final = _if_among(1, (resource.RLIMIT_CPU,), _allowed_if_null(2), _ALLOWED)
+_ENDING: Final = (signal.SIGKILL, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
 # A negative clock is the CPU time of some process or thread, or a device: anybody may read how long the reference has
 # been at work, or learn which processes there are.
@@ -126,8 +176,14 @@ _PRCTL_OPTIONS: Final = {
 _CONDITIONAL: Final[dict[str, Verdict]] = {
     "open": _allowed_without(1, _WRITING, _READ_ONLY),
     "openat": _allowed_without(2, _WRITING, _READ_ONLY),
+    "futex": _allowed_if(1, tuple(_FUTEX_OPERATIONS.values())),
+    "madvise": _allowed_if(2, tuple(_MADVISE_ADVICE.values())),
+    # Where memory lies, of which the page of a file is moved for all: a kernel without NUMA has none of these.
+    "mbind": _UNKNOWN,
+    "get_mempolicy": _UNKNOWN,
+    "set_mempolicy": _UNKNOWN,
     # The first argument is a process: 0 is the caller.
-    "prlimit64": _allowed_if(0, (0,)),
+    "prlimit64": _if_among(0, (0,), _NO_CPU_LIMIT, _DENIED),
     "sched_setaffinity": _allowed_if(0, (0,)),
     "clock_gettime": _allowed_without(0, _NEGATIVE, _NO_SUCH_CLOCK),
     "clock_getres": _allowed_without(0, _NEGATIVE, _NO_SUCH_CLOCK),
@@ -152,11 +208,11 @@ def restrict() -> None:
 def program(own_pid: int, machine: str = MACHINE) -> list[Instruction]:
     """The filter as instructions: the architecture first, then a binary search for the number of the call."""
     numbers = NUMBERS[machine]
-    own_process = _allowed_if(0, (own_pid,))
+    kill, tgkill = (_if_among(0, (own_pid,), _if_among(at, _ENDING, _DENIED, _ALLOWED), _DENIED) for at in (1, 2))
     own_affinity = _allowed_if(0, (0, own_pid))  # libc names the calling thread, of which there is one
     names = " ".join(_UNCONDITIONAL.values()).split()
     verdicts = dict.fromkeys(names, _ALLOWED) | _CONDITIONAL
-    verdicts |= {"kill": own_process, "tgkill": own_process, "sched_getaffinity": own_affinity}
+    verdicts |= {"kill": kill, "tgkill": tgkill, "sched_getaffinity": own_affinity}
     by_number = {numbers[name]: verdict for name, verdict in verdicts.items() if name in numbers}
     return [
         _instruction(_LOAD, _ARCHITECTURE_AT),

@@ -1,29 +1,34 @@
-"""Where bugs can be planted in a text: found in a locked process, since the text is nobody's that we trust.
+"""Where bugs can be planted in a text, and its other words: in a locked process, since the text is nobody's we trust.
 
 The text is parsed and never run. What parsing it can do to a process, it does to one that holds nothing else.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 import numpy as np
 
-from grader.sandbox.questions import FindMutants, Planting
-from grader.sandbox.wire import Array
+from grader.sandbox.questions import FindMutants, Planting, Reword
+from grader.sandbox.wire import Array, Tensors
 from mutations.catalogue import OPERATORS
 from mutations.contract import MODEL, TRAIN
 from mutations.edit import Edit
 from mutations.operator import Operator
-from mutations.rewrite import otherwise
+from mutations.rewording import reworded
 from mutations.source import Source
 
 
 def find_mutants(question: FindMutants) -> dict[str, Array]:
     operators = [operator for operator in OPERATORS if operator.category in question.groups]
     found = [_planting(operator, file, edit) for operator, file, edit in _edits(question.files, operators)]
-    rewritten = {file: _rewritten(text, question.name) for file, text in question.files.items()}
-    return {"mutants": _bytes(msgspec.json.encode(found))} | {
-        f"otherwise.{file}": _bytes(text.encode()) for file, text in rewritten.items()
+    return {"mutants": _bytes(msgspec.json.encode(found))}
+
+
+def reword(question: Reword, tensors: Tensors) -> dict[str, Array]:
+    names = [f"text.{place}" for place in range(len(question.seeds))]
+    return {
+        name: _bytes(_reworded(tensors[name].tobytes().decode(), seed, question.share, question.ways).encode())
+        for name, seed in zip(names, question.seeds, strict=True)
     }
 
 
@@ -62,11 +67,11 @@ def _planting(operator: Operator, file: str, edit: Edit) -> Planting:
     )
 
 
-def _rewritten(text: str, name: str) -> str:
+def _reworded(text: str, seed: int, share: float, ways: Iterable[str]) -> str:
     try:
-        return otherwise(text, name)
+        return reworded(text, seed, share, ways)
     except Exception:
-        return text
+        return text  # no Python, or of a kind that cannot be written down again
 
 
 def _bytes(data: bytes) -> Array:

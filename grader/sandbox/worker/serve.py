@@ -114,6 +114,10 @@ def _answer(package: SourcePackage, question: q.AnyQuestion, tensors: Tensors) -
         from grader.sandbox.worker.mutants import find_mutants
 
         return find_mutants(question)
+    if isinstance(question, q.Reword):
+        from grader.sandbox.worker.mutants import reword
+
+        return reword(question, tensors)
     assert isinstance(question, q.Snippet)
     exec(compile(question.source, SNIPPET, "exec"), {"__name__": "__main__"})
     return {}

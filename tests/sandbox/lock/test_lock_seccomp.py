@@ -21,7 +21,8 @@ machines = pytest.mark.parametrize("machine", NUMBERS)
 def _verdict(machine: str, number: int, *arguments: int, architecture: int | None = None) -> str:
     """What the filter answers to a system call: allowed, killed, or the name of an error."""
     data = {0: number, 4: architecture or _ARCHITECTURES[machine]}
-    data |= {16 + 8 * place: argument & 0xFFFFFFFF for place, argument in enumerate(arguments)}
+    for place, argument in enumerate((*arguments, *[0] * (6 - len(arguments)))):
+        data |= {16 + 8 * place: argument & 0xFFFFFFFF, 20 + 8 * place: argument >> 32 & 0xFFFFFFFF}
     program = seccomp.program(_OWN_PID, machine)
     accumulator = at = 0
     while True:
@@ -81,8 +82,33 @@ def test_every_system_call_has_the_verdict_of_the_list(machine: str) -> None:
         ("kill", (-1,), "EPERM"),
         ("tgkill", (_OWN_PID,), _ALLOWED),
         ("tgkill", (1,), "EPERM"),
+        ("kill", (_OWN_PID, 15), _ALLOWED),  # SIGTERM
+        ("kill", (_OWN_PID, 9), "EPERM"),  # SIGKILL
+        ("kill", (_OWN_PID, 20), "EPERM"),  # SIGTSTP
+        ("kill", (_OWN_PID, 1 << 32 | 9), "EPERM"),  # the kernel takes the low half
+        ("tgkill", (_OWN_PID, _OWN_PID, 6), _ALLOWED),  # SIGABRT
+        ("tgkill", (_OWN_PID, _OWN_PID, 9), "EPERM"),
+        ("tgkill", (_OWN_PID, 9, 15), _ALLOWED),
         ("prlimit64", (0,), _ALLOWED),
         ("prlimit64", (1,), "EPERM"),
+        ("prlimit64", (0, 7, 1 << 40), _ALLOWED),  # sets RLIMIT_NOFILE
+        ("prlimit64", (0, 0, 0, 1 << 40), _ALLOWED),  # reads RLIMIT_CPU
+        ("prlimit64", (0, 0, 1 << 40), "EPERM"),  # sets it, from an address whose low half is 0
+        ("prlimit64", (0, 0, 1 << 20), "EPERM"),
+        ("futex", (0, 128), _ALLOWED),  # FUTEX_WAIT_PRIVATE
+        ("futex", (0, 128 | 9), _ALLOWED),  # FUTEX_WAIT_BITSET_PRIVATE
+        ("futex", (0, 128 | 256 | 9), _ALLOWED),  # the same, with a deadline by the clock on the wall
+        ("futex", (0, 0), "EPERM"),  # FUTEX_WAIT
+        ("futex", (0, 1), "EPERM"),
+        ("futex", (0, 9), "EPERM"),
+        ("futex", (0, 128 | 6), "EPERM"),  # FUTEX_LOCK_PI_PRIVATE
+        ("madvise", (0, 0, 4), _ALLOWED),  # MADV_DONTNEED
+        ("madvise", (0, 0, 17), _ALLOWED),  # MADV_DODUMP
+        ("madvise", (0, 0, 14), "EPERM"),  # MADV_HUGEPAGE
+        ("madvise", (0, 0, 20), "EPERM"),  # MADV_COLD
+        ("madvise", (0, 0, 21), "EPERM"),  # MADV_PAGEOUT
+        ("madvise", (0, 0, 102), "EPERM"),  # MADV_GUARD_INSTALL, and whatever is newer
+        ("mbind", (), "ENOSYS"),
         ("sched_setaffinity", (0,), _ALLOWED),
         ("sched_setaffinity", (1,), "EPERM"),
         ("sched_getaffinity", (0,), _ALLOWED),

@@ -1,0 +1,76 @@
+"""The package and its mutants in other words each, so that tests can tell them apart by what they compute alone."""
+
+from collections.abc import Callable, Iterable, Sequence
+from random import Random
+from typing import Final
+
+import numpy as np
+
+from grader.oracle import Crew
+from grader.own_tests.mutants import NotRead
+from grader.own_tests.running import Files
+from grader.sandbox.errors import WorkerFailed
+from grader.sandbox.questions import Answered, Reword
+from mutations.rewording import Way
+
+PATIENCE: Final = 60.0  # seconds for all the words of a package's mutants; a second or two is what it takes
+SHARE: Final = 0.5  # of the places where something can be said otherwise
+GROWTH: Final = 64 << 10  # bytes that a package may be longer in other words: it travels in one header, with its tests
+SENSITIVE: Final = "it answers otherwise as soon as it is put in other words"
+
+
+class Wording:
+    """Puts versions of one package into other words, never twice into the same."""
+
+    def __init__(self, crew: Crew, package: Files, seed: int) -> None:
+        self._crew = crew
+        self._package = package
+        self._random = Random(seed)
+        self._ways = tuple(Way)
+
+    def keep_what_holds(self, is_the_same: Callable[[Files], bool]) -> None:
+        """Go on with those ways to say a thing otherwise in which the package goes on answering as it does.
+
+        Raises:
+            NotRead: there is none.
+        """
+        if is_the_same(self._everywhere(self._ways)):
+            return
+        self._ways = tuple(way for way in Way if is_the_same(self._everywhere([way])))
+        if not self._ways or not is_the_same(self._everywhere(self._ways)):
+            raise NotRead(SENSITIVE)
+
+    def of(self, versions: Sequence[Files]) -> list[Files]:
+        """Each version in words of its own.
+
+        Raises:
+            NotRead: there are none.
+        """
+        return self._reworded(versions, self._ways, SHARE)
+
+    def _everywhere(self, ways: Iterable[Way]) -> Files:
+        return self._reworded([self._package], ways, 1.0)[0]
+
+    def _reworded(self, versions: Sequence[Files], ways: Iterable[Way], share: float) -> list[Files]:
+        texts = [text for version in versions for text in version.values()]
+        question = Reword(seeds=tuple(self._random.getrandbits(62) for _ in texts), share=share, ways=tuple(ways))
+        tensors = {f"text.{place}": np.frombuffer(text.encode(), np.uint8) for place, text in enumerate(texts)}
+        worker = self._crew.spawn({}, purpose="mutants")
+        try:
+            worker.send(question, tensors, PATIENCE)
+            reply, answer = worker.receive()
+            if not isinstance(reply, Answered):
+                raise NotRead(reply.message)
+            told = iter([answer[name].tobytes().decode() for name in tensors])
+        except (WorkerFailed, KeyError, UnicodeDecodeError) as error:
+            raise NotRead(str(error)) from None
+        finally:
+            worker.close()
+        packages: list[Files] = [{file: next(told) for file in version} for version in versions]
+        if any(_size(package) > _size(version) + GROWTH for package, version in zip(packages, versions, strict=True)):
+            raise NotRead("it is too long in other words")
+        return packages
+
+
+def _size(files: Files) -> int:
+    return sum(len(text.encode()) for text in files.values())
