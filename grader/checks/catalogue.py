@@ -12,6 +12,7 @@ from grader.checks.cache import (
     cache_unchanged,
     cached_equals_full,
     generate_is_greedy,
+    generate_leaves_no_trace,
 )
 from grader.checks.check import Check
 from grader.checks.classifier import (
@@ -27,7 +28,13 @@ from grader.checks.classifier import (
     lm_untouched,
 )
 from grader.checks.clipping import norm_is_clipped
-from grader.checks.determinism import batches_follow_the_generator, own_batches_follow_the_seed, seed_decides
+from grader.checks.determinism import (
+    batches_follow_the_generator,
+    forward_leaves_no_trace,
+    own_batches_follow_the_seed,
+    seed_decides,
+    step_leaves_no_trace,
+)
 from grader.checks.heads import (
     cached_heads_equal_full,
     cached_heads_unchanged,
@@ -45,6 +52,7 @@ from grader.checks.modes import (
     decoding_without_dropout,
     dropout_follows_the_mode,
     evaluate_in_eval_mode,
+    evaluate_leaves_no_trace,
     heads_without_dropout,
     train_in_training_mode,
 )
@@ -112,9 +120,12 @@ from grader.checks.stability import (
 from grader.checks.training import (
     batches_are_as_specified,
     loss_is_from_before,
+    losses_are_numbers,
     own_batches_differ,
     parameters_move,
     step_is_exact,
+    train_config_defaults,
+    train_takes_its_batches,
     train_uses_every_batch,
     training_repeats,
 )
@@ -131,6 +142,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     forward_runs.CHECK,
     contract_errors.CHECK,
     config_defaults.CHECK,
+    train_config_defaults.CHECK,
     logits_width.CHECK,
     parameter_shapes.CHECK,
     head_alone_scores.CHECK,
@@ -167,6 +179,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     learning_rate_schedule.CHECK,
     batches_are_as_specified.CHECK,
     train_uses_every_batch.CHECK,
+    train_takes_its_batches.CHECK,
+    losses_are_numbers.CHECK,
     own_batches_differ.CHECK,
     loss_is_from_before.CHECK,
     every_group_at_the_rate.CHECK,
@@ -179,6 +193,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     seed_decides.CHECK,
     batches_follow_the_generator.CHECK,
     own_batches_follow_the_seed.CHECK,
+    step_leaves_no_trace.CHECK,
+    forward_leaves_no_trace.CHECK,
     dropout_follows_the_mode.CHECK,
     train_in_training_mode.CHECK,
     evaluate_in_eval_mode.CHECK,
@@ -190,6 +206,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     cache_is_private.CHECK,
     cache_limits.CHECK,
     generate_is_greedy.CHECK,
+    generate_leaves_no_trace.CHECK,
     chunk_is_causal.CHECK,
     chunks_keep_positions.CHECK,
     decoding_without_dropout.CHECK,
@@ -236,6 +253,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     learns_any_map.CHECK,
     joint_training_step.CHECK,
     evaluate_is_honest.CHECK,
+    evaluate_leaves_no_trace.CHECK,
     weighting_is_built.CHECK,
     class_weight_schedules.CHECK,
     uncertainty_by_formula.CHECK,

@@ -15,7 +15,7 @@ from grader.record import Lane, Result, Status
 
 pytestmark = pytest.mark.slow  # a grade takes one to three seconds, and there are dozens
 
-SUBJECTS = ("attention", "model", "cache", "classifier", "training")
+SUBJECTS = ("attention", "model", "cache", "classifier", "training", "contract")
 TABLES = {name: runpy.run_path(str(Path(__file__).with_name("honest") / f"{name}.py")) for name in SUBJECTS}
 MODEL_ITEMS = ("masking", "position", "projection", "kv-cache", "classifier")
 TRAIN_ITEMS = ("training-step", "classifier")

@@ -128,7 +128,6 @@ HONEST = {
             )
         ]
     },
-    "python-is-not-seeded": {"train.py": [("    random.seed(seed)\n", "")]},
     "loss-in-float32": {
         "train.py": [
             (
@@ -229,7 +228,7 @@ def test_what_is_right_and_written_otherwise_passes(
 DRAWING = ("head-built-last-without-a-fork", "head-of-zeros", "head-of-two-layers", "head-without-bias")
 
 
-@pytest.mark.parametrize("subject", ["training", "classifier"])
+@pytest.mark.parametrize("subject", ["training", "classifier", "contract"])
 def test_the_rewrites_of_the_built_in_exercise_pass(
     subject: str, ask: Callable[..., Search], rewritten: Callable[..., dict[str, str]]
 ) -> None:

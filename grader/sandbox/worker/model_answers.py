@@ -25,9 +25,19 @@ from grader.sandbox.questions import (
     Parameters,
     Settings,
     Sharing,
+    Watched,
 )
 from grader.sandbox.wire import DTYPES, Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array
+from grader.sandbox.worker.watching import (
+    all_state,
+    as_text,
+    begin,
+    calls_watched,
+    graph_watched,
+    set_modes,
+    settings,
+)
 from grader.sandbox.worker.weights import keyed_normal, parameters_unset, set_weights, split_pairs
 
 
@@ -86,8 +96,13 @@ def sharing(module: ModuleType, question: Sharing, _: Tensors) -> dict[str, Arra
 
 
 def configs(module: ModuleType, _: Configs, __: Tensors) -> dict[str, Array]:
+    return defaults(module.GPTConfig)
+
+
+def defaults(kind: Any) -> dict[str, Array]:
+    """The fields of a dataclass that have a default."""
     answer: dict[str, Array] = {}
-    for entry in dataclasses.fields(module.GPTConfig):
+    for entry in dataclasses.fields(kind):
         if isinstance(entry.default, str):
             answer[entry.name] = np.frombuffer(entry.default.encode(), np.uint8)
         elif isinstance(entry.default, int | float):
@@ -275,6 +290,41 @@ def generate(module: ModuleType, question: Generate, tensors: Tensors) -> dict[s
             torch.from_numpy(tensors["prompt"]), question.max_new_tokens, use_cache=question.use_cache
         )
     return {"tokens": as_array(tokens, "what generate returned")}
+
+
+def watched(package: Any, question: Watched, tensors: Tensors) -> dict[str, Array]:
+    module = package.module("model")
+    tokens = torch.from_numpy(tensors["tokens"])
+    with precision(question.precision):
+        before = settings()
+        model = weighted_model(module, question)
+        set_modes(model, question.modes)
+        answer = begin(model, question.weights.seed) | {"before.settings": as_text(before)}
+        with graph_watched() as graph, calls_watched(model) as calls:
+            try:
+                results = [_called(model, question, tokens) for _ in range(2)]
+            except ValueError:
+                return answer | {"refused": np.array(len(calls))}
+        answer |= all_state(model, "after")
+    first, second = (as_array(result, "what was returned") for result in results)
+    return answer | {
+        "first": first,
+        "second": second,
+        "tokens": as_array(tokens, "the tokens"),
+        "kept": np.array(int(getattr(model, "config", None) == module.GPTConfig(**question.config))),
+        "saved": np.array(graph.saved),
+        "settings.import": as_text(package.settings_changed(by_train=False)),
+    }
+
+
+def _called(model: Any, question: Watched, tokens: Tensor) -> object:
+    match question.call:
+        case "forward":
+            return model(tokens)
+        case "forward-incremental":
+            return pair(model.forward_incremental(tokens), "forward_incremental")[0]
+        case "generate":
+            return model.generate(tokens, question.max_new_tokens, use_cache=question.use_cache)
 
 
 def state_of(model: nn.Module) -> dict[str, Array]:
