@@ -12,7 +12,6 @@ from grader.checks.cache import (
     cache_unchanged,
     cached_equals_full,
     generate_is_greedy,
-    generate_leaves_no_trace,
 )
 from grader.checks.check import Check
 from grader.checks.classifier import (
@@ -53,6 +52,7 @@ from grader.checks.modes import (
     dropout_follows_the_mode,
     evaluate_in_eval_mode,
     evaluate_leaves_no_trace,
+    generate_leaves_no_trace,
     heads_without_dropout,
     train_in_training_mode,
 )

@@ -64,7 +64,7 @@ class Configs(Question, frozen=True, kw_only=True, tag="configs"):
 
 
 class TrainConfigs(Question, frozen=True, kw_only=True, tag="train-configs"):
-    """The same of TrainConfig."""
+    """The fields of TrainConfig that have a default. out: {field}: the default, as for ``Configs``."""
 
 
 class Forward(ModelQuestion, frozen=True, kw_only=True, tag="forward"):

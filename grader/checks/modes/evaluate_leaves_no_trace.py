@@ -103,6 +103,7 @@ def snippet(case: ClassCase) -> str:
     """Two batches of unlike sizes, from a generator."""
     settings = ", ".join(f"{name}={value}" for name, value in case.headless.items())
     return f"""import torch
+from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional as F
 from model import GPT, GPTConfig
 from train import Batch, evaluate
@@ -117,7 +118,10 @@ batches = []
 for shape in ((4, {case.block_size}), (1, 1)):
     tokens = torch.randint({case.vocab_size}, shape)
     batches.append(Batch(tokens, (tokens + 1) % {case.vocab_size}, tokens % 2))
-loss = evaluate(model, (batch for batch in batches))["lm_loss"]
+saved = []
+with saved_tensors_hooks(lambda tensor: saved.append(1) or tensor, lambda tensor: tensor):
+    loss = evaluate(model, (batch for batch in batches))["lm_loss"]
+assert not saved, "evaluate builds a graph"
 assert [module.training for module in model.modules()] == modes, "evaluate has changed the mode of a module"
 with torch.no_grad():
     each = [F.cross_entropy(model.eval()(b.tokens).flatten(0, 1), b.targets.flatten()).item() for b in batches]

@@ -53,7 +53,7 @@ def require_losses(answer: Tensors, expected: Tensors, keys: tuple[str, ...]) ->
     """Require the numbers of a right loop."""
     for key in keys:
         name = {"loss": "losses", "lm_loss": "lm_losses", "class_loss": "class_losses"}[key]
-        if not close(answer[name], expected[name], "scalar loss, float64"):
+        if not close(answer[name], expected[name], "scalar loss, float32"):
             same = answer[name].shape == expected[name].shape
             step = int(np.abs(answer[name] - expected[name]).argmax()) if same else 0
             raise Counterexample(

@@ -115,11 +115,15 @@ def snippet(case: DecodeCase) -> str:
         case,
         f"""
 model.train()
-given, state = tokens.clone(), torch.get_rng_state()
-with torch.enable_grad():
+from torch.autograd.graph import saved_tensors_hooks
+
+given, state, saved = tokens.clone(), torch.get_rng_state(), []
+hooks = saved_tensors_hooks(lambda tensor: saved.append(1) or tensor, lambda tensor: tensor)
+with torch.enable_grad(), hooks:
     text = model.generate(tokens, {case.chunks[1]}, use_cache=False)
 print(text.shape)
 assert text.shape[1] == tokens.shape[1] + {case.chunks[1]}, "not as many tokens as were asked for"
+assert not saved, "generate builds a graph"
 assert torch.equal(tokens, given), "generate has written into its prompt"
 assert torch.equal(torch.get_rng_state(), state), "generate has moved torch's random generator"
 assert all(module.training for module in model.modules()), "generate has changed the mode"
