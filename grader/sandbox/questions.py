@@ -140,9 +140,9 @@ class Generate(ModelQuestion, frozen=True, kw_only=True, tag="generate"):
 
 
 class Watched(ModelQuestion, frozen=True, kw_only=True, tag="watched"):
-    """One call of a model twice over, and what it leaves behind. in: tokens (B, T).
+    """One call of a model, or two forward passes, and what is left behind. in: tokens (B, T).
 
-    out: first, second, the logits or tokens returned; {before,after}.{mode,rng,python,settings,param.*,grad.*}, tokens,
+    out: result.{i}, the logits or tokens returned; {before,after}.{mode,rng,python,settings,param.*,grad.*}, tokens,
     what became of those that were passed in; kept, whether the model's .config equals the one that it was made with;
     saved, how many tensors were saved for a backward pass; settings.import, what importing all but train.py makes of
     them, empty for nothing.

@@ -44,7 +44,7 @@ def holds(case: DropoutCase, bench: Bench) -> None:
         where = f"a forward pass in {modes} mode, with dropout={config['dropout']},"
         require_inputs_kept(CLAIM, "tokens", tokens, answer["tokens"])
         require_no_trace(CLAIM, answer, where=where, free=("rng",) if drops else ())
-        if drops and same_bits(answer["first"], answer["second"]):
+        if drops and same_bits(answer["result.0"], answer["result.1"]):
             raise Counterexample(
                 "seeded", "dropout drops something else each time", f"{where} twice in a row gives the same logits"
             )

@@ -302,14 +302,13 @@ def watched(package: Any, question: Watched, tensors: Tensors) -> dict[str, Arra
         answer = begin(model, question.weights.seed) | {"before.settings": as_text(before)}
         with graph_watched() as graph, calls_watched(model) as calls:
             try:
-                results = [_called(model, question, tokens) for _ in range(2)]
+                times = 2 if question.call == "forward" else 1
+                results = [_called(model, question, tokens) for _ in range(times)]
             except ValueError:
                 return answer | {"refused": np.array(len(calls))}
         answer |= all_state(model, "after")
-    first, second = (as_array(result, "what was returned") for result in results)
+    answer |= {f"result.{i}": as_array(result, "what was returned") for i, result in enumerate(results)}
     return answer | {
-        "first": first,
-        "second": second,
         "tokens": as_array(tokens, "the tokens"),
         "kept": np.array(int(getattr(model, "config", None) == module.GPTConfig(**question.config))),
         "saved": np.array(graph.saved),
