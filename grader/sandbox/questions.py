@@ -146,13 +146,15 @@ class Watched(ModelQuestion, frozen=True, kw_only=True, tag="watched"):
     what became of those that were passed in; kept, whether the model's .config equals the one that it was made with;
     saved, how many tensors were saved for a backward pass; settings.import, what importing all but train.py makes of
     them, empty for nothing.
-    Of a call that raises a ValueError, out: refused, how many modules were called by then, and no results.
+    Of a call that raises a ValueError, out: refused, how many modules were called by then if they are counted, and no
+    results.
     """
 
     call: Literal["forward", "forward-incremental", "generate"]
     modes: Modes = "training"
     max_new_tokens: int = 0
     use_cache: bool = False
+    count_calls: bool = False
 
 
 class Loss(ModelQuestion, frozen=True, kw_only=True, tag="loss"):

@@ -16,6 +16,7 @@ from typing import Final, get_args
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
+from msgspec.structs import replace
 
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase
 from grader.checks.check import Bench, Check, Counterexample
@@ -88,7 +89,7 @@ def _generates(case: DecodeCase, bench: Bench, *, use_cache: bool) -> None:
                 "graph", "generate builds no graph", f"{words} keeps {int(answer['saved'])} tensors to go backwards"
             )
     too_many = _question(case, bench, "eval", case.chunks[1] + 1, use_cache=use_cache)
-    answer = bench.ask(too_many, {"tokens": prompt})
+    answer = bench.ask(replace(too_many, count_calls=True), {"tokens": prompt})
     if answer.get("refused", 1):
         raise Counterexample(
             "late",

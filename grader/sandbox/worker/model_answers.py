@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import ModuleType
 from typing import Any
 
@@ -33,7 +33,7 @@ from grader.sandbox.worker.watching import (
     all_state,
     as_text,
     begin,
-    calls_watched,
+    calls_counted,
     graph_watched,
     set_modes,
     settings,
@@ -300,7 +300,8 @@ def watched(package: Any, question: Watched, tensors: Tensors) -> dict[str, Arra
         model = weighted_model(module, question)
         set_modes(model, question.modes)
         answer = begin(model, question.weights.seed) | {"before.settings": as_text(before)}
-        with graph_watched() as graph, calls_watched(model) as calls:
+        uncounted: AbstractContextManager[list[str]] = nullcontext([])
+        with graph_watched() as graph, calls_counted(model) if question.count_calls else uncounted as calls:
             try:
                 times = 2 if question.call == "forward" else 1
                 results = [_called(model, question, tokens) for _ in range(times)]

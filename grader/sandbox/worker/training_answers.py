@@ -41,11 +41,10 @@ from grader.sandbox.worker.recorder import RecordingOptimizer
 from grader.sandbox.worker.seeding import seed_all
 from grader.sandbox.worker.standin import StandIn, StandInConfig
 from grader.sandbox.worker.watching import (
-    Counted,
     all_state,
     as_text,
     begin,
-    calls_watched,
+    counted,
     give_gradients,
     graph_watched,
     set_modes,
@@ -224,7 +223,7 @@ def watched_evaluation(package: Any, question: WatchedEvaluation, tensors: Tenso
         answer = {} if question.breaks else _one_by_one(model, batches, classify=question.classify)
         set_modes(model, question.modes)
         answer |= begin(model, question.weights.seed)
-        given = Counted(batches)
+        given, _ = counted(batches)
         with graph_watched() as graph:
             try:
                 report = train.evaluate(model, given)
@@ -265,14 +264,12 @@ def watched_training(package: Any, question: WatchedTraining, tensors: Tensors) 
         model, config, batches = stand_in(question), train.TrainConfig(**question.train), batches_of(train, tensors)
         model.train(not question.in_eval)
         answer = begin(model, question.weights.seed)
-        given = Counted(batches)
-        with calls_watched(model) as calls:
-            if question.by_step:
-                optimizer = train.make_optimizer(model, config)
-                steps = enumerate(given)
-                history = [train.train_step(model, optimizer, batch, config, step) for step, batch in steps]
-            else:
-                history = train.train(model, config, batches=given)
+        given, taken = counted(batches)
+        if question.by_step:
+            optimizer = train.make_optimizer(model, config)
+            history = [train.train_step(model, optimizer, batch, config, step) for step, batch in enumerate(given)]
+        else:
+            history = train.train(model, config, batches=given)
         answer |= all_state(model, "after")
     if not isinstance(history, list) or not all(isinstance(record, dict) for record in history):
         raise ContractError(f"train returned {_describe(history)}; expected a list of dicts")
@@ -283,8 +280,8 @@ def watched_training(package: Any, question: WatchedTraining, tensors: Tensors) 
         answer[name] = np.stack([as_array(getattr(batch, name), name) for batch in batches])
     return answer | {
         "kinds": np.array(kinds).reshape(-1, 3),
-        "modes": np.array(calls),
-        "taken": np.array(given.taken),
+        "modes": np.array(model.modes),
+        "taken": np.array(len(taken)),
         "settings.import": as_text(package.settings_changed(by_train=True)),
     }
 

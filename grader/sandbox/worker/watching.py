@@ -68,18 +68,15 @@ def give_gradients(model: nn.Module) -> None:
         parameter.grad = torch.full_like(parameter, 0.25)
 
 
-@dataclass(slots=True)
-class Counted:
-    """Batches that can be read once, and how many were."""
+def counted(batches: Iterable[Any]) -> tuple[Iterator[Any], list[Any]]:
+    """Batches that can be read once, and a list that grows as they are: of a kind that says nothing of who counts."""
+    taken: list[Any] = []
 
-    batches: Iterable[Any]
-    taken: int = 0
+    def take(batch: Any) -> Any:
+        taken.append(batch)
+        return batch
 
-    def __iter__(self) -> Iterator[Any]:
-        for batch in self.batches:
-            self.taken += 1
-            yield batch
-        self.batches = ()
+    return map(take, batches), taken
 
 
 @dataclass(slots=True)
@@ -103,12 +100,12 @@ def graph_watched() -> Iterator[Graph]:
 
 
 @contextmanager
-def calls_watched(model: nn.Module) -> Iterator[list[bool]]:
-    """A list that grows as modules of a model are called: whether the whole model is in training mode."""
-    calls: list[bool] = []
+def calls_counted(model: nn.Module) -> Iterator[list[str]]:
+    """A list that grows as modules of a model are called."""
+    calls: list[str] = []
 
-    def called(_: nn.Module, __: Any) -> None:
-        calls.append(all(each.training for each in model.modules()))
+    def called(module: nn.Module, _: Any) -> None:
+        calls.append(type(module).__name__)
 
     handles = [module.register_forward_pre_hook(called) for module in model.modules()]
     try:
