@@ -53,5 +53,12 @@ CHECK = Check(
     cases=TRAIN_CASES,
     holds=holds,
     examples=2,
-    needs=("parameters-move", "step-is-exact", "training-repeats", "learning-rate-schedule"),
+    needs=(
+        "parameters-move",
+        "step-is-exact",
+        "training-repeats",
+        "learning-rate-schedule",
+        "losses-are-numbers",
+        "decay-spares-vectors",
+    ),
 )

@@ -6,7 +6,7 @@ of every step, and memory runs out in the middle of a run.
 
 ## Usual causes
 - The tensor is put into the record, not `loss.item()`.
-- What is reported is rounded, or averaged with earlier steps.
+- What is reported is rounded, averaged with earlier steps, or computed once more after the update.
 - One loss is reported by the name of another.
 - `class_loss` is 0.0, or not there, where there is none.
 """
@@ -27,13 +27,18 @@ KEYS: Final = ("loss", "lm_loss", "class_loss")
 
 
 def holds(case: TrainCase, bench: Bench) -> None:
-    """What ``train`` returns of a model that hardly moves, so that each loss is that of one and the same model."""
-    question = WatchedTraining(
-        train=case.config, width=STAND_IN_WIDTH, weights=case.weights(bench.seeds), precision="float64"
-    )
-    answer, expected = bench.both(question, case.batches(bench.seeds))
-    require_kinds(answer["kinds"], ("float", "float", "none"), "class_weight=0")
-    require_losses(answer, expected, KEYS[:2])
+    """What ``train`` returns of a model that hardly moves, so that each loss is that of one and the same model; and the
+    first of one that does move, which it has from before."""
+    for rate, steps in ((STILL, case.steps), (case.lr, 1)):
+        question = WatchedTraining(
+            train=case.config | {"lr": rate},
+            width=STAND_IN_WIDTH,
+            weights=case.weights(bench.seeds),
+            precision="float64",
+        )
+        answer, expected = bench.both(question, case.batches(bench.seeds))
+        require_kinds(answer["kinds"], ("float", "float", "none"), "class_weight=0")
+        _require_losses(answer, expected, steps)
 
 
 def require_kinds(kinds: Array, wanted: tuple[str, str, str], where: str) -> None:
@@ -49,18 +54,18 @@ def require_kinds(kinds: Array, wanted: tuple[str, str, str], where: str) -> Non
                 )
 
 
-def require_losses(answer: Tensors, expected: Tensors, keys: tuple[str, ...]) -> None:
-    """Require the numbers of a right loop."""
-    for key in keys:
-        name = {"loss": "losses", "lm_loss": "lm_losses", "class_loss": "class_losses"}[key]
-        if not close(answer[name], expected[name], "scalar loss, float32"):
-            same = answer[name].shape == expected[name].shape
-            step = int(np.abs(answer[name] - expected[name]).argmax()) if same else 0
+def _require_losses(answer: Tensors, expected: Tensors, steps: int) -> None:
+    """Require the numbers of a right loop, in the first steps."""
+    for key, name in (("loss", "losses"), ("lm_loss", "lm_losses")):
+        reported, right = answer[name][:steps], expected[name][:steps]
+        if not close(reported, right, "scalar loss, float32"):
+            same = reported.shape == right.shape
+            step = int(np.abs(reported - right).argmax()) if same else 0
             raise Counterexample(
                 f"value-{key}",
-                f"{key} is that of the step's own batch, exactly",
-                f"the {key} of step {step} is another number" if same else f"there are {len(answer[name])} of them",
-                expected=str(expected[name]),
+                f"a step reports the {key} of its own batch, exactly, and from before its update",
+                f"the {key} of step {step} is another number" if same else f"there are {len(reported)} of them",
+                expected=str(right),
             )
 
 
@@ -82,7 +87,7 @@ assert losses["class_loss"] is None, "there is no class loss"
 
 CHECK = Check(
     id="losses-are-numbers",
-    cases=train_cases(steps=(3,), lr=(STILL,), weight_decay=(0.0,)),
+    cases=train_cases(steps=(3,), lr=(0.1,), weight_decay=(0.0,), warmup=(1,)),
     holds=holds,
     snippet=snippet,
     examples=1,

@@ -11,6 +11,8 @@ GENERATOR = "        generator = torch.Generator().manual_seed(config.seed)\n"
 OWN = "        batches = (make_batch(config, generator) for _ in range(config.steps))\n"
 SEEDS_PYTHON = "    random.seed(seed)\n"
 SEEDS_TORCH = "    torch.manual_seed(seed)\n"
+DECAYED = 'if p.dim() >= 2], "weight_decay": config.weight_decay}'
+SPARED = 'if p.dim() < 2], "weight_decay": 0.0}'
 CLEAR = "    optimizer.zero_grad()\n"
 CLIP = "    nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip)\n"
 STEP = "    optimizer.step()\n"
@@ -203,6 +205,9 @@ CASES: dict[str, Case] = {
             '        record["loss"] = 0.9 * before["loss"] + 0.1 * record["loss"]\n',
         ),
     ),
+    "losses-from-after-the-update": step(
+        LOSSES, (STEP, STEP + "    loss, lm_loss, class_loss = loss_fn(model, batch, config.class_weight)\n")
+    ),
     "class-loss-of-zero": step(
         LOSSES,
         (
@@ -228,6 +233,13 @@ CASES: dict[str, Case] = {
     "step-writes-into-its-targets": step(STEP_TRACE, (STEP, STEP + "    batch.targets.add_(1)\n")),
     "float64-at-the-import-of-train": step(STEP_TRACE, (TORCH, TORCH + "\ntorch.set_default_dtype(torch.float64)\n")),
     "no-gradients-after-the-import-of-train": step(STEP_TRACE, (TORCH, TORCH + "\ntorch.set_grad_enabled(False)\n")),
+    "adam-without-decay-of-its-own": step(
+        "decay-spares-vectors",
+        (TORCH, TORCH.replace("AdamW", "Adam")),
+        ("AdamW(groups", "Adam(groups"),
+    ),
+    "everything-decays": step("decay-spares-vectors", (SPARED, SPARED.replace("0.0", "config.weight_decay"))),
+    "nothing-decays": step("decay-spares-vectors", (DECAYED, DECAYED.replace("config.weight_decay", "0.0"))),
     "rate-of-the-first-group-alone": step(
         "step-is-exact", (RATE, '    optimizer.param_groups[0]["lr"] = learning_rate(step, config)\n')
     ),
