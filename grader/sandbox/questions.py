@@ -249,7 +249,9 @@ class RecordSteps(StandInQuestion, frozen=True, kw_only=True, tag="record-steps"
 
 
 class WatchedTraining(StandInQuestion, frozen=True, kw_only=True, tag="watched-training"):
-    """``train`` over batches that can be read once, or with ``by_step`` ``train_step`` on each of them.
+    """``train`` over batches that can be read once, or with ``by_step`` ``train_step`` on each of them. With
+    ``own_batches`` it is left to ``train`` to make them, and out: read.{i} (B, T), the tokens of each forward pass, and
+    made.{i} (B, T), those that ``make_batch`` makes one after another, from a generator seeded with config.seed.
 
     out: taken, how many batches were taken; losses, lm_losses, class_losses, as they were reported, a number each or
     NaN, and kinds (steps, 3), what they were, by ``KINDS``; modes (forwards,), whether the whole model was in training
@@ -258,6 +260,7 @@ class WatchedTraining(StandInQuestion, frozen=True, kw_only=True, tag="watched-t
     """
 
     by_step: bool = False
+    own_batches: bool = False
     in_eval: bool = False  # the mode that the model comes in
 
 

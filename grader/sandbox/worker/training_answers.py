@@ -269,10 +269,15 @@ def watched_training(package: Any, question: WatchedTraining, tensors: Tensors) 
             optimizer = train.make_optimizer(model, config)
             history = [train.train_step(model, optimizer, batch, config, step) for step, batch in enumerate(given)]
         else:
-            history = train.train(model, config, batches=given)
+            history = train.train(model, config, **({} if question.own_batches else {"batches": given}))
         answer |= all_state(model, "after")
     if not isinstance(history, list) or not all(isinstance(record, dict) for record in history):
         raise ContractError(f"train returned {_describe(history)}; expected a list of dicts")
+    if question.own_batches:
+        answer |= {f"read.{i}": as_array(tokens, "what the model is given") for i, tokens in enumerate(model.read)}
+        generator = torch.Generator().manual_seed(int(config.seed))
+        made = [train.make_batch(config, generator).tokens for _ in range(int(question.train["steps"]))]
+        answer |= {f"made.{i}": as_array(tokens, "batch.tokens") for i, tokens in enumerate(made)}
     for key, name in (("loss", "losses"), ("lm_loss", "lm_losses"), ("class_loss", "class_losses")):
         answer[name] = np.array([_number(record.get(key)) for record in history])
     kinds = [[KINDS.index(_kind(record, key)) for key in ("loss", "lm_loss", "class_loss")] for record in history]
