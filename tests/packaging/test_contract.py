@@ -32,7 +32,7 @@ README = {
     "Buffers, and the name": "",
     "**Seeds.**": "same-init",
     "With `n_classes > 0` every": "lm-untouched",
-    "Leave `make_batch`": BATCHES,
+    "`make_batch` draws": BATCHES,
     "**Training.**": "train-takes-its-batches train-uses-every-batch",
     "Without batches it makes": "own-batches-follow-the-seed",
     "It trains in training mode": "train-in-training-mode",

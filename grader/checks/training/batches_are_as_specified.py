@@ -58,7 +58,7 @@ def _same_task(case: TrainCase, bench: Bench) -> None:
             )
     if not same_bits(answer, expected):
         raise Counterexample(
-            "other-task", "make_batch draws from its generator what it drew in the starter", "it draws other rows"
+            "other-task", "make_batch draws from its generator what a right solution draws", "it draws other rows"
         )
 
 
