@@ -16,6 +16,7 @@ import torch
 from model import GPT, GPTConfig
 from torch import nn
 from train import (
+    MAX_STRIDE,
     TrainConfig,
     learning_rate,
     loss_fn,
@@ -145,7 +146,8 @@ def test_a_step_is_one_update_by_the_gradient_of_its_batch():
             group["lr"] = learning_rate(step, CONFIG)
         optimizer_by_hand.step()
 
-        assert train_step(model, optimizer, batch, CONFIG, step)["loss"] == loss.item()
+        losses = train_step(model, optimizer, batch, CONFIG, step)
+        assert losses == {"loss": loss.item(), "lm_loss": loss.item(), "class_loss": None}
         assert_same_parameters(model, by_hand)
 
 
@@ -169,6 +171,13 @@ def test_a_generator_decides_what_it_makes_and_goes_on():
 
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first.tokens, second.tokens)
+
+
+def test_rows_start_anywhere_and_count_up_by_any_stride():
+    tokens = make_batch(replace(CONFIG, batch_size=500), torch.Generator().manual_seed(0)).tokens
+
+    assert set(tokens[:, 0].tolist()) == set(range(11))
+    assert set(((tokens[:, 1] - tokens[:, 0]) % 11).tolist()) == set(range(1, MAX_STRIDE + 1))
 
 
 def test_a_seed_decides_all_that_is_drawn_and_another_seed_draws_otherwise():

@@ -28,7 +28,13 @@ from grader.checks.classifier import (
     lm_untouched,
 )
 from grader.checks.clipping import norm_is_clipped
-from grader.checks.determinism import batches_follow_the_generator, own_batches_follow_the_seed, seed_decides
+from grader.checks.determinism import (
+    batches_follow_the_generator,
+    forward_leaves_no_trace,
+    own_batches_follow_the_seed,
+    seed_decides,
+    step_leaves_no_trace,
+)
 from grader.checks.heads import (
     cached_heads_equal_full,
     cached_heads_unchanged,
@@ -46,6 +52,8 @@ from grader.checks.modes import (
     decoding_without_dropout,
     dropout_follows_the_mode,
     evaluate_in_eval_mode,
+    evaluate_leaves_no_trace,
+    generate_leaves_no_trace,
     heads_without_dropout,
     train_in_training_mode,
 )
@@ -113,9 +121,12 @@ from grader.checks.stability import (
 from grader.checks.training import (
     batches_are_as_specified,
     loss_is_from_before,
+    losses_are_numbers,
     own_batches_differ,
     parameters_move,
     step_is_exact,
+    train_config_defaults,
+    train_takes_its_batches,
     train_uses_every_batch,
     training_repeats,
 )
@@ -132,6 +143,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     forward_runs.CHECK,
     contract_errors.CHECK,
     config_defaults.CHECK,
+    train_config_defaults.CHECK,
     logits_width.CHECK,
     parameter_shapes.CHECK,
     head_alone_scores.CHECK,
@@ -169,6 +181,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     learning_rate_schedule.CHECK,
     batches_are_as_specified.CHECK,
     train_uses_every_batch.CHECK,
+    train_takes_its_batches.CHECK,
+    losses_are_numbers.CHECK,
     own_batches_differ.CHECK,
     loss_is_from_before.CHECK,
     every_group_at_the_rate.CHECK,
@@ -181,6 +195,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     seed_decides.CHECK,
     batches_follow_the_generator.CHECK,
     own_batches_follow_the_seed.CHECK,
+    step_leaves_no_trace.CHECK,
+    forward_leaves_no_trace.CHECK,
     dropout_follows_the_mode.CHECK,
     train_in_training_mode.CHECK,
     evaluate_in_eval_mode.CHECK,
@@ -193,6 +209,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     cache_is_private.CHECK,
     cache_limits.CHECK,
     generate_is_greedy.CHECK,
+    generate_leaves_no_trace.CHECK,
     chunk_is_causal.CHECK,
     chunks_keep_positions.CHECK,
     decoding_without_dropout.CHECK,
@@ -239,6 +256,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     learns_any_map.CHECK,
     joint_training_step.CHECK,
     evaluate_is_honest.CHECK,
+    evaluate_leaves_no_trace.CHECK,
     weighting_is_built.CHECK,
     class_weight_schedules.CHECK,
     uncertainty_by_formula.CHECK,

@@ -92,9 +92,7 @@ def generated_files(root: Path, key: Key) -> dict[Path, str]:
     """Every generated file under a root, with the text that it should hold."""
     edits = [entry.edit for entry in (*key.bugs, *key.stubs)]
     files = {root / "candidate" / file: text for file, text in planted(read_reference(root), edits).items()}
-    files[root / "candidate" / "README.md"] = readme(
-        read_rubric(root / "reference"), WHERE, built_in=True, dropout=False
-    )
+    files[root / "candidate" / "README.md"] = readme(read_rubric(root / "reference"), WHERE, built_in=True)
     files[root / "reference" / "key.json"] = to_json(key)
     return files
 

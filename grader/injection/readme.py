@@ -9,13 +9,12 @@ from grader.exercise import Rubric
 NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six")
 
 
-def readme(rubric: Rubric, where: str = "", *, built_in: bool = False, dropout: bool = True) -> str:
+def readme(rubric: Rubric, where: str = "", *, built_in: bool = False) -> str:
     """The task as an interviewer would state it.
 
     Args:
         where: what is said of where the bugs are, to follow their number.
         built_in: whether the commands know this exercise without being told where it lies.
-        dropout: whether a model with dropout is asked for too. To say so of some exercises would tell of their bugs.
     """
     bugs = [item for item in rubric.item if item.kind == "bug"]
     extensions = [item for item in rubric.item if item.kind == "extension"]
@@ -31,7 +30,6 @@ def readme(rubric: Rubric, where: str = "", *, built_in: bool = False, dropout: 
         bugs=f"{NUMBERS[len(bugs)]} bug{'s' if len(bugs) > 1 else ''}",
         where=where,
         built_in=built_in,
-        dropout=dropout,
         extensions=bool(extensions),
         followups=rubric.followup,
         total=f"{sum(item.points for item in rubric.item):g}",

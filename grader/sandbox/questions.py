@@ -13,6 +13,7 @@ from msgspec import Struct
 
 Settings = dict[str, int | float | str]
 Weighting = Literal["constant", "uncertainty", "gradient-norm"]
+Modes = Literal["training", "eval", "mixed"]  # mixed: the root in training mode, every other module below it not
 Precision = Literal["float32", "float64", "bfloat16"]  # answers in bfloat16 come back as float32, which holds them
 
 
@@ -60,6 +61,10 @@ class Sharing(Question, frozen=True, kw_only=True, tag="sharing"):
 class Configs(Question, frozen=True, kw_only=True, tag="configs"):
     """The fields of GPTConfig that have a default. out: {field}: the default, a number as a scalar and a string as
     its bytes."""
+
+
+class TrainConfigs(Question, frozen=True, kw_only=True, tag="train-configs"):
+    """The fields of TrainConfig that have a default. out: {field}: the default, as for ``Configs``."""
 
 
 class Forward(ModelQuestion, frozen=True, kw_only=True, tag="forward"):
@@ -143,6 +148,24 @@ class Generate(ModelQuestion, frozen=True, kw_only=True, tag="generate"):
     count: bool = False
 
 
+class Watched(ModelQuestion, frozen=True, kw_only=True, tag="watched"):
+    """One call of a model, or two forward passes, and what is left behind. in: tokens (B, T).
+
+    out: result.{i}, the logits or tokens returned; {before,after}.{mode,rng,python,settings,param.*,grad.*}, tokens,
+    what became of those that were passed in; kept, whether the model's .config equals the one that it was made with;
+    saved, how many tensors were saved for a backward pass; settings.import, what importing all but train.py makes of
+    them, empty for nothing.
+    Of a call that raises a ValueError, out: refused, how many modules were called by then if they are counted, and no
+    results.
+    """
+
+    call: Literal["forward", "forward-incremental", "generate"]
+    modes: Modes = "training"
+    max_new_tokens: int = 0
+    use_cache: bool = False
+    count_calls: bool = False
+
+
 class Loss(ModelQuestion, frozen=True, kw_only=True, tag="loss"):
     """in: tokens, targets, labels (B, T). out: total, lm, class (absent when None) as float64 scalars, logits,
     class_logits, and grad.{name}: max |d class loss / d parameter| for each parameter that gets a gradient."""
@@ -158,6 +181,21 @@ class Evaluate(ModelQuestion, frozen=True, kw_only=True, tag="evaluate"):
     training: bool  # the mode the model is in when evaluate is called
     seed: int | None = None  # torch is seeded right before
     classify: bool = True  # whether the model has a head; without one there are no class_logits
+
+
+class WatchedEvaluation(ModelQuestion, frozen=True, kw_only=True, tag="watched-evaluation"):
+    """``evaluate`` on batches of any sizes, which can be read once. in: tokens.{i}, targets.{i}, labels.{i} (B_i, T_i).
+
+    out: lm_loss, class_accuracy (absent when None), floats, whether those that are there are; losses (N,) and
+    accuracies (N,), the same of one batch after another, in eval mode; {before,after}.{mode,rng,python,settings,
+    param.*,grad.*}; {tokens,targets}.{i}, what became of them; saved, how many tensors were saved for a backward pass.
+    With ``breaks`` the last batch has a token too many for the model, and of all this there is before and after alone,
+    and raised, whether there was a ValueError.
+    """
+
+    modes: Modes = "training"
+    classify: bool = False
+    breaks: bool = False
 
 
 class Fit(Question, frozen=True, kw_only=True, tag="fit"):
@@ -219,6 +257,25 @@ class RecordSteps(StandInQuestion, frozen=True, kw_only=True, tag="record-steps"
 
     groups: int = 1
     at: tuple[int, ...] = ()
+
+
+class WatchedTraining(StandInQuestion, frozen=True, kw_only=True, tag="watched-training"):
+    """``train`` over batches that can be read once, or with ``by_step`` ``train_step`` on each of them. With
+    ``own_batches`` it is left to ``train`` to make them, and out: read.{i} (B, T), the tokens of each forward pass, and
+    made.{i} (B, T), those that ``make_batch`` makes one after another, from a generator seeded with config.seed.
+
+    out: taken, how many batches were taken; losses, lm_losses, class_losses, as they were reported, a number each or
+    NaN, and kinds (steps, 3), what they were, by ``KINDS``; modes (forwards,), whether the whole model was in training
+    mode; {before,after}.{mode,rng,python,settings,param.*,grad.*}; {tokens,targets,labels}, what became of the batches,
+    (N, B, T); settings.import, what importing train.py makes of them, empty for nothing.
+    """
+
+    by_step: bool = False
+    own_batches: bool = False
+    in_eval: bool = False  # the mode that the model comes in
+
+
+KINDS = ("missing", "none", "float", "other")  # what a loss can be
 
 
 class Rates(Question, frozen=True, kw_only=True, tag="rates"):
@@ -366,6 +423,7 @@ AnyQuestion = (
     Parameters | Sharing | Configs | Forward | OneHead | Influence | Gradients | Decode | Generate | Loss | Evaluate
     | Fit | Classify | TrainSteps | RecordSteps | Rates | MakeBatch | SeededDraws | OwnRun | TwinRun | Flops
     | Snippet | ClassWeights | Uncertainty | GradientNorms | FitWeighted | RunTests | FindMutants | Reword
+    | TrainConfigs | Watched | WatchedEvaluation | WatchedTraining
 )  # fmt: skip
 
 
@@ -373,9 +431,11 @@ def modules_asked(question: AnyQuestion) -> tuple[str, ...]:
     """The modules of a package that answer a question; none named for one that may need any of its files."""
     if isinstance(question, Snippet | RunTests | FindMutants | Reword):
         return ()
-    if isinstance(question, Loss | Evaluate | Fit | OwnRun | TwinRun | FitWeighted):
+    if isinstance(question, Loss | Evaluate | WatchedEvaluation | Fit | OwnRun | TwinRun | FitWeighted):
         return ("model", "train")
-    if isinstance(question, StandInQuestion | Rates | MakeBatch | SeededDraws | ClassWeights | Uncertainty):
+    if isinstance(question, StandInQuestion | TrainConfigs | Rates | MakeBatch | SeededDraws):
+        return ("train",)
+    if isinstance(question, ClassWeights | Uncertainty):
         return ("train",)
     return ("model",)
 

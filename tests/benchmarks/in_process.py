@@ -37,6 +37,10 @@ class InProcess:
         """What the worker's handlers ask a package for."""
         return self._modules[name]
 
+    def settings_changed(self, *, by_train: bool) -> str:
+        """What importing them has changed of torch's settings: nothing that is timed here does."""
+        return ""
+
     def ask(self, question: AnyQuestion, tensors: Tensors) -> Tensors:
         """The answer, computed in this process."""
         kind = type(question)

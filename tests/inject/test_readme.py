@@ -28,7 +28,7 @@ def table(text: str) -> list[tuple[str, str]]:
 def test_the_readme_of_the_built_in_starter_is_this_one(exercise: Exercise) -> None:
     committed = (exercise.starter_directory / "README.md").read_text("utf-8")
 
-    assert readme(exercise.rubric, WHERE, built_in=True, dropout=False) == committed
+    assert readme(exercise.rubric, WHERE, built_in=True) == committed
 
 
 def test_who_has_an_exercise_of_a_folder_is_told_where_the_commands_know_it() -> None:
@@ -43,7 +43,7 @@ def test_who_has_an_exercise_of_a_folder_is_told_where_the_commands_know_it() ->
 
 
 @pytest.mark.parametrize("extensions", [[], [20.0, 20.0]], ids=["kept", "to-build"])
-def test_dropout_is_not_said_to_be_left_out_where_a_bug_may_be_about_it(extensions: list[float]) -> None:
+def test_dropout_is_not_said_to_be_left_out(extensions: list[float]) -> None:
     assert "`dropout=" not in readme(rubric([15.0] * 4, extensions))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import torch
 
 from grader.sandbox.worker.package import PACKAGE, SourcePackage
 
@@ -131,3 +132,33 @@ def test_an_init_file_is_the_package_itself(install: Install) -> None:
 
     assert package.module("model").SHARED == 3
     assert package.filenames() == {"__init__.py", "model.py"}
+
+
+DOUBLE = "import torch\ntorch.set_default_dtype(torch.float64)\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "by_train", "by_others"),
+    [
+        pytest.param({"model.py": "", "train.py": "import model"}, "", "", id="nobody"),
+        pytest.param({"model.py": DOUBLE, "train.py": "import model"}, "", "float64, gradients on", id="model"),
+        pytest.param({"model.py": "", "train.py": "import model\n" + DOUBLE}, "float64, gradients on", "", id="train"),
+        pytest.param(
+            {"model.py": "import helper_of_ours", "train.py": "import model", "helper_of_ours.py": DOUBLE},
+            "",
+            "float64, gradients on",
+            id="a-file-that-model-imports",
+        ),
+    ],
+)
+def test_who_changes_the_settings_of_torch_when_it_is_imported(
+    files: dict[str, str], by_train: str, by_others: str, install: Install
+) -> None:
+    package = install(files)
+    try:
+        package.module("train")
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+    assert package.settings_changed(by_train=True) == by_train
+    assert package.settings_changed(by_train=False) == by_others

@@ -13,7 +13,7 @@ import pytest
 from grader.exercise import Exercise
 from grader.record import Lane, Result, Status
 
-SUBJECTS = ("attention", "model", "cache", "classifier", "training", "sizes")
+SUBJECTS = ("attention", "model", "cache", "classifier", "training", "sizes", "contract")
 TABLES = {name: runpy.run_path(str(Path(__file__).with_name("honest") / f"{name}.py")) for name in SUBJECTS}
 MODEL_ITEMS = ("masking", "position", "projection", "kv-cache", "classifier")
 TRAIN_ITEMS = ("training-step", "classifier")

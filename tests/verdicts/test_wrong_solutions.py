@@ -12,7 +12,7 @@ import pytest
 from grader.exercise import Exercise
 from grader.record import ItemResult, Outcome, Result, Role, Status
 
-SUBJECTS = ("masking", "position", "projection", "training", "cache", "classifier", "sizes")
+SUBJECTS = ("masking", "position", "projection", "training", "cache", "classifier", "sizes", "contract")
 TABLES = {name: runpy.run_path(str(Path(__file__).with_name("wrong") / f"{name}.py"))["CASES"] for name in SUBJECTS}
 # Asked beside the item at fault: those that share code with it. A model that cannot be called is asked nothing more.
 ASKED = {
@@ -40,6 +40,7 @@ def solution(name: str, case: tuple[object, ...]) -> object:
 
 
 CASES = [solution(f"{subject}-{name}", case) for subject in SUBJECTS for name, case in TABLES[subject].items()]
+WIDER = runpy.run_path(str(Path(__file__).with_name("wrong") / "contract.py"))["WIDER"]  # what fails in other items too
 FAILURES = (Outcome.FAILED, Outcome.BROKEN)
 
 
@@ -62,11 +63,28 @@ def test_it_is_caught_by_the_check_meant_for_it(
     result = grade_files(rewritten(change), only=ASKED[culprit])
 
     items = {item.id: item for item in result.items}
-    outcomes = {found.id: found.outcome for found in items[culprit].checks}
-    assert outcomes[check] in FAILURES
-    assert items[culprit].status not in (Status.FIXED, Status.BUILT)
-    assert items[culprit].score < items[culprit].max_score
+    assert_caught(items[culprit], check)
     assert [name for name, item in items.items() if name != culprit and not is_cleared(item, culprit)] == []
+
+
+@pytest.mark.parametrize(("culprit", "check", "change"), WIDER.values(), ids=list(WIDER))
+def test_what_breaks_more_than_one_item_is_caught_where_it_is_wrong(
+    culprit: str,
+    check: str,
+    change: dict[str, object],
+    rewritten: Callable[..., dict[str, str]],
+    grade_files: Callable[..., Result],
+) -> None:
+    [item] = grade_files(rewritten(change), only=(culprit,)).items
+
+    assert_caught(item, check)
+
+
+def assert_caught(item: ItemResult, check: str) -> None:
+    """The check has failed, and the item has lost points by it."""
+    assert {found.id: found.outcome for found in item.checks}[check] in FAILURES
+    assert item.status not in (Status.FIXED, Status.BUILT)
+    assert item.score < item.max_score
 
 
 def test_every_check_of_the_rubric_has_caught_something(exercise: Exercise) -> None:

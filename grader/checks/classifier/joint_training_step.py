@@ -6,14 +6,16 @@ A loss that is right on its own is of no use while the loop asks for another one
 ## Usual causes
 - train_step does not pass config.class_weight on.
 - The class loss is computed and not added, or not reported.
+- What is reported is a tensor, or stands by the name of another loss.
 """
 
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.training.cases import TRAIN_CASES, TrainCase, train_case
+from grader.checks.training.losses_are_numbers import require_kinds
 from grader.extent import Extent, at_most
-from grader.sandbox.questions import TrainSteps
+from grader.sandbox.questions import KINDS, StandInQuestion, TrainSteps, WatchedTraining
 
 WEIGHT = 0.7
 # Of the learning rate, for each step. A clip without torch's small safeguard moves parameters by 1e-5 of it, a class
@@ -32,7 +34,7 @@ def holds(case: TrainCase, bench: Bench) -> None:
     )
     answer, expected = bench.both(question, case.batches(bench.seeds))
     claim = f"with class_weight={WEIGHT}, a step reports and follows LM loss + class_weight * class loss"
-    for name in ("class_losses", "losses"):
+    for name in ("class_losses", "lm_losses", "losses"):
         same_length = answer[name].shape == expected[name].shape
         if not same_length or not np.allclose(answer[name], expected[name], rtol=SLACK, atol=0):
             raise Counterexample("joint-loss", claim, f"the {name} of the steps are {answer[name].tolist()}")
@@ -41,6 +43,10 @@ def holds(case: TrainCase, bench: Bench) -> None:
             got, steps = answer[name], int(name.split(".")[1]) + 1
             if not np.max(np.abs(got - wanted), initial=0.0) <= SLACK * case.lr * steps:
                 raise Counterexample("joint-step", claim, f"after a step, {name.split('.', 2)[2]} is another one")
+    watched = WatchedTraining(**{name: getattr(question, name) for name in StandInQuestion.__struct_fields__})
+    kinds = bench.ask(watched, case.batches(bench.seeds))["kinds"]
+    if (kinds[:, :2] == KINDS.index("float")).all():  # otherwise it is the step that reports no numbers
+        require_kinds(kinds, ("float",) * 3, f"class_weight={WEIGHT}")
 
 
 def few_steps(extent: Extent) -> TrainCase:
@@ -54,5 +60,12 @@ CHECK = Check(
     holds=holds,
     at_size=few_steps,
     examples=2,
-    needs=("parameters-move", "step-is-exact", "training-repeats", "learning-rate-schedule"),
+    needs=(
+        "parameters-move",
+        "step-is-exact",
+        "training-repeats",
+        "learning-rate-schedule",
+        "losses-are-numbers",
+        "decay-spares-vectors",
+    ),
 )

@@ -1,11 +1,11 @@
-"""After seed_everything, what torch draws depends on the seed, and on nothing else.
+"""seed_everything(seed) seeds torch and Python's random with that seed.
 
 ## Why it matters
 Without it no run can be repeated, and a bug that shows once in a while cannot be chased. With a seed that is always the
 same, runs that should be independent are one and the same run.
 
 ## Usual causes
-- Some other generator is seeded, and torch's is not.
+- One generator is seeded, and the other is not.
 - The seed that is used is not the one that was passed in.
 """
 
@@ -15,7 +15,6 @@ from msgspec import Struct
 from grader.checks.check import Bench, Check, Counterexample
 from grader.compare import same_bits
 from grader.sandbox.questions import SeededDraws, Settings
-from grader.sandbox.wire import Array
 
 
 class SeedCase(Struct, frozen=True, kw_only=True):
@@ -32,7 +31,9 @@ class SeedCase(Struct, frozen=True, kw_only=True):
 
 def holds(case: SeedCase, bench: Bench) -> None:
     """One seed, another, and the first again."""
-    first, other, again = (_drawn(seed, bench) for seed in (case.seed, case.other, case.seed))
+    first, other, again = (
+        bench.ask(SeededDraws(seed=seed), {})["torch"] for seed in (case.seed, case.other, case.seed)
+    )
     if not same_bits(again, first):
         raise Counterexample(
             "unsteady",
@@ -45,15 +46,26 @@ def holds(case: SeedCase, bench: Bench) -> None:
             "another seed gives other numbers",
             f"torch draws the same after seed_everything({case.seed}) and after seed_everything({case.other})",
         )
+    _as_seeded(case.seed, bench)
 
 
-def _drawn(seed: int, bench: Bench) -> Array:
-    return bench.ask(SeededDraws(seed=seed), {})["torch"]
+def _as_seeded(seed: int, bench: Bench) -> None:
+    answer, expected = bench.both(SeededDraws(seed=seed), {})
+    for name, words in (("torch", f"torch.manual_seed({seed})"), ("python", f"random.seed({seed})")):
+        if not same_bits(answer[name], expected[name]):
+            raise Counterexample(
+                f"other-{name}",
+                f"after seed_everything({seed}) {name.capitalize() if name == 'python' else name} draws what it draws "
+                f"after {words}",
+                "it draws other numbers",
+            )
 
 
 def snippet(case: SeedCase) -> str:
     """The same by hand."""
-    return f"""import torch
+    return f"""import random
+
+import torch
 from train import seed_everything
 
 drawn = []
@@ -61,6 +73,8 @@ for seed in ({case.seed}, {case.other}, {case.seed}):
     seed_everything(seed)
     drawn.append(torch.rand(4))
     print(seed, drawn[-1])
+    assert random.random() == random.Random(seed).random(), "Python's random is not seeded with the seed"
+    assert torch.equal(drawn[-1], torch.rand(4, generator=torch.Generator().manual_seed(seed))), "nor is torch"
 assert torch.equal(drawn[0], drawn[2]), "the same seed gives other numbers"
 assert not torch.equal(drawn[0], drawn[1]), "another seed gives the same numbers"
 """

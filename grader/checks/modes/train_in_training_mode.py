@@ -1,4 +1,4 @@
-"""train() puts the model into training mode, whatever mode it comes in.
+"""train() puts the model into training mode, whatever mode it comes in, and leaves it there.
 
 ## Why it matters
 A model that was just evaluated is in eval mode. Trained in it, it trains without the dropout it was configured with,
@@ -6,7 +6,8 @@ and nothing says so but a loss that is a little too good.
 
 ## Usual causes
 - train() relies on the mode that it finds.
-- The model is put into eval mode for an evaluation and never put back.
+- The model is put into eval mode for an evaluation, or in the end, and never put back.
+- The mode of the outermost module alone is set.
 """
 
 import numpy as np
@@ -15,7 +16,7 @@ from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.training.snippets import config_of
 from grader.compare import close
-from grader.sandbox.questions import TrainSteps
+from grader.sandbox.questions import TrainSteps, WatchedTraining
 from grader.sandbox.wire import Array
 
 DROPOUT = 0.5
@@ -34,6 +35,23 @@ def holds(case: TrainCase, bench: Bench) -> None:
         raise Counterexample(
             "mode-kept", claim, "a model that comes in eval mode has other losses than one that comes in training mode"
         )
+    _stays(case, bench)
+
+
+def _stays(case: TrainCase, bench: Bench) -> None:
+    """The mode at every forward pass, all parts of the model taken together, and in the end."""
+    for in_eval in (True, False):
+        question = WatchedTraining(
+            train=case.config, width=STAND_IN_WIDTH, weights=case.weights(bench.seeds), in_eval=in_eval
+        )
+        answer = bench.ask(question, case.batches(bench.seeds))
+        came = f"a model that comes in {'eval' if in_eval else 'training'} mode"
+        if not answer["modes"].all():
+            raise Counterexample(
+                "left-on-the-way", "train() trains in training mode, every module of it", f"{came} is not always in it"
+            )
+        if not in_eval and not answer["after.mode"].all():
+            raise Counterexample("left-behind", "train() leaves the model in training mode", f"{came} is not any more")
 
 
 def _losses(case: TrainCase, bench: Bench, *, dropout: float, in_eval: bool) -> Array:

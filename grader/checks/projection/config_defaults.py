@@ -9,7 +9,10 @@ gives it another model, silently.
 - A field was renamed, or lost its default.
 """
 
-from deepdiff import DeepDiff
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
 from hypothesis import strategies as st
 from msgspec import Struct
 
@@ -17,16 +20,18 @@ from grader.checks.check import Bench, Check, Counterexample
 from grader.sandbox.questions import Configs, Settings
 from grader.sandbox.wire import Tensors
 
-CONTRACT: dict[str, int | float | str] = {
-    "vocab_size": 64,
-    "block_size": 32,
-    "n_layer": 2,
-    "n_head": 1,
-    "d_model": 32,
-    "dropout": 0.0,
-    "n_classes": 0,
-    "position": "learned",
-}
+CONTRACT: Final[Mapping[str, int | float | str]] = MappingProxyType(
+    {
+        "vocab_size": 64,
+        "block_size": 32,
+        "n_layer": 2,
+        "n_head": 1,
+        "d_model": 32,
+        "dropout": 0.0,
+        "n_classes": 0,
+        "position": "learned",
+    }
+)
 
 
 class NoCase(Struct, frozen=True):
@@ -40,20 +45,19 @@ class NoCase(Struct, frozen=True):
 
 def holds(_: NoCase, bench: Bench) -> None:
     """The defaults as plain data. Fields beyond the contract's are free."""
-    defaults = _plain(bench.ask(Configs(), {}))
-    kept = {name: defaults[name] for name in CONTRACT if name in defaults}
-    difference = DeepDiff(CONTRACT, kept, ignore_numeric_type_changes=True)
-    if difference:
-        wrong = next(name for name, value in CONTRACT.items() if defaults.get(name) != value)
+    require_defaults("GPTConfig", CONTRACT, bench.ask(Configs(), {}))
+
+
+def require_defaults(kind: str, contract: Mapping[str, int | float | str], answer: Tensors) -> None:
+    """Require that a dataclass has these fields with these defaults."""
+    defaults = {name: array.tobytes().decode() if array.ndim else array.item() for name, array in answer.items()}
+    wrong = next((name for name, value in contract.items() if defaults.get(name) != value), None)
+    if wrong is not None:
         raise Counterexample(
             "defaults",
-            "GPTConfig has the fields and defaults of the contract",
+            f"{kind} has the fields and defaults of the contract",
             f"{wrong} is {defaults[wrong]!r}" if wrong in defaults else f"{wrong} has no default",
         )
-
-
-def _plain(answer: Tensors) -> dict[str, int | float | str]:
-    return {name: array.tobytes().decode() if array.ndim else array.item() for name, array in answer.items()}
 
 
 CHECK = Check(id="config-defaults", cases=st.builds(NoCase), holds=holds, examples=1)

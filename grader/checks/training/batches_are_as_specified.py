@@ -1,4 +1,4 @@
-"""make_batch gives tokens, their successors as targets, their parity as labels, and the same for the same seed.
+"""make_batch gives tokens, their successors as targets, their parity as labels, and for a seed the solution's batch.
 
 ## Why it matters
 Everything the model learns, it learns from these batches. Targets that are not shifted make the task trivial,
@@ -8,7 +8,10 @@ labels that are something else make the classifier learn something else.
 - Targets are the tokens themselves, or shifted the wrong way.
 - Labels are computed from the targets.
 - The generator that was passed in is not used.
+- The upper bound of `torch.randint` is taken for one that can be drawn: it cannot.
 """
+
+from typing import Final
 
 import numpy as np
 
@@ -18,6 +21,8 @@ from grader.compare import same_bits
 from grader.extent import RUN
 from grader.sandbox.questions import MakeBatch
 from grader.sandbox.wire import Array
+
+ROWS: Final = 256
 
 
 def holds(case: TrainCase, bench: Bench) -> None:
@@ -36,6 +41,31 @@ def holds(case: TrainCase, bench: Bench) -> None:
     _require(_within(tokens, case.vocab_size) and _within(targets, case.vocab_size), "tokens lie in the vocabulary")
     _require(np.array_equal(targets[:, :-1], tokens[:, 1:]), "targets are the tokens that come next")
     _require(np.array_equal(labels, tokens % 2), "labels are the parity of the tokens")
+    _same_task(case, bench)
+
+
+def _same_task(case: TrainCase, bench: Bench) -> None:
+    """Rows enough that every start and every stride there is comes up."""
+    train = case.config | {"batch_size": ROWS, "seq_len": 2}
+    question = MakeBatch(train=train, seed=bench.seeds.derive("whole task", case.data) % 2**31)
+    answer, expected = (side["tokens.0"] for side in bench.both(question, {}))
+    (starts, strides), (all_starts, all_strides) = (_drawn(rows, case.vocab_size) for rows in (answer, expected))
+    for words, missing in (("starts at", all_starts - starts), ("counts up by", all_strides - strides)):
+        if missing:
+            raise Counterexample(
+                "never-drawn",
+                "all starts and all strides of the task are drawn",
+                f"with vocab_size={case.vocab_size}, none of {ROWS} rows {words} {min(missing)}",
+            )
+    if not same_bits(answer, expected):
+        raise Counterexample(
+            "other-task", "make_batch draws from its generator what a right solution draws", "it draws other rows"
+        )
+
+
+def _drawn(rows: Array, vocabulary: int) -> tuple[set[int], set[int]]:
+    """The first tokens of rows (B, 2), and how far the second ones are from them."""
+    return set(rows[:, 0].tolist()), set(((rows[:, 1] - rows[:, 0]) % vocabulary).tolist())
 
 
 def _within(array: Array, vocabulary: int) -> bool:

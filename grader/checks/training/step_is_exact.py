@@ -9,6 +9,7 @@ second step per batch show up as a model that is a little worse, weeks later.
 - The optimizer is stepped twice, or not at all.
 - Gradients are clipped before the backward pass, or not at all.
 - The learning rate is set after the step, or counted from another step.
+- Of an optimizer with several groups, one alone is given its rate, or clipped.
 """
 
 from typing import Final
@@ -25,12 +26,18 @@ from grader.sandbox.wire import Array, Tensors
 # torch divides by the norm + 1e-6, a clip by hand may divide by the norm alone. Only norms above the clip are divided
 # by, and no clip is below 0.1.
 CLIP_SLACK: Final = 2e-5
+GROUPS: Final = 2  # of the optimizer's, as the solution's own has
 
 
 def holds(case: TrainCase, bench: Bench) -> None:
     """What a recording optimizer sees, step by step, beside what it sees in a correct loop."""
     question = RecordSteps(
-        train=case.config, width=case.width, weights=case.weights(bench.seeds), precision="float64", at=case.made
+        train=case.config,
+        width=case.width,
+        weights=case.weights(bench.seeds),
+        precision="float64",
+        at=case.made,
+        groups=GROUPS,
     )
     answer, expected = bench.both(question, case.batches(bench.seeds))
     for index, step in enumerate(case.numbers):
@@ -43,13 +50,13 @@ def holds(case: TrainCase, bench: Bench) -> None:
                 f"in step {step} it was stepped {calls} times",
                 expected=f"{int(expected['calls'][index])} time",
             )
-        rate, scheduled = float(answer["lr"][index, 0]), float(expected["lr"][index, 0])
-        if not abs(rate - scheduled) <= 1e-12 * abs(scheduled):
+        rates, scheduled = answer["lr"][index], expected["lr"][index]
+        if not np.max(np.abs(rates - scheduled)) <= 1e-12 * np.max(np.abs(scheduled)):
             raise Counterexample(
                 "rate",
-                "each step is made at learning_rate(step, config)",
-                f"step {step} was made at lr={rate!r}",
-                expected=f"lr={scheduled!r}",
+                "each step is made at learning_rate(step, config), in every group of the optimizer",
+                f"step {step} was made at lr={_listed(rates)}",
+                expected=f"lr={_listed(scheduled)}",
             )
         _same_gradients(index, step, answer, expected)
     if int(answer["in_train"]) != len(case.numbers):
@@ -58,6 +65,11 @@ def holds(case: TrainCase, bench: Bench) -> None:
             "train() steps the optimizer that it is given, once for each batch",
             f"with {len(case.numbers)} batches it was stepped {int(answer['in_train'])} times",
         )
+
+
+def _listed(rates: Array) -> str:
+    """One number where all groups have the same."""
+    return ", ".join(repr(float(rate)) for rate in dict.fromkeys(rates.tolist()))
 
 
 def _same_gradients(index: int, step: int, answer: Tensors, expected: Tensors) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -26,9 +26,19 @@ from grader.sandbox.questions import (
     Parameters,
     Settings,
     Sharing,
+    Watched,
 )
 from grader.sandbox.wire import DTYPES, Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array
+from grader.sandbox.worker.watching import (
+    all_state,
+    as_text,
+    begin,
+    calls_counted,
+    graph_watched,
+    set_modes,
+    settings,
+)
 from grader.sandbox.worker.weights import keyed_normal, parameters_unset, set_weights, split_pairs
 
 
@@ -87,8 +97,13 @@ def sharing(module: ModuleType, question: Sharing, _: Tensors) -> dict[str, Arra
 
 
 def configs(module: ModuleType, _: Configs, __: Tensors) -> dict[str, Array]:
+    return defaults(module.GPTConfig)
+
+
+def defaults(kind: Any) -> dict[str, Array]:
+    """The fields of a dataclass that have a default."""
     answer: dict[str, Array] = {}
-    for entry in dataclasses.fields(module.GPTConfig):
+    for entry in dataclasses.fields(kind):
         if isinstance(entry.default, str):
             answer[entry.name] = np.frombuffer(entry.default.encode(), np.uint8)
         elif isinstance(entry.default, int | float):
@@ -302,6 +317,41 @@ def generate(module: ModuleType, question: Generate, tensors: Tensors) -> dict[s
             )
         tokens = model.generate(prompt, question.max_new_tokens, use_cache=question.use_cache)
     return answer | {"tokens": as_array(tokens, "what generate returned")}
+
+
+def watched(package: Any, question: Watched, tensors: Tensors) -> dict[str, Array]:
+    module = package.module("model")
+    tokens = torch.from_numpy(tensors["tokens"])
+    with precision(question.precision):
+        before = settings()
+        model = weighted_model(module, question)
+        set_modes(model, question.modes)
+        answer = begin(model, question.weights.seed) | {"before.settings": as_text(before)}
+        uncounted: AbstractContextManager[list[str]] = nullcontext([])
+        with graph_watched() as graph, calls_counted(model) if question.count_calls else uncounted as calls:
+            try:
+                times = 2 if question.call == "forward" else 1
+                results = [_called(model, question, tokens) for _ in range(times)]
+            except ValueError:
+                return answer | {"refused": np.array(len(calls))}
+        answer |= all_state(model, "after")
+    answer |= {f"result.{i}": as_array(result, "what was returned") for i, result in enumerate(results)}
+    return answer | {
+        "tokens": as_array(tokens, "the tokens"),
+        "kept": np.array(int(getattr(model, "config", None) == module.GPTConfig(**question.config))),
+        "saved": np.array(graph.saved),
+        "settings.import": as_text(package.settings_changed(by_train=False)),
+    }
+
+
+def _called(model: Any, question: Watched, tokens: Tensor) -> object:
+    match question.call:
+        case "forward":
+            return model(tokens)
+        case "forward-incremental":
+            return pair(model.forward_incremental(tokens), "forward_incremental")[0]
+        case "generate":
+            return model.generate(tokens, question.max_new_tokens, use_cache=question.use_cache)
 
 
 def state_of(model: nn.Module) -> dict[str, Array]:

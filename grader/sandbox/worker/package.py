@@ -8,6 +8,8 @@ from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 
+from grader.sandbox.worker.watching import settings
+
 PACKAGE = "submission"
 CONTRACT = ("model", "train")
 
@@ -24,6 +26,7 @@ class SourcePackage(MetaPathFinder, InspectLoader):
     def __init__(self, files: Mapping[str, str]) -> None:
         self._sources = {f"{PACKAGE}.{name.removesuffix('.py')}": text for name, text in files.items()}
         self._sources[PACKAGE] = files.get("__init__.py", "")
+        self.changed: dict[str, str] = {}  # torch's settings, by the module whose import has changed them
 
     def install(self) -> None:
         """Make the package importable in this process."""
@@ -54,6 +57,18 @@ class SourcePackage(MetaPathFinder, InspectLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         return self.source_to_code(self._sources[fullname], self._filename(fullname))
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Import it, and note what it makes of torch's settings, unless another that it imports does."""
+        before, known = settings(), len(self.changed)
+        super().exec_module(module)
+        if len(self.changed) == known and settings() != before:
+            self.changed[module.__name__] = settings()
+
+    def settings_changed(self, *, by_train: bool) -> str:
+        """Torch's settings as train.py, or any other file, has left them when it was imported; empty for as before."""
+        left = (text for name, text in self.changed.items() if (name == f"{PACKAGE}.train") is by_train)
+        return next(left, "")
 
     def is_package(self, fullname: str) -> bool:
         return fullname == PACKAGE

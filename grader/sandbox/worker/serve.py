@@ -36,6 +36,7 @@ MODEL: Final[Mapping[type, Handler]] = {
 TRAIN: Final[Mapping[type, Handler]] = {
     q.TrainSteps: training_answers.train_steps,
     q.RecordSteps: training_answers.record_steps,
+    q.TrainConfigs: training_answers.train_configs,
     q.Rates: training_answers.rates,
     q.MakeBatch: training_answers.make_batch,
     q.SeededDraws: training_answers.seeded_draws,
@@ -44,8 +45,11 @@ TRAIN: Final[Mapping[type, Handler]] = {
     q.GradientNorms: weighting_answers.gradient_norms,
 }
 BOTH: Final[Mapping[type, Handler]] = {
+    q.Watched: model_answers.watched,
+    q.WatchedTraining: training_answers.watched_training,
     q.Loss: training_answers.loss,
     q.Evaluate: training_answers.evaluate,
+    q.WatchedEvaluation: training_answers.watched_evaluation,
     q.Fit: training_answers.fit,
     q.OwnRun: training_answers.own_run,
     q.TwinRun: training_answers.twin_run,

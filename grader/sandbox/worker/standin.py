@@ -31,11 +31,15 @@ class StandIn(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.lm_head = nn.Linear(config.d_model, config.vocab_size)
         self.class_head = nn.Linear(config.d_model, config.n_classes) if config.n_classes else None
+        self.modes: list[bool] = []  # whether all of it was in training mode, at each call
+        self.read: list[Tensor] = []  # the tokens of each call
 
     def forward(self, tokens: Tensor, *, classify: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         """tokens (B, T) -> logits (B, T, V); classify=True -> also class logits (B, T, n_classes)."""
         if classify and self.class_head is None:
             raise ValueError(f"classify=True needs a classifier head, but n_classes={self.config.n_classes!r}")
+        self.modes.append(all(module.training for module in self.modules()))
+        self.read.append(tokens.clone())
         hidden = self.token_embedding(tokens)  # (B, T, C)
         # The neighbour's embedding makes rows depend on their context, as in a real model.
         hidden = hidden + torch.roll(hidden, 1, dims=1) * 0.5

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from grader.sandbox.questions import (
+    KINDS,
     Evaluate,
     Fit,
     Loss,
@@ -24,15 +25,28 @@ from grader.sandbox.questions import (
     RecordSteps,
     SeededDraws,
     StandInQuestion,
+    TrainConfigs,
     TrainSteps,
     TwinRun,
+    WatchedEvaluation,
+    WatchedTraining,
 )
 from grader.sandbox.wire import Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array, as_scalar, field
-from grader.sandbox.worker.model_answers import named_gradients, new_model, pair, precision, weighted_model
+from grader.sandbox.worker.model_answers import defaults, named_gradients, new_model, pair, precision, weighted_model
 from grader.sandbox.worker.recorder import RecordingOptimizer
 from grader.sandbox.worker.seeding import seed_all
 from grader.sandbox.worker.standin import StandIn, StandInConfig
+from grader.sandbox.worker.watching import (
+    all_state,
+    as_text,
+    begin,
+    counted,
+    give_gradients,
+    graph_watched,
+    set_modes,
+    watched_state,
+)
 from grader.sandbox.worker.weights import set_weights
 
 
@@ -117,6 +131,10 @@ def record_steps(train: ModuleType, question: RecordSteps, tensors: Tensors) -> 
     return answer | {"calls": np.array(calls), "lr": np.array(rates), "in_train": np.array(len(given.rates))}
 
 
+def train_configs(train: ModuleType, _: TrainConfigs, __: Tensors) -> dict[str, Array]:
+    return defaults(train.TrainConfig)
+
+
 def rates(train: ModuleType, question: Rates, _: Tensors) -> dict[str, Array]:
     config = train.TrainConfig(**question.train)
     return {"rates": np.array([as_scalar(train.learning_rate(step, config), "lr") for step in question.steps])}
@@ -171,8 +189,7 @@ def evaluate(package: Any, question: Evaluate, tensors: Tensors) -> dict[str, Ar
         with torch.no_grad():
             outputs = [_outputs(model, batch.tokens, classify=question.classify) for batch in batches]
         model.train(question.training)
-        for parameter in model.parameters():
-            parameter.grad = torch.full_like(parameter, 0.25)
+        give_gradients(model)
         answer |= watched_state(model, "before")
         if question.seed is not None:
             torch.manual_seed(question.seed)
@@ -194,15 +211,98 @@ def _outputs(model: Any, tokens: Tensor, *, classify: bool) -> tuple[object, obj
     return model(tokens), None
 
 
-def watched_state(model: nn.Module, prefix: str) -> dict[str, Array]:
-    """What has to be as it was after a function that only looks: parameters, gradients, modes, random state."""
-    state = {f"{prefix}.param.{n}": as_array(p, n).copy() for n, p in model.named_parameters()}
-    state |= {
-        f"{prefix}.grad.{n}": as_array(p.grad, n).copy() for n, p in model.named_parameters() if p.grad is not None
+def watched_evaluation(package: Any, question: WatchedEvaluation, tensors: Tensors) -> dict[str, Array]:
+    model_module, train = package.module("model"), package.module("train")
+    names = ("tokens", "targets", "labels")
+    batches = [
+        train.Batch(*(torch.from_numpy(tensors[f"{name}.{i}"]) for name in names))
+        for i in range(sum(name.startswith("tokens.") for name in tensors))
+    ]
+    with precision(question.precision):
+        model = weighted_model(model_module, question)
+        answer = {} if question.breaks else _one_by_one(model, batches, classify=question.classify)
+        set_modes(model, question.modes)
+        answer |= begin(model, question.weights.seed)
+        given, _ = counted(batches)
+        with graph_watched() as graph:
+            try:
+                report = train.evaluate(model, given)
+            except ValueError:
+                if not question.breaks:
+                    raise
+                return answer | all_state(model, "after") | {"raised": np.array(1)}
+        answer |= all_state(model, "after")
+    if question.breaks:
+        return answer | {"raised": np.array(0)}
+    answer |= {f"{name}.{i}": as_array(getattr(b, name), name) for i, b in enumerate(batches) for name in names[:2]}
+    numbers = {name: field(report, name, "evaluate") for name in ("lm_loss", "class_accuracy")}
+    told = {name: value for name, value in numbers.items() if value is not None}
+    answer |= {name: np.array(as_scalar(value, name)) for name, value in told.items()}
+    floats = all(isinstance(value, float) for value in told.values())
+    return answer | {"floats": np.array(int(floats)), "saved": np.array(graph.saved)}
+
+
+@torch.no_grad()
+def _one_by_one(model: nn.Module, batches: list[Any], *, classify: bool) -> dict[str, Array]:
+    """The loss and the accuracy of each batch by itself, from what the model says of it in eval mode."""
+    losses, accuracies = [], []
+    for batch in batches:
+        logits, class_logits = _outputs(model, batch.tokens, classify=classify)
+        as_array(logits, "the logits")
+        assert isinstance(logits, Tensor)
+        losses.append(nn.functional.cross_entropy(logits.flatten(0, 1), batch.targets.flatten()).item())
+        if classify:
+            as_array(class_logits, "the class logits")
+            assert isinstance(class_logits, Tensor)
+            accuracies.append((class_logits.argmax(dim=-1) == batch.labels).double().mean().item())
+    return {"losses": np.array(losses), "accuracies": np.array(accuracies)}
+
+
+def watched_training(package: Any, question: WatchedTraining, tensors: Tensors) -> dict[str, Array]:
+    train = package.module("train")
+    with precision(question.precision):
+        model, config, batches = stand_in(question), train.TrainConfig(**question.train), batches_of(train, tensors)
+        model.train(not question.in_eval)
+        answer = begin(model, question.weights.seed)
+        given, taken = counted(batches)
+        if question.by_step:
+            optimizer = train.make_optimizer(model, config)
+            history = [train.train_step(model, optimizer, batch, config, step) for step, batch in enumerate(given)]
+        else:
+            history = train.train(model, config, **({} if question.own_batches else {"batches": given}))
+        answer |= all_state(model, "after")
+    if not isinstance(history, list) or not all(isinstance(record, dict) for record in history):
+        raise ContractError(f"train returned {_describe(history)}; expected a list of dicts")
+    if question.own_batches:
+        answer |= {f"read.{i}": as_array(tokens, "what the model is given") for i, tokens in enumerate(model.read)}
+        generator = torch.Generator().manual_seed(int(config.seed))
+        made = [train.make_batch(config, generator).tokens for _ in range(int(question.train["steps"]))]
+        answer |= {f"made.{i}": as_array(tokens, "batch.tokens") for i, tokens in enumerate(made)}
+    for key, name in (("loss", "losses"), ("lm_loss", "lm_losses"), ("class_loss", "class_losses")):
+        answer[name] = np.array([_number(record.get(key)) for record in history])
+    kinds = [[KINDS.index(_kind(record, key)) for key in ("loss", "lm_loss", "class_loss")] for record in history]
+    for name in ("tokens", "targets", "labels"):
+        answer[name] = np.stack([as_array(getattr(batch, name), name) for batch in batches])
+    return answer | {
+        "kinds": np.array(kinds).reshape(-1, 3),
+        "modes": np.array(model.modes),
+        "taken": np.array(len(taken)),
+        "settings.import": as_text(package.settings_changed(by_train=True)),
     }
-    state[f"{prefix}.mode"] = np.array([module.training for module in model.modules()])
-    state[f"{prefix}.rng"] = torch.get_rng_state().numpy().copy()
-    return state
+
+
+def _kind(record: dict[Any, Any], key: str) -> str:
+    if key not in record:
+        return "missing"
+    value = record[key]
+    return "none" if value is None else "float" if isinstance(value, float) else "other"
+
+
+def _number(value: object) -> float:
+    try:
+        return as_scalar(value, "a loss")
+    except ContractError:
+        return float("nan")
 
 
 def fit(package: Any, question: Fit, tensors: Tensors) -> dict[str, Array]:

@@ -13,7 +13,8 @@ from grader.sandbox.wire import Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array, as_scalar
 from grader.sandbox.worker.model_answers import new_model, pair, precision, state_of
 from grader.sandbox.worker.seeding import seed_all
-from grader.sandbox.worker.training_answers import batches_of, stand_in, watched_state
+from grader.sandbox.worker.training_answers import batches_of, stand_in
+from grader.sandbox.worker.watching import watched_state
 
 
 def class_weights(train: ModuleType, question: ClassWeights, _: Tensors) -> dict[str, Array]:

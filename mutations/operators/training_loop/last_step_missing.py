@@ -16,51 +16,16 @@ Ask for one, two and three steps and count the updates. Small numbers show at on
 
 from collections.abc import Iterator
 
-import libcst as cst
-from libcst import matchers as m
-
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.loop import trains
+from mutations.roles.bounds import ISLICE, RANGE, bounds, moved
 from mutations.source import Source
-
-BOUNDED = m.Call(func=m.Name("range"), args=[m.Arg(keyword=None)]) | m.Call(
-    func=m.Name("islice") | m.Attribute(attr=m.Name("islice")), args=[m.Arg(), m.Arg(keyword=None)]
-)
-
-USUAL_LINE = 88
 
 
 def edits(source: Source) -> Iterator[Edit]:
     """`range(n)` and `islice(batches, n)` where a loop over updates is bounded, with or without `enumerate`."""
-    for node in source.find(m.For() | m.ListComp() | m.GeneratorExp()):
-        repeated: cst.CSTNode
-        if isinstance(node, cst.For):
-            repeated, iterated = node.body, node.iter
-        elif isinstance(node, cst.ListComp | cst.GeneratorExp):
-            repeated, iterated = node.elt, node.for_in.iter
-        else:
-            continue
-        if not trains(source, repeated):
-            continue
-        for found in source.find(BOUNDED, within=iterated):
-            bound = cst.ensure_type(found, cst.Call).args[-1].value
-            if m.matches(bound, m.Name() | m.Attribute()):
-                yield _one_less(source, node, bound)
-
-
-def _one_less(source: Source, loop: cst.CSTNode, bound: cst.BaseExpression) -> Edit:
-    """The bound less one; a comprehension that no longer fits its line is broken before its `for`."""
-    edit = source.replace(bound, f"{source.code(bound)} - 1")
-    start, end = source.line_start(edit.start), source.line_end(edit.end)
-    longest = max(USUAL_LINE, *map(len, source.module.code.splitlines()))
-    line = source.code_between(start, end)
-    if not isinstance(loop, cst.ListComp | cst.GeneratorExp) or len(line.rstrip()) + len(" - 1") <= longest:
-        return edit
-    indent = line[: len(line) - len(line.lstrip())]
-    clause, _ = source.span(loop.for_in)
-    after = f"\n{indent}{source.code_between(clause, edit.start).lstrip()}{edit.after}"
-    return source.replace_span(clause, edit.end, after)
+    for bound in bounds(source, RANGE | ISLICE):
+        yield moved(source, bound, "- 1")
 
 
 UPDATE = "def update(batch):\n    loss(batch).backward()\n    opt.step()\n\n\n"

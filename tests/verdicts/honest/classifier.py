@@ -13,8 +13,6 @@ WALK = "        for name, parameter in self.named_parameters():\n"
 CLASS_LOSS = "    return F.cross_entropy(class_logits.flatten(0, 1), labels.flatten())\n"
 ACCURACY = "    return (class_logits.argmax(dim=-1) == labels).double().mean().item()\n"
 NO_GRAD = "@torch.no_grad()\ndef evaluate"
-MODES = "    modes = [(module, module.training) for module in model.modules()]\n    model.eval()\n"
-RESTORE = "        for module, training in modes:\n            module.training = training\n"
 EVALUATE_LOOP = """            if model.config.n_classes > 0:
                 logits, class_logits = model(batch.tokens, classify=True)
                 accuracies.append(class_accuracy(class_logits, batch.labels))
@@ -152,21 +150,6 @@ SAME_BITS = {
             (
                 EVALUATE_LOOP,
                 "            with torch.no_grad():\n" + "".join(f"    {line}\n" for line in EVALUATE_LOOP.splitlines()),
-            ),
-        ]
-    },
-    "evaluate-with-one-mode-for-all": {
-        "train.py": [
-            (MODES, "    was_training = model.training\n    model.eval()\n"),
-            (RESTORE, "        model.train(was_training)\n"),
-        ]
-    },
-    "evaluate-over-all-tokens-at-once": {
-        "train.py": [
-            (
-                "    lm_losses, accuracies = [], []\n",
-                "    lm_losses, accuracies = [], []\n"
-                "    batches = [Batch(*map(torch.cat, zip(*batches, strict=True)))]\n",
             ),
         ]
     },

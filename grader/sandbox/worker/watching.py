@@ -1,0 +1,115 @@
+"""What is looked at before and after a call: all that it may not change, and all that it may not leave behind."""
+
+import hashlib
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+
+from grader.sandbox.questions import Modes
+from grader.sandbox.wire import Array
+from grader.sandbox.worker.contract import as_array
+from grader.sandbox.worker.seeding import seed_all
+
+
+def watched_state(model: nn.Module, prefix: str) -> dict[str, Array]:
+    """What has to be as it was after a function that only looks: parameters, gradients, modes, random state."""
+    state = {f"{prefix}.param.{n}": as_array(p, n).copy() for n, p in model.named_parameters()}
+    state |= {
+        f"{prefix}.grad.{n}": as_array(p.grad, n).copy() for n, p in model.named_parameters() if p.grad is not None
+    }
+    state[f"{prefix}.mode"] = np.array([module.training for module in model.modules()])
+    state[f"{prefix}.rng"] = torch.get_rng_state().numpy().copy()
+    return state
+
+
+def all_state(model: nn.Module, prefix: str) -> dict[str, Array]:
+    """The same, and what all of a program shares: Python's generator and torch's settings."""
+    python = hashlib.blake2b(repr(random.getstate()).encode(), digest_size=16).digest()
+    shared = {f"{prefix}.python": np.frombuffer(python, np.uint8), f"{prefix}.settings": as_text(settings())}
+    return watched_state(model, prefix) | shared
+
+
+def settings() -> str:
+    """Those of torch's settings that decide what every other program of the process computes."""
+    dtype = str(torch.get_default_dtype()).removeprefix("torch.")
+    return f"{dtype}, gradients {'on' if torch.is_grad_enabled() else 'off'}"
+
+
+def as_text(text: str) -> Array:
+    """A text as its bytes."""
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def set_modes(model: nn.Module, modes: Modes) -> None:
+    """Put all modules into one mode, or every other one."""
+    model.train(modes != "eval")
+    if modes == "mixed":
+        for index, module in enumerate(model.modules()):
+            module.training = index % 2 == 0
+
+
+def begin(model: nn.Module, seed: int) -> dict[str, Array]:
+    """Gradients that must not be lost and random states that nobody expects, and all that is so before the call."""
+    give_gradients(model)
+    seed_all(seed)  # a generator that every call seeds alike is moved by none but the first
+    return all_state(model, "before")
+
+
+def give_gradients(model: nn.Module) -> None:
+    """Something in every ``.grad`` that must not be lost."""
+    for parameter in model.parameters():
+        parameter.grad = torch.full_like(parameter, 0.25)
+
+
+def counted(batches: Iterable[Any]) -> tuple[Iterator[Any], list[Any]]:
+    """Batches that can be read once, and a list that grows as they are: of a kind that says nothing of who counts."""
+    taken: list[Any] = []
+
+    def take(batch: Any) -> Any:
+        taken.append(batch)
+        return batch
+
+    return map(take, batches), taken
+
+
+@dataclass(slots=True)
+class Graph:
+    """How many tensors were saved for a backward pass."""
+
+    saved: int = 0
+
+
+@contextmanager
+def graph_watched() -> Iterator[Graph]:
+    """Count what autograd saves."""
+    graph = Graph()
+
+    def saved(tensor: Tensor) -> Tensor:
+        graph.saved += 1
+        return tensor
+
+    with saved_tensors_hooks(saved, lambda tensor: tensor):
+        yield graph
+
+
+@contextmanager
+def calls_counted(model: nn.Module) -> Iterator[list[str]]:
+    """A list that grows as modules of a model are called."""
+    calls: list[str] = []
+
+    def called(module: nn.Module, _: Any) -> None:
+        calls.append(type(module).__name__)
+
+    handles = [module.register_forward_pre_hook(called) for module in model.modules()]
+    try:
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
