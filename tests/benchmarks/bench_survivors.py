@@ -137,11 +137,10 @@ def read_equivalent(file: Path) -> dict[str, str]:
 
 
 def sample(cases: Sequence[Case], size: int, seed: int) -> list[Case]:
-    """So many of them, the same ones for a seed, in their own order; all of them for a size of 0."""
-    if not 0 < size < len(cases):
-        return list(cases)
-    chosen = set(random.Random(seed).sample(range(len(cases)), size))
-    return [case for number, case in enumerate(cases) if number in chosen]
+    """So many of them in their own order, and all for a size of 0; for one seed, a larger sample has a smaller one."""
+    drawn = list(range(len(cases)))
+    random.Random(seed).shuffle(drawn)
+    return [cases[number] for number in sorted(drawn[: size or None])]
 
 
 def _scope(exercise: Exercise, *, followups: bool) -> frozenset[str]:
@@ -153,7 +152,7 @@ def grade_all(cases: Sequence[Case], exercise: Exercise, *, jobs: int, kept: Pat
     stamp = digest(
         {"grader": grader_digest().encode(), "exercise": exercise.sha256.encode(), "questions": bytes([QUESTIONS])}
     )[:16]
-    results = read_kept(kept, stamp)
+    results = read_kept(kept, stamp, cases)
     waiting = [case for case in cases if case.mutant.id not in results]
     if not waiting:
         return results
@@ -172,7 +171,7 @@ def grade_all(cases: Sequence[Case], exercise: Exercise, *, jobs: int, kept: Pat
                 free.put(grader)
             with writing:
                 results[case.mutant.id] = seen
-                _keep(kept, stamp, case.mutant.id, seen)
+                _keep(kept, stamp, case, seen)
                 _progress(cases, results)
 
         probe = free.get()
@@ -249,18 +248,24 @@ def _exact(item: str) -> str:
     return f"{item}-is-exact {Outcome.FAILED}"
 
 
-def read_kept(file: Path | None, stamp: str) -> dict[str, Seen]:
-    """The results in a file that are of the same grader, exercise and questions."""
+def read_kept(file: Path | None, stamp: str, cases: Sequence[Case]) -> dict[str, Seen]:
+    """The results in a file that are of the same grader, exercise and questions, and of places that serve the same."""
     if file is None or not file.exists():
         return {}
+    items = {case.mutant.id: sorted(case.items) for case in cases}
     lines = map(json.loads, file.read_text(encoding="utf-8").splitlines())
-    return {line["mutant"]: Seen(**line["seen"]) for line in lines if line["stamp"] == stamp}
+    return {
+        line["mutant"]: Seen(**line["seen"])
+        for line in lines
+        if line["stamp"] == stamp and line["items"] == items.get(line["mutant"])
+    }
 
 
-def _keep(file: Path | None, stamp: str, mutant: str, seen: Seen) -> None:
+def _keep(file: Path | None, stamp: str, case: Case, seen: Seen) -> None:
     if file is not None:
+        line = {"stamp": stamp, "mutant": case.mutant.id, "items": sorted(case.items), "seen": asdict(seen)}
         with file.open("a", encoding="utf-8") as out:
-            out.write(json.dumps({"stamp": stamp, "mutant": mutant, "seen": asdict(seen)}) + "\n")
+            out.write(json.dumps(line) + "\n")
 
 
 def _progress(cases: Sequence[Case], results: Mapping[str, Seen]) -> None:

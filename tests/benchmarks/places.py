@@ -73,7 +73,7 @@ PLACES: Final[Mapping[str, Mapping[str, str]]] = {
 # By file and place: what a changed line has in it, and what it may be charged to then; the first that fits.
 WORDS: Final[Mapping[tuple[str, str], tuple[tuple[str, str], ...]]] = {
     ("model.py", "GPT.__init__"): (
-        ("class_head", "classifier"),
+        ("class_head", "classifier projection"),  # a model without classes has no such parameter
         ("position_embedding", "position projection position-schemes"),
         ("is_learned", "position projection position-schemes"),
         ("n_head", "projection multi-head"),
@@ -86,6 +86,7 @@ WORDS: Final[Mapping[tuple[str, str], tuple[tuple[str, str], ...]]] = {
         ("lm_head", "projection"),
         ("_check_length", "projection"),
     ),
+    ("model.py", "GPT.forward_incremental"): (("Chunk(", "kv-cache ragged-cache position-schemes"),),
     ("train.py", "make_batch"): (("labels", "training-step classifier"), ("", "training-step")),
     ("train.py", "train_step"): (("class", "classifier training-step"), ("", "training-step")),
 }  # fmt: skip

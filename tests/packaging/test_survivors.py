@@ -108,11 +108,13 @@ def test_a_mutant_is_on_the_right_item_if_something_is_charged_and_nothing_else(
     assert {field.name for field in fields(found) if getattr(found, field.name)} == expected
 
 
-def test_a_sample_is_the_same_for_a_seed_and_keeps_its_order(bench):
+def test_a_sample_is_the_same_for_a_seed_keeps_its_order_and_grows(bench):
     cases = list(range(100))
+    few = bench.sample(cases, 10, 0)
 
-    assert bench.sample(cases, 10, 0) == sorted(bench.sample(cases, 10, 0))
-    assert bench.sample(cases, 10, 0) == bench.sample(cases, 10, 0) != bench.sample(cases, 10, 1)
+    assert len(few) == 10
+    assert few == sorted(few) == bench.sample(cases, 10, 0) != bench.sample(cases, 10, 1)
+    assert set(few) < set(bench.sample(cases, 20, 0))
     assert bench.sample(cases, 0, 0) == bench.sample(cases, 1000, 0) == cases
 
 
