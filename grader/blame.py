@@ -43,7 +43,9 @@ def blame(items: Iterable[Item], verdicts: Mapping[str, Mapping[str, Verdict]], 
     failing = _failing(items, judged)
     for item in items:
         exact = verdicts[item.id].get(rubric.exact_id(item))
-        if exact is None or exact.outcome not in rubric.FAILURES or comparison.is_exact(item.id):
+        if exact is None or exact.outcome not in rubric.FAILURES:
+            continue
+        if comparison.is_exact(item.id) and not exact.unexplained:
             continue
         at_fault = {other for other, failed in failing.items() if failed} & comparison.sharing(item.id)
         if at_fault and item.id not in at_fault:
@@ -91,7 +93,7 @@ def _causes(
 def _is_told(item: str, failing: Mapping[str, list[str]], comparison: Comparison) -> bool:
     """Whether the variants say all there is to say of a bug: not of a solution that agrees with one that is free of it,
     and fails all the same, at sizes that nothing was compared at."""
-    return comparison.is_exact(item) and (comparison.has_bug(item) or not failing[item])
+    return comparison.is_exact(item) and (item in comparison.bugs or not failing[item])
 
 
 def _failing(items: Iterable[Item], verdicts: Verdicts) -> dict[str, list[str]]:

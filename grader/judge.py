@@ -81,7 +81,12 @@ class Judge:
         if failure is None and check.confirm is not None:
             last = replace(check, holds=check.confirm)  # whatever follows is about what was asked last
             failure = _failure_of(partial(ask_case, last, found.case, bench))
+        if failure is None and check.in_training:
+            bench = replace(bench, training=True)
+            failure = _in_training_mode(_failure_of(partial(ask_case, check, found.case, bench)))
+            last = check
         if failure is None and check.at_size is not None:
+            bench = replace(bench, training=False)
             found, last = self._at_sizes(check, check.at_size, bench), check
             failure = found.failure
             asked += found.asked
@@ -197,6 +202,13 @@ def _failure_of(ask: Callable[[], object]) -> Failure | None:
     except (Counterexample, Trouble) as failure:
         return failure
     return None
+
+
+def _in_training_mode(failure: Failure | None) -> Failure | None:
+    """The same failure, saying where it was seen."""
+    if isinstance(failure, Counterexample):
+        failure.seen = f"in training mode: {failure.seen}"
+    return failure
 
 
 def _shown(text: str) -> str:

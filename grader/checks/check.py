@@ -13,7 +13,7 @@ from hypothesis.strategies import SearchStrategy
 from grader.extent import Extent
 from grader.oracle import Oracle, ask_both
 from grader.record import Lane, TokenGrid
-from grader.sandbox.questions import AnyQuestion, Settings
+from grader.sandbox.questions import AnyQuestion, Forward, Settings
 from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
 
@@ -60,6 +60,7 @@ class Bench:
         variants: all known variants, for checks that accept agreement with any of them.
         lanes: how closely the candidate agreed with what it was compared to, collected by the checks.
         state: what one check remembers from case to case.
+        training: whether forward passes are asked in training mode, where nothing is dropped.
     """
 
     candidate: Oracle
@@ -70,14 +71,20 @@ class Bench:
     variants: Callable[[], list[Oracle]] = field(default=list)
     lanes: set[Lane] = field(default_factory=set)
     state: dict[str, Any] = field(default_factory=dict)
+    training: bool = False
 
     def ask(self, question: AnyQuestion, tensors: Tensors) -> Tensors:
         """The candidate's answer."""
-        return self.candidate.ask(question, tensors)
+        return self.candidate.ask(self._in_mode(question), tensors)
 
     def both(self, question: AnyQuestion, tensors: Tensors) -> tuple[Tensors, Tensors]:
         """The candidate's answer and the matched variant's."""
-        return ask_both(self.candidate, self.matched, question, tensors)
+        return ask_both(self.candidate, self.matched, self._in_mode(question), tensors)
+
+    def _in_mode(self, question: AnyQuestion) -> AnyQuestion:
+        if self.training and isinstance(question, Forward):
+            return msgspec.structs.replace(question, training=True, recording=True)
+        return question
 
 
 Property = Callable[[Any, Bench], None]
@@ -98,6 +105,7 @@ class Check:
         confirm: asked once more of the last case that passed, in fresh workers.
         at_size: makes a case of given sizes: asked beyond the defaults, when all drawn cases have passed.
         default: the sizes that are asked before those, where the defaults are asked too.
+        in_training: whether the last case that passed is asked once more of a model in training mode.
         snippet: plain PyTorch that shows a failing case by raising.
         needs: checks without which this one's failure means nothing of its own.
         costly: asked of submissions alone. Bugs to plant are measured by the others, which takes hundreds of packages.
@@ -110,6 +118,7 @@ class Check:
     confirm: Property | None = None
     at_size: Callable[[Extent], Any] | None = None
     default: Extent | None = None
+    in_training: bool = False
     snippet: Callable[[Any], str] | None = None
     needs: tuple[str, ...] = ()
     costly: bool = False

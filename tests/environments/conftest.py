@@ -18,9 +18,10 @@ def anonymous(exercise: Exercise, tmp_path_factory: pytest.TempPathFactory) -> P
     names = {bug.item: f"bug-{number}" for number, bug in enumerate(exercise.key.bugs, 1)}
     items = tuple(change(item, id=names.get(item.id, item.id)) for item in exercise.rubric.item)
     titled = tuple(change(item, title=f"Bug {item.id[-1]}") if item.kind == "bug" else item for item in items)
+    twins = {twin: tuple(names[item] for item in items) for twin, items in exercise.rubric.twins.items()}
     made = replace(
         exercise,
-        rubric=change(exercise.rubric, id="gpt-0123456789", item=titled, followup=()),
+        rubric=change(exercise.rubric, id="gpt-0123456789", item=titled, followup=(), twins=twins),
         key=change(exercise.key, bugs=tuple(change(bug, item=names[bug.item]) for bug in exercise.key.bugs)),
     )
     folder = tmp_path_factory.mktemp("anonymous") / "ex"

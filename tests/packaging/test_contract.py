@@ -136,6 +136,10 @@ WHAT_A_RIGHT_MODEL_DOES = {
     "gradients-reach",
     "learns-parity",
     "learns-any-map",
+    "attention-alone",
+    "cache-can-be-mixed",
+    "positions-are-added",
+    "rows-stand-alone",
 }
 
 

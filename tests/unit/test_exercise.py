@@ -135,7 +135,7 @@ def without(name: str) -> Callable[[Path], None]:
             "item 'masking' names the check 'future-is-bright', which does not exist", id="unknown-check",
         ),
         pytest.param(in_toml("past-is-seen", "past-is-lost"), "names the check 'past-is-lost'", id="unknown-guard"),
-        pytest.param(in_toml('["cache-is-read"]', '["cache-is-red"]'), "'cache-is-red'", id="unknown-essential"),
+        pytest.param(in_toml('"cache-can-be-mixed"]', '"cache-is-red"]'), "'cache-is-red'", id="unknown-essential"),
         pytest.param(in_toml("mutants = { kv-cache = 3", "mutants = { kv-cash = 3"), "not an exercise: .*'kv-cash'",
                      id="unknown-kind-of-mutants"),
         pytest.param(in_toml("determinism = 2 }", "determinism = 0 }"), "not an exercise: .*>= 1", id="no-mutant"),

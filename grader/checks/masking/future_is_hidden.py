@@ -122,6 +122,7 @@ CHECK = Check(
     id="future-is-hidden",
     cases=model_cases(lengths=(2, 7)),
     holds=holds,
+    in_training=True,
     confirm=confirm,
     at_size=model_case,
     default=MODEL,

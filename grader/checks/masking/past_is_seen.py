@@ -68,6 +68,7 @@ CHECK = Check(
     id="past-is-seen",
     cases=model_cases(),
     holds=holds,
+    in_training=True,
     at_size=one_layer,
     snippet=snippet,
     needs=("forward-runs",),

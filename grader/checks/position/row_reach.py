@@ -84,6 +84,7 @@ CHECK = Check(
     id="position-row-reach",
     cases=model_cases(layers=(1,), lengths=(2, 5)),
     holds=holds,
+    in_training=True,
     at_size=one_text,
     snippet=snippet,
     needs=("forward-runs", "future-is-hidden", "past-is-seen"),

@@ -72,6 +72,7 @@ CHECK = Check(
     id="same-token-other-position",
     cases=model_cases(layers=(1,)),
     holds=holds,
+    in_training=True,
     at_size=one_layer,
     default=MODEL,
     snippet=snippet,

@@ -69,6 +69,7 @@ CHECK = Check(
     id="logits-width",
     cases=model_cases(),
     holds=holds,
+    in_training=True,
     at_size=few_rows,
     default=MODEL,
     snippet=snippet,
