@@ -82,8 +82,10 @@ class Bench:
         return ask_both(self.candidate, self.matched, self._in_mode(question), tensors)
 
     def _in_mode(self, question: AnyQuestion) -> AnyQuestion:
+        """Seeded in training mode: a model that drops what it should not is for another check to find."""
         if self.training and isinstance(question, Forward):
-            return msgspec.structs.replace(question, training=True, recording=True)
+            seed = self.seeds.derive("training mode") % 2**31
+            return msgspec.structs.replace(question, training=True, recording=True, seed=seed)
         return question
 
 
