@@ -9,9 +9,10 @@ import ast
 import builtins
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from random import Random
 from typing import Final, cast
+
+from mutations.ways import Way
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _NESTED: Final = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -19,19 +20,6 @@ _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _OTHER_SIDE: Final = {ast.Eq: ast.Eq, ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE}
 _LOOKING_AT_LOCALS: Final = {"locals", "vars", "eval", "exec", "dir"}
 _KEEPING_ORDER: Final = {"dict", "OrderedDict", "ModuleDict", "ParameterDict", "defaultdict", "Counter", "update"}
-
-
-class Way(StrEnum):
-    """One way to say a thing otherwise."""
-
-    NUMBERS = "numbers"  # 1 is int("1") or sum((3, -2))
-    ATTRIBUTES = "attributes"  # x.size is getattr(x, "ezis"[::-1])
-    GLOBALS = "globals"  # f is what globals() has under that name
-    OPERANDS = "operands"  # x + 1 is 1 + x, x < 1 is 1 > x
-    KEYWORDS = "keywords"  # f(a=1, b=2) is f(b=2, a=1)
-    BRANCHES = "branches"  # a if c else b is b if not c else a
-    RETURNS = "returns"  # what is returned has a name first
-    LOCALS = "locals"  # a local has another name
 
 
 def reworded(text: str, seed: int, share: float = 0.5, ways: Iterable[str] = tuple(Way)) -> str:

@@ -11,7 +11,7 @@ from grader.own_tests.mutants import NotRead
 from grader.own_tests.running import Files
 from grader.sandbox.errors import WorkerFailed
 from grader.sandbox.questions import Answered, Reword
-from mutations.rewording import Way
+from mutations.ways import Way
 
 PATIENCE: Final = 60.0  # seconds for all the words of a package's mutants; a second or two is what it takes
 SHARE: Final = 0.5  # of the places where something can be said otherwise

@@ -25,7 +25,7 @@ from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Planting
 from grader.seeds import Seeds
 from grader.submission import submission_of
-from mutations.rewording import Way
+from mutations.ways import Way
 
 Judge = Callable[..., FollowUp]
 Run = Callable[..., Ran]

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from mutations.rewording import Way, reworded
+from mutations.rewording import reworded
+from mutations.ways import Way
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = range(5)

@@ -11,7 +11,7 @@ from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.questions import Answered, FindMutants, Planting, Question, Reword
 from grader.sandbox.wire import Tensors
-from mutations.rewording import Way
+from mutations.ways import Way
 
 TIMEOUT = 60.0  # seconds
 GROUPS = ("kv-cache", "masking", "training-loop", "determinism")
