@@ -18,6 +18,7 @@ from grader.options import Options
 from grader.record import FollowUp, ItemResult, Outcome, Result, from_json, to_json
 from grader.report.html import render_html
 from grader.report.text import render_text
+from grader.report.words import number
 from grader.sandbox.client import Launcher
 
 slow = pytest.mark.slow  # a grade takes about a second, and there are dozens
@@ -101,7 +102,8 @@ def assert_harmless(result: Result) -> None:
     assert not re.search(r"<(script|img|iframe)", page, re.IGNORECASE)
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", text + page + record.decode())
     assert not re.search("[\u115f\u1160\u3164\uffa0\ufe00-\ufe0f]|[\u0300-\u036f]{9}", text + page + record.decode())
-    assert not re.search(r"^\s*Score: 100 of 100$", text, re.MULTILINE)
+    score = f"{number(result.score)} of {number(result.max_score)}"
+    assert set(re.findall(r"^\s*Score: (.*)$", text, re.MULTILINE)) <= {score}
 
 
 def texts(result: Result) -> Iterator[str]:

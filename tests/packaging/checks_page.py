@@ -51,11 +51,11 @@ def _section(item: Item) -> str:
 
 
 def _tests(item: Item) -> str:
-    drawn = ", ".join(f"{most} of {group}" for group, most in item.mutants.items())
+    kinds = ", ".join(f"{group} {weight}" for group, weight in item.mutants.items())
     worth = f"Follow-up `{item.id}`, {number(item.points)} points beside those of the items"
     return (
-        f"\n## {item.title}\n\n{worth}: the share of planted bugs that the submission's own tests notice, up to "
-        f"{drawn}. They have to pass on the package as it is, and on the same program in other words.\n"
+        f"\n## {item.title}\n\n{worth}: the share of planted bugs that the submission's own tests notice. The kinds "
+        f"count: {kinds}. They have to pass on the package as it is, and on the same program in other words.\n"
     )
 
 
