@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from grader.exercise import Exercise
+from grader.rubric import exact_id
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
@@ -111,6 +112,8 @@ CONTRACT = {
     "Buffers and the classifier": "",
     "**Seeds**": "same-init",
     "A classifier head changes": "lm-untouched",
+    "**Training**": "training-step-is-exact",
+    "Dropout acts on": "training-step-is-exact",
     "**Nothing is left": NOTHING_LEFT,
     "`train_step` leaves": "step-leaves-no-trace",
     "`generate` and `evaluate` save": "generate-leaves-no-trace evaluate-leaves-no-trace",
@@ -172,7 +175,7 @@ def test_every_sentence_has_its_checks_and_nothing_is_asked_of_none(page: str) -
 @pytest.mark.parametrize("page", PAGES)
 def test_the_checks_named_are_those_of_the_rubric(page: str, exercise: Exercise) -> None:
     items = (*exercise.rubric.item, *exercise.rubric.followup)
-    asked = {check for item in items for check in (*item.earns, *item.takes)}
+    asked = {check for item in items for check in (*item.earns, *item.takes, *([exact_id(item)] if item.exact else ()))}
     named = {check for checks in ASKED[page].values() for check in checks.split()}
 
     assert named - asked == set()
