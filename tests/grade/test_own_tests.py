@@ -245,6 +245,16 @@ def test_tests_of_the_cache_are_worth_what_they_notice(judge: Judge, exercise: E
     assert told.score == pytest.approx(10 * 3 / 4 * len(noticed) / len(of_the_cache), abs=0.01)
 
 
+@pytest.mark.slow
+def test_the_same_files_earn_the_same_whatever_the_seed_is(judge: Judge, exercise: Exercise) -> None:
+    first, second = (judge(exercise.reference, {"test_mine.py": CACHE}, seed=seed, kv_cache=1) for seed in (1, 2))
+
+    assert 0 < first.score < 10
+    assert [(check.id, check.outcome) for check in first.checks] == [
+        (check.id, check.outcome) for check in second.checks
+    ]
+
+
 # Which bugs are planted
 
 
