@@ -22,6 +22,7 @@ from grader.errors import CannotJudge
 from grader.exercise import FORWARD, Exercise, Item
 from grader.exhibits import collect
 from grader.facets.catalogue import BY_ID as FACETS
+from grader.facets.catalogue import TWIN_BY_ID
 from grader.facets.facet import Facet
 from grader.lattice import Lattice, Match
 from grader.library import CANDIDATE, Library, trusted
@@ -191,9 +192,12 @@ class _Grade:
         )
 
     def _compared(self, item: Item) -> Scope:
-        """How far the questions went by which an item was compared with the variants."""
-        facets = (FACETS[facet] for facet in self._exercise.facets_of(item.id) if facet in self._comparison.matches)
-        asked = (asked for facet in facets for asked in facet.questions(self._seeds, "float32"))
+        """How far the questions went by which an item was compared with the variants, and with its twin."""
+        told_by = [FACETS[facet] for facet in self._exercise.facets_of(item.id) if facet in self._comparison.matches]
+        twins = [
+            TWIN_BY_ID[twin] for twin in self._comparison.twins if item.id in self._exercise.rubric.twins.get(twin, ())
+        ]
+        asked = (asked for facet in (*told_by, *twins) for asked in facet.questions(self._seeds, "float32"))
         return reduce(or_, (scope_of(*each) for each in asked), Scope())
 
     def _own_tests(self, item: Item) -> FollowUp:

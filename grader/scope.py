@@ -15,9 +15,12 @@ from grader.sandbox.questions import (
     Evaluate,
     Fit,
     Flops,
+    Forward,
     Generate,
     ModelQuestion,
     Rates,
+    Watched,
+    WatchedEvaluation,
 )
 from grader.sandbox.wire import Tensors
 
@@ -36,13 +39,22 @@ def _of_model(question: AnyQuestion) -> Scope:
         return Scope(width=getattr(question, "width", 0))
     modes: set[Mode] = {Mode.EVAL} if isinstance(question, Evaluate) else set()
     if isinstance(question, ModelQuestion):
-        modes.add(Mode.TRAINING if getattr(question, "training", False) else Mode.EVAL)
+        modes |= _modes(question)
     return Scope(
         layers=int(config.get("n_layer", MODEL.layers)),
         width=int(config.get("d_model", MODEL.width)),
         vocabulary=int(config.get("vocab_size", MODEL.words)),
         modes=tuple(sorted(modes)),
     )
+
+
+def _modes(question: ModelQuestion) -> set[Mode]:
+    """The modes in which a model is asked."""
+    if isinstance(question, Forward):
+        return {Mode.TRAINING if training else Mode.EVAL for training in question.modes or (question.training,)}
+    if isinstance(question, Watched | WatchedEvaluation):
+        return {Mode.EVAL if question.modes == "eval" else Mode.TRAINING}
+    return {Mode.EVAL}
 
 
 def _of_run(question: AnyQuestion, tensors: Tensors) -> Scope:

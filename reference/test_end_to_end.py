@@ -151,6 +151,15 @@ def test_a_step_is_one_update_by_the_gradient_of_its_batch():
         assert_same_parameters(model, by_hand)
 
 
+def test_a_step_draws_no_random_numbers_and_seeds_no_generator():
+    model = new_model()
+    optimizer, batch = make_optimizer(model, CONFIG), make_batches()[0]
+    before = torch.get_rng_state(), random.getstate()
+    train_step(model, optimizer, batch, CONFIG, 0)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert random.getstate() == before[1]
+
+
 def test_a_run_is_as_many_steps_as_were_asked_for_each_on_a_batch_of_its_own():
     model, step_by_step = new_model(), new_model()
     optimizer = make_optimizer(step_by_step, CONFIG)
