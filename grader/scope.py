@@ -54,7 +54,7 @@ def _modes(question: ModelQuestion) -> set[Mode]:
         return {Mode.TRAINING if training else Mode.EVAL for training in question.modes or (question.training,)}
     if isinstance(question, Watched | WatchedEvaluation):
         return {Mode.EVAL if question.modes == "eval" else Mode.TRAINING}
-    return {Mode.EVAL}
+    return {Mode.TRAINING if getattr(question, "training", False) else Mode.EVAL}
 
 
 def _of_run(question: AnyQuestion, tensors: Tensors) -> Scope:
