@@ -3,7 +3,7 @@
 import platform
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from functools import partial, reduce
 from itertools import cycle
 from operator import or_
@@ -239,9 +239,10 @@ class _Grade:
         """How the candidate agrees with the variant that it was found to be, where that may not have been all."""
         bugs = expected_bugs(matches)
         twins = twins_asked(self._exercise, self._items, self._seeds)
-        with threads(self._crew) as pool:
+        # By workers of their own: what is printed in whole runs would leave no room for what checks make it print.
+        with threads(self._crew) as pool, ExitStack() as workers:
             asked = [
-                pool.submit(match_twins, share, team.lattice, team.candidate, bugs)
+                pool.submit(match_twins, share, team.lattice, workers.enter_context(team.candidate.another()), bugs)
                 for team, share in zip(self._teams, shares(twins), strict=True)
             ]
             found = {id_: match for matched in asked for id_, match in matched.result().items()}

@@ -77,7 +77,10 @@ def score(
     untold_bits = item.exact if outcomes.get(exact_id(item)) is Outcome.BLOCKED else 0
     untold = any(outcomes.get(check) is Outcome.BLOCKED for check in item.core)
     void = bug_left or untold or any(outcomes.get(check) is not Outcome.PASSED for check in item.essential)
-    factor = 0.0 if void or not open_points else (item.points - untold_bits) / open_points
+    # Of an item whose guards could not all be asked, what was asked says nothing about the rest.
+    unguarded = any(outcomes[check] is Outcome.BLOCKED for check in item.takes)
+    share = 1.0 if unguarded or not open_points else item.points / open_points
+    factor = 0.0 if void else share
     parts: dict[str, tuple[float, float]] = {}
     for check, (role, points) in all_roles.items():
         if role is Role.GUARD:

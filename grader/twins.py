@@ -80,9 +80,10 @@ def _match(
     twin: Facet, lattice: Lattice, candidate: Oracle, answers: list[Tensors] | Trouble, bugs: Bugs, seen: Bugs
 ) -> Match:
     match = lattice.match(twin, candidate, answers, among=[bugs])
-    if match.bugs is not None or twin.id not in EXPLAINED:
+    others = lattice.likely(bugs, seen)
+    if match.bugs is not None or twin.id not in EXPLAINED or not others:
         return match
-    other = lattice.match(twin, candidate, answers, among=lattice.likely(bugs, seen))
+    other = lattice.match(twin, candidate, answers, among=others)
     return match if other.bugs is None else replace(match, bugs=other.bugs, lane=other.lane)
 
 

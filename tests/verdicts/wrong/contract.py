@@ -232,7 +232,6 @@ CASES: dict[str, Case] = {
     "step-empties-its-batch": step(STEP_TRACE, (STEP, STEP + "    batch.tokens.zero_()\n")),
     "step-writes-into-its-targets": step(STEP_TRACE, (STEP, STEP + "    batch.targets.add_(1)\n")),
     "float64-at-the-import-of-train": step(STEP_TRACE, (TORCH, TORCH + "\ntorch.set_default_dtype(torch.float64)\n")),
-    "no-gradients-after-the-import-of-train": step(STEP_TRACE, (TORCH, TORCH + "\ntorch.set_grad_enabled(False)\n")),
     "adam-without-decay-of-its-own": step(
         "decay-spares-vectors",
         (TORCH, TORCH.replace("AdamW", "Adam")),
@@ -383,6 +382,7 @@ CASES: dict[str, Case] = {
 
 # These make other items' functions fail too, which call a model, or are given the batch afterwards.
 WIDER: dict[str, Case] = {
+    "no-gradients-after-the-import-of-train": step(STEP_TRACE, (TORCH, TORCH + "\ntorch.set_grad_enabled(False)\n")),
     "forward-writes-into-its-tokens": forward((LOGITS, "        tokens[:, 0] = 0\n" + LOGITS)),
     "forward-moves-parameters": forward(
         (
