@@ -79,7 +79,7 @@ def score(
     void = bug_left or untold or any(outcomes.get(check) is not Outcome.PASSED for check in item.essential)
     # Of an item whose guards could not all be asked, what was asked says nothing about the rest.
     unguarded = any(outcomes[check] is Outcome.BLOCKED for check in item.takes)
-    share = 1.0 if unguarded or not open_points else item.points / open_points
+    share = 1.0 if unguarded or not open_points else (item.points - untold_bits) / open_points
     factor = 0.0 if void else share
     parts: dict[str, tuple[float, float]] = {}
     for check, (role, points) in all_roles.items():
