@@ -238,6 +238,8 @@ class _Grade:
     def _compare_twins(self, matches: Mapping[str, Match]) -> dict[str, Match]:
         """How the candidate agrees with the variant that it was found to be, where that may not have been all."""
         bugs = expected_bugs(matches)
+        if FORWARD in matches and matches[FORWARD].trouble is not None:
+            return {}  # a model that does not run trains nothing: the grader's own models judge the loop
         twins = twins_asked(self._exercise, self._items, self._seeds)
         # By workers of their own: what is printed in whole runs would leave no room for what checks make it print.
         with threads(self._crew) as pool, ExitStack() as workers:

@@ -79,7 +79,7 @@ def evaluation(*pairs: tuple[str, str]) -> Case:
 
 def forward(*pairs: tuple[str, str]) -> Case:
     """A wrong forward pass."""
-    return "training-step", "forward-leaves-no-trace", {"model.py": list(pairs)}
+    return "projection", "forward-leaves-no-trace", {"model.py": list(pairs)}
 
 
 def generation(*pairs: tuple[str, str]) -> Case:
