@@ -96,8 +96,8 @@ def _stands_still(twin: Facet, lattice: Lattice, candidate: Oracle) -> Match | N
         return None  # what keeps it from running may be the model, whose items answer for it
     losses = np.array([float(array) for name, array in answers[0].items() if name.endswith(": lm_loss")])
     first, last = losses[:LOOKED_AT].mean(), losses[-LOOKED_AT:].mean()
-    if last < FALL * first:
-        return None
+    if last < FALL * first or not np.isfinite(losses).all():
+        return None  # a model that gives no numbers trains nothing either
     stuck = (
         f"in a run of its own with the default configuration the loss is {first:.4g} at first, {last:.4g} at the end"
     )

@@ -60,7 +60,7 @@ def test_a_saved_file_is_graded_and_the_change_is_told(
     assert render_change(second.changed, first.result, second.result).splitlines() == [
         "train.py: 15 of 30 (+15)",
         "  ✓ Training step                            Fixed           15 of 15 (+15)",
-        "    3 more checks pass",
+        "    4 more checks pass",
     ]
 
     (directory / "train.py").write_text((exercise.starter_directory / "train.py").read_text())
