@@ -68,7 +68,7 @@ def test_a_saved_file_is_graded_and_the_change_is_told(
     assert render_change(third.changed, second.result, third.result).splitlines()[:3] == [
         "train.py: 0 of 30 (-15)",
         "  ✗ Training step                            Not fixed       0 of 15 (-15)",
-        "    3 that passed do no longer",
+        "    4 that passed do no longer",
     ]
 
 
