@@ -92,6 +92,27 @@ CASES: dict[str, Case] = {
         ATTENTION_DROPOUT,
         ATTENTION_DROPOUT.replace("config.dropout", "config.dropout / 2"),
     ),
+    "training-mode-is-not-come-back-to": model(
+        "training-step",
+        "partly",
+        "differ from the solution's: in training mode and evaluation in turn, with vocab_size=5",
+        MASK,
+        f"{MASK}        self.was_evaluated = getattr(self, 'was_evaluated', False) or not self.training\n"
+        "        if self.training and self.was_evaluated:\n            tokens = tokens.flip(1)\n",
+    ),
+    "no-steps-on-long-texts-of-a-gpt": train(
+        "not-fixed",
+        "The bug is still in: in training with block_size=",
+        *stepped_if('not hasattr(model, "blocks") or config.seq_len <= 32'),
+    ),
+    "half-the-rate-on-long-texts-of-a-gpt": train(
+        "partly",
+        "differ from the solution's: in training with block_size=",
+        STEP,
+        '    if hasattr(model, "blocks") and config.seq_len > 32:\n'
+        "        for group in optimizer.param_groups:\n"
+        f'            group["lr"] /= 2\n{STEP}',
+    ),
     "the-stream-is-detached": model(
         "training-step", "partly", GRADIENTS, ADD_ATTENTION, ADD_ATTENTION.replace("= x +", "= x.detach() +")
     ),
