@@ -53,7 +53,6 @@ class Judge:
     def ask(self, check: Check, candidate: Oracle, own: str) -> tuple[Verdict, Bench]:
         """The verdict on ``check`` for an item ``own``, before it is known what blocks it."""
         started = time.perf_counter()
-        printed = len(candidate.printed())
         bench = self._bench(candidate, self.lattice.variant(self.bugs - {own}))
         try:
             verdict = self._verdict(check, bench, own)
@@ -66,7 +65,8 @@ class Judge:
                 message = f"the reference gave no answer: {failed}"
                 verdict = Verdict(outcome=Outcome.NOT_JUDGED, message=message)
         seconds = round(time.perf_counter() - started, 4)
-        return replace(verdict, seconds=seconds, output=printable(candidate.printed()[printed:])), bench
+        # The first check of a worker shows what came before it, too: what is printed by an import is lost otherwise.
+        return replace(verdict, seconds=seconds, output=printable(candidate.printed())), bench
 
     def _verdict(self, check: Check, bench: Bench, own: str) -> Verdict:
         found = search(

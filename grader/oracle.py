@@ -188,6 +188,7 @@ class Oracle:
         self._silence = crew.silence(self.files)
         self._worker: Worker | None = None
         self._output = ""
+        self._shown = 0
         self.scope = Scope()
 
     def ask(self, question: AnyQuestion, tensors: Tensors) -> Tensors:
@@ -274,8 +275,11 @@ class Oracle:
         return None
 
     def printed(self) -> str:
-        """What the package has printed so far, in the worker at hand and in those that were lost before."""
-        return self._output + (self._worker.output() if self._worker is not None else "")
+        """What the package has printed since this was last asked, in the worker at hand and in those lost before."""
+        everything = self._output + (self._worker.output() if self._worker is not None else "")
+        fresh = everything[self._shown :]
+        self._shown = len(everything)
+        return fresh
 
     def close(self) -> None:
         """End the worker."""

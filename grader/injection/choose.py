@@ -136,6 +136,8 @@ class Chooser:
             return f"its effect of {seen.effect:.1g} is too close to rounding"
         if seen.crashes_in and self._count > 1:
             return f"it breaks what other bugs are told by ({', '.join(seen.crashes_in)}): only for a single bug"
+        if seen.unsteady_in:
+            return f"it answers otherwise each time ({', '.join(seen.unsteady_in)}): nobody could be told to have it"
         return self._uneven(mutant, seen)
 
     def _uneven(self, mutant: Mutant, seen: Observation) -> str | None:

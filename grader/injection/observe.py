@@ -34,6 +34,7 @@ class Observation(Struct, frozen=True, kw_only=True):
         crashes_in: the facets that raise, or answer with NaN where the reference does not.
         effect: the largest change of any answer, relative to the largest value there; 1 where shapes change.
         detections: on each seed, how many checks fail.
+        unsteady_in: the facets that it answers otherwise in another process.
     """
 
     shows_in: tuple[str, ...]
@@ -41,6 +42,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     crashes_in: tuple[str, ...]
     effect: float
     detections: tuple[int, ...]
+    unsteady_in: tuple[str, ...] = ()
 
 
 class Observer:
@@ -83,7 +85,7 @@ class Observer:
 
     def _observe(self, package: Oracle) -> Observation:
         with package as mutant:
-            shows_in, crashes_in, effect = self._compare(mutant)
+            shows_in, crashes_in, unsteady_in, effect = self._compare(mutant)
             first, *others = self._seeds
             killers = self.killers(mutant, first)
             detections = [len(killers)]
@@ -96,6 +98,7 @@ class Observer:
             crashes_in=crashes_in,
             effect=effect,
             detections=tuple(detections),
+            unsteady_in=unsteady_in,
         )
 
     def killers(self, mutant: Oracle, seeds: Seeds, checks: Iterable[Check] | None = None) -> list[Check]:
@@ -140,26 +143,37 @@ class Observer:
             return False  # the reference lacks what the check asks for
         return found.failure is not None
 
-    def _compare(self, mutant: Oracle) -> tuple[tuple[str, ...], tuple[str, ...], float]:
-        shows_in, crashes_in, effect = [], [], 0.0
-        for facet in self._facets:
-            try:
-                expected = self._answers(facet, self._reference)
-            except Trouble:
-                continue  # the reference lacks what the facet asks for
-            try:
-                answers = self._answers(facet, mutant)
-            except Trouble:
-                shows_in.append(facet.id)
-                crashes_in.append(facet.id)
-                effect = 1.0
-                continue
-            if any(first_difference(*pair) is not None for pair in zip(answers, expected, strict=True)):
+    def _compare(self, mutant: Oracle) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], float]:
+        """The facets that it shows in, those that it crashes in, those that it is unsteady in, and its effect."""
+        shows_in, crashes_in, unsteady_in, effect = [], [], [], 0.0
+        with mutant.another() as again:
+            for facet in self._facets:
+                try:
+                    expected = self._answers(facet, self._reference)
+                except Trouble:
+                    continue  # the reference lacks what the facet asks for
+                try:
+                    answers = self._answers(facet, mutant)
+                except Trouble:
+                    shows_in.append(facet.id)
+                    crashes_in.append(facet.id)
+                    effect = 1.0
+                    continue
+                if not _differ(answers, expected):
+                    continue
                 shows_in.append(facet.id)
                 effect = max(effect, *(largest_change(*pair) for pair in zip(answers, expected, strict=True)))
                 if any(_has_nan(answer) for answer in answers):
                     crashes_in.append(facet.id)
-        return tuple(shows_in), tuple(crashes_in), effect
+                if self._is_unsteady(facet, again, answers):
+                    unsteady_in.append(facet.id)
+        return tuple(shows_in), tuple(crashes_in), tuple(unsteady_in), effect
+
+    def _is_unsteady(self, facet: Facet, again: Oracle, answers: list[Tensors]) -> bool:
+        try:
+            return _differ(self._answers(facet, again), answers)
+        except Trouble:
+            return True
 
     def _answers(self, facet: Facet, oracle: Oracle) -> list[Tensors]:
         return [facet.ask(oracle, asked) for asked in facet.questions(self._seeds[0], "float32")]
@@ -217,6 +231,10 @@ def answerable(
         tuple(check for check in checks if check.id not in seen.killed_by),
         tuple(facet for facet in FACETS if facet.id not in seen.shows_in),
     )
+
+
+def _differ(answers: list[Tensors], others: list[Tensors]) -> bool:
+    return any(first_difference(*pair) is not None for pair in zip(answers, others, strict=True))
 
 
 def _has_nan(answer: Tensors) -> bool:

@@ -22,7 +22,7 @@ from grader.injection.observe import Failing
 from grader.injection.recipe import Recipe
 from grader.key import Row
 from grader.options import Options
-from grader.record import Result, Status
+from grader.record import Outcome, Result, Status
 from grader.sandbox.client import Launcher
 from grader.submission import read_submission, submission_of
 from mutations.catalogue import OPERATORS
@@ -107,7 +107,7 @@ def test_the_starter_has_nothing_and_the_reference_everything(
 
 
 @pytest.mark.parametrize("left", [0, 1, 2])
-def test_a_bug_left_in_costs_its_item_and_no_other(
+def test_a_bug_left_in_costs_its_item_and_what_cannot_be_told_before_it_is_fixed(
     left: int, generated: Callable[..., Path], launcher: Launcher
 ) -> None:
     made = read_exercise(generated(seed=1, bugs=3))
@@ -115,8 +115,12 @@ def test_a_bug_left_in_costs_its_item_and_no_other(
     result = graded(made.variant(frozenset({bugs[left]})), made, launcher)
 
     assert result.remaining_bugs == (bugs[left],)
-    assert {item.id for item in result.items if item.score < item.max_score} == {bugs[left]}
-    assert result.score == 100 - made.items[bugs[left]].points
+    costs = {item.id: item for item in result.items if item.score < item.max_score}
+    assert costs.pop(bugs[left]).score == 0
+    # A model that does not learn while the bug is in says nothing of a head that is to learn.
+    assert {item.id for item in costs.values()} <= {item.id for item in made.rubric.item if item.kind == "extension"}
+    lost = [check for item in costs.values() for check in item.checks if check.outcome is not Outcome.PASSED]
+    assert {(check.outcome, check.blocked_by) for check in lost} <= {(Outcome.BLOCKED, (bugs[left],))}
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -113,6 +113,12 @@ def test_what_is_likely_to_be_asked_next_is_told_ahead() -> None:
         pytest.param({"shows_in": (), "killed_by": ()}, {}, "equivalent here, or code that is never run", id="nothing"),
         pytest.param({"killed_by": ()}, {}, "no check sees it on every seed", id="no-check"),
         pytest.param({"shows_in": ()}, {}, "no comparison with the reference tells it", id="no-facet"),
+        pytest.param(
+            {"unsteady_in": ("training",)},
+            {},
+            "it answers otherwise each time (training): nobody could be told to have it",
+            id="unsteady",
+        ),
         pytest.param({"effect": 9e-6}, {}, "its effect of 9e-06 is too close to rounding", id="effect"),
         pytest.param({"crashes_in": ("forward", "modes")}, {}, "told by (forward, modes): only for a", id="crash"),
         pytest.param({}, {"difficulty": "easy"}, "it is medium, not easy", id="too-hard"),

@@ -102,6 +102,17 @@ def test_the_effect_is_the_largest_change_of_all_beside_the_largest_value_there(
     assert observed(crew, "-1e9", facet("one", 1)).effect == 1
 
 
+@pytest.mark.parametrize(
+    ("rate", "unsteady_in"), [("2.0", ()), ("float(time.time_ns())", ("rate",))], ids=["steady", "unsteady"]
+)
+def test_what_answers_otherwise_in_another_process_is_unsteady(
+    rate: str, unsteady_in: tuple[str, ...], crew: Crew
+) -> None:
+    seen = observed(crew, rate, facet("rate", 0))
+
+    assert (seen.shows_in, seen.unsteady_in) == (("rate",), unsteady_in)
+
+
 @pytest.mark.parametrize("rate", ["float('nan') if step == 1 else 1.0 + step", "1 / 0 if step == 1 else 1.0 + step"])
 def test_what_raises_or_is_no_number_crashes_the_facet(rate: str, crew: Crew) -> None:
     seen = observed(crew, rate, facet("without", 0, 2), facet("with", 0, 1))

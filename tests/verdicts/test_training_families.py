@@ -74,7 +74,7 @@ MEANT = {
     "loss-keeps-its-graph": ["losses-are-numbers"],
     "absent-loss-reported-as-zero": ["losses-are-numbers"],
     "rate-a-tenth-by-default": ["train-config-defaults"],
-    "python-seed-not-passed-on": ["seed-decides"],
+    "python-generator-thrown-away": ["seed-decides"],
     "seeded-again-at-each-step": ["step-leaves-no-trace"],
     "forward-seeds-torch": ["forward-leaves-no-trace"],
     "evaluated-with-gradients-on": ["evaluate-leaves-no-trace"],

@@ -1,11 +1,11 @@
-"""The function that seeds everything seeds Python's generator with something else each time.
+"""The function that seeds everything makes a generator of its own for Python, and lets it go.
 
 ## What it does
-Calls the seeding of Python's `random` without the seed.
+Writes `random.Random(seed)` where Python's own generator is seeded.
 
 ## Why it is wrong
-Without an argument `random.seed` takes its seed from the system, a new one for every run. What is drawn by Python, an
-order or an augmentation, differs then between runs that were to be one and the same.
+`random.Random` makes a new generator; the one that `random.random` and `random.shuffle` draw from is another, and goes
+on from wherever it was. What is drawn by Python differs then between runs that were to be one and the same.
 
 ## Symptom
 None as long as only PyTorch draws. With the first shuffle by Python, runs of the same seed part.
@@ -35,30 +35,30 @@ def edits(source: Source) -> Iterator[Edit]:
         seed = argument.value
         is_given = isinstance(scope, cst.FunctionDef) and isinstance(seed, cst.Name) and seed.value in parameters(scope)
         if is_given and uses(source, seed, body(scope)) > 1:
-            yield source.replace_within(only_call(line), argument, "")
+            yield source.replace_within(only_call(line), only_call(line).func, "random.Random")
 
 
 OPERATOR = Operator(
-    id="python-seed-not-passed-on",
+    id="python-generator-thrown-away",
     category=Category.DETERMINISM,
     file="train.py",
-    origin="https://github.com/FunctionLab/selene/pull/173",
+    origin="https://github.com/zhuyitan/IGTD/pull/15",
     story=__doc__,
     visibility=Visibility.SILENT,
     distance=Distance.FAR,
     hints=Hints(
         symptom="Two runs start alike, and part as soon as anything is shuffled without PyTorch.",
         area="Make each source of chance begin anew, twice, and compare what each of them gives.",
-        mechanism="A default can stand for something new each time. Look at what is called with less than the others.",
+        mechanism="To make a generator is not to set the one that everybody draws from. Look for what is made in vain.",
     ),
     examples=(
         Example(
             "def seed_all(seed):\n    random.seed(seed)\n    torch.manual_seed(seed)\n",
-            "def seed_all(seed):\n    random.seed()\n    torch.manual_seed(seed)\n",
+            "def seed_all(seed):\n    random.Random(seed)\n    torch.manual_seed(seed)\n",
         ),
         Example(
             "def fix(s):\n    np.random.seed(s)\n    random.seed(s)  # shuffles\n",
-            "def fix(s):\n    np.random.seed(s)\n    random.seed()  # shuffles\n",
+            "def fix(s):\n    np.random.seed(s)\n    random.Random(s)  # shuffles\n",
         ),
     ),
     look_alikes=(
