@@ -75,12 +75,12 @@ constraints: constraints.txt
 	grep '^torch==' constraints.txt > "$$fresh/torch.txt"; grep '^#' constraints.txt > "$$fresh/new.txt"; \
 	$(PYTHON) -m venv "$$fresh/venv"; \
 	"$$fresh/venv/bin/python" -m pip install --quiet -c "$$fresh/torch.txt" -e '.[dev]'; \
-	"$$fresh/venv/bin/python" -m pip list --format=freeze --exclude grader --exclude pip \
+	"$$fresh/venv/bin/python" -m pip list --format=freeze --exclude gpt-bug-grader --exclude pip \
 		| sed 's/+.*//' >> "$$fresh/new.txt"; \
 	cp "$$fresh/new.txt" constraints.txt
 
 clean:
-	rm -rf $(VENV) report.html result.json build dist grader.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) report.html result.json build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: pyproject.toml constraints.txt

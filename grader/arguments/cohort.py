@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grader.arguments.shared import add_audience, add_command, add_exercise, add_running, seed
+from grader.distribution import install
 
 if TYPE_CHECKING:
     from grader.arguments.shared import Commands
@@ -33,7 +34,7 @@ def add(commands: "Commands") -> None:
         "--scheduler",
         metavar="ADDRESS",
         help="grade on the workers of the Dask cluster whose scheduler is at ADDRESS, such as tcp://HOST:8786, "
-        "one submission at a time on each (needs grader[cluster])",
+        f"one submission at a time on each (needs Dask: {install('cluster')})",
     )
     command.add_argument(
         "--resume",
