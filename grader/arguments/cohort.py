@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grader.arguments.shared import add_audience, add_command, add_exercise, add_running, seed
-from grader.distribution import install
 
 if TYPE_CHECKING:
     from grader.arguments.shared import Commands
@@ -34,7 +33,7 @@ def add(commands: "Commands") -> None:
         "--scheduler",
         metavar="ADDRESS",
         help="grade on the workers of the Dask cluster whose scheduler is at ADDRESS, such as tcp://HOST:8786, "
-        f"one submission at a time on each (needs Dask: {install('cluster')})",
+        "one submission at a time on each (needs Dask: the extra cluster)",
     )
     command.add_argument(
         "--resume",
