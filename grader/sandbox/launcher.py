@@ -20,8 +20,9 @@ from typing import Final, NoReturn
 
 from grader.sandbox import control
 from grader.sandbox.lock import (
-    Limits,
     LockFailed,
+    addresses_in_use,
+    beyond,
     close_all_but,
     die_with_parent,
     interpreter_paths,
@@ -29,10 +30,12 @@ from grader.sandbox.lock import (
     lock,
     readable_ruleset,
 )
+from grader.sandbox.torch_version import torch_version
 from grader.sandbox.wire import pack
 
 CONNECTION: Final = 3  # the descriptor a worker talks through
-LIMITS: Final = Limits(cpu_seconds=900, file_bytes=1 << 20)  # the grader keeps the deadlines; this is the backstop
+CPU_SECONDS: Final = 900  # of a worker; the grader keeps the deadlines, and this is the backstop
+OUTPUT_BYTES: Final = 1 << 20
 GRACE: Final = 0.5  # seconds that a worker which has hung up gets to end by itself
 
 
@@ -59,6 +62,7 @@ class _Launcher:
         self._mode = configure.mode
         self._hidden = [Path(path) for path in configure.hidden]
         started = _import_torch()
+        self._limits = beyond(addresses_in_use(), cpu_seconds=CPU_SECONDS, file_bytes=OUTPUT_BYTES)
         if self._mode == "strict":
             try:
                 python = interpreter_paths(self._hidden)
@@ -141,13 +145,13 @@ class _Launcher:
 
     def _lock(self) -> control.Locked:
         if self._mode == "process":
-            limits.apply(LIMITS)
+            memory = "" if limits.apply(self._limits).memory_left is None else "memory, "
             return control.Locked(
-                applied=("limits: memory, CPU time, open files, output",),
+                applied=(f"limits: {memory}CPU time, open files, output",),
                 missing=("Not isolated: the candidate ran as an ordinary process of yours, free to read and write.",),
             )
         try:
-            report = lock(self._ruleset, LIMITS, self._hidden)
+            report = lock(self._ruleset, self._limits, self._hidden)
         except LockFailed as error:
             return control.Locked(failure=str(error))
         return control.Locked(applied=tuple(report.applied()), missing=tuple(report.missing()))
@@ -171,7 +175,7 @@ def _import_torch() -> control.Started:
     seed_all(0)  # imports what each worker would
     gc.freeze()  # without a collection before: what it would free is less than the tenth of a second is worth
     return control.Started(
-        torch=str(torch.__version__),
+        torch=torch_version(),
         python=platform.python_version(),
         cpu=torch.backends.cpu.get_cpu_capability(),
         threads=torch.get_num_threads(),
