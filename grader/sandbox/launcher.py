@@ -5,6 +5,7 @@ a fork of it is as good as a fresh process, for a hundredth of the time.
 """
 
 import contextlib
+import errno
 import fcntl
 import gc
 import os
@@ -30,6 +31,7 @@ from grader.sandbox.lock import (
     lock,
     readable_ruleset,
 )
+from grader.sandbox.outside import limit_on_files, missing_files
 from grader.sandbox.torch_version import torch_version
 from grader.sandbox.wire import pack
 
@@ -61,6 +63,9 @@ class _Launcher:
         assert isinstance(configure, control.Configure)
         self._mode = configure.mode
         self._hidden = [Path(path) for path in configure.hidden]
+        if missing := missing_files():
+            self._peer.sendall(control.line(control.Failed(missing, of_the_lock=False)))
+            return
         started = _import_torch()
         self._limits = beyond(addresses_in_use(), cpu_seconds=CPU_SECONDS, file_bytes=OUTPUT_BYTES)
         if self._mode == "strict":
@@ -133,7 +138,13 @@ class _Launcher:
             os.setsid()
             _volunteer_for_the_oom_killer()
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-            _arrange_descriptors(connection, output, self._ruleset)
+            try:
+                _arrange_descriptors(connection, output, self._ruleset)
+            except OSError as error:
+                why = limit_on_files() if error.errno == errno.EMFILE else ""
+                failure = f"a worker could not be started: {why or error}"
+                os.write(connection, pack("locked", control.Locked(failure=failure, of_the_lock=False), {}))
+                os._exit(70)
             locked = self._lock()
             gc.enable()
             capture(1)
@@ -224,7 +235,7 @@ def _arrange_descriptors(connection: int, output: int, ruleset: int | None) -> N
     """0 reads nothing, 1 and 2 go to the output file, 3 is the connection, all else is closed."""
     null = os.open(os.devnull, os.O_RDONLY)
     # Out of the way first: any of these may itself be 0 to 3.
-    kept = [os.dup2(old, 50 + i) for i, old in enumerate((null, output, output, connection))]
+    kept = [fcntl.fcntl(old, fcntl.F_DUPFD_CLOEXEC, CONNECTION + 1) for old in (null, output, output, connection)]
     for target, source in enumerate(kept):
         os.dup2(source, target, inheritable=False)
     close_all_but({0, 1, 2, CONNECTION} | ({ruleset} if ruleset is not None else set()))
