@@ -45,7 +45,6 @@ MOST_BYTES: Final = 4 << 20  # of all of them, more than are ever graded
 AT_ONCE: Final = 2  # grades; each keeps some two cores busy
 
 
-
 def _name(of: str) -> str:
     """What Inspect is told that a task is called, for it to be ``grader/...`` in the end.
 

@@ -58,6 +58,7 @@ class Launcher:
             self._log.close()
             raise
         self._started: control.Started | None = None
+        self._refused: LauncherFailed | None = None  # what it said instead, for whoever asks next too
         self._lines = bytearray()
         self._descriptors: list[int] = []
         self._broken: str | None = None  # why the two sides are out of step, for good
@@ -76,10 +77,13 @@ class Launcher:
     def started(self) -> control.Started:
         """What the launcher said of itself when it was ready; waits for that."""
         with self._turn:
+            if self._refused is not None:
+                raise self._refused
             if self._started is None:
                 response = self._exchange(None, START_TIMEOUT)
                 if isinstance(response, control.Failed):
-                    raise (NotIsolated if response.of_the_lock else LauncherFailed)(response.message)
+                    self._refused = (NotIsolated if response.of_the_lock else LauncherFailed)(response.message)
+                    raise self._refused
                 assert isinstance(response, control.Started), response
                 self._started = response
             return self._started

@@ -65,7 +65,9 @@ class LockReport:
         if self.capabilities_dropped:
             phrases.append(f"{Layer.CAPABILITIES}: all dropped")
         if (left := self.limits.memory_left) is not None:
-            phrases.append(f"{Layer.LIMITS}: {gibibytes(left)} of memory for a submission, CPU time, open files, output")
+            phrases.append(
+                f"{Layer.LIMITS}: {gibibytes(left)} of memory for a submission, CPU time, open files, output"
+            )
         return phrases
 
     def missing(self) -> list[str]:
@@ -81,8 +83,8 @@ class LockReport:
             sentences.append("Memory is not limited.")
         elif self.limits.addresses_in_use and left < MEMORY:
             sentences.append(
-                f"A submission has less memory than it is to have: {gibibytes(left)} instead of {gibibytes(MEMORY)} are left "
-                "by a limit from outside (ulimit -v)."
+                f"A submission has less memory than it is to have: {gibibytes(left)} instead of {gibibytes(MEMORY)} "
+                "are left by a limit from outside (ulimit -v)."
             )
         if self.namespaces != APPLIED:
             sentences.append(
