@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from grader import __version__
-from grader.distribution import DISTRIBUTION, install
+from grader.distribution import DISTRIBUTION, install, requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 TEXT = {".py", ".md", ".toml", ".txt", ".jinja", ".yml", ".yaml", ".sh", ".json", ""}
-A_STRANGERS = re.compile(r"(?<![\w.-])grader\[|pip install\b[^\n]*?\s['\"]?grader['\"]?(?=[\s`=<>~]|$)", re.MULTILINE)
+A_STRANGERS = re.compile(
+    r"(?<![\w.-])grader\[|pip install(?:\s+(?:-\S+|\S+\.txt))*\s+['\"]?grader(?=['\"\s`=<>~]|$)", re.MULTILINE
+)
 """What has pip look for a distribution ``grader``: with an extra, or alone."""
 
 
@@ -39,6 +41,11 @@ def test_what_is_said_to_be_typed_names_an_extra_that_there_is() -> None:
     assert "cluster" in PROJECT["optional-dependencies"]
 
 
+def test_what_to_install_is_what_the_package_asks_for() -> None:
+    assert requirement("tomli_w") == "'tomli-w>=1.0'"
+    assert requirement("some_module") == "some-module"
+
+
 @pytest.mark.parametrize(
     "text", ["pip install 'grader[cluster]'", '"grader[dev]",', "python -m pip install grader", "pip install 'grader'"]
 )
@@ -47,7 +54,8 @@ def test_the_name_that_is_a_strangers_is_found(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [install("cluster"), "pip install -e .", 'pip install "$GRADER"', "the grader is not pip", "its.grader[0]"]
+    "text",
+    [install("cluster"), "pip install -e .", 'pip install "$GRADER"', "pip install for the grader", "its.grader[0]"],
 )
 def test_other_words_are_not_taken_for_it(text: str) -> None:
     assert not A_STRANGERS.search(text)
