@@ -21,7 +21,7 @@ NO_DOCSTRINGS: Final = (
 def why_not_here() -> str:
     """What keeps every command from running; empty when nothing does."""
     if sys.platform == "win32":
-        return "the grader does not run on Windows; in the Windows Subsystem for Linux (WSL 2) it does"
+        return "the grader does not run on Windows; use Linux, such as the Windows Subsystem for Linux (WSL 2)"
     return NO_DOCSTRINGS if sys.flags.optimize > 1 else ""
 
 
@@ -36,6 +36,8 @@ def not_installed(error: ModuleNotFoundError) -> str:
     name = (error.name or "").partition(".")[0]
     if name in ("", "grader", "mutations"):
         return f"the grader's installation is not complete ({error}); install it again"
+    if name.startswith("_") or name in sys.stdlib_module_names:
+        return f"{name} is missing, a part of Python: {sys.executable} is not complete; use another Python"
     how = f"{shlex.quote(sys.executable)} -m pip install {requirement(name)}"
     return f"{name} is not installed, and the grader needs it: {how}"
 

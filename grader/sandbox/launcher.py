@@ -38,6 +38,7 @@ from grader.sandbox.wire import pack
 CONNECTION: Final = 3  # the descriptor a worker talks through
 CPU_SECONDS: Final = 900  # of a worker; the grader keeps the deadlines, and this is the backstop
 OUTPUT_BYTES: Final = 1 << 20
+UNLOCKED: Final = "Not isolated: the candidate ran as an ordinary process of yours, free to read and write."
 GRACE: Final = 0.5  # seconds that a worker which has hung up gets to end by itself
 
 
@@ -156,10 +157,10 @@ class _Launcher:
 
     def _lock(self) -> control.Locked:
         if self._mode == "process":
-            memory = "" if limits.apply(self._limits).memory_left is None else "memory, "
+            limited = limits.apply(self._limits).memory_left is not None
             return control.Locked(
-                applied=(f"limits: {memory}CPU time, open files, output",),
-                missing=("Not isolated: the candidate ran as an ordinary process of yours, free to read and write.",),
+                applied=(f"limits: {'memory, ' if limited else ''}CPU time, open files, output",),
+                missing=(UNLOCKED,) if limited else (UNLOCKED, "Memory is not limited."),
             )
         try:
             report = lock(self._ruleset, self._limits, self._hidden)

@@ -138,6 +138,20 @@ def test_a_library_that_is_missing_is_named_with_how_to_install_it(
     assert "could be judged" not in done.stderr
 
 
+@pytest.mark.parametrize("module", ["_bz2", "sqlite3"])
+def test_a_part_of_python_that_is_missing_is_not_to_be_installed(module: str) -> None:
+    code = f"""
+import grader.commands.mutations
+def missing(*_, **__): raise ModuleNotFoundError("No module named {module!r}", name={module!r})
+grader.commands.mutations.run = missing
+from grader.cli import main; main(["mutations"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+
+    assert done.returncode == NO_VERDICT
+    assert done.stderr.startswith(f"grader: {module} is missing, a part of Python: ")
+
+
 # Limits
 
 
