@@ -34,7 +34,7 @@ def own_tests(
     """The follow-up about a submission's own tests. Nothing of the reference takes part in it.
 
     Args:
-        timeout: seconds for one question; the tests get three times as long.
+        timeout: seconds for one question, computing or asleep; the tests get three times as long.
     """
     tests = written(submission.tests, exercise.visible_tests)
     if not tests:
