@@ -5,23 +5,28 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from grader.sandbox.questions import AnyQuestion, Forward, modules_asked
+from grader.sandbox.questions import AnyQuestion, Forward, Watched, modules_asked
 
 PATIENCE: Final = 2  # questions of a kind that got no answer in time, before none is asked any more
-RUN_FORWARD: Final = frozenset(
+RUN_FORWARD: Final = frozenset(  # kinds of questions that forward has to answer, too
     {
         "Forward",
         "Forward, classify",
+        "OneHead",
+        "Gradients",
         "Influence",
         "Loss",
         "Evaluate",
+        "WatchedEvaluation",
         "Fit",
         "Classify",
         "OwnRun",
         "TwinRun",
         "FitWeighted",
+        "Flops",
     }
 )
+WATCHED: Final = {"forward": "Forward", "forward-incremental": "Decode", "generate": "Generate"}
 
 
 class Silence:
@@ -78,6 +83,12 @@ class Silence:
 
 
 def _kind(question: AnyQuestion) -> str:
-    """What a question is counted as when it gets no answer."""
+    """What a question is counted as when it gets no answer: one that watches a call as one that makes it."""
     name = type(question).__name__
-    return f"{name}, classify" if isinstance(question, Forward) and question.classify else name
+    match question:
+        case Forward(classify=True):
+            return f"{name}, classify"
+        case Watched(call=call):
+            return WATCHED[call]
+        case _:
+            return name

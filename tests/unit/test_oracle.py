@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -10,12 +11,24 @@ from grader.oracle import Crew, Oracle, PackageDied, PackageHung, PackageRaised
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Purpose
-from grader.sandbox.questions import AnyQuestion, Answered, Configs, Parameters, Rates, Snippet
+from grader.sandbox.questions import (
+    AnyQuestion,
+    Answered,
+    Configs,
+    Forward,
+    Generate,
+    Gradients,
+    Parameters,
+    Rates,
+    Snippet,
+    Watched,
+    Weights,
+)
 from grader.silence import PATIENCE, Silence
 
 TIMEOUT = 2.0  # seconds; only what hangs is to wait that long
 LOOP = "while True:\n    pass\n"
-SIZES = {"vocab_size": 5, "block_size": 4, "n_layer": 1, "d_model": 4}
+SIZES: dict[str, int | float | str] = {"vocab_size": 5, "block_size": 4, "n_layer": 1, "d_model": 4}
 MODEL = (Parameters(config=SIZES, seed=0), Configs())
 
 
@@ -129,6 +142,21 @@ def test_one_slow_answer_says_nothing_of_a_kind_of_question_that_was_answered_be
     assert [silence.hangs(question) for question in MODEL] == [True, False]
     silence.count_hung(MODEL[1])
     assert silence.hangs(MODEL[1])
+
+
+def test_where_forward_never_ends_all_that_runs_it_is_known_to_and_nothing_else() -> None:
+    silence = Silence()
+    given: dict[str, Any] = {"config": SIZES, "weights": Weights(seed=0)}
+    forward = Watched(**given, call="forward")
+    decode, generate = Watched(**given, call="forward-incremental"), Watched(**given, call="generate")
+    silence.count_hung(forward)
+
+    assert silence.hangs(Forward(**given))
+    assert silence.hangs(Gradients(**given))
+    assert silence.hangs(forward)
+    assert not any(silence.hangs(question) for question in (decode, generate, *MODEL))
+    silence.count_hung(generate)
+    assert silence.hangs(Generate(**given, max_new_tokens=1, use_cache=False))
 
 
 def busy(crew: Crew) -> Worker:
