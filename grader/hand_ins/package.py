@@ -8,7 +8,7 @@ from typing import Final
 from grader.directory import Kind, Listed, Refused
 from grader.errors import UsageError
 from grader.hand_ins.archives import READ, is_archive, is_archive_of_another_kind, open_archive
-from grader.hand_ins.tree import Tree
+from grader.hand_ins.tree import Renamed, Tree
 from grader.hand_ins.versions import Chosen, chosen
 from grader.printable import one_line
 from grader.submission import MAX_ENTRIES, Submission, read_folder
@@ -156,6 +156,8 @@ class _Search:
                 yield _Place(place.tree.within(entry.name), path, place.archives)
             elif is_archive_of_another_kind(entry.name):
                 self._troubles.append(f"{quoted(path)} is of a kind that is not read; hand in a .zip or a .tar.gz")
+        for name, files in _in_folders_of_windows(folder.entries).items():
+            yield _Place(Renamed(place.tree, files), _joined(place.path, name), place.archives)
         for version in archives.values():
             yield from self._opened(place, version)
 
@@ -183,6 +185,18 @@ class _Search:
         if any(_base(name).endswith(".ipynb") for name in found):
             parts.append("a notebook is not graded; hand in model.py and train.py, as the starter has them")
         return "; ".join(parts)
+
+
+def _in_folders_of_windows(entries: Sequence[Listed]) -> dict[str, dict[str, Listed]]:
+    """Files by name, in each folder that is there in their names alone, parted by backslashes: so they are unpacked,
+    where backslashes part nothing, from what was packed where they do.
+    """
+    folders: dict[str, dict[str, Listed]] = {}
+    for entry in entries:
+        name, backslash, rest = entry.name.partition("\\")
+        if backslash and name and rest:
+            folders.setdefault(name, {})[rest] = entry
+    return folders
 
 
 def _read(folder: _Folder, name: str, where: str) -> Submission:

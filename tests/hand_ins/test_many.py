@@ -105,7 +105,10 @@ def graded(entries: Entries) -> dict[str, str]:
     for entry in entries.found:
         if entry.submission is not None:
             assert entry.submission.name == entry.title
-            names = {text.split("'")[1] if "'" in text[:6] else text.split('"')[1] for text in entry.submission.files.values()}
+            names = {
+                text.split("'")[1] if "'" in text[:6] else text.split('"')[1]
+                for text in entry.submission.files.values()
+            }
             (found[entry.title],) = names
     return found
 
@@ -167,7 +170,9 @@ def test_everybody_has_a_row_and_what_is_right_is_read_as_it_is(
     assert len({entry.folder for entry in entries.found}) == len(entries.found)
 
 
-@pytest.mark.parametrize("files", [MOODLE, CANVAS, BLACKBOARD, GRADESCOPE], ids=["moodle", "canvas", "blackboard", "gradescope"])
+@pytest.mark.parametrize(
+    "files", [MOODLE, CANVAS, BLACKBOARD, GRADESCOPE], ids=["moodle", "canvas", "blackboard", "gradescope"]
+)
 def test_the_download_may_lie_in_a_directory_as_it_came(files: Files, tmp_path: Path) -> None:
     as_directory(tmp_path / "downloads", {"assignment.zip": as_zip(files)})
     as_directory(tmp_path / "unpacked", files)
@@ -191,7 +196,7 @@ def test_a_class_that_was_packed_with_its_folder_is_a_class(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("before", ["", "hw1/"], ids=["files", "folder"])
 def test_an_archive_of_one_submission_is_not_taken_for_many(before: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds a model.py: it is one submission"):
+    with pytest.raises(UsageError, match=r"holds a model\.py: it is one submission"):
         read_entries(deliver(tmp_path, work("ann", before), "zip"))
 
 
