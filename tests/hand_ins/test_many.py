@@ -129,10 +129,15 @@ def refused(entries: Entries) -> dict[str, str]:
         pytest.param(
             CANVAS,
             ["anon_Xy7Zq", "dicy_13", "leeann_11", "oharabob_12"],
-            {"xudi_14": "no model.py in it; found: 'work.ipynb'; a notebook is not graded", "typed_15": "no model.py in it"},
+            {
+                "xudi_14": "no model.py in it; found: 'work.ipynb'; a notebook is not graded",
+                "typed_15": "no model.py in it; found: 'text.html'",
+            },
             id="canvas",
         ),
-        pytest.param(BLACKBOARD, ["alee", "bob", "s123"], {"zoe": "no model.py in it; found: nothing"}, id="blackboard"),
+        pytest.param(
+            BLACKBOARD, ["alee", "bob", "s123"], {"zoe": "no model.py in it; found: nothing"}, id="blackboard"
+        ),
         pytest.param(
             GRADESCOPE,
             ["Ann Lee (submission_301)", "Bob B, Cy C (submission_302)"],
