@@ -9,7 +9,7 @@ from typing import Final
 from grader.directory import Kind, Listed, Refused
 from grader.errors import UsageError
 from grader.hand_ins.archives import is_archive, open_archive
-from grader.hand_ins.package import brief, is_nobodys, quoted, read_package
+from grader.hand_ins.package import brief, is_a_systems, quoted, read_package
 from grader.hand_ins.platforms import MAX_METADATA, METADATA, Named, named, submitters, titles
 from grader.hand_ins.tree import Renamed, Tree
 from grader.submission import Submission
@@ -77,7 +77,7 @@ def _entries(tree: Tree, where: str) -> list[Listed]:
 
 
 def _meant(entries: Iterable[Listed]) -> list[Listed]:
-    return sorted((entry for entry in entries if not is_nobodys(entry.name)), key=lambda entry: entry.name)
+    return sorted((entry for entry in entries if not is_a_systems(entry.name)), key=lambda entry: entry.name)
 
 
 def is_of_a_platform(entries: Collection[Listed]) -> bool:
@@ -231,13 +231,14 @@ def _put_together(tree: Tree, theirs: list[tuple[Named, Listed]]) -> tuple[Tree,
     for who, entry in now:
         if entry.kind is Kind.FOLDER or not who.name:
             continue
-        number, there = files.get(who.name, (-1, entry))
-        if number >= 0:
-            kept, left = sorted(((number, there), (who.number, entry)), key=lambda one: one[0], reverse=True)
-            notes.append(f"{brief(kept[1].name)} was taken, and not {brief(left[1].name)}: by its number it is newer")
+        mine = who.number, entry
+        if (other := files.setdefault(who.name, mine)) is not mine:
+            if who.number == other[0]:
+                both = f"{quoted(other[1].name)} and {quoted(entry.name)}"
+                raise Refused(f"which is meant cannot be told: {both}; expected one")
+            (_, left), kept = sorted((mine, other), key=lambda one: one[0])
+            notes.append(f"{brief(kept[1].name)} was taken, and not {brief(left.name)}: by its number it is newer")
             files[who.name] = kept
-        else:
-            files[who.name] = who.number, entry
     if len(folders) == 1 and not files:
         return tree.within(folders[0].name), notes
     names = {name: entry for name, (_, entry) in files.items()}

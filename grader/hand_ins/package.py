@@ -1,9 +1,10 @@
 """Where in a hand-in the submission is: the folder, or archive, nearest to its top that holds a model.py."""
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final
+from typing import BinaryIO, Final
 
 from grader.directory import Kind, Listed, Refused
 from grader.errors import UsageError
@@ -17,20 +18,23 @@ MAX_LEVELS: Final = 8  # folders and archives in one another
 MAX_ARCHIVES_DEEP: Final = 3  # archives in one another
 MAX_FOLDERS: Final = 512
 MAX_ARCHIVES: Final = 16
+MAX_HELD: Final = 128 << 20  # bytes of archives in archives, which are held in memory
 LARGE: Final = 1 << 20  # bytes of a file beside the code that is worth a note
 MOST_NAMED: Final = 6  # files, where there is no submission
 LONGEST: Final = 60  # characters of a name
 WANTED: Final = "model.py"
-# What systems, editors, installers and version control put beside what people mean.
-_NOBODYS: Final = {
-    *("__macosx", "thumbs.db", "desktop.ini"),
-    *("__pycache__", "node_modules", "venv", "env", "site-packages"),
-}
+_OF_SYSTEMS: Final = {"__macosx", "thumbs.db", "desktop.ini"}
+_OF_TOOLS: Final = {"__pycache__", "node_modules", "venv", "env", "site-packages"}
+
+
+def is_a_systems(name: str) -> bool:
+    """Whether a file or folder of this name is what an operating system has put there, or hidden."""
+    return name.startswith(".") or name.lower() in _OF_SYSTEMS
 
 
 def is_nobodys(name: str) -> bool:
-    """Whether a file or folder of this name is what a machine has put there."""
-    return name.startswith(".") or name.lower() in _NOBODYS
+    """Whether it is that, or what a tool has put beside what somebody has written."""
+    return is_a_systems(name) or name.lower() in _OF_TOOLS
 
 
 def read_package(tree: Tree, name: str, where: str, stack: ExitStack) -> Submission:
@@ -124,7 +128,7 @@ class _Search:
     def __init__(self, where: str, stack: ExitStack) -> None:
         self._where = where
         self._stack = stack
-        self._folders = self._archives = 0
+        self._folders = self._archives = self._held = 0
         self._found: list[str] = []
         self._troubles: list[str] = []
 
@@ -170,9 +174,19 @@ class _Search:
                 self._troubles.append(f"{quoted(path)} was not opened: there are too many archives in one another")
                 continue
             try:
-                yield _Place(open_archive(place.tree.open(name), self._stack), path, place.archives + 1)
+                inner = open_archive(self._open(place.tree, name), self._stack)
             except (Refused, FileNotFoundError) as reason:
                 self._troubles.append(f"{quoted(path)} cannot be read: {reason}")
+            else:
+                yield _Place(inner, path, place.archives + 1)
+
+    def _open(self, tree: Tree, name: str) -> BinaryIO:
+        if self._held > MAX_HELD:
+            raise Refused(f"all archives in archives are larger than {MAX_HELD >> 20} MiB")
+        file = tree.open(name)
+        if isinstance(file, io.BytesIO):
+            self._held += file.getbuffer().nbytes
+        return file
 
     def nothing(self) -> str:
         """Why there is no submission, what there is instead, and what to do."""

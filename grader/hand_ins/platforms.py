@@ -20,9 +20,7 @@ from grader.printable import one_line
 METADATA: Final = "submission_metadata.yml"  # Gradescope's
 MAX_METADATA: Final = 8 << 20
 
-_MOODLE: Final = re.compile(
-    r"(?P<person>.+?_\d+)_assignsubmission_(?P<how>file|onlinetext|[a-z]+)(?:_(?P<name>.*))?", re.DOTALL
-)
+_MOODLE: Final = re.compile(r"(?P<person>.+?_\d+)_assignsubmission_[a-z]+(?:_(?P<name>.*))?", re.DOTALL)
 # What is typed into the page, or a link, has no number of its own.
 _FILE: Final = r"(?:(?P<number>\d+)_(?P<name>.+)|(?P<typed>(?:text|link)\.html))"
 _CANVAS: Final = re.compile(rf"(?P<person>\w+?)(?:_LATE)?_(?P<id>\d+)_{_FILE}", re.DOTALL)

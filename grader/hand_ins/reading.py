@@ -8,7 +8,7 @@ from grader.directory import Directory, Listed, Refused
 from grader.errors import UsageError
 from grader.hand_ins.archives import is_archive, open_archive
 from grader.hand_ins.many import MAX_HAND_INS, hand_ins, is_of_a_platform
-from grader.hand_ins.package import is_nobodys, read_package
+from grader.hand_ins.package import is_a_systems, read_package
 from grader.hand_ins.tree import OnDisk, Tree
 from grader.submission import EXPECTED, Submission, name_of
 
@@ -41,7 +41,7 @@ def read_hand_in(path: Path) -> Submission:
 def _meant(tree: Tree) -> list[Listed]:
     """What lies at its top, if that can be listed: a working directory may hold any number of files."""
     try:
-        return [entry for entry in tree.entries(MAX_HAND_INS) or () if not is_nobodys(entry.name)]
+        return [entry for entry in tree.entries(MAX_HAND_INS) or () if not is_a_systems(entry.name)]
     except Refused:
         return []
 

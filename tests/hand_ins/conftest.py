@@ -1,64 +1,16 @@
-"""Hand-ins as platforms write them: a tree of files, put on a disk or into an archive of any kind."""
+"""Every hand-in in every packing."""
 
-import bz2
-import gzip
-import io
-import tarfile
-import zipfile
+import runpy
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-Files = Mapping[str, str | bytes]
-PACKINGS = ("directory", "zip", "tar.gz", "tar.bz2", "tar")
+packing = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("packing.py"))))
 
 
-def as_zip(files: Files, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", compression=compression) as archive:
-        for name, text in files.items():
-            archive.writestr(zipfile.ZipInfo(name), text, compress_type=compression)
-    return data.getvalue()
-
-
-def as_tar(files: Files, form: int = tarfile.PAX_FORMAT) -> bytes:
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w", format=form) as archive:
-        for name, text in files.items():
-            content = text.encode() if isinstance(text, str) else text
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return data.getvalue()
-
-
-def as_directory(path: Path, files: Files) -> Path:
-    path.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(text.encode() if isinstance(text, str) else text)
-    return path
-
-
-def deliver(where: Path, files: Files, packing: str) -> Path:
-    """What ``files`` are as a directory, or as an archive, with the name of a download."""
-    if packing == "directory":
-        return as_directory(where / "download", files)
-    path = where / f"download.{packing}"
-    match packing:
-        case "zip":
-            path.write_bytes(as_zip(files))
-        case "tar":
-            path.write_bytes(as_tar(files))
-        case "tar.gz":
-            path.write_bytes(gzip.compress(as_tar(files)))
-        case "tar.bz2":
-            path.write_bytes(bz2.compress(as_tar(files)))
-    return path
-
-
-@pytest.fixture(params=PACKINGS)
-def delivered(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Files], Path]:
+@pytest.fixture(params=packing.PACKINGS)
+def delivered(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Mapping[str, str | bytes]], Path]:
     """``delivered(files)``: where they are, in each packing in turn."""
-    return lambda files: deliver(tmp_path, files, request.param)
+    return lambda files: packing.deliver(tmp_path, files, request.param)

@@ -2,31 +2,26 @@
 
 import bz2
 import gzip
-import importlib.util
 import io
+import runpy
 import stat
-import sys
 import tarfile
 import tracemalloc
 import zipfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from grader.errors import UsageError
-from grader.hand_ins import archives, tape
+from grader.hand_ins import archives, package, tape
 from grader.hand_ins.archives import open_archive
 from grader.hand_ins.reading import read_hand_in
 
-_SPEC = importlib.util.spec_from_file_location("hand_in_fixtures", Path(__file__).with_name("conftest.py"))
-assert _SPEC is not None
-assert _SPEC.loader is not None
-fixtures = importlib.util.module_from_spec(_SPEC)
-sys.modules["hand_in_fixtures"] = fixtures
-_SPEC.loader.exec_module(fixtures)
-as_zip, as_tar = fixtures.as_zip, fixtures.as_tar
+packing = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("packing.py"))))
+as_zip, as_tar = packing.as_zip, packing.as_tar
 
 RIGHT = {"model.py": "a = 1\n", "train.py": "b = 2\n"}
 ZEROS = b"\0" * (64 << 20)
@@ -171,6 +166,14 @@ def test_torn_and_altered_archives_raise_nothing_of_ours(name: str) -> None:
                         packed.read(entry.name, 100)
                 except (archives.Refused, FileNotFoundError) as reason:
                     assert str(reason)  # noqa: PT017
+
+
+def test_archives_in_archives_are_held_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = {f"{number}.zip": as_zip({"notes.txt": str(number)}) for number in range(3)}
+    monkeypatch.setattr(package, "MAX_HELD", len(inner["0.zip"]) + 1)
+
+    with pytest.raises(UsageError, match=r"'2\.zip' cannot be read: all archives in archives are larger than 0 MiB"):
+        read_hand_in(write(tmp_path, "hw.zip", as_zip(inner)))
 
 
 def test_a_tar_archive_with_holes_in_its_files_is_refused(tmp_path: Path) -> None:

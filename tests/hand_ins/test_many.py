@@ -1,22 +1,18 @@
 """Whole assignments as Moodle, Canvas, Blackboard and Gradescope deliver them: who has handed in what."""
 
-import importlib.util
-import sys
+import gzip
+import runpy
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from grader.cohort.entries import Entries, folder_of, read_entries
 from grader.errors import UsageError
 
-_SPEC = importlib.util.spec_from_file_location("hand_in_fixtures", Path(__file__).with_name("conftest.py"))
-assert _SPEC is not None
-assert _SPEC.loader is not None
-fixtures = importlib.util.module_from_spec(_SPEC)
-sys.modules["hand_in_fixtures"] = fixtures
-_SPEC.loader.exec_module(fixtures)
-as_directory, as_zip, deliver = fixtures.as_directory, fixtures.as_zip, fixtures.deliver
+packing = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("packing.py"))))
+as_directory, as_zip, deliver = packing.as_directory, packing.as_zip, packing.deliver
 
 Files = Mapping[str, str | bytes]
 Deliver = Callable[[Files], Path]
@@ -84,7 +80,7 @@ PLAIN = {
     **work("ann", "ann/"),
     **work("bob", "bob/hw-main/src/"),
     "cy.zip": zipped("cy.zip"),
-    "di.tgz": fixtures.gzip.compress(fixtures.as_tar(work("di.tgz", "./hw1/"))),
+    "di.tgz": gzip.compress(packing.as_tar(work("di.tgz", "./hw1/"))),
     "eve.ZIP": zipped("eve.ZIP", "hw1\\"),
     "fay.zip": as_zip({"inner.zip": zipped("fay.zip")}),
     "gus/model.py.txt": "a = 'gus'\n",
@@ -240,3 +236,17 @@ def test_of_two_files_of_one_name_the_one_with_the_higher_number_is_taken_and_th
     assert ann.submission is not None
     assert ann.submission.files["model.py"] == "a = 'newer'\n"
     assert ann.submission.notes == ("ann_1_10_model.py was taken, and not ann_1_9_model.py: by its number it is newer",)
+
+
+def test_of_two_files_of_one_name_and_number_none_is_guessed(tmp_path: Path) -> None:
+    files = {"ann_1_9_model.py": "a = 'one'\n", "ann_LATE_1_9_model.py": "a = 'other'\n"}
+
+    assert refused(read_entries(as_directory(tmp_path / "canvas", files))) == {
+        "ann_1": "which is meant cannot be told: 'ann_1_9_model.py' and 'ann_LATE_1_9_model.py'; expected one"
+    }
+
+
+def test_somebody_may_be_called_as_a_virtual_environment_is(tmp_path: Path) -> None:
+    files = {**work("env", "env/"), **work("venv", "venv/")}
+
+    assert list(graded(read_entries(as_directory(tmp_path / "class", files)))) == ["env", "venv"]

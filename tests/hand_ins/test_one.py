@@ -1,9 +1,10 @@
 """One hand-in: the submission in it is found however it was packed, named or written, and is not guessed."""
 
-import importlib.util
-import sys
+import gzip
+import runpy
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,13 +12,8 @@ from grader.errors import UsageError
 from grader.hand_ins.reading import read_hand_in
 from grader.submission import Submission, read_files, submission_of
 
-_SPEC = importlib.util.spec_from_file_location("hand_in_fixtures", Path(__file__).with_name("conftest.py"))
-assert _SPEC is not None
-assert _SPEC.loader is not None
-fixtures = importlib.util.module_from_spec(_SPEC)
-sys.modules["hand_in_fixtures"] = fixtures
-_SPEC.loader.exec_module(fixtures)
-as_directory, as_zip = fixtures.as_directory, fixtures.as_zip
+packing = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("packing.py"))))
+as_directory, as_zip = packing.as_directory, packing.as_zip
 
 Files = Mapping[str, str | bytes]
 Deliver = Callable[[Files], Path]
@@ -46,7 +42,7 @@ def encoded(encoding: str, cookie: str = "") -> dict[str, bytes]:
         pytest.param({**below("hw1/"), **below("__MACOSX/hw1/._", {"model.py": b"\0"}), ".DS_Store": b"\0"}, id="mac"),
         pytest.param({"hw1.zip": as_zip(RIGHT)}, id="zip-in-it"),
         pytest.param({"a/hw.zip": as_zip({"hw/hw.zip": as_zip(below("hw/"))})}, id="zip-in-zip-in-it"),
-        pytest.param({"w.tgz": fixtures.gzip.compress(fixtures.as_tar(below("./hw/")))}, id="tar-in-it"),
+        pytest.param({"w.tgz": gzip.compress(packing.as_tar(below("./hw/")))}, id="tar-in-it"),
         pytest.param({f"{name[:-3]}-1.py": text for name, text in RIGHT.items()}, id="canvas-again"),
         pytest.param({f"{name[:-3]} (1).py": text for name, text in RIGHT.items()}, id="browser"),
         pytest.param({f"ann_1_2{n}_{name}": text for n, (name, text) in enumerate(RIGHT.items())}, id="canvas"),
@@ -70,8 +66,8 @@ def test_a_right_submission_is_itself_in_every_packaging(files: Files, delivered
 
 @pytest.mark.parametrize("before", ["/home/ann/hw1/", "C:\\Users\\ann\\hw1\\", "/"])
 def test_an_archive_may_hold_whole_paths(before: str, tmp_path: Path) -> None:
-    for packing in fixtures.PACKINGS[1:]:
-        assert read_hand_in(fixtures.deliver(tmp_path, below(before), packing)).sha256 == SHA256
+    for kind in packing.PACKINGS[1:]:
+        assert read_hand_in(packing.deliver(tmp_path, below(before), kind)).sha256 == SHA256
 
 
 @pytest.mark.parametrize(
