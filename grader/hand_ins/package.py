@@ -144,8 +144,9 @@ class _Search:
         folder = _Folder(place.tree, entries)
         if entries is None:
             self._found.append(f"more than {MAX_ENTRIES} files and folders")
+        further_in = {file.name for files in _in_folders_of_windows(folder.entries).values() for file in files.values()}
         for entry in folder.entries:
-            if entry.kind is not Kind.FOLDER and not is_nobodys(entry.name):
+            if entry.kind is not Kind.FOLDER and not is_nobodys(entry.name) and entry.name not in further_in:
                 self._found.append(quoted(_joined(place.path, entry.name)))
         return folder
 
