@@ -79,7 +79,6 @@ class _Folder:
     def __init__(self, tree: Tree, entries: list[Listed] | None) -> None:
         self._tree = tree
         self.entries = sorted(entries or (), key=lambda entry: entry.name)
-        self._there = {entry.name for entry in self.entries}
         self.versions = chosen([entry.name for entry in self.entries], [".py"])
         self._is_listed = entries is not None
 
@@ -97,8 +96,8 @@ class _Folder:
     def names(self, most: int) -> list[str] | None:
         if not self._is_listed:
             return None
-        others = [entry.name for entry in self.entries if not entry.name.endswith(".py")]
-        names = [*self.versions, *others]
+        versions = {name for version in self.versions.values() for name in version.among}
+        names = [*self.versions, *(entry.name for entry in self.entries if entry.name not in versions)]
         return names if len(names) <= most else None
 
     def read(self, name: str, most: int) -> bytes:

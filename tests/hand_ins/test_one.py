@@ -249,3 +249,9 @@ def test_a_path_to_nothing_that_is_read_is_told(name: str, data: bytes | None, m
 
     with pytest.raises(UsageError, match=message):
         read_hand_in(tmp_path / name)
+
+
+def test_every_name_is_looked_at_once(delivered: Deliver) -> None:
+    submission = read_hand_in(delivered({"model.py": "import layers\n", "train.py": "", "layers.PY": ""}))
+
+    assert submission.notes == ("layers.PY was not read: only .py files beside model.py are, and no tests",)
