@@ -43,8 +43,8 @@ def grade(
     """Grade one submission, as ``grader grade`` does. For many of them, a ``Grader`` imports PyTorch once.
 
     Args:
-        submission: a directory that holds model.py and train.py, or their texts by file name, with those of any other
-            ``.py`` files.
+        submission: a directory that holds model.py and train.py, an archive of it, or their texts by file name, with
+            those of any other ``.py`` files.
         exercise: the built-in one unless another is given.
         only: ids of items and follow-ups; empty for all.
         followups: whether to ask the follow-ups too, most of the work where they are built, where ``only`` names none.
@@ -60,7 +60,7 @@ def grade(
         The result. Look at ``result.judged``, or take ``result.reward``, which is None where there is no verdict.
 
     Raises:
-        UsageError: no such directory, no model.py, no such item.
+        UsageError: no such directory, no model.py, one that cannot be read, no such item.
         CannotJudge: the machine or the grader failed. Says nothing of the submission.
     """
     with Grader(exercise, isolation=isolation) as grader:
