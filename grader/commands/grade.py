@@ -13,7 +13,7 @@ from grader.hand_ins.reading import read_hand_in
 from grader.printable import one_line
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
-from grader.sandbox.errors import NotIsolated
+from grader.way_out import naming_the_way_out
 
 if TYPE_CHECKING:
     from grader.record import Result
@@ -70,15 +70,8 @@ def run(
             isolation=isolation,
             timeout=timeout,
         )
-        try:
-            with Progress() as progress:
-                result = grade(submission, chosen, options, launcher, progress)
-        except CannotJudge as error:
-            if isinstance(error.__cause__, NotIsolated):
-                raise CannotJudge(
-                    f"{error}. To grade without isolation, code that you trust: --isolation process"
-                ) from error
-            raise
+        with naming_the_way_out(), Progress() as progress:
+            result = grade(submission, chosen, options, launcher, progress)
     shown = for_audience(result, Audience(audience))
     holds = _report(shown, files) if recorded is None else _confirm(recorded, result, shown, files)
     if not result.judged:

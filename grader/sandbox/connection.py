@@ -96,7 +96,7 @@ class Worker:
             except (WorkerFailed, WireError, msgspec.DecodeError) as error:
                 raise LauncherFailed(f"a worker could not be locked: {error}") from None
             if locked.failure is not None:
-                raise NotIsolated(locked.failure)
+                raise (NotIsolated if locked.of_the_lock else LauncherFailed)(locked.failure)
             self._locked = locked
             self._post(self._load, {}, LOCK_TIMEOUT)
             self._collect()
