@@ -135,7 +135,7 @@ class _Grade:
         faults = self._load_faults()
         asking = self._asking()
         exhibits = self._ask_all(asking)
-        verdicts = blame(self._items, asking.verdicts, self._comparison)
+        verdicts = blame(self._items, asking.verdicts, self._comparison, asking.not_finite)
         results = tuple(
             item_result(
                 item,
@@ -182,7 +182,7 @@ class _Grade:
 
     def _followup_results(self, asking: Asking) -> tuple[FollowUp, ...]:
         """What is behind a follow-up's failure may be an item; the other way round it never is."""
-        verdicts = blame((*self._items, *self._followups), asking.verdicts, self._comparison)
+        verdicts = blame((*self._items, *self._followups), asking.verdicts, self._comparison, asking.not_finite)
         titles = self._exercise.titles
         return tuple(
             self._own_tests(item)
@@ -277,6 +277,7 @@ class _Grade:
         """Items, follow-ups and exhibits, in a thread for each team."""
         first, *others = zip(self._teams, asking.shares(TEAMS), strict=True)
         with threads(self._crew) as pool:
+            pool.submit(asking.ask_first, first[0]).result()
             asked = [pool.submit(asking.ask, *share) for share in (first, *others)]
             asked[0].result()
             exhibits = pool.submit(self._exhibits, first[0]) if self._options.explain else None

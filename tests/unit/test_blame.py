@@ -18,6 +18,7 @@ def judged(
     forward: Match = NO_VARIANT,
     unbuilt: bool = False,
     answered: Collection[str] = (),
+    not_finite: str | None = None,
 ) -> dict[str, tuple[str, ...]]:
     """By check that is blocked after all checks passed but these, what it is blocked by."""
     items = (*exercise.rubric.item, *exercise.rubric.followup)
@@ -33,7 +34,7 @@ def judged(
         }
         for item in items
     }
-    after = blame(items, verdicts, comparison)
+    after = blame(items, verdicts, comparison, not_finite)
     found = {check: verdict for of_item in after.values() for check, verdict in of_item.items()}
     blocked = {check: verdict.blocked_by for check, verdict in found.items() if verdict.outcome is Outcome.BLOCKED}
     left = {check for check, verdict in found.items() if verdict.outcome is Outcome.FAILED}
@@ -99,3 +100,17 @@ def test_no_other_item_is_inexact_for_a_failure_that_is_not_its_own(exercise: Ex
         exact_id(exercise.items[name]): ("position",) for name in ("masking", "projection")
     }
     assert judged(exercise, *inexact) == {}
+
+
+def test_without_numbers_nothing_that_needs_them_has_passed_or_failed(exercise: Exercise) -> None:
+    blocked = judged(exercise, "logits-are-finite", "position-is-exact", "learns-any-map", not_finite="masking")
+
+    assert set(blocked.values()) == {("masking",)}
+    assert {"future-is-hidden", "position-row-reach", "position-is-exact", "cache-travels", "evaluate-is-honest"} <= (
+        blocked.keys()
+    )
+    assert not blocked.keys() & {"logits-are-finite", "forward-runs", "parameters-move", "training-step-is-exact"}
+
+
+def test_what_says_itself_that_it_is_not_built_waits_for_no_numbers(exercise: Exercise) -> None:
+    assert judged(exercise, "logits-are-finite", "cache-grows", unbuilt=True, not_finite="masking").keys() == set()

@@ -96,7 +96,9 @@ def _accuracy(case: FitCase, bench: Bench, class_of: Array, attempt: int) -> flo
     seats = random.permutation(case.vocab_size)
     scores = _scores(case, bench, _reseated(trained, seats), seats[held_out])
     accuracy = float((scores.argmax(axis=-1) == class_of[held_out]).mean())
-    if accuracy >= THRESHOLD and np.ptp(_of_one_stream(case, bench, trained), axis=0).max() > TOLD_APART * np.ptp(scores):
+    if accuracy >= THRESHOLD and np.ptp(_of_one_stream(case, bench, trained), axis=0).max() > TOLD_APART * np.ptp(
+        scores
+    ):
         raise Counterexample(
             "written down",
             "classes are told by the stream that the blocks leave behind",

@@ -192,7 +192,9 @@ SAME_BITS |= {
 # A cache whose rows are full may say so.
 SAME_BITS |= {
     "lengths-told-of-full-rows-too": {
-        "model.py": [(LAST, "        return logits, KVCache(tuple(layers), torch.full((B,), T, device=tokens.device))\n")]
+        "model.py": [
+            (LAST, "        return logits, KVCache(tuple(layers), torch.full((B,), T, device=tokens.device))\n")
+        ]
     },
     "lengths-told-and-never-read": {
         "model.py": [
