@@ -97,8 +97,8 @@ def confirm(case: DecodeCase, bench: Bench) -> None:
         raise Counterexample(
             "recomputed",
             "with use_cache=True a new token costs the work of one token",
-            f"after a prompt of {PROMPT} tokens and the first new one, {MORE} more were {all_of_them / max(first, 1) - 1:.1f} times "
-            "as much work as the prompt",
+            f"after a prompt of {PROMPT} tokens and the first new one, {MORE} more were "
+            f"{all_of_them / max(first, 1) - 1:.1f} times as much work as the prompt",
         )
 
 
