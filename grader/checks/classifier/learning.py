@@ -96,9 +96,9 @@ def _accuracy(case: FitCase, bench: Bench, class_of: Array, attempt: int) -> flo
     seats = random.permutation(case.vocab_size)
     scores = _scores(case, bench, _reseated(trained, seats), seats[held_out])
     accuracy = float((scores.argmax(axis=-1) == class_of[held_out]).mean())
-    if accuracy >= THRESHOLD and np.ptp(_of_one_stream(case, bench, trained), axis=0).max() > TOLD_APART * np.ptp(
-        scores
-    ):
+    if accuracy < THRESHOLD:
+        return accuracy
+    if np.ptp(_of_one_stream(case, bench, trained), axis=0).max() > TOLD_APART * np.ptp(scores):
         raise Counterexample(
             "written down",
             "classes are told by the stream that the blocks leave behind",
@@ -117,7 +117,7 @@ def _of_one_stream(case: FitCase, bench: Bench, trained: Tensors) -> Array:
     if not trained.keys() >= {tokens, positions, weight, bias}:
         raise Counterexample("names", "a trained model's state has the parameters of the contract", "some are missing")
     stream = trained[tokens].mean(axis=0) + trained[positions].mean(axis=0)
-    silent = trained | {name: np.zeros_like(trained[name]) for name in (positions, weight)}
+    silent = {**trained} | {name: np.zeros_like(trained[name]) for name in (positions, weight)}
     return np.stack(
         [
             _scores(case, bench, silent | {bias: stream - trained[tokens][token]}, np.full((1, 1, 1), token))[0, 0, 0]

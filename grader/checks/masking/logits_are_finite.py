@@ -1,8 +1,8 @@
 """The logits are finite numbers.
 
 ## Why it matters
-NaN is no number: it is equal to nothing, larger than nothing, and turns into NaN whatever it touches. A loss that is NaN
-trains nothing, and nothing else can be told of a model that gives it.
+NaN is no number: it is equal to nothing, larger than nothing, and turns into NaN whatever it touches. A loss that is
+NaN trains nothing, and nothing else can be told of a model that gives it.
 
 ## Usual causes
 - A row of the mask hides everything, the position itself too, and a softmax over nothing is 0 / 0.
