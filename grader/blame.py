@@ -73,7 +73,32 @@ def blame(
             judged[item.id][rubric.exact_id(item)] = blocked(
                 exact, at_fault, f"cannot be told while this is not right: {titles}"
             )
+    _charge_once(items, judged, failing, comparison)
     return judged
+
+
+def _charge_once(
+    items: Iterable[Item], judged: Verdicts, failing: Mapping[str, list[str]], comparison: Comparison
+) -> None:
+    """Leave one cause one charge: what shows in the code of a module shows in every item that runs that code.
+
+    Of the items that differ by rounding, the first is charged that has nothing else wrong, and so points to lose.
+    """
+    rounded = [item for item in items if (exact := judged[item.id].get(rubric.exact_id(item))) and exact.rounding]
+    charged: list[Item] = []
+    for item in sorted(rounded, key=lambda item: (len(comparison.shown_by(item.id)), bool(failing[item.id]))):
+        earlier = [other for other in charged if comparison.shown_by(other.id) <= comparison.shown_by(item.id)]
+        if not earlier:
+            charged.append(item)
+            continue
+        exact = judged[item.id][rubric.exact_id(item)]
+        if exact.outcome is Outcome.FAILED:
+            judged[item.id][rubric.exact_id(item)] = replace(
+                exact,
+                outcome=Outcome.PASSED,
+                message=f"right up to rounding, which is charged once, at {earlier[0].title}",
+                counterexample=None,
+            )
 
 
 def _without_numbers(

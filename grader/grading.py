@@ -45,6 +45,7 @@ from grader.record import (
     environment_digest,
     harmless,
 )
+from grader.reordered import Trials
 from grader.sandbox.client import Launcher
 from grader.sandbox.errors import LauncherFailed
 from grader.scope import scope_of
@@ -233,7 +234,21 @@ class _Grade:
             facet.id: team.lattice.match(facet, team.candidate, answer)
             for team, facet, answer in zip(cycle(self._teams), facets, answers)
         }
-        return Comparison(self._exercise, matches, self._compare_twins(matches))
+        return Comparison(self._exercise, matches, self._compare_twins(matches), self._reordered(matches))
+
+    def _reordered(self, matches: Mapping[str, Match]) -> dict[str, str]:
+        """By facet that differs by rounding, the changed lines that do it, where they can be told."""
+        if not self._options.explain:
+            return {}
+        found: dict[str, str] = {}
+        for facet, match in matches.items():
+            if match.is_rounding and match.bugs is not None:
+                tried = Trials(self._submission.files, self._exercise, self._teams[0].lattice, self._trial)
+                found[facet] = tried.lines(FACETS[facet], match.bugs)
+        return found
+
+    def _trial(self, files: Mapping[str, str]) -> Oracle:
+        return Oracle(self._crew, CANDIDATE, files, self._options.timeout)
 
     def _compare_twins(self, matches: Mapping[str, Match]) -> dict[str, Match]:
         """How the candidate agrees with the variant that it was found to be, where that may not have been all."""
