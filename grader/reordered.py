@@ -18,6 +18,7 @@ from grader.sandbox.wire import Tensors
 
 MOST: Final = 24  # places that are tried, of one facet
 LONGEST: Final = 2_000  # lines of a file that is compared
+WIDEST: Final = 40  # lines of a place, before and now: with more of a file put back, no line of it is told apart
 BRIEF: Final = 100  # characters of a line that is shown
 
 
@@ -77,5 +78,5 @@ def _changed(file: str, before: str, after: str) -> Iterator[Hunk]:
     if max(len(old), len(new)) > LONGEST:
         return
     for kind, i, j, start, end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if kind != "equal":
+        if kind != "equal" and max(j - i, end - start) <= WIDEST:
             yield Hunk(file, start, end, tuple(old[i:j]))

@@ -140,7 +140,8 @@ def _summary(
         exact = outcomes.get(exact_id(item), Outcome.PASSED)
         if exact in FAILURES:
             return "It behaves as it should; it is not identical to the reference bit for bit."
-        note = verdicts[exact_id(item)].message if exact_id(item) in verdicts else ""
+        told = verdicts.get(exact_id(item), _NONE)
+        note = told.message if told.rounding else ""
         return f"Everything asked of it holds{f'; {note}' if note else ''}." + (
             f" (What could be asked: some of it waits for {_list(blockers)}.)" if blockers else ""
         )
