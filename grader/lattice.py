@@ -165,7 +165,8 @@ class Lattice:
         for lane, agree in facet.lanes:
             for bugs in near:
                 if self._agrees(bugs, facet, "float64", exact, agree):
-                    return replace(self._beside(facet, answers, bugs), bugs=bugs, lane=lane)
+                    apart = self._furthest(facet, answers, bugs)
+                    return replace(self._beside(facet, answers, bugs), bugs=bugs, lane=lane, furthest=apart)
         return found
 
     def same_bits(self, facet: Facet, answers: list[Tensors] | Trouble, bugs: Bugs) -> bool:
@@ -227,22 +228,19 @@ class Lattice:
         return self._answers[key]
 
     def _beside(self, facet: Facet, answers: list[Tensors], bugs: Bugs) -> Match:
-        """How answers in float32 differ from those of one variant; whether any agrees is not said by that."""
-        expected = [self._answer(bugs, facet, "float32", index) for index in range(len(answers))]
-        apart = [furthest(*pair) for pair in zip(answers, expected, strict=True)]
-        for (question, _), answer, wanted in zip(
-            facet.questions(self._seeds, "float32"), answers, expected, strict=True
-        ):
-            if (difference := first_difference(answer, wanted)) is not None:
-                return Match(
-                    bugs=None,
-                    lane=Lane.BEHAVIOUR,
-                    difference=difference,
-                    where=facet.describe(question),
-                    meaning=facet.meaning(difference.tensor),
-                    furthest=None if None in apart else max(each for each in apart if each is not None),
-                )
+        """Where answers in float32 first differ from those of one variant; whether any agrees is not said by that."""
+        for index, (question, _) in enumerate(facet.questions(self._seeds, "float32")):
+            difference = first_difference(answers[index], self._answer(bugs, facet, "float32", index))
+            if difference is not None:
+                where, meaning = facet.describe(question), facet.meaning(difference.tensor)
+                return Match(bugs=None, lane=Lane.BEHAVIOUR, difference=difference, where=where, meaning=meaning)
         return Match(bugs=None, lane=Lane.BEHAVIOUR)
+
+    def _furthest(self, facet: Facet, answers: list[Tensors], bugs: Bugs) -> int | None:
+        """How far answers in float32 are from those of one variant, at most."""
+        expected = (self._answer(bugs, facet, "float32", index) for index in range(len(answers)))
+        apart = [furthest(*pair) for pair in zip(answers, expected, strict=True)]
+        return None if None in apart else max(each for each in apart if each is not None)
 
 
 def _same(answer: Tensors, expected: Tensors) -> bool:
