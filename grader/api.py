@@ -43,8 +43,8 @@ def grade(
     """Grade one submission, as ``grader grade`` does. For many of them, a ``Grader`` imports PyTorch once.
 
     Args:
-        submission: a directory that holds model.py and train.py, or their texts by file name, with those of any other
-            ``.py`` files.
+        submission: a directory that holds model.py and train.py, an archive of it, or their texts by file name, with
+            those of any other ``.py`` files.
         exercise: the built-in one unless another is given.
         only: ids of items and follow-ups; empty for all.
         followups: whether to ask the follow-ups too, most of the work where they are built, where ``only`` names none.
@@ -53,13 +53,14 @@ def grade(
         explain: whether to look for the smallest failing cases, and for evidence to show. It decides no point.
         isolation: "strict" locks the submission's process, or refuses to run it; "process" does not lock it. None is
             strict on Linux, and process elsewhere.
-        timeout: seconds that the submission gets for one question.
+        timeout: seconds that the submission may take for one question, computing or asleep; those in which it waits for a
+            busy machine do not count.
 
     Returns:
         The result. Look at ``result.judged``, or take ``result.reward``, which is None where there is no verdict.
 
     Raises:
-        UsageError: no such directory, no model.py, no such item.
+        UsageError: no such directory, no model.py, one that cannot be read, no such item.
         CannotJudge: the machine or the grader failed. Says nothing of the submission.
     """
     with Grader(exercise, isolation=isolation) as grader:

@@ -21,7 +21,7 @@ class Options:
         seed: to repeat a grade; None draws one in secret.
         shared: whether the questions depend on the seed alone, and not on the submission too: then the reference
             answers them once for many.
-        timeout: seconds for one question.
+        timeout: seconds for one question, computing or asleep.
         explain: whether to look for the smallest failing cases, and collect evidence that decides no point.
     """
 
@@ -41,7 +41,7 @@ class Options:
 
     @property
     def budget(self) -> float:
-        """Seconds that all answers of a submission together may take."""
+        """Seconds that all answers of a submission together may take, computing or asleep."""
         return PATIENCE * max(1.0, self.timeout) * self.times
 
 

@@ -12,13 +12,14 @@ from grader.errors import CannotJudge, UsageError
 from grader.exercise import Exercise, builtin_exercise
 from grader.given import directory_given, files_given, names_given, timeout_given
 from grader.grading import grade
+from grader.hand_ins.reading import read_hand_in
 from grader.kept import Kept
 from grader.options import Options, asked_for
 from grader.oracle import Crew
 from grader.record import Result
 from grader.sandbox.errors import NotIsolated
 from grader.seeds import check_seed, draw_seed
-from grader.submission import Submission, read_files, read_submission
+from grader.submission import Submission, read_files
 
 CLOSED: Final = "nothing could be judged: this Grader is closed"
 
@@ -88,7 +89,7 @@ class Grader:
         if isinstance(submission, Mapping):
             given = read_files(files_given(submission))
         else:
-            given = read_submission(directory_given("submission", submission))
+            given = read_hand_in(directory_given("submission", submission))
         try:
             asked = self._thread.submit(self._grade, given, options)
         except RuntimeError:

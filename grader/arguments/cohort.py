@@ -17,7 +17,8 @@ def add(commands: "Commands") -> None:
         "submissions",
         metavar="SUBMISSIONS",
         type=Path,
-        help="a directory in which every sub-directory and every .zip is a submission",
+        help="a directory in which every sub-directory and every archive is a submission, or what Moodle, Canvas, "
+        "Blackboard or Gradescope deliver, unpacked or as one archive",
     )
     command.add_argument(
         "-o",

@@ -39,7 +39,11 @@ def add_running(command: argparse.ArgumentParser, *, timeout: str = "default 10"
         help="strict locks the candidate's process, or refuses to run it (default on Linux); process does not lock it",
     )
     command.add_argument(
-        "--timeout", metavar="S", type=_positive, help=f"seconds that the code gets for one question ({timeout})"
+        "--timeout",
+        metavar="S",
+        type=_positive,
+        help="seconds that the code may take for one question, computing or asleep; waiting for a busy machine does not "
+        f"count ({timeout})",
     )
 
 

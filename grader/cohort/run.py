@@ -160,7 +160,7 @@ class Cohort:
             exercise=self.exercise.rubric.title,
             items=tuple((item.id, item.title) for item in items),
             rows=tuple(
-                rows.get(entry.folder) or Row.of(entry.folder, entry.title, None, entry.reason)
+                rows.get(entry.folder) or Row.of_unread(entry.folder, entry.title, entry.reason)
                 for entry in self.entries
             ),
             pairs=similar_pairs(

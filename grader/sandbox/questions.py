@@ -281,10 +281,15 @@ KINDS = ("missing", "none", "float", "other")  # what a loss can be
 
 
 class Rates(Question, frozen=True, kw_only=True, tag="rates"):
-    """``learning_rate`` at these steps. out: rates (len(steps),)."""
+    """``learning_rate`` at these steps. out: rates (len(steps),); with ``fresh`` fresh (groups,).
+
+    Attributes:
+        fresh: whether to look at the rates in an optimizer that no step has been made with.
+    """
 
     train: Settings
     steps: tuple[int, ...]
+    fresh: bool = False
 
 
 class MakeBatch(Question, frozen=True, kw_only=True, tag="make-batch"):

@@ -21,6 +21,7 @@ from grader import CannotJudge, Exercise, Result, UsageError, load_exercise, sta
 from grader.digest import digest, grader_digest
 from grader.environments import harbor, verify
 from grader.environments.harbor import harbor_task
+from grader.hand_ins.reading import read_hand_in
 from grader.record import Status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -260,6 +261,26 @@ def test_what_is_no_folder_of_the_agents_is_as_if_nothing_was_left(
 
     assert verify.main([str(inside if place == "inside" else app), str(anonymous), str(tmp_path / "logs")]) == 3
     assert graded == [{"model.py": 'raise ImportError("there is no model.py")\n'}]
+
+
+def test_what_cannot_be_read_does_not_go_without_a_reward(
+    anonymous: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graded: list[object] = []
+
+    def grade(left: object, *_: object, **__: object) -> Result:
+        graded.append(left if isinstance(left, dict) else read_hand_in(Path(str(left))))
+        raise CannotJudge("it was not to be graded")
+
+    monkeypatch.setattr(verify, "grade", grade)
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "model.py").symlink_to(anonymous / "reference" / "model.py")
+
+    assert verify.main([str(tmp_path / "app"), str(anonymous), str(tmp_path / "logs")]) == 3
+    (left,) = graded
+    assert isinstance(left, dict)
+    with pytest.raises(ImportError, match=r"model\.py in .* cannot be read: it is a symbolic link"):
+        exec(left["model.py"])
 
 
 def test_what_was_not_handed_over_is_not_verified(verified: Callable[[str], Verified]) -> None:

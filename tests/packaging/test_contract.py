@@ -89,7 +89,7 @@ CONTRACT = {
     "| `TrainConfig` |": "train-config-defaults",
     "| `seed_everything(seed)` |": "seed-decides",
     "| `make_batch(": BATCHES,
-    "| `make_optimizer(": "parameters-move decay-spares-vectors",
+    "| `make_optimizer(": "parameters-move decay-spares-vectors learning-rate-schedule",
     "| `learning_rate(": "learning-rate-schedule",
     "| `loss_fn(": "combined-loss",
     "| `train_step(": "step-is-exact losses-are-numbers joint-training-step",
