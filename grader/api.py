@@ -54,8 +54,8 @@ def grade(
         explain: whether to look for the smallest failing cases, and for evidence to show. It decides no point.
         isolation: "strict" locks the submission's process, or refuses to run it; "process" does not lock it. None is
             strict on Linux, and process elsewhere.
-        timeout: seconds that the submission may take for one question, computing or asleep; those in which it waits for a
-            busy machine do not count.
+        timeout: seconds that the submission may take for one question, computing or asleep; those in which it waits
+            for a busy machine do not count.
 
     Returns:
         The result. Look at ``result.judged``, or take ``result.reward``, which is None where there is no verdict.

@@ -48,8 +48,8 @@ def add_running(command: argparse.ArgumentParser, *, timeout: str = "default 10"
         "--timeout",
         metavar="S",
         type=_positive,
-        help="seconds that the code may take for one question, computing or asleep; waiting for a busy machine does not "
-        f"count ({timeout})",
+        help="seconds that the code may take for one question, computing or asleep; waiting for a busy machine is not "
+        f"counted ({timeout})",
     )
 
 

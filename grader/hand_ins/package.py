@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
@@ -23,6 +23,7 @@ LARGE: Final = 1 << 20  # bytes of a file beside the code that is worth a note
 MOST_NAMED: Final = 6  # files, where there is no submission
 LONGEST: Final = 60  # characters of a name
 WANTED: Final = "model.py"
+BESIDE_IT: Final = "train.py"
 _OF_SYSTEMS: Final = {"__macosx", "thumbs.db", "desktop.ini"}
 _OF_TOOLS: Final = {"__pycache__", "node_modules", "venv", "env", "site-packages"}
 
@@ -49,14 +50,17 @@ def read_package(tree: Tree, name: str, where: str, stack: ExitStack) -> Submiss
         UsageError: there is none, more than one could be meant, or a file that it cannot do without cannot be read.
     """
     search = _Search(where, stack)
-    level = [_Place(tree, "", 0)]
-    for _ in range(MAX_LEVELS):
-        surveyed = [(place, search.survey(place)) for place in level]
-        holding = [(place, folder) for place, folder in surveyed if folder.holds(WANTED)]
+    for level in search.levels(tree):
+        holding = [(place, folder) for place, folder in level if folder.holds(WANTED)]
         if holding:
+            if not any(folder.holds(BESIDE_IT) for _, folder in holding):
+                _check_nowhere_else(tree, holding[0][0], where)
             return _the_one([(place, _read(folder, name, _called(place, where))) for place, folder in holding], where)
-        level = [inner for place, folder in surveyed for inner in search.inside(place, folder)]
     raise UsageError(search.nothing())
+
+
+class _TooManyFolders(UsageError):
+    """There are more to look into than anybody hands in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,6 @@ class _Folder:
     def __init__(self, tree: Tree, entries: list[Listed] | None) -> None:
         self._tree = tree
         self.entries = sorted(entries or (), key=lambda entry: entry.name)
-        self._there = {entry.name for entry in self.entries}
         self.versions = chosen([entry.name for entry in self.entries], [".py"])
         self._is_listed = entries is not None
 
@@ -97,8 +100,8 @@ class _Folder:
     def names(self, most: int) -> list[str] | None:
         if not self._is_listed:
             return None
-        others = [entry.name for entry in self.entries if not entry.name.endswith(".py")]
-        names = [*self.versions, *others]
+        versions = {name for version in self.versions.values() for name in version.among}
+        names = [*self.versions, *(entry.name for entry in self.entries if entry.name not in versions)]
         return names if len(names) <= most else None
 
     def read(self, name: str, most: int) -> bytes:
@@ -132,10 +135,18 @@ class _Search:
         self._found: list[str] = []
         self._troubles: list[str] = []
 
+    def levels(self, tree: Tree) -> Iterator[list[tuple[_Place, _Folder]]]:
+        """All folders at one depth, from the top down."""
+        level = [_Place(tree, "", 0)]
+        for _ in range(MAX_LEVELS):
+            surveyed = [(place, self.survey(place)) for place in level]
+            yield surveyed
+            level = [inner for place, folder in surveyed for inner in self.inside(place, folder)]
+
     def survey(self, place: _Place) -> _Folder:
         self._folders += 1
         if self._folders > MAX_FOLDERS:
-            raise UsageError(f"no model.py was found in the first {MAX_FOLDERS} folders of {self._where}")
+            raise _TooManyFolders(f"no model.py was found in the first {MAX_FOLDERS} folders of {self._where}")
         try:
             entries = place.tree.entries(MAX_ENTRIES)
         except Refused as reason:
@@ -217,10 +228,20 @@ def _in_folders_of_windows(entries: Sequence[Listed]) -> dict[str, dict[str, Lis
 def _read(folder: _Folder, name: str, where: str) -> Submission:
     submission = read_folder(folder, name, where, whole=True)
     notes = list(folder.notes())
-    if not folder.holds("train.py"):
+    if not folder.holds(BESIDE_IT):
         beside = [quoted(entry.name) for entry in folder.entries if not is_nobodys(entry.name)]
         notes.insert(0, f"there is no train.py; found: {_listing_of(beside)}")
     return submission.with_notes(notes)
+
+
+def _check_nowhere_else(tree: Tree, holding: _Place, where: str) -> None:
+    """Complain if what is not beside a model.py lies elsewhere: it would count as missing."""
+    with ExitStack() as stack, suppress(_TooManyFolders):
+        for level in _Search(where, stack).levels(tree):
+            for place, folder in level:
+                if folder.holds(BESIDE_IT):
+                    both = f"{_called(holding, 'its top')} and {_called(place, 'its top')}"
+                    raise UsageError(f"model.py and train.py are not in one folder of {where}, but in {both}")
 
 
 def _the_one(read: Sequence[tuple[_Place, Submission]], where: str) -> Submission:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from grader.errors import UsageError
+from grader.hand_ins.package import MAX_FOLDERS
 from grader.hand_ins.reading import read_hand_in
 from grader.submission import Submission, read_files, submission_of
 
@@ -249,3 +250,33 @@ def test_a_path_to_nothing_that_is_read_is_told(name: str, data: bytes | None, m
 
     with pytest.raises(UsageError, match=message):
         read_hand_in(tmp_path / name)
+
+
+def test_every_name_is_looked_at_once(delivered: Deliver) -> None:
+    submission = read_hand_in(delivered({"model.py": "import layers\n", "train.py": "", "layers.PY": ""}))
+
+    assert submission.notes == ("layers.PY was not read: only .py files beside model.py are, and no tests",)
+
+
+@pytest.mark.parametrize(
+    ("files", "where"),
+    [
+        ({"model.py": "", "hw.zip": as_zip(RIGHT)}, "its top and 'hw.zip'"),
+        ({"src/model.py": "", "training/train.py": ""}, "'src' and 'training'"),
+    ],
+    ids=["archive", "folders"],
+)
+def test_the_two_files_are_not_graded_apart(files: Files, where: str, delivered: Deliver) -> None:
+    message = rf"model\.py and train\.py are not in one folder of .*, but in {where}"
+    with pytest.raises(UsageError, match=message):
+        read_hand_in(delivered(files))
+
+
+def test_a_hand_in_of_very_many_folders_is_looked_through_as_far_as_a_limit(tmp_path: Path) -> None:
+    folders = {f"f{number}/x.txt": "" for number in range(MAX_FOLDERS)}
+    with_a_model = as_directory(tmp_path / "with", {**folders, "model.py": ""})
+    without = as_directory(tmp_path / "without", {**folders, "f9/a/model.py": ""})
+
+    assert read_hand_in(with_a_model).notes[0].startswith("there is no train.py; found: ")
+    with pytest.raises(UsageError, match=r"no model\.py was found in the first 512 folders of "):
+        read_hand_in(without)

@@ -12,8 +12,8 @@ from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Purpose
 from grader.sandbox.questions import (
-    AnyQuestion,
     Answered,
+    AnyQuestion,
     Configs,
     Forward,
     Generate,
