@@ -93,7 +93,7 @@ def score(
     unexplained = _is_unexplained(item, outcomes, verdicts)
     taken += item.unexplained if unexplained else 0.0
     total = round(max(0.0, earned - taken), 2)
-    status = _status(item, outcomes, total, unexplained=unexplained)
+    status = _status(item, outcomes, verdicts, total, bug_left=bug_left, unexplained=unexplained)
     return Scored(
         status=status,
         score=total,
@@ -109,13 +109,36 @@ def _is_unexplained(item: Item, outcomes: Mapping[str, Outcome], verdicts: Mappi
     return outcomes.get(exact) in FAILURES and exact in verdicts and verdicts[exact].unexplained
 
 
-def _status(item: Item, outcomes: dict[str, Outcome], total: float, *, unexplained: bool) -> Status:
+def _status(
+    item: Item,
+    outcomes: Mapping[str, Outcome],
+    verdicts: Mapping[str, Verdict],
+    total: float,
+    *,
+    bug_left: bool,
+    unexplained: bool,
+) -> Status:
     if total == 0:
-        return Status.NOT_FIXED if item.kind == "bug" else Status.NOT_BUILT
+        return _status_without_points(item, outcomes, verdicts, bug_left=bug_left)
     required = [outcomes[check] for check in (*item.earns, *item.takes)]
     if unexplained or any(outcome in FAILURES for outcome in required):
         return Status.PARTLY
     return Status.FIXED if item.kind == "bug" else Status.BUILT
+
+
+def _status_without_points(
+    item: Item, outcomes: Mapping[str, Outcome], verdicts: Mapping[str, Verdict], *, bug_left: bool
+) -> Status:
+    missed = {check for check, outcome in outcomes.items() if outcome is not Outcome.PASSED}
+    if missed and not bug_left and all(outcomes[check] is Outcome.BLOCKED for check in missed):
+        return Status.WAITS
+    if item.kind == "bug":
+        return Status.NOT_FIXED
+    # What says itself that it is not built is believed; of the rest at least a part is there, and wrong.
+    unbuilt = {check for check in missed if verdicts.get(check, _NONE).unbuilt}
+    failed = {check for check in missed if outcomes[check] in FAILURES}
+    said = unbuilt.intersection(item.essential) or (unbuilt and failed <= unbuilt)
+    return Status.NOT_BUILT if said else Status.WRONG
 
 
 def _blockers(outcomes: Iterable[str], verdicts: Mapping[str, Verdict]) -> list[str]:

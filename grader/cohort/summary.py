@@ -11,6 +11,7 @@ from grader.record import Result, Status
 
 BINS: Final = 10  # of the histogram, over the whole range of points
 RIGHT: Final = (Status.FIXED, Status.BUILT)
+UNTOLD: Final = (Status.WAITS, Status.NOT_JUDGED)  # neither right nor wrong: nobody could tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,10 @@ class Summary:
     def right(self, item: str) -> int:
         """How many candidates have an item right."""
         return sum(self.statuses[item][status] for status in RIGHT)
+
+    def told(self, item: str) -> int:
+        """Of how many candidates it could be told whether they have an item right."""
+        return sum(count for status, count in self.statuses[item].items() if status not in UNTOLD)
 
     def like(self, folder: str) -> tuple[Pair, ...]:
         """The pairs that a candidate is one of."""

@@ -64,8 +64,8 @@ def _test(item: ItemResult) -> Test:
 
 
 def _verdict(item: ItemResult) -> Verdict:
-    if item.status is Status.NOT_JUDGED:
-        return "error"
+    if item.status in (Status.WAITS, Status.NOT_JUDGED):
+        return "error"  # it could not be told: nobody has failed it
     return "pass" if is_full(item) else "fail"
 
 

@@ -108,9 +108,9 @@ def as_text(parts: Iterable[Part], margin: str = "") -> str:
 
 
 def telling(item: ItemResult | FollowUp) -> tuple[CheckResult, ...]:
-    """The checks that are worth their evidence: of what is not built, which fails for one reason, only the first."""
+    """The checks that are worth their evidence: of what is not built, or waits, for one reason, only the first."""
     failing = (check for check in item.checks if check.outcome is not Outcome.PASSED)
-    return tuple(islice(failing, 1 if item.status is Status.NOT_BUILT else None))
+    return tuple(islice(failing, 1 if item.status in (Status.NOT_BUILT, Status.WAITS) else None))
 
 
 def _case(case: Counterexample, limit: int) -> Iterator[Part]:

@@ -69,7 +69,7 @@ def _template() -> Template:
         first_failing=verdict.first_failing,
         groups=standing.groups,
         standing=standing.standing,
-        item_label=standing.item_label,
+        status_label=words.STATUS,
         blockers=standing.blockers,
         check_label=words.label,
         share=words.share,

@@ -6,7 +6,6 @@ from grader.printable import one_line, quoted
 from grader.record import FollowUp, Isolation, ItemResult, Result
 from grader.report import columns
 from grader.report.paint import Paint, plain
-from grader.report.standing import item_label
 from grader.report.verdict import (
     cannot_load,
     first_failing,
@@ -16,8 +15,8 @@ from grader.report.verdict import (
     verdict,
     what_was_seen,
 )
+from grader.report.words import STATUS, number, scope
 from grader.report.words import label as check_label
-from grader.report.words import number, scope
 
 WIDTH = 80
 _TITLE, _STATUS, _POINTS = 45, 17, 14  # with the margin and the two gaps between them: 80
@@ -99,7 +98,7 @@ def _isolation(isolation: Isolation) -> Iterator[str]:
 
 
 def _item_row(item: ItemResult | FollowUp, paint: Paint) -> str:
-    label = item_label(item)
+    label = STATUS[item.status]
     score = f"{number(item.score)} of {number(item.max_score)}"
     return _row(one_line(item.title), f"{label.symbol} {label.word}", score, lambda text: paint(text, label.tone))
 
@@ -115,7 +114,7 @@ def _row(title: str, status: str, points: str, painted: Callable[[str], str] = s
 
 
 def _trouble(item: ItemResult | FollowUp, paint: Paint) -> Iterator[str]:
-    label = item_label(item)
+    label = STATUS[item.status]
     yield ""
     yield f"{paint(label.symbol, label.tone)} {columns.clip(one_line(item.title), WIDTH - 2)}"
     check = first_failing(item)

@@ -14,12 +14,14 @@ def verdict(result: Result) -> str:
     if full == len(items):
         return "Full marks: everything that was asked for is right."
     unjudged = sum(item.status is Status.NOT_JUDGED for item in items)
+    waiting = sum(item.status is Status.WAITS for item in items)
     some = sum(0 < item.score < item.max_score for item in items if item.status is not Status.NOT_JUDGED)
-    wrong = len(items) - full - some - unjudged
+    wrong = len(items) - full - some - unjudged - waiting
     what = "items" if result.items else "follow-up questions"
     told = f"{full or 'none'} of {len(items)} {what} right".capitalize()
     told += f", {some} partly right" if some else ""
     told += f", {wrong} wrong or missing" if wrong else ""
+    told += f", {waiting} wait{'s' * (waiting == 1)} for something else" if waiting else ""
     told += f", {unjudged} could not be judged" if unjudged else ""
     return f"{told}."
 

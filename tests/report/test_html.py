@@ -28,6 +28,7 @@ from grader.record import (
     ParameterExhibit,
     Result,
     Role,
+    Status,
     TrainingExhibit,
     UlpExhibit,
     WeightingExhibit,
@@ -392,7 +393,9 @@ def waiting(result: Result) -> Result:
         replace(check, outcome=Outcome.BLOCKED, blocked_by=("masking", "projection"), counterexample=None, message="?")
         for check in item.checks * 2
     )
-    return replace(result, items=(result.items[0], replace(item, checks=checks, score=0), *result.items[2:]))
+    return replace(
+        result, items=(result.items[0], replace(item, checks=checks, score=0, status=Status.WAITS), *result.items[2:])
+    )
 
 
 def test_an_item_that_waits_for_others_says_so_once_and_names_them_by_title(samples: ModuleType) -> None:
@@ -401,7 +404,7 @@ def test_an_item_that_waits_for_others_says_so_once_and_names_them_by_title(samp
     body = text.partition("Items")[2].partition("Positional addition")[2].partition("Output projection ✗")[0]
 
     assert body.startswith(" ⊘ Waits 0 of 15 It cannot be told yet. First mend Attention masking, Output projection.")
-    assert "⊘ Blocked 2 checks wait for Attention masking, Output projection" in body
+    assert "⊘ Waits 2 checks wait for Attention masking, Output projection" in body
     assert (body.count("First mend"), "projection," in body, "?" in body) == (1, False, False)
 
 

@@ -39,7 +39,7 @@ def test_all_failed_is_nothing(item: Item, outcome: Outcome) -> None:
     scored = score(item, dict.fromkeys(roles(item), Verdict(outcome=outcome)), bug_left=False)
 
     assert (scored.score, scored.max_score) == (0, item.points)
-    assert scored.status is (Status.NOT_FIXED if item.kind == "bug" else Status.NOT_BUILT)
+    assert scored.status is (Status.NOT_FIXED if item.kind == "bug" else Status.WRONG)
 
 
 @pytest.mark.parametrize("item", [BUG, EXTENSION, *ITEMS], ids=lambda item: item.id)
@@ -98,8 +98,27 @@ def test_all_blocked_is_nothing_and_names_the_blocker(item: Item) -> None:
     scored = score(item, blocked, bug_left=False)
 
     assert (scored.score, scored.max_score) == (0, item.points)
-    assert scored.status is (Status.NOT_FIXED if item.kind == "bug" else Status.NOT_BUILT)
+    assert scored.status is Status.WAITS
     assert "masking" in scored.summary
+
+
+@pytest.mark.parametrize("item", [BUG, *ITEMS[:4]], ids=lambda item: item.id)
+def test_an_item_whose_own_bug_is_known_to_be_in_waits_for_nothing(item: Item) -> None:
+    blocked = dict.fromkeys(roles(item), Verdict(outcome=BLOCKED, blocked_by=("masking",)))
+
+    assert score(item, blocked, bug_left=True).status is Status.NOT_FIXED
+
+
+@pytest.mark.parametrize("item", [item for item in (EXTENSION, *ITEMS) if item.kind != "bug"], ids=lambda item: item.id)
+def test_what_says_itself_that_it_is_not_built_is_not_built_and_the_rest_is_wrong(item: Item) -> None:
+    unbuilt = Verdict(outcome=Outcome.BROKEN, unbuilt=True)
+    crashed = Verdict(outcome=Outcome.BROKEN)
+    first, *others = roles(item)
+
+    assert score(item, dict.fromkeys(roles(item), unbuilt), bug_left=False).status is Status.NOT_BUILT
+    assert score(item, dict.fromkeys(roles(item), crashed), bug_left=False).status is Status.WRONG
+    waits = dict.fromkeys(others, Verdict(outcome=BLOCKED, blocked_by=("masking",)))
+    assert score(item, {first: unbuilt} | waits, bug_left=False).status is Status.NOT_BUILT
 
 
 def test_what_blocks_an_item_is_called_by_its_title() -> None:
