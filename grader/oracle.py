@@ -4,10 +4,13 @@ import contextlib
 import math
 import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, Self
 
-from grader.record import Scope
+from grader.places import places_in, places_of
+from grader.raised import in_words, is_missing
+from grader.record import Place, Scope
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Purpose
@@ -15,10 +18,10 @@ from grader.sandbox.errors import LauncherFailed, WorkerDied, WorkerFailed, Work
 from grader.sandbox.questions import (
     Answered,
     AnyQuestion,
+    Import,
     Malformed,
     Raised,
     Reply,
-    Snippet,
     TwinRun,
 )
 from grader.sandbox.wire import Tensors
@@ -35,6 +38,7 @@ class Trouble(Exception):
 
     kind = "trouble"
     traceback: str | None = None
+    stack: tuple[Place, ...] = ()  # lines of its own that were being run, innermost last
     trusted = False  # it was the reference, or a variant of it, that gave none: our side
 
 
@@ -44,13 +48,28 @@ def is_machines(trouble: BaseException | None) -> bool:
 
 
 class PackageRaised(Trouble):
-    """Its code raised an exception."""
+    """Its code raised an exception.
 
-    def __init__(self, raised: Raised) -> None:
-        super().__init__(f"{raised.type}: {raised.message}" if raised.message else raised.type)
+    Attributes:
+        words: what that means, in one sentence, without where it was.
+
+    Args:
+        files: of the package, source text by name.
+        left_to_build: names of what it may not have built yet.
+    """
+
+    def __init__(
+        self, raised: Raised, files: Mapping[str, str] = MappingProxyType({}), left_to_build: Collection[str] = ()
+    ) -> None:
         self.raised = raised
+        self.stack = places_of(raised.frames, files)
+        self.words = in_words(raised, self.stack, files)
         self.traceback = raised.traceback
         self.kind = f"raised {raised.type}"
+        self._missing = is_missing(raised, left_to_build)
+        place = self.stack[-1] if self.stack and not self.unbuilt else None
+        told = "" if place is None or place.named in self.words else f" ({place.file}, line {place.line})"
+        super().__init__(self.words + told)
 
     def is_a(self, name: str) -> bool:
         """Whether the exception's class is, or derives from, the built-in ``name``."""
@@ -58,8 +77,8 @@ class PackageRaised(Trouble):
 
     @property
     def unbuilt(self) -> bool:
-        """Whether its code says itself that something is not built yet."""
-        return self.raised.by_raise and self.is_a("NotImplementedError")
+        """Whether its code says itself that something is not built yet, or has taken out what was to be built."""
+        return (self.raised.by_raise and self.is_a("NotImplementedError")) or self._missing
 
 
 class PackageMisanswered(Trouble):
@@ -78,6 +97,20 @@ class PackageHung(Trouble):
     """It gave no answer in time."""
 
     kind = "hung"
+
+
+class PackageDoesNotRun(Trouble):
+    """A module of it does not run at all, which is known and told already: it is asked no more.
+
+    Args:
+        module: "model" or "train".
+    """
+
+    kind = "does not run"
+
+    def __init__(self, module: str) -> None:
+        super().__init__(f"cannot be told before {module}.py runs")
+        self.module = module
 
 
 class Stopped(BaseException):
@@ -99,6 +132,7 @@ class Crew:
         self._workers: list[Worker] = []
         self._stopped = False
         self.budget = budget
+        self.left_to_build: Collection[str] = ()  # names that a package of the candidate's may lack
         self._silences: dict[frozenset[tuple[str, str]], Silence] = defaultdict(Silence)  # by files
         self._counting = threading.Lock()
         self.pardon_anew()
@@ -198,12 +232,12 @@ class Oracle:
 
     def send(self, question: AnyQuestion, tensors: Tensors) -> None:
         """Put a question without waiting, so that two packages can work at once."""
-        self.scope |= scope_of(question, tensors)
         self._asked = question, tensors
         self._failure: Trouble | WorkerFailed | None = None
         if not self._trusted and (expected := self._expected(question)) is not None:
             self._failure = expected
             return
+        self.scope |= scope_of(question, tensors)
         try:
             self.worker.send(question, tensors, self._limit(question))
         except WorkerFailed as error:
@@ -224,7 +258,7 @@ class Oracle:
             case Answered():
                 return tensors
             case Raised():
-                raise PackageRaised(reply)
+                raise PackageRaised(reply, self.files, self._crew.left_to_build)
             case Malformed(message=message):
                 raise PackageMisanswered(message)
 
@@ -265,14 +299,17 @@ class Oracle:
         if (known := self._silence.fault_of(module)) is not None:
             return _again(known)
         with self.another() as fresh:
-            fresh._timeout *= IMPORT_PATIENCE
             try:
-                fresh.ask(Snippet(source=f"import {module}"), {})
+                fresh.ask(Import(module=module), {})
             except PackageHung:
                 return self._no_answer()
             except Trouble as trouble:
                 return trouble
         return None
+
+    def ask_no_more(self, module: str) -> None:
+        """A module of it does not run: whatever needs that is answered at once, by ``PackageDoesNotRun``."""
+        self._silence.know_fault(module, PackageDoesNotRun(module))
 
     def printed(self) -> str:
         """What the package has printed since this was last asked, in the worker at hand and in those lost before."""
@@ -295,7 +332,8 @@ class Oracle:
 
     def _limit(self, question: AnyQuestion) -> float:
         """Seconds for an answer."""
-        return self._timeout * (RUN_PATIENCE if isinstance(question, TwinRun) else 1)
+        patience = {TwinRun: RUN_PATIENCE, Import: IMPORT_PATIENCE}
+        return self._timeout * patience.get(type(question), 1)
 
     def _no_answer(self, question: AnyQuestion | None = None) -> PackageHung:
         limit = self._timeout if question is None else self._limit(question)
@@ -322,6 +360,7 @@ class Oracle:
         self._worker = None
         hung = isinstance(error, WorkerTimedOut)
         trouble = self._no_answer(self._asked[0]) if hung else PackageDied(str(error))
+        trouble.stack = places_in(error.stack, self.files) if isinstance(error, WorkerTimedOut) else ()
         if not self._trusted:
             if hung:
                 self._silence.count_hung(self._asked[0])
@@ -331,6 +370,8 @@ class Oracle:
 
 def _again(trouble: Exception) -> Trouble:
     """The same trouble, to be raised for another question."""
+    if isinstance(trouble, PackageDoesNotRun):
+        return PackageDoesNotRun(trouble.module)
     assert isinstance(trouble, PackageDied | PackageHung), trouble
     return type(trouble)(str(trouble))
 

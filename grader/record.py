@@ -228,11 +228,31 @@ class Environment(Frozen, frozen=True, kw_only=True):
     isolation: Isolation
 
 
+class Place(Frozen, frozen=True, kw_only=True):
+    """A line of a file of the submission's."""
+
+    file: str
+    line: Annotated[int, Meta(ge=1)]
+    column: Annotated[int, Meta(ge=1)] | None = None  # of the character that it is about; None where nobody knows
+    function: str = ""  # that the line is in; empty for a line that could not be read
+    source: str = ""  # the line itself
+
+    @property
+    def named(self) -> str:
+        """As it stands in a sentence."""
+        return f"{self.file} line {self.line}"
+
+
 class LoadFault(Frozen, frozen=True, kw_only=True):
-    """A module of the submission that cannot even be imported: nothing that needs it can be right."""
+    """A module of the submission that does not run: it cannot be imported, or no model can be made and called.
+
+    Nothing that needs it can be told, and nothing of that is asked.
+    """
 
     file: str
     reason: str
+    place: Place | None = None  # where it stopped; None where nothing said so
+    stack: tuple[Place, ...] = ()  # the lines that were being run, innermost last
 
 
 class Asked(Frozen, frozen=True, kw_only=True):

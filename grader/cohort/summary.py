@@ -8,6 +8,7 @@ from typing import Final, Self
 from grader.cohort.names import told_apart
 from grader.cohort.similarity import Pair
 from grader.record import Result, Status
+from grader.report.verdict import DOES_NOT_RUN, stops
 
 BINS: Final = 10  # of the histogram, over the whole range of points
 RIGHT: Final = (Status.FIXED, Status.BUILT)
@@ -30,6 +31,7 @@ class Row:
     Attributes:
         folder: its name below ``candidates/``.
         result: None when there is no verdict; ``reason`` says why.
+        stopped: why the code does not run; empty where it does.
     """
 
     folder: str
@@ -40,6 +42,7 @@ class Row:
     cells: dict[str, Cell]
     remaining_bugs: tuple[str, ...] | None = None
     reason: str = ""
+    stopped: str = ""
 
     @classmethod
     def of(cls, folder: str, title: str, result: Result | None, reason: str) -> Self:
@@ -54,8 +57,14 @@ class Row:
             max_score=result.max_score,
             cells={item.id: Cell(item.status, item.score, item.max_score) for item in result.items},
             remaining_bugs=result.remaining_bugs,
+            stopped="; ".join(f"{DOES_NOT_RUN}: {stop.headline}" for stop in stops(result)),
             reason="" if result.judged else "some of it could not be judged on this machine",
         )
+
+    @property
+    def remark(self) -> str:
+        """What is to be known of the candidate beside the points."""
+        return "; ".join(filter(None, (self.reason, self.stopped)))
 
     @property
     def graded(self) -> bool:

@@ -50,8 +50,8 @@ def standing(item: ItemResult) -> Standing:
         return Standing(f"{_passed(item)}.")
     if found.unbuilt:
         return Standing(f"{_passed(item)}; the rest is not built yet." if found.passed else "Not built yet.")
-    if found.blocked:
-        return Standing("It cannot be told yet. First mend", blockers(found.blocked))
+    if waits_for := blockers(found.blocked):
+        return Standing("It cannot be told yet. First mend", waits_for)
     return Standing(item.summary)
 
 

@@ -7,12 +7,14 @@ from grader.record import FollowUp, Isolation, ItemResult, Result
 from grader.report import columns
 from grader.report.paint import Paint, plain
 from grader.report.verdict import (
-    cannot_load,
+    DOES_NOT_RUN,
     first_failing,
     is_full,
     is_unbuilt,
     shows_followups,
+    stops,
     verdict,
+    waits_for_the_code,
     what_was_seen,
 )
 from grader.report.words import STATUS, number, scope
@@ -41,9 +43,8 @@ def _lines(result: Result, paint: Paint) -> Iterator[str]:
     yield from columns.wrap(verdict(result), WIDTH, 2)
     # Behind the score and in one line: a folder may be called "Score: 100 of 100".
     yield columns.clip(f"Candidate: {quoted(result.candidate.name)}", WIDTH)
-    for fault in cannot_load(result):
-        yield from columns.wrap(one_line(fault), WIDTH, 2)
     yield from _remaining(result)
+    yield from _stops(result, paint)
     yield from _isolation(result.environment.isolation)
     yield from _notes(result.candidate.notes)
     if result.items:
@@ -52,8 +53,21 @@ def _lines(result: Result, paint: Paint) -> Iterator[str]:
     yield from _followups(result, paint)
     parts: list[ItemResult | FollowUp] = [*result.items, *(each for each in result.followups if not is_unbuilt(each))]
     for part in parts:
-        if not is_full(part):
+        if not is_full(part) and not waits_for_the_code(part):
             yield from _trouble(part, paint)
+
+
+def _stops(result: Result, paint: Paint) -> Iterator[str]:
+    """Why it does not run, with the line that it stops at: one thing, and the only one to see to."""
+    for stop in stops(result):
+        yield ""
+        first, *more = columns.wrap(f"{DOES_NOT_RUN}: {one_line(stop.headline)}", WIDTH - 2, 4)
+        yield first.replace(DOES_NOT_RUN, paint(DOES_NOT_RUN, "bad"), 1)
+        # Indented: what it quotes may read like a score.
+        yield from (f"  {line}" for line in more)
+        yield from (f"    {columns.clip(line, WIDTH - 4).rstrip()}" for line in stop.excerpt.splitlines())
+        yield from (f"  {columns.clip(one_line(f'called from {line}'), WIDTH - 2)}" for line in stop.came_from)
+        yield from columns.wrap(stop.waits, WIDTH, 3)
 
 
 def _table(what: str, items: Iterable[ItemResult | FollowUp], paint: Paint) -> Iterator[str]:
@@ -68,11 +82,12 @@ def _followups(result: Result, paint: Paint) -> Iterator[str]:
     """A table of their own; a line where none is built, since nobody has to."""
     if not result.followups:
         return
-    yield ""
     if shows_followups(result):
+        yield ""
         yield from _table("Follow-up question, beside the points", result.followups, paint)
-    else:
-        titles = ", ".join(one_line(each.title) for each in result.followups)
+        return
+    if titles := ", ".join(one_line(each.title) for each in result.followups if not waits_for_the_code(each)):
+        yield ""
         yield from columns.wrap(f"Follow-up questions, none built: {titles}", WIDTH, 2)
 
 

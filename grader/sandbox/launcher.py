@@ -5,6 +5,7 @@ a fork of it is as good as a fresh process, for a hundredth of the time.
 """
 
 import contextlib
+import faulthandler
 import fcntl
 import gc
 import os
@@ -33,6 +34,7 @@ from grader.sandbox.wire import pack
 
 CONNECTION: Final = 3  # the descriptor a worker talks through
 LIMITS: Final = Limits(cpu_seconds=900, file_bytes=1 << 20)  # the grader keeps the deadlines; this is the backstop
+STACK: Final = signal.SIGUSR1  # has a worker write where it is
 GRACE: Final = 0.5  # seconds that a worker which has hung up gets to end by itself
 
 
@@ -77,6 +79,9 @@ class _Launcher:
                     self._peer.sendall(control.line(control.Reaped(code)))
                 case control.End(pid):
                     self._end(pid)
+                case control.Dump(pid):
+                    if pid in self._alive:
+                        os.kill(pid, STACK)
                 case control.Settle():
                     self._settle()
                     self._peer.sendall(control.line(control.Settled()))
@@ -130,6 +135,7 @@ class _Launcher:
             _volunteer_for_the_oom_killer()
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             _arrange_descriptors(connection, output, self._ruleset)
+            faulthandler.register(STACK, file=CONNECTION, all_threads=False)
             locked = self._lock()
             gc.enable()
             capture(1)

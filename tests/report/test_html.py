@@ -266,11 +266,12 @@ def test_the_first_item_that_something_was_seen_of_is_the_one_to_start_with(samp
     assert "Start with" not in Page(render_html(samples.perfect())).text
 
 
-def test_a_file_that_cannot_be_loaded_comes_before_everything_else(samples: ModuleType) -> None:
+def test_a_file_that_does_not_run_comes_before_everything_else(samples: ModuleType) -> None:
     text = " ".join(Page(render_html(samples.half_done())).text.split())
+    before, _, after = text.partition("Does not run train.py, line 12, in main: RuntimeError: no data ")
 
-    assert "Start here: train.py cannot be loaded: SyntaxError: invalid syntax (train.py, line 12)." in text
-    assert "Start with" not in text
+    assert "At a glance" not in before
+    assert after.startswith('raise RuntimeError("no data") ^ What needs train.py waits until it runs.')
 
 
 def test_lines_added_and_removed_are_told_by_sign_colour_and_number(samples: ModuleType) -> None:
