@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Self
 
-from grader.places import places_in, places_of
+from grader.places import places_in, places_of, reached_by
 from grader.raised import in_words, is_missing
 from grader.record import Place, Scope
 from grader.sandbox.client import Launcher
@@ -28,6 +28,7 @@ from grader.sandbox.wire import Tensors
 from grader.scope import scope_of
 from grader.silence import Silence
 
+BREAKPOINTS: Final = ("breakpoint(", "set_trace(")
 PARDONS: Final = 3  # deaths a grade that may be the machine's doing
 IMPORT_PATIENCE: Final = 2  # times the time-out, for an import: what comes of it holds for a whole module
 RUN_PATIENCE: Final = 3  # times the time-out, for a whole run: some hundreds of steps
@@ -63,6 +64,8 @@ class PackageRaised(Trouble):
     ) -> None:
         self.raised = raised
         self.stack = places_of(raised.frames, files)
+        if raised.type == "BdbQuit":  # which is raised at the line after the one that asked for it
+            self.stack = reached_by(BREAKPOINTS, self.stack, files)
         self.words = in_words(raised, self.stack, files)
         self.traceback = raised.traceback
         self.kind = f"raised {raised.type}"

@@ -24,6 +24,17 @@ def places_in(stack: str, files: Mapping[str, str]) -> tuple[Place, ...]:
     return places_of(tuple(found)[::-1], files)
 
 
+def reached_by(calls: tuple[str, ...], stack: tuple[Place, ...], files: Mapping[str, str]) -> tuple[Place, ...]:
+    """The same stack, whose last line is now the nearest one above it that has one of these calls, if any has."""
+    if not stack:
+        return stack
+    last = stack[-1]
+    above = list(enumerate(files[last.file].splitlines()[: last.line], 1))[::-1]
+    found = next((number for number, text in above if any(call in text for call in calls)), last.line)
+    place = place_of(Frame(file=last.file, line=found, function=last.function), files)
+    return (*stack[:-1], place) if place is not None else stack
+
+
 def place_of(frame: Frame, files: Mapping[str, str]) -> Place | None:
     """The line of a frame as it stands in the file; None where there is no such line."""
     lines = files.get(frame.file, "").splitlines()

@@ -43,13 +43,14 @@ def add_running(command: argparse.ArgumentParser, *, timeout: str = "default 10"
     )
 
 
-def add_audience(command: argparse.ArgumentParser) -> None:
-    """Who may read what is written."""
+def add_audience(command: argparse.ArgumentParser, default: str | None = "instructor") -> None:
+    """Who may read what is written. Without a default it is the learner's in a workspace, else the instructor's."""
+    usual = "(default)" if default else "(default, but in a workspace that is graded against its own exercise)"
     command.add_argument(
         "--audience",
         choices=("instructor", "learner"),
-        default="instructor",
-        help="for whom it is written: instructor, everything (default); learner, nothing of the hidden reference",
+        default=default,
+        help=f"for whom it is written: instructor, everything {usual}; learner, nothing of the hidden reference",
     )
 
 

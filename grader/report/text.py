@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from grader.printable import one_line, quoted
-from grader.record import FollowUp, Isolation, ItemResult, Result
+from grader.record import Audience, FollowUp, Isolation, ItemResult, Result
 from grader.report import columns
 from grader.report.paint import Paint, plain
 from grader.report.verdict import (
@@ -25,9 +25,13 @@ _TITLE, _STATUS, _POINTS = 45, 17, 14  # with the margin and the two gaps betwee
 _NOTES = 5
 
 
-def render_text(result: Result, paint: Paint = plain) -> str:
-    """The result in at most 80 columns: the table of items, then what each unfinished item stumbles over."""
-    return "".join(f"{_unheard(line)}\n" for line in _lines(result, paint))
+def render_text(result: Result, paint: Paint = plain, exercise: str = "") -> str:
+    """The result in at most 80 columns: the table of items, then what each unfinished item stumbles over.
+
+    Args:
+        exercise: which one it was graded against, and who said so, where that is to be said.
+    """
+    return "".join(f"{_unheard(line)}\n" for line in _lines(result, paint, exercise))
 
 
 def _unheard(line: str) -> str:
@@ -36,13 +40,19 @@ def _unheard(line: str) -> str:
     return " " * (len(line) - len(line.lstrip())) + (text.lstrip(":") if text.startswith("::") else text)
 
 
-def _lines(result: Result, paint: Paint) -> Iterator[str]:
+def _lines(result: Result, paint: Paint, exercise: str) -> Iterator[str]:
     yield from columns.wrap(one_line(result.exercise.title), WIDTH, 2)
     if result.items:
         yield f"Score: {number(result.score)} of {number(result.max_score)}"
     yield from columns.wrap(verdict(result), WIDTH, 2)
     # Behind the score and in one line: a folder may be called "Score: 100 of 100".
     yield columns.clip(f"Candidate: {quoted(result.candidate.name)}", WIDTH)
+    if exercise:
+        first, *more = columns.wrap(f"Exercise: {one_line(exercise)}", WIDTH - 2, 3)
+        yield first
+        yield from (f"  {line}" for line in more)
+    if exercise and result.audience is Audience.LEARNER:
+        yield "This is the learner's copy; --audience instructor gives the other."
     yield from _remaining(result)
     yield from _stops(result, paint)
     yield from _isolation(result.environment.isolation)

@@ -77,7 +77,14 @@ def stops(result: Result) -> list[Stop]:
     faults: dict[LoadFault, list[str]] = {}
     for fault in result.load_faults:
         # A file that imports one that does not run fails at the same place.
-        same = next((other for other in faults if fault.place is not None and other.place == fault.place), fault)
+        same = next(
+            (
+                other
+                for other in faults
+                if (fault.place is not None and other.place == fault.place) or other.reason == fault.reason
+            ),
+            fault,
+        )
         faults.setdefault(same, []).append(fault.file)
     return [_stop(fault, tuple(files)) for fault, files in faults.items()]
 
