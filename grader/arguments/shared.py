@@ -27,7 +27,7 @@ def add_command(commands: "Commands", name: str, what: str) -> argparse.Argument
 
 def add_exercise(command: argparse.ArgumentParser, default: str) -> None:
     """--exercise, and what is meant without it."""
-    command.add_argument("--exercise", metavar="DIR", type=Path, help=f"the exercise (default: {default})")
+    command.add_argument("--exercise", metavar="DIR", type=Path, help=f"the exercise, or built-in (default: {default})")
 
 
 def add_running(command: argparse.ArgumentParser, *, timeout: str = "default 10") -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from grader.errors import UsageError
 
@@ -10,9 +10,13 @@ if TYPE_CHECKING:
     from grader.exercise import StoredExercise
 
 
+BUILT_IN: Final = Path("built-in")
+"""What names the built-in exercise, whatever a workspace says; a directory of that name is ./built-in."""
+
+
 def reference_directory(exercise: Path | None) -> Path:
     """Where the hidden reference lies, known before anything of it is read. Raises ``UsageError``."""
-    if exercise is None:
+    if exercise in (None, BUILT_IN):
         from grader.exercise import builtin_reference
 
         return builtin_reference()
@@ -25,7 +29,7 @@ def chosen_exercise(exercise: Path | None) -> "StoredExercise":
     """The one in a directory, or the built-in one. Raises ``UsageError`` when there is none."""
     from grader.exercise import builtin_exercise, read_exercise
 
-    return builtin_exercise() if exercise is None else read_exercise(exercise)
+    return builtin_exercise() if exercise is None or exercise == BUILT_IN else read_exercise(exercise)
 
 
 class Choice(NamedTuple):
@@ -48,7 +52,7 @@ def exercise_to_grade(directory: Path, named: Path | None) -> Choice:
     """The exercise that was named, or else the one that the workspace was started from, or else the built-in one.
 
     Raises:
-        UsageError: the workspace's exercise is not there any more.
+        UsageError: the workspace's exercise is not there any more, or lies in it.
     """
     from grader.workspace import RECORD, is_workspace, read_workspace
 
@@ -64,13 +68,20 @@ def exercise_to_grade(directory: Path, named: Path | None) -> Choice:
         return Choice(named, _named(named), by_workspace=False, notes=notes if other else ())
     if is_workspace(directory):
         exercise = exercise_of(directory, None)
+        # Whoever wrote the code wrote the record, and could write an exercise as easily.
+        if exercise is not None and directory.resolve() in (exercise.resolve(), *exercise.resolve().parents):
+            raise UsageError(
+                f"{RECORD} in {str(directory)!r} names an exercise that lies in that directory, whose owner could have "
+                "made it; say what to grade against with --exercise"
+            )
         which = "the built-in one" if exercise is None else str(exercise)
         return Choice(exercise, f"{which}, as {RECORD} in this workspace says", by_workspace=True)
     return Choice(None, "", by_workspace=False, notes=_notes_on_a_starter(directory))
 
 
 def _named(exercise: Path | None) -> str:
-    return f"{exercise}, as --exercise says" if exercise is not None else ""
+    which = "the built-in one" if exercise == BUILT_IN else exercise
+    return f"{which}, as --exercise says" if exercise is not None else ""
 
 
 def _notes_on_a_starter(directory: Path) -> tuple[str, ...]:

@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from grader.commands import outputs
-from grader.commands.exercises import Choice, exercise_to_grade, note_on_another_starter, reference_directory
+from grader.commands.exercises import (
+    Choice,
+    chosen_exercise,
+    exercise_to_grade,
+    note_on_another_starter,
+    reference_directory,
+)
 from grader.commands.progress import Progress
 from grader.errors import CannotJudge, UsageError
 from grader.printable import one_line
@@ -58,12 +64,11 @@ def run(
     with Launcher(isolation, hidden=[reference]) as launcher:
         # From here on torch is being imported in the launcher, while this process imports its own.
         from grader.audience import for_audience
-        from grader.exercise import builtin_exercise, read_exercise
         from grader.grading import grade
         from grader.options import Options
         from grader.record import Audience
 
-        chosen = builtin_exercise() if exercise is None else read_exercise(exercise)
+        chosen = chosen_exercise(exercise)
         _say(note_on_another_starter(directory, chosen.starter()))
         options = Options(
             only=only,

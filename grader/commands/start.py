@@ -4,7 +4,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from grader.commands.exercises import chosen_exercise, starter_digest
+from grader.commands.exercises import BUILT_IN, chosen_exercise, starter_digest
 from grader.handout import starter_files
 from grader.printable import one_line
 from grader.workspace import start
@@ -13,6 +13,8 @@ from grader.workspace import start
 def run(directory: Path, *, exercise: Path | None) -> int:
     """Make the workspace and say what to do in it; always 0."""
     chosen = chosen_exercise(exercise)
+    if exercise == BUILT_IN:
+        exercise = None
     files = starter_files(chosen)
     start(directory, files, exercise, starter_digest(chosen.starter()))
     where = shlex.quote(one_line(str(directory)))

@@ -1,6 +1,7 @@
 """A workspace is graded against the exercise that it was started from, and it is said which that is."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,7 +11,13 @@ import msgspec
 import pytest
 
 from grader.commands import start
-from grader.commands.exercises import exercise_to_grade, note_on_another_starter
+from grader.commands.exercises import (
+    BUILT_IN,
+    chosen_exercise,
+    exercise_to_grade,
+    note_on_another_starter,
+    reference_directory,
+)
 from grader.errors import UsageError
 from grader.exercise import Exercise, read_exercise
 from grader.injection.build import Built
@@ -83,6 +90,32 @@ def test_an_exercise_that_is_gone_is_a_usage_error(another: Path, tmp_path: Path
     with pytest.raises(UsageError, match=r"is not at '.*gone' any more; say where it is with --exercise"):
         exercise_to_grade(directory, None)
     assert exercise_to_grade(directory, another).exercise == another
+
+
+@pytest.mark.parametrize("where", [".", "ex", "deep/ex", "link"])
+def test_an_exercise_in_the_submission_itself_is_not_taken_at_its_word(
+    where: str, another: Path, tmp_path: Path
+) -> None:
+    directory = tmp_path / "mine"
+    lies_at = directory / where
+    lies_at.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(another, directory / "kept" if where == "link" else lies_at, dirs_exist_ok=True)
+    if where == "link":
+        (tmp_path / "link").symlink_to(directory / "kept")
+        lies_at = tmp_path / "link"
+    (directory / RECORD).write_text(json.dumps({"exercise": str(lies_at)}))
+
+    with pytest.raises(UsageError, match="names an exercise that lies in that directory"):
+        exercise_to_grade(directory, None)
+    assert exercise_to_grade(directory, BUILT_IN).told == "the built-in one, as --exercise says"
+
+
+def test_the_built_in_one_can_be_named(another: Path, tmp_path: Path, exercise: Exercise) -> None:
+    choice = exercise_to_grade(workspace(tmp_path, another), BUILT_IN)
+
+    assert (choice.exercise, choice.by_workspace) == (BUILT_IN, False)
+    assert chosen_exercise(BUILT_IN).sha256 == exercise.sha256
+    assert reference_directory(BUILT_IN) == reference_directory(None)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"exercise": 3}'])
