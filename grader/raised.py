@@ -32,7 +32,7 @@ def in_words(raised: Raised, stack: tuple[Place, ...], files: Mapping[str, str])
     message = raised.message
     if "SyntaxError" in raised.bases:
         # Newer syntax is no syntax to an older Python, and nothing else says which one reads it here.
-        return f"{raised.type}: {_IN_FILE.sub('', message)} ({PYTHON} is what grades here)"
+        return f"{raised.type}: {_IN_FILE.sub('', message)} ({PYTHON} grades here)"
     if raised.type == "BdbQuit":
         return "breakpoint() waits for somebody to type here, and nobody is there: take it out"
     if "EOFError" in raised.bases and "reading a line" in message:

@@ -154,7 +154,7 @@ def _print(summary: "Summary", output: Path) -> None:
     sys.stdout.write(f"{graded} of {len(summary.rows)} submissions graded\n")
     width = max((len(title) for _, title in summary.items), default=0)
     for id, title in summary.items:
-        sys.stdout.write(f"  {title:{width}}  right in {summary.right(id)} of {graded}\n")
+        sys.stdout.write(f"  {title:{width}}  right in {summary.right(id)} of {summary.told(id)}\n")
     for row in summary.rows:
         if row.reason:
             sys.stdout.write(f"  {summary.names[row.folder][:100]}: {one_line(row.reason)[:300]}\n")

@@ -26,7 +26,7 @@ def test_an_item_is_found_by_so_many_of_those_of_whom_it_could_be_told() -> None
     made = summary()
 
     assert (made.right("masking"), made.told("masking"), len(made.graded)) == (1, 2, 5)
-    assert "1 of 2</td>" in render_index(made)
+    assert "1&nbsp;of&nbsp;2</td>" in render_index(made)
 
 
 def test_what_waits_has_a_word_and_a_colour_of_its_own() -> None:
