@@ -166,3 +166,23 @@ def test_the_parts_of_an_item_add_up_to_its_points(item: Item) -> None:
 
     assert worth[Role.EARNS] + worth[Role.EXACT] == item.points
     assert (exact_id(item) in roles(item)) is bool(item.exact)
+
+
+HALTED = Verdict(outcome=BLOCKED, message="cannot be told before model.py runs")
+
+
+@pytest.mark.parametrize("item", [BUG, EXTENSION, *ITEMS], ids=lambda item: item.id)
+def test_what_waits_for_the_code_to_run_waits_and_says_so(item: Item) -> None:
+    scored = score(item, dict.fromkeys(roles(item), HALTED), bug_left=False)
+
+    assert (scored.status, scored.score, scored.max_score) == (Status.WAITS, 0, item.points)
+    assert scored.summary == "It cannot be told before model.py runs."
+
+
+def test_code_that_does_not_run_excuses_no_check_from_the_total() -> None:
+    """Else who breaks one file would have all points for the checks of the other."""
+    told = verdicts(BUG) | {"a": HALTED, "b": HALTED}
+    excused = verdicts(BUG, a=BLOCKED, b=BLOCKED)
+
+    assert (score(BUG, told, bug_left=False).score, score(BUG, told, bug_left=False).status) == (5, Status.PARTLY)
+    assert score(BUG, excused, bug_left=False).score == 15
