@@ -4,6 +4,7 @@ What does not run is no wrong answer to anything. It is told by itself, with its
 asked, so that one slip of the keyboard is neither a list of failures nor a long wait.
 """
 
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 from grader.oracle import Oracle, PackageHung, PackageMisanswered, PackageRaised, Trouble
 from grader.printable import one_line
 from grader.record import LoadFault
-from grader.sandbox.questions import Forward, Import, Settings, Weights
+from grader.sandbox.questions import AnyQuestion, Forward, Import, Settings, Weights
+from grader.sandbox.wire import Tensors
 from grader.submission import is_made_up
 
 MAX_REASON: Final = 500  # characters
@@ -29,9 +31,8 @@ def first_run(model: Oracle, train: Oracle) -> dict[str, LoadFault]:
     Args:
         model, train: the same package, in two workers at once.
     """
-    model.send(MODEL, {})
-    train.send(TRAIN, {})
-    troubles = {"model": _trouble_of(model), "train": _trouble_of(train)}
+    # One after the other: what is late is asked once more, alone, and waits for that until nobody else is busy.
+    troubles = {"model": _trouble_of(model, MODEL), "train": _trouble_of(train, TRAIN)}
     when = "when it was imported"
     if troubles["model"] is None:
         troubles["model"], when = _trouble_of_forward(model), "when a model was made and called"
@@ -43,9 +44,9 @@ def first_run(model: Oracle, train: Oracle) -> dict[str, LoadFault]:
     return faults
 
 
-def _trouble_of(asked: Oracle) -> Trouble | None:
+def _trouble_of(asked: Oracle, question: AnyQuestion, tensors: Tensors = MappingProxyType({})) -> Trouble | None:
     try:
-        asked.receive()
+        asked.ask(question, tensors)
     except PackageMisanswered:
         return None  # it ran: what it answered is for the checks
     except Trouble as trouble:
@@ -57,11 +58,8 @@ def _trouble_of_forward(model: Oracle) -> Trouble | None:
     """The first of those that there are for every size: what runs for one is judged, size by size."""
     first: Trouble | None = None
     for config in CONFIGS:
-        model.send(
-            Forward(config=config, weights=Weights(seed=0, scale=0.1), precision="float32"),
-            {"tokens.0": np.array([[1, 0, 4]])},
-        )
-        trouble = _trouble_of(model)
+        question = Forward(config=config, weights=Weights(seed=0, scale=0.1), precision="float32")
+        trouble = _trouble_of(model, question, {"tokens.0": np.array([[1, 0, 4]])})
         if trouble is None:
             return None
         first = first or trouble

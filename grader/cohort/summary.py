@@ -13,6 +13,7 @@ from grader.report.verdict import DOES_NOT_RUN, stops
 BINS: Final = 10  # of the histogram, over the whole range of points
 RIGHT: Final = (Status.FIXED, Status.BUILT)
 UNTOLD: Final = (Status.WAITS, Status.NOT_JUDGED)  # neither right nor wrong: nobody could tell
+MOST_NOTES: Final = 2  # of a submission that was graded; the report has all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,9 @@ class Row:
 
     Attributes:
         folder: its name below ``candidates/``.
-        result: None when there is no verdict; ``reason`` says why.
+        reason: why there is no verdict, or none on some item.
+        unread: whether that is because of what was handed in, and not because of the machine.
+        notes: on what was handed in, where that was graded: what was left out, or taken for something else.
         stopped: why the code does not run; empty where it does.
     """
 
@@ -43,6 +46,13 @@ class Row:
     remaining_bugs: tuple[str, ...] | None = None
     reason: str = ""
     stopped: str = ""
+    unread: bool = False
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of_unread(cls, folder: str, title: str, reason: str) -> Self:
+        """The row of a candidate whose hand-in holds no submission that can be read."""
+        return cls(folder=folder, title=title, cells={}, reason=reason, unread=True)
 
     @classmethod
     def of(cls, folder: str, title: str, result: Result | None, reason: str) -> Self:
@@ -59,17 +69,22 @@ class Row:
             remaining_bugs=result.remaining_bugs,
             stopped="; ".join(f"{DOES_NOT_RUN}: {stop.headline}" for stop in stops(result)),
             reason="" if result.judged else "some of it could not be judged on this machine",
+            notes=result.candidate.notes,
         )
-
-    @property
-    def remark(self) -> str:
-        """What is to be known of the candidate beside the points."""
-        return "; ".join(filter(None, (self.reason, self.stopped)))
 
     @property
     def graded(self) -> bool:
         """Whether there is a result, with a report."""
         return self.score is not None
+
+    @property
+    def remark(self) -> str:
+        """What there is to say of it beside its verdict."""
+        if self.unread:
+            return f"not graded: {self.reason}"
+        more = len(self.notes) - MOST_NOTES
+        notes = [*self.notes[:MOST_NOTES], *([f"{more} more notes in the report"] if more > 0 else [])]
+        return "; ".join([*filter(None, (self.reason, self.stopped)), *notes])
 
 
 @dataclass(frozen=True)
@@ -98,10 +113,15 @@ class Summary:
         """What each candidate is called, by its folder: no two of them alike."""
         return told_apart({row.folder: row.title for row in self.rows})
 
-    @property
-    def complete(self) -> bool:
-        """Whether every candidate has a verdict on every item."""
-        return not any(row.reason for row in self.rows)
+    @cached_property
+    def unread(self) -> tuple[Row, ...]:
+        """Those in whose hand-ins there was nothing to grade."""
+        return tuple(row for row in self.rows if row.unread)
+
+    @cached_property
+    def unjudged(self) -> tuple[Row, ...]:
+        """Those that were not judged, or not on every item, for a reason that says nothing of them."""
+        return tuple(row for row in self.rows if row.reason and not row.unread)
 
     @cached_property
     def histogram(self) -> tuple[int, ...]:

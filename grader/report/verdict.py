@@ -32,10 +32,13 @@ def verdict(result: Result) -> str:
         return "Full marks: everything that was asked for is right."
     unjudged = sum(item.status is Status.NOT_JUDGED for item in items)
     waiting = sum(item.status is Status.WAITS for item in items)
-    some = sum(0 < item.score < item.max_score for item in items if item.status is not Status.NOT_JUDGED)
-    wrong = len(items) - full - some - unjudged - waiting
+    inexact = sum(is_right_but_for_bits(item) for item in items)
+    right = full + inexact
+    some = sum(0 < item.score < item.max_score for item in items if item.status is not Status.NOT_JUDGED) - inexact
+    wrong = len(items) - right - some - unjudged - waiting
     what = "items" if result.items else "follow-up questions"
-    told = f"{full or 'none'} of {len(items)} {what} right".capitalize()
+    told = f"{right or 'none'} of {len(items)} {what} right".capitalize()
+    told += f", {inexact} of them not bit for bit" if inexact else ""
     told += f", {some} partly right" if some else ""
     told += f", {wrong} wrong or missing" if wrong else ""
     waited_for = " and ".join(fault.file for fault in result.load_faults) or "something else"
@@ -115,6 +118,12 @@ def is_full(item: ItemResult | FollowUp) -> bool:
     return item.status is not Status.NOT_JUDGED and item.score >= item.max_score
 
 
+def is_right_but_for_bits(item: ItemResult | FollowUp) -> bool:
+    """Whether all that is wrong with an item is that its results are not the solution's bit for bit."""
+    wrong = [check for check in item.checks if check.outcome in _SEEN]
+    return item.status is Status.FIXED and not is_full(item) and all(check.role is Role.EXACT for check in wrong)
+
+
 def is_unbuilt(item: ItemResult | FollowUp) -> bool:
     """Whether the code says itself, of all that was asked, that it is not built."""
     return item.status is Status.NOT_BUILT and all(check.unbuilt for check in failing(item))
@@ -163,6 +172,7 @@ def first_failing(item: ItemResult | FollowUp) -> CheckResult | None:
 def first_step(result: Result) -> ItemResult | None:
     """The item to begin with: the first that something was seen to be wrong with, and that waits for no other."""
     unfinished = [item for item in result.items if first_failing(item) is not None and not is_full(item)]
+    unfinished = [item for item in unfinished if not is_right_but_for_bits(item)] or unfinished
     seen = [item for item in unfinished if failing(item)[0].outcome in _SEEN]
     return next(iter(seen or unfinished), None)
 

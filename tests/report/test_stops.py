@@ -134,7 +134,8 @@ def test_a_cohort_has_it_as_a_remark(stopped: Result) -> None:
     row = Row.of("emil", "emil", stopped, "")
     summary = Summary(exercise="E", items=(("masking", "M"),), rows=(row,), pairs=())
 
-    assert (row.remark, row.reason) == (f"Does not run: {HEADLINE}", "")
+    assert row.remark.startswith(f"Does not run: {HEADLINE}")
+    assert row.reason == ""
     assert summary.complete
     assert f"Does not run: {HEADLINE}" in render_table(summary)
 

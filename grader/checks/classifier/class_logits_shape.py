@@ -16,20 +16,24 @@ from grader.checks.refusal import must_refuse
 from grader.extent import MODEL
 from grader.sandbox.questions import Forward
 
+ONE = 1  # class: a head all the same
+
 
 def holds(case: ClassCase, bench: Bench) -> None:
     """Shape and dtype, and the error without a head."""
     weights = case.seeded(bench.seeds)
     tokens = {"tokens.0": case.token_array()}
-    question = Forward(config=case.config, weights=weights, precision="float32", classify=True)
-    scores = bench.ask(question, tokens)["class_logits.0"]
-    expected = (*case.token_array().shape, case.n_classes)
-    if scores.shape != expected or scores.dtype != "float32":
-        raise Counterexample(
-            "class-shape",
-            f"class logits are float32 of shape (B, T, n_classes) = {expected}",
-            f"they are {scores.dtype} of shape {tuple(scores.shape)}",
-        )
+    for classes in dict.fromkeys((case.n_classes, ONE)):
+        config = case.config | {"n_classes": classes}
+        question = Forward(config=config, weights=weights, precision="float32", classify=True)
+        scores = bench.ask(question, tokens)["class_logits.0"]
+        expected = (*case.token_array().shape, classes)
+        if scores.shape != expected or scores.dtype != "float32":
+            raise Counterexample(
+                "class-shape",
+                f"class logits are float32 of shape (B, T, n_classes) = {expected}",
+                f"with n_classes={classes} they are {scores.dtype} of shape {tuple(scores.shape)}",
+            )
     headless = Forward(config=case.headless, weights=weights, classify=True)
     must_refuse(bench, headless, tokens, "classify=True on a model without a head")
 

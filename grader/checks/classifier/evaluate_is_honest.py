@@ -41,6 +41,9 @@ def holds(case: ClassCase, bench: Bench) -> None:
         raise Counterexample("no-head", "without a head, class_accuracy is None", "evaluate reports a number")
     if not agrees(float(plain["lm_loss"]), cross_entropy(plain["logits"], tensors["targets"])):
         raise Counterexample("lm-loss", "lm_loss is the mean cross entropy over all batches", "it is another number")
+    one_class = tensors | {"labels": np.zeros(shape, dtype=np.int64)}
+    single = Evaluate(config=case.config | {"n_classes": 1}, weights=case.seeded(bench.seeds), training=True)
+    _judge_report(bench.ask(single, one_class), one_class)
     for training in (True, False) if len(case.tokens) <= FEW else (True,):
         question = Evaluate(config=case.config, weights=case.seeded(bench.seeds), training=training)
         answer = bench.ask(question, tensors)

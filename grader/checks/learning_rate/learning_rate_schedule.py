@@ -1,4 +1,4 @@
-"""The learning rate follows the schedule at every step, early and late.
+"""The learning rate follows the schedule at every step, early and late, and an optimizer is made at config.lr.
 
 ## Why it matters
 A schedule that is right for the first steps and wrong later ruins a run when nobody looks any more.
@@ -7,6 +7,7 @@ A schedule that is right for the first steps and wrong later ruins a run when no
 - The step is counted from another number, or in another unit.
 - Warm-up never ends, or ends in another rate.
 - The first rate is zero, so that the first batch is wasted.
+- The optimizer is made without a rate, and has its library's default until somebody sets another.
 """
 
 import numpy as np
@@ -28,8 +29,8 @@ class RateCase(TrainCase, frozen=True, kw_only=True):
 
 
 def holds(case: RateCase, bench: Bench) -> None:
-    """Rates are those of the contract's schedule, and the first is positive."""
-    answer, expected = bench.both(Rates(train=case.config, steps=(0, *case.at)), {})
+    """Rates are those of the contract's schedule, the first is positive, and a fresh optimizer has the last."""
+    answer, expected = bench.both(Rates(train=case.config, steps=(0, *case.at), fresh=True), {})
     wrong = np.flatnonzero(~(np.abs(answer["rates"] - expected["rates"]) <= 1e-12 * np.abs(expected["rates"])))
     if len(wrong):
         step, rate = (0, *case.at)[wrong[0]], float(answer["rates"][wrong[0]])
@@ -38,6 +39,13 @@ def holds(case: RateCase, bench: Bench) -> None:
             "learning_rate warms up linearly over config.warmup steps and then stays at config.lr",
             f"with lr={case.lr} and warmup={case.warmup}, learning_rate({step}) is {rate!r}",
             expected=repr(float(expected["rates"][wrong[0]])),
+        )
+    off = [float(rate) for rate in answer["fresh"] if not abs(rate - case.lr) <= 1e-12 * case.lr]
+    if off:
+        raise Counterexample(
+            "fresh-rate",
+            "make_optimizer(model, config) makes its optimizer at config.lr",
+            f"with lr={case.lr} it has a group at {off[0]!r}",
         )
 
 

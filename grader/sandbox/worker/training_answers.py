@@ -137,7 +137,11 @@ def train_configs(train: ModuleType, _: TrainConfigs, __: Tensors) -> dict[str, 
 
 def rates(train: ModuleType, question: Rates, _: Tensors) -> dict[str, Array]:
     config = train.TrainConfig(**question.train)
-    return {"rates": np.array([as_scalar(train.learning_rate(step, config), "lr") for step in question.steps])}
+    answer = {"rates": np.array([as_scalar(train.learning_rate(step, config), "lr") for step in question.steps])}
+    if question.fresh:
+        groups = train.make_optimizer(nn.Linear(2, 2), config).param_groups
+        answer["fresh"] = np.array([as_scalar(group["lr"], "lr") for group in groups])
+    return answer
 
 
 def make_batch(train: ModuleType, question: MakeBatch, _: Tensors) -> dict[str, Array]:

@@ -262,6 +262,21 @@ CASES: dict[str, Case] = {
             '        nn.utils.clip_grad_norm_(group["params"], config.grad_clip)\n',
         ),
     ),
+    "optimizer-at-no-rate": step("learning-rate-schedule", ("AdamW(groups, lr=config.lr)", "AdamW(groups)")),
+    "optimizer-at-ten-times-the-rate": step(
+        "learning-rate-schedule", ("AdamW(groups, lr=config.lr)", "AdamW(groups, lr=10 * config.lr)")
+    ),
+    # The classifier.
+    "one-class-is-none": (
+        "classifier",
+        "class-logits-shape",
+        {"model.py": [("if config.n_classes > 0", "if config.n_classes > 1")]},
+    ),
+    "one-class-is-not-evaluated": (
+        "classifier",
+        "evaluate-is-honest",
+        {"train.py": [("model.config.n_classes > 0", "model.config.n_classes > 1")]},
+    ),
     # The evaluation.
     "evaluates-with-dropout": evaluation((EVAL_MODE, "")),
     "evaluates-the-root-alone-in-eval-mode": evaluation((EVAL_MODE, "    model.training = False\n")),
