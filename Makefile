@@ -55,6 +55,7 @@ lint-types: $(VENV)/.installed-dev
 	MYPYPATH=reference $(BIN)/python -m mypy -m model -m train
 	MYPYPATH=candidate $(BIN)/python -m mypy -m model -m train
 	MYPYPATH=tests/benchmarks $(BIN)/python -m mypy tests/benchmarks/*.py
+	$(BIN)/python -m mypy --explicit-package-bases tests
 
 lint-generated: $(VENV)/.installed-dev
 	$(BIN)/python -m grader.injection.builtin --check

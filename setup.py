@@ -1,8 +1,8 @@
 """Which packages an installation holds; all else about it is in pyproject.toml.
 
-An include pattern cannot name the two packages that lie elsewhere in the tree, and pyproject.toml takes either a pattern
-or a list. Nothing but what is named here may be found: the root of the repository must never land on ``sys.path``, or a
-graded worker could ``import reference``.
+An include pattern cannot name the two packages that lie elsewhere in the tree, and pyproject.toml takes either a
+pattern or a list. Nothing else may be found: the root of the repository must never land on ``sys.path``, or a graded
+worker could ``import reference``.
 """
 
 from setuptools import find_namespace_packages, setup

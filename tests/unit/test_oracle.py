@@ -9,12 +9,12 @@ from grader.oracle import Crew, Oracle, PackageDied, PackageHung, PackageRaised
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Purpose
-from grader.sandbox.questions import AnyQuestion, Configs, Parameters, Rates
+from grader.sandbox.questions import AnyQuestion, Configs, Parameters, Rates, Settings
 from grader.silence import PATIENCE
 
 TIMEOUT = 2.0  # seconds; only what hangs is to wait that long
 LOOP = "while True:\n    pass\n"
-SIZES = {"vocab_size": 5, "block_size": 4, "n_layer": 1, "d_model": 4}
+SIZES: Settings = {"vocab_size": 5, "block_size": 4, "n_layer": 1, "d_model": 4}
 MODEL = (Parameters(config=SIZES, seed=0), Configs())
 
 
