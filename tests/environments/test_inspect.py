@@ -331,7 +331,7 @@ def test_an_exercise_is_built_once(drawn_one: Exercise, tmp_path: Path, monkeypa
 def test_of_two_that_build_the_same_exercise_both_get_the_one_that_was_there_first(
     drawn_one: StoredExercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = vars(drawn)["inject"]  # drawn_one has put it there
+    build: Callable[..., Exercise] = vars(drawn)["inject"]  # drawn_one has put it there
     monkeypatch.setattr(drawn, "grader_digest", lambda: "0" * 64)
     folder = tmp_path / "seed-1-bugs-1-any-000000000000"
 
