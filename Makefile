@@ -82,9 +82,10 @@ check-generated: $(VENV)/.installed
 	$(BIN)/python -m grader.injection.builtin --check
 	$(BIN)/python -m grader.schema --check
 
-# The variable silences an advertisement of the theme's.
+# The variable silences an advertisement of the theme's. With --quiet, mkdocs would silence its warnings before it counts
+# them, and --strict would let everything pass.
 docs: $(VENV)/.installed-dev
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "The site is in $(CURDIR)/build/site"
 
 bench: $(VENV)/.installed-dev

@@ -22,7 +22,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 TOP: Final = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 LISTS: Final[Mapping[str, Callable[[], str]]] = {"checks.md": tables, "mutations.md": sections}
 MADE_HERE: Final = re.compile(r"^The list itself is made .* when the site is built: `make docs`\.\n", re.MULTILINE)
-LINK: Final = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^)#]*)(?P<anchor>#[^)]*)?\)")
+LINK: Final = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>[^)#]*)(?P<anchor>#[^)]*)?\)")
 API: Final = """# Reference of the library
 
 What `from grader import ...` offers, from its docstrings. [The library](library.md) shows it at work, and
