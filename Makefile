@@ -5,6 +5,7 @@
 #   make test               the tests that take no long time, and a few of those that do
 #   make test-all           the whole test suite; ARGS="tests/report -k grid" picks some of it
 #   make platforms          what depends on the build of torch, on the standard one; PYTHON=python3.13 picks another Python
+#   make generate           what is generated and kept, again: candidate/, the key, the schema
 
 PYTHON = python3
 VENV = .venv
@@ -15,20 +16,24 @@ ARGS = tests
 WORKERS = 2
 
 BIN = $(VENV)/bin
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+MEASURE =
+PYTEST = $(BIN)/python $(MEASURE) -m pytest -n $(WORKERS) --dist worksteal
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help grade test test-rest test-all lint lint-style lint-types lint-generated bench platforms fifty starter constraints clean
+.PHONY: help grade test test-rest test-all coverage lint lint-style lint-types generate starter schema check-generated docs \
+	bench platforms fifty constraints clean
 
 help:
 	@echo "make grade     grade candidate/ and leave report.html (DIR=path for another directory)"
 	@echo "make test      the tests that take no long time, and a few of those that do: minutes"
 	@echo "make test-all  the whole test suite"
+	@echo "make coverage  make test, and how much of the grader it runs"
 	@echo "make lint      style, types, and that no generated file is stale"
+	@echo "make generate  make what is generated and kept again: candidate/, reference/key.json, the schema of results"
+	@echo "make docs      build the documentation as a site, in build/site"
 	@echo "make bench     how long things take"
 	@echo "make platforms the tests of what depends on torch's build, on the standard one: gigabytes to fetch"
 	@echo "make fifty     build and prove fifty exercises"
-	@echo "make starter   generate candidate/ again from reference/"
 	@echo "make clean     remove what these commands made"
 
 # 0 is full marks and 1 falls short: both are grades. 2 and 3 mean that there is none.
@@ -47,7 +52,14 @@ test-rest: $(VENV)/.installed-dev
 test-all: $(VENV)/.installed-dev
 	$(PYTEST) $(ARGS)
 
-lint: lint-style lint-types lint-generated
+# The tests run in processes of their own, each measured into a file. Below the floor in pyproject.toml this fails.
+coverage: $(VENV)/.installed-dev
+	$(BIN)/python -m coverage erase
+	$(MAKE) test MEASURE="-m coverage run"
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
+lint: lint-style lint-types check-generated
 
 lint-style: $(VENV)/.installed-dev
 	$(BIN)/python -m ruff check .
@@ -58,13 +70,10 @@ lint-types: $(VENV)/.installed-dev
 	MYPYPATH=reference $(BIN)/python -m mypy -m model -m train
 	MYPYPATH=candidate $(BIN)/python -m mypy -m model -m train
 	MYPYPATH=tests/benchmarks $(BIN)/python -m mypy tests/benchmarks/*.py
+	$(BIN)/python -m mypy --explicit-package-bases tests
+	MYPYPATH=docs/site $(BIN)/python -m mypy docs/site/*.py
 
-lint-generated: $(VENV)/.installed-dev
-	$(BIN)/python -m grader.injection.builtin --check
-	$(BIN)/python -m grader.schema --check
-
-bench: $(VENV)/.installed-dev
-	@for file in tests/benchmarks/bench_*.py; do $(BIN)/python "$$file" || exit; done
+generate: starter schema
 
 # Not in CI: it fetches gigabytes.
 platforms: $(STANDARD)/.installed
@@ -73,6 +82,22 @@ platforms: $(STANDARD)/.installed
 
 starter: $(VENV)/.installed
 	$(BIN)/python -m grader.injection.builtin
+
+schema: $(VENV)/.installed
+	$(BIN)/python -m grader.schema
+
+check-generated: $(VENV)/.installed
+	$(BIN)/python -m grader.injection.builtin --check
+	$(BIN)/python -m grader.schema --check
+
+# The variable silences an advertisement of the theme's. With --quiet, mkdocs would silence its warnings before it counts
+# them, and --strict would let everything pass.
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "The site is in $(CURDIR)/build/site"
+
+bench: $(VENV)/.installed-dev
+	@for file in tests/benchmarks/bench_*.py; do $(BIN)/python "$$file" || exit; done
 
 fifty: $(VENV)/.installed-dev
 	$(BIN)/python tests/benchmarks/many_seeds.py 50
@@ -88,7 +113,8 @@ constraints: constraints.txt
 	cp "$$fresh/new.txt" constraints.txt
 
 clean:
-	rm -rf $(VENV) $(STANDARD) report.html result.json build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(STANDARD) report.html result.json build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+		.coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: pyproject.toml constraints.txt

@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,9 +80,9 @@ import json, os, struct
 _header = json.dumps({"nonce": "0" * 16, "body": {"reply": "answered"}, "tensors": []}).encode()
 os.write(3, struct.pack("<4sIQ", b"GRD1", len(_header), 0) + _header)
 """
-TIMED_OUT = {"outcome": Outcome.TIMED_OUT, "message": "no answer (within|2 times)"}
+TIMED_OUT: dict[str, Any] = {"outcome": Outcome.TIMED_OUT, "message": "no answer (within|2 times)"}
 ANSWERED = ("NoneType|PermissionError", "too large")
-RUNS = {"item": "projection", "check": "forward-runs"}
+RUNS: dict[str, Any] = {"item": "projection", "check": "forward-runs"}
 
 BAD = {
     "syntax-error": Bad(instead="def broken(:\n", message="SyntaxError: invalid syntax"),
