@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from grader.sandbox import client
 from grader.sandbox.client import Launcher
 from grader.sandbox.errors import LauncherFailed, NotIsolated
 from grader.sandbox.outside import _NEEDED, missing_files, why_it_ended
@@ -62,7 +61,7 @@ def launcher_where(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[
         # The client starts `python -I -B -m grader.sandbox.launcher DESCRIPTOR PID`.
         python.write_text(f'#!/bin/sh\nshift 4\nexec "{sys.executable}" -I -B "{code}" "$@"\n')
         python.chmod(0o755)
-        monkeypatch.setattr(client.sys, "executable", str(python))
+        monkeypatch.setattr(sys, "executable", str(python))
         return Launcher("process")
 
     return start

@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from grader.cohort.versions import versions
-from grader.sandbox import client
 from grader.sandbox.client import Launcher
 from grader.sandbox.lock import LockReport, beyond
 from grader.sandbox.lock.limits import MEMORY, Limits
@@ -72,7 +71,7 @@ def heavier(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], 
         # The client starts `python -I -B -m grader.sandbox.launcher DESCRIPTOR PID`.
         python.write_text(f'#!/bin/sh\nshift 4\nexec "{sys.executable}" -I -B "{code}" "$@"\n')
         python.chmod(0o755)
-        monkeypatch.setattr(client.sys, "executable", str(python))
+        monkeypatch.setattr(sys, "executable", str(python))
         return Launcher("strict")
 
     return start
