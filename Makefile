@@ -5,9 +5,11 @@
 #   make test               the tests that take no long time, and a few of those that do
 #   make test-all           the whole test suite; ARGS="tests/report -k grid" picks some of it
 #   make generate           what is generated and kept, again: candidate/, the key, the schema
+#   make platforms          what depends on the build of torch, on the standard one; PYTHON=python3.13 picks another Python
 
 PYTHON = python3
 VENV = .venv
+STANDARD = .venv-standard
 DIR = candidate
 FLAGS =
 ARGS = tests
@@ -19,7 +21,7 @@ PYTEST = $(BIN)/python $(MEASURE) -m pytest -n $(WORKERS) --dist worksteal
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: help grade test test-rest test-all coverage lint lint-style lint-types generate starter schema check-generated docs \
-	bench fifty constraints clean
+	bench platforms fifty constraints clean
 
 help:
 	@echo "make grade     grade candidate/ and leave report.html (DIR=path for another directory)"
@@ -30,6 +32,7 @@ help:
 	@echo "make generate  make what is generated and kept again: candidate/, reference/key.json, the schema of results"
 	@echo "make docs      build the documentation as a site, in build/site"
 	@echo "make bench     how long things take"
+	@echo "make platforms the tests of what depends on torch's build, on the standard one: gigabytes to fetch"
 	@echo "make fifty     build and prove fifty exercises"
 	@echo "make clean     remove what these commands made"
 
@@ -91,6 +94,11 @@ docs: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	@for file in tests/benchmarks/bench_*.py; do $(BIN)/python "$$file" || exit; done
 
+# Not in CI: it fetches gigabytes.
+platforms: $(STANDARD)/.installed
+	$(STANDARD)/bin/python -m pytest -n $(WORKERS) --dist worksteal tests/sandbox tests/cohort
+	$(STANDARD)/bin/grader doctor
+
 fifty: $(VENV)/.installed-dev
 	$(BIN)/python tests/benchmarks/many_seeds.py 50
 
@@ -100,12 +108,12 @@ constraints: constraints.txt
 	grep '^torch==' constraints.txt > "$$fresh/torch.txt"; grep '^#' constraints.txt > "$$fresh/new.txt"; \
 	$(PYTHON) -m venv "$$fresh/venv"; \
 	"$$fresh/venv/bin/python" -m pip install --quiet -c "$$fresh/torch.txt" -e '.[dev]'; \
-	"$$fresh/venv/bin/python" -m pip list --format=freeze --exclude grader --exclude pip \
+	"$$fresh/venv/bin/python" -m pip list --format=freeze --exclude gpt-bug-grader --exclude pip \
 		| sed 's/+.*//' >> "$$fresh/new.txt"; \
 	cp "$$fresh/new.txt" constraints.txt
 
 clean:
-	rm -rf $(VENV) report.html result.json build dist grader.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	rm -rf $(VENV) $(STANDARD) report.html result.json build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 		.coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -118,6 +126,17 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt
 	@$(make-venv)
 	$(PIP_INSTALL) -e '.[dev]'
 	@touch $(VENV)/.installed $@
+
+# The build of torch that pip takes unless it is told otherwise: for Linux, the one with libraries for GPUs. With === it
+# does not take one of the same number for CPUs that it may find as well.
+$(STANDARD)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(STANDARD)
+	$(STANDARD)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		"$$(grep '^torch==' constraints.txt | sed 's/==/===/')"
+	$(STANDARD)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(STANDARD)/bin/python -c 'import sys, torch; print("torch", torch.__version__); sys.exit(None if torch.version.cuda \
+		else "this is no build with libraries for GPUs; has pip been told of another place to look in?")'
+	@touch $@
 
 define make-venv
 $(PYTHON) -c 'import sys; sys.exit("grader needs Python 3.11 or newer; PYTHON=... names another one" if sys.version_info < (3, 11) else 0)'; \

@@ -45,6 +45,7 @@ from grader.record import (
     environment_digest,
     harmless,
 )
+from grader.reordered import Trials
 from grader.sandbox.client import Launcher
 from grader.sandbox.errors import LauncherFailed
 from grader.scope import scope_of
@@ -135,7 +136,7 @@ class _Grade:
         faults = self._load_faults()
         asking = self._asking()
         exhibits = self._ask_all(asking)
-        verdicts = blame(self._items, asking.verdicts, self._comparison)
+        verdicts = blame(self._items, asking.verdicts, self._comparison, asking.not_finite)
         results = tuple(
             item_result(
                 item,
@@ -182,7 +183,7 @@ class _Grade:
 
     def _followup_results(self, asking: Asking) -> tuple[FollowUp, ...]:
         """What is behind a follow-up's failure may be an item; the other way round it never is."""
-        verdicts = blame((*self._items, *self._followups), asking.verdicts, self._comparison)
+        verdicts = blame((*self._items, *self._followups), asking.verdicts, self._comparison, asking.not_finite)
         titles = self._exercise.titles
         return tuple(
             self._own_tests(item)
@@ -233,7 +234,21 @@ class _Grade:
             facet.id: team.lattice.match(facet, team.candidate, answer)
             for team, facet, answer in zip(cycle(self._teams), facets, answers)
         }
-        return Comparison(self._exercise, matches, self._compare_twins(matches))
+        return Comparison(self._exercise, matches, self._compare_twins(matches), self._reordered(matches))
+
+    def _reordered(self, matches: Mapping[str, Match]) -> dict[str, str]:
+        """By facet that differs by rounding, the changed lines that do it, where they can be told."""
+        if not self._options.explain:
+            return {}
+        found: dict[str, str] = {}
+        for facet, match in matches.items():
+            if match.is_rounding and match.bugs is not None:
+                tried = Trials(self._submission.files, self._exercise, self._teams[0].lattice, self._trial)
+                found[facet] = tried.lines(FACETS[facet], match.bugs)
+        return found
+
+    def _trial(self, files: Mapping[str, str]) -> Oracle:
+        return Oracle(self._crew, CANDIDATE, files, self._options.timeout)
 
     def _compare_twins(self, matches: Mapping[str, Match]) -> dict[str, Match]:
         """How the candidate agrees with the variant that it was found to be, where that may not have been all."""
@@ -277,6 +292,7 @@ class _Grade:
         """Items, follow-ups and exhibits, in a thread for each team."""
         first, *others = zip(self._teams, asking.shares(TEAMS), strict=True)
         with threads(self._crew) as pool:
+            pool.submit(asking.ask_first, first[0]).result()
             asked = [pool.submit(asking.ask, *share) for share in (first, *others)]
             asked[0].result()
             exhibits = pool.submit(self._exhibits, first[0]) if self._options.explain else None

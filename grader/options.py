@@ -5,6 +5,7 @@ from typing import Final
 
 from grader.errors import UsageError
 from grader.exercise import Exercise, Item
+from grader.nearest import did_you_mean
 from grader.sandbox.control import Mode
 
 PATIENCE: Final = 30  # times the time-out, at least of a second: minutes, of which most submissions need seconds
@@ -21,7 +22,7 @@ class Options:
         seed: to repeat a grade; None draws one in secret.
         shared: whether the questions depend on the seed alone, and not on the submission too: then the reference
             answers them once for many.
-        timeout: seconds for one question.
+        timeout: seconds for one question, computing or asleep.
         explain: whether to look for the smallest failing cases, and collect evidence that decides no point.
     """
 
@@ -41,7 +42,7 @@ class Options:
 
     @property
     def budget(self) -> float:
-        """Seconds that all answers of a submission together may take."""
+        """Seconds that all answers of a submission together may take, computing or asleep."""
         return PATIENCE * max(1.0, self.timeout) * self.times
 
 
@@ -51,7 +52,8 @@ def asked_for(exercise: Exercise, options: Options) -> tuple[tuple[Item, ...], t
     for name in only:
         if name not in exercise.items and name not in exercise.followups:
             listed = ", ".join((*exercise.items, *exercise.followups))
-            raise UsageError(f"no such item: {name!r}; this exercise has {listed}")
+            near = did_you_mean(name, (*exercise.items, *exercise.followups))
+            raise UsageError(f"no such item: {name!r}; this exercise has {listed}{near}")
     if not only:
         return rubric.item, rubric.followup if options.followups else ()
     items, followups = (tuple(item for item in of if item.id in only) for of in (rubric.item, rubric.followup))

@@ -3,8 +3,10 @@
 import contextlib
 import math
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final, Self
 
 from grader.record import Scope
@@ -26,6 +28,7 @@ from grader.scope import scope_of
 from grader.silence import Silence
 
 PARDONS: Final = 3  # deaths a grade that may be the machine's doing
+REST: Final = 0.02  # seconds between two looks whether the others have come to rest
 IMPORT_PATIENCE: Final = 2  # times the time-out, for an import: what comes of it holds for a whole module
 RUN_PATIENCE: Final = 3  # times the time-out, for a whole run: some hundreds of steps
 
@@ -91,7 +94,7 @@ class Crew:
     """The workers of one grade: made through here, so that they can all be ended at once.
 
     Args:
-        budget: seconds that a package may keep us waiting, all questions together; one that is ours may take longer.
+        budget: seconds of its own that a package may take, all questions together; one that is ours may take longer.
     """
 
     def __init__(self, launcher: Launcher, budget: float = math.inf) -> None:
@@ -101,6 +104,9 @@ class Crew:
         self.budget = budget
         self._silences: dict[frozenset[tuple[str, str]], Silence] = defaultdict(Silence)  # by files
         self._counting = threading.Lock()
+        self._turn = threading.Condition()
+        self._putting = 0  # questions that are being put this moment
+        self._alone: int | None = None  # the thread that asks alone
         self.pardon_anew()
 
     def spawn(self, files: Mapping[str, str], ahead: Sequence[str] = (), purpose: Purpose = "answers") -> Worker:
@@ -113,6 +119,37 @@ class Crew:
             worker.kill()
             raise Stopped
         return worker
+
+    def put(self, worker: Worker, question: AnyQuestion, tensors: Tensors, timeout: float) -> None:
+        """Put a question to a worker, unless somebody asks alone: then afterwards."""
+        if self._alone == threading.get_ident():
+            worker.send(question, tensors, timeout)
+            return
+        with self._turn:
+            self._turn.wait_for(lambda: self._alone is None)
+            self._putting += 1
+        try:
+            worker.send(question, tensors, timeout)
+        finally:
+            with self._turn:
+                self._putting -= 1
+                self._turn.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Meanwhile this thread puts questions, no other one does, and no worker still computes an earlier answer."""
+        with self._turn:
+            self._turn.wait_for(lambda: self._alone is None)
+            self._alone = threading.get_ident()
+            self._turn.wait_for(lambda: not self._putting)
+        try:
+            while any(worker.is_busy() for worker in list(self._workers)):
+                time.sleep(REST)
+            yield
+        finally:
+            with self._turn:
+                self._alone = None
+                self._turn.notify_all()
 
     def silence(self, files: Mapping[str, str]) -> Silence:
         """What is known of a package's keeping silent; the same for all that ask the same package."""
@@ -160,13 +197,15 @@ class Oracle:
 
     Attributes:
         scope: how far the questions went that it was put since somebody emptied this.
+        spent: seconds of its own that its answers have taken.
 
     Args:
         name: for messages.
         files: the package, file name to source.
-        timeout: seconds for one question.
+        timeout: seconds of its own, computing or asleep, for one question.
         trusted: the package is ours; what goes wrong with it is not the candidate's doing.
         ahead: modules that a worker imports before it is asked.
+        asks_again: whether to believe that no answer comes in time only when it is asked once more, alone.
     """
 
     def __init__(
@@ -178,6 +217,7 @@ class Oracle:
         *,
         trusted: bool = False,
         ahead: Sequence[str] = (),
+        asks_again: bool = True,
     ) -> None:
         self.name = name
         self.files = dict(files)
@@ -185,11 +225,13 @@ class Oracle:
         self._timeout = timeout
         self._trusted = trusted
         self._ahead = tuple(ahead)
+        self._asks_again = asks_again
         self._silence = crew.silence(self.files)
         self._worker: Worker | None = None
         self._output = ""
         self._shown = 0
         self.scope = Scope()
+        self.spent = 0.0
 
     def ask(self, question: AnyQuestion, tensors: Tensors) -> Tensors:
         """The answer's tensors. Raises ``Trouble`` when the package gives none."""
@@ -205,15 +247,14 @@ class Oracle:
             self._failure = expected
             return
         try:
-            self.worker.send(question, tensors, self._limit(question))
+            self._put()
         except WorkerFailed as error:
             self._failure = error
 
     def receive(self) -> Tensors:
         """The answer to the question sent."""
         try:
-            with self._silence.waiting():
-                return self._receive()
+            return self._receive()
         except Trouble as trouble:
             trouble.trusted = self._trusted
             raise
@@ -232,7 +273,9 @@ class Oracle:
         try:
             if self._failure is not None:
                 raise self._failure
-            return self.worker.receive()
+            return self._collect()
+        except WorkerTimedOut:
+            return self._reply_when_asked_alone()
         except WorkerDied as died:
             lost = self._lost(died)
             if not self._crew.pardons(died, trusted=self._trusted):
@@ -242,12 +285,60 @@ class Oracle:
         return self._reply_when_asked_again()
 
     def _reply_when_asked_again(self) -> tuple[Reply, Tensors]:
+        """After a death that was pardoned."""
         try:
-            self.worker.send(*self._asked, self._limit(self._asked[0]))
-            return self.worker.receive()
+            self._put()
+            return self._collect()
+        except WorkerTimedOut:
+            return self._reply_when_asked_alone()
         except WorkerFailed as error:
             self._crew.convict(trusted=self._trusted)
             raise self._lost(error) from None
+
+    def _reply_when_asked_alone(self) -> tuple[Reply, Tensors]:
+        """After no answer in time: it may have been the machine's doing, until it is seen again with nobody beside."""
+        question, _ = self._asked
+        self._drop()
+        if not self._asks_again:
+            raise self._no_answer(question) from None
+        if not self._trusted:
+            self._silence.try_imports(question, self._deadly)
+        try:
+            with self._crew.alone():
+                # What the import has told by now, or another thread before it was our turn.
+                if not self._trusted and (expected := self._expected(question)) is not None:
+                    raise expected from None
+                self._put()
+                return self._collect()
+        except WorkerTimedOut:
+            self._drop()
+            if not self._trusted:
+                self._silence.count_hung(question)
+            raise self._no_answer(question) from None
+        except WorkerFailed as error:
+            raise self._lost(error) from None
+
+    def _put(self) -> None:
+        """Put the question at hand to the worker at hand."""
+        question, tensors = self._asked
+        try:
+            self._crew.put(self.worker, question, tensors, self._limit(question))
+        except WorkerTimedOut:
+            self._count(self.worker.spent)
+            raise
+
+    def _collect(self) -> tuple[Reply, Tensors]:
+        """The reply of the worker at hand."""
+        try:
+            reply = self.worker.receive()
+        finally:
+            self._count(self.worker.spent)
+        self._silence.count_answered(self._asked[0])
+        return reply
+
+    def _count(self, seconds: float) -> None:
+        self.spent += seconds
+        self._silence.count_spent(seconds)
 
     @property
     def worker(self) -> Worker:
@@ -264,8 +355,9 @@ class Oracle:
         """What keeps ``module`` from being imported, in a worker that is asked nothing else; None when nothing does."""
         if (known := self._silence.fault_of(module)) is not None:
             return _again(known)
-        with self.another() as fresh:
+        with self.another() as fresh, self._crew.alone():
             fresh._timeout *= IMPORT_PATIENCE
+            fresh._asks_again = False  # it is alone already, and mostly because another question got no answer
             try:
                 fresh.ask(Snippet(source=f"import {module}"), {})
             except PackageHung:
@@ -318,15 +410,16 @@ class Oracle:
         return fault if isinstance(fault, PackageDied | PackageHung) else None
 
     def _lost(self, error: WorkerFailed) -> Trouble:
+        """What it is called that the worker at hand has failed otherwise than by being late."""
+        self._drop()
+        if not self._trusted:
+            self._silence.try_imports(self._asked[0], self._deadly)
+        return PackageDied(str(error))
+
+    def _drop(self) -> None:
+        """The worker at hand has failed: it is gone, and what it had printed is kept."""
         self._output += self.worker.last_output
         self._worker = None
-        hung = isinstance(error, WorkerTimedOut)
-        trouble = self._no_answer(self._asked[0]) if hung else PackageDied(str(error))
-        if not self._trusted:
-            if hung:
-                self._silence.count_hung(self._asked[0])
-            self._silence.try_imports(self._asked[0], self._deadly)
-        return trouble
 
 
 def _again(trouble: Exception) -> Trouble:

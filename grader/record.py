@@ -239,7 +239,7 @@ class Asked(Frozen, frozen=True, kw_only=True):
     only: tuple[str, ...]  # ids of items and follow-ups; empty for all
     followups: bool = True  # whether those that were not named were asked too
     thorough: bool
-    timeout: Annotated[float, Meta(gt=0)]  # seconds for one question
+    timeout: Annotated[float, Meta(gt=0)]  # seconds for one question, computing or asleep
     shared: bool = False  # whether other submissions got the same questions, as in a cohort
 
 

@@ -28,6 +28,7 @@ class Verdict:
     output: str = ""
     unbuilt: bool = False  # the code says itself that it is not built yet
     unexplained: bool = False  # of exactness: other results, by no known bug and by more than rounding
+    rounding: bool = False  # of exactness: right in float64, and other bits by another order of operations alone
     answered: bool = False  # it failed on answers of the right shape: they came, and were wrong
 
 
@@ -139,7 +140,9 @@ def _summary(
         exact = outcomes.get(exact_id(item), Outcome.PASSED)
         if exact in FAILURES:
             return "It behaves as it should; it is not identical to the reference bit for bit."
-        return "Everything asked of it holds." + (
+        told = verdicts.get(exact_id(item), _NONE)
+        note = told.message if told.rounding else ""
+        return f"Everything asked of it holds{f'; {note}' if note else ''}." + (
             f" (What could be asked: some of it waits for {_list(blockers)}.)" if blockers else ""
         )
     if bug_left:

@@ -1,55 +1,58 @@
 """What is known of a package that does not answer, so that nobody waits for the same thing over and over."""
 
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
-from grader.sandbox.questions import AnyQuestion, Forward, modules_asked
+from grader.sandbox.questions import AnyQuestion, Forward, Watched, modules_asked
 
-PATIENCE: Final = 2  # time-outs of one kind of question before it is not asked any more
-RUN_FORWARD: Final = frozenset(
+PATIENCE: Final = 2  # questions of a kind that got no answer in time, before none is asked any more
+RUN_FORWARD: Final = frozenset(  # kinds of questions that forward has to answer, too
     {
         "Forward",
         "Forward, classify",
+        "OneHead",
+        "Gradients",
         "Influence",
         "Loss",
         "Evaluate",
+        "WatchedEvaluation",
         "Fit",
         "Classify",
         "OwnRun",
         "TwinRun",
         "FitWeighted",
+        "Flops",
     }
 )
+WATCHED: Final = {"forward": "Forward", "forward-incremental": "Decode", "generate": "Generate"}
 
 
 class Silence:
     """How often, and with what, one package kept us waiting: in whichever worker, and for whichever thread."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0  # that were spent on waiting for it, all questions together
+        self.seconds = 0.0  # of its own that all its answers have taken together
+        self._answered: set[str] = set()  # kinds of questions
         self._hung: Counter[str] = Counter()
         self._faults: dict[str, Exception | None] = {}  # by module: what its import ends every worker with, if any does
         self._trying = threading.Lock()  # to import one: of two threads one waits for what the other finds
         self._counting = threading.Lock()
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """The time until this is left was spent on waiting for an answer."""
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            with self._counting:
-                self.seconds += time.monotonic() - started
+    def count_spent(self, seconds: float) -> None:
+        """Note what an answer, or waiting for one that did not come, has taken."""
+        with self._counting:
+            self.seconds += seconds
 
     def hangs(self, question: AnyQuestion) -> bool:
         """Whether asking would only cost another deadline. Where forward hangs, so does all that runs it."""
         kind = _kind(question)
-        return self._hung[kind] >= PATIENCE or (kind in RUN_FORWARD and self._hung["Forward"] >= PATIENCE)
+        return self._never_ends(kind) or (kind in RUN_FORWARD and self._never_ends("Forward"))
+
+    def _never_ends(self, kind: str) -> bool:
+        """One question is enough where none of its kind was ever answered; else it may be slow for what is large."""
+        return self._hung[kind] >= (PATIENCE if kind in self._answered else 1)
 
     def fault(self, question: AnyQuestion) -> Exception | None:
         """What is known to keep the modules that a question is put to from being imported."""
@@ -60,9 +63,14 @@ class Silence:
         return self._faults.get(module)
 
     def count_hung(self, question: AnyQuestion) -> None:
-        """Note that a question got no answer in time."""
+        """Note that a question got no answer in time, nor when it was asked again."""
         with self._counting:
             self._hung[_kind(question)] += 1
+
+    def count_answered(self, question: AnyQuestion) -> None:
+        """Note that a question was answered, whatever with."""
+        with self._counting:
+            self._answered.add(_kind(question))
 
     def try_imports(self, question: AnyQuestion, fault: Callable[[str], Exception | None]) -> None:
         """After a question that got no answer: did it ever come to be asked? If importing a module gives none either,
@@ -75,6 +83,12 @@ class Silence:
 
 
 def _kind(question: AnyQuestion) -> str:
-    """What a question is counted as when it gets no answer."""
+    """What a question is counted as when it gets no answer: one that watches a call as one that makes it."""
     name = type(question).__name__
-    return f"{name}, classify" if isinstance(question, Forward) and question.classify else name
+    match question:
+        case Forward(classify=True):
+            return f"{name}, classify"
+        case Watched(call=call):
+            return WATCHED[call]
+        case _:
+            return name

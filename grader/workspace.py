@@ -1,5 +1,6 @@
 """A learner's folder: a copy of the starter, and beside it which exercise it is and which hints were shown."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from grader.files import write_atomically
 
 RECORD: Final = ".grader.json"
 MAX_BYTES: Final = 1 << 20
+OF_THE_MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What another directory would not help against."""
 
 
 class Workspace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,12 +60,25 @@ def write_workspace(directory: Path, workspace: Workspace) -> None:
     write_atomically(directory / RECORD, msgspec.json.format(msgspec.json.encode(workspace)) + b"\n")
 
 
+def check_workspace(directory: Path) -> None:
+    """Complain of a directory that is none: with neither the code that is worked on, nor a record of it.
+
+    Raises:
+        UsageError: it is not there, or is no workspace.
+    """
+    read_workspace(directory)
+    if not any(os.path.lexists(directory / name) for name in (RECORD, "model.py")):
+        raise UsageError(
+            f"not a workspace: {str(directory)!r} has no model.py; expected a directory as `grader start` makes it"
+        )
+
+
 def start(directory: Path, files: Mapping[str, str], exercise: Path | None) -> None:
     """Make a workspace of these files, text by name: of all of them or none.
 
     Raises:
-        UsageError: there is something in ``directory`` already, or nowhere to put it.
-        CannotJudge: the machine does not let us write there.
+        UsageError: there is something in ``directory`` already, or it is a place that nothing can be put in.
+        CannotJudge: the machine has no room.
     """
     target = directory.resolve()
     if not target.parent.is_dir():
@@ -79,4 +95,5 @@ def start(directory: Path, files: Mapping[str, str], exercise: Path | None) -> N
                 write_workspace(made, Workspace(exercise=str(exercise.resolve())))
             made.replace(target)  # an empty directory in its place gives way
     except OSError as error:
-        raise CannotJudge(f"cannot write {str(directory)!r}: {error.strerror}") from None
+        kind = CannotJudge if error.errno in OF_THE_MACHINE else UsageError
+        raise kind(f"cannot write {str(directory)!r}: {error.strerror}") from None

@@ -49,6 +49,10 @@ def _rows(item: Item) -> Iterator[tuple[str, str, str]]:
     for check, (role, points) in roles(item).items():
         worth = f"guard, up to -{number(points)}" if role is Role.GUARD else number(points)
         if check == exact_id(item):
-            yield check, "The results are identical to the solution's, bit for bit.", worth
+            yield (
+                check,
+                "The results are identical to the solution's, bit for bit; rounding is charged once, at one item.",
+                worth,
+            )
         else:
             yield check, BY_ID[check].title, worth + (", essential" if check in item.essential else "")

@@ -17,7 +17,8 @@ def add(commands: "Commands") -> None:
         "submissions",
         metavar="SUBMISSIONS",
         type=Path,
-        help="a directory in which every sub-directory and every .zip is a submission",
+        help="a directory in which every sub-directory and every archive is a submission, or what Moodle, Canvas, "
+        "Blackboard or Gradescope deliver, unpacked or as one archive",
     )
     command.add_argument(
         "-o",
@@ -33,7 +34,7 @@ def add(commands: "Commands") -> None:
         "--scheduler",
         metavar="ADDRESS",
         help="grade on the workers of the Dask cluster whose scheduler is at ADDRESS, such as tcp://HOST:8786, "
-        "one submission at a time on each (needs grader[cluster])",
+        "one submission at a time on each (needs Dask: the extra cluster)",
     )
     command.add_argument(
         "--resume",

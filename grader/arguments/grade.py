@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """Add the command."""
-    command = add_command(commands, "grade", "grade a directory that holds model.py and train.py")
+    command = add_command(commands, "grade", "grade a directory or an archive that holds model.py and train.py")
     command.add_argument(
-        "directory", metavar="DIR", type=Path, help="the submission: a directory with model.py and train.py"
+        "directory",
+        metavar="DIR",
+        type=Path,
+        help="the submission: a directory with model.py and train.py, or a .zip or .tar.gz of it",
     )
     add_exercise(command, "the built-in one")
     for name, what in FORMATS.items():

@@ -1,22 +1,27 @@
-"""What was handed in: each sub-directory and each zip archive of a directory is a candidate."""
+"""The candidates of a cohort: what each has handed in, read, or why it cannot be."""
 
 import hashlib
 import os
 import re
 import unicodedata
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from grader.cohort.archive import Archive
-from grader.directory import Directory, Refused
+from grader.directory import Refused
 from grader.errors import UsageError
+from grader.hand_ins.archives import is_archive
+from grader.hand_ins.many import HandIn, hand_ins
+from grader.hand_ins.reading import opened
 from grader.printable import one_line
-from grader.submission import Submission, read_folder
+from grader.submission import Submission
 
-MAX_ARCHIVE_BYTES: Final = 4 << 20
 MAX_NAME: Final = 80  # characters
-EXPECTED: Final = "expected a directory with a sub-directory or a .zip for each submission"
+EXPECTED: Final = (
+    "expected a directory with a sub-directory or a .zip for each submission, or the archive that a learning platform "
+    "delivers of them all"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,24 +49,24 @@ class Entries:
     ignored: tuple[str, ...]
 
 
-def read_entries(directory: Path) -> Entries:
-    """Every candidate in ``directory``, read; one that cannot be read says why.
+def read_entries(path: Path) -> Entries:
+    """Every candidate in ``path``, a directory or the archive that a platform delivers of a whole assignment.
+
+    One that cannot be read says why.
 
     Raises:
         UsageError: there is no such directory, it cannot be read, or no candidate is in it.
     """
-    try:
-        with os.scandir(directory) as entries:
-            names = sorted(entry.name for entry in entries)
-    except OSError as error:
-        raise UsageError(f"cannot read {str(directory)!r}: {error.strerror}; {EXPECTED}") from None
-    if "model.py" in names:
-        raise UsageError(f"{str(directory)!r} holds a model.py: it is one submission; {EXPECTED}")
-    taken = [name for name in names if _is_candidate(directory / name)]
-    if not taken:
-        raise UsageError(f"no submissions in {str(directory)!r}; {EXPECTED}")
-    ignored = tuple(one_line(name) for name in names if name not in taken and not name.startswith("."))
-    return Entries(tuple(_read(directory / name) for name in taken), ignored)
+    where = repr(str(path))
+    with ExitStack() as stack:
+        root = opened(path, EXPECTED, stack)
+        try:
+            handed_in = hand_ins(root, where, stack, is_packed=is_archive(path.name))
+        except UsageError as error:
+            raise UsageError(f"{error}; {EXPECTED}") from None
+        if not handed_in.found:
+            raise UsageError(f"no submissions in {where}; {EXPECTED}")
+        return Entries(tuple(map(_read, handed_in.found)), tuple(map(one_line, handed_in.ignored)))
 
 
 def folder_of(name: str) -> str:
@@ -76,31 +81,12 @@ def folder_of(name: str) -> str:
     return f"{plain or 'candidate'}~{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}"
 
 
-def _is_candidate(path: Path) -> bool:
-    if path.name.startswith("."):
-        return False
-    return path.is_dir() or path.suffix.lower() == ".zip"
-
-
-def _read(path: Path) -> Entry:
-    folder, title = folder_of(path.name), one_line(path.name) or "candidate"
+def _read(hand_in: HandIn) -> Entry:
+    folder, title = folder_of(hand_in.name), one_line(hand_in.title) or "candidate"
     try:
-        if path.is_symlink():
-            raise Refused("it is a symbolic link")
-        return Entry(folder=folder, title=title, submission=_submission(path, title))
+        return Entry(folder=folder, title=title, submission=replace(hand_in.read(), name=title))
     except (UsageError, Refused) as error:
         reason = one_line(str(error))
     except OSError as error:
         reason = error.strerror or "it cannot be read"
     return Entry(folder=folder, title=title, reason=reason)
-
-
-def _submission(path: Path, title: str) -> Submission:
-    if path.is_dir():
-        with Directory(path) as opened:
-            return read_folder(opened, title, "it")
-    with Directory(path.parent) as opened:
-        data = opened.read(path.name, MAX_ARCHIVE_BYTES + 1)
-    if len(data) > MAX_ARCHIVE_BYTES:
-        raise Refused(f"the archive is larger than {MAX_ARCHIVE_BYTES >> 20} MiB")
-    return read_folder(Archive(data), title, "it")

@@ -17,7 +17,8 @@ from grader.printable import one_line
 from grader.submission import Submission
 
 GRACE: Final = 30.0  # seconds for a job that has nothing to do to end its launcher
-LIMIT: Final = 600.0  # seconds for a submission, beside four times what all its answers may take
+LIMIT: Final = 600.0  # seconds by the clock for a submission, beside what all its answers may spend, so many times
+BUSY: Final = 20  # where a worker gets a twentieth of a core
 
 
 class Job:
@@ -29,7 +30,7 @@ class Job:
     def __init__(self, setup: Setup) -> None:
         self.busy = False
         self._setup: Setup | None = setup  # until it has been sent
-        self._limit = LIMIT + 4 * setup.options.budget
+        self._limit = LIMIT + BUSY * setup.options.budget
         self._given = 0  # submissions so far
         self._overdue = False
         self._turn = threading.Lock()  # for those two and ``busy``: a timer may go off at any moment

@@ -11,6 +11,7 @@ from grader.record import Result, Status
 
 BINS: Final = 10  # of the histogram, over the whole range of points
 RIGHT: Final = (Status.FIXED, Status.BUILT)
+MOST_NOTES: Final = 2  # of a submission that was graded; the report has all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,9 @@ class Row:
 
     Attributes:
         folder: its name below ``candidates/``.
-        result: None when there is no verdict; ``reason`` says why.
+        reason: why there is no verdict, or none on some item.
+        unread: whether that is because of what was handed in, and not because of the machine.
+        notes: on what was handed in, where that was graded: what was left out, or taken for something else.
     """
 
     folder: str
@@ -39,6 +42,13 @@ class Row:
     cells: dict[str, Cell]
     remaining_bugs: tuple[str, ...] | None = None
     reason: str = ""
+    unread: bool = False
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of_unread(cls, folder: str, title: str, reason: str) -> Self:
+        """The row of a candidate whose hand-in holds no submission that can be read."""
+        return cls(folder=folder, title=title, cells={}, reason=reason, unread=True)
 
     @classmethod
     def of(cls, folder: str, title: str, result: Result | None, reason: str) -> Self:
@@ -54,12 +64,22 @@ class Row:
             cells={item.id: Cell(item.status, item.score, item.max_score) for item in result.items},
             remaining_bugs=result.remaining_bugs,
             reason="" if result.judged else "some of it could not be judged on this machine",
+            notes=result.candidate.notes,
         )
 
     @property
     def graded(self) -> bool:
         """Whether there is a result, with a report."""
         return self.score is not None
+
+    @property
+    def remark(self) -> str:
+        """What there is to say of it beside its verdict."""
+        if self.unread:
+            return f"not graded: {self.reason}"
+        more = len(self.notes) - MOST_NOTES
+        notes = [*self.notes[:MOST_NOTES], *([f"{more} more notes in the report"] if more > 0 else [])]
+        return "; ".join([self.reason, *notes] if self.reason else notes)
 
 
 @dataclass(frozen=True)
@@ -88,10 +108,15 @@ class Summary:
         """What each candidate is called, by its folder: no two of them alike."""
         return told_apart({row.folder: row.title for row in self.rows})
 
-    @property
-    def complete(self) -> bool:
-        """Whether every candidate has a verdict on every item."""
-        return not any(row.reason for row in self.rows)
+    @cached_property
+    def unread(self) -> tuple[Row, ...]:
+        """Those in whose hand-ins there was nothing to grade."""
+        return tuple(row for row in self.rows if row.unread)
+
+    @cached_property
+    def unjudged(self) -> tuple[Row, ...]:
+        """Those that were not judged, or not on every item, for a reason that says nothing of them."""
+        return tuple(row for row in self.rows if row.reason and not row.unread)
 
     @cached_property
     def histogram(self) -> tuple[int, ...]:

@@ -32,7 +32,7 @@ def _values(row: Row, summary: Summary) -> list[str | float | None]:
         values += [cell.score, cell.status.value] if cell is not None else [None, None]
     others = (pair.second if pair.first == row.folder else pair.first for pair in summary.like(row.folder))
     left = " ".join(row.remaining_bugs) if row.remaining_bugs is not None else None
-    return [*values, left, " ".join(others), row.reason, row.folder]
+    return [*values, left, " ".join(others), row.remark, row.folder]
 
 
 def _cell(value: str | float | None) -> str:

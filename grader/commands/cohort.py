@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from grader.commands.exercises import chosen_exercise
 from grader.commands.grade import TIMEOUT
 from grader.commands.progress import Progress
+from grader.distribution import install
 from grader.errors import CannotJudge, UsageError
 from grader.printable import one_line
 from grader.sandbox.control import Mode
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from grader.cohort.entries import Entries
     from grader.cohort.messages import Setup
     from grader.cohort.run import Done, Markers
-    from grader.cohort.summary import Summary
+    from grader.cohort.summary import Row, Summary
 
 INTERRUPTED: Final = 130
 
@@ -42,7 +43,7 @@ def run(
     isolation: Mode,
     timeout: float | None,
 ) -> int:
-    """Grade all that is not graded yet; 0, or 3 when there is a submission without a verdict."""
+    """Grade all that is not graded yet; 0, 1 when a hand-in could not be graded, or 3 when one could not be judged."""
     from grader.cohort.entries import read_entries
     from grader.cohort.run import Cohort
     from grader.cohort.store import Store
@@ -71,7 +72,9 @@ def run(
         sys.stderr.write(f"\ngrader: interrupted; {told.so_far}; go on with --resume\n")
         return INTERRUPTED
     _print(summary, output)
-    return 0 if summary.complete else CannotJudge.exit_code
+    if summary.unjudged:
+        return CannotJudge.exit_code
+    return 1 if summary.unread else 0
 
 
 class _Told:
@@ -122,7 +125,7 @@ def _markers_of(
         from grader.cohort.cluster import Cluster
         from grader.cohort.cluster_markers import ClusterMarkers
     except ModuleNotFoundError as error:
-        raise UsageError(f"--scheduler needs Dask ({error}); pip install 'grader[cluster]'") from None
+        raise UsageError(f"--scheduler needs Dask ({error}); {install('cluster')}") from None
 
     @contextmanager
     def on_a_cluster(setup: "Setup", progress: Progress) -> "Iterator[Markers]":
@@ -145,7 +148,7 @@ def _cores() -> int:
 def _note_ignored(entries: "Entries") -> None:
     if entries.ignored:
         shown = ", ".join(map(repr, entries.ignored[:5])) + (", …" if len(entries.ignored) > 5 else "")
-        sys.stderr.write(f"grader: not a submission, neither a directory nor a .zip: {one_line(shown)}\n")
+        sys.stderr.write(f"grader: not a hand-in, and not graded: {one_line(shown)}\n")
 
 
 def _print(summary: "Summary", output: Path) -> None:
@@ -155,10 +158,16 @@ def _print(summary: "Summary", output: Path) -> None:
     width = max((len(title) for _, title in summary.items), default=0)
     for id, title in summary.items:
         sys.stdout.write(f"  {title:{width}}  right in {summary.right(id)} of {graded}\n")
-    for row in summary.rows:
-        if row.reason:
-            sys.stdout.write(f"  {summary.names[row.folder][:100]}: {one_line(row.reason)[:300]}\n")
+    _print_reasons("not graded, for what was handed in", summary.unread, summary)
+    _print_reasons("not judged, or not on every item, for reasons of this machine", summary.unjudged, summary)
     if summary.pairs:
         count = len(summary.pairs)
         sys.stdout.write(f"{count} pair{'s' if count != 1 else ''} of nearly the same text; the index says which\n")
     sys.stdout.write(f"Written: {one_line(str(output / 'index.html'))}\n")
+
+
+def _print_reasons(what: str, rows: "tuple[Row, ...]", summary: "Summary") -> None:
+    if rows:
+        sys.stdout.write(f"{len(rows)} {what}:\n")
+    for row in rows:
+        sys.stdout.write(f"  {summary.names[row.folder][:100]}: {one_line(row.reason)[:300]}\n")

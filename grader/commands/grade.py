@@ -9,11 +9,11 @@ from grader.commands import outputs
 from grader.commands.exercises import reference_directory
 from grader.commands.progress import Progress
 from grader.errors import CannotJudge, UsageError
+from grader.hand_ins.reading import read_hand_in
 from grader.printable import one_line
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
-from grader.sandbox.errors import NotIsolated
-from grader.submission import read_submission
+from grader.way_out import naming_the_way_out
 
 if TYPE_CHECKING:
     from grader.record import Result
@@ -51,7 +51,7 @@ def run(
     if exercise is None:
         _note_another_exercise(directory)
     reference = reference_directory(exercise)
-    submission = read_submission(directory)
+    submission = read_hand_in(directory)
     _guard_against_candidates()
     with Launcher(isolation, hidden=[reference]) as launcher:
         # From here on torch is being imported in the launcher, while this process imports its own.
@@ -70,15 +70,8 @@ def run(
             isolation=isolation,
             timeout=timeout,
         )
-        try:
-            with Progress() as progress:
-                result = grade(submission, chosen, options, launcher, progress)
-        except CannotJudge as error:
-            if isinstance(error.__cause__, NotIsolated):
-                raise CannotJudge(
-                    f"{error}. To grade without isolation, code that you trust: --isolation process"
-                ) from error
-            raise
+        with naming_the_way_out(), Progress() as progress:
+            result = grade(submission, chosen, options, launcher, progress)
     shown = for_audience(result, Audience(audience))
     holds = _report(shown, files) if recorded is None else _confirm(recorded, result, shown, files)
     if not result.judged:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from grader.api import CannotJudge, GraderError, Result, grade, load_exercise
+from grader.api import CannotJudge, GraderError, Result, UsageError, grade, load_exercise
 from grader.files import write_atomically
 from grader.printable import printable
 from grader.record import to_json
@@ -52,7 +52,13 @@ def _graded(app: Path, exercise: Path) -> Result:
         raise CannotJudge(f"nothing was handed over: there is no directory {str(app)!r}")
     own = app.is_dir() and not app.is_symlink() and not app.resolve().is_relative_to(exercise.resolve())
     left = app if own and os.path.lexists(app / "model.py") else NO_MODEL
-    return grade(left, load_exercise(exercise), followups=False, explain=False)
+    chosen = load_exercise(exercise)
+    try:
+        return grade(left, chosen, followups=False, explain=False)
+    except UsageError as error:
+        # A link, a pipe, or no text in a file's place: a person would be asked to hand it in again.
+        unread = {"model.py": f"raise ImportError({printable(str(error))!r})\n"}
+        return grade(unread, chosen, followups=False, explain=False)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def own_tests(
     """The follow-up about a submission's own tests. Nothing of the reference takes part in it.
 
     Args:
-        timeout: seconds for one question; the tests get three times as long.
+        timeout: seconds for one question, computing or asleep; the tests get three times as long.
     """
     tests = written(submission.tests, exercise.visible_tests)
     if not tests:
@@ -87,7 +87,7 @@ class _Trials:
         self._progress(f"{self._item.title}: on the package itself")
         with threads(self._crew) as pool:
             finding = pool.submit(self._find)
-            first = self._runner.run(self._package, RUN * self._timeout)
+            first = self._runner.run_surely(self._package, RUN * self._timeout)
             if not first.passed:
                 return results.failing(self._item, first)
             try:
@@ -101,7 +101,7 @@ class _Trials:
             except TooSlow:
                 return results.unbuilt(self._item, "The package answers too slowly to tell what a bug in it changes.")
             self._progress(f"{self._item.title}: on mutants of it, {len(mutants)} of them")
-            runs = Runs(self._runner, pool, self._random, first.seconds, self._timeout)
+            runs = Runs(self._runner, pool, self._random, first.spent, self._timeout)
             again, *ran = runs.of(subjects, controls=1 + REWORDED)
             reworded = next((each for each in ran[:REWORDED] if each is not None and not each.passed), first)
             notices = [

@@ -1,6 +1,5 @@
 """The bugs that own tests have to notice: planted in the candidate's own code, each seen to change what it computes."""
 
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -21,7 +20,7 @@ from mutations.edit import Edit, splice
 from mutations.errors import SpliceError
 
 PATIENCE: Final = 30.0  # seconds for the engine to read a package
-DRAWING: Final = 12  # times the time-out that drawing mutants may take; it takes seconds
+DRAWING: Final = 12  # times the time-out that answers may take while mutants are drawn; it takes seconds
 VISIBLE: Final = 1e-4  # a change of this part of the largest value; rounding changes 1e-6 of it
 BY_FILE: Final = {"model.py": ("decoding", "cache-errors", "forward"), "train.py": ("training", "harness")}
 ALL: Final = tuple(facet for facets in BY_FILE.values() for facet in facets)
@@ -51,7 +50,7 @@ def find(crew: Crew, package: Files, groups: Iterable[str]) -> tuple[Planting, .
     """
     worker = crew.spawn({}, purpose="mutants")
     try:
-        worker.send(FindMutants(files=dict(package), groups=tuple(groups)), {}, PATIENCE)
+        crew.put(worker, FindMutants(files=dict(package), groups=tuple(groups)), {}, PATIENCE)
         reply, answer = worker.receive()
         if not isinstance(reply, Answered):
             raise NotRead(reply.message)
@@ -82,9 +81,10 @@ class Draw:
         self._package = package
         self._seeds = Seeds(seed, "own tests")
         self._timeout = timeout
-        self._deadline = time.monotonic() + DRAWING * timeout
+        self._most = DRAWING * timeout
         self._own = Oracle(crew, "the candidate", package, timeout)
         self._own_again = self._own.another()
+        self._asked = [self._own, self._own_again]
         self._known: dict[str, list[tuple[Asked, Tensors]]] = {}
 
     def mutants(self, plantings: Iterable[Planting]) -> list[Mutant]:
@@ -115,7 +115,7 @@ class Draw:
 
     def is_the_same(self, files: Files) -> bool:
         """Whether the package in other words answers as the package does, to the bit."""
-        with Oracle(self._crew, "the candidate", files, self._timeout) as oracle:
+        with self._oracle("the candidate", files, asks_again=True) as oracle:
             try:
                 return all(
                     first_difference(FACETS[id_].ask(oracle, asked), expected) is None
@@ -126,7 +126,11 @@ class Draw:
                 return False
 
     def _is_late(self) -> bool:
-        return time.monotonic() > self._deadline
+        return sum(oracle.spent for oracle in self._asked) > self._most
+
+    def _oracle(self, name: str, files: Files, *, asks_again: bool) -> Oracle:
+        self._asked.append(Oracle(self._crew, name, files, self._timeout, asks_again=asks_again))
+        return self._asked[-1]
 
     def _made(self, sites: Iterable[Planting]) -> Iterator[Mutant]:
         for planting in sites:
@@ -138,7 +142,7 @@ class Draw:
             yield Mutant(planting, {**self._package, planting.file: text})
 
     def _effect(self, mutant: Mutant) -> Effect:
-        with Oracle(self._crew, "a mutant", mutant.files, self._timeout) as oracle:
+        with self._oracle("a mutant", mutant.files, asks_again=False) as oracle:  # a late one costs no points
             for id_ in BY_FILE.get(mutant.planting.file, ALL):
                 facet = FACETS[id_]
                 for asked, expected in self._answers(facet):

@@ -57,7 +57,7 @@ class Wording:
         tensors = {f"text.{place}": np.frombuffer(text.encode(), np.uint8) for place, text in enumerate(texts)}
         worker = self._crew.spawn({}, purpose="mutants")
         try:
-            worker.send(question, tensors, PATIENCE)
+            self._crew.put(worker, question, tensors, PATIENCE)
             reply, answer = worker.receive()
             if not isinstance(reply, Answered):
                 raise NotRead(reply.message)

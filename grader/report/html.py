@@ -81,6 +81,7 @@ def _template() -> Template:
         parameter_rows=parameter_rows,
         panels=influence.panels,
         leaks=influence.leaks,
+        strange=influence.strange,
         leak_symbol=influence.LEAK,
         levels=range(1, influence.LEVELS + 1),
     )

@@ -11,6 +11,7 @@ from grader.report.verdict import (
     cannot_load,
     first_failing,
     is_full,
+    is_right_but_for_bits,
     is_unbuilt,
     shows_followups,
     verdict,
@@ -122,7 +123,10 @@ def _trouble(item: ItemResult | FollowUp, paint: Paint) -> Iterator[str]:
     if check is None:
         yield from _indented(one_line(item.summary))
         return
-    yield from _indented(f"{check_label(check).word}: {one_line(check.title)}")
+    if is_right_but_for_bits(item):
+        yield from _indented("Right, but not bit for bit:")
+    else:
+        yield from _indented(f"{check_label(check).word}: {one_line(check.title)}")
     yield from _indented(one_line(what_was_seen(check)), margin=4)
 
 

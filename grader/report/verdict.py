@@ -14,10 +14,13 @@ def verdict(result: Result) -> str:
     if full == len(items):
         return "Full marks: everything that was asked for is right."
     unjudged = sum(item.status is Status.NOT_JUDGED for item in items)
-    some = sum(0 < item.score < item.max_score for item in items if item.status is not Status.NOT_JUDGED)
-    wrong = len(items) - full - some - unjudged
+    inexact = sum(is_right_but_for_bits(item) for item in items)
+    right = full + inexact
+    some = sum(0 < item.score < item.max_score for item in items if item.status is not Status.NOT_JUDGED) - inexact
+    wrong = len(items) - right - some - unjudged
     what = "items" if result.items else "follow-up questions"
-    told = f"{full or 'none'} of {len(items)} {what} right".capitalize()
+    told = f"{right or 'none'} of {len(items)} {what} right".capitalize()
+    told += f", {inexact} of them not bit for bit" if inexact else ""
     told += f", {some} partly right" if some else ""
     told += f", {wrong} wrong or missing" if wrong else ""
     told += f", {unjudged} could not be judged" if unjudged else ""
@@ -32,6 +35,12 @@ def cannot_load(result: Result) -> list[str]:
 def is_full(item: ItemResult | FollowUp) -> bool:
     """Whether nothing of the item is left to do."""
     return item.status is not Status.NOT_JUDGED and item.score >= item.max_score
+
+
+def is_right_but_for_bits(item: ItemResult | FollowUp) -> bool:
+    """Whether all that is wrong with an item is that its results are not the solution's bit for bit."""
+    wrong = [check for check in item.checks if check.outcome in _SEEN]
+    return item.status is Status.FIXED and not is_full(item) and all(check.role is Role.EXACT for check in wrong)
 
 
 def is_unbuilt(item: ItemResult | FollowUp) -> bool:
@@ -71,6 +80,7 @@ def first_failing(item: ItemResult | FollowUp) -> CheckResult | None:
 def first_step(result: Result) -> ItemResult | None:
     """The item to begin with: the first that something was seen to be wrong with, and that waits for no other."""
     unfinished = [item for item in result.items if first_failing(item) is not None and not is_full(item)]
+    unfinished = [item for item in unfinished if not is_right_but_for_bits(item)] or unfinished
     seen = [item for item in unfinished if failing(item)[0].outcome in _SEEN]
     return next(iter(seen or unfinished), None)
 

@@ -5,7 +5,6 @@ import secrets
 import select
 import signal
 import socket
-import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
@@ -13,6 +12,7 @@ from typing import Final, Protocol
 import msgspec
 
 from grader.sandbox import control
+from grader.sandbox.deadline import Deadline
 from grader.sandbox.errors import (
     LauncherFailed,
     NotIsolated,
@@ -21,6 +21,7 @@ from grader.sandbox.errors import (
     WorkerGarbled,
     WorkerTimedOut,
 )
+from grader.sandbox.process_clock import ProcessClock, clock_of
 from grader.sandbox.questions import AnyQuestion, Load, Reply, reply_decoder
 from grader.sandbox.wire import (
     PREFIX,
@@ -53,6 +54,13 @@ class Worker:
     """One worker process. It answers questions for one package until it is closed or fails.
 
     After a ``WorkerFailed`` it is gone; ask for a fresh one.
+
+    Attributes:
+        last_output: what it had printed when it failed.
+        spent: seconds of its own that the last reply, or the lack of one, has taken.
+
+    Args:
+        clock: what is known of its time; by default what the kernel tells.
     """
 
     def __init__(
@@ -63,37 +71,43 @@ class Worker:
         output: int,
         files: Mapping[str, str],
         ahead: Sequence[str] = (),
+        clock: ProcessClock | None = None,
     ) -> None:
         self._parent = parent
         self._pid = pid
         self._connection = connection
         self._output = output
         self._load = Load(files=dict(files), ahead=tuple(ahead))
-        self._pending: deque[tuple[str, float]] = deque()  # nonce and deadline of each question under way
+        self._clock = clock or clock_of(pid)
+        self._pending: deque[tuple[str, Deadline]] = deque()  # nonce and deadline of each question under way
         self._locked: control.Locked | None = None
         self._closed = False
-        self.last_output = ""  # what it had printed when it failed
+        self.last_output = ""
+        self.spent = 0.0
         connection.setblocking(False)
 
     @property
     def locked(self) -> control.Locked:
         """What the worker is locked by; waits until it is. It said so before it had seen any code."""
         if self._locked is None:
-            deadline = time.monotonic() + LOCK_TIMEOUT
             try:
-                _, body, _ = self._read(deadline)
+                _, body, _ = self._read(Deadline(LOCK_TIMEOUT, self._clock))
                 locked = msgspec.json.decode(body, type=control.Locked)
             except (WorkerFailed, WireError, msgspec.DecodeError) as error:
                 raise LauncherFailed(f"a worker could not be locked: {error}") from None
             if locked.failure is not None:
-                raise NotIsolated(locked.failure)
+                raise (NotIsolated if locked.of_the_lock else LauncherFailed)(locked.failure)
             self._locked = locked
             self._post(self._load, {}, LOCK_TIMEOUT)
             self._collect()
         return self._locked
 
     def send(self, question: AnyQuestion, tensors: Tensors, timeout: float) -> None:
-        """Put a question without waiting; ``receive`` gets the reply. The clock starts here."""
+        """Put a question without waiting; ``receive`` gets the reply.
+
+        Args:
+            timeout: seconds of its own, computing or asleep, that the worker gets for it from here on.
+        """
         self.locked  # noqa: B018  waits until it is
         self._post(question, tensors, timeout)
 
@@ -104,6 +118,14 @@ class Worker:
             WorkerDied, WorkerTimedOut, WorkerGarbled: the worker is gone.
         """
         return self._collect()
+
+    def is_busy(self) -> bool:
+        """Whether it is computing an answer, and still has time for it. To be asked from any thread."""
+        try:
+            _, deadline = self._pending[0]
+            return not (self._ready(select.POLLIN, 0) or self._clock.sleeps() or deadline.is_over)
+        except (IndexError, ValueError, OSError):  # nothing is under way, or the connection was closed this moment
+            return False
 
     def output(self) -> str:
         """What the package has printed so far, cut to a few kilobytes."""
@@ -123,6 +145,7 @@ class Worker:
 
     def _hang_up(self) -> None:
         self._closed = True
+        self._pending.clear()
         self._connection.close()
         os.close(self._output)
 
@@ -130,11 +153,13 @@ class Worker:
         if not self._pending and self._ready(select.POLLIN, 0):
             raise self._failed(self._unasked())
         nonce = secrets.token_hex(8)
-        deadline = time.monotonic() + timeout
+        frame = pack(nonce, body, tensors)
+        deadline = Deadline(timeout, self._clock)
         self._pending.append((nonce, deadline))
-        view = memoryview(pack(nonce, body, tensors))
+        view = memoryview(frame)
         while view:
-            if not self._ready(select.POLLOUT, deadline - time.monotonic()):
+            if not self._comes(select.POLLOUT, deadline):
+                self.spent = deadline.spent
                 raise self._failed(WorkerTimedOut(f"it took no question for {timeout:g} s"))
             try:
                 view = view[self._connection.send(view) :]
@@ -152,16 +177,21 @@ class Worker:
         return WorkerDied("it hung up") if ended else WorkerGarbled("it wrote something before it was asked")
 
     def _collect(self) -> tuple[Reply, dict[str, Array]]:
-        nonce, deadline = self._pending.popleft()
+        nonce, deadline = self._pending[0]
         try:
-            answered, body, tensors = self._read(deadline)
+            try:
+                answered, body, tensors = self._read(deadline)
+            finally:
+                self.spent = deadline.spent
             if answered != nonce:
                 raise WireError("the reply does not carry the question's nonce")
-            return reply_decoder.decode(body), tensors
+            reply = reply_decoder.decode(body)
         except (WireError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._failed(WorkerGarbled(str(error)[:MAX_COMPLAINT])) from None
         except WorkerFailed as error:
             raise self._failed(error) from None
+        self._pending.popleft()
+        return reply, tensors
 
     def _failed(self, error: WorkerFailed) -> WorkerFailed:
         """End the worker; the error, and for a death how it died."""
@@ -178,18 +208,27 @@ class Worker:
         """Whether the connection can be read or written (or has been closed) within ``timeout`` seconds."""
         poll = select.poll()
         poll.register(self._connection, event)
-        return bool(poll.poll(max(0.0, timeout) * 1000))
+        return bool(poll.poll(timeout * 1000))
 
-    def _read(self, deadline: float) -> tuple[str, bytes, dict[str, Array]]:
+    def _comes(self, event: int, deadline: Deadline) -> bool:
+        """Whether the connection can be read or written (or has been closed) before the deadline."""
+        while not (ready := self._ready(event, 0 if deadline.is_over else deadline.until_next_look)):
+            deadline.look(lambda: not self._ready(event, 0))
+            if deadline.is_over:
+                return self._ready(event, 0)
+        deadline.look(lambda: not self._ready(event, 0))  # who sends byte by byte is never waited for, and yet is slow
+        return ready
+
+    def _read(self, deadline: Deadline) -> tuple[str, bytes, dict[str, Array]]:
         header_length, payload_length = unpack_prefix(self._read_exactly(PREFIX.size, deadline))
         header = unpack_header(self._read_exactly(header_length, deadline))
         payload = self._read_exactly(payload_length, deadline)
         return header.nonce, bytes(header.body), unpack_tensors(header.tensors, payload)
 
-    def _read_exactly(self, length: int, deadline: float) -> bytearray:
+    def _read_exactly(self, length: int, deadline: Deadline) -> bytearray:
         data = bytearray()
         while len(data) < length:
-            if not self._ready(select.POLLIN, deadline - time.monotonic()):
+            if not self._comes(select.POLLIN, deadline):
                 raise WorkerTimedOut("it gave no answer in time")
             try:
                 chunk = self._connection.recv(min(CHUNK, length - len(data)))

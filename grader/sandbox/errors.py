@@ -40,7 +40,7 @@ class WorkerDied(WorkerFailed):
 
 
 class WorkerTimedOut(WorkerFailed):
-    """The worker gave no answer before the deadline."""
+    """The worker gave no answer before its own time, or the backstop by the clock, was over."""
 
 
 class WorkerGarbled(WorkerFailed):

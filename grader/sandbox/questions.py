@@ -75,10 +75,12 @@ class Forward(ModelQuestion, frozen=True, kw_only=True, tag="forward"):
     drawn for it.
     With a ``seed``, torch is seeded before each forward: what dropout draws can be repeated. With ``modes`` each
     forward has the next seed. With ``initial`` torch is also seeded before the model is made, and the model keeps the
-    parameters that it makes itself.
+    parameters that it makes itself. With ``trace`` also out: strange.{i}, the name as bytes of the first module that
+    made NaN or infinities of finite numbers; empty where none did.
     """
 
     classify: bool = False
+    trace: bool = False
     training: bool = False  # the mode the model is in
     modes: tuple[bool, ...] = ()  # empty, or for each tokens.{i} whether the model is put in training mode for it
     recording: bool = False  # whether the forward is recorded for a backward pass

@@ -93,11 +93,11 @@ def test_a_cohort_of_three(tmp_path: Path) -> None:
         for file in ("model.py", "train.py"):
             shutil.copy(source / file, submissions / name)
     (submissions / "empty").mkdir()
-    text = grader("cohort", submissions, "-o", tmp_path / "out", "--jobs", 2, "--only", "projection", code=3)
+    text = grader("cohort", submissions, "-o", tmp_path / "out", "--jobs", 2, "--only", "projection", code=1)
 
     assert text.startswith("2 of 3 submissions graded\n")
     assert "right in 1 of 2" in text
-    assert "empty: no model.py in it" in text
+    assert "1 not graded, for what was handed in:\n  empty: no model.py in it; found: nothing\n" in text
     assert (tmp_path / "out" / "index.html").is_file()
 
 

@@ -86,7 +86,7 @@ def graded(submissions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("graded") / "out"
     done = grader("cohort", submissions, "-o", out, "--jobs", 2, "--seed", 7, "--only", *ITEMS)
 
-    assert (done.returncode, done.stderr.count("] ")) == (3, 7), done.stderr
+    assert (done.returncode, done.stderr.count("] ")) == (1, 7), done.stderr
     assert "7 of 9 submissions graded" in done.stdout
     assert "empty: no model.py in it" in done.stdout
     assert re.search("Traceback|Error|Exception", done.stderr) is None

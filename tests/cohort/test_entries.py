@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from grader.cohort.entries import MAX_ARCHIVE_BYTES, Entry, folder_of, read_entries
+from grader.cohort.entries import Entry, folder_of, read_entries
 from grader.errors import UsageError
 
 FILES = {"model.py": "a = 1\n", "train.py": "b = 2\n"}
@@ -97,9 +97,9 @@ def test_an_archive_may_hold_the_files_or_a_folder_with_them(top: str, tmp_path:
 
 
 def test_which_of_two_folders_is_meant_is_not_guessed(tmp_path: Path) -> None:
-    entry = read_zip(tmp_path, zipped({"a/model.py": "", "b/model.py": ""}))
+    entry = read_zip(tmp_path, zipped({"a/model.py": "", "b/model.py": "1"}))
 
-    assert entry.reason == "several of its folders hold a model.py: 'a/' and 'b/'; expected one"
+    assert entry.reason == "several folders of it hold a model.py: 'a' and 'b'; expected one"
 
 
 def test_names_that_lead_out_of_an_archive_lead_nowhere(tmp_path: Path) -> None:
@@ -116,7 +116,8 @@ def test_names_that_lead_out_of_an_archive_lead_nowhere(tmp_path: Path) -> None:
 def test_an_archive_may_not_hold_links_secrets_or_one_file_twice(tmp_path: Path) -> None:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
-        archive.writestr("model.py", FILES["model.py"])
+        for name, text in FILES.items():
+            archive.writestr(name, text)
         link = zipfile.ZipInfo("linked.py")
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(link, "/etc/passwd")
@@ -161,14 +162,8 @@ def test_an_archive_of_very_many_files_is_read_as_far_as_a_directory_would_be(tm
 def test_a_method_of_packing_that_takes_what_memory_it_asks_for_is_refused(tmp_path: Path) -> None:
     entry = read_zip(tmp_path, zipped(FILES, compression=zipfile.ZIP_LZMA))
 
-    assert entry.submission is not None
-    assert "pack it again as an ordinary zip" in entry.submission.files["model.py"]
-
-
-def test_a_large_archive_is_refused_unread(tmp_path: Path) -> None:
-    entry = read_zip(tmp_path, zipped({"x": b"\0" * MAX_ARCHIVE_BYTES}))
-
-    assert entry.reason == "the archive is larger than 4 MiB"
+    assert entry.submission is None
+    assert "pack it again as an ordinary zip" in entry.reason
 
 
 def test_torn_and_altered_archives_are_refused_in_words(tmp_path: Path) -> None:

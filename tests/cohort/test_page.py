@@ -133,3 +133,13 @@ def test_who_is_like_whom_is_looked_up_once_for_all_and_not_again_for_each() -> 
     assert all(len(summary.like(folder)) == len(folders) - 1 for folder in folders)
     assert summary.like("another") == ()
     assert len(looked) == len(pairs)
+
+
+def test_the_page_says_how_many_were_not_graded_and_why() -> None:
+    rows = (Row.of_unread("ann", "ann", "no model.py in it; found: 'a.ipynb'"), Row.of("cy", "cy", None, "no answer"))
+    text = " ".join("".join(Reader(render_index(Summary("", (), rows, ()))).text).split())
+
+    assert (
+        "1 not graded, for what was handed in. 1 without a verdict on every item, for reasons of this machine." in text
+    )
+    assert "not graded: no model.py in it; found: 'a.ipynb'" in text

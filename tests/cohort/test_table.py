@@ -4,7 +4,7 @@ import csv
 import io
 import unicodedata
 
-from grader.cohort.summary import Summary
+from grader.cohort.summary import Row, Summary
 from grader.cohort.table import render_table
 
 
@@ -36,3 +36,19 @@ def test_a_name_is_one_line_of_characters_that_can_be_seen(summary: Summary) -> 
 
     assert all(line.isprintable() for line in written.splitlines())
     assert len(written.splitlines()) == len(summary.rows) + 1
+
+
+def test_who_was_not_graded_has_a_line_that_says_so_and_who_was_one_with_what_was_left_out() -> None:
+    unread = Row.of_unread("ann", "ann", "no model.py in it; found: 'a.ipynb'")
+    noted = Row(folder="bob", title="bob", score=1.0, cells={}, notes=("one", "two", "three", "four"))
+    unjudged = Row.of("cy", "cy", None, "no answer came")
+    summary = Summary(exercise="", items=(), rows=(unread, noted, unjudged), pairs=())
+    lines = list(csv.DictReader(io.StringIO(render_table(summary))))
+
+    assert [line["remark"] for line in lines] == [
+        "not graded: no model.py in it, found: 'a.ipynb'",
+        "one, two, 2 more notes in the report",
+        "no answer came",
+    ]
+    assert lines[0]["score"] == ""
+    assert (summary.unread, summary.unjudged) == ((unread,), (unjudged,))

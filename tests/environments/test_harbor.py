@@ -19,8 +19,10 @@ from msgspec.structs import replace
 
 from grader import CannotJudge, Exercise, Result, UsageError, load_exercise, starter_files
 from grader.digest import digest, grader_digest
+from grader.distribution import DISTRIBUTION
 from grader.environments import harbor, verify
 from grader.environments.harbor import harbor_task
+from grader.hand_ins.reading import read_hand_in
 from grader.record import Status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -179,7 +181,7 @@ def test_what_the_verifier_installs_is_what_the_grader_needs_here(
     metadata: dict[str, list[str]], exercise: Exercise
 ) -> None:
     metadata |= {name: [] for name in ("torch", "numpy", "pytest", "jinja2", "here")}
-    metadata["grader"] = [
+    metadata[DISTRIBUTION] = [
         "torch<3,>=2.6", "numpy", "jinja2[i18n]>=3.1", 'here>=1; sys_platform == "linux"',
         'absent>=1 ; python_version < "3"', "ruff; extra=='dev'", 'dask; (python_version > "3") and extra == "cluster"',
     ]  # fmt: skip
@@ -192,8 +194,8 @@ def test_what_the_verifier_installs_is_what_the_grader_needs_here(
     ("installed", "message"),
     [
         (["torch", "numpy", "pytest"], "the grader is not installed, only its source is here"),
-        (["torch", "numpy", "pytest", "grader"], "msgspec is not installed"),
-        (["grader"], "torch is not installed"),
+        (["torch", "numpy", "pytest", DISTRIBUTION], "msgspec is not installed"),
+        ([DISTRIBUTION], "torch is not installed"),
     ],
     ids=["grader", "library", "torch"],
 )
@@ -260,6 +262,26 @@ def test_what_is_no_folder_of_the_agents_is_as_if_nothing_was_left(
 
     assert verify.main([str(inside if place == "inside" else app), str(anonymous), str(tmp_path / "logs")]) == 3
     assert graded == [{"model.py": 'raise ImportError("there is no model.py")\n'}]
+
+
+def test_what_cannot_be_read_does_not_go_without_a_reward(
+    anonymous: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graded: list[object] = []
+
+    def grade(left: object, *_: object, **__: object) -> Result:
+        graded.append(left if isinstance(left, dict) else read_hand_in(Path(str(left))))
+        raise CannotJudge("it was not to be graded")
+
+    monkeypatch.setattr(verify, "grade", grade)
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "model.py").symlink_to(anonymous / "reference" / "model.py")
+
+    assert verify.main([str(tmp_path / "app"), str(anonymous), str(tmp_path / "logs")]) == 3
+    (left,) = graded
+    assert isinstance(left, dict)
+    with pytest.raises(ImportError, match=r"model\.py in .* cannot be read: it is a symbolic link"):
+        exec(left["model.py"])
 
 
 def test_what_was_not_handed_over_is_not_verified(verified: Callable[[str], Verified]) -> None:

@@ -115,11 +115,11 @@ BAD = {
     "returns-a-meta-tensor": Bad(after=forward("return honest().to('meta')"), message="expected a dense CPU tensor"),
     "returns-nan": Bad(
         after=forward("return honest() * float('nan')"),
-        check="large-scores", outcome=Outcome.FAILED, message="NaN or infinity",
+        check="logits-are-finite", outcome=Outcome.FAILED, message="at position 0 of row 0 the logits are NaN$",
     ),
     "returns-infinity": Bad(
         after=forward("return honest() + float('inf')"),
-        check="large-scores", outcome=Outcome.FAILED, message="NaN or infinity",
+        check="logits-are-finite", outcome=Outcome.FAILED, message="at position 0 of row 0 the logits are infinite$",
     ),
     "returns-float64": Bad(
         after=forward("return honest().double()"), **RUNS, outcome=Outcome.FAILED, message="logits of dtype float64"

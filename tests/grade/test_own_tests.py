@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from random import Random
 from types import CodeType
 
@@ -509,6 +510,23 @@ def test_nothing_more_is_run_once_a_control_has_failed(pool: Executor) -> None:
 
     assert any(ran is FAILS for ran in told[:3])
     assert told.count(None) > 10
+
+
+@pytest.mark.parametrize(
+    ("late", "controls", "outcome", "asked"),
+    [(1, 1, Outcome.PASSED, 2), (2, 1, Outcome.TIMED_OUT, 2), (1, 0, Outcome.TIMED_OUT, 1)],
+    ids=["once-on-the-package", "twice-on-the-package", "on-a-mutant"],
+)
+def test_a_time_out_that_costs_points_is_seen_twice(
+    crew: Crew, pool: Executor, late: int, controls: int, outcome: Outcome, asked: int
+) -> None:
+    scripted = Scripted(lambda _, number: replace(PASSES, outcome=Outcome.TIMED_OUT) if number <= late else PASSES)
+    object.__setattr__(scripted, "crew", crew)
+    (ran,) = runs(scripted, pool).of(packages(1), controls=controls)
+
+    assert ran is not None
+    assert (ran.outcome, len(scripted.asked)) == (outcome, asked)
+    assert "within" not in ran.message  # how long the tests may take is measured, and other each time
 
 
 def test_late_mutants_are_left_out_and_controls_are_not(pool: Executor) -> None:

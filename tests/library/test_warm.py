@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -57,6 +58,17 @@ def test_several_threads_share_one_launcher_that_outlives_the_first(ready: Grade
     assert [result.reward for result in (first.result(), *others)] == [1, 0, 1]
     assert launchers() == before
     assert len({result.environment.seed for result in others}) == 2
+
+
+@pytest.mark.slow
+def test_an_archive_is_graded_as_the_files_in_it(ready: Grader, tmp_path: Path) -> None:
+    # A whole grade: what is read is asked elsewhere, and here whether the grade is of that.
+    with zipfile.ZipFile(tmp_path / "hw.zip", "w") as archive:
+        for name in ("model.py", "train.py"):
+            archive.write(ROOT / "reference" / name, f"hw\\{name}")
+    packed = ready.grade(tmp_path / "hw.zip", only=["projection"], explain=False)
+
+    assert (packed.reward, packed.candidate.sha256) == (1, quickly(ready).candidate.sha256)
 
 
 @pytest.mark.slow

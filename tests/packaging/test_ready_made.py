@@ -90,6 +90,20 @@ def test_a_submission_without_model_py_is_told_what_to_hand_in(tmp_path: Path, p
     assert results["output"].startswith("There is no model.py in what was handed in.")
 
 
+def test_a_submission_that_cannot_be_read_is_told_what_is_in_it(tmp_path: Path, published: ModuleType) -> None:
+    handed_in = tmp_path / "submission"
+    handed_in.mkdir(parents=True)
+    for name in ("work.ipynb", '\\a"b.txt'):
+        (handed_in / name).write_text("{}")
+    results = autograder(tmp_path, Path(sys.executable).with_name("grader"))
+
+    assert problems(published, results) == []
+    assert results["output"].startswith(
+        "Not graded: no model.py in what was handed in; found: '\\a\"b.txt', 'work.ipynb'; "
+    )
+    assert str(tmp_path) not in results["output"]
+
+
 def test_an_exercise_in_the_archive_is_the_one_that_is_graded(tmp_path: Path) -> None:
     submission(tmp_path)
     (tmp_path / "source" / "exercise").mkdir(parents=True)

@@ -332,6 +332,16 @@ def test_any_influence_can_be_shown(samples: ModuleType, matrix: tuple[tuple[flo
     assert page.misplaced == []
 
 
+def test_what_is_no_number_is_neither_a_leak_nor_zero(samples: ModuleType) -> None:
+    influence = InfluenceExhibit(tokens=(1, 2), candidate=((None, None), (0.5, 1.0)), reference=None)
+
+    text = render_html(replace(samples.bare(), exhibits=Exhibits(influence=influence)))
+
+    assert "2 entries are no finite number" in text
+    assert "Everything above the diagonal is exactly zero" not in text
+    assert '<td class="leak">' not in text
+
+
 def test_values_on_several_lines_keep_their_lines(samples: ModuleType) -> None:
     result = samples.starter()
     seen = "rows differ:\n  0.1  0.2"

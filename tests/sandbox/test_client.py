@@ -17,6 +17,7 @@ from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Locked
 from grader.sandbox.errors import LauncherFailed, NotIsolated, WorkerDied, WorkerFailed, WorkerGarbled, WorkerTimedOut
+from grader.sandbox.process_clock import WallClock
 from grader.sandbox.questions import Answered, Malformed, Raised, Snippet
 from grader.sandbox.wire import MAX_HEADER, MAX_PAYLOAD, PREFIX, pack, unpack_header, unpack_prefix
 
@@ -70,7 +71,7 @@ def play() -> Iterator[Play]:
         actors.append((threading.Thread(target=act), theirs))
         actors[-1][0].start()
         reaper = Reaper()
-        return Worker(reaper, 7, ours, os.memfd_create("output"), {}), reaper
+        return Worker(reaper, 7, ours, os.memfd_create("output"), {}, clock=WallClock()), reaper
 
     yield start
     for thread, theirs in actors:

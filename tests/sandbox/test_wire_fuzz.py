@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Locked
 from grader.sandbox.errors import WorkerFailed
+from grader.sandbox.process_clock import WallClock
 from grader.sandbox.questions import Snippet, reply_decoder
 from grader.sandbox.wire import (
     MAGIC,
@@ -242,7 +243,7 @@ def staying(connection: socket.socket, frame: bytes) -> None:
 def put(frame: bytes, write: Write, timeout: float) -> bool:
     """Answer a question with `frame`; whether the worker was found to have failed."""
     ours, theirs = socket.socketpair()
-    worker = Worker(Nobody(), 7, ours, os.memfd_create("output"), {})
+    worker = Worker(Nobody(), 7, ours, os.memfd_create("output"), {}, clock=WallClock())
 
     def act() -> None:
         with contextlib.suppress(OSError):  # the grader hangs up on what it does not like

@@ -1,5 +1,6 @@
 """A learner's folder: the starter and nothing of the rest, and hints one after the other."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -64,7 +65,7 @@ def test_what_is_there_is_not_overwritten(what: str, tmp_path: Path) -> None:
 def test_a_place_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no directory '.*absent'"):
         start.run(tmp_path / "absent" / "mine", exercise=None)
-    with pytest.raises(CannotJudge, match="cannot write '/proc/mine'"):
+    with pytest.raises(UsageError, match="cannot write '/proc/mine'"):
         start.run(Path("/proc/mine"), exercise=None)
     with pytest.raises(UsageError, match="no such exercise"):
         start.run(tmp_path / "mine", exercise=tmp_path / "absent")
@@ -199,3 +200,42 @@ def test_a_workspace_of_another_exercise_remembers_which(
         assert "hint 1 of 3" in shown(capsys, tmp_path / "mine", item)
     with pytest.raises(UsageError, match="no such item: 'masking'; this exercise has bug-1, bug-2"):
         hint.run(tmp_path / "mine", "masking", exercise=None)
+
+
+@pytest.mark.parametrize("item", [None, "masking"])
+def test_a_folder_that_is_no_workspace_gets_no_hints_and_nothing_is_written_into_it(
+    item: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    options = parser().parse_args(["hint", str(tmp_path), *([item] if item else [])])
+
+    with pytest.raises(
+        UsageError, match=r"not a workspace: .* has no model\.py; expected a directory as `grader start`"
+    ):
+        options.run(options)
+    assert os.listdir(tmp_path) == ["thesis.tex"]
+    assert capsys.readouterr().out == ""
+
+
+def test_a_copy_of_the_starter_is_a_workspace_too(
+    exercise: StoredExercise, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not everybody gets it by ``grader start``."""
+    for name, text in exercise.starter().items():
+        (tmp_path / name).write_text(text)
+
+    assert shown(capsys, tmp_path, "masking").startswith("Attention masking, hint 1 of 3: ")
+    assert shown(capsys, tmp_path, "masking").startswith("Attention masking, hint 2 of 3: ")
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EMFILE])
+def test_a_machine_without_room_is_not_the_users_fault(
+    error: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr("grader.workspace.tempfile.TemporaryDirectory", fail)
+
+    with pytest.raises(CannotJudge, match=os.strerror(error)):
+        start.run(tmp_path / "mine", exercise=None)
