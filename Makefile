@@ -4,8 +4,8 @@
 #   make grade DIR=path     grade another directory; FLAGS="--seed 7" adds options
 #   make test               the tests that take no long time, and a few of those that do
 #   make test-all           the whole test suite; ARGS="tests/report -k grid" picks some of it
-#   make generate           what is generated and kept, again: candidate/, the key, the schema
 #   make platforms          what depends on the build of torch, on the standard one; PYTHON=python3.13 picks another Python
+#   make generate           what is generated and kept, again: candidate/, the key, the schema
 
 PYTHON = python3
 VENV = .venv
@@ -75,6 +75,11 @@ lint-types: $(VENV)/.installed-dev
 
 generate: starter schema
 
+# Not in CI: it fetches gigabytes.
+platforms: $(STANDARD)/.installed
+	$(STANDARD)/bin/python -m pytest -n $(WORKERS) --dist worksteal tests/sandbox tests/cohort
+	$(STANDARD)/bin/grader doctor
+
 starter: $(VENV)/.installed
 	$(BIN)/python -m grader.injection.builtin
 
@@ -93,11 +98,6 @@ docs: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	@for file in tests/benchmarks/bench_*.py; do $(BIN)/python "$$file" || exit; done
-
-# Not in CI: it fetches gigabytes.
-platforms: $(STANDARD)/.installed
-	$(STANDARD)/bin/python -m pytest -n $(WORKERS) --dist worksteal tests/sandbox tests/cohort
-	$(STANDARD)/bin/grader doctor
 
 fifty: $(VENV)/.installed-dev
 	$(BIN)/python tests/benchmarks/many_seeds.py 50

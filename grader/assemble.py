@@ -95,7 +95,7 @@ def followup_result(item: Item, verdicts: Mapping[str, Verdict], titles: Mapping
 
 def _followup_summary(item: Item, verdicts: Mapping[str, Verdict], summary: str) -> str:
     missed = [check for check in item.essential if check in verdicts and verdicts[check].outcome is not Outcome.PASSED]
-    if not missed:
+    if not missed or verdicts[missed[0]].outcome is Outcome.BLOCKED:
         return summary
     verdict = verdicts[missed[0]]
     if verdict.unbuilt:

@@ -9,7 +9,7 @@ from grader.exercise import FORWARD, Exercise
 from grader.facets.catalogue import BY_ID as FACETS
 from grader.facets.catalogue import TWIN_BY_ID
 from grader.lattice import Bugs, Match
-from grader.oracle import PackageHung, Trouble
+from grader.oracle import PackageDoesNotRun, PackageHung, Trouble
 from grader.printable import printable
 from grader.record import Counterexample, Hidden, Lane, Outcome
 from grader.rubric import Verdict
@@ -139,6 +139,8 @@ def _against(item: str, match: Match) -> tuple[bool, bool, bool]:
 
 
 def _trouble(trouble: Trouble) -> Verdict:
+    if isinstance(trouble, PackageDoesNotRun):
+        return Verdict(outcome=Outcome.BLOCKED, message=str(trouble))
     outcome = Outcome.TIMED_OUT if isinstance(trouble, PackageHung) else Outcome.BROKEN
     return Verdict(outcome=outcome, message=printable(str(trouble)), unexplained=True)
 

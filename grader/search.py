@@ -18,7 +18,7 @@ from hypothesis.strategies import SearchStrategy
 from grader.checks.check import Counterexample, case_key
 from grader.drawing import drawing_alike
 from grader.extent import LEAST, SHRUNK, Extent, smaller
-from grader.oracle import PackageDied, PackageHung, PackageRaised, Stopped, Trouble
+from grader.oracle import PackageDied, PackageDoesNotRun, PackageHung, PackageRaised, Stopped, Trouble
 from grader.sandbox.errors import LauncherFailed
 
 PATIENCE: Final = 3600.0  # seconds by the clock for one check; what ends it before is the package's own time for all
@@ -217,7 +217,9 @@ def _passes(found: Search, known: list[Any], ask: Callable[[Any], None]) -> bool
 
 def _is_costly(failure: Failure) -> bool:
     """Whether each case that fails so costs a worker or a deadline, or they all fail alike."""
-    return isinstance(failure, PackageDied | PackageHung) or (isinstance(failure, PackageRaised) and failure.unbuilt)
+    if isinstance(failure, PackageRaised):
+        return failure.unbuilt
+    return isinstance(failure, PackageDied | PackageHung | PackageDoesNotRun)
 
 
 def _outcome(ask: Callable[[object], None], case: object) -> Failure | None:

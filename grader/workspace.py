@@ -20,15 +20,17 @@ OF_THE_MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, err
 """What another directory would not help against."""
 
 
-class Workspace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Workspace(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What is remembered of a workspace.
 
     Attributes:
         exercise: the directory of the exercise that it was started from; None for the built-in one.
+        starter: SHA-256 of the code that it was started with; None where that was not recorded.
         hints: how many were shown, by item.
     """
 
     exercise: str | None = None
+    starter: str | None = None
     hints: dict[str, Annotated[int, Meta(ge=0, le=3)]] = {}
 
 
@@ -73,8 +75,17 @@ def check_workspace(directory: Path) -> None:
         )
 
 
-def start(directory: Path, files: Mapping[str, str], exercise: Path | None) -> None:
+def is_workspace(directory: Path) -> bool:
+    """Whether something is remembered of ``directory``."""
+    return os.path.lexists(directory / RECORD)
+
+
+def start(directory: Path, files: Mapping[str, str], exercise: Path | None, starter: str | None = None) -> None:
     """Make a workspace of these files, text by name: of all of them or none.
+
+    Args:
+        exercise: where it lies; None for the built-in one.
+        starter: the hash of its starter's code.
 
     Raises:
         UsageError: there is something in ``directory`` already, or it is a place that nothing can be put in.
@@ -91,8 +102,8 @@ def start(directory: Path, files: Mapping[str, str], exercise: Path | None) -> N
             made.mkdir()
             for name, text in files.items():
                 (made / name).write_bytes(text.encode())
-            if exercise is not None:
-                write_workspace(made, Workspace(exercise=str(exercise.resolve())))
+            lies_at = str(exercise.resolve()) if exercise is not None else None
+            write_workspace(made, Workspace(exercise=lies_at, starter=starter))
             made.replace(target)  # an empty directory in its place gives way
     except OSError as error:
         kind = CannotJudge if error.errno in OF_THE_MACHINE else UsageError

@@ -38,7 +38,7 @@ def add_command(
 
 def add_exercise(command: argparse.ArgumentParser, default: str) -> None:
     """--exercise, and what is meant without it."""
-    command.add_argument("--exercise", metavar="DIR", type=Path, help=f"the exercise (default: {default})")
+    command.add_argument("--exercise", metavar="DIR", type=Path, help=f"the exercise, or built-in (default: {default})")
 
 
 def add_running(command: argparse.ArgumentParser, *, timeout: str = "default 10") -> None:
@@ -68,13 +68,14 @@ def default_isolation() -> "Mode":
     return "strict" if sys.platform == "linux" else "process"
 
 
-def add_audience(command: argparse.ArgumentParser) -> None:
-    """Who may read what is written."""
+def add_audience(command: argparse.ArgumentParser, default: str | None = "instructor") -> None:
+    """Who may read what is written. Without a default it is the learner's in a workspace, else the instructor's."""
+    usual = "(default)" if default else "(default, but in a workspace that is graded against its own exercise)"
     command.add_argument(
         "--audience",
         choices=("instructor", "learner"),
-        default="instructor",
-        help="for whom it is written: instructor, everything (default); learner, nothing of the hidden reference",
+        default=default,
+        help=f"for whom it is written: instructor, everything {usual}; learner, nothing of the hidden reference",
     )
 
 

@@ -157,7 +157,7 @@ def _print(summary: "Summary", output: Path) -> None:
     sys.stdout.write(f"{graded} of {len(summary.rows)} submissions graded\n")
     width = max((len(title) for _, title in summary.items), default=0)
     for id, title in summary.items:
-        sys.stdout.write(f"  {title:{width}}  right in {summary.right(id)} of {graded}\n")
+        sys.stdout.write(f"  {title:{width}}  right in {summary.right(id)} of {summary.told(id)}\n")
     _print_reasons("not graded, for what was handed in", summary.unread, summary)
     _print_reasons("not judged, or not on every item, for reasons of this machine", summary.unjudged, summary)
     if summary.pairs:

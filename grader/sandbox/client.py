@@ -118,6 +118,11 @@ class Launcher:
         with self._turn:
             self._send(control.End(pid))
 
+    def dump(self, pid: int) -> None:
+        """Have worker ``pid`` write its Python stack into its connection, if it can."""
+        with self._turn:
+            self._send(control.Dump(pid))
+
     def settle(self) -> None:
         """Wait until every worker that was ended is gone."""
         if self._started is None:

@@ -29,6 +29,12 @@ class End(Struct, frozen=True, tag="end", forbid_unknown_fields=True):
     pid: int
 
 
+class Dump(Struct, frozen=True, tag="dump", forbid_unknown_fields=True):
+    """Have a worker write its Python stack into its connection: nobody has to wait, for it may not be able to."""
+
+    pid: int
+
+
 class Settle(Struct, frozen=True, tag="settle", forbid_unknown_fields=True):
     """Wait until every worker that was to end is gone."""
 
@@ -76,7 +82,7 @@ class Failed(Struct, frozen=True, tag="failed", forbid_unknown_fields=True):
     of_the_lock: bool = True
 
 
-Request = Configure | Spawn | Reap | End | Settle
+Request = Configure | Spawn | Reap | End | Dump | Settle
 Response = Started | Spawned | Reaped | Settled | Failed
 
 request_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)

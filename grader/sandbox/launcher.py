@@ -6,6 +6,7 @@ a fork of it is as good as a fresh process, for a hundredth of the time.
 
 import contextlib
 import errno
+import faulthandler
 import fcntl
 import gc
 import os
@@ -39,6 +40,7 @@ CONNECTION: Final = 3  # the descriptor a worker talks through
 CPU_SECONDS: Final = 900  # of a worker; the grader keeps the deadlines, and this is the backstop
 OUTPUT_BYTES: Final = 1 << 20
 UNLOCKED: Final = "Not isolated: the candidate ran as an ordinary process of yours, free to read and write."
+STACK: Final = signal.SIGUSR1  # has a worker write where it is
 GRACE: Final = 0.5  # seconds that a worker which has hung up gets to end by itself
 
 
@@ -87,6 +89,9 @@ class _Launcher:
                     self._peer.sendall(control.line(control.Reaped(code)))
                 case control.End(pid):
                     self._end(pid)
+                case control.Dump(pid):
+                    if pid in self._alive:
+                        os.kill(pid, STACK)
                 case control.Settle():
                     self._settle()
                     self._peer.sendall(control.line(control.Settled()))
@@ -146,6 +151,7 @@ class _Launcher:
                 failure = f"a worker could not be started: {why or error}"
                 os.write(connection, pack("locked", control.Locked(failure=failure, of_the_lock=False), {}))
                 os._exit(70)
+            faulthandler.register(STACK, file=CONNECTION, all_threads=False)
             locked = self._lock()
             gc.enable()
             capture(1)

@@ -9,6 +9,7 @@ import pytest
 
 from grader.cli import parser
 from grader.commands import hint, start
+from grader.commands.exercises import starter_digest
 from grader.errors import CannotJudge, UsageError
 from grader.exercise import Exercise, StoredExercise
 from grader.workspace import RECORD, Workspace, read_workspace, write_workspace
@@ -32,9 +33,12 @@ def shown(capsys: pytest.CaptureFixture[str], directory: Path, item: str, **opti
 
 
 def test_a_workspace_is_the_starter_and_nothing_else(workspace: Path, exercise: StoredExercise) -> None:
-    assert sorted(os.listdir(workspace)) == ["README.md", "model.py", "test_visible.py", "train.py"]
-    for path in workspace.iterdir():
-        assert path.read_bytes() == (exercise.starter_directory / path.name).read_bytes()
+    names = {"README.md", "model.py", "test_visible.py", "train.py"}
+
+    assert {*names, RECORD} == set(os.listdir(workspace))
+    for name in names:
+        assert (workspace / name).read_bytes() == (exercise.starter_directory / name).read_bytes()
+    assert read_workspace(workspace) == Workspace(starter=starter_digest(exercise.starter()))
 
 
 def test_an_empty_folder_becomes_the_workspace(tmp_path: Path) -> None:
@@ -151,7 +155,7 @@ def test_every_item_has_three_hints_and_none_of_them_is_the_fix(exercise: Stored
 def test_an_unknown_item_is_told_with_those_there_are(workspace: Path) -> None:
     with pytest.raises(UsageError, match="no such item: 'mask'; this exercise has masking, position, projection"):
         hint.run(workspace, "mask", exercise=None)
-    assert not (workspace / RECORD).exists()
+    assert read_workspace(workspace).hints == {}
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"hints": {"masking": 4}}', '{"hints": [], "more": 1}', "\udcff"])
@@ -194,7 +198,7 @@ def test_a_workspace_of_another_exercise_remembers_which(
     folder: Path = generated(seed=3, bugs=2)  # type: ignore[operator]
     start.run(tmp_path / "mine", exercise=folder)
 
-    assert f"grader grade {tmp_path / 'mine'} --exercise {folder}  the grade" in capsys.readouterr().out
+    assert f"grader grade {tmp_path / 'mine'}        the grade" in capsys.readouterr().out
     assert read_workspace(tmp_path / "mine").exercise == str(folder)
     for item in ("bug-1", "bug-2", "kv-cache", "classifier"):
         assert "hint 1 of 3" in shown(capsys, tmp_path / "mine", item)
