@@ -4,7 +4,7 @@ import ast
 from collections.abc import Callable
 
 from grader.exercise import Exercise
-from grader.record import Result, Status
+from grader.record import FollowUp, ItemResult, Result, Status
 from grader.report import render_text
 
 FOLLOW_UPS = ("loss-weighting", "position-schemes")
@@ -31,9 +31,8 @@ def test_functions_that_are_taken_out_are_not_built(exercise: Exercise, grade_fi
     result = grade_files(files, only=("kv-cache", *FOLLOW_UPS), explain=False)
 
     assert result.load_faults == ()
-    assert {part.id: part.status for part in (*result.items, *result.followups)} == dict.fromkeys(
-        ("kv-cache", *FOLLOW_UPS), Status.NOT_BUILT
-    )
+    parts: list[ItemResult | FollowUp] = [*result.items, *result.followups]
+    assert {part.id: part.status for part in parts} == dict.fromkeys(("kv-cache", *FOLLOW_UPS), Status.NOT_BUILT)
 
 
 def test_what_is_built_and_crashes_is_wrong_and_says_where(

@@ -95,7 +95,8 @@ def item_of_before(status: str, *checks: tuple[Outcome, bool]) -> dict[str, obje
         for number, (outcome, unbuilt) in enumerate(checks)
     )
     item = replace(ITEM, checks=written, score=0)
-    return json.loads(to_json(replace(RESULT, items=(item,))))["items"][0] | {"status": status}
+    told: dict[str, object] = json.loads(to_json(replace(RESULT, items=(item,))))["items"][0]
+    return told | {"status": status}
 
 
 @pytest.mark.parametrize(

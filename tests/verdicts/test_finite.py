@@ -8,8 +8,6 @@ import pytest
 from grader.checks.classifier.combined_loss import agrees
 from grader.record import Outcome, Result, Role, Status
 from grader.report.influence import leaks
-from grader.report.standing import item_label
-from grader.report.words import WAITS
 
 TRIANGLE = ".triu(diagonal=1)  # (T, T)\n"
 OVERMASKED = {"model.py": [(TRIANGLE, ".triu(diagonal=0)  # (T, T)\n")]}
@@ -36,7 +34,7 @@ def test_one_check_says_where_the_numbers_end(overmasked: Result) -> None:
 def test_all_that_needs_a_forward_waits_for_it(overmasked: Result) -> None:
     items = {item.id: item for item in overmasked.items}
 
-    assert [name for name, item in items.items() if item_label(item) == WAITS] == [
+    assert [name for name, item in items.items() if item.status is Status.WAITS] == [
         "position",
         "projection",
         "kv-cache",
@@ -59,7 +57,7 @@ def test_who_is_asked_alone_waits_too(
 ) -> None:
     [position] = grade_files(rewritten(OVERMASKED), only=("position",)).items
 
-    assert item_label(position) == WAITS
+    assert position.status is Status.WAITS
     assert {check.blocked_by for check in position.checks} == {("masking",)}
 
 
