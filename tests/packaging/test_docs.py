@@ -96,7 +96,9 @@ def test_every_command_of_the_readme_is_one_that_something_runs():
 )
 def test_every_grader_command_of_the_page_works_in_the_order_given(page, written, tmp_path):
     shutil.copytree(ROOT / "candidate", tmp_path / "candidate", ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    shutil.copytree(tmp_path / "candidate", tmp_path / "submissions" / "ann")
+    for name in ("ann", "bob"):
+        shutil.copytree(tmp_path / "candidate", tmp_path / "submissions" / name)
+    shutil.make_archive(str(tmp_path / "submissions"), "zip", tmp_path / "submissions")
     programme = Path(sys.executable).with_name("grader")
     codes = {}
     for command in commands(page):

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-import setuptools  # type: ignore[import-untyped]
+import setuptools
 
 from grader import __version__
 
