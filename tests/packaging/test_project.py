@@ -64,3 +64,26 @@ def test_the_version_stands_in_one_place() -> None:
     assert project["dynamic"] == ["version"]
     assert version(project["name"]) == __version__
     assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
+
+
+def test_ci_checks_generated_files_builds_the_site_and_measures_coverage_with_a_floor() -> None:
+    stages = re.findall(
+        r'^    stage "[a-z ]+" make (?:--keep-going )?([a-z-]+)', (ROOT / ".ci/run").read_text("utf-8"), re.MULTILINE
+    )
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+
+    assert {"lint", "docs", "coverage", "test-rest"} <= set(stages)
+    assert re.search(r"^lint:.* check-generated$", makefile, re.MULTILINE)
+    assert re.search(r'^coverage:.*\n(\t.*\n)*\t\$\(MAKE\) test MEASURE="-m coverage run"$', makefile, re.MULTILINE)
+    assert PROJECT["tool"]["coverage"]["report"]["fail_under"] >= 90
+
+
+def test_what_runs_before_a_commit_is_what_lint_runs() -> None:
+    yaml = pytest.importorskip("yaml")
+    [repository] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]
+    entries = {hook["id"]: hook["entry"] for hook in repository["hooks"]}
+
+    assert repository["repo"] == "local"  # so that the version is that of constraints.txt
+    assert entries["ruff-check"].startswith(".venv/bin/python -m ruff check")
+    assert entries["ruff-format"].startswith(".venv/bin/python -m ruff format --check")
+    assert entries["check-generated"] == "make check-generated"
