@@ -25,6 +25,10 @@ MINUS_INFINITY = (
     | m.UnaryOperation(operator=m.Minus(), expression=m.Float() | m.Integer())
     | m.Attribute(value=m.Call(func=m.Attribute(attr=m.Name("finfo"))), attr=m.Name("min"))
 )
+FILLED = m.Call(
+    func=m.Attribute(attr=m.OneOf(*map(m.Name, ("ones", "ones_like", "full", "full_like", "new_ones", "new_full"))))
+    | m.Name("ones")
+)
 # The diagonal of a right mask: triu marks what is forbidden and starts above the main diagonal, tril marks what is
 # allowed and ends on it, which is also the default.
 CAUSAL = {"triu": "1", "tril": "0"}
@@ -92,10 +96,23 @@ def triangles(source: Source) -> Iterator[Triangle]:
         func = cst.ensure_type(call.func, cst.Attribute)
         name, is_function = func.attr.value, m.matches(func.value, m.Name("torch"))
         diagonal = argument(call, 1 if is_function else 0, "diagonal")
+        if not _is_matrix_of_a_mask(source, call, is_function=is_function):
+            continue
         given = diagonal is not None and m.matches(diagonal.value, m.Integer(CAUSAL[name]))
         implied = diagonal is None and name == "tril" and not any(arg.star for arg in call.args)
         if given or implied:
             yield Triangle(call, name, diagonal, is_function)
+
+
+def _is_matrix_of_a_mask(source: Source, call: cst.Call, *, is_function: bool) -> bool:
+    """Whether a triangle is cut out of ones or the like, or out of something that is called so."""
+    matrix = call.args[0].value if is_function and call.args else cst.ensure_type(call.func, cst.Attribute).value
+    value = resolve(source, matrix)
+    if any(word in source.code(matrix).lower() for word in ("mask", "ones")):
+        return True
+    while isinstance(value, cst.Call) and m.matches(value.func, m.Attribute()) and not m.matches(value, FILLED):
+        value = cst.ensure_type(value.func, cst.Attribute).value
+    return m.matches(value, FILLED)
 
 
 def score_products(source: Source, within: cst.CSTNode | None = None) -> list[cst.CSTNode]:
@@ -151,10 +168,16 @@ def scales(source: Source) -> Iterator[Scale]:
                 pairs.append((operation.right, operation.left))
         for scaled, factor in pairs:
             root = _root(_definition(source, factor), inverse=m.matches(node, times))
-            if root is not None and not m.matches(scaled, NUMBER):
+            if root is not None and not m.matches(scaled, NUMBER) and not _is_called_scale(source, scaled):
                 assert isinstance(node, cst.BinaryOperation | cst.AugAssign)
                 size = root.args[0].value if isinstance(root, cst.Call) else root.left
                 yield Scale(node, scaled, factor, root, size)
+
+
+def _is_called_scale(source: Source, expression: cst.BaseExpression) -> bool:
+    """Whether an expression is another factor, and no scores: `scale * self.mscale`."""
+    name = source.code(expression).split(".")[-1] if isinstance(expression, cst.Name | cst.Attribute) else ""
+    return "scale" in name.lower()
 
 
 def softmaxes(source: Source) -> Iterator[Softmax]:
