@@ -18,7 +18,7 @@ SOFTMAX = m.Call(func=m.Attribute(attr=m.Name("softmax")) | m.Name("softmax"))
 FUNCTIONAL = m.Name("F") | m.Name("torch") | m.Attribute(attr=m.Name("functional"))
 FUSED = m.Call(func=m.Attribute(attr=m.Name("scaled_dot_product_attention")))
 NUMBER = m.Integer() | m.Float()
-LINEAR = m.Call(func=m.Attribute(attr=m.Name("Linear")) | m.Name("Linear"))
+LINEAR = m.Call(func=m.Attribute(attr=m.Name("Linear") | m.Name("Conv1D")) | m.Name("Linear") | m.Name("Conv1D"))
 MINUS_INFINITY = (
     m.Call(func=m.Name("float"), args=[m.Arg(m.SimpleString(value=m.MatchRegex(r"""["']-inf["']""")))])
     | m.UnaryOperation(operator=m.Minus(), expression=m.Attribute(attr=m.Name("inf")) | m.Call(func=m.Name("float")))
@@ -167,7 +167,7 @@ def scales(source: Source) -> Iterator[Scale]:
             if m.matches(node, times):
                 pairs.append((operation.right, operation.left))
         for scaled, factor in pairs:
-            root = _root(_definition(source, factor), inverse=m.matches(node, times))
+            root = _root(definition(source, factor), inverse=m.matches(node, times))
             if root is not None and not m.matches(scaled, NUMBER) and not _is_called_scale(source, scaled):
                 assert isinstance(node, cst.BinaryOperation | cst.AugAssign)
                 size = root.args[0].value if isinstance(root, cst.Call) else root.left
@@ -353,7 +353,7 @@ def _root(factor: cst.BaseExpression, *, inverse: bool) -> cst.Call | cst.Binary
     return None
 
 
-def _definition(source: Source, expression: cst.BaseExpression) -> cst.BaseExpression:
+def definition(source: Source, expression: cst.BaseExpression) -> cst.BaseExpression:
     """What a local name or an attribute of self was assigned; any other expression is what it is."""
     if m.matches(expression, m.Attribute(value=m.Name("self"))):
         for node in source.find(m.Assign(targets=[m.AssignTarget(m.Attribute(value=m.Name("self")))])):

@@ -154,7 +154,7 @@ def move_up(source: Source, line: cst.CSTNode, above: cst.CSTNode) -> Edit:
 
 
 def move_into(source: Source, loop: cst.For, last: cst.CSTNode) -> Edit | None:
-    """Put all statements from the end of a loop to a later one into the loop; None where that is more than a few lines."""
+    """Put all statements from the end of a loop to a later one into the loop; None where these are many."""
     start, (_, end) = source.block_end(*source.span(loop)), _lines(source, last)
     text = source.code_between(start, end)
     inner, outer = (_indent(source, node) for node in (loop.body.body[0], loop))

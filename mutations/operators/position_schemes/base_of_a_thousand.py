@@ -30,12 +30,20 @@ ROOTS = m.Attribute(attr=m.Name("log") | m.Name("pow")) | m.Name("log") | m.Name
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """Ten thousand, raised to something or in a logarithm, in functions that count channels."""
+    """Ten thousand: raised to something or in a logarithm, where channels are counted, or under the name of a base."""
     for node in source.find(m.Integer() | m.Float()):
         assert isinstance(node, cst.Integer | cst.Float)
+        parent = source.parent(node)
         counts = bool(source.find(ARANGE, within=source.scope(node)))
-        if counts and node.evaluated_value == 10000 and _is_base(source, node):
+        is_named = isinstance(parent, cst.Param | cst.AnnAssign) and _is_called_base(source, parent)
+        if node.evaluated_value == 10000 and (is_named or (counts and _is_base(source, node))):
             yield source.replace(node, source.code(node).replace("0", "", 1))
+
+
+def _is_called_base(source: Source, node: cst.Param | cst.AnnAssign) -> bool:
+    """Whether a number is what a parameter or a field of that name is, if nothing else is said."""
+    name = source.code(node.name if isinstance(node, cst.Param) else node.target).lower()
+    return name in ("theta", "base") or name.endswith(("rope_theta", "rope_base", "rotary_base"))
 
 
 def _is_base(source: Source, number: cst.Integer | cst.Float) -> bool:
@@ -71,6 +79,10 @@ OPERATOR = Operator(
         Example(
             "def inverse(dim):\n    return 1.0 / (10000 ** (torch.arange(0, dim, 2).float() / dim))\n",
             "def inverse(dim):\n    return 1.0 / (1000 ** (torch.arange(0, dim, 2).float() / dim))\n",
+        ),
+        Example(
+            "def table(dim, end, theta: float = 10000.0):\n    return theta ** (torch.arange(0, dim, 2) / dim)\n",
+            "def table(dim, end, theta: float = 1000.0):\n    return theta ** (torch.arange(0, dim, 2) / dim)\n",
         ),
     ),
     look_alikes=(

@@ -33,12 +33,18 @@ HALF_TURN = m.Call(
     func=m.Attribute(attr=m.Name("cat") | m.Name("stack")),
     args=[m.Arg(m.Tuple([NEGATED, m.Element()]) | m.List([NEGATED, m.Element()])), m.ZeroOrMore()],
 )
+POLAR = m.Call(
+    func=m.Attribute(attr=m.Name("polar")), args=[m.Arg(keyword=None), m.Arg(m.Name() | m.Attribute(), keyword=None)]
+)
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """`a * cos - b * sin` with `a * sin + b * cos` beside it, and halves that change places with a sign."""
+    """`a * cos - b * sin` with `a * sin + b * cos` beside it, halves that change places, complex ones."""
     for operations in _rotations(source).values():
         yield _exchanged(source, operations)
+    for node in source.find(POLAR):
+        angle = cst.ensure_type(node, cst.Call).args[1].value
+        yield source.replace(angle, f"-{source.code(angle)}")
     for node in source.find(HALF_TURN):
         pair = cst.ensure_type(cst.ensure_type(node, cst.Call).args[0].value, cst.Tuple | cst.List)  # type: ignore[arg-type]
         first, second = (element.value for element in pair.elements)
@@ -141,6 +147,10 @@ OPERATOR = Operator(
         Example(
             "def rotate_every_two(x):\n    return torch.stack((-x[..., 1::2], x[..., ::2]), dim=-1).flatten(-2)\n",
             "def rotate_every_two(x):\n    return torch.stack((x[..., 1::2], -x[..., ::2]), dim=-1).flatten(-2)\n",
+        ),
+        Example(
+            "freqs = torch.outer(t, freqs)\nfreqs_cis = torch.polar(torch.ones_like(freqs), freqs)\n",
+            "freqs = torch.outer(t, freqs)\nfreqs_cis = torch.polar(torch.ones_like(freqs), -freqs)\n",
         ),
     ),
     look_alikes=(
