@@ -13,7 +13,7 @@ BACKWARD = m.Call(func=m.Attribute(attr=m.Name("backward")))
 CLEAR = m.Call(func=m.Attribute(attr=m.Name("zero_grad")))
 CLIP = m.Call(func=m.Attribute(attr=m.Name("clip_grad_norm_")) | m.Name("clip_grad_norm_"))
 STEP = m.Call(func=m.Attribute(attr=m.Name("step")), args=[])
-FEW_LINES = 4
+FEW_LINES = 6
 # A scaler of gradients calls the step of the optimizer that it is given.
 SCALED_STEP = m.Call(
     func=m.Attribute(attr=m.Name("step"), value=m.Name(m.MatchRegex(".*scaler")) | m.Attribute(attr=m.Name("scaler"))),

@@ -56,6 +56,11 @@ def epsilons(source: Source) -> Iterator[cst.Float]:
         if isinstance(root.epsilon, cst.Float):
             yield root.epsilon
     for node in source.find(m.ClassDef(name=m.Name(m.MatchRegex(".*Norm")))):
+        kept = m.Assign(targets=[m.AssignTarget(m.Attribute(m.Name("self"), m.Name(m.MatchRegex("eps(ilon)?"))))])
+        for found in source.find(kept, within=node):
+            value = cst.ensure_type(found, cst.Assign).value
+            if isinstance(value, cst.Float):
+                yield value
         if not _is_left_to_its_default(source, cst.ensure_type(node, cst.ClassDef).name.value):
             continue
         for found in source.find(m.Param(name=m.Name(m.MatchRegex("eps(ilon)?")), default=m.Float()), within=node):

@@ -37,7 +37,9 @@ def edits(source: Source) -> Iterator[Edit]:
         after = siblings[siblings.index(node) + 1 :][:1]
         if after and m.matches(after[0], WRITE):
             keys, values = _written(node), _written(after[0])
-            if _are_alike(source, keys.targets[0].target, values.targets[0].target):
+            buffers = [cst.ensure_type(each.targets[0].target, cst.Subscript).value for each in (keys, values)]
+            reads_itself = any(source.code(buffer) in source.code(values.value) for buffer in buffers)
+            if _are_alike(source, keys.targets[0].target, values.targets[0].target) and not reads_itself:
                 yield _exchanged(source, keys.value, values.value)
     for node in source.find(m.Call(func=m.Attribute(attr=m.Name("update")))):
         given = [arg.value for arg in cst.ensure_type(node, cst.Call).args if arg.keyword is None]
@@ -103,6 +105,7 @@ OPERATOR = Operator(
         ),
     ),
     look_alikes=(
+        "self.keys[i] = torch.cat([self.keys[i], k])\nself.values[i] = torch.cat([self.values[i], v])\n",
         "tokens[:, 0] = a\ntokens[:, 1] = b\n",
         "settings.update(a, b)\n",
         "k, v = cache.update(v, k)\n",

@@ -22,6 +22,7 @@ from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.roles.attention import FUSED
 from mutations.roles.calls import argument
+from mutations.roles.owners import is_torchs
 from mutations.source import Source
 
 IS_CAUSAL = 5
@@ -31,7 +32,11 @@ def edits(source: Source) -> Iterator[Edit]:
     """Calls of torch's attention that are told to be causal."""
     for node in source.find(FUSED):
         flag = argument(cst.ensure_type(node, cst.Call), IS_CAUSAL, "is_causal")
-        if flag is not None and m.matches(flag.value, m.Name("True")):
+        if (
+            flag is not None
+            and is_torchs(source, cst.ensure_type(node, cst.Call))
+            and m.matches(flag.value, m.Name("True"))
+        ):
             yield source.replace(flag.value, "False")
 
 

@@ -23,6 +23,7 @@ from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.roles.attention import FUSED, definition
 from mutations.roles.calls import argument
+from mutations.roles.owners import is_torchs
 from mutations.source import Source
 
 ATTN_MASK = 3
@@ -33,7 +34,7 @@ def edits(source: Source) -> Iterator[Edit]:
     """Boolean masks that torch's attention is given."""
     for node in source.find(FUSED):
         given = argument(cst.ensure_type(node, cst.Call), ATTN_MASK, "attn_mask")
-        if given is None:
+        if given is None or not is_torchs(source, cst.ensure_type(node, cst.Call)):
             continue
         mask = given.value
         if m.matches(mask, m.UnaryOperation(operator=m.BitInvert())):
@@ -84,6 +85,7 @@ OPERATOR = Operator(
         "y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)\n",
         "mask = torch.full((T, T), -1e9).triu(1)\ny = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)\n",
         "y = F.scaled_dot_product_attention(q, k, v, is_causal=True)\n",
+        "from mine import scaled_dot_product_attention\n\ny = scaled_dot_product_attention(q, k, v, ~hidden)\n",
     ),
     edits=edits,
 )

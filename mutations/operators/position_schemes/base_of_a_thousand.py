@@ -23,6 +23,7 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Part, Visibility
+from mutations.roles.calls import argument
 from mutations.roles.schemes import ARANGE
 from mutations.source import Source
 
@@ -41,9 +42,17 @@ def edits(source: Source) -> Iterator[Edit]:
 
 
 def _is_called_base(source: Source, node: cst.Param | cst.AnnAssign) -> bool:
-    """Whether a number is what a parameter or a field of that name is, if nothing else is said."""
-    name = source.code(node.name if isinstance(node, cst.Param) else node.target).lower()
-    return name in ("theta", "base") or name.endswith(("rope_theta", "rope_base", "rotary_base"))
+    """Whether a number is what a parameter or a field of that name is where nothing else is said, and it is left so."""
+    name = source.code(node.name if isinstance(node, cst.Param) else node.target)
+    if not name.lower().endswith(("rope_theta", "rope_base", "rotary_base")) and name.lower() not in ("theta", "base"):
+        return False
+    function = source.scope(node)
+    if isinstance(node, cst.AnnAssign) or not isinstance(function, cst.FunctionDef):
+        return True
+    place = [parameter.name.value for parameter in function.params.params].index(name)
+    called = m.Call(func=m.Name(function.name.value) | m.Attribute(attr=m.Name(function.name.value)))
+    calls = [cst.ensure_type(call, cst.Call) for call in source.find(called)]
+    return not calls or any(argument(call, place, name) is None for call in calls)
 
 
 def _is_base(source: Source, number: cst.Integer | cst.Float) -> bool:

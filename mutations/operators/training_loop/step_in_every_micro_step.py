@@ -17,19 +17,32 @@ Count the steps of the optimizer in one update: one, whatever the number of part
 from collections.abc import Iterator
 
 import libcst as cst
+from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.loop import accumulations, move_into
+from mutations.roles.loop import STEP, accumulations, move_into, statement
 from mutations.source import Source
+
+UPDATE = statement(m.Call(func=m.Attribute(attr=m.Name("update")), args=[]))
 
 
 def edits(source: Source) -> Iterator[Edit]:
     """Loops over the parts of a batch that are followed by the step, closely."""
     for update in accumulations(source):
-        edit = move_into(source, cst.ensure_type(update.backward, cst.For), update.step)
+        last = _last_of_the_step(source, update.step)
+        edit = None if last is None else move_into(source, cst.ensure_type(update.backward, cst.For), last)
         if edit is not None:
             yield edit
+
+
+def _last_of_the_step(source: Source, step: cst.CSTNode) -> cst.CSTNode | None:
+    """The step; where it is a scaler's, the update of the scaler below it, without which it steps only once."""
+    if m.matches(step, statement(STEP)):
+        return step
+    siblings = list(source.siblings(step))
+    below = siblings[siblings.index(step) + 1 :][:1]
+    return below[0] if below and m.matches(below[0], UPDATE) else None
 
 
 OPERATOR = Operator(
@@ -74,7 +87,7 @@ OPERATOR = Operator(
             "    # once for all\n"
             "    norm = clip_grad_norm_(params, 1.0)\n"
             "    scaler.step(opt)\n"
-            "scaler.update()\n",
+            "    scaler.update()\n",
         ),
     ),
     look_alikes=(

@@ -1,4 +1,4 @@
-"""A model that is made to generate: caches of a fixed length in buffers, one fused projection, positions as a tensor."""
+"""A model made to generate: caches of a fixed length in buffers, one fused projection, positions as a tensor."""
 
 from dataclasses import dataclass
 
