@@ -39,4 +39,4 @@ CONTRACT = {
 
 def is_needed(definition: Definition) -> bool:
     """Whether a plain model cannot do without a function or class: the contract or Python itself knows its name."""
-    return definition.name in CONTRACT[definition.source.file] or definition.is_called_by_python
+    return definition.name in CONTRACT.get(definition.source.file, ()) or definition.is_called_by_python

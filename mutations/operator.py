@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import unified_diff
 from enum import StrEnum
+from functools import wraps
 from typing import Literal, NamedTuple
 
 from mutations.edit import Edit
@@ -97,13 +98,13 @@ class Operator:
 
     Attributes:
         id: kebab-case, names the defect and not its repair; never reused.
-        file: the kind of file it applies to.
+        file: where the part that it attacks is kept in most repositories; it finds its sites in any file.
         origin: a public issue where the bug, or its twin, happened.
         story: the docstring of the operator's module.
         visibility, distance: what the difficulty of the bug is reckoned from, with what is measured of it.
         needs: parts of a source without which the operator has no site.
         look_alikes: texts that resemble a site and hold none.
-        edits: finds the sites; each edit plants the bug at one of them.
+        edits: finds the sites, each of them once; each edit plants the bug at one of them.
     """
 
     id: str
@@ -119,6 +120,9 @@ class Operator:
     look_alikes: tuple[str, ...]
     edits: Callable[[Source], Iterator[Edit]]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "edits", _once(self.edits))
+
     @property
     def title(self) -> str:
         """The first sentence of the story: what the bug is."""
@@ -132,3 +136,13 @@ class Operator:
     def find(self, text: str) -> list[Edit]:
         """One edit for each site in the text, in the order of the text; any one of them plants the bug."""
         return list(self.edits(Source(self.file, text)))
+
+
+def _once(edits: Callable[[Source], Iterator[Edit]]) -> Callable[[Source], Iterator[Edit]]:
+    """Without repetitions of a site that is found in two ways: it would count twice in a draw, and be proven twice."""
+
+    @wraps(edits)
+    def without_repetitions(source: Source) -> Iterator[Edit]:
+        return iter(dict.fromkeys(edits(source)))
+
+    return without_repetitions

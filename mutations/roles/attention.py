@@ -1,5 +1,6 @@
 """Attention: which calls make its scores, its mask and its weights, and which maps feed it and read from it."""
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,16 +15,25 @@ TRANSPOSED = m.Call(func=m.Attribute(attr=m.Name("transpose"))) | m.Attribute(at
 SCORES = m.BinaryOperation(operator=m.MatrixMultiply(), right=TRANSPOSED) | m.Call(
     func=m.Attribute(attr=m.Name("matmul") | m.Name("bmm")), args=[m.ZeroOrMore(), m.Arg(TRANSPOSED)]
 )
+EINSUM = m.Call(
+    func=m.Attribute(attr=m.Name("einsum")) | m.Name("einsum"),
+    args=[m.Arg(m.SimpleString()), m.Arg(star=""), m.Arg(star="")],
+)
 SOFTMAX = m.Call(func=m.Attribute(attr=m.Name("softmax")) | m.Name("softmax"))
 FUNCTIONAL = m.Name("F") | m.Name("torch") | m.Attribute(attr=m.Name("functional"))
-FUSED = m.Call(func=m.Attribute(attr=m.Name("scaled_dot_product_attention")))
+ATTENTION = m.Name("scaled_dot_product_attention")
+FUSED = m.Call(func=m.Attribute(attr=ATTENTION) | ATTENTION)
 NUMBER = m.Integer() | m.Float()
-LINEAR = m.Call(func=m.Attribute(attr=m.Name("Linear")) | m.Name("Linear"))
+LINEAR = m.Call(func=m.Attribute(attr=m.Name("Linear") | m.Name("Conv1D")) | m.Name("Linear") | m.Name("Conv1D"))
 MINUS_INFINITY = (
     m.Call(func=m.Name("float"), args=[m.Arg(m.SimpleString(value=m.MatchRegex(r"""["']-inf["']""")))])
     | m.UnaryOperation(operator=m.Minus(), expression=m.Attribute(attr=m.Name("inf")) | m.Call(func=m.Name("float")))
     | m.UnaryOperation(operator=m.Minus(), expression=m.Float() | m.Integer())
     | m.Attribute(value=m.Call(func=m.Attribute(attr=m.Name("finfo"))), attr=m.Name("min"))
+)
+FILLED = m.Call(
+    func=m.Attribute(attr=m.OneOf(*map(m.Name, ("ones", "ones_like", "full", "full_like", "new_ones", "new_full"))))
+    | m.Name("ones")
 )
 # The diagonal of a right mask: triu marks what is forbidden and starts above the main diagonal, tril marks what is
 # allowed and ends on it, which is also the default.
@@ -92,15 +102,42 @@ def triangles(source: Source) -> Iterator[Triangle]:
         func = cst.ensure_type(call.func, cst.Attribute)
         name, is_function = func.attr.value, m.matches(func.value, m.Name("torch"))
         diagonal = argument(call, 1 if is_function else 0, "diagonal")
+        if not _is_matrix_of_a_mask(source, call, is_function=is_function):
+            continue
         given = diagonal is not None and m.matches(diagonal.value, m.Integer(CAUSAL[name]))
         implied = diagonal is None and name == "tril" and not any(arg.star for arg in call.args)
         if given or implied:
             yield Triangle(call, name, diagonal, is_function)
 
 
+def _is_matrix_of_a_mask(source: Source, call: cst.Call, *, is_function: bool) -> bool:
+    """Whether a triangle is cut out of ones or the like, or out of something that is called so."""
+    matrix = call.args[0].value if is_function and call.args else cst.ensure_type(call.func, cst.Attribute).value
+    value = resolve(source, matrix)
+    if any(word in source.code(matrix).lower() for word in ("mask", "ones")):
+        return True
+    while isinstance(value, cst.Call) and m.matches(value.func, m.Attribute()) and not m.matches(value, FILLED):
+        value = cst.ensure_type(value.func, cst.Attribute).value
+    return m.matches(value, FILLED)
+
+
 def score_products(source: Source, within: cst.CSTNode | None = None) -> list[cst.CSTNode]:
     """Products of queries and transposed keys: those that share a function with a softmax."""
-    return [node for node in source.find(SCORES, within=within) if source.find(SOFTMAX, within=source.scope(node))]
+    products = [node for node in source.find(SCORES | EINSUM, within=within) if _makes_scores(node)]
+    return [node for node in products if source.find(SOFTMAX, within=source.scope(node))]
+
+
+def _makes_scores(product: cst.CSTNode) -> bool:
+    """Whether a product is one of queries and transposed keys; `...qd,...kd->...qk` says so by its letters."""
+    if not m.matches(product, EINSUM):
+        return m.matches(product, SCORES)
+    equation = cst.ensure_type(cst.ensure_type(product, cst.Call).args[0].value, cst.SimpleString).evaluated_value
+    parts = re.fullmatch(r"([a-zA-Z]+),([a-zA-Z]+)->([a-zA-Z]+)", re.sub(r"\s|\.\.\.", "", str(equation)))
+    if parts is None:
+        return False
+    queries, keys, scores = parts.groups()
+    is_summed = queries[-1] == keys[-1] and keys[-1] not in scores and len(queries) == len(keys) == len(scores)
+    return is_summed and scores[-2] not in keys and scores[-1] not in queries
 
 
 def attends(source: Source, node: cst.CSTNode) -> bool:
@@ -113,13 +150,15 @@ def operands(product: cst.CSTNode) -> tuple[cst.BaseExpression, cst.BaseExpressi
     if isinstance(product, cst.BinaryOperation):
         return product.left, product.right
     call = cst.ensure_type(product, cst.Call)
-    if len(call.args) == 2:
-        return call.args[0].value, call.args[1].value
+    if len(call.args) >= 2:
+        return call.args[-2].value, call.args[-1].value
     return cst.ensure_type(call.func, cst.Attribute).value, call.args[0].value
 
 
 def transposed(expression: cst.BaseExpression) -> cst.BaseExpression:
-    """What an expression transposes."""
+    """What an expression transposes; any other is left as it is."""
+    if not m.matches(expression, TRANSPOSED):
+        return expression
     if isinstance(expression, cst.Call):
         expression = expression.func
     return cst.ensure_type(expression, cst.Attribute).value
@@ -150,11 +189,17 @@ def scales(source: Source) -> Iterator[Scale]:
             if m.matches(node, times):
                 pairs.append((operation.right, operation.left))
         for scaled, factor in pairs:
-            root = _root(_definition(source, factor), inverse=m.matches(node, times))
-            if root is not None and not m.matches(scaled, NUMBER):
+            root = _root(definition(source, factor), inverse=m.matches(node, times))
+            if root is not None and not m.matches(scaled, NUMBER) and not _is_called_scale(source, scaled):
                 assert isinstance(node, cst.BinaryOperation | cst.AugAssign)
                 size = root.args[0].value if isinstance(root, cst.Call) else root.left
                 yield Scale(node, scaled, factor, root, size)
+
+
+def _is_called_scale(source: Source, expression: cst.BaseExpression) -> bool:
+    """Whether an expression is another factor, and no scores: `scale * self.mscale`."""
+    name = source.code(expression).split(".")[-1] if isinstance(expression, cst.Name | cst.Attribute) else ""
+    return "scale" in name.lower()
 
 
 def softmaxes(source: Source) -> Iterator[Softmax]:
@@ -203,14 +248,26 @@ def output_projections(source: Source) -> list[cst.Call]:
 
 
 def grows(source: Source, expression: cst.BaseExpression) -> bool:
-    """Whether a name is joined to something older in its function, as the keys of a cache are."""
+    """Whether something is longer than what is new, as keys are that a cache gives, or that are joined to older ones.
+
+    `k = torch.cat((past.k, k))`, `k, v = cache.update(k, v)` and `k = self.cache_k[:, :end]`, reshaped since or not.
+    """
+    while m.matches(expression, m.Call(func=m.Attribute()) | m.Attribute() | m.Subscript()):
+        if isinstance(expression, cst.Call):
+            expression = expression.func
+        assert isinstance(expression, cst.Attribute | cst.Subscript)
+        expression = expression.value
     if not isinstance(expression, cst.Name):
         return False
-    joined = m.Assign(
-        targets=[m.AssignTarget(m.Name(expression.value))],
-        value=m.Call(func=m.Attribute(attr=m.Name("cat") | m.Name("concat"))),
-    )
-    return bool(source.find(joined, within=source.scope(expression)))
+    name = m.Name(expression.value)
+    several = m.Tuple(elements=[m.ZeroOrMore(), m.Element(name), m.ZeroOrMore()])
+    joined = m.Call(func=m.Attribute(attr=m.OneOf(*map(m.Name, ("cat", "concat", "update")))))
+    kept = m.Name(m.MatchRegex(".*cache.*"))
+    for node in source.find(m.Assign(targets=[m.AssignTarget(name | several)]), within=source.scope(expression)):
+        value = cst.ensure_type(node, cst.Assign).value
+        if m.matches(value, joined) or (isinstance(value, cst.Subscript) and source.find(kept, within=value)):
+            return True
+    return False
 
 
 def _inputs(source: Source) -> Iterator[Inputs]:
@@ -248,11 +305,10 @@ def _of_call(call: cst.Call, places: tuple[tuple[int, str], ...]) -> Iterator[In
 
 def _mixing(source: Source, scores: cst.CSTNode) -> cst.CSTNode | None:
     """The product of weights and values: the first whose right side comes after the scores."""
-    product = m.BinaryOperation(operator=m.MatrixMultiply()) | m.Call(
-        func=m.Attribute(attr=m.Name("matmul") | m.Name("bmm"))
-    )
+    by_name = m.Call(func=m.Attribute(attr=m.Name("matmul") | m.Name("bmm")))
+    product = m.OneOf(m.BinaryOperation(operator=m.MatrixMultiply()), by_name, EINSUM)
     for node in source.find(product, within=source.scope(scores)):
-        if not m.matches(node, SCORES) and source.span(operands(node)[1])[0] > source.span(scores)[1]:
+        if not _makes_scores(node) and source.span(operands(node)[1])[0] > source.span(scores)[1]:
             return node
     return None
 
@@ -330,7 +386,7 @@ def _root(factor: cst.BaseExpression, *, inverse: bool) -> cst.Call | cst.Binary
     return None
 
 
-def _definition(source: Source, expression: cst.BaseExpression) -> cst.BaseExpression:
+def definition(source: Source, expression: cst.BaseExpression) -> cst.BaseExpression:
     """What a local name or an attribute of self was assigned; any other expression is what it is."""
     if m.matches(expression, m.Attribute(value=m.Name("self"))):
         for node in source.find(m.Assign(targets=[m.AssignTarget(m.Attribute(value=m.Name("self")))])):

@@ -33,12 +33,17 @@ def bounds(source: Source, call: m.BaseMatcherNode) -> Iterator[Bound]:
             repeated, iterated = node.elt, node.for_in.iter
         else:
             continue
-        if not trains(source, repeated):
+        if not trains(source, repeated) or _holds_a_loop_that_trains(source, repeated):
             continue
         for found in source.find(call, within=iterated):
             number = cst.ensure_type(found, cst.Call).args[-1].value
             if m.matches(number, m.Name() | m.Attribute()):
                 yield Bound(node, number)
+
+
+def _holds_a_loop_that_trains(source: Source, repeated: cst.CSTNode) -> bool:
+    """Whether it is epochs that are counted, of many updates each."""
+    return any(trains(source, cst.ensure_type(loop, cst.For).body) for loop in source.find(m.For(), within=repeated))
 
 
 def moved(source: Source, bound: Bound, by: str) -> Edit:

@@ -87,7 +87,7 @@ def is_optional(source: Source, expression: cst.BaseExpression) -> bool:
         for parameter in (*function.params.params, *function.params.kwonly_params)
         if parameter.default is not None and m.matches(parameter.default, m.Name("None"))
     ]
-    names = source.find(m.Name(), within=_origin(source, expression))
+    names = source.find(m.Name(), within=origin(source, expression))
     return any(cst.ensure_type(name, cst.Name).value in optional for name in names)
 
 
@@ -114,7 +114,7 @@ def _may_be_zero(source: Source, name: cst.BaseExpression) -> bool:
     return bool(source.find(m.Assign(targets=[target], value=values), within=source.scope(name)))
 
 
-def _origin(source: Source, expression: cst.BaseExpression) -> cst.BaseExpression:
+def origin(source: Source, expression: cst.BaseExpression) -> cst.BaseExpression:
     """The value that a local name is unpacked from or assigned; any other expression is its own origin."""
     if not isinstance(expression, cst.Name):
         return expression

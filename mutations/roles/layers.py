@@ -1,5 +1,6 @@
 """Layers that constructors make, and where they are called."""
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -7,8 +8,12 @@ import libcst as cst
 from libcst import matchers as m
 
 from mutations.roles.calls import argument
-from mutations.roles.sizes import is_vocabulary
+from mutations.roles.sizes import is_vocabulary, resolve
 from mutations.source import Source
+
+# What the rows of a table of positions, or the table itself, are called.
+POSITIONS = re.compile(r"pos|wpe|block_?size|n_?ctx|context|seq|max_?len|length|time", re.IGNORECASE)
+ARANGE = m.Call(func=m.Attribute(attr=m.Name("arange")))
 
 
 class Layer(NamedTuple):
@@ -24,7 +29,7 @@ def layers(source: Source, is_kind: Callable[[str], bool]) -> list[Layer]:
     found = []
     for node in source.find(m.Call(func=m.Attribute() | m.Name())):
         call = cst.ensure_type(node, cst.Call)
-        name, owner = _kept_as(source, call), owner_of(source, call)
+        name, owner = kept_as(source, call), owner_of(source, call)
         if name is not None and owner is not None and is_kind(function_name(call)):
             found.append(Layer(name, call, owner))
     return found
@@ -36,13 +41,25 @@ def norms(source: Source) -> list[Layer]:
 
 
 def position_embeddings(source: Source) -> list[Layer]:
-    """Embeddings of something other than the vocabulary: in a GPT, of positions."""
-    return [layer for layer in _embeddings(source) if not _has_vocabulary_rows(source, layer)]
+    """Embeddings of positions: called so, or looked up by what was counted; never those of the vocabulary."""
+    return [
+        layer
+        for layer in _embeddings(source)
+        if not _has_vocabulary_rows(source, layer) and _is_about_positions(source, layer)
+    ]
 
 
 def token_embeddings(source: Source) -> list[Layer]:
-    """Embeddings of the vocabulary."""
-    return [layer for layer in _embeddings(source) if _has_vocabulary_rows(source, layer)]
+    """Embeddings of the vocabulary: called so, or the one that is left in a class beside a table of positions."""
+    found, positions = _embeddings(source), position_embeddings(source)
+    named = [layer for layer in found if _has_vocabulary_rows(source, layer)]
+    owners = [layer.owner for layer in positions]
+    known = [layer.owner for layer in named]
+    return [
+        layer
+        for layer in found
+        if layer in named or (layer not in positions and layer.owner in owners and layer.owner not in known)
+    ]
 
 
 def head(source: Source) -> Layer | None:
@@ -55,17 +72,53 @@ def head(source: Source) -> Layer | None:
     return heads[-1] if heads else None
 
 
-def is_tied(source: Source, *names: str) -> bool:
-    """Whether two layers are made to share their weights: `a.weight = b.weight`, whichever way round."""
-    weight = m.Attribute(value=m.Attribute(attr=m.OneOf(*map(m.Name, names))), attr=m.Name("weight"))
-    return bool(source.find(m.Assign(targets=[m.AssignTarget(weight)], value=weight)))
+def shares_weight(source: Source, name: str) -> bool:
+    """Whether another part of the model has a layer's weight too: neither its gradient nor its shape is its own.
+
+    `a.weight = b.weight`, whichever way round; a list of tied names, as a library of models keeps it; and the weight
+    itself in a product, `x @ a.weight.T` or `F.linear(x, a.weight)`.
+    """
+    weight = m.Attribute(value=m.Attribute(attr=m.Name(name)), attr=m.Name("weight"))
+    assigned = m.Assign(targets=[m.AssignTarget(weight)], value=m.Attribute(attr=m.Name("weight")))
+    given = m.Assign(value=weight)
+    turned = m.OneOf(
+        weight,
+        m.Attribute(value=weight, attr=m.Name("T") | m.Name("mT")),
+        m.Call(func=m.Attribute(value=weight, attr=m.Name("t") | m.Name("transpose"))),
+    )
+    multiplied = m.BinaryOperation(operator=m.MatrixMultiply(), right=turned) | m.Call(
+        func=m.Attribute(attr=m.OneOf(*map(m.Name, ("linear", "matmul", "einsum")))),
+        args=[m.ZeroOrMore(), m.Arg(turned), m.ZeroOrMore()],
+    )
+    return bool(source.find(assigned | given | multiplied)) or _is_listed_as_tied(source, name)
 
 
-def module_lists(source: Source) -> list[cst.Call]:
-    """Calls that make a module list out of one comprehension, such as the stack of blocks."""
+def _is_listed_as_tied(source: Source, name: str) -> bool:
+    for node in source.find(m.Assign() | m.AnnAssign()):
+        assert isinstance(node, cst.Assign | cst.AnnAssign)
+        targets = [node.target] if isinstance(node, cst.AnnAssign) else [each.target for each in node.targets]
+        if node.value is not None and any("tied_weights" in source.code(target) for target in targets):
+            strings = source.find(m.SimpleString(), within=node.value)
+            paths = [str(cst.ensure_type(string, cst.SimpleString).evaluated_value) for string in strings]
+            if any(path.split(".")[-2:] == [name, "weight"] for path in paths):
+                return True
+    return False
+
+
+def stacks(source: Source) -> list[cst.Call]:
+    """Calls that make a module list out of one comprehension: the layers of a model, and not the heads of one layer."""
     comprehension = m.GeneratorExp() | m.ListComp()
     function = m.Attribute(attr=m.Name("ModuleList")) | m.Name("ModuleList")
-    return [cst.ensure_type(node, cst.Call) for node in source.find(m.Call(func=function, args=[m.Arg(comprehension)]))]
+    found = source.find(m.Call(func=function, args=[m.Arg(comprehension)]))
+    calls_ = [cst.ensure_type(node, cst.Call) for node in found]
+    return [call for call in calls_ if not _holds_heads(source, call)]
+
+
+def _holds_heads(source: Source, stack: cst.Call) -> bool:
+    made = stack.args[0].value
+    assert isinstance(made, cst.GeneratorExp | cst.ListComp)
+    names = [function_name(made.elt) if isinstance(made.elt, cst.Call) else "", kept_as(source, stack) or ""]
+    return any("head" in name.lower() for name in names)
 
 
 def calls(source: Source, names: set[str], within: cst.CSTNode | None = None) -> list[cst.Call]:
@@ -102,7 +155,8 @@ def _has_vocabulary_rows(source: Source, layer: Layer) -> bool:
     return rows is not None and is_vocabulary(source, rows.value)
 
 
-def _kept_as(source: Source, call: cst.Call) -> str | None:
+def kept_as(source: Source, call: cst.Call) -> str | None:
+    """The name under which a module keeps a layer where it makes it."""
     parent = source.parent(call)
     if isinstance(parent, cst.IfExp) and call is not parent.test:
         parent = source.parent(parent)
@@ -114,3 +168,13 @@ def _kept_as(source: Source, call: cst.Call) -> str | None:
     if isinstance(parent, cst.DictElement) and isinstance(parent.key, cst.SimpleString):
         return str(parent.key.evaluated_value)
     return None
+
+
+def _is_about_positions(source: Source, layer: Layer) -> bool:
+    rows = argument(layer.call, 0, "num_embeddings")
+    said = "" if rows is None else f"{source.code(rows.value)} {source.code(resolve(source, rows.value))}"
+    return bool(POSITIONS.search(f"{layer.name} {said}")) or any(
+        source.find(ARANGE, within=resolve(source, arg.value))
+        for call in calls(source, {layer.name}, within=layer.owner)
+        for arg in call.args[:1]
+    )

@@ -13,10 +13,19 @@ BACKWARD = m.Call(func=m.Attribute(attr=m.Name("backward")))
 CLEAR = m.Call(func=m.Attribute(attr=m.Name("zero_grad")))
 CLIP = m.Call(func=m.Attribute(attr=m.Name("clip_grad_norm_")) | m.Name("clip_grad_norm_"))
 STEP = m.Call(func=m.Attribute(attr=m.Name("step")), args=[])
+FEW_LINES = 6
+# A scaler of gradients calls the step of the optimizer that it is given.
+SCALED_STEP = m.Call(
+    func=m.Attribute(attr=m.Name("step"), value=m.Name(m.MatchRegex(".*scaler")) | m.Attribute(attr=m.Name("scaler"))),
+    args=[m.Arg(m.Name() | m.Attribute(), keyword=None, star="")],
+)
 
 
 class Update(NamedTuple):
-    """The statements of one update: siblings in one block."""
+    """The statements of one update: siblings in one block.
+
+    Where gradients are accumulated, `backward` is the loop over the parts of a batch that holds the backward pass.
+    """
 
     clear: cst.CSTNode | None
     backward: cst.CSTNode
@@ -27,6 +36,17 @@ class Update(NamedTuple):
 def statement(call: m.Call) -> m.SimpleStatementLine:
     """A line that holds a call and nothing else, and throws its result away."""
     return m.SimpleStatementLine(body=[m.Expr(call)])
+
+
+def clip_line() -> m.BaseMatcherNode:
+    """A line that clips, and may keep the norm that it returns."""
+    return m.SimpleStatementLine(body=[m.Expr(CLIP) | m.Assign(value=CLIP)])
+
+
+def clips(source: Source) -> list[cst.Call]:
+    """Calls that clip a gradient by its norm, as a line of their own or for a name."""
+    lines = source.find(clip_line())
+    return [cst.ensure_type(source.find(CLIP, within=line)[0], cst.Call) for line in lines]
 
 
 def updates(source: Source) -> Iterator[Update]:
@@ -42,17 +62,43 @@ def updates(source: Source) -> Iterator[Update]:
         if step is None:
             continue
         between = [node for node in after if source.span(node) < source.span(step)]
-        clip = next((node for node in between if m.matches(node, statement(CLIP))), None)
+        clip = next((node for node in between if m.matches(node, clip_line())), None)
         clears = [node for node in siblings if m.matches(node, statement(CLEAR))]
         once = len(source.find(CLEAR, within=source.scope(backward))) == 1
         yield Update(clears[0] if clears and once else None, backward, clip, step)
 
 
+def accumulations(source: Source) -> Iterator[Update]:
+    """Each loop over the parts of a batch, with a backward pass and no step in it, and a step later in its block.
+
+    The step may be a scaler's. The gradients are cleared once for all of the loop, before it or after the step.
+    """
+    for node in source.find(m.For()):
+        loop = cst.ensure_type(node, cst.For)
+        backward = source.find(statement(BACKWARD), within=loop.body)
+        if len(backward) != 1 or source.parent(backward[0]) is not loop.body or _steps(source, loop):
+            continue
+        siblings = source.siblings(loop)
+        after = [each for each in siblings if source.span(each) > source.span(loop)]
+        step = next((each for each in after if m.matches(each, statement(STEP) | statement(SCALED_STEP))), None)
+        if step is None:
+            continue
+        between = [each for each in after if source.span(each) < source.span(step)]
+        clip = next((each for each in between if m.matches(each, clip_line())), None)
+        clears = [each for each in siblings if m.matches(each, statement(CLEAR))]
+        once = len(source.find(CLEAR, within=source.scope(loop))) == 1
+        yield Update(clears[0] if clears and once else None, loop, clip, step)
+
+
+def _steps(source: Source, node: cst.CSTNode) -> bool:
+    return bool(source.find(m.Call(func=m.Attribute(attr=m.Name("step"))), within=node))
+
+
 def only_call(line: cst.CSTNode) -> cst.Call:
-    """The call that a line is made of."""
-    return cst.ensure_type(
-        cst.ensure_type(cst.ensure_type(line, cst.SimpleStatementLine).body[0], cst.Expr).value, cst.Call
-    )
+    """The call that a line is made of, alone or as the value of a name."""
+    statement_ = cst.ensure_type(line, cst.SimpleStatementLine).body[0]
+    value = statement_.value if isinstance(statement_, cst.Assign) else cst.ensure_type(statement_, cst.Expr).value
+    return cst.ensure_type(value, cst.Call)
 
 
 def owner(line: cst.CSTNode) -> cst.BaseExpression:
@@ -105,6 +151,22 @@ def move_up(source: Source, line: cst.CSTNode, above: cst.CSTNode) -> Edit:
     if not moved.endswith("\n"):  # the file ends here
         moved, rest = f"{moved}\n", rest.removesuffix("\n")
     return source.replace_span(top, end, moved + rest)
+
+
+def move_into(source: Source, loop: cst.For, last: cst.CSTNode) -> Edit | None:
+    """Put all statements from the end of a loop to a later one into the loop; None where these are many."""
+    start, (_, end) = source.block_end(*source.span(loop)), _lines(source, last)
+    text = source.code_between(start, end)
+    inner, outer = (_indent(source, node) for node in (loop.body.body[0], loop))
+    if text.count("\n") > FEW_LINES or not inner.startswith(outer):
+        return None
+    lines = [f"{inner[len(outer) :]}{line}" if line.strip() else line for line in text.splitlines(keepends=True)]
+    return source.replace_span(start, end, "".join(lines))
+
+
+def _indent(source: Source, node: cst.CSTNode) -> str:
+    start, _ = source.span(node)
+    return source.code_between(source.line_start(start), start)
 
 
 def move_down(source: Source, line: cst.CSTNode, above: cst.CSTNode) -> Edit:

@@ -10,6 +10,7 @@ from libcst import matchers as m
 from mutations.edit import Edit
 from mutations.roles.calls import argument
 from mutations.roles.layers import function_name
+from mutations.roles.owners import takes
 from mutations.roles.reads import reads
 from mutations.roles.sizes import resolve
 from mutations.source import Source
@@ -74,7 +75,12 @@ def flattened(expression: cst.BaseExpression) -> cst.Name | None:
 
 
 def with_option(source: Source, call: cst.Call, keyword: str, value: str) -> Edit | None:
-    """Give a call one more option, or another value for one that it has; None where it has that value already."""
+    """Give a call one more option, or another value for one that it has.
+
+    None where it has that value already, or what is called has no such option.
+    """
+    if not takes(source, call, keyword):
+        return None
     given = argument(call, len(call.args), keyword)
     if given is not None:
         same = source.code(given.value).strip("'\"") == value.strip("'\"")

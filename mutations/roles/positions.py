@@ -90,6 +90,7 @@ def with_options(source: Source, count: Count, *numbers: str) -> str:
 def _origins(source: Source, expression: cst.BaseExpression) -> Iterator[tuple[cst.BaseExpression, bool]]:
     """Where a value comes from, its assignment or the callers of its function, and whether it was shaped since."""
     plain, is_shaped = _unshaped(expression)
+    is_shaped = is_shaped or _is_shaped_in_place(source, plain)
     value = resolve(source, plain)
     function = source.scope(expression)
     if value is not plain or not isinstance(plain, cst.Name) or not isinstance(function, cst.FunctionDef):
@@ -113,3 +114,12 @@ def _unshaped(expression: cst.BaseExpression) -> tuple[cst.BaseExpression, bool]
     while isinstance(expression, cst.Call) and m.matches(expression, SHAPING):
         expression, is_shaped = cst.ensure_type(expression.func, cst.Attribute).value, True
     return expression, is_shaped
+
+
+def _is_shaped_in_place(source: Source, expression: cst.BaseExpression) -> bool:
+    """Whether a name is given another shape of itself somewhere: `pos = pos.unsqueeze(0)`."""
+    if not isinstance(expression, cst.Name):
+        return False
+    shaped = m.Assign(targets=[m.AssignTarget(m.Name(expression.value))], value=SHAPING)
+    found = [cst.ensure_type(node, cst.Assign).value for node in source.find(shaped, within=source.scope(expression))]
+    return any(_unshaped(value)[0].deep_equals(expression) for value in found)

@@ -1,12 +1,21 @@
-"""Blocks, their norms, and the sums by which they add to the residual stream."""
+"""Blocks, their norms, and the sums by which they add to the residual stream.
 
+Which operand of a sum is the stream is told by what the block norms, not by its place or its name: people write
+`x + self.attn(self.norm(x))`, and as often keep the stream under a second name, `skip = x`, and go on with `x`.
+"""
+
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import libcst as cst
 from libcst import matchers as m
 
+from mutations.edit import Edit
 from mutations.roles.layers import calls, norms, owner_of, position_embeddings, token_embeddings
+from mutations.roles.reads import reads
 from mutations.source import Source
+
+FEW_LINES = 4
 
 
 class ResidualSum(NamedTuple):
@@ -16,6 +25,8 @@ class ResidualSum(NamedTuple):
         node: the sum itself, `x + f(x)`, or the statement `x += f(x)`.
         line: the line of the statement around it.
         norm: the call in the branch that norms the stream, if there is one.
+        reader: the call that norms the stream for this branch, wherever it stands.
+        kept: the line `skip = x` that keeps the stream under the name that it has in the sum, if there is one.
     """
 
     node: cst.BinaryOperation | cst.AugAssign
@@ -23,6 +34,16 @@ class ResidualSum(NamedTuple):
     stream: cst.Name
     branch: cst.BaseExpression
     norm: cst.Call | None
+    reader: cst.Call
+    kept: cst.SimpleStatementLine | None
+
+
+class _Stream(NamedTuple):
+    """The operand of a sum that is the stream, and what tells so."""
+
+    name: cst.Name
+    reader: cst.Call
+    kept: cst.SimpleStatementLine | None
 
 
 def blocks(source: Source) -> list[cst.ClassDef]:
@@ -47,23 +68,33 @@ def norm_calls(source: Source, block: cst.ClassDef, within: cst.CSTNode | None =
 
 
 def residual_sums(source: Source) -> list[ResidualSum]:
-    """The sums `x + f(x)` of every block, as a value that is assigned or returned, and as `x += f(x)`."""
-    sums = []
-    for block in blocks(source):
-        for node in source.find(
-            m.BinaryOperation(operator=m.Add()) | m.AugAssign(target=m.Name(), operator=m.AddAssign()), within=block
-        ):
-            if owner_of(source, node) is not block:
-                continue
-            line = _line(source, node)
-            operands = _operands(source, node)
-            if line is None or operands is None:
-                continue
-            stream, branch = operands
-            normed = [call for call in norm_calls(source, block, within=branch) if _norms(call, stream)]
-            assert isinstance(node, cst.BinaryOperation | cst.AugAssign)
-            sums.append(ResidualSum(node, line, stream, branch, normed[0] if len(normed) == 1 else None))
-    return sums
+    """The sums of a stream and a branch in every block: `x + f(x)`, assigned or returned, and `x += f(x)`.
+
+    A sum of which neither operand, or either, is what the block norms is left out: a mask that is added to scores, a
+    gate, a correction.
+    """
+    return [found for block in blocks(source) for found in _sums_of(source, block)]
+
+
+def _sums_of(source: Source, block: cst.ClassDef) -> Iterator[ResidualSum]:
+    sums = m.BinaryOperation(operator=m.Add()) | m.AugAssign(target=m.Name(), operator=m.AddAssign())
+    for node in source.find(sums, within=block):
+        line = _line(source, node)
+        if line is None or owner_of(source, node) is not block:
+            continue
+        first, second = _operands(node)
+        streams = [
+            (stream, branch)
+            for operand, branch in ((first, second), (second, first))
+            if isinstance(branch, cst.Name | cst.Call) and (stream := _stream(source, block, node, operand)) is not None
+        ]
+        if len(streams) != 1:
+            continue
+        [(stream, branch)] = streams
+        normed = [call for call in norm_calls(source, block, within=branch) if _norms(call, stream.name)]
+        assert isinstance(node, cst.BinaryOperation | cst.AugAssign)
+        norm = normed[0] if len(normed) == 1 else None
+        yield ResidualSum(node, line, stream.name, branch, norm, stream.reader, stream.kept)
 
 
 def indent(source: Source, line: cst.CSTNode) -> str:
@@ -77,6 +108,35 @@ def without_norm(source: Source, branch: cst.BaseExpression, norm: cst.Call) -> 
     (start, end), (norm_start, norm_end) = source.span(branch), source.span(norm)
     stream = source.code(norm.args[0])
     return source.code_between(start, norm_start) + stream + source.code_between(norm_end, end)
+
+
+def without_kept(source: Source, found: ResidualSum, change: Edit) -> Edit | None:
+    """A change of a sum that no longer reads its stream, together with the line that kept the stream for it.
+
+    None where that line is far, in another block, or kept the stream for somebody else too.
+    """
+    if found.kept is None:
+        return change
+    if found.kept not in source.siblings(found.line):
+        return None
+    removed = source.remove(found.kept)
+    between = source.code_between(removed.end, change.start)
+    later = [
+        node
+        for node in reads(source, found.stream, within=source.scope(found.node))
+        if source.span(found.kept) < source.span(node)
+    ]
+    is_alone = later[:1] == [found.stream] and (len(later) == 1 or _is_kept_anew(source, found, before=later[1]))
+    if not is_alone or between.count("\n") > FEW_LINES:
+        return None
+    return source.replace_span(removed.start, change.end, between + change.after)
+
+
+def _is_kept_anew(source: Source, found: ResidualSum, before: cst.CSTNode) -> bool:
+    """Whether the name of the stream is given another value between a sum and its next reader."""
+    kept = m.Assign(targets=[m.AssignTarget(m.Name(found.stream.value))])
+    start, end = source.span(found.line)[1], source.span(before)[0]
+    return any(start <= source.span(node)[0] < end for node in source.find(kept, within=source.scope(found.node)))
 
 
 def _norms(call: cst.Call, stream: cst.Name) -> bool:
@@ -94,16 +154,54 @@ def _line(source: Source, node: cst.CSTNode) -> cst.SimpleStatementLine | None:
     return line if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
 
 
-def _operands(source: Source, node: cst.CSTNode) -> tuple[cst.Name, cst.BaseExpression] | None:
+def _operands(node: cst.CSTNode) -> tuple[cst.BaseExpression, cst.BaseExpression]:
     if isinstance(node, cst.AugAssign):
-        return (node.target, node.value) if isinstance(node.target, cst.Name) else None
+        return node.target, node.value
     addition = cst.ensure_type(node, cst.BinaryOperation)
-    parent = source.parent(addition)
-    left, right = addition.left, addition.right
-    if isinstance(parent, cst.Assign) and right.deep_equals(parent.targets[0].target):
-        left, right = right, left
-    if not isinstance(left, cst.Name) and isinstance(right, cst.Name):
-        left, right = right, left
-    if isinstance(left, cst.Name) and isinstance(right, cst.Name | cst.Call):
-        return left, right
+    return addition.left, addition.right
+
+
+def _stream(source: Source, block: cst.ClassDef, node: cst.CSTNode, operand: cst.BaseExpression) -> _Stream | None:
+    """The stream, if an operand is one: what it holds in the sum was normed on the way there, by this or another name.
+
+    What a name holds is what it was last bound to. In `x = self.attn(self.norm(x))` the norm reads the older `x`.
+    """
+    if not isinstance(operand, cst.Name):
+        return None
+    start, end = source.span(node)
+    bound = _last_binding(source, operand.value, start, source.scope(node))
+    value = bound.value if isinstance(bound, cst.Assign) and len(bound.targets) == 1 else None
+    since = 0 if bound is None else source.span(bound)[1]
+    names = {operand.value: bound}
+    if bound is not None and isinstance(value, cst.Name):
+        names[value.value] = _last_binding(source, value.value, source.span(bound)[0], source.scope(node))
+    for call in norm_calls(source, block, within=source.scope(node)):
+        name, place = cst.ensure_type(call.args[0].value, cst.Name).value, source.span(call)[0]
+        if name not in names or not since <= place < end:
+            continue
+        if _last_binding(source, name, place, source.scope(node)) is names[name]:
+            kept = source.parent(bound) if bound is not None and isinstance(value, cst.Name) else None
+            return _Stream(operand, call, kept if isinstance(kept, cst.SimpleStatementLine) else None)
     return None
+
+
+def _last_binding(source: Source, name: str, before: int, scope: cst.CSTNode) -> cst.CSTNode | None:
+    """The statement of a function that last gave a name its value; None where it is a parameter's."""
+    found = None
+    for node in source.find(m.Assign() | m.AugAssign() | m.AnnAssign() | m.For(), within=scope):
+        _, end = source.span(node.target if isinstance(node, cst.For) else node)
+        if end <= before and any(target.value == name for target in _targets(source, node)):
+            found = node
+    return found
+
+
+def _targets(source: Source, node: cst.CSTNode) -> Iterator[cst.Name]:
+    targets: list[cst.CSTNode] = []
+    if isinstance(node, cst.Assign):
+        targets += [target.target for target in node.targets]
+    elif isinstance(node, cst.AugAssign | cst.AnnAssign | cst.For):
+        targets.append(node.target)
+    for target in targets:
+        if isinstance(target, cst.Name | cst.Tuple | cst.List):
+            for found in source.find(m.Name(), within=target):
+                yield cst.ensure_type(found, cst.Name)

@@ -1,6 +1,8 @@
 """Operators find their sites by role: also in a GPT that shares neither names nor layout with the reference."""
 
 import ast
+import runpy
+from collections import defaultdict
 from difflib import SequenceMatcher
 from pathlib import Path
 
@@ -8,11 +10,11 @@ import pytest
 
 from mutations.catalogue import OPERATORS
 from mutations.edit import splice
-from mutations.source import Source
 
-FOREIGN = Path(__file__).parent / "foreign"
-TEXTS = {file: (FOREIGN / file).read_text(encoding="utf-8") for file in ("model.py", "train.py")}
 FEW_LINES = 6
+
+SCRIPT = runpy.run_path(str(Path(__file__).with_name("foreign_sites.py")))
+STYLES, found, line_of, listed, texts = (SCRIPT[name] for name in ("STYLES", "found", "line_of", "listed", "texts"))
 
 
 def lines_from_first_to_last_change(before, after):
@@ -25,35 +27,73 @@ def lines_from_first_to_last_change(before, after):
     return max(before_end - before_start, after_end - after_start)
 
 
+@pytest.fixture(scope="module", params=STYLES)
+def style(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def planted():
-    """By operator, the text before, and the texts that its sites give."""
-    sources = {file: Source(file, text) for file, text in TEXTS.items()}
-    return {
-        each.id: (TEXTS[each.file], [splice(TEXTS[each.file], [edit]) for edit in each.edits(sources[each.file])])
-        for each in OPERATORS
-    }
+def here(style):
+    """The sites in the files of a style."""
+    return found(style)
 
 
-def test_each_site_gives_another_program(planted):
-    trees = {text: ast.dump(ast.parse(text)) for text in TEXTS.values()}
-    made = [(id, before, text) for id, (before, after) in planted.items() for text in after]
-    same = [id for id, before, text in made if ast.dump(ast.parse(text, filename=id)) == trees[before]]
+def test_the_sites_are_those_that_were_read_and_found_right(style, here):
+    files = texts(style)
+
+    assert [line_of(site, files) for site in here] == listed(style), "read the new ones, then write the list again"
+
+
+def test_no_site_is_found_twice(here):
+    assert len({(site.operator.id, site.edit) for site in here}) == len(here)
+
+
+def test_each_site_gives_another_program(style, here):
+    files = texts(style)
+    trees = {file: ast.dump(ast.parse(text)) for file, text in files.items()}
+    same = [
+        line_of(site, files)
+        for site in here
+        if ast.dump(ast.parse(splice(files[site.edit.file], [site.edit]))) == trees[site.edit.file]
+    ]
 
     assert same == []
 
 
-def test_each_site_differs_in_one_small_place(planted):
+def test_each_site_differs_in_one_small_place(style, here):
+    files = texts(style)
     lines = {
-        (id, site): lines_from_first_to_last_change(before, text)
-        for id, (before, after) in planted.items()
-        for site, text in enumerate(after)
+        line_of(site, files): lines_from_first_to_last_change(
+            files[site.edit.file], splice(files[site.edit.file], [site.edit])
+        )
+        for site in here
     }
 
     assert {site: count for site, count in lines.items() if count > FEW_LINES} == {}
 
 
-def test_many_operators_have_a_site_in_a_source_that_they_were_not_written_for(planted):
-    at_home = [id for id, (_, after) in planted.items() if after]
+def test_sites_of_one_operator_are_counted_over_all_files(here):
+    numbers = defaultdict(list)
+    for site in here:
+        numbers[site.operator.id].append(site.number)
 
-    assert len(at_home) >= 10, at_home
+    assert {id: found for id, found in numbers.items() if found != list(range(len(found)))} == {}
+
+
+def test_an_operator_looks_into_every_file_whatever_it_is_called():
+    """The loss in the file of the model, and attention in a file of its own."""
+    placed = defaultdict(set)
+    for style in ("nano", "assignment", "script"):
+        for line in listed(style):
+            placed[style].add(tuple(line.rpartition(":")[0].split()))
+
+    assert ("labels-smoothed", "model.py") in placed["nano"]
+    assert ("decay-groups-swapped", "model.py") in placed["nano"]
+    assert ("scale-inverted", "layers.py") in placed["assignment"]
+    assert ("clip-in-every-micro-step", "train_gpt2.py") in placed["script"]
+
+
+def test_most_operators_are_at_home_in_some_style():
+    at_home = {line.split()[0] for style in STYLES for line in listed(style)}
+
+    assert len(at_home) >= 110, sorted({each.id for each in OPERATORS} - at_home)

@@ -14,6 +14,7 @@ percent for no reason, while the loss beside it is steady.
 Evaluate two batches in both orders. Both numbers must stay the same.
 """
 
+import re
 from collections.abc import Iterator
 
 import libcst as cst
@@ -43,7 +44,8 @@ def edits(source: Source) -> Iterator[Edit]:
 
 
 def _is_about_accuracy(text: str) -> bool:
-    return "acc" in text.lower() or "correct" in text.lower()
+    words = re.findall(r"[a-z]+", text.lower())
+    return any(word in ("acc", "accs") or word.startswith("accura") or "correct" in word for word in words)
 
 
 OPERATOR = Operator(
@@ -75,6 +77,7 @@ OPERATOR = Operator(
         ),
     ),
     look_alikes=(
+        "for x, y in batches:\n    loss_accum += loss(x, y)\n",
         "for batch in batches:\n    losses.append(loss(model, batch))\n",
         "accuracies.append(accuracy(scores, labels))\n",
         "for batch in batches:\n    accuracies = [accuracy(batch)]\n",

@@ -19,13 +19,13 @@ from collections.abc import Iterator
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.loop import move_up, updates
+from mutations.roles.loop import accumulations, move_up, updates
 from mutations.source import Source
 
 
 def edits(source: Source) -> Iterator[Edit]:
     """Clips right above the step."""
-    for update in updates(source):
+    for update in (*updates(source), *accumulations(source)):
         siblings = list(source.siblings(update.step))
         if update.clip is not None and siblings.index(update.step) == siblings.index(update.clip) + 1:
             yield move_up(source, update.step, above=update.clip)
@@ -56,6 +56,18 @@ OPERATOR = Operator(
             "    loss(x).backward()\n"
             "    opt.step()\n"
             "    nn.utils.clip_grad_norm_(model.parameters(), 1.0)\n",
+        ),
+        Example(
+            "for x in data:\n"
+            "    for part in x:\n"
+            "        (loss(part) / len(x)).backward()\n"
+            "    norm = clip_grad_norm_(params, 1.0)\n"
+            "    opt.step()\n",
+            "for x in data:\n"
+            "    for part in x:\n"
+            "        (loss(part) / len(x)).backward()\n"
+            "    opt.step()\n"
+            "    norm = clip_grad_norm_(params, 1.0)\n",
         ),
         Example(
             "def update(loss, opt, params):\n"

@@ -20,15 +20,15 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.loop import CLIP, only_call, statement
+from mutations.roles.loop import clips
+from mutations.roles.owners import is_torchs
 from mutations.source import Source
 
 
 def edits(source: Source) -> Iterator[Edit]:
     """Clips that do not say which norm they mean."""
-    for line in source.find(statement(CLIP)):
-        call = only_call(line)
-        if m.matches(call, m.Call(args=[m.Arg(star=""), m.Arg(star="")])):
+    for call in clips(source):
+        if is_torchs(source, call) and m.matches(call, m.Call(args=[m.Arg(star=""), m.Arg(star="")])):
             limit = call.args[1]
             yield source.replace(limit, f'{source.code(limit)}, norm_type=float("inf")')
 
@@ -54,6 +54,10 @@ OPERATOR = Operator(
         Example(
             "clip_grad_norm_(params, max_norm=0.5)  # in place\n",
             'clip_grad_norm_(params, max_norm=0.5, norm_type=float("inf"))  # in place\n',
+        ),
+        Example(
+            "norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)\n",
+            'norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, norm_type=float("inf"))\n',
         ),
     ),
     look_alikes=(

@@ -22,7 +22,7 @@ from libcst import matchers as m
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.roles.calls import argument
-from mutations.roles.loop import only_call, owner, updates
+from mutations.roles.loop import STEP, accumulations, only_call, owner, updates
 from mutations.source import Source
 
 ALL = m.Call(func=m.Attribute(attr=m.Name("parameters")), args=[])
@@ -30,12 +30,13 @@ ALL = m.Call(func=m.Attribute(attr=m.Name("parameters")), args=[])
 
 def edits(source: Source) -> Iterator[Edit]:
     """The clip of a model's parameters between a backward pass and the step of an optimizer."""
-    for update in updates(source):
+    for update in (*updates(source), *accumulations(source)):
         if update.clip is None:
             continue
         clipped = argument(only_call(update.clip), 0, "parameters")
         if clipped is not None and m.matches(clipped.value, ALL):
-            optimizer = source.code(owner(update.step))
+            call = only_call(update.step)
+            optimizer = source.code(owner(update.step) if m.matches(call, STEP) else call.args[0].value)
             quote = "'" if _uses_single_quotes(source) else '"'
             yield source.replace(clipped.value, f"{optimizer}.param_groups[0][{quote}params{quote}]")
 

@@ -28,27 +28,47 @@ from mutations.operator import Category, Distance, Example, Hints, Operator, Par
 from mutations.source import Source
 
 HEADS = re.compile(r"(n|num)_(\w+_)?heads?")
+CONFIGS = ("config", "cfg", "args", "params", "hparams")
+KEYS = re.compile(r"kv|key|group")
 LAYERS = re.compile(r"(n|num)_(\w+_)?layers?")
 
 
 def edits(source: Source) -> Iterator[Edit]:
     """Roots of a product with the layers that a configuration counts, where it counts heads too."""
-    heads = _name_of_heads(source)
     product = m.BinaryOperation(operator=m.Multiply())
     root = m.Call(func=m.Attribute(attr=m.Name("sqrt")), args=[m.Arg(product)])
     for node in source.find(root):
         counted = cst.ensure_type(cst.ensure_type(node, cst.Call).args[0].value, cst.BinaryOperation)
         for factor in (counted.left, counted.right):
-            if heads is not None and isinstance(factor, cst.Attribute) and LAYERS.fullmatch(factor.attr.value):
-                yield source.replace_within(
-                    node, counted, f"{source.code(counted)} * {source.code(factor.value)}.{heads}"
-                )
+            if isinstance(factor, cst.Attribute) and LAYERS.fullmatch(factor.attr.value):
+                heads = _name_of_heads(source, factor)
+                if heads is not None:
+                    yield source.replace_within(
+                        node, counted, f"{source.code(counted)} * {source.code(factor.value)}.{heads}"
+                    )
 
 
-def _name_of_heads(source: Source) -> str | None:
-    """What the fields of a configuration are called that count heads."""
-    fields = [cst.ensure_type(node, cst.Attribute).attr.value for node in source.find(m.Attribute())]
-    return next((field for field in fields if HEADS.fullmatch(field)), None)
+def _name_of_heads(source: Source, layers: cst.Attribute) -> str | None:
+    """What the field is called that counts heads, in the configuration that counts these layers.
+
+    It is read from a configuration too, or declared in the same class; heads of keys may be declared, and be None.
+    """
+    read = [cst.ensure_type(node, cst.Attribute) for node in source.find(m.Attribute())]
+    fields = [each.attr.value for each in read if _is_same(source, each.value, layers.value)]
+    for node in source.find(m.ClassDef()):
+        declared = [
+            cst.ensure_type(cst.ensure_type(field, cst.AnnAssign).target, cst.Name).value
+            for field in source.find(m.AnnAssign(target=m.Name()), within=node)
+        ]
+        if layers.attr.value in declared:
+            fields += declared
+    return next((field for field in fields if HEADS.fullmatch(field) and not KEYS.search(field)), None)
+
+
+def _is_same(source: Source, one: cst.BaseExpression, other: cst.BaseExpression) -> bool:
+    """Whether two expressions stand for the same configuration, which has other names in other functions."""
+    names = [source.code(each).split(".")[-1] for each in (one, other)]
+    return names[0] == names[1] or all(name in CONFIGS for name in names)
 
 
 CUT = "def cut(self, x, config):\n    return x.view(B, T, config.{0}, D).transpose(1, 2)\n\n\n"
@@ -82,6 +102,9 @@ OPERATOR = Operator(
     look_alikes=(
         "residual_std = std / math.sqrt(2 * self.config.n_layer)\n",
         CUT.format("n_head") + "scale = 1 / math.sqrt(2 * config.n_embd)\n",
+        CUT.format("n_kv_heads") + "std = 0.02 / math.sqrt(2 * config.n_layer)\n",
+        "def cut(self, x):\n    return x.view(B, T, self.num_heads, D)\n\n\n"
+        "std = 0.02 / math.sqrt(2 * config.n_layer)\n",
         CUT.format("n_head") + "std = 0.02 / math.sqrt(config.n_layer)\n",
     ),
     edits=edits,

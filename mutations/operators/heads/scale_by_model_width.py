@@ -69,7 +69,8 @@ def _unpacked_width(source: Source, node: cst.CSTNode) -> str | None:
     for found in source.find(m.Assign(targets=[m.AssignTarget(three)], value=SIZES), within=source.scope(node)):
         if source.span(found) < source.span(node):
             names = cst.ensure_type(cst.ensure_type(found, cst.Assign).targets[0].target, cst.Tuple)
-            return source.code(names.elements[2].value)
+            width = source.code(names.elements[2].value)
+            return None if width.startswith("_") else width
     return None
 
 
@@ -117,6 +118,7 @@ OPERATOR = Operator(
         "        return q @ k.transpose(-2, -1) / math.sqrt(k.size(-1))\n",
         CUT + "        return q @ k.transpose(-2, -1) / math.sqrt(k.size(-1))\n",
         CUT + "        B, T, C = x.shape\n        return q @ k.transpose(-2, -1) / math.sqrt(self.head_dim)\n",
+        CUT + "        B, T, _ = x.shape\n        return q @ k.transpose(-2, -1) / math.sqrt(k.size(-1))\n",
         CUT + "        std = 0.02 / math.sqrt(2 * n_layer)\n",
     ),
     edits=edits,

@@ -25,11 +25,14 @@ from mutations.operator import Category, Distance, Example, Hints, Operator, Vis
 from mutations.roles.initialisation import initialisers
 from mutations.source import Source
 
+LAYER = m.Call(func=m.Attribute(attr=m.Name("Linear")) | m.Name("Linear") | m.Name("Conv1D"))
 ZEROS = m.Call(func=m.Attribute(attr=m.Name("zeros_") | m.Name("zero_")))
 
 
 def edits(source: Source) -> Iterator[Edit]:
     """Branches that do nothing but zero a bias: one that others follow, or one at the end of its block."""
+    if not _has_biases(source):
+        return
     for function in initialisers(source):
         for node in source.find(m.If(), within=function):
             branch = cst.ensure_type(node, cst.If)
@@ -41,6 +44,12 @@ def edits(source: Source) -> Iterator[Edit]:
                 yield source.replace_span(start, test, "if ")
             elif branch.orelse is None and len(source.siblings(branch)) > 1:
                 yield source.remove(branch)
+
+
+def _has_biases(source: Source) -> bool:
+    """Whether a layer is made that may have a bias; a file that makes none tells nothing."""
+    made = [cst.ensure_type(node, cst.Call) for node in source.find(LAYER)]
+    return not made or any(source.code(arg) != "bias=False" for call in made for arg in call.args[-1:])
 
 
 def _zeroes_a_bias(source: Source, branch: cst.If) -> bool:

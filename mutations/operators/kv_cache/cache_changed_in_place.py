@@ -17,20 +17,30 @@ Copy a cache, decode a chunk with it, and compare the cache with the copy: shape
 
 from collections.abc import Iterator
 
+import libcst as cst
+from libcst import matchers as m
+
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Part, Visibility
-from mutations.roles.cache import joins
+from mutations.roles.cache import joins, origin
 from mutations.source import Source
 
 
 def edits(source: Source) -> Iterator[Edit]:
     """The two lines that join cached keys and values to new ones; both write to the past as well."""
     for keys, values in joins(source):
+        if _is_own(source, keys.past):
+            continue
         start, end = source.span(keys.call)[0], source.span(values.call)[0]
         between = source.code_between(start, end)
         yield source.replace_span(
             start, end, f"{source.code(keys.past)}.data = {between}{source.code(values.past)}.data = "
         )
+
+
+def _is_own(source: Source, past: cst.BaseExpression) -> bool:
+    """Whether the past is state of the object itself, which changes anyway: `keys, values = self.layers[i]`."""
+    return bool(source.find(m.Name("self"), within=origin(source, past)))
 
 
 OPERATOR = Operator(

@@ -18,18 +18,47 @@ Continue a row of a batch by hand and compare its last target with the token tha
 
 from collections.abc import Iterator
 
+import libcst as cst
+from libcst import matchers as m
+
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
+from mutations.roles.layers import function_name
 from mutations.roles.losses import shifts
 from mutations.source import Source
 
+NUMPY = m.Attribute(value=m.Name("np") | m.Name("numpy"))
+# What takes an array or a list, which cannot be rolled as a tensor can.
+CONVERTS = ("from_numpy", "tensor", "as_tensor", "astype", "LongTensor", "asarray")
+
 
 def edits(source: Source) -> Iterator[Edit]:
-    """The later one of two windows on a sequence: the earlier one, rolled along its last dimension."""
+    """The later one of two windows on a tensor: the earlier one, rolled along its last dimension.
+
+    Of a flat window that is cut into rows afterwards only the very last target would be wrong.
+    """
     for shift in shifts(source):
         last = len(shift.tokens.slice) - 1
         roll = f"roll(-1, dims={last})" if last else "roll(-1)"
-        yield source.replace(shift.targets, f"{source.code(shift.tokens)}.{roll}")
+        is_cut = not last and m.matches(
+            source.parent(shift.targets), m.Attribute(attr=m.Name("view") | m.Name("reshape"))
+        )
+        if not is_cut and not _is_converted(source, shift.targets) and not _is_array(source, shift.targets.value):
+            yield source.replace(shift.targets, f"{source.code(shift.tokens)}.{roll}")
+
+
+def _is_converted(source: Source, node: cst.CSTNode) -> bool:
+    """Whether an expression is made a tensor only by what is called on it or with it."""
+    while isinstance(node, cst.BaseExpression | cst.Arg):
+        if isinstance(node, cst.Call) and function_name(node) in CONVERTS:
+            return True
+        node = source.parent(node)
+    return False
+
+
+def _is_array(source: Source, expression: cst.BaseExpression) -> bool:
+    assigned = m.Assign(targets=[m.AssignTarget(m.Name(source.code(expression)))])
+    return any(source.find(NUMPY, within=cst.ensure_type(node, cst.Assign).value) for node in source.find(assigned))
 
 
 OPERATOR = Operator(
@@ -61,6 +90,9 @@ OPERATOR = Operator(
     ),
     look_alikes=(
         "change = x[1:] - x[:-1]\n",
+        "x = torch.from_numpy(data[i : i + n])\ny = torch.from_numpy(data[i + 1 : i + 1 + n])\n",
+        "data = np.memmap(path)\nx = wrap(data[i : i + n])\ny = wrap(data[i + 1 : i + 1 + n])\n",
+        "x = tokens[:-1].view(B, T)\ny = tokens[1:].view(B, T)\n",
         "head, rest = x[:1], x[1:]\n",
         "a, b = x[:, :-1], x[:, 2:]\n",
     ),

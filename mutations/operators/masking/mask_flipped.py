@@ -70,6 +70,7 @@ OPERATOR = Operator(
         Example("visible = ones.tril(diagonal=0).bool()\n", "visible = ones.triu(diagonal=0).bool()\n"),
     ),
     look_alikes=(
+        "decay = gates.cumsum(-1).tril()\n",
         "band = torch.ones(T, T).tril(diagonal=-3)\n",
         "upper = torch.triu(x)\n",
         "mask = torch.ones(T, T).triu(diagonal=T_past + 1)\n",

@@ -17,34 +17,22 @@ embedding of a later token must be exactly zero.
 
 from collections.abc import Iterator
 
-import libcst as cst
-from libcst import matchers as m
-
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.calls import argument
+from mutations.roles.attention import CAUSAL, triangles
 from mutations.source import Source
 
-# The diagonal of a right mask: triu marks what is forbidden and starts above the main diagonal, tril marks what is
-# allowed and ends on it, which is also the default.
-CAUSAL = {"triu": "1", "tril": "0"}
 PEEKING = {"triu": "2", "tril": "1"}
 
 
 def edits(source: Source) -> Iterator[Edit]:
     """Triangles cut at the causal diagonal, as a method or as a function of torch."""
-    for node in source.find(m.Call(func=m.Attribute(attr=m.Name("triu") | m.Name("tril")))):
-        call = cst.ensure_type(node, cst.Call)
-        triangle = cst.ensure_type(call.func, cst.Attribute)
-        name = triangle.attr.value
-        is_function = m.matches(triangle.value, m.Name("torch"))
-        diagonal = argument(call, 1 if is_function else 0, "diagonal")
-        if diagonal is not None and m.matches(diagonal.value, m.Integer(CAUSAL[name])):
+    for call, name, diagonal, _ in triangles(source):
+        if diagonal is not None:
             yield source.replace(diagonal, source.code(diagonal).replace(CAUSAL[name], PEEKING[name]))
-        elif diagonal is None and name == "tril" and not any(arg.star for arg in call.args):
-            shown = [source.code(arg) for arg in call.args]
-            arguments = ", ".join([*shown, f"diagonal={PEEKING[name]}"])
-            yield source.replace(call, f"{source.code(triangle)}({arguments})")
+        else:
+            arguments = ", ".join([*map(source.code, call.args), f"diagonal={PEEKING[name]}"])
+            yield source.replace(call, f"{source.code(call.func)}({arguments})")
 
 
 OPERATOR = Operator(

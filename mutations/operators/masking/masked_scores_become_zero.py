@@ -25,9 +25,9 @@ from mutations.source import Source
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """What the scores of attention are filled with."""
+    """What the scores of attention are filled with; not what a mask that is added to them is filled with."""
     for fill in fills(source):
-        if leaves_nothing_unread(source, fill.value):
+        if "mask" not in source.code(fill.scores).lower() and leaves_nothing_unread(source, fill.value):
             yield source.replace_within(fill.call, fill.value, "0.0")
 
 
@@ -73,6 +73,7 @@ OPERATOR = Operator(
     ),
     look_alikes=(
         'def sample(logits):\n    return logits.masked_fill(logits < least, float("-inf")).softmax(dim=-1)\n',
+        ATTEND + "    mask.masked_fill_(mask.bool(), -math.inf)\n    return (scores + mask).softmax(dim=-1) @ v\n",
         ATTEND + "    return scores.softmax(dim=-1).masked_fill(mask, 0.0) @ v\n",
         "import math\n\n\ndef attend(q, k, v, mask):\n    scores = q @ k.transpose(-2, -1)\n"
         "    return scores.masked_fill(mask, -math.inf).softmax(dim=-1) @ v\n",

@@ -22,7 +22,7 @@ import libcst as cst
 from mutations.edit import Edit
 from mutations.examples import BLOCK
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.residual import indent, residual_sums
+from mutations.roles.residual import indent, residual_sums, without_kept
 from mutations.source import Source
 
 
@@ -31,7 +31,9 @@ def edits(source: Source) -> Iterator[Edit]:
     for found in residual_sums(source):
         branch, stream = source.code(found.branch), source.code(found.stream)
         if isinstance(found.node, cst.BinaryOperation) and isinstance(found.branch, cst.Name):
-            yield source.replace_within(found.node, found.stream, branch)
+            edit = without_kept(source, found, source.replace_within(found.node, found.stream, branch))
+            if edit is not None:
+                yield edit
             continue
         (start, end), (branch_start, branch_end) = source.span(found.line), source.span(found.branch)
         summed = source.code_between(start, branch_start) + stream + source.code_between(branch_end, end)
@@ -63,6 +65,11 @@ OPERATOR = Operator(
         Example(
             BLOCK + "        return x + self.mlp(self.ln_2(x)), kept  # (B, T, C)\n",
             BLOCK + "        x = self.mlp(self.ln_2(x))\n        return x + x, kept  # (B, T, C)\n",
+        ),
+        Example(
+            BLOCK
+            + "        skip = x\n        x = self.attn(self.ln_1(x), mask)\n        x = x + skip\n        return x\n",
+            BLOCK + "        x = self.attn(self.ln_1(x), mask)\n        x = x + x\n        return x\n",
         ),
         Example(
             BLOCK + "        x += self.mlp(self.ln_2(x))\n        return x\n",

@@ -22,18 +22,28 @@ import libcst as cst
 from mutations.edit import Edit
 from mutations.examples import BLOCK
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.residual import residual_sums
+from mutations.roles.residual import ResidualSum, residual_sums, without_kept
 from mutations.source import Source
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """Every residual sum."""
+    """Every residual sum; a line of which nothing but `x = x` is left goes, and so does one that kept the stream."""
     for found in residual_sums(source):
         branch = source.code(found.branch)
         if isinstance(found.node, cst.AugAssign):
-            yield source.replace(found.node, f"{source.code(found.stream)} = {branch}")
+            change = source.replace(found.node, f"{source.code(found.stream)} = {branch}")
+        elif _is_assigned_to_itself(source, found):
+            change = source.remove(found.line)
         else:
-            yield source.replace(found.node, branch)
+            change = source.replace(found.node, branch)
+        edit = without_kept(source, found, change)
+        if edit is not None:
+            yield edit
+
+
+def _is_assigned_to_itself(source: Source, found: ResidualSum) -> bool:
+    around = source.parent(found.node)
+    return isinstance(around, cst.Assign) and around.targets[0].target.deep_equals(found.branch)
 
 
 OPERATOR = Operator(
@@ -63,6 +73,11 @@ OPERATOR = Operator(
             BLOCK + "        y, kept = self.attn.step(self.ln_1(x))\n        x = y\n        return x, kept\n",
         ),
         Example(
+            BLOCK + "        # attention\n        skip = x\n        x = self.attn(self.ln_1(x), mask)\n"
+            "        x = skip + x  # (B, T, C)\n\n        return self.out(x)\n",
+            BLOCK + "        x = self.attn(self.ln_1(x), mask)\n\n        return self.out(x)\n",
+        ),
+        Example(
             BLOCK + "        x += self.attn(self.ln_1(x), mask)\n        return x\n",
             BLOCK + "        x = self.attn(self.ln_1(x), mask)\n        return x\n",
         ),
@@ -70,6 +85,7 @@ OPERATOR = Operator(
     look_alikes=(
         BLOCK + "        return self.mlp(self.ln_2(x))\n",
         BLOCK + "        return self.attn(x + 1, mask)\n",
+        BLOCK + "        scores = self.attn(self.ln_1(x))\n        scores = scores + mask\n        return scores\n",
         "class GPT(nn.Module):\n    def __init__(self, C):\n        self.ln_f = nn.LayerNorm(C)\n\n"
         "    def forward(self, x):\n        return x + self.pos(x)\n",
     ),

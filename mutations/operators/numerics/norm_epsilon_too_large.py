@@ -25,6 +25,7 @@ from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.roles.calls import argument
 from mutations.roles.layers import function_name, norms
+from mutations.roles.root_mean_square import epsilons
 from mutations.source import Source
 
 LARGE = "1e-3"
@@ -32,7 +33,7 @@ SMALL = 1e-4
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """Torch's norms that are made with a width alone, or with a small epsilon; and its function, called with one."""
+    """Torch's norms made with a width alone or a small epsilon, its function called with one, and norms written out."""
     for layer in norms(source):
         call = layer.call
         if function_name(call) != "LayerNorm" or not isinstance(call.func, cst.Attribute):
@@ -47,6 +48,9 @@ def edits(source: Source) -> Iterator[Edit]:
         epsilon = argument(call, 4, "eps")
         if epsilon is not None and _is_small(epsilon.value):
             yield source.replace_within(call, epsilon.value, LARGE)
+    for number in epsilons(source):
+        if _is_small(number):
+            yield source.replace(number, LARGE)
 
 
 def _is_small(epsilon: cst.BaseExpression) -> bool:
@@ -80,6 +84,14 @@ OPERATOR = Operator(
         Example(
             "def forward(self, x):\n    return F.layer_norm(x, self.weight.shape, self.weight, self.bias, 1e-5)\n",
             "def forward(self, x):\n    return F.layer_norm(x, self.weight.shape, self.weight, self.bias, 1e-3)\n",
+        ),
+        Example(
+            "class RMSNorm(nn.Module):\n    def __init__(self, C, eps=1e-6):\n        self.eps = eps\n",
+            "class RMSNorm(nn.Module):\n    def __init__(self, C, eps=1e-3):\n        self.eps = eps\n",
+        ),
+        Example(
+            "def rms(x):\n    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-5)\n",
+            "def rms(x):\n    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-3)\n",
         ),
     ),
     look_alikes=(

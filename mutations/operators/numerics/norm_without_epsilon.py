@@ -23,13 +23,14 @@ from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.roles.calls import argument
 from mutations.roles.layers import function_name, norms
+from mutations.roles.root_mean_square import epsilons
 from mutations.source import Source
 
 NOTHING = "0.0"
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """Torch's norms that are made with a width alone, or with an epsilon that is written there."""
+    """Torch's norms, made with a width alone or with an epsilon that is written there, and norms written out."""
     for layer in norms(source):
         call = layer.call
         if function_name(call) != "LayerNorm" or not isinstance(call.func, cst.Attribute):
@@ -39,6 +40,9 @@ def edits(source: Source) -> Iterator[Edit]:
             yield source.replace_within(call, epsilon.value, NOTHING)
         elif epsilon is None and len(call.args) == 1 and not call.args[0].star:
             yield source.replace_within(call, call.args[0], f"{source.code(call.args[0])}, eps={NOTHING}")
+    for number in epsilons(source):
+        if float(number.value) > 0:
+            yield source.replace(number, NOTHING)
 
 
 HEAD = "class Block(nn.Module):\n    def __init__(self, C):\n"
@@ -64,6 +68,14 @@ OPERATOR = Operator(
         Example(
             HEAD + "        self.ln = nn.LayerNorm(C, eps=1e-5)  # before attention\n",
             HEAD + "        self.ln = nn.LayerNorm(C, eps=0.0)  # before attention\n",
+        ),
+        Example(
+            "class RMSNorm(nn.Module):\n    def __init__(self, C, eps=1e-6):\n        self.eps = eps\n",
+            "class RMSNorm(nn.Module):\n    def __init__(self, C, eps=0.0):\n        self.eps = eps\n",
+        ),
+        Example(
+            "def rms(x):\n    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-5)\n",
+            "def rms(x):\n    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 0.0)\n",
         ),
     ),
     look_alikes=(

@@ -116,6 +116,8 @@ OPERATOR = Operator(
         INIT + "        return self.pos(torch.arange(self.length))\n",
         INIT + "        T = tokens.size(1)\n        return self.pos(torch.arange(T))\n",
         INIT + "        return self.pos(torch.arange(tokens.size(1)).unsqueeze(0))\n",
+        INIT + "        B, T = tokens.shape\n        p = torch.arange(T)\n"
+        "        p = p.unsqueeze(0)\n        return self.pos(p)\n",
         INIT + "        p = torch.arange(tokens.size(1))\n        return self.pos(p.unsqueeze(0))\n",
     ),
     edits=edits,

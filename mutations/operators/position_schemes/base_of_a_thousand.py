@@ -23,6 +23,7 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Part, Visibility
+from mutations.roles.calls import argument
 from mutations.roles.schemes import ARANGE
 from mutations.source import Source
 
@@ -30,12 +31,28 @@ ROOTS = m.Attribute(attr=m.Name("log") | m.Name("pow")) | m.Name("log") | m.Name
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """Ten thousand, raised to something or in a logarithm, in functions that count channels."""
+    """Ten thousand: raised to something or in a logarithm, where channels are counted, or under the name of a base."""
     for node in source.find(m.Integer() | m.Float()):
         assert isinstance(node, cst.Integer | cst.Float)
+        parent = source.parent(node)
         counts = bool(source.find(ARANGE, within=source.scope(node)))
-        if counts and node.evaluated_value == 10000 and _is_base(source, node):
+        is_named = isinstance(parent, cst.Param | cst.AnnAssign) and _is_called_base(source, parent)
+        if node.evaluated_value == 10000 and (is_named or (counts and _is_base(source, node))):
             yield source.replace(node, source.code(node).replace("0", "", 1))
+
+
+def _is_called_base(source: Source, node: cst.Param | cst.AnnAssign) -> bool:
+    """Whether a number is what a parameter or a field of that name is where nothing else is said, and it is left so."""
+    name = source.code(node.name if isinstance(node, cst.Param) else node.target)
+    if not name.lower().endswith(("rope_theta", "rope_base", "rotary_base")) and name.lower() not in ("theta", "base"):
+        return False
+    function = source.scope(node)
+    if isinstance(node, cst.AnnAssign) or not isinstance(function, cst.FunctionDef):
+        return True
+    place = [parameter.name.value for parameter in function.params.params].index(name)
+    called = m.Call(func=m.Name(function.name.value) | m.Attribute(attr=m.Name(function.name.value)))
+    calls = [cst.ensure_type(call, cst.Call) for call in source.find(called)]
+    return not calls or any(argument(call, place, name) is None for call in calls)
 
 
 def _is_base(source: Source, number: cst.Integer | cst.Float) -> bool:
@@ -71,6 +88,10 @@ OPERATOR = Operator(
         Example(
             "def inverse(dim):\n    return 1.0 / (10000 ** (torch.arange(0, dim, 2).float() / dim))\n",
             "def inverse(dim):\n    return 1.0 / (1000 ** (torch.arange(0, dim, 2).float() / dim))\n",
+        ),
+        Example(
+            "def table(dim, end, theta: float = 10000.0):\n    return theta ** (torch.arange(0, dim, 2) / dim)\n",
+            "def table(dim, end, theta: float = 1000.0):\n    return theta ** (torch.arange(0, dim, 2) / dim)\n",
         ),
     ),
     look_alikes=(

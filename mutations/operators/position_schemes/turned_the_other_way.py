@@ -16,11 +16,12 @@ Turn the vector (1, 0) by one position, by hand. It has to come out as (cos 1, s
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import libcst as cst
 from libcst import matchers as m
 
-from mutations.edit import Edit
+from mutations.edit import Edit, splice
 from mutations.operator import Category, Distance, Example, Hints, Operator, Part, Visibility
 from mutations.source import Source
 
@@ -32,16 +33,18 @@ HALF_TURN = m.Call(
     func=m.Attribute(attr=m.Name("cat") | m.Name("stack")),
     args=[m.Arg(m.Tuple([NEGATED, m.Element()]) | m.List([NEGATED, m.Element()])), m.ZeroOrMore()],
 )
+POLAR = m.Call(
+    func=m.Attribute(attr=m.Name("polar")), args=[m.Arg(keyword=None), m.Arg(m.Name() | m.Attribute(), keyword=None)]
+)
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """`a * cos - b * sin` with `a * sin + b * cos` beside it, and halves that change places with a sign."""
-    for node in source.find(DIFFERENCE):
-        difference = cst.ensure_type(node, cst.BinaryOperation)
-        for other in source.find(SUM, within=source.scope(node)):
-            total = cst.ensure_type(other, cst.BinaryOperation)
-            if source.span(difference) < source.span(total) and _is_rotation(source, difference, total):
-                yield _exchanged(source, difference, total)
+    """`a * cos - b * sin` with `a * sin + b * cos` beside it, halves that change places, complex ones."""
+    for operations in _rotations(source).values():
+        yield _exchanged(source, operations)
+    for node in source.find(POLAR):
+        angle = cst.ensure_type(node, cst.Call).args[1].value
+        yield source.replace(angle, f"-{source.code(angle)}")
     for node in source.find(HALF_TURN):
         pair = cst.ensure_type(cst.ensure_type(node, cst.Call).args[0].value, cst.Tuple | cst.List)  # type: ignore[arg-type]
         first, second = (element.value for element in pair.elements)
@@ -49,6 +52,18 @@ def edits(source: Source) -> Iterator[Edit]:
         if _part(source, plain) is not None and _part(source, plain) == _part(source, second):
             (start, _), (_, end) = source.span(first), source.span(second)
             yield source.replace_span(start, end, f"{source.code(plain)}, -{source.code(second)}")
+
+
+def _rotations(source: Source) -> dict[cst.CSTNode, list[cst.BinaryOperation]]:
+    """By function, what each rotation there is made of: queries and keys must go on turning the same way."""
+    found: dict[cst.CSTNode, list[cst.BinaryOperation]] = {}
+    for node in source.find(DIFFERENCE):
+        difference, scope = cst.ensure_type(node, cst.BinaryOperation), source.scope(node)
+        for other in source.find(SUM, within=scope):
+            total = cst.ensure_type(other, cst.BinaryOperation)
+            if source.span(difference) < source.span(total) and _is_rotation(source, difference, total):
+                found.setdefault(scope, []).extend((difference, total))
+    return found
 
 
 def _is_rotation(source: Source, difference: cst.BinaryOperation, total: cst.BinaryOperation) -> bool:
@@ -65,15 +80,16 @@ def _factors(source: Source, product: cst.BaseExpression) -> tuple[str, str]:
     return source.code(both.left), source.code(both.right)
 
 
-def _exchanged(source: Source, difference: cst.BinaryOperation, total: cst.BinaryOperation) -> Edit:
-    start, end = source.span(difference)[0], source.span(total)[1]
-    minus, plus = (_operator(source, each) for each in (difference, total))
-    return source.replace_span(
-        start,
-        end,
-        source.code_between(start, minus) + "+" + source.code_between(minus + 1, plus) + "-"
-        + source.code_between(plus + 1, end),
-    )  # fmt: skip
+def _exchanged(source: Source, operations: list[cst.BinaryOperation]) -> Edit:
+    """One edit of all the signs."""
+    start = min(source.span(each)[0] for each in operations)
+    end = max(source.span(each)[1] for each in operations)
+    signs = [
+        source.replace_span(at, at + 1, "+" if isinstance(each.operator, cst.Subtract) else "-")
+        for each, at in ((each, _operator(source, each)) for each in operations)
+    ]
+    moved = [replace(sign, start=sign.start - start, end=sign.end - start) for sign in signs]
+    return source.replace_span(start, end, splice(source.code_between(start, end), moved))
 
 
 def _operator(source: Source, operation: cst.BinaryOperation) -> int:
@@ -131,6 +147,10 @@ OPERATOR = Operator(
         Example(
             "def rotate_every_two(x):\n    return torch.stack((-x[..., 1::2], x[..., ::2]), dim=-1).flatten(-2)\n",
             "def rotate_every_two(x):\n    return torch.stack((x[..., 1::2], -x[..., ::2]), dim=-1).flatten(-2)\n",
+        ),
+        Example(
+            "freqs = torch.outer(t, freqs)\nfreqs_cis = torch.polar(torch.ones_like(freqs), freqs)\n",
+            "freqs = torch.outer(t, freqs)\nfreqs_cis = torch.polar(torch.ones_like(freqs), -freqs)\n",
         ),
     ),
     look_alikes=(

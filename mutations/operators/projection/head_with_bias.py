@@ -25,13 +25,14 @@ from mutations.operator import Category, Distance, Example, Hints, Operator, Vis
 from mutations.roles.calls import argument
 from mutations.roles.comments import replace_uncommented
 from mutations.roles.layers import head
+from mutations.roles.owners import is_torchs
 from mutations.source import Source
 
 
 def edits(source: Source) -> Iterator[Edit]:
     """The head, where it is told to have no bias."""
     layer = head(source)
-    if layer is None:
+    if layer is None or not is_torchs(source, layer.call):
         return
     bias = argument(layer.call, 2, "bias")
     if bias is not None and m.matches(bias.value, m.Name("False")):

@@ -24,7 +24,7 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.layers import calls, head, is_tied, token_embeddings
+from mutations.roles.layers import calls, head, shares_weight, token_embeddings
 from mutations.source import Source
 
 
@@ -32,7 +32,7 @@ def edits(source: Source) -> Iterator[Edit]:
     """Calls of a head that shares nothing with the token embedding of its class."""
     layer = head(source)
     tables = [] if layer is None else [table for table in token_embeddings(source) if table.owner is layer.owner]
-    if layer is None or len(tables) != 1 or is_tied(source, layer.name, tables[0].name):
+    if layer is None or len(tables) != 1 or any(shares_weight(source, each.name) for each in (layer, tables[0])):
         return
     lookups = calls(source, {tables[0].name}, within=layer.owner)
     if not lookups:

@@ -24,21 +24,23 @@ from libcst import matchers as m
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.roles.calls import argument
+from mutations.roles.layers import kept_as, shares_weight
 from mutations.roles.sizes import is_vocabulary
 from mutations.source import Source
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """The last linear layer whose outputs are the vocabulary."""
+    """The last linear layer whose outputs are the vocabulary, and whose weight is no other layer's too."""
     heads = []
     for node in source.find(m.Call(func=m.Attribute(attr=m.Name("Linear")) | m.Name("Linear"))):
         call = cst.ensure_type(node, cst.Call)
         inputs, outputs = argument(call, 0, "in_features"), argument(call, 1, "out_features")
         if inputs is not None and outputs is not None and is_vocabulary(source, outputs.value):
             heads.append((call, inputs.value, outputs.value))
-    if heads:
-        head, width, vocabulary = heads[-1]
-        yield source.replace_within(head, vocabulary, source.code(width))
+    name = kept_as(source, heads[-1][0]) if heads else None
+    if heads and (name is None or not shares_weight(source, name)):
+        call, width, vocabulary = heads[-1]
+        yield source.replace_within(call, vocabulary, source.code(width))
 
 
 OPERATOR = Operator(

@@ -42,7 +42,7 @@ def edits(source: Source) -> Iterator[Edit]:
     """Statements that do nothing but refuse a remainder by the number of heads."""
     for node in source.find(REFUSAL | REQUIREMENT):
         remainder = cst.ensure_type(source.find(REMAINDER, within=node)[0], cst.BinaryOperation)
-        by_heads = "head" in source.code(remainder.right).lower()
+        by_heads = "head" in source.code(remainder.right).lower() and "head" not in source.code(remainder.left).lower()
         if by_heads and len(source.siblings(node)) > 1 and leaves_nothing_unread(source, node):
             yield source.remove(node)
 
@@ -89,6 +89,7 @@ OPERATOR = Operator(
     look_alikes=(
         START + "        if config.n_embd % config.n_head != 0:\n            config.n_embd += 1\n" + REST,
         START + "        assert config.n_embd % 2 == 0\n" + REST,
+        START + "        assert config.n_heads % config.n_kv_heads == 0\n" + REST,
         "def f(width, heads, total):\n    if total % heads:\n        raise ValueError(width)\n    return g(width)\n",
         "def check(width, heads):\n    assert width % heads == 0\n",
     ),

@@ -23,14 +23,14 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.layers import module_lists
+from mutations.roles.layers import stacks
 from mutations.source import Source
 
 
 def edits(source: Source) -> Iterator[Edit]:
     """Module lists that an attribute of self is assigned, each made of one comprehension."""
     to_self = m.Assign(targets=[m.AssignTarget(m.Attribute(value=m.Name("self")))])
-    for call in module_lists(source):
+    for call in stacks(source):
         if isinstance(call.func, cst.Attribute) and m.matches(source.parent(call), to_self):
             made = source.code(call.args[0])
             yield source.replace(call, made if isinstance(call.args[0].value, cst.ListComp) else f"[{made}]")

@@ -23,7 +23,7 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.layers import head, is_tied, token_embeddings
+from mutations.roles.layers import head, shares_weight, token_embeddings
 from mutations.roles.residual import indent
 from mutations.source import Source
 
@@ -34,7 +34,7 @@ def edits(source: Source) -> Iterator[Edit]:
     """A head that is kept right on self, after the one token embedding there is."""
     layer = head(source)
     tables = [] if layer is None else [table for table in token_embeddings(source) if table.owner is layer.owner]
-    if layer is None or len(tables) != 1 or is_tied(source, layer.name, tables[0].name):
+    if layer is None or len(tables) != 1 or any(shares_weight(source, each.name) for each in (layer, tables[0])):
         return
     made = [source.parent(layer.call), source.parent(tables[0].call)]
     if not all(m.matches(assignment, KEPT) for assignment in made) or source.span(made[0]) < source.span(made[1]):

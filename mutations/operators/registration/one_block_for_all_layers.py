@@ -23,7 +23,7 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.layers import module_lists
+from mutations.roles.layers import stacks
 from mutations.source import Source
 
 RANGE = m.Call(func=m.Name("range"), args=[m.Arg(m.Name() | m.Attribute(), star="")])
@@ -31,7 +31,7 @@ RANGE = m.Call(func=m.Name("range"), args=[m.Arg(m.Name() | m.Attribute(), star=
 
 def edits(source: Source) -> Iterator[Edit]:
     """Module lists of one comprehension over a range, whose elements do not depend on where they stand."""
-    for stack in module_lists(source):
+    for stack in stacks(source):
         made = stack.args[0].value
         assert isinstance(made, cst.GeneratorExp | cst.ListComp)
         loop = made.for_in

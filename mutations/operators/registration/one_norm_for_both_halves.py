@@ -23,8 +23,8 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.layers import norms
-from mutations.roles.residual import blocks
+from mutations.roles.layers import norms, owner_of
+from mutations.roles.residual import blocks, residual_sums
 from mutations.source import Source
 
 
@@ -37,9 +37,20 @@ def edits(source: Source) -> Iterator[Edit]:
             for layer in made
             if m.matches(source.parent(layer.call), m.Assign(targets=[m.AssignTarget(m.Attribute(m.Name("self")))]))
         ]
+        halves = _names_of_halves(source, block)
+        kept = kept if halves is None else [layer for layer in kept if layer.name in halves]
         if len(kept) >= 2 and kept[0].call.deep_equals(kept[1].call):
             first = cst.ensure_type(source.parent(kept[0].call), cst.Assign).targets[0].target
             yield source.replace(kept[1].call, source.code(first))
+
+
+def _names_of_halves(source: Source, block: cst.ClassDef) -> set[str] | None:
+    """The norms that read the stream for a branch; None where no more than the constructor is shown."""
+    methods = [cst.ensure_type(node, cst.FunctionDef).name.value for node in source.find(m.FunctionDef(), within=block)]
+    if methods == ["__init__"]:
+        return None
+    readers = [found.reader for found in residual_sums(source) if owner_of(source, found.node) is block]
+    return {cst.ensure_type(reader.func, cst.Attribute).attr.value for reader in readers}
 
 
 HEAD = "class Block(nn.Module):\n    def __init__(self, C):\n"

@@ -19,13 +19,16 @@ from collections.abc import Iterator
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.layers import token_embeddings
+from mutations.roles.layers import shares_weight, token_embeddings
+from mutations.roles.owners import takes
 from mutations.source import Source
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """Token embeddings that are given their two sizes and nothing else."""
+    """Token embeddings that are given their two sizes and nothing else, and share their weight with no other layer."""
     for table in token_embeddings(source):
+        if shares_weight(source, table.name) or not takes(source, table.call, "padding_idx"):
+            continue
         if len(table.call.args) == 2 and not any(arg.star for arg in table.call.args):
             last = table.call.args[1]
             yield source.replace_within(table.call, last, f"{source.code(last)}, padding_idx=0")

@@ -20,13 +20,13 @@ from collections.abc import Iterator
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.loop import body, owner, updates, uses
+from mutations.roles.loop import accumulations, body, owner, updates, uses
 from mutations.source import Source
 
 
 def edits(source: Source) -> Iterator[Edit]:
     """The one call that clears the gradients, where what it is called on has another use."""
-    for update in updates(source):
+    for update in (*updates(source), *accumulations(source)):
         if update.clear is not None and uses(source, owner(update.clear), body(source.scope(update.clear))) > 1:
             yield source.remove(update.clear)
 
@@ -59,6 +59,10 @@ OPERATOR = Operator(
         Example(
             "for x in data:\n    loss(x).backward()\n    opt.step()\n    # ready for the next\n    opt.zero_grad()\n",
             "for x in data:\n    loss(x).backward()\n    opt.step()\n",
+        ),
+        Example(
+            "for x in data:\n    opt.zero_grad()\n    for part in x:\n        loss(part).backward()\n    opt.step()\n",
+            "for x in data:\n    for part in x:\n        loss(part).backward()\n    opt.step()\n",
         ),
     ),
     look_alikes=(

@@ -70,6 +70,7 @@ OPERATOR = Operator(
         "for x in data:\n    for k in range(micro):\n        loss(x[k]).backward()\n    opt.step()\n",
         UPDATE + "for k in range(eval_iters):\n    losses[k] = model(batch)\n",
         "for x in data:\n    loss(x).backward()\n    opt.step()\n",
+        "for epoch in range(epochs):\n    for x in data:\n        loss(x).backward()\n        opt.step()\n",
         "for it in range(1, n):\n    loss(it).backward()\n    opt.step()\n",
     ),
     edits=edits,

@@ -22,7 +22,9 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
+from mutations.roles.layers import function_name
 from mutations.roles.loop import owner, updates
+from mutations.roles.sizes import resolve
 from mutations.source import Source
 
 
@@ -45,7 +47,7 @@ def _again(source: Source, node: cst.CSTNode, loss: cst.BaseExpression) -> str:
     """The text that computes the loss once more, if the assignment does."""
     assignment = cst.ensure_type(node, cst.Assign)
     target, value = assignment.targets[0].target, assignment.value
-    if not isinstance(value, cst.Call):
+    if not isinstance(value, cst.Call) or _compares_what_was_computed(source, value):
         return ""
     if target.deep_equals(loss):
         return source.code(value)
@@ -54,6 +56,17 @@ def _again(source: Source, node: cst.CSTNode, loss: cst.BaseExpression) -> str:
             if element.value.deep_equals(loss):
                 return f"{source.code(value)}[{index}]"
     return ""
+
+
+def _compares_what_was_computed(source: Source, call: cst.Call) -> bool:
+    """Whether a call takes a loss of logits that were computed before it: once more it gives the same number."""
+    name = function_name(call).lower()
+    if not any(word in name for word in ("entropy", "loss", "criterion")) or not call.args:
+        return False
+    first = source.find(m.Name(), within=call.args[0].value)
+    return any(isinstance(resolve(source, cst.ensure_type(name, cst.Name)), cst.Call) for name in first) and not any(
+        "model" in source.code(arg) or "net" in source.code(arg) for arg in call.args
+    )
 
 
 OPERATOR = Operator(
@@ -93,6 +106,8 @@ OPERATOR = Operator(
         "for x in data:\n    loss = f(x)\n    history.append(loss.item())\n    loss.backward()\n    opt.step()\n",
         "for x in data:\n    loss = f(x) / 4\n    loss.backward()\n    opt.step()\n    log(loss.item())\n",
         "for x in data:\n    loss = f(x)\n    history.append(loss.item())\n",
+        "def f(model, opt, x, y):\n    logits = model(x)\n    loss = F.cross_entropy(logits, y)\n"
+        "    loss.backward()\n    opt.step()\n    return loss.item()\n",
     ),
     edits=edits,
 )
