@@ -8,17 +8,17 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from grader.errors import CannotJudge, UsageError
-from grader.exercise import Exercise, builtin_exercise
+from grader.exercise.model import Exercise, builtin_exercise
 from grader.given import directory_given, files_given, isolation_given, names_given, timeout_given
-from grader.grading import grade
+from grader.grading.grade import grade
+from grader.grading.options import Options, asked_for
+from grader.grading.session import Kept
 from grader.hand_ins.reading import read_hand_in
-from grader.kept import Kept
-from grader.options import Options, asked_for
-from grader.oracle import Crew
-from grader.record import Result
+from grader.packages.package import Crew
+from grader.result.record import Result
 from grader.sandbox.errors import NotIsolated
 from grader.seeds import check_seed, draw_seed
-from grader.submission import Submission, read_files
+from grader.submission.read import Submission, read_files
 from grader.troubles import require_docstrings
 
 CLOSED: Final = "nothing could be judged: this Grader is closed"

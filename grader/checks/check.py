@@ -11,8 +11,8 @@ import msgspec
 from hypothesis.strategies import SearchStrategy
 
 from grader.extent import Extent
-from grader.oracle import Oracle, ask_both
-from grader.record import Lane, TokenGrid
+from grader.packages.package import Oracle, ask_both
+from grader.result.record import Lane, TokenGrid
 from grader.sandbox.questions import AnyQuestion, Forward, Settings
 from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds

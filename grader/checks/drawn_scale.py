@@ -6,7 +6,7 @@ its weights must not be able to tell a question from ordinary use.
 
 from typing import Final
 
-from grader.strategies import ModelCase
+from grader.checks.strategies import ModelCase
 
 LARGE: Final = 0.5  # differences show best
 FRESH: Final = 0.02  # what GPT-2 is initialised with

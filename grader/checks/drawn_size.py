@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 from msgspec.structs import replace
 
+from grader.checks.strategies import ModelCase
 from grader.seeds import Seeds
-from grader.strategies import ModelCase
 
 # Smallest and largest: widths and vocabularies are past the defaults of GPTConfig. Lengths are not: a table of
 # positions that is too short is for the check of its shape to find.

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from grader.checks.check import Counterexample
-from grader.compare import TOLERANCES, differing
-from grader.record import TokenGrid
+from grader.checks.compare import TOLERANCES, differing
+from grader.result.record import TokenGrid
 from grader.sandbox.wire import Array, Tensors
 
 Place = tuple[int, int]

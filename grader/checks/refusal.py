@@ -3,7 +3,7 @@
 import re
 
 from grader.checks.check import Bench, Counterexample
-from grader.oracle import PackageRaised
+from grader.packages.package import PackageRaised
 from grader.sandbox.questions import AnyQuestion
 from grader.sandbox.wire import Tensors
 

@@ -1,6 +1,6 @@
 """Plain PyTorch that a learner can paste next to model.py to see a failure."""
 
-from grader.strategies import ModelCase
+from grader.checks.strategies import ModelCase
 
 
 def model_snippet(case: ModelCase, body: str, *, query_scale: float = 1.0, n_classes: int = 0) -> str:

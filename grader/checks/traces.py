@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from grader.checks.check import Counterexample
-from grader.compare import same_bits
+from grader.checks.compare import same_bits
 from grader.sandbox.wire import Array, Tensors
 
 WORDS: Final = {"rng": "the state of torch's random generator", "python": "the state of Python's random generator"}

@@ -6,15 +6,15 @@ from typing import Self
 
 from msgspec.structs import replace
 
-from grader.audience import for_audience
 from grader.cohort.messages import Marked, NotMarked, Setup
 from grader.errors import CannotJudge
-from grader.grading import grade
-from grader.kept import Kept
-from grader.record import CheckResult, Result, to_json
+from grader.grading.grade import grade
+from grader.grading.session import Kept
 from grader.report import render_html
+from grader.result.audience import for_audience
+from grader.result.record import CheckResult, Result, to_json
 from grader.sandbox.errors import NotIsolated
-from grader.submission import Submission
+from grader.submission.read import Submission
 
 
 class Marker:

@@ -23,8 +23,8 @@ import msgspec
 from msgspec import Struct
 
 from grader.errors import CannotJudge, UsageError
-from grader.files import is_left_over, write_atomically
-from grader.record import Audience, Result, from_json
+from grader.files.write import is_left_over, write_atomically
+from grader.result.record import Audience, Result, from_json
 from grader.seeds import draw_seed
 
 COHORT: Final = "cohort.json"

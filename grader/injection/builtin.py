@@ -13,16 +13,16 @@ from typing import Any, Final
 
 import msgspec
 
-from grader.exercise import Exercise, read_rubric
+from grader.exercise.key import Key
+from grader.exercise.model import Exercise, read_rubric
+from grader.exercise.readme import readme
 from grader.injection.choose import Chosen
 from grader.injection.entries import bug_entry, certificate, hashes, stub_entry
 from grader.injection.folder import to_json
 from grader.injection.mutants import Mutant, mutants, planted
 from grader.injection.observe import Observation, Observer, answerable
 from grader.injection.prove import complaints, prove
-from grader.injection.readme import readme
-from grader.key import Key
-from grader.oracle import Crew
+from grader.packages.package import Crew
 from grader.sandbox.client import Launcher
 from mutations.catalogue import operator
 from mutations.errors import SiteError

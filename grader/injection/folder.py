@@ -12,10 +12,10 @@ import msgspec
 import tomli_w
 
 from grader.errors import CannotJudge, UsageError
-from grader.exercise import VISIBLE_TESTS, Exercise, Rubric
+from grader.exercise.key import Key
+from grader.exercise.model import VISIBLE_TESTS, Exercise, Rubric
+from grader.exercise.readme import readme
 from grader.injection.build import Built
-from grader.injection.readme import readme
-from grader.key import Key
 
 HEADER: Final = """\
 # The rubric of a generated exercise. Checks are listed with the points they earn; `takes` is what a guard (a check that

@@ -12,11 +12,11 @@ from msgspec import Struct
 
 from grader.checks.catalogue import MEASURED_BY
 from grader.checks.check import Check
-from grader.given_up import without_a_verdict
 from grader.injection.categories import own_checks
+from grader.injection.given_up import without_a_verdict
 from grader.injection.mutants import Mutant, Sources, mutants
 from grader.injection.observe import Observer
-from grader.oracle import Crew
+from grader.packages.package import Crew
 from grader.sandbox.client import Launcher
 from mutations.operator import Operator
 

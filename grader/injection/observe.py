@@ -9,16 +9,16 @@ from msgspec import Struct
 
 from grader.checks.catalogue import CHECKS, MEASURED_BY
 from grader.checks.check import Bench, Check
-from grader.compare import first_difference, largest_change
-from grader.exercise import builtin_exercise
+from grader.checks.compare import first_difference, largest_change
+from grader.comparisons.catalogue import FACETS
+from grader.comparisons.comparison import Facet
+from grader.exercise.model import builtin_exercise
 from grader.extent import extents
-from grader.facets.catalogue import FACETS
-from grader.facets.facet import Facet
-from grader.judge import ask_case
-from grader.memory import MemoisedOracle, Memory
-from grader.oracle import Crew, Oracle, Trouble
+from grader.grading.run_check import ask_case
+from grader.grading.search import Draws, ReferenceFailed, search, search_sizes
+from grader.packages.cached import MemoisedOracle, Memory
+from grader.packages.package import Crew, Oracle, Trouble
 from grader.sandbox.wire import Tensors
-from grader.search import Draws, ReferenceFailed, search, search_sizes
 from grader.seeds import Seeds
 
 TIMEOUT: Final = 30.0

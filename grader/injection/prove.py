@@ -4,15 +4,15 @@ from collections.abc import Callable
 from itertools import combinations
 from typing import Final
 
-from grader.exercise import Exercise
-from grader.grading import grade
+from grader.exercise.key import Row
+from grader.exercise.model import Exercise
+from grader.grading.answer_cache import Library
+from grader.grading.grade import grade
+from grader.grading.options import Options
 from grader.injection.observe import SUBMISSION
-from grader.key import Row
-from grader.library import Library
-from grader.options import Options
-from grader.record import Result, Status
+from grader.result.record import Result, Status
 from grader.sandbox.client import Launcher
-from grader.submission import Submission
+from grader.submission.read import Submission
 
 TIMEOUT: Final = 30.0
 

@@ -5,10 +5,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from grader.blame import FINITE
 from grader.checks.check import Check
-from grader.exercise import FORWARD, Item, Rubric
-from grader.facets.catalogue import FACETS
+from grader.comparisons.catalogue import FACETS
+from grader.exercise.model import FORWARD, Item, Rubric
+from grader.grading.attribution import FINITE
 from grader.injection.categories import own_checks
 from grader.injection.observe import Observation
 from mutations.operator import Category

@@ -7,18 +7,18 @@ from typing import Final
 
 from grader.checks.catalogue import CHECKS
 from grader.errors import CannotJudge
-from grader.exercise import Exercise, StoredExercise
-from grader.given_up import without_a_verdict
-from grader.grading import grade
-from grader.handout import BESIDE_THE_CODE
+from grader.exercise.key import PlantedBug, Row
+from grader.exercise.model import Exercise, StoredExercise
+from grader.exercise.starter import BESIDE_THE_CODE
+from grader.grading.grade import grade
+from grader.grading.options import Options
+from grader.injection.given_up import without_a_verdict
 from grader.injection.mutants import planted
 from grader.injection.observe import SUBMISSION, Observation, Observer, answerable, failing_checks
 from grader.injection.prove import complaints, prove
-from grader.key import PlantedBug, Row
-from grader.options import Options
-from grader.oracle import Crew, Trouble
+from grader.packages.package import Crew, Trouble
 from grader.sandbox.client import Launcher
-from grader.submission import Submission
+from grader.submission.read import Submission
 
 SEEDS: Final = (11, 12, 13)  # for an exercise that says none
 TIMEOUT: Final = 30.0

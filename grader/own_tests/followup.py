@@ -5,16 +5,16 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
-from grader.exercise import Exercise, Item
-from grader.oracle import Crew
+from grader.exercise.model import Exercise, Item
+from grader.grading.worker_pairs import threads
 from grader.own_tests import results
 from grader.own_tests.mutants import Draw, Mutant, NotRead, TooSlow, find
 from grader.own_tests.running import CONFTEST, RUN, Files, Runner, Runs
 from grader.own_tests.wording import Wording
-from grader.record import FollowUp, Outcome
+from grader.packages.package import Crew
+from grader.result.record import FollowUp, Outcome
 from grader.seeds import Seeds
-from grader.submission import Submission
-from grader.teams import threads
+from grader.submission.read import Submission
 
 REWORDED: Final = 4  # times that the package itself is run in other words, among the mutants
 CONFIRMED: Final = 4  # mutants that have to be noticed again before it is believed of the others

@@ -7,11 +7,11 @@ from typing import Final
 
 import msgspec
 
-from grader.compare import first_difference, largest_change
-from grader.facets.catalogue import BY_ID as FACETS
-from grader.facets.facet import Asked, Facet
-from grader.oracle import Crew, Oracle, PackageHung, Trouble
+from grader.checks.compare import first_difference, largest_change
+from grader.comparisons.catalogue import BY_ID as FACETS
+from grader.comparisons.comparison import Asked, Facet
 from grader.own_tests.running import Files
+from grader.packages.package import Crew, Oracle, PackageHung, Trouble
 from grader.sandbox.errors import WorkerFailed
 from grader.sandbox.questions import Answered, FindMutants, Planting
 from grader.sandbox.wire import Tensors

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
-from grader.oracle import Crew
-from grader.printable import one_line, printable
-from grader.record import Outcome
+from grader.files.printable import one_line, printable
+from grader.grading.worker_pairs import TEAMS
+from grader.packages.package import Crew
+from grader.result.record import Outcome
 from grader.sandbox.errors import WorkerDied, WorkerFailed, WorkerTimedOut
 from grader.sandbox.questions import Malformed, Raised, Reply, RunTests
 from grader.sandbox.wire import Tensors
-from grader.teams import TEAMS
 
 CONFTEST: Final = "conftest.py"
 RUN: Final = 3.0  # how long the tests may take on the package, in times of what one question may

@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from grader.oracle import Crew
 from grader.own_tests.mutants import NotRead
 from grader.own_tests.running import Files
+from grader.packages.package import Crew
 from grader.sandbox.errors import WorkerFailed
 from grader.sandbox.questions import Answered, Reword
 from mutations.ways import Way

@@ -32,12 +32,12 @@ from tempfile import TemporaryDirectory
 
 from costs import BASELINE, ROOT, grader, import_torch, print_ratios, python, rounds
 
-from grader.exercise import builtin_exercise
-from grader.grading import grade
-from grader.library import Library
-from grader.options import Options
+from grader.exercise.model import builtin_exercise
+from grader.grading.answer_cache import Library
+from grader.grading.grade import grade
+from grader.grading.options import Options
 from grader.sandbox.client import Launcher
-from grader.submission import read_submission, submission_of
+from grader.submission.read import read_submission, submission_of
 
 COLD, WARM = 1.5, 0.5
 SEED = 7  # of the warm grades: whoever asks with the same seed asks the same

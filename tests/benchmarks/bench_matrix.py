@@ -47,7 +47,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.exercise import builtin_exercise
+from grader.exercise.model import builtin_exercise
 from grader.injection.matrix import THREADS, Matrix, kill_matrix
 from grader.sandbox.client import Launcher
 from mutations.catalogue import OPERATORS

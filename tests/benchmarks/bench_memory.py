@@ -30,14 +30,14 @@ from tempfile import TemporaryDirectory
 
 from costs import descendants
 
-from grader.exercise import StoredExercise, builtin_exercise
-from grader.grading import grade
-from grader.library import Library
-from grader.options import Options
-from grader.oracle import Crew, Oracle
+from grader.exercise.model import StoredExercise, builtin_exercise
+from grader.grading.answer_cache import Library
+from grader.grading.grade import grade
+from grader.grading.options import Options
+from grader.packages.package import Crew, Oracle
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Parameters
-from grader.submission import submission_of
+from grader.submission.read import submission_of
 
 PAUSE = 0.05  # seconds between two looks
 LAUNCHER, WORKER, JOB, COHORT = "launcher", "worker", "job", "the cohort's own process"

@@ -16,11 +16,11 @@ import torch
 
 from grader.checks.catalogue import CHECKS
 from grader.checks.check import Bench, Check
-from grader.oracle import PackageRaised
+from grader.grading.search import Failure, search
+from grader.packages.package import PackageRaised
 from grader.sandbox.questions import AnyQuestion, Raised
 from grader.sandbox.wire import Tensors
 from grader.sandbox.worker.serve import BOTH, MODEL, TRAIN
-from grader.search import Failure, search
 from grader.seeds import Seeds
 
 REFERENCE = Path(__file__).resolve().parents[2] / "reference"

@@ -16,13 +16,13 @@ from grader.cohort.messages import Marked, NotMarked, Setup
 from grader.cohort.run import Cohort, Markers
 from grader.cohort.store import Store
 from grader.cohort.summary import Summary
-from grader.exercise import Exercise
-from grader.grading import grade
-from grader.options import Options
-from grader.record import Audience, Outcome, Result, Status, to_json
+from grader.exercise.model import Exercise
+from grader.grading.grade import grade
+from grader.grading.options import Options
+from grader.result.record import Audience, Outcome, Result, Status, to_json
 from grader.sandbox.client import Launcher
 from grader.sandbox.torch_version import torch_version
-from grader.submission import Submission, submission_of
+from grader.submission.read import Submission, submission_of
 
 ONLY = ("projection",)
 

@@ -52,7 +52,7 @@ def take_away() -> None:
 
 def main() -> None:
     """Run the command in ``sys.argv``."""
-    from grader.cli import main as run
+    from grader.cli.main import main as run
     from grader.sandbox import client
 
     with tempfile.TemporaryDirectory() as folder:

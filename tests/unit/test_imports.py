@@ -147,14 +147,21 @@ def test_the_lock_stands_alone() -> None:
 
 def test_the_report_knows_the_record_alone() -> None:
     assert (
-        breaking(inside("grader.report"), "grader.report", "grader.record", "grader.recheck", "grader.printable") == {}
+        breaking(
+            inside("grader.report"),
+            "grader.report",
+            "grader.result.record",
+            "grader.result.recheck",
+            "grader.files.printable",
+        )
+        == {}
     )
 
 
 def test_the_formats_know_the_record_and_the_words_of_the_report_alone() -> None:
     known = ("formats", "record", "audience", "printable", "report.words", "report.verdict", "report.grid", "report")
 
-    assert breaking(inside("grader.formats"), *(f"grader.{part}" for part in known)) == {}
+    assert breaking(inside("grader.report.formats"), *(f"grader.{part}" for part in known)) == {}
 
 
 def test_checks_know_nothing_of_points_or_of_how_they_are_judged() -> None:
@@ -175,11 +182,11 @@ def test_only_the_command_line_imports_the_commands() -> None:
     importing = {module for module in MODULES if any(within(name, "grader.commands") for name in ours(module))}
 
     assert {module for module in importing if not within(module, "grader.commands")} == set(
-        inside("grader.arguments")
-    ) - {"grader.arguments", "grader.arguments.shared"}
+        inside("grader.cli.arguments")
+    ) - {"grader.cli.arguments", "grader.cli.arguments.shared"}
 
 
-@pytest.mark.parametrize("module", ["grader.cli", *inside("grader.arguments")])
+@pytest.mark.parametrize("module", ["grader.cli.main", *inside("grader.cli.arguments")])
 def test_the_command_line_imports_nothing_heavy_before_it_knows_what_to_do(module: str) -> None:
     tree = ast.parse(MODULES[module].read_text("utf-8"))
     top = {
@@ -189,7 +196,7 @@ def test_the_command_line_imports_nothing_heavy_before_it_knows_what_to_do(modul
         for name in ([node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
         if name is not None
     }
-    light = ("grader.arguments", "grader.errors", "grader.interruption")
+    light = ("grader.cli.arguments", "grader.errors", "grader.cli.interruption")
 
     assert {name for name in top if within(name, "grader") and not within(name, *light)} <= {"grader"}
     assert all(within(name, "grader") or name.split(".")[0] in sys.stdlib_module_names for name in top)

@@ -8,11 +8,11 @@ from typing import Final
 import pytest
 
 from grader.checks.check import Bench
-from grader.exercise import Exercise, StoredExercise
-from grader.kept import MOST
-from grader.library import Library
-from grader.oracle import Crew, Oracle
-from grader.record import Result
+from grader.exercise.model import Exercise, StoredExercise
+from grader.grading.answer_cache import Library
+from grader.grading.session import MOST
+from grader.packages.package import Crew, Oracle
+from grader.result.record import Result
 from grader.sandbox.client import Launcher
 from grader.seeds import Seeds
 

@@ -9,12 +9,12 @@ import pytest
 
 from grader.checks.catalogue import BY_ID
 from grader.checks.check import Bench
-from grader.exercise import Exercise
-from grader.judge import ask_case
-from grader.oracle import Crew, Oracle, PackageRaised
-from grader.record import FollowUp, Outcome, Result, Status
+from grader.exercise.model import Exercise
+from grader.grading.run_check import ask_case
+from grader.grading.search import Search, search
+from grader.packages.package import Crew, Oracle, PackageRaised
+from grader.result.record import FollowUp, Outcome, Result, Status
 from grader.sandbox.questions import Snippet
-from grader.search import Search, search
 
 pytestmark = pytest.mark.slow  # a grade takes a second or two
 

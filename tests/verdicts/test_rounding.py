@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from grader.exercise import Exercise
-from grader.facets.forward import FACET as FORWARDS
-from grader.lattice import Lattice
-from grader.library import Library
-from grader.oracle import Crew, Oracle
-from grader.record import CheckResult, Outcome, Result, Role, Status
-from grader.reordered import Trials
+from grader.comparisons.forward import FACET as FORWARDS
+from grader.exercise.model import Exercise
+from grader.grading.answer_cache import Library
+from grader.grading.reordered import Trials
+from grader.grading.variants import Lattice
+from grader.packages.package import Crew, Oracle
+from grader.result.record import CheckResult, Outcome, Result, Role, Status
 from grader.seeds import Seeds
 
 SCORES = "    scores = q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))  # (..., T, T)\n"

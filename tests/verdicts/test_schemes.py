@@ -12,13 +12,13 @@ import pytest
 
 from grader.checks.catalogue import BY_ID, CHECKS
 from grader.checks.check import Bench, Check
-from grader.exercise import Exercise
+from grader.exercise.model import Exercise
+from grader.grading.search import Search, search
 from grader.injection.categories import family
-from grader.oracle import Crew, Oracle, PackageRaised
-from grader.record import FollowUp, Outcome, Result, Status
+from grader.packages.package import Crew, Oracle, PackageRaised
+from grader.result.record import FollowUp, Outcome, Result, Status
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Snippet
-from grader.search import Search, search
 from grader.seeds import Seeds
 
 pytestmark = pytest.mark.slow  # a second for each of the right ones, less for each of the wrong

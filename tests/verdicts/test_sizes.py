@@ -10,12 +10,12 @@ import pytest
 from grader.checks.catalogue import BY_ID
 from grader.checks.check import Bench, Check
 from grader.checks.projection.config_defaults import CONTRACT
+from grader.checks.strategies import model_case
 from grader.checks.training.cases import train_case
-from grader.exercise import Exercise
+from grader.exercise.model import Exercise
 from grader.extent import MODEL, RUN, extents
-from grader.judge import ask_case
-from grader.search import Search, search, search_sizes
-from grader.strategies import model_case
+from grader.grading.run_check import ask_case
+from grader.grading.search import Search, search, search_sizes
 
 Judged = Callable[..., AbstractContextManager[Bench]]
 HERE = Path(__file__).parent

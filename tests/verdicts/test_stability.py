@@ -12,12 +12,12 @@ import pytest
 
 from grader.checks.catalogue import BY_ID
 from grader.checks.check import Bench, Check
-from grader.exercise import Exercise
-from grader.oracle import Crew, Oracle, PackageRaised
-from grader.record import Outcome, Result, Status
+from grader.exercise.model import Exercise
+from grader.grading.search import Search, search
+from grader.packages.package import Crew, Oracle, PackageRaised
+from grader.result.record import Outcome, Result, Status
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Snippet
-from grader.search import Search, search
 from grader.seeds import Seeds
 from mutations.edit import splice
 

@@ -13,10 +13,10 @@ import pytest
 
 from grader.checks.catalogue import BY_ID
 from grader.checks.check import Bench, Check, Counterexample
-from grader.exercise import Exercise
-from grader.oracle import Crew, Oracle, PackageRaised
+from grader.exercise.model import Exercise
+from grader.grading.search import Search, search
+from grader.packages.package import Crew, Oracle, PackageRaised
 from grader.sandbox.questions import Snippet
-from grader.search import Search, search
 from mutations.catalogue import operator
 from mutations.edit import splice
 

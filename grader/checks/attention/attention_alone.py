@@ -14,18 +14,18 @@ from typing import Final
 
 import numpy as np
 
+from grader.checks.ablation import SILENT_BLOCKS, SILENT_MLP, Factors, silence
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import close, finite
 from grader.checks.drawn_size import larger
 from grader.checks.given import given, standardised, tables
 from grader.checks.grids import logits_of
-from grader.checks.silence import SILENT_BLOCKS, SILENT_MLP, Factors, silence
 from grader.checks.snippets import model_snippet
-from grader.compare import close, finite
-from grader.oracle import PackageMisanswered
-from grader.record import TokenGrid
+from grader.checks.strategies import ModelCase, model_cases
+from grader.packages.package import PackageMisanswered
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Forward, Sharing
 from grader.sandbox.wire import Array, Tensors
-from grader.strategies import ModelCase, model_cases
 
 SCALE = 3.0  # the shape of the scores shows better where they are not small
 ATTENTION: Final = "blocks.0.attn."

@@ -12,12 +12,12 @@ nothing crashes and the model trains. It shows when weights are loaded, or when 
 
 from typing import Final
 
+from grader.checks.ablation import Factors, logits_with
 from grader.checks.cache.agreement import closeness
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.silence import Factors, logits_with
 from grader.checks.snippets import model_snippet
-from grader.record import TokenGrid
-from grader.strategies import ModelCase, model_cases
+from grader.checks.strategies import ModelCase, model_cases
+from grader.result.record import TokenGrid
 
 QUERIES: Final[Factors] = {"attn.query.weight": 3.0, "attn.query.bias": 0.5}
 KEYS: Final[Factors] = {"attn.key.weight": 0.5, "attn.key.bias": 3.0}

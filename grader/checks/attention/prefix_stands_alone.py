@@ -14,9 +14,9 @@ from grader.checks.cache.agreement import closeness
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.grids import logits_of
 from grader.checks.snippets import model_snippet
-from grader.record import TokenGrid
+from grader.checks.strategies import ModelCase, model_cases
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Forward
-from grader.strategies import ModelCase, model_cases
 
 
 def holds(case: ModelCase, bench: Bench) -> None:

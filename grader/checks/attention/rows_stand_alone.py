@@ -16,10 +16,10 @@ from grader.checks.cache.agreement import closeness
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.grids import logits_of
 from grader.checks.snippets import model_snippet
+from grader.checks.strategies import FEW, ModelCase, model_case, model_cases
 from grader.extent import Extent, at_most
-from grader.record import TokenGrid
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Forward
-from grader.strategies import FEW, ModelCase, model_case, model_cases
 
 USUAL: Final = (1, 2, 4, 8, 16, 24, 32)  # numbers of rows that batches have
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from grader.checks.cache.cases import DecodeCase
 from grader.checks.check import Bench
-from grader.compare import close
-from grader.oracle import Oracle, Trouble
-from grader.record import Lane
+from grader.checks.compare import close
+from grader.packages.package import Oracle, Trouble
+from grader.result.record import Lane
 from grader.sandbox.questions import Forward
 from grader.sandbox.wire import Array
 

@@ -14,13 +14,13 @@ from typing import Final
 import numpy as np
 from msgspec.structs import replace
 
+from grader.checks.ablation import SILENT_ATTENTION, Factors
 from grader.checks.cache.agreement import closeness, full
 from grader.checks.cache.cache_travels import cache_tensors, given, keys_and_values
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.silence import SILENT_ATTENTION, Factors
-from grader.compare import close, finite
-from grader.oracle import Oracle, Trouble, is_machines
+from grader.checks.compare import close, finite
+from grader.packages.package import Oracle, Trouble, is_machines
 from grader.sandbox.questions import Decode
 from grader.sandbox.wire import Array, Tensors
 

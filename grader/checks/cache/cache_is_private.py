@@ -14,7 +14,7 @@ from grader.checks.cache.agreement import closeness
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_case, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
 from grader.extent import Extent, at_most
-from grader.record import TokenGrid
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Decode
 from grader.sandbox.wire import Array
 

@@ -17,8 +17,8 @@ import numpy as np
 from grader.checks.cache.cache_travels import cache_tensors, given, keys_and_values
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
-from grader.compare import TOLERANCES
-from grader.oracle import Oracle
+from grader.checks.compare import TOLERANCES
+from grader.packages.package import Oracle
 from grader.sandbox.questions import Decode
 from grader.sandbox.wire import Array
 

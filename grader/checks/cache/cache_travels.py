@@ -12,7 +12,7 @@ between requests and throw the model object away in between.
 from grader.checks.cache.agreement import closeness
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases, shallow_decoded
 from grader.checks.check import Bench, Check, Counterexample
-from grader.record import TokenGrid
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Decode
 from grader.sandbox.wire import Array, Tensors
 

@@ -11,7 +11,7 @@ continuation writes into it, the second silently continues something else.
 
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases, shallow_decoded
 from grader.checks.check import Bench, Check, Counterexample
-from grader.compare import same_bits
+from grader.checks.compare import same_bits
 from grader.sandbox.questions import Decode
 
 

@@ -16,8 +16,8 @@ from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.grids import beyond_rounding, places
 from grader.checks.snippets import model_snippet
 from grader.extent import MODEL
-from grader.oracle import Trouble
-from grader.record import TokenGrid
+from grader.packages.package import Trouble
+from grader.result.record import TokenGrid
 from grader.sandbox.wire import Array
 
 

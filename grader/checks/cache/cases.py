@@ -6,11 +6,11 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
+from grader.checks.strategies import ModelCase, chunkings, extended, model_case, model_cases
 from grader.extent import Extent, at_most
 from grader.sandbox.questions import Decode
 from grader.sandbox.wire import Array
 from grader.seeds import Seeds
-from grader.strategies import ModelCase, chunkings, extended, model_case, model_cases
 
 # A cache over a mask that is wrong in a way nobody planted has nothing to agree with.
 MODEL_WORKS: Final = ("forward-runs", "future-is-hidden", "past-is-seen")

@@ -19,13 +19,13 @@ from hypothesis.strategies import DrawFn
 from grader.checks.cache.agreement import joined
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import TOLERANCES
 from grader.checks.grids import logits_of
-from grader.compare import TOLERANCES
+from grader.checks.strategies import FEW, extended, model_case, model_cases
 from grader.extent import Extent, at_most
-from grader.record import TokenGrid
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Decode, Forward, Generate
 from grader.sandbox.wire import Array
-from grader.strategies import FEW, extended, model_case, model_cases
 
 PROMPT: Final = 30  # tokens of the prompt that work is counted with: of so many, one more is a thirtieth
 MORE: Final = 7  # tokens after the first, whose work is counted together: none of them may be let off

@@ -7,9 +7,9 @@ output projection gives them.
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
+from grader.checks.strategies import ModelCase, extended, model_case, model_cases
 from grader.extent import Extent, at_most
 from grader.sandbox.questions import Settings
-from grader.strategies import ModelCase, extended, model_case, model_cases
 
 
 class ClassCase(ModelCase, frozen=True, kw_only=True):

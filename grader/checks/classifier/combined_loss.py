@@ -14,10 +14,10 @@ import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.classifier.cases import ClassCase, broad_class_case, class_cases
-from grader.compare import TOLERANCES
+from grader.checks.compare import TOLERANCES
+from grader.checks.strategies import FEW
 from grader.sandbox.questions import Loss
 from grader.sandbox.wire import Array, Tensors
-from grader.strategies import FEW
 
 WEIGHT = 0.37
 

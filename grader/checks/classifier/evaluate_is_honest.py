@@ -15,13 +15,13 @@ import numpy as np
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.classifier.cases import ClassCase, class_case, class_cases
 from grader.checks.classifier.combined_loss import agrees, cross_entropy
+from grader.checks.compare import same_bits
 from grader.checks.determinism.forward_leaves_no_trace import forward_is_to_blame
 from grader.checks.grids import logits_of
-from grader.compare import same_bits
+from grader.checks.strategies import FEW
 from grader.extent import Extent, at_most
 from grader.sandbox.questions import Evaluate
 from grader.sandbox.wire import Array, Tensors
-from grader.strategies import FEW
 
 BATCHES = 3
 

@@ -16,10 +16,10 @@ from msgspec.structs import replace
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.classifier.cases import ClassCase, class_case, class_cases
 from grader.checks.classifier.combined_loss import WEIGHT, training_tensors
+from grader.checks.strategies import WEIGHT_DRAWS
 from grader.extent import Extent, at_most
 from grader.sandbox.questions import Loss, Parameters
 from grader.sandbox.wire import Tensors
-from grader.strategies import WEIGHT_DRAWS
 
 # The bias of the keys adds one number to all scores of a row, which a softmax does not see: its gradient is
 # rounding (measured below 1e-15 of the largest), and exactly zero in other orders of summation.

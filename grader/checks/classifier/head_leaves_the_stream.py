@@ -10,8 +10,8 @@ numbers out of the stream, every run with a head differs from its twin without o
 
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.classifier.cases import ClassCase, class_cases
+from grader.checks.compare import same_bits
 from grader.checks.snippets import model_snippet
-from grader.compare import same_bits
 from grader.sandbox.questions import Parameters
 
 DRAWS = 4

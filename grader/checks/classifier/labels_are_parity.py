@@ -15,7 +15,7 @@ from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.grids import places
 from grader.checks.training.cases import TRAIN_CASES, TrainCase
 from grader.checks.training.snippets import config_of
-from grader.record import TokenGrid
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import MakeBatch
 from grader.sandbox.wire import Array
 

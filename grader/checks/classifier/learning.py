@@ -15,7 +15,7 @@ from hypothesis.strategies import DrawFn
 from msgspec import Struct
 
 from grader.checks.check import Bench, Counterexample
-from grader.compare import finite
+from grader.checks.compare import finite
 from grader.sandbox.questions import Classify, Fit, Settings
 from grader.sandbox.wire import Array, Tensors
 

@@ -12,7 +12,7 @@ run without it.
 
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.classifier.cases import ClassCase, class_cases, few_classified
-from grader.compare import first_difference, same_bits
+from grader.checks.compare import first_difference, same_bits
 from grader.extent import Extent, at_most
 from grader.sandbox.questions import Forward, Parameters
 

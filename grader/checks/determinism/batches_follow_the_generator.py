@@ -11,9 +11,9 @@ generator that is turned back makes batches agree that should differ.
 """
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import same_bits
 from grader.checks.training.cases import TrainCase, train_cases
 from grader.checks.training.snippets import config_of
-from grader.compare import same_bits
 from grader.sandbox.questions import MakeBatch
 
 

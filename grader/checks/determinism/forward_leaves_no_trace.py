@@ -16,10 +16,10 @@ from typing import get_args
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import same_bits
 from grader.checks.modes.cases import DropoutCase, dropout_cases, without_dropout
 from grader.checks.snippets import model_snippet
 from grader.checks.traces import require_inputs_kept, require_no_trace, require_settings_kept
-from grader.compare import same_bits
 from grader.sandbox.questions import Modes, Settings, Watched, Weights
 from grader.sandbox.wire import Array
 

@@ -13,9 +13,9 @@ far a result can be trusted, is no spread at all.
 from itertools import zip_longest
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import same_bits
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.training.snippets import training_snippet
-from grader.compare import same_bits
 from grader.sandbox.questions import WatchedTraining
 from grader.sandbox.wire import Array, Tensors
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from grader.checks.check import Bench, Check, Counterexample
-from grader.compare import same_bits
+from grader.checks.compare import same_bits
 from grader.sandbox.questions import SeededDraws, Settings
 
 

@@ -15,7 +15,7 @@ from grader.checks.cache.agreement import closeness
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.heads.cases import HeadCase, head_cases
 from grader.checks.snippets import model_snippet
-from grader.record import TokenGrid
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Forward
 
 

@@ -11,8 +11,8 @@ thing only start from different places, and nothing that is measured between the
 """
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import first_difference
 from grader.checks.heads.cases import HeadCase, head_cases
-from grader.compare import first_difference
 from grader.sandbox.questions import Parameters
 
 

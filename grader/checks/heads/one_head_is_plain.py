@@ -14,11 +14,11 @@ between the two that somebody made.
 from typing import Final
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import same_bits
 from grader.checks.snippets import model_snippet
-from grader.compare import same_bits
-from grader.record import TokenGrid
+from grader.checks.strategies import ModelCase, model_cases
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import OneHead, Precision
-from grader.strategies import ModelCase, model_cases
 
 HEADS: Final = 2  # d_model is even
 PRECISIONS: Final[tuple[Precision, ...]] = ("float32", "float64")

@@ -18,8 +18,8 @@ from hypothesis.strategies import DrawFn
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.classifier.combined_loss import cross_entropy
 from grader.checks.snippets import model_snippet
+from grader.checks.strategies import ModelCase, extended, model_cases
 from grader.sandbox.questions import Loss
-from grader.strategies import ModelCase, extended, model_cases
 
 SLACK = 1e-5  # of the loss: it may be taken in float32
 

@@ -14,7 +14,7 @@ from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.grids import altered, moved_rows
 from grader.checks.masking.future_is_hidden import with_other_future
 from grader.checks.snippets import model_snippet
-from grader.oracle import PackageRaised
+from grader.packages.package import PackageRaised
 from grader.sandbox.questions import Decode
 
 

@@ -15,15 +15,15 @@ at, produces garbage.
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import finite
 from grader.checks.drawn_scale import FRESH, LARGE, small_scale
 from grader.checks.grids import altered, moved_rows
 from grader.checks.snippets import model_snippet
-from grader.compare import finite
+from grader.checks.strategies import FEW, ModelCase, model_case, model_cases, positions_to_try
 from grader.extent import MODEL
-from grader.oracle import Oracle
+from grader.packages.package import Oracle
 from grader.sandbox.questions import Forward, Precision
 from grader.sandbox.wire import Array
-from grader.strategies import FEW, ModelCase, model_case, model_cases, positions_to_try
 
 CLAIM = "the logits before a changed token stay the same, bit for bit"
 

@@ -13,15 +13,15 @@ learns to look ahead, and loses it when it has to generate.
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import finite
 from grader.checks.drawn_scale import drawn_scale
 from grader.checks.grids import places
 from grader.checks.masking import future_is_hidden
 from grader.checks.snippets import model_snippet
-from grader.compare import finite
+from grader.checks.strategies import FEW, ModelCase, model_case, model_cases
 from grader.extent import Extent, at_most
-from grader.record import TokenGrid
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Influence
-from grader.strategies import FEW, ModelCase, model_case, model_cases
 
 
 def holds(case: ModelCase, bench: Bench) -> None:

@@ -12,7 +12,7 @@ is drowned by them, and a mask that hides a whole row gives NaN.
 
 from grader.checks.check import Bench, Check
 from grader.checks.masking import future_is_hidden
-from grader.strategies import ModelCase, few_rows, model_cases
+from grader.checks.strategies import ModelCase, few_rows, model_cases
 
 SCALE = 1e5  # scores of some ten thousands: most rows have none that is not far below a mask of -1e4
 

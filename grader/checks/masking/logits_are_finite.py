@@ -16,14 +16,14 @@ import numpy as np
 from msgspec.structs import replace
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import finite
 from grader.checks.grids import places
 from grader.checks.snippets import model_snippet
-from grader.compare import finite
+from grader.checks.strategies import ModelCase, model_case, model_cases
 from grader.extent import MODEL
-from grader.oracle import Trouble
-from grader.record import TokenGrid
+from grader.packages.package import Trouble
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Forward
-from grader.strategies import ModelCase, model_case, model_cases
 
 CLAIM: Final = "every logit is a finite number"
 

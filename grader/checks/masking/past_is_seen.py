@@ -16,9 +16,9 @@ from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.drawn_scale import drawn_scale
 from grader.checks.grids import altered, moved_rows
 from grader.checks.snippets import model_snippet
+from grader.checks.strategies import ModelCase, model_case, model_cases, positions_to_try
 from grader.extent import Extent, at_most
 from grader.sandbox.questions import Forward
-from grader.strategies import ModelCase, model_case, model_cases, positions_to_try
 
 
 def holds(case: ModelCase, bench: Bench) -> None:

@@ -5,8 +5,8 @@ from hypothesis.strategies import DrawFn
 
 from grader.checks.cache.cases import DecodeCase, decode_cases
 from grader.checks.heads.cases import HeadDecodeCase, head_decode_cases
+from grader.checks.strategies import ModelCase, extended, model_cases
 from grader.sandbox.questions import Settings
-from grader.strategies import ModelCase, extended, model_cases
 
 RATES = (0.3, 0.5)
 

@@ -12,8 +12,8 @@ comes back in eval mode trains on without its dropout, and nothing says so.
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import close, same_bits
 from grader.checks.modes.cases import DropoutCase, dropout_cases, without_dropout
-from grader.compare import close, same_bits
 from grader.sandbox.questions import Evaluate, Settings
 from grader.sandbox.wire import Tensors
 

@@ -20,7 +20,7 @@ from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.classifier.cases import ClassCase, class_cases
 from grader.checks.determinism.forward_leaves_no_trace import forward_is_to_blame
 from grader.checks.traces import require_inputs_kept, require_no_trace
-from grader.oracle import PackageRaised
+from grader.packages.package import PackageRaised
 from grader.sandbox.questions import Modes, WatchedEvaluation
 from grader.sandbox.wire import Array
 

@@ -22,11 +22,11 @@ from grader.checks.cache.cases import MODEL_WORKS, DecodeCase
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.determinism.forward_leaves_no_trace import forward_is_to_blame
 from grader.checks.snippets import model_snippet
+from grader.checks.strategies import extended, model_cases
 from grader.checks.traces import require_inputs_kept, require_no_trace
-from grader.oracle import PackageRaised
+from grader.packages.package import PackageRaised
 from grader.sandbox.questions import Modes, Watched
 from grader.sandbox.wire import Array, Tensors
-from grader.strategies import extended, model_cases
 
 MODES: Final[tuple[Modes, ...]] = get_args(Modes)
 CLAIM = "generate leaves prompt, parameters, gradients, modes, settings and random generators as they were"

@@ -13,9 +13,9 @@ and nothing says so but a loss that is a little too good.
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import close
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.training.snippets import config_of
-from grader.compare import close
 from grader.sandbox.questions import TrainSteps, WatchedTraining
 from grader.sandbox.wire import Array
 

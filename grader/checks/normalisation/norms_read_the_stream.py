@@ -12,11 +12,11 @@ norm of another part gets gains that were learned for somebody else.
 
 from typing import Final
 
+from grader.checks.ablation import SILENT_ATTENTION, SILENT_BLOCKS, SILENT_MLP, Factors, agrees, heard
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.silence import SILENT_ATTENTION, SILENT_BLOCKS, SILENT_MLP, Factors, agrees, heard
 from grader.checks.snippets import model_snippet
-from grader.record import TokenGrid
-from grader.strategies import ModelCase, model_cases
+from grader.checks.strategies import ModelCase, model_cases
+from grader.result.record import TokenGrid
 
 PARTS: Final[tuple[tuple[str, str, Factors], ...]] = (
     ("the head", "ln_f", SILENT_BLOCKS),

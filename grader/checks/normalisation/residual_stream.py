@@ -12,14 +12,14 @@ what it does not improve, and on which gradients reach the first layer.
 
 from typing import Final
 
+from grader.checks.ablation import SILENT_BLOCKS, silence
 from grader.checks.cache.agreement import closeness
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.grids import altered, beyond_rounding, logits_of, places
-from grader.checks.silence import SILENT_BLOCKS, silence
 from grader.checks.snippets import model_snippet
-from grader.record import TokenGrid
+from grader.checks.strategies import ModelCase, model_cases
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Forward
-from grader.strategies import ModelCase, model_cases
 
 DEPTHS: Final = (1, 2, 3)
 

@@ -9,11 +9,11 @@ one are meant for that one: with another, every layer is off by a little, and re
 - The GELU is the approximation by a tanh that some models were trained with.
 """
 
+from grader.checks.ablation import SILENT_ATTENTION, agrees, heard, silence
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.silence import SILENT_ATTENTION, agrees, heard, silence
 from grader.checks.snippets import model_snippet
-from grader.record import TokenGrid
-from grader.strategies import ModelCase, model_cases
+from grader.checks.strategies import ModelCase, model_cases
+from grader.result.record import TokenGrid
 
 
 def holds(case: ModelCase, bench: Bench) -> None:

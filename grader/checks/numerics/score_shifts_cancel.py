@@ -12,12 +12,12 @@ zero, such as a large number in place of infinity, fails in the model that has t
 
 from typing import Final
 
+from grader.checks.ablation import Factors, logits_with
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.silence import Factors, logits_with
+from grader.checks.compare import close
 from grader.checks.snippets import model_snippet
-from grader.compare import close
-from grader.record import TokenGrid
-from grader.strategies import ModelCase, model_cases
+from grader.checks.strategies import ModelCase, model_cases
+from grader.result.record import TokenGrid
 
 # A bias of the keys adds query . bias to all scores of the query's row, here tens of thousands in either direction.
 SHIFT: Final = 1e5

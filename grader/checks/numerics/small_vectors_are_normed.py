@@ -11,12 +11,12 @@ reader gets is smaller than it should be, just when training starts.
 
 from typing import Final
 
+from grader.checks.ablation import Factors, heard
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import close
 from grader.checks.normalisation.norms_read_the_stream import PARTS
-from grader.checks.silence import Factors, heard
-from grader.compare import close
-from grader.record import TokenGrid
-from grader.strategies import ModelCase, extended, model_cases
+from grader.checks.strategies import ModelCase, extended, model_cases
+from grader.result.record import TokenGrid
 
 SMALL: Final[Factors] = {"embedding.weight": 0.06}  # a variance of about 2e-3: epsilons of 1e-5 and less are nothing
 WIDTH: Final = 32  # vectors of a few numbers may have next to no variance by chance

@@ -12,12 +12,12 @@ each position, and the errors of all layers multiply.
 
 from typing import Final
 
+from grader.checks.ablation import Factors, logits_with
 from grader.checks.cache.agreement import closeness
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.silence import Factors, logits_with
 from grader.checks.snippets import model_snippet
-from grader.record import TokenGrid
-from grader.strategies import ModelCase, model_cases
+from grader.checks.strategies import ModelCase, model_cases
+from grader.result.record import TokenGrid
 
 ALIKE: Final[Factors] = {"attn.value.weight": 0.0, "attn.value.bias": 4.0}  # the mean of equal values is that value
 OTHER_SCORES: Final[Factors] = {"attn.query.weight": 0.0, "attn.query.bias": 0.0}

@@ -11,9 +11,9 @@ loss falls all the same, since the rest learns.
 """
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import same_bits
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.training.snippets import training_snippet
-from grader.compare import same_bits
 from grader.sandbox.questions import TrainSteps
 from grader.sandbox.wire import Tensors
 

@@ -9,13 +9,13 @@ is one token: if positions start again with every chunk, all new tokens stand at
 - They are counted from the number of chunks, or from the length of the prompt.
 """
 
+from grader.checks.ablation import SILENT_ATTENTION, silence
 from grader.checks.cache.agreement import closeness, joined
 from grader.checks.cache.cases import DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.silence import SILENT_ATTENTION, silence
 from grader.checks.snippets import model_snippet
-from grader.oracle import PackageRaised
-from grader.record import TokenGrid
+from grader.packages.package import PackageRaised
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Decode
 
 

@@ -14,9 +14,9 @@ from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.drawn_scale import drawn_scale
 from grader.checks.grids import altered, beyond_rounding, logits_of, places
 from grader.checks.snippets import model_snippet
+from grader.checks.strategies import ModelCase, model_cases
 from grader.sandbox.questions import Forward
 from grader.sandbox.wire import Array, Tensors
-from grader.strategies import ModelCase, model_cases
 
 
 def holds(case: ModelCase, bench: Bench) -> None:

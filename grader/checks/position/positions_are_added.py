@@ -18,9 +18,9 @@ from grader.checks.drawn_size import larger
 from grader.checks.given import given, tables
 from grader.checks.grids import beyond_rounding, logits_of
 from grader.checks.snippets import model_snippet
-from grader.record import TokenGrid
+from grader.checks.strategies import ModelCase, model_cases
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Forward
-from grader.strategies import ModelCase, model_cases
 
 SPLITS = 2
 

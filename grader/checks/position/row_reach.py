@@ -14,11 +14,11 @@ from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.drawn_scale import drawn_scale
 from grader.checks.grids import beyond_rounding, logits_of, places
 from grader.checks.snippets import model_snippet
+from grader.checks.strategies import FEW, ModelCase, model_case, model_cases
 from grader.extent import Extent, at_most
-from grader.record import TokenGrid
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Forward
 from grader.sandbox.wire import Array, Tensors
-from grader.strategies import FEW, ModelCase, model_case, model_cases
 
 
 def holds(case: ModelCase, bench: Bench) -> None:

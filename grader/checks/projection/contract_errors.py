@@ -14,9 +14,9 @@ import numpy as np
 
 from grader.checks.check import Bench, Check
 from grader.checks.refusal import must_refuse
+from grader.checks.strategies import ModelCase, few_rows, model_cases
 from grader.extent import Extent, at_most
 from grader.sandbox.questions import Forward, Parameters
-from grader.strategies import ModelCase, few_rows, model_cases
 
 
 def holds(case: ModelCase, bench: Bench) -> None:

@@ -10,9 +10,9 @@ model is wide. A model that runs for one size only has its sizes mixed up.
 """
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.strategies import ModelCase, model_case, model_cases
 from grader.extent import MODEL
 from grader.sandbox.questions import Forward
-from grader.strategies import ModelCase, model_case, model_cases
 
 
 def holds(case: ModelCase, bench: Bench) -> None:

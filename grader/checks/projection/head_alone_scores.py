@@ -9,12 +9,12 @@ which something is added, look like any others until weights are loaded that wer
 - The head has a bias.
 """
 
+from grader.checks.ablation import logits_with
 from grader.checks.cache.agreement import closeness
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.silence import logits_with
 from grader.checks.snippets import model_snippet
-from grader.record import TokenGrid
-from grader.strategies import ModelCase, model_cases
+from grader.checks.strategies import ModelCase, model_cases
+from grader.result.record import TokenGrid
 
 
 def holds(case: ModelCase, bench: Bench) -> None:

@@ -14,9 +14,9 @@ from typing import Final
 
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.snippets import model_snippet
+from grader.checks.strategies import ModelCase, few_rows, model_cases
 from grader.extent import MODEL
 from grader.sandbox.questions import Forward, Gradients
-from grader.strategies import ModelCase, few_rows, model_cases
 
 HEAD: Final = "lm_head.weight"
 

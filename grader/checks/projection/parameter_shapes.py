@@ -12,10 +12,10 @@ from deepdiff import DeepDiff
 from hypothesis import strategies as st
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.strategies import VOCABULARIES, WIDTHS, Sizes
 from grader.extent import MODEL, Extent
-from grader.oracle import ask_both
+from grader.packages.package import ask_both
 from grader.sandbox.questions import Parameters
-from grader.strategies import VOCABULARIES, WIDTHS, Sizes
 
 
 class SizeCase(Sizes, frozen=True, kw_only=True):

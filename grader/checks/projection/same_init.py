@@ -11,10 +11,10 @@ order, or with another size, shifts every random number after it.
 """
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import first_difference
 from grader.checks.projection.parameter_shapes import SIZES, SizeCase, size_case
-from grader.compare import first_difference
 from grader.extent import MODEL
-from grader.oracle import ask_both
+from grader.packages.package import ask_both
 from grader.sandbox.questions import Parameters
 
 

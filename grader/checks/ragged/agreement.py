@@ -11,7 +11,7 @@ from grader.checks.cache.agreement import Agreement, joined
 from grader.checks.check import Bench, Counterexample
 from grader.checks.grids import logits_of
 from grader.checks.ragged.cases import RaggedCase
-from grader.oracle import Oracle
+from grader.packages.package import Oracle
 from grader.sandbox.questions import Decode, Forward
 from grader.sandbox.wire import Array, Tensors
 

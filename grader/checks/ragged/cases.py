@@ -9,12 +9,12 @@ from hypothesis.strategies import DrawFn
 
 from grader.checks.cache.cases import MODEL_WORKS
 from grader.checks.grids import logits_of
+from grader.checks.strategies import ModelCase, extended, model_case, model_cases
 from grader.extent import Extent, at_most, smaller
-from grader.record import TokenGrid
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Decode
 from grader.sandbox.wire import Array, Tensors
 from grader.seeds import Seeds
-from grader.strategies import ModelCase, extended, model_case, model_cases
 
 # Each row is judged by what it is alone: a forward, and a cache, that are wrong by themselves have owners already.
 CACHE_WORKS: Final = (*MODEL_WORKS, "cached-equals-full")

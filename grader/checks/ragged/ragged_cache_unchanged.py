@@ -10,8 +10,8 @@ continuation of the same cache would find it.
 """
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import same_bits
 from grader.checks.ragged.cases import CACHE_WORKS, RaggedCase, ragged_cases
-from grader.compare import same_bits
 from grader.sandbox.questions import Decode
 
 

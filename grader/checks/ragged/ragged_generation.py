@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import TOLERANCES
 from grader.checks.ragged.agreement import by_row
 from grader.checks.ragged.cases import CACHE_WORKS, Lengths, RaggedCase
-from grader.compare import TOLERANCES
-from grader.record import TokenGrid
+from grader.checks.strategies import ModelCase, extended, model_cases
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Generate
 from grader.sandbox.wire import Array
-from grader.strategies import ModelCase, extended, model_cases
 
 CLAIM: Final = "greedy decoding in a batch of prompts of different lengths gives each the tokens it gets alone"
 

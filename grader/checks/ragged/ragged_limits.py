@@ -18,9 +18,9 @@ from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.ragged.agreement import rows_agree
 from grader.checks.ragged.cases import CACHE_WORKS, RaggedCase, ragged_cases
 from grader.checks.refusal import must_refuse
-from grader.oracle import PackageRaised
+from grader.checks.strategies import extended
+from grader.packages.package import PackageRaised
 from grader.sandbox.questions import Decode
-from grader.strategies import extended
 
 CLAIM = "a row that has no more than block_size tokens is read, whatever the padding of its chunks adds up to"
 

@@ -14,11 +14,11 @@ it. The loss falls all the same.
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import TOLERANCES
 from grader.checks.snippets import model_snippet
-from grader.compare import TOLERANCES
+from grader.checks.strategies import ModelCase, model_cases
 from grader.sandbox.questions import Gradients
 from grader.sandbox.wire import Array, Tensors
-from grader.strategies import ModelCase, model_cases
 
 
 def holds(case: ModelCase, bench: Bench) -> None:

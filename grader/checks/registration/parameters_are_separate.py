@@ -14,9 +14,9 @@ from itertools import groupby
 from hypothesis import strategies as st
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.strategies import VOCABULARIES, WIDTHS, Sizes
 from grader.sandbox.questions import Sharing
 from grader.sandbox.wire import Tensors
-from grader.strategies import VOCABULARIES, WIDTHS, Sizes
 
 
 def holds(case: Sizes, bench: Bench) -> None:

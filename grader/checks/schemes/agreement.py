@@ -2,9 +2,9 @@
 
 from grader.checks.cache.agreement import closeness
 from grader.checks.check import Bench, Counterexample
-from grader.compare import close
-from grader.oracle import Oracle
-from grader.record import Lane, TokenGrid
+from grader.checks.compare import close
+from grader.packages.package import Oracle
+from grader.result.record import Lane, TokenGrid
 from grader.sandbox.wire import Array
 
 

@@ -13,10 +13,10 @@ sign it rewards what is far away. With one head the slope is 2^-8.
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import close
 from grader.checks.schemes.cases import SchemeCase, one_layer_cases
 from grader.checks.schemes.distances import by_distance
-from grader.compare import close
-from grader.record import TokenGrid
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Influence
 
 SLOPE = 2.0**-8

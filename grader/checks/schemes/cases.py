@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from grader.checks.cache.cases import DecodeCase, decode_cases
 from grader.checks.check import Bench, Counterexample
-from grader.oracle import PackageRaised
+from grader.checks.strategies import ModelCase, extended, model_cases
+from grader.packages.package import PackageRaised
 from grader.sandbox.questions import Forward, Settings, Weights
-from grader.strategies import ModelCase, extended, model_cases
 
 SCHEMES: Final = ("sinusoidal", "rotary", "alibi", "relative")
 SMALLEST: Final[Settings] = {"vocab_size": 3, "block_size": 4, "n_layer": 1, "d_model": 4}  # for two tokens

@@ -9,7 +9,7 @@ their share.
 import numpy as np
 
 from grader.checks.check import Counterexample
-from grader.compare import close, finite
+from grader.checks.compare import close, finite
 from grader.sandbox.wire import Array
 
 CLAIM = "of tokens that are all the same, how much is attended to depends on how far back they stand, and on that alone"

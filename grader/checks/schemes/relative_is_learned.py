@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.schemes.cases import SchemeCase, one_layer_cases
-from grader.record import TokenGrid
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Gradients, Parameters
 
 

@@ -18,9 +18,9 @@ from msgspec.structs import replace
 from grader.checks.check import Bench, Check
 from grader.checks.schemes.agreement import compare, right_ones
 from grader.checks.schemes.cases import SchemeCase
-from grader.record import TokenGrid
+from grader.checks.strategies import extended, model_cases
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Forward
-from grader.strategies import extended, model_cases
 
 
 @st.composite

@@ -16,7 +16,7 @@ import numpy as np
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.schemes.cases import SchemeCase, one_layer_cases
 from grader.checks.schemes.distances import by_distance
-from grader.record import TokenGrid
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Influence
 
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 from msgspec.structs import replace
 
+from grader.checks.ablation import SILENT_MLP
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.grids import logits_of
 from grader.checks.schemes.cases import SchemeCase
-from grader.checks.silence import SILENT_MLP
 from grader.sandbox.questions import Forward, Precision
 from grader.sandbox.wire import Array
 

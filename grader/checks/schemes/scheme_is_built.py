@@ -12,10 +12,10 @@ Each scheme is judged by itself, and so it pays to build one of them well. This 
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import finite
 from grader.checks.grids import logits_of
 from grader.checks.schemes.cases import SchemeCase, each_scheme, scheme_cases, under
-from grader.compare import finite
-from grader.oracle import Trouble
+from grader.packages.package import Trouble
 from grader.sandbox.questions import Forward
 
 

@@ -15,8 +15,8 @@ from grader.checks.cache.cases import MODEL_WORKS
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.schemes.cases import SchemeDecodeCase, each_scheme, scheme_decode_cases
 from grader.checks.schemes.snippets import scheme_snippet
-from grader.oracle import PackageRaised
-from grader.record import TokenGrid
+from grader.packages.package import PackageRaised
+from grader.result.record import TokenGrid
 
 
 def holds(case: SchemeDecodeCase, bench: Bench) -> None:

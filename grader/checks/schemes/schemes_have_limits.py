@@ -18,7 +18,7 @@ import numpy as np
 from grader.checks.check import Bench, Check
 from grader.checks.refusal import must_refuse
 from grader.checks.schemes.cases import SchemeCase, each_scheme, scheme_cases, under, with_scheme
-from grader.oracle import PackageRaised
+from grader.packages.package import PackageRaised
 from grader.sandbox.questions import Decode, Forward, Generate
 
 UNKNOWN = "rotary2"

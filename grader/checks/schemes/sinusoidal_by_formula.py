@@ -18,10 +18,10 @@ from grader.checks.grids import beyond_rounding
 from grader.checks.schemes.agreement import compare, right_ones
 from grader.checks.schemes.cases import SchemeCase, scheme_cases, with_scheme
 from grader.checks.snippets import model_snippet
-from grader.record import TokenGrid
+from grader.checks.strategies import extended
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Forward
 from grader.sandbox.wire import Array
-from grader.strategies import extended
 
 POSITION = "sinusoidal"
 

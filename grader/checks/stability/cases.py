@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from grader.checks.check import Bench
-from grader.compare import close
+from grader.checks.compare import close
+from grader.checks.strategies import ModelCase, Sizes, extended, model_cases
 from grader.sandbox.questions import Precision, Weights
 from grader.sandbox.wire import Array
-from grader.strategies import ModelCase, Sizes, extended, model_cases
 
 # Scores of a few units: a softmax that is nearly decided makes much of the last digit of what it is given.
 QUERY_SCALE: Final = 0.25

@@ -15,11 +15,11 @@ from typing import Final
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import close, finite
 from grader.checks.grids import logits_of
 from grader.checks.snippets import model_snippet
 from grader.checks.stability.cases import PRECISIONS, EmptyRowsCase, empty_rows_cases
-from grader.compare import close, finite
-from grader.record import TokenGrid
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Gradients, Precision
 from grader.sandbox.wire import Array, Tensors
 

@@ -13,11 +13,11 @@ is 0 / 0. The NaN stays in the cache, and weighted with zero it is NaN still: wh
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import finite
 from grader.checks.grids import beyond_rounding, logits_of
 from grader.checks.snippets import model_snippet
 from grader.checks.stability.cases import EmptyRowsCase, empty_rows_cases
-from grader.compare import finite
-from grader.record import TokenGrid
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Decode
 from grader.sandbox.wire import Array
 

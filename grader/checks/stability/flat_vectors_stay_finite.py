@@ -12,14 +12,14 @@ give some, seldom enough to be met after days of training.
 
 from typing import Final
 
+from grader.checks.ablation import Factors
 from grader.checks.check import Bench, Check, Counterexample
-from grader.checks.silence import Factors
+from grader.checks.compare import finite
 from grader.checks.snippets import model_snippet
 from grader.checks.stability.cases import PRECISIONS
-from grader.compare import finite
-from grader.record import TokenGrid
+from grader.checks.strategies import ModelCase, model_cases
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Gradients
-from grader.strategies import ModelCase, model_cases
 
 FLAT: Final[Factors] = {"embedding.weight": 0.0}  # of tokens and of positions: the stream starts with zeros
 

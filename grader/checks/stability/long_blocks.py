@@ -15,9 +15,9 @@ from typing import Final
 from hypothesis import strategies as st
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import close, finite
 from grader.checks.grids import logits_of
 from grader.checks.stability.cases import LongCase, long_case, near
-from grader.compare import close, finite
 from grader.sandbox.questions import Forward, Gradients, Precision
 from grader.sandbox.wire import Array
 

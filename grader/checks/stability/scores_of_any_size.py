@@ -14,14 +14,14 @@ over another is NaN; one NaN in a gradient, and after the next update all parame
 from typing import Final
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import finite
 from grader.checks.grids import logits_of, moved_rows
 from grader.checks.masking.future_is_hidden import with_other_future
 from grader.checks.snippets import model_snippet
 from grader.checks.stability.cases import PRECISIONS
-from grader.compare import finite
-from grader.record import TokenGrid
+from grader.checks.strategies import ModelCase, extended, model_cases
+from grader.result.record import TokenGrid
 from grader.sandbox.questions import Forward, Gradients, Precision
-from grader.strategies import ModelCase, extended, model_cases
 
 SCALES: Final = (1.0, 100.0, 1e4, -1e4)  # whatever sign a score has, it is far below zero in one of the last two
 WIDTH: Final = 32  # the scores of a wide model are larger: some of them, times the last scale, by more than 65504

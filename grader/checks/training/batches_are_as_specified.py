@@ -16,8 +16,8 @@ from typing import Final
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import same_bits
 from grader.checks.training.cases import TRAIN_CASES, TrainCase, train_case
-from grader.compare import same_bits
 from grader.extent import RUN
 from grader.sandbox.questions import MakeBatch
 from grader.sandbox.wire import Array

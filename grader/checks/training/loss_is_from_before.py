@@ -10,10 +10,10 @@ that very batch, so that the curve flatters, and every step costs a second forwa
 """
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import close
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.training.own_batches_differ import STILL
 from grader.checks.training.snippets import training_snippet
-from grader.compare import close
 from grader.sandbox.questions import TrainSteps
 
 

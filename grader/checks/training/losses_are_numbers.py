@@ -16,10 +16,10 @@ from typing import Final
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import close
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.training.own_batches_differ import STILL
 from grader.checks.training.snippets import training_snippet
-from grader.compare import close
 from grader.sandbox.questions import KINDS, WatchedTraining
 from grader.sandbox.wire import Array, Tensors
 

@@ -17,9 +17,9 @@ from typing import Final
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import same_bits
 from grader.checks.training.cases import STAND_IN_WIDTH, TRAIN_CASES, TrainCase
 from grader.checks.training.snippets import training_snippet
-from grader.compare import same_bits
 from grader.sandbox.questions import TrainSteps
 from grader.sandbox.wire import Array, Tensors
 

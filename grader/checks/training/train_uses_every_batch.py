@@ -10,8 +10,8 @@ another step.
 """
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import finite, first_difference
 from grader.checks.training.cases import STAND_IN_WIDTH, TRAIN_CASES, TrainCase
-from grader.compare import finite, first_difference
 from grader.sandbox.questions import TrainSteps
 
 

@@ -12,8 +12,8 @@ chased.
 from msgspec.structs import replace
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import first_difference
 from grader.checks.training.cases import STAND_IN_WIDTH, TRAIN_CASES, TrainCase
-from grader.compare import first_difference
 from grader.sandbox.questions import TrainSteps
 from grader.sandbox.wire import Tensors
 

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.weighting.prefix_parity import CLASS_WEIGHT, CONFIG, STEPS, ParityTask, parity_task, train_settings
-from grader.oracle import Oracle
+from grader.packages.package import Oracle
 from grader.sandbox.questions import Classify, FitWeighted, Settings, Weighting
 from grader.sandbox.wire import Tensors
 

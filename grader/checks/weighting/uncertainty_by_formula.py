@@ -13,8 +13,8 @@ weights that run away: towards nothing, or towards more and more of one objectiv
 import numpy as np
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import close
 from grader.checks.weighting.cases import LossesCase, losses_cases
-from grader.compare import close
 from grader.sandbox.questions import Uncertainty
 from grader.sandbox.wire import Array
 

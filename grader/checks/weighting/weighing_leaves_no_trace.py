@@ -11,10 +11,10 @@ and a loss that can no longer be differentiated ends the run.
 """
 
 from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.compare import same_bits
 from grader.checks.training.cases import TrainCase
 from grader.checks.weighting.cases import two_losses_snippet
 from grader.checks.weighting.gradient_norms_balance import NORM_CASES, norms_question
-from grader.compare import same_bits
 from grader.sandbox.wire import Array
 
 WORDS = {"mode": "the model's mode", "rng": "the random generator's state"}

@@ -12,7 +12,7 @@ import numpy as np
 from grader.checks.check import Bench, Check
 from grader.checks.training.cases import TrainCase, train_cases
 from grader.checks.weighting.gradient_norms_balance import norms_question
-from grader.oracle import Trouble
+from grader.packages.package import Trouble
 from grader.sandbox.questions import AnyQuestion, ClassWeights, Uncertainty
 from grader.sandbox.wire import Tensors
 
