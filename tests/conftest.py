@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from grader.exercise.model import StoredExercise, builtin_exercise
-from grader.grading.answer_cache import Library
+from grader.grading.answer_cache import AnswerCache
 from grader.grading.grade import grade
 from grader.grading.options import Options
 from grader.result.record import Result
@@ -64,7 +64,7 @@ def grade_files(launcher: Launcher, exercise: StoredExercise) -> Callable[..., R
         *,
         name: str = "candidate",
         tests: Mapping[str, str] | None = None,
-        library: Library | None = None,
+        library: AnswerCache | None = None,
         **options: object,
     ) -> Result:
         submission: Submission = submission_of(name, files, tests=tests)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from grader.checks.cache.agreement import closeness
-from grader.checks.check import Bench
+from grader.checks.check import Context
 from grader.checks.strategies import ModelCase
 from grader.sandbox.questions import Forward
 from grader.sandbox.wire import Array
@@ -21,23 +21,23 @@ SILENT_MLP: Final[Factors] = MappingProxyType({"mlp.proj.weight": 0.0, "mlp.proj
 SILENT_BLOCKS: Final[Factors] = MappingProxyType({**SILENT_ATTENTION, **SILENT_MLP})
 
 
-def heard(case: ModelCase, bench: Bench, factors: Factors, *, query_scale: float = 1.0) -> Forward:
+def heard(case: ModelCase, context: Context, factors: Factors, *, query_scale: float = 1.0) -> Forward:
     """A forward of the case's model with some of its parameters multiplied."""
-    return Forward(config=case.config, weights=case.seeded(bench.seeds, query_scale=query_scale, factors=factors))
+    return Forward(config=case.config, weights=case.seeded(context.seeds, query_scale=query_scale, factors=factors))
 
 
-def agrees(case: ModelCase, bench: Bench, question: Forward) -> bool:
+def agrees(case: ModelCase, context: Context, question: Forward) -> bool:
     """Whether the candidate's logits for the case's tokens are the matched variant's, up to rounding."""
-    answer, expected = bench.both(question, {"tokens.0": case.token_array()})
+    answer, expected = context.both(question, {"tokens.0": case.token_array()})
     lane = closeness(answer["logits.0"], expected["logits.0"])
     if lane is not None:
-        bench.lanes.add(lane)
+        context.lanes.add(lane)
     return lane is not None
 
 
-def logits_with(case: ModelCase, bench: Bench, factors: Factors) -> Array:
+def logits_with(case: ModelCase, context: Context, factors: Factors) -> Array:
     """The candidate's logits for the case's tokens, with some parameters multiplied."""
-    return bench.ask(heard(case, bench, factors), {"tokens.0": case.token_array()})["logits.0"]
+    return context.ask(heard(case, context, factors), {"tokens.0": case.token_array()})["logits.0"]
 
 
 def silence(*layers: str) -> str:

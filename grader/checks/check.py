@@ -11,7 +11,7 @@ import msgspec
 from hypothesis.strategies import SearchStrategy
 
 from grader.extent import Extent
-from grader.packages.package import Oracle, ask_both
+from grader.packages.package import Package, ask_both
 from grader.result.record import Lane, TokenGrid
 from grader.sandbox.questions import AnyQuestion, Forward, Settings
 from grader.sandbox.wire import Tensors
@@ -25,7 +25,7 @@ class Case(Protocol):
     def config(self) -> Settings: ...
 
 
-class Counterexample(Exception):
+class CheckFailed(Exception):
     """The property does not hold for this case.
 
     Args:
@@ -47,28 +47,28 @@ class Counterexample(Exception):
 
 
 @dataclass(slots=True)
-class Bench:
+class Context:
     """The packages a check may ask.
 
     Attributes:
         candidate: what is being judged.
-        matched: the reference with the bugs left in that the candidate still has, other than this check's
-            own: "must move" means "must move where ``matched`` moves".
+        variant: the reference with the bugs left in that the candidate still has, other than this check's
+            own: "must move" means "must move where ``variant`` moves".
         reference: the reference as it is.
-        stranger: the candidate again, in a worker that is only ever given caches and parameters, never a prompt and
-            never a label.
+        fresh_candidate: the candidate again, in a worker that is only ever given caches and parameters, never a prompt
+            and never a label.
         variants: all known variants, for checks that accept agreement with any of them.
         lanes: how closely the candidate agreed with what it was compared to, collected by the checks.
         state: what one check remembers from case to case.
         training: whether forward passes are asked in training mode, where nothing is dropped.
     """
 
-    candidate: Oracle
-    matched: Oracle
-    reference: Oracle
-    stranger: Oracle
+    candidate: Package
+    variant: Package
+    reference: Package
+    fresh_candidate: Package
     seeds: Seeds
-    variants: Callable[[], list[Oracle]] = field(default=list)
+    variants: Callable[[], list[Package]] = field(default=list)
     lanes: set[Lane] = field(default_factory=set)
     state: dict[str, Any] = field(default_factory=dict)
     training: bool = False
@@ -79,7 +79,7 @@ class Bench:
 
     def both(self, question: AnyQuestion, tensors: Tensors) -> tuple[Tensors, Tensors]:
         """The candidate's answer and the matched variant's."""
-        return ask_both(self.candidate, self.matched, self._in_mode(question), tensors)
+        return ask_both(self.candidate, self.variant, self._in_mode(question), tensors)
 
     def _in_mode(self, question: AnyQuestion) -> AnyQuestion:
         """Seeded in training mode: a model that drops what it should not is for another check to find."""
@@ -89,8 +89,8 @@ class Bench:
         return question
 
 
-Property = Callable[[Any, Bench], None]
-"""Raises ``Counterexample`` for a case that it does not hold for."""
+Property = Callable[[Any, Context], None]
+"""Raises ``CheckFailed`` for a case that it does not hold for."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Check:
 
     Attributes:
         cases: what hypothesis draws from.
-        holds: raises ``Counterexample`` when the property fails for a case.
+        holds: raises ``CheckFailed`` when the property fails for a case.
         examples: how many cases to try; thorough grades try more.
         confirm: asked once more of the last case that passed, in fresh workers.
         at_size: makes a case of given sizes: asked beyond the defaults, when all drawn cases have passed.

@@ -8,8 +8,8 @@ from grader import __version__
 from grader.comparisons.catalogue import BY_ID
 from grader.errors import CannotJudge
 from grader.exercise.model import Exercise, StoredExercise, builtin_exercise
-from grader.grading.variants import Lattice
-from grader.packages.package import Crew, Oracle, Trouble
+from grader.grading.variants import Variants
+from grader.packages.package import Package, Trouble, WorkerPool
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Locked
 from grader.sandbox.errors import LauncherFailed, NotIsolated
@@ -33,9 +33,9 @@ def run() -> int:
             write("".join(f"{line}\n" for line in _layers(locked, tried)))
             write("\nReproducibility\n")
             steady = True
-            for facet, same in _repeat(launcher, exercise):
+            for comparison, same in _repeat(launcher, exercise):
                 steady = steady and same
-                write(f"  {'yes' if same else 'no '}  {facet}: the same bits in two processes\n")
+                write(f"  {'yes' if same else 'no '}  {comparison}: the same bits in two processes\n")
     except (LauncherFailed, Trouble) as error:
         write(f"\n  no   {error}\n")
         if isinstance(error, NotIsolated):
@@ -75,11 +75,12 @@ def _layers(locked: Locked, tried: Iterable[Attempt]) -> Iterator[str]:
 
 
 def _repeat(launcher: Launcher, exercise: Exercise) -> Iterator[tuple[str, bool]]:
-    """By facet, whether two processes that answer for the reference give the same bits."""
-    crew, seeds = Crew(launcher), Seeds(0, "doctor")
+    """By comparison, whether two processes that answer for the reference give the same bits."""
+    worker_pool, seeds = WorkerPool(launcher), Seeds(0, "doctor")
     one, other = (
-        Lattice(exercise, seeds, lambda name, files: Oracle(crew, name, files, TIMEOUT, trusted=True)) for _ in range(2)
+        Variants(exercise, seeds, lambda name, files: Package(worker_pool, name, files, TIMEOUT, trusted=True))
+        for _ in range(2)
     )
-    for name in exercise.rubric.facets:
+    for name in exercise.rubric.comparisons:
         yield name, one.agrees_with(other, BY_ID[name])
-    crew.close()
+    worker_pool.close()

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from grader.comparisons.comparison import Asked, Facet
+from grader.comparisons.comparison import Asked, Comparison
 from grader.comparisons.forward import CASES
 from grader.comparisons.refusals import describe, refused
 from grader.sandbox.questions import Decode, Generate, Precision
@@ -35,4 +35,4 @@ def _tokens(rows: int, length: int) -> Array:
     return np.resize(CASE.token_array(), (rows, length))
 
 
-FACET: Final = Facet(id="cache-errors", questions=questions, describe=describe, answer=refused)
+COMPARISON: Final = Comparison(id="cache-errors", questions=questions, describe=describe, answer=refused)

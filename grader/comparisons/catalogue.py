@@ -1,4 +1,4 @@
-"""All facets. A bug that shows in several is told by the first of them that an exercise lists."""
+"""All comparisons. A bug that shows in several is told by the first of them that an exercise lists."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ from grader.comparisons import (
     training,
     weighting,
 )
-from grader.comparisons.comparison import Facet
+from grader.comparisons.comparison import Comparison
 from grader.comparisons.twins import (
     changing_modes,
     default_sizes,
@@ -33,39 +33,39 @@ from grader.comparisons.twins import (
     training_mode,
 )
 
-FACETS: Final[tuple[Facet, ...]] = (
-    forward.FACET,
-    extremes.FACET,
-    precisions.FACET,
-    gradients.FACET,
-    heads.FACET,
-    schemes.FACET,
-    modes.FACET,
-    decoding.FACET,
-    ragged.FACET,
-    empty_rows.FACET,
-    classifier.FACET,
-    initialisation.FACET,
-    training.FACET,
-    harness.FACET,
-    weighting.FACET,
-    errors.FACET,
-    cache_errors.FACET,
+COMPARISONS: Final[tuple[Comparison, ...]] = (
+    forward.COMPARISON,
+    extremes.COMPARISON,
+    precisions.COMPARISON,
+    gradients.COMPARISON,
+    heads.COMPARISON,
+    schemes.COMPARISON,
+    modes.COMPARISON,
+    decoding.COMPARISON,
+    ragged.COMPARISON,
+    empty_rows.COMPARISON,
+    classifier.COMPARISON,
+    initialisation.COMPARISON,
+    training.COMPARISON,
+    harness.COMPARISON,
+    weighting.COMPARISON,
+    errors.COMPARISON,
+    cache_errors.COMPARISON,
 )
 
-TWINS: Final[tuple[Facet, ...]] = (
-    default_sizes.FACET,
-    larger_sizes.FACET,
-    fresh_model.FACET,
-    training_mode.FACET,
-    changing_modes.FACET,
-    gradients.FACET,
-    dropout.FACET,
-    own_run.FACET,
-    larger_run.FACET,
+TWINS: Final[tuple[Comparison, ...]] = (
+    default_sizes.COMPARISON,
+    larger_sizes.COMPARISON,
+    fresh_model.COMPARISON,
+    training_mode.COMPARISON,
+    changing_modes.COMPARISON,
+    gradients.COMPARISON,
+    dropout.COMPARISON,
+    own_run.COMPARISON,
+    larger_run.COMPARISON,
 )
 """What a candidate is compared by once its bugs are known, with the variant that has them. They tell no bug that no
-other facet tells, and most cost too much to be asked of every bug that might be planted."""
+other comparison tells, and most cost too much to be asked of every bug that might be planted."""
 
-BY_ID: Final = {facet.id: facet for facet in FACETS}
+BY_ID: Final = {comparison.id: comparison for comparison in COMPARISONS}
 TWIN_BY_ID: Final = {twin.id: twin for twin in TWINS}

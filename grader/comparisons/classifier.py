@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from grader.checks.compare import close
-from grader.comparisons.comparison import Asked, Facet, of
+from grader.comparisons.comparison import Asked, Comparison, of
 from grader.comparisons.forward import CASES
 from grader.result.record import Lane
 from grader.sandbox.questions import AnyQuestion, Evaluate, Loss, Parameters, Precision
@@ -60,6 +60,6 @@ def _tolerance(name: str) -> str:
     return "logits, float64" if name.endswith("logits") else "scalar loss, float64"
 
 
-FACET: Final = Facet(
+COMPARISON: Final = Comparison(
     id="classifier", questions=questions, describe=describe, lanes=((Lane.FLOAT64, agree),), steady=steady
 )

@@ -1,9 +1,9 @@
-"""What a facet is."""
+"""What a comparison is."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from grader.packages.package import Oracle
+from grader.packages.package import Package
 from grader.result.record import Lane
 from grader.sandbox.questions import AnyQuestion, Precision, Settings
 from grader.sandbox.wire import Tensors
@@ -13,7 +13,7 @@ Asked = tuple[AnyQuestion, Tensors]
 Agree = Callable[[Tensors, Tensors], bool]
 
 
-def plainly(oracle: Oracle, asked: Asked) -> Tensors:
+def plainly(oracle: Package, asked: Asked) -> Tensors:
     """What the package answers."""
     return oracle.ask(*asked)
 
@@ -34,7 +34,7 @@ def of(settings: Settings) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facet:
+class Comparison:
     """One side of a package: the questions that two packages are compared by.
 
     Attributes:
@@ -54,11 +54,11 @@ class Facet:
     describe: Callable[[AnyQuestion], str]
     lanes: tuple[tuple[Lane, Agree], ...] = ()
     nearly: Agree | None = None
-    answer: Callable[[Oracle, Asked], Tensors] = plainly
+    answer: Callable[[Package, Asked], Tensors] = plainly
     after: tuple[str, ...] = ()
     meaning: Callable[[str], str] = unsaid
     steady: Callable[[Tensors], Tensors] = everything
 
-    def ask(self, oracle: Oracle, asked: Asked) -> Tensors:
+    def ask(self, oracle: Package, asked: Asked) -> Tensors:
         """What a package is compared by. Raises ``Trouble`` when it gives no answer."""
         return self.steady(self.answer(oracle, asked))

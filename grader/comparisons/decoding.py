@@ -5,7 +5,7 @@ from typing import Final
 
 from grader.checks.strategies import ModelCase
 from grader.comparisons.agreement import LOGITS
-from grader.comparisons.comparison import Asked, Facet, of
+from grader.comparisons.comparison import Asked, Comparison, of
 from grader.comparisons.forward import CASES as FORWARD_CASES
 from grader.sandbox.questions import AnyQuestion, Decode, Generate, Precision, Settings
 from grader.seeds import Seeds
@@ -43,4 +43,4 @@ def describe(question: AnyQuestion) -> str:
     return f"{'decoding in chunks' if isinstance(question, Decode) else 'generating'} with {of(question.config)}"
 
 
-FACET: Final = Facet(id="decoding", questions=questions, describe=describe, lanes=LOGITS)
+COMPARISON: Final = Comparison(id="decoding", questions=questions, describe=describe, lanes=LOGITS)

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from grader.comparisons.agreement import GRADIENTS
-from grader.comparisons.comparison import Asked, Facet, of
+from grader.comparisons.comparison import Asked, Comparison, of
 from grader.comparisons.forward import CASES
 from grader.sandbox.questions import AnyQuestion, Gradients, Precision
 from grader.seeds import Seeds
@@ -26,4 +26,4 @@ def describe(question: AnyQuestion) -> str:
     return f"the gradients of a batch with an empty row, with {of(question.config)}"
 
 
-FACET: Final = Facet(id="empty-rows", questions=questions, describe=describe, lanes=GRADIENTS)
+COMPARISON: Final = Comparison(id="empty-rows", questions=questions, describe=describe, lanes=GRADIENTS)

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from grader.comparisons.comparison import Asked, Facet
+from grader.comparisons.comparison import Asked, Comparison
 from grader.comparisons.forward import CASES
 from grader.comparisons.refusals import describe, refused
 from grader.sandbox.questions import Forward, Parameters, Precision
@@ -23,4 +23,4 @@ def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
     ]
 
 
-FACET: Final = Facet(id="errors", questions=questions, describe=describe, answer=refused)
+COMPARISON: Final = Comparison(id="errors", questions=questions, describe=describe, answer=refused)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from grader.comparisons.agreement import all_close
-from grader.comparisons.comparison import Asked, Facet
+from grader.comparisons.comparison import Asked, Comparison
 from grader.comparisons.forward import CASES, describe
 from grader.result.record import Lane
 from grader.sandbox.questions import Forward, Precision
@@ -24,7 +24,7 @@ def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
 
 
 # Scores of 1e5 carry their rounding into the softmax: what is 1e-16 elsewhere is 1e-11 here.
-FACET: Final = Facet(
+COMPARISON: Final = Comparison(
     id="extremes",
     questions=questions,
     describe=describe,

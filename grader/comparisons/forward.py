@@ -4,7 +4,7 @@ from typing import Final
 
 from grader.checks.strategies import ModelCase
 from grader.comparisons.agreement import LOGITS, nearly
-from grader.comparisons.comparison import Asked, Facet, of
+from grader.comparisons.comparison import Asked, Comparison, of
 from grader.sandbox.questions import AnyQuestion, Forward, Precision
 from grader.seeds import Seeds
 
@@ -42,4 +42,4 @@ def describe(question: AnyQuestion) -> str:
     return f"one forward of {of(question.config)}"
 
 
-FACET: Final = Facet(id="forward", questions=questions, describe=describe, lanes=LOGITS, nearly=nearly)
+COMPARISON: Final = Comparison(id="forward", questions=questions, describe=describe, lanes=LOGITS, nearly=nearly)

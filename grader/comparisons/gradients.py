@@ -3,7 +3,7 @@
 from typing import Final
 
 from grader.comparisons.agreement import together_close
-from grader.comparisons.comparison import Asked, Facet, of
+from grader.comparisons.comparison import Asked, Comparison, of
 from grader.comparisons.forward import CASES
 from grader.result.record import Lane
 from grader.sandbox.questions import AnyQuestion, Gradients, Precision
@@ -27,7 +27,7 @@ def describe(question: AnyQuestion) -> str:
     return f"the gradients of {of(question.config)}"
 
 
-FACET: Final = Facet(
+COMPARISON: Final = Comparison(
     id="gradients",
     questions=questions,
     describe=describe,

@@ -7,7 +7,7 @@ import numpy as np
 from grader.checks.strategies import ModelCase
 from grader.checks.training.cases import STAND_IN_WIDTH
 from grader.comparisons.agreement import all_close
-from grader.comparisons.comparison import Asked, Facet, of
+from grader.comparisons.comparison import Asked, Comparison, of
 from grader.comparisons.forward import CASES as FORWARD_CASES
 from grader.comparisons.training import CASES, close_training
 from grader.result.record import Lane
@@ -110,6 +110,6 @@ def agree(answer: Tensors, expected: Tensors) -> bool:
 
 _close = all_close("scalar loss, float64")
 
-FACET: Final = Facet(
+COMPARISON: Final = Comparison(
     id="harness", questions=questions, describe=describe, lanes=((Lane.FLOAT64, agree),), steady=steady
 )

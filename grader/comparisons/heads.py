@@ -5,7 +5,7 @@ from typing import Final
 from grader.checks.strategies import ModelCase
 from grader.comparisons import decoding, forward, initialisation
 from grader.comparisons.agreement import LOGITS
-from grader.comparisons.comparison import Asked, Facet
+from grader.comparisons.comparison import Asked, Comparison
 from grader.comparisons.decoding import in_chunks
 from grader.sandbox.questions import AnyQuestion, Forward, Parameters, Precision
 from grader.seeds import Seeds
@@ -41,4 +41,4 @@ def describe(question: AnyQuestion) -> str:
     return forward.describe(question) if isinstance(question, Forward) else decoding.describe(question)
 
 
-FACET: Final = Facet(id="heads", questions=questions, describe=describe, lanes=LOGITS)
+COMPARISON: Final = Comparison(id="heads", questions=questions, describe=describe, lanes=LOGITS)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from grader.comparisons.comparison import Asked, Facet, of
+from grader.comparisons.comparison import Asked, Comparison, of
 from grader.sandbox.questions import AnyQuestion, Configs, Parameters, Precision, Settings
 from grader.seeds import Seeds
 
@@ -29,4 +29,4 @@ def describe(question: AnyQuestion) -> str:
     return f"the initial parameters of {of(question.config)}"
 
 
-FACET: Final = Facet(id="initialisation", questions=questions, describe=describe)
+COMPARISON: Final = Comparison(id="initialisation", questions=questions, describe=describe)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from grader.comparisons.agreement import LOGITS
-from grader.comparisons.comparison import Asked, Facet
+from grader.comparisons.comparison import Asked, Comparison
 from grader.comparisons.forward import CASES, describe
 from grader.sandbox.questions import Forward, Precision
 from grader.seeds import Seeds
@@ -27,4 +27,4 @@ def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
     ]
 
 
-FACET: Final = Facet(id="modes", questions=questions, describe=describe, lanes=LOGITS)
+COMPARISON: Final = Comparison(id="modes", questions=questions, describe=describe, lanes=LOGITS)

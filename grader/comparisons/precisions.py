@@ -6,7 +6,7 @@ import numpy as np
 
 from grader.checks.compare import close
 from grader.checks.stability.cases import QUERY_SCALE
-from grader.comparisons.comparison import Asked, Facet
+from grader.comparisons.comparison import Asked, Comparison
 from grader.comparisons.forward import CASES, describe
 from grader.result.record import Lane
 from grader.sandbox.questions import Forward, Precision, Settings, Weights
@@ -39,4 +39,4 @@ def agree(answer: Tensors, expected: Tensors) -> bool:
     )
 
 
-FACET: Final = Facet(id="precisions", questions=questions, describe=describe, lanes=((Lane.FLOAT64, agree),))
+COMPARISON: Final = Comparison(id="precisions", questions=questions, describe=describe, lanes=((Lane.FLOAT64, agree),))

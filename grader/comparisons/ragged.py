@@ -7,9 +7,9 @@ import numpy as np
 from grader.checks.ragged.cases import RaggedCase
 from grader.checks.strategies import extended
 from grader.comparisons.agreement import LOGITS
-from grader.comparisons.comparison import Asked, Facet
+from grader.comparisons.comparison import Asked, Comparison
 from grader.comparisons.decoding import describe as describe_decoding
-from grader.packages.package import Oracle
+from grader.packages.package import Package
 from grader.sandbox.questions import AnyQuestion, Decode, Precision
 from grader.sandbox.wire import Array, Tensors
 from grader.seeds import Seeds
@@ -39,7 +39,7 @@ def _asked(case: RaggedCase, seeds: Seeds, precision: Precision) -> Asked:
     return question, case.steps() | case.step(len(case.lengths), 1)
 
 
-def answer(oracle: Oracle, asked: Asked) -> Tensors:
+def answer(oracle: Package, asked: Asked) -> Tensors:
     """The logits of the tokens that are real: (N, V) for each chunk."""
     question, tensors = asked
     answered = oracle.ask(question, tensors)
@@ -61,4 +61,4 @@ def describe(question: AnyQuestion) -> str:
     return f"reading rows of different lengths, {describe_decoding(question)}"
 
 
-FACET: Final = Facet(id="ragged", questions=questions, describe=describe, lanes=LOGITS, answer=answer)
+COMPARISON: Final = Comparison(id="ragged", questions=questions, describe=describe, lanes=LOGITS, answer=answer)

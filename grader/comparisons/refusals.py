@@ -3,12 +3,12 @@
 import numpy as np
 
 from grader.comparisons.comparison import Asked, of
-from grader.packages.package import Oracle, PackageMisanswered, PackageRaised
+from grader.packages.package import Package, PackageMisanswered, PackageRaised
 from grader.sandbox.questions import AnyQuestion, ModelQuestion, Parameters
 from grader.sandbox.wire import Tensors
 
 
-def refused(oracle: Oracle, asked: Asked) -> Tensors:
+def refused(oracle: Package, asked: Asked) -> Tensors:
     """``refused``: 1 where the question is met with a ValueError, 0 where it is answered or breaks in another way."""
     refusal = False
     try:

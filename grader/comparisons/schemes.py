@@ -5,7 +5,7 @@ from typing import Final
 from grader.checks.strategies import ModelCase
 from grader.comparisons import decoding, forward
 from grader.comparisons.agreement import GRADIENTS
-from grader.comparisons.comparison import Asked, Facet, of
+from grader.comparisons.comparison import Asked, Comparison, of
 from grader.comparisons.decoding import in_chunks
 from grader.sandbox.questions import AnyQuestion, Forward, Gradients, Precision, Settings
 from grader.seeds import Seeds
@@ -58,4 +58,4 @@ def describe(question: AnyQuestion) -> str:
 
 
 # Gradients differ more than logits where sums are taken in another order.
-FACET: Final = Facet(id="schemes", questions=questions, describe=describe, lanes=GRADIENTS)
+COMPARISON: Final = Comparison(id="schemes", questions=questions, describe=describe, lanes=GRADIENTS)

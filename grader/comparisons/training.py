@@ -6,7 +6,7 @@ import numpy as np
 
 from grader.checks.compare import PARAMETERS_PER_STEP, close
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase
-from grader.comparisons.comparison import Asked, Facet, of
+from grader.comparisons.comparison import Asked, Comparison, of
 from grader.result.record import Lane
 from grader.sandbox.questions import AnyQuestion, Precision, TrainSteps
 from grader.sandbox.wire import Tensors
@@ -58,4 +58,6 @@ def close_training(answer: Tensors, expected: Tensors) -> bool:
     return True
 
 
-FACET: Final = Facet(id="training", questions=questions, describe=describe, lanes=((Lane.FLOAT64, close_training),))
+COMPARISON: Final = Comparison(
+    id="training", questions=questions, describe=describe, lanes=((Lane.FLOAT64, close_training),)
+)

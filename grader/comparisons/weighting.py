@@ -6,7 +6,7 @@ import numpy as np
 
 from grader.checks.training.cases import STAND_IN_WIDTH
 from grader.comparisons.agreement import GRADIENTS
-from grader.comparisons.comparison import Asked, Facet, of
+from grader.comparisons.comparison import Asked, Comparison, of
 from grader.comparisons.training import CASES
 from grader.sandbox.questions import AnyQuestion, ClassWeights, GradientNorms, Precision, Settings, Uncertainty
 from grader.sandbox.wire import Tensors
@@ -55,4 +55,4 @@ def steady(answer: Tensors) -> Tensors:
     return {name: array for name, array in answer.items() if not name.startswith(("before.", "lm.", "class."))}
 
 
-FACET: Final = Facet(id="weighting", questions=questions, describe=describe, lanes=GRADIENTS, steady=steady)
+COMPARISON: Final = Comparison(id="weighting", questions=questions, describe=describe, lanes=GRADIENTS, steady=steady)

@@ -38,7 +38,7 @@ class PlantedBug(Planted, frozen=True, kw_only=True):
 
     Attributes:
         hints: symptom, area, mechanism.
-        shows_in: the facets in which the reference answers otherwise with this bug alone left in.
+        shows_in: the comparisons in which the reference answers otherwise with this bug alone left in.
         killed_by: the checks that fail with this bug alone left in, on every seed that was tried.
         effect: how far it moves the answers, relative to the largest; 1 at most.
     """

@@ -24,7 +24,7 @@ Hints = tuple[str, str, str]
 Group = Literal["kv-cache", "masking", "training-loop", "determinism"]  # of bugs, for own tests to notice
 TAKEN = ("score", "solved", "reward")  # where every item is a metric, by its id, these stand beside them
 VISIBLE_TESTS = "test_visible.py"  # of the starter
-FORWARD = "forward"  # the facet of what a model computes, which every extension builds on
+FORWARD = "forward"  # the comparison of what a model computes, which every extension builds on
 
 
 class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,7 +60,7 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """exercise.toml.
 
     Attributes:
-        facets: what a candidate is compared with the variants by; which bugs show in each, key.json says.
+        comparisons: what a candidate is compared with the variants by; which bugs show in each, key.json says.
         twins: what it is compared by beside the variant that it was found to be; and the items that answer for a
             difference that no known bug explains.
         followup: scored in a table of their own, beside the points of the items.
@@ -68,7 +68,7 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     id: str
     title: str
-    facets: tuple[str, ...]
+    comparisons: tuple[str, ...] = msgspec.field(name="facets")  # in files of all ages
     item: tuple[Item, ...]
     twins: dict[str, Annotated[tuple[str, ...], Meta(min_length=1)]] = {}
     followup: tuple[Item, ...] = ()
@@ -130,15 +130,15 @@ class Exercise:
         own = self.items[item].hints
         return next((bug.hints for bug in self.key.bugs if bug.item == item), own)
 
-    def bugs_in(self, facet: str) -> tuple[str, ...]:
-        """The items whose bug shows in a facet, in the rubric's order."""
-        here = {bug.item for bug in self.key.bugs if facet in bug.shows_in}
+    def bugs_in(self, comparison: str) -> tuple[str, ...]:
+        """The items whose bug shows in a comparison, in the rubric's order."""
+        here = {bug.item for bug in self.key.bugs if comparison in bug.shows_in}
         return tuple(item.id for item in self.rubric.item if item.id in here)
 
-    def facets_of(self, item: str) -> tuple[str, ...]:
-        """The facets that an item is told by: those that its bug shows in, and for an extension the model's."""
-        shown = {facet for bug in self.key.bugs if bug.item == item for facet in bug.shows_in} or {FORWARD}
-        return tuple(facet for facet in self.rubric.facets if facet in shown)
+    def comparisons_of(self, item: str) -> tuple[str, ...]:
+        """The comparisons that an item is told by: those that its bug shows in, and for an extension the model's."""
+        shown = {comparison for bug in self.key.bugs if bug.item == item for comparison in bug.shows_in} or {FORWARD}
+        return tuple(comparison for comparison in self.rubric.comparisons if comparison in shown)
 
     def _planted(self, entries: Iterable[Planted]) -> dict[str, str]:
         edits = [entry.edit for entry in entries]
@@ -202,7 +202,7 @@ def _read(reference: Path, starter: Path) -> StoredExercise:
 
 def _validate(exercise: Exercise) -> None:
     from grader.checks.catalogue import BY_ID
-    from grader.comparisons.catalogue import BY_ID as FACETS
+    from grader.comparisons.catalogue import BY_ID as COMPARISONS
     from grader.comparisons.catalogue import TWIN_BY_ID
 
     def complain(what: str) -> None:
@@ -215,7 +215,7 @@ def _validate(exercise: Exercise) -> None:
         if file not in exercise.reference:
             complain(f"its reference has no {file}")
     asked = (*exercise.rubric.item, *exercise.rubric.followup)
-    for what, names in (("item", [item.id for item in asked]), ("facet", exercise.rubric.facets)):
+    for what, names in (("item", [item.id for item in asked]), ("comparison", exercise.rubric.comparisons)):
         for name in names:
             if names.count(name) > 1:
                 complain(f"it has the {what} {name!r} twice")
@@ -242,9 +242,9 @@ def _validate(exercise: Exercise) -> None:
         if sum(item.earns.values()) + item.exact != item.points:
             complain(f"the points of item {item.id!r} add up to {sum(item.earns.values()) + item.exact:g}, "
                      f"not to its {item.points:g}")  # fmt: skip
-    for facet in exercise.rubric.facets:
-        if facet not in FACETS:
-            complain(f"its facets name {facet!r}, which does not exist; expected some of {', '.join(FACETS)}")
+    for comparison in exercise.rubric.comparisons:
+        if comparison not in COMPARISONS:
+            complain(f"its facets name {comparison!r}, which does not exist; expected some of {', '.join(COMPARISONS)}")
     for twin, answerable in exercise.rubric.twins.items():
         if twin not in TWIN_BY_ID:
             complain(f"its twins name {twin!r}, which does not exist; expected some of {', '.join(TWIN_BY_ID)}")
@@ -254,7 +254,7 @@ def _validate(exercise: Exercise) -> None:
     for bug in key.bugs:
         if bug.item not in exercise.items:
             complain(f"key.json has a bug for the item {bug.item!r}, which does not exist")
-        if not exercise.facets_of(bug.item):
+        if not exercise.comparisons_of(bug.item):
             complain(f"the bug of the item {bug.item!r} shows in none of the facets that are compared")
     try:
         exercise.starter()

@@ -4,6 +4,7 @@ from typing import Final
 
 from grader.errors import UsageError
 from grader.exercise.model import VISIBLE_TESTS, Exercise, StoredExercise
+from grader.exercise.readme import readme
 from grader.files.read_untrusted import Directory, Refused
 
 BESIDE_THE_CODE: Final = ("README.md", VISIBLE_TESTS)
@@ -17,8 +18,6 @@ def starter_files(exercise: Exercise) -> dict[str, str]:
         UsageError: one of them is missing, or is no text.
     """
     if not isinstance(exercise, StoredExercise):
-        from grader.injection.folder import starter_contents
-
         return starter_contents(exercise)
     # By name, and no links: whatever else came to lie in the folder, or was led there, is not to get out.
     names = sorted({*exercise.starter(), *BESIDE_THE_CODE})
@@ -42,3 +41,8 @@ def _text(exercise: StoredExercise, opened: Directory, name: str) -> str:
         raise UsageError(f"{where} cannot be handed out: {reason}") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{where} is not UTF-8 text (byte {error.start})") from None
+
+
+def starter_contents(exercise: Exercise) -> dict[str, str]:
+    """Every file that the learner of a generated exercise is handed, by name."""
+    return {**exercise.starter(), "README.md": readme(exercise.rubric), VISIBLE_TESTS: exercise.visible_tests}

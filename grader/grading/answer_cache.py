@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from typing import Final
 
 from grader.grading.search import Draws
-from grader.packages.cached import MemoisedOracle, Memory
-from grader.packages.package import Crew, Oracle
+from grader.packages.cached import CachedPackage, Memory
+from grader.packages.package import Package, WorkerPool
 from grader.sandbox.client import Launcher
 
 PATIENT: Final = 60.0  # seconds for a question to the reference: it answers, if the machine lets it
 
 
-class Library:
+class AnswerCache:
     """The answers of packages of ours, and the cases they were asked of, for as many grades as are made with it.
 
     Grades share an answer if they ask with the same seed. Use as a context manager, or close it.
@@ -23,38 +23,38 @@ class Library:
 
     Args:
         ours: what is graded is ours too, a variant of the reference like those that it is compared with: its
-            answers are shared like theirs, and between the teams. Then a grade no longer tells whether the
+            answers are shared like theirs, and between the pairs. Then a grade no longer tells whether the
             reference reproduces itself; see to that first.
     """
 
     def __init__(self, launcher: Launcher, *, ours: bool = False) -> None:
-        self._crew = Crew(launcher)
+        self._worker_pool = WorkerPool(launcher)
         self._ours = ours
-        self._oracles: dict[tuple[int, frozenset[tuple[str, str]]], Oracle] = {}
+        self._oracles: dict[tuple[int, frozenset[tuple[str, str]]], Package] = {}
         self._memories: dict[int, Memory] = defaultdict(dict)
         self.draws = Draws()
 
-    def oracle(self, team: int, name: str, files: Mapping[str, str]) -> Oracle:
-        """The one that answers for ``files`` in team number ``team``: no two threads may share a worker."""
-        key = team, frozenset(files.items())
+    def oracle(self, pair: int, name: str, files: Mapping[str, str]) -> Package:
+        """The one that answers for ``files`` in pair number ``pair``: no two threads may share a worker."""
+        key = pair, frozenset(files.items())
         if key not in self._oracles:
-            self._oracles[key] = MemoisedOracle(
-                self._crew, name, files, PATIENT, trusted=True, ahead=AHEAD, memory=self._memory(team)
+            self._oracles[key] = CachedPackage(
+                self._worker_pool, name, files, PATIENT, trusted=True, ahead=AHEAD, memory=self._memory(pair)
             )
         return self._oracles[key]
 
-    def candidate(self, team: int, crew: Crew, files: Mapping[str, str], timeout: float) -> Oracle:
+    def candidate(self, pair: int, worker_pool: WorkerPool, files: Mapping[str, str], timeout: float) -> Package:
         """One that answers for what is graded, in a worker of the grade's own."""
         if not self._ours:
-            return Oracle(crew, CANDIDATE, files, timeout)
-        return MemoisedOracle(crew, CANDIDATE, files, timeout, memory=self._memory(team))
+            return Package(worker_pool, CANDIDATE, files, timeout)
+        return CachedPackage(worker_pool, CANDIDATE, files, timeout, memory=self._memory(pair))
 
     @contextmanager
     def lent(self) -> Iterator[None]:
         """For the time of one grade: the machine's failures are counted anew, and if the grade fails or is given up,
         no package is left with a question whose answer nobody fetched. It would pass for the answer to the next one.
         """
-        self._crew.pardon_anew()
+        self._worker_pool.pardon_anew()
         try:
             yield
         except BaseException:
@@ -75,26 +75,26 @@ class Library:
 
     def stop(self) -> None:
         """Kill the workers, from any thread: whoever waits for an answer is told that the grade is given up."""
-        self._crew.stop()
+        self._worker_pool.stop()
 
     def close(self) -> None:
         """End the workers."""
-        self._crew.close()
+        self._worker_pool.close()
 
-    def __enter__(self) -> "Library":
+    def __enter__(self) -> "AnswerCache":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _memory(self, team: int) -> Memory:
-        return self._memories[0 if self._ours else team]
+    def _memory(self, pair: int) -> Memory:
+        return self._memories[0 if self._ours else pair]
 
 
 AHEAD: Final = ("model", "train")
 CANDIDATE: Final = "the candidate"
 
 
-def trusted(crew: Crew, name: str, files: Mapping[str, str]) -> Oracle:
+def trusted(worker_pool: WorkerPool, name: str, files: Mapping[str, str]) -> Package:
     """An oracle for a package of ours that is asked in one grade alone."""
-    return Oracle(crew, name, files, PATIENT, trusted=True, ahead=AHEAD)
+    return Package(worker_pool, name, files, PATIENT, trusted=True, ahead=AHEAD)

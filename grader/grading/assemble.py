@@ -5,7 +5,7 @@ from collections.abc import Mapping, Set
 from grader.checks.catalogue import BY_ID
 from grader.exercise.model import Hints, Item
 from grader.grading import scoring as rubric
-from grader.grading.diagnosis import Comparison
+from grader.grading.diagnosis import Diagnosis
 from grader.grading.scoring import Verdict
 from grader.result.record import CheckResult, FollowUp, ItemResult, Lane, Outcome, Role, Scope, Status
 
@@ -24,7 +24,7 @@ ROUNDING_CAUSES = (
 def item_result(
     item: Item,
     verdicts: Mapping[str, Verdict],
-    comparison: Comparison,
+    diagnosis: Diagnosis,
     lanes: Set[Lane],
     hints: Hints | None,
     scope: Scope,
@@ -36,15 +36,15 @@ def item_result(
         hints: those that there are for the item; they are recorded where something is left to find.
         scope: how far the questions about the item went.
     """
-    titles = comparison.exercise.titles
-    scored = rubric.score(item, verdicts, bug_left=comparison.has_bug(item.id), titles=titles)
+    titles = diagnosis.exercise.titles
+    scored = rubric.score(item, verdicts, bug_left=diagnosis.has_bug(item.id), titles=titles)
     return ItemResult(
         id=item.id,
         title=item.title,
         status=scored.status,
         score=scored.score,
         max_score=scored.max_score,
-        lane=_lane(item, scored.status, comparison, lanes),
+        lane=_lane(item, scored.status, diagnosis, lanes),
         summary=scored.summary,
         checks=tuple(
             _check_result(
@@ -53,7 +53,7 @@ def item_result(
                 scored.parts.get(check, (0.0, points)),
                 verdicts[check],
                 item,
-                bug_left=comparison.has_bug(item.id),
+                bug_left=diagnosis.has_bug(item.id),
             )
             for check, (role, points) in rubric.roles(item).items()
         ),
@@ -103,9 +103,9 @@ def _followup_summary(item: Item, verdicts: Mapping[str, Verdict], summary: str)
     return f"Nothing more was asked, since all else hangs on this: {BY_ID[missed[0]].title} It says: {verdict.message}"
 
 
-def _lane(item: Item, status: Status, comparison: Comparison, lanes: Set[Lane]) -> Lane:
+def _lane(item: Item, status: Status, diagnosis: Diagnosis, lanes: Set[Lane]) -> Lane:
     if item.kind == "bug":
-        match = comparison.match_of(item.id)
+        match = diagnosis.match_of(item.id)
         return match.lane if match is not None else Lane.BEHAVIOUR
     if status is not Status.BUILT or not lanes:
         return Lane.BEHAVIOUR

@@ -1,10 +1,10 @@
-"""Whose failure a failure is, where the lattice has no exact answer.
+"""Whose failure a failure is, where the variants has no exact answer.
 
-Checks name what they need: without a forward that runs there is no order to judge, and a cache built over a
+Checks name what they need: without a forward that runs there is no order to runner, and a cache built over a
 mask that is wrong in a way nobody planted has nothing to agree with. A failure then belongs to the item
 that owns what is needed.
 
-A forward that does not run explains an answer that is missing or has no shape to judge. It does not explain a
+A forward that does not run explains an answer that is missing or has no shape to runner. It does not explain a
 wrong one: else breaking forward for some sizes would excuse whatever else is wrong.
 
 Variants tell apart what needs a bug mended. None of them has an extension built wrongly, so that what needs one is
@@ -18,7 +18,7 @@ from typing import Final
 from grader.checks.catalogue import BY_ID, CHECKS
 from grader.exercise.model import FORWARD, Item
 from grader.grading import scoring as rubric
-from grader.grading.diagnosis import Comparison
+from grader.grading.diagnosis import Diagnosis
 from grader.grading.scoring import Verdict
 from grader.result.record import Outcome
 
@@ -40,7 +40,7 @@ Verdicts = dict[str, dict[str, Verdict]]
 def blame(
     items: Iterable[Item],
     verdicts: Mapping[str, Mapping[str, Verdict]],
-    comparison: Comparison,
+    diagnosis: Diagnosis,
     not_finite: str | None = None,
 ) -> Verdicts:
     """The verdicts, with those blocked whose failure is another item's.
@@ -50,10 +50,10 @@ def blame(
     """
     items = list(items)
     if not_finite is not None:
-        verdicts = {item.id: _without_numbers(item, verdicts[item.id], comparison, not_finite) for item in items}
+        verdicts = {item.id: _without_numbers(item, verdicts[item.id], diagnosis, not_finite) for item in items}
     judged = {item: dict(of_item) for item, of_item in verdicts.items()}
     failing = _failing(items, judged)
-    told_apart = {item.id for item in items if item.kind == "bug" and _is_told(item.id, failing, comparison)}
+    told_apart = {item.id for item in items if item.kind == "bug" and _is_told(item.id, failing, diagnosis)}
     for item in items:
         for check in failing[item.id]:
             causes = _causes(item.id, check, verdicts, failing, told_apart)
@@ -65,20 +65,20 @@ def blame(
         exact = verdicts[item.id].get(rubric.exact_id(item))
         if exact is None or exact.outcome not in rubric.FAILURES:
             continue
-        if comparison.is_exact(item.id) and not exact.unexplained:
+        if diagnosis.is_exact(item.id) and not exact.unexplained:
             continue
-        at_fault = {other for other, failed in failing.items() if failed} & comparison.sharing(item.id)
+        at_fault = {other for other, failed in failing.items() if failed} & diagnosis.sharing(item.id)
         if at_fault and item.id not in at_fault:
             titles = " and ".join(other.title for other in items if other.id in at_fault)
             judged[item.id][rubric.exact_id(item)] = blocked(
                 exact, at_fault, f"cannot be told while this is not right: {titles}"
             )
-    _charge_once(items, judged, failing, comparison)
+    _charge_once(items, judged, failing, diagnosis)
     return judged
 
 
 def _charge_once(
-    items: Iterable[Item], judged: Verdicts, failing: Mapping[str, list[str]], comparison: Comparison
+    items: Iterable[Item], judged: Verdicts, failing: Mapping[str, list[str]], diagnosis: Diagnosis
 ) -> None:
     """Leave one cause one charge: what shows in the code of a module shows in every item that runs that code.
 
@@ -86,8 +86,8 @@ def _charge_once(
     """
     rounded = [item for item in items if (exact := judged[item.id].get(rubric.exact_id(item))) and exact.rounding]
     charged: list[Item] = []
-    for item in sorted(rounded, key=lambda item: (len(comparison.shown_by(item.id)), bool(failing[item.id]))):
-        earlier = [other for other in charged if comparison.shown_by(other.id) <= comparison.shown_by(item.id)]
+    for item in sorted(rounded, key=lambda item: (len(diagnosis.shown_by(item.id)), bool(failing[item.id]))):
+        earlier = [other for other in charged if diagnosis.shown_by(other.id) <= diagnosis.shown_by(item.id)]
         if not earlier:
             charged.append(item)
             continue
@@ -102,12 +102,12 @@ def _charge_once(
 
 
 def _without_numbers(
-    item: Item, verdicts: Mapping[str, Verdict], comparison: Comparison, owner: str
+    item: Item, verdicts: Mapping[str, Verdict], diagnosis: Diagnosis, owner: str
 ) -> dict[str, Verdict]:
     """The verdicts of an item, with those blocked that rest on numbers, whether they passed or failed."""
     reason = f"cannot be told before this holds: {BY_ID[FINITE].title}"
     waiting = set(WAIT_FOR_NUMBERS)
-    if item.id != owner and FORWARD in comparison.exercise.facets_of(item.id) and comparison.model_bugs is None:
+    if item.id != owner and FORWARD in diagnosis.exercise.comparisons_of(item.id) and diagnosis.model_bugs is None:
         waiting.add(rubric.exact_id(item))
     return {
         check: blocked(verdict, [owner], reason)
@@ -151,10 +151,10 @@ def _causes(
     return found
 
 
-def _is_told(item: str, failing: Mapping[str, list[str]], comparison: Comparison) -> bool:
+def _is_told(item: str, failing: Mapping[str, list[str]], diagnosis: Diagnosis) -> bool:
     """Whether the variants say all there is to say of a bug: not of a solution that agrees with one that is free of it,
     and fails all the same, at sizes that nothing was compared at."""
-    return comparison.is_exact(item) and (item in comparison.bugs or not failing[item])
+    return diagnosis.is_exact(item) and (item in diagnosis.bugs or not failing[item])
 
 
 def _failing(items: Iterable[Item], verdicts: Verdicts) -> dict[str, list[str]]:

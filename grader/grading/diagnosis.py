@@ -1,11 +1,11 @@
-"""What the lattice found for each facet, read item by item."""
+"""What the variants found for each comparison, read item by item."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
 from grader.checks.compare import Difference
-from grader.comparisons.catalogue import BY_ID as FACETS
+from grader.comparisons.catalogue import BY_ID as COMPARISONS
 from grader.comparisons.catalogue import TWIN_BY_ID
 from grader.exercise.model import FORWARD, Exercise
 from grader.files.printable import printable
@@ -18,11 +18,11 @@ from grader.seeds import Seeds
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """The matches of an exercise's facets and twins, by id; those that were not asked for are absent.
+class Diagnosis:
+    """The matches of an exercise's comparisons and twins, by id; those that were not asked for are absent.
 
     Attributes:
-        reordered: by facet whose answers are right but for rounding, the changed lines that do it; empty where that was
+        reordered: by comparison that is right but for rounding, the changed lines that do it; empty where that was
             not found.
     """
 
@@ -33,45 +33,48 @@ class Comparison:
 
     @property
     def bugs(self) -> Bugs:
-        """Every bug that the facets tell: what checks are asked beside."""
+        """Every bug that the comparisons tell: what checks are asked beside."""
         return frozenset().union(*(match.bugs or () for match in self.matches.values()))
 
     @property
     def model_bugs(self) -> Bugs | None:
         """The bugs left in the model; None when no variant agrees with it."""
-        if FORWARD not in self.exercise.rubric.facets:
+        if FORWARD not in self.exercise.rubric.comparisons:
             return frozenset()  # none that shows in what the model computes
         match = self.matches.get(FORWARD)
         return match.bugs if match is not None else None
 
     @property
     def has_trouble(self) -> bool:
-        """Whether some facet got no answer from the candidate."""
+        """Whether some comparison got no answer from the candidate."""
         return any(match.trouble is not None for match in self.matches.values())
 
     def remaining(self) -> tuple[str, ...] | None:
-        """The bugs that are left in; None unless every facet was asked and has an exact answer."""
+        """The bugs that are left in; None unless every comparison was asked and has an exact answer."""
         rubric = self.exercise.rubric
-        if not all(facet in self.matches and self.matches[facet].bugs is not None for facet in rubric.facets):
+        if not all(
+            comparison in self.matches and self.matches[comparison].bugs is not None
+            for comparison in rubric.comparisons
+        ):
             return None
         if self._unexplained():
             return None
         return tuple(item.id for item in rubric.item if self.has_bug(item.id))
 
     def match_of(self, item: str) -> Match | None:
-        """The match of the facet that an item is told by; of several, the one that says most against it."""
-        facet = self._told_by(item)
-        return self.matches[facet] if facet is not None else None
+        """The match of the comparison that an item is told by; of several, the one that says most against it."""
+        comparison = self._told_by(item)
+        return self.matches[comparison] if comparison is not None else None
 
     def _told_by(self, item: str) -> str | None:
-        """The facet of that match."""
-        facets = [facet for facet in self.exercise.facets_of(item) if facet in self.matches]
-        return max(facets, key=lambda facet: _against(item, self.matches[facet]), default=None)
+        """The comparison of that match."""
+        comparisons = [comparison for comparison in self.exercise.comparisons_of(item) if comparison in self.matches]
+        return max(comparisons, key=lambda comparison: _against(item, self.matches[comparison]), default=None)
 
     def shown_by(self, item: str) -> frozenset[str]:
         """The modules whose code is run by what an item is told by."""
-        facet = self._told_by(item)
-        return frozenset() if facet is None else _modules(facet)
+        comparison = self._told_by(item)
+        return frozenset() if comparison is None else _modules(comparison)
 
     def is_exact(self, item: str) -> bool:
         """Whether some variant agrees on everything that this item depends on."""
@@ -84,12 +87,16 @@ class Comparison:
 
     def _showing(self, item: str) -> Match | None:
         """The first match that says that an item's bug is in."""
-        own = [self.matches[facet] for facet in self.exercise.facets_of(item) if facet in self.matches]
+        own = [
+            self.matches[comparison] for comparison in self.exercise.comparisons_of(item) if comparison in self.matches
+        ]
         return next((match for match in (*own, *self.twins.values()) if item in (match.bugs or ())), None)
 
     def sharing(self, item: str) -> set[str]:
-        """The items whose bugs are told by the same facets as this one's, or may show in a twin that it answers for."""
-        told = {other for facet in self.exercise.facets_of(item) for other in self.exercise.bugs_in(facet)}
+        """The items whose bugs are told by the same comparisons as this one's, or may show in a twin of its own."""
+        told = {
+            other for comparison in self.exercise.comparisons_of(item) for other in self.exercise.bugs_in(comparison)
+        }
         answers_for_twins = any(item in answerable for answerable in self.exercise.rubric.twins.values())
         return told | ({bug.item for bug in self.exercise.key.bugs} if answers_for_twins else set())
 
@@ -146,8 +153,8 @@ def _trouble(trouble: Trouble) -> Verdict:
 
 
 @cache
-def _modules(facet: str) -> frozenset[str]:
-    questions = FACETS[facet].questions(Seeds(0, ""), "float32")
+def _modules(comparison: str) -> frozenset[str]:
+    questions = COMPARISONS[comparison].questions(Seeds(0, ""), "float32")
     return frozenset(module for question, _ in questions for module in modules_asked(question))
 
 

@@ -7,10 +7,10 @@ from typing import Final, TypeVar
 import numpy as np
 
 from grader.checks.compare import first_difference, same_bits, ulp_distances
-from grader.comparisons.forward import FACET as FORWARDS
-from grader.grading.variants import Bugs, Lattice
+from grader.comparisons.forward import COMPARISON as FORWARDS
+from grader.grading.variants import Bugs, Variants
 from grader.grading.weighting_exhibit import weighting_exhibit
-from grader.packages.package import Oracle, Trouble, ask_both
+from grader.packages.package import Package, Trouble, ask_both
 from grader.result.record import (
     CacheExhibit,
     Curve,
@@ -48,8 +48,8 @@ T = TypeVar("T")
 
 
 def collect(
-    candidate: Oracle,
-    lattice: Lattice,
+    candidate: Package,
+    variants: Variants,
     bugs: Bugs,
     seeds: Seeds,
     *,
@@ -62,17 +62,17 @@ def collect(
     Args:
         cache: whether decoding with a cache is among what was graded.
         weighting: whether the weighing of two losses is.
-        forwards: what the candidate has answered to the forward facet's questions; None where it was not asked.
+        forwards: what the candidate has answered to the forward comparison's questions; None where it was not asked.
     """
     decoding = _unless_broken(lambda: _decoding(candidate, seeds)) if cache else None
     flops, kept = decoding or (None, None)
     return Exhibits(
-        influence=_unless_broken(lambda: _influence(candidate, lattice.reference, seeds)),
-        training=_unless_broken(lambda: _training(candidate, lattice, bugs, seeds)),
+        influence=_unless_broken(lambda: _influence(candidate, variants.reference, seeds)),
+        training=_unless_broken(lambda: _training(candidate, variants, bugs, seeds)),
         flops=flops,
         cache=kept,
-        parameters=_unless_broken(lambda: _parameters(candidate, lattice.reference, seeds)),
-        ulps=_unless_broken(lambda: _ulps(forwards, lattice)),
+        parameters=_unless_broken(lambda: _parameters(candidate, variants.reference, seeds)),
+        ulps=_unless_broken(lambda: _ulps(forwards, variants)),
         weighting=_unless_broken(lambda: weighting_exhibit(candidate, seeds)) if weighting else None,
     )
 
@@ -86,7 +86,7 @@ def _unless_broken(make: Callable[[], T]) -> T | None:
         return None
 
 
-def _influence(candidate: Oracle, reference: Oracle, seeds: Seeds) -> InfluenceExhibit:
+def _influence(candidate: Package, reference: Package, seeds: Seeds) -> InfluenceExhibit:
     question = Influence(config=INFLUENCE_CONFIG, weights=Weights(seeds.derive("influence")))
     tokens = {"tokens": np.array([INFLUENCE_TOKENS])}
     answer, expected = ask_both(candidate, reference, question, tokens)
@@ -107,12 +107,12 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _training(candidate: Oracle, lattice: Lattice, bugs: Bugs, seeds: Seeds) -> TrainingExhibit:
+def _training(candidate: Package, variants: Variants, bugs: Bugs, seeds: Seeds) -> TrainingExhibit:
     question = OwnRun(config=TRAIN_CONFIG, train=TRAINING, seed=seeds.derive("own run") % 2**31)
-    actual, expected = ask_both(candidate, lattice.reference, question, {})
+    actual, expected = ask_both(candidate, variants.reference, question, {})
     if {actual[name].shape for name in ("losses", "accuracies")} != {expected["losses"].shape}:
         raise ValueError(f"losses of shape {actual['losses'].shape}")
-    variant = lattice.variant(bugs).ask(question, {}) if bugs else None
+    variant = variants.variant(bugs).ask(question, {}) if bugs else None
     difference = first_difference(_losses(actual), _losses(expected))
     divergence = None
     if difference is not None:
@@ -148,7 +148,7 @@ def _curve(label: str, answer: Tensors) -> Curve:
     return Curve(label=label, losses=losses, accuracies=accuracies)
 
 
-def _decoding(candidate: Oracle, seeds: Seeds) -> tuple[FlopsExhibit, CacheExhibit | None]:
+def _decoding(candidate: Package, seeds: Seeds) -> tuple[FlopsExhibit, CacheExhibit | None]:
     weights = Weights(seeds.derive("flops"))
     question = Flops(config=DECODING_CONFIG, weights=weights, precision="float32", lengths=DECODING_LENGTHS)
     answer = candidate.ask(question, {})
@@ -174,7 +174,7 @@ def _kept(kept: Array) -> CacheExhibit:
     )
 
 
-def _parameters(candidate: Oracle, reference: Oracle, seeds: Seeds) -> ParameterExhibit:
+def _parameters(candidate: Package, reference: Package, seeds: Seeds) -> ParameterExhibit:
     question = Parameters(config=PARAMETER_CONFIG, seed=seeds.derive("parameters") % 2**31)
     answer, expected = ask_both(candidate, reference, question, {})
     names = [*expected, *(name for name in answer if name not in expected)]
@@ -196,12 +196,12 @@ def _shape(arrays: Tensors, name: str) -> tuple[int, ...] | None:
     return tuple(arrays[name].shape) if name in arrays else None
 
 
-def _ulps(forwards: Sequence[Tensors] | Trouble | None, lattice: Lattice) -> UlpExhibit | None:
+def _ulps(forwards: Sequence[Tensors] | Trouble | None, variants: Variants) -> UlpExhibit | None:
     if forwards is None or isinstance(forwards, Trouble):
         return None
     distances: list[np.ndarray[tuple[int, ...], np.dtype[np.int64]]] = [np.zeros(0, np.int64)]
     incomparable = 0
-    for answer, expected in zip(forwards, lattice.expected(FORWARDS), strict=True):
+    for answer, expected in zip(forwards, variants.expected(FORWARDS), strict=True):
         for name, wanted in expected.items():
             got = answer.get(name)
             if got is None or got.shape != wanted.shape or got.dtype != wanted.dtype:

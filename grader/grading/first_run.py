@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from grader.files.printable import one_line
-from grader.packages.package import Oracle, PackageHung, PackageMisanswered, PackageRaised, Trouble
+from grader.packages.package import Package, PackageHung, PackageMisanswered, PackageRaised, Trouble
 from grader.result.record import LoadFault
 from grader.sandbox.questions import AnyQuestion, Forward, Import, Settings, Weights
 from grader.sandbox.wire import Tensors
@@ -25,7 +25,7 @@ CONFIGS: Final[tuple[Settings, ...]] = tuple(
 )
 
 
-def first_run(model: Oracle, train: Oracle) -> dict[str, LoadFault]:
+def first_run(model: Package, train: Package) -> dict[str, LoadFault]:
     """What keeps model.py and train.py from running, by module; nothing of it is asked any more.
 
     Args:
@@ -44,7 +44,7 @@ def first_run(model: Oracle, train: Oracle) -> dict[str, LoadFault]:
     return faults
 
 
-def _trouble_of(asked: Oracle, question: AnyQuestion, tensors: Tensors = MappingProxyType({})) -> Trouble | None:
+def _trouble_of(asked: Package, question: AnyQuestion, tensors: Tensors = MappingProxyType({})) -> Trouble | None:
     try:
         asked.ask(question, tensors)
     except PackageMisanswered:
@@ -54,7 +54,7 @@ def _trouble_of(asked: Oracle, question: AnyQuestion, tensors: Tensors = Mapping
     return None
 
 
-def _trouble_of_forward(model: Oracle) -> Trouble | None:
+def _trouble_of_forward(model: Package) -> Trouble | None:
     """The first of those that there are for every size: what runs for one is judged, size by size."""
     first: Trouble | None = None
     for config in CONFIGS:
@@ -68,7 +68,7 @@ def _trouble_of_forward(model: Oracle) -> Trouble | None:
     return first
 
 
-def _fault(module: str, trouble: Trouble, when: str, package: Oracle) -> LoadFault:
+def _fault(module: str, trouble: Trouble, when: str, package: Package) -> LoadFault:
     file = f"{module}.py"
     if not isinstance(trouble, PackageRaised):
         reason, stack = f"{trouble}, {when}", trouble.stack

@@ -11,27 +11,27 @@ from operator import or_
 import msgspec
 
 from grader import __version__
-from grader.comparisons.catalogue import BY_ID as FACETS
+from grader.comparisons.catalogue import BY_ID as COMPARISONS
 from grader.comparisons.catalogue import TWIN_BY_ID
-from grader.comparisons.comparison import Facet
+from grader.comparisons.comparison import Comparison
 from grader.errors import CannotJudge
 from grader.exercise.model import FORWARD, Exercise, Item
 from grader.files.digest import grader_digest, package_versions
-from grader.grading.answer_cache import CANDIDATE, Library, trusted
+from grader.grading.answer_cache import CANDIDATE, AnswerCache, trusted
 from grader.grading.assemble import followup_result, item_result
 from grader.grading.attribution import blame
-from grader.grading.diagnosis import Comparison
+from grader.grading.diagnosis import Diagnosis
 from grader.grading.exhibits import collect
 from grader.grading.first_run import first_run
 from grader.grading.options import Options, asked_for
 from grader.grading.reordered import Trials
-from grader.grading.schedule import Asking
+from grader.grading.schedule import Schedule, WorkerPair
 from grader.grading.twins import expected_bugs, match_twins, shares, twins_asked
-from grader.grading.variants import Lattice, Match
-from grader.grading.worker_pairs import TEAMS, Team, threads
+from grader.grading.variants import Match, Variants
 from grader.own_tests import own_tests, waiting, written
-from grader.packages.package import Crew, Oracle, Stopped, Trouble
+from grader.packages.package import Package, Stopped, Trouble, WorkerPool
 from grader.packages.scope import scope_of
+from grader.packages.threads import THREADS, threads
 from grader.result.record import (
     Asked,
     CandidateInfo,
@@ -62,29 +62,31 @@ def grade(
     options: Options,
     launcher: Launcher,
     progress: Progress,
-    library: Library | None = None,
-    crew: Crew | None = None,
+    answer_cache: AnswerCache | None = None,
+    worker_pool: WorkerPool | None = None,
 ) -> Result:
     """The result of grading ``submission``.
 
     Args:
-        library: answers for the reference and its variants; without one they are asked anew.
-        crew: makes the workers of this grade, for whoever may want to ``stop`` it from another thread.
+        answer_cache: answers for the reference and its variants; without one they are asked anew.
+        worker_pool: makes the workers of this grade, for whoever may want to ``stop`` it from another thread.
 
     Raises:
         UsageError: ``options.only`` names an item that the exercise does not have.
-        CannotJudge: the launcher or the reference failed, or the crew was stopped.
+        CannotJudge: the launcher or the reference failed, or the worker_pool was stopped.
     """
     started = time.perf_counter()
     items, followups = asked_for(exercise, options)
     seed = draw_seed() if options.seed is None else options.seed
     seeds = Seeds(seed, SHARED if options.shared else submission.sha256)
-    crew = crew or Crew(launcher)
-    crew.budget = options.budget
-    crew.left_to_build = exercise.left_to_build
+    worker_pool = worker_pool or WorkerPool(launcher)
+    worker_pool.budget = options.budget
+    worker_pool.left_to_build = exercise.left_to_build
     try:
-        with library.lent() if library is not None else nullcontext():
-            grading = _Grade(submission, exercise, items, followups, options, launcher, crew, progress, seeds, library)
+        with answer_cache.lent() if answer_cache is not None else nullcontext():
+            grading = _Grade(
+                submission, exercise, items, followups, options, launcher, worker_pool, progress, seeds, answer_cache
+            )
             result = grading.run()
     except LauncherFailed as error:
         raise CannotJudge(f"nothing could be judged: {error}") from error
@@ -93,7 +95,7 @@ def grade(
     except Stopped as stopped:
         raise CannotJudge(f"nothing could be judged: {stopped.__cause__ or 'it was given up'}") from stopped.__cause__
     finally:
-        crew.close()
+        worker_pool.close()
     return harmless(msgspec.structs.replace(result, seconds=round(time.perf_counter() - started, 3)))
 
 
@@ -108,10 +110,10 @@ class _Grade:
         followups: tuple[Item, ...],
         options: Options,
         launcher: Launcher,
-        crew: Crew,
+        worker_pool: WorkerPool,
         progress: Progress,
         seeds: Seeds,
-        library: Library | None,
+        answer_cache: AnswerCache | None,
     ) -> None:
         self._submission = submission
         self._exercise = exercise
@@ -119,30 +121,30 @@ class _Grade:
         self._followups = followups
         self._options = options
         self._launcher = launcher
-        self._crew = crew
+        self._worker_pool = worker_pool
         self._progress = progress
         self._seeds = seeds
-        self._library = library
+        self._answer_cache = answer_cache
         # One for each thread; before that, each bears witness that the other's reference can be reproduced.
-        self._teams = tuple(self._new_team(number) for number in range(TEAMS))
+        self._pairs = tuple(self._new_pair(number) for number in range(THREADS))
 
     def run(self) -> Result:
         self._progress("starting")
         # Now, while torch is being imported.
         grader_digest()
         changed = changes(self._exercise.starter(), self._submission.files) if self._options.explain else None
-        self._comparison = self._compare()
-        asking = self._asking()
-        exhibits = self._ask_all(asking)
-        verdicts = blame(self._items, asking.verdicts, self._comparison, asking.not_finite)
+        self._diagnosis = self._compare()
+        schedule = self._schedule()
+        exhibits = self._ask_all(schedule)
+        verdicts = blame(self._items, schedule.verdicts, self._diagnosis, schedule.not_finite)
         results = tuple(
             item_result(
                 item,
                 verdicts[item.id],
-                self._comparison,
-                asking.lanes[item.id],
+                self._diagnosis,
+                schedule.lanes[item.id],
                 self._exercise.hints_of(item.id),
-                asking.scopes[item.id] | self._compared(item),
+                schedule.scopes[item.id] | self._compared(item),
             )
             for item in self._items
         )
@@ -161,8 +163,8 @@ class _Grade:
             score=round(sum(result.score for result in results), 2),
             max_score=sum(result.max_score for result in results),
             items=results,
-            followups=self._followup_results(asking),
-            remaining_bugs=self._comparison.remaining(),
+            followups=self._followup_results(schedule),
+            remaining_bugs=self._diagnosis.remaining(),
             exhibits=exhibits,
             environment=environment,
             load_faults=tuple(self._faults.values()),
@@ -179,119 +181,137 @@ class _Grade:
             seconds=0.0,
         )
 
-    def _followup_results(self, asking: Asking) -> tuple[FollowUp, ...]:
+    def _followup_results(self, schedule: Schedule) -> tuple[FollowUp, ...]:
         """What is behind a follow-up's failure may be an item; the other way round it never is."""
-        verdicts = blame((*self._items, *self._followups), asking.verdicts, self._comparison, asking.not_finite)
+        verdicts = blame((*self._items, *self._followups), schedule.verdicts, self._diagnosis, schedule.not_finite)
         titles = self._exercise.titles
         return tuple(
             self._own_tests(item)
             if item.kind == "tests"
-            else followup_result(item, verdicts[item.id], titles, asking.scopes[item.id])
+            else followup_result(item, verdicts[item.id], titles, schedule.scopes[item.id])
             for item in self._followups
         )
 
     def _compared(self, item: Item) -> Scope:
         """How far the questions went by which an item was compared with the variants, and with its twin."""
-        told_by = [FACETS[facet] for facet in self._exercise.facets_of(item.id) if self._has_answered(facet)]
-        twins = [
-            TWIN_BY_ID[twin] for twin in self._comparison.twins if item.id in self._exercise.rubric.twins.get(twin, ())
+        told_by = [
+            COMPARISONS[comparison]
+            for comparison in self._exercise.comparisons_of(item.id)
+            if self._has_answered(comparison)
         ]
-        asked = (asked for facet in (*told_by, *twins) for asked in facet.questions(self._seeds, "float32"))
+        twins = [
+            TWIN_BY_ID[twin] for twin in self._diagnosis.twins if item.id in self._exercise.rubric.twins.get(twin, ())
+        ]
+        asked = (asked for comparison in (*told_by, *twins) for asked in comparison.questions(self._seeds, "float32"))
         return reduce(or_, (scope_of(*each) for each in asked), Scope())
 
-    def _has_answered(self, facet: str) -> bool:
-        return facet in self._comparison.matches and self._comparison.matches[facet].trouble is None
+    def _has_answered(self, comparison: str) -> bool:
+        return comparison in self._diagnosis.matches and self._diagnosis.matches[comparison].trouble is None
 
     def _own_tests(self, item: Item) -> FollowUp:
         if self._faults and written(self._submission.tests, self._exercise.visible_tests):
             return waiting(item, " and ".join(fault.file for fault in self._faults.values()))
-        given = self._submission, self._exercise, self._crew, self._seeds
+        given = self._submission, self._exercise, self._worker_pool, self._seeds
         return own_tests(item, *given, timeout=self._options.timeout, progress=self._progress)
 
-    def _new_team(self, number: int) -> Team:
-        library, crew = self._library, self._crew
+    def _new_pair(self, number: int) -> WorkerPair:
+        answer_cache, worker_pool = self._answer_cache, self._worker_pool
         files, timeout = self._submission.files, self._options.timeout
-        if library is None:
-            return Team(self._lattice(partial(trusted, crew)), Oracle(crew, CANDIDATE, files, timeout))
-        return Team(self._lattice(partial(library.oracle, number)), library.candidate(number, crew, files, timeout))
+        if answer_cache is None:
+            return WorkerPair(
+                self._variants(partial(trusted, worker_pool)), Package(worker_pool, CANDIDATE, files, timeout)
+            )
+        return WorkerPair(
+            self._variants(partial(answer_cache.oracle, number)),
+            answer_cache.candidate(number, worker_pool, files, timeout),
+        )
 
-    def _lattice(self, make: Callable[[str, Mapping[str, str]], Oracle]) -> Lattice:
-        return Lattice(self._exercise, self._seeds, make)
+    def _variants(self, make: Callable[[str, Mapping[str, str]], Package]) -> Variants:
+        return Variants(self._exercise, self._seeds, make)
 
-    def _compare(self) -> Comparison:
-        """The lattice's answer for each facet, once the reference has been seen to reproduce itself."""
-        facets = self._facets()
-        with threads(self._crew) as pool:
-            prepared = [pool.submit(team.lattice.prepare, facets) for team in self._teams]
-            self._faults = first_run(*(team.candidate for team in self._teams))
-            answers = [team.lattice.put(facet, team.candidate) for team, facet in zip(cycle(self._teams), facets)]
-            self._answers = {facet.id: answer for facet, answer in zip(facets, answers, strict=True)}
+    def _compare(self) -> Diagnosis:
+        """The variants's answer for each comparison, once the reference has been seen to reproduce itself."""
+        comparisons = self._comparisons()
+        with threads(self._worker_pool) as pool:
+            prepared = [pool.submit(pair.variants.prepare, comparisons) for pair in self._pairs]
+            self._faults = first_run(*(pair.candidate for pair in self._pairs))
+            answers = [
+                pair.variants.put(comparison, pair.candidate)
+                for pair, comparison in zip(cycle(self._pairs), comparisons)
+            ]
+            self._answers = {comparison.id: answer for comparison, answer in zip(comparisons, answers, strict=True)}
             for future in prepared:
                 future.result()
-        first, second = (team.lattice for team in self._teams)
-        for facet in facets:
-            if not first.agrees_with(second, facet):
+        first, second = (pair.variants for pair in self._pairs)
+        for comparison in comparisons:
+            if not first.agrees_with(second, comparison):
                 raise CannotJudge(
-                    f"the reference does not reproduce itself on this machine ({facet.id}): no verdict is possible"
+                    f"the reference does not reproduce itself on this machine ({comparison.id}): no verdict is possible"
                 )
         matches: dict[str, Match] = {
-            facet.id: team.lattice.match(facet, team.candidate, answer)
-            for team, facet, answer in zip(cycle(self._teams), facets, answers)
+            comparison.id: pair.variants.match(comparison, pair.candidate, answer)
+            for pair, comparison, answer in zip(cycle(self._pairs), comparisons, answers)
         }
-        return Comparison(self._exercise, matches, self._compare_twins(matches), self._reordered(matches))
+        return Diagnosis(self._exercise, matches, self._compare_twins(matches), self._reordered(matches))
 
     def _reordered(self, matches: Mapping[str, Match]) -> dict[str, str]:
-        """By facet that differs by rounding, the changed lines that do it, where they can be told."""
+        """By comparison that differs by rounding, the changed lines that do it, where they can be told."""
         if not self._options.explain:
             return {}
         found: dict[str, str] = {}
-        for facet, match in matches.items():
+        for comparison, match in matches.items():
             if match.is_rounding and match.bugs is not None:
-                tried = Trials(self._submission.files, self._exercise, self._teams[0].lattice, self._trial)
-                found[facet] = tried.lines(FACETS[facet], match.bugs)
+                tried = Trials(self._submission.files, self._exercise, self._pairs[0].variants, self._trial)
+                found[comparison] = tried.lines(COMPARISONS[comparison], match.bugs)
         return found
 
-    def _trial(self, files: Mapping[str, str]) -> Oracle:
-        return Oracle(self._crew, CANDIDATE, files, self._options.timeout)
+    def _trial(self, files: Mapping[str, str]) -> Package:
+        return Package(self._worker_pool, CANDIDATE, files, self._options.timeout)
 
     def _compare_twins(self, matches: Mapping[str, Match]) -> dict[str, Match]:
         """How the candidate agrees with the variant that it was found to be, where that may not have been all."""
         bugs = expected_bugs(matches)
         if FORWARD in matches and matches[FORWARD].trouble is not None:
-            return {}  # a model that does not run trains nothing: the grader's own models judge the loop
+            return {}  # a model that does not run trains nothing: the grader's own models runner the loop
         twins = twins_asked(self._exercise, self._items, self._seeds)
         if "train" in self._faults:
             twins = tuple(twin for twin in twins if not self._asks_train(twin))
         # By workers of their own: what is printed in whole runs would leave no room for what checks make it print.
-        with threads(self._crew) as pool, ExitStack() as workers:
+        with threads(self._worker_pool) as pool, ExitStack() as workers:
             asked = [
-                pool.submit(match_twins, share, team.lattice, workers.enter_context(team.candidate.another()), bugs)
-                for team, share in zip(self._teams, shares(twins), strict=True)
+                pool.submit(match_twins, share, pair.variants, workers.enter_context(pair.candidate.another()), bugs)
+                for pair, share in zip(self._pairs, shares(twins), strict=True)
             ]
-            found = {id_: match for matched in asked for id_, match in matched.result().items()}
+            found = {id_: match for variant in asked for id_, match in variant.result().items()}
         return {twin.id: found[twin.id] for twin in twins if twin.id in found}
 
-    def _asks_train(self, twin: Facet) -> bool:
+    def _asks_train(self, twin: Comparison) -> bool:
         return any("train" in modules_asked(question) for question, _ in twin.questions(self._seeds, "float32"))
 
-    def _facets(self) -> tuple[Facet, ...]:
-        """The facets that the items asked for are told by; all of them where a twin is compared."""
+    def _comparisons(self) -> tuple[Comparison, ...]:
+        """The comparisons that the items asked for are told by; all of them where a twin is compared."""
         if twins_asked(self._exercise, self._items, self._seeds):
-            return tuple(FACETS[facet] for facet in self._exercise.rubric.facets)
-        wanted = {facet for item in (*self._items, *self._followups) for facet in self._exercise.facets_of(item.id)}
-        return tuple(FACETS[facet] for facet in self._exercise.rubric.facets if facet in wanted)
+            return tuple(COMPARISONS[comparison] for comparison in self._exercise.rubric.comparisons)
+        wanted = {
+            comparison
+            for item in (*self._items, *self._followups)
+            for comparison in self._exercise.comparisons_of(item.id)
+        }
+        return tuple(
+            COMPARISONS[comparison] for comparison in self._exercise.rubric.comparisons if comparison in wanted
+        )
 
-    def _asking(self) -> Asking:
-        draws = self._library.draws if self._library is not None else None
-        given = self._exercise, self._items, self._followups, self._comparison, self._seeds, self._options
-        return Asking(*given, draws, self._progress)
+    def _schedule(self) -> Schedule:
+        draws = self._answer_cache.draws if self._answer_cache is not None else None
+        given = self._exercise, self._items, self._followups, self._diagnosis, self._seeds, self._options
+        return Schedule(*given, draws, self._progress)
 
-    def _ask_all(self, asking: Asking) -> Exhibits:
-        """Items, follow-ups and exhibits, in a thread for each team."""
-        first, *others = zip(self._teams, asking.shares(TEAMS), strict=True)
-        with threads(self._crew) as pool:
-            pool.submit(asking.ask_first, first[0]).result()
-            asked = [pool.submit(asking.ask, *share) for share in (first, *others)]
+    def _ask_all(self, schedule: Schedule) -> Exhibits:
+        """Items, follow-ups and exhibits, in a thread for each pair."""
+        first, *others = zip(self._pairs, schedule.shares(THREADS), strict=True)
+        with threads(self._worker_pool) as pool:
+            pool.submit(schedule.ask_first, first[0]).result()
+            asked = [pool.submit(schedule.ask, *share) for share in (first, *others)]
             asked[0].result()
             shown = self._options.explain and "model" not in self._faults
             exhibits = pool.submit(self._exhibits, first[0]) if shown else None
@@ -299,11 +319,11 @@ class _Grade:
                 share.result()
             return exhibits.result() if exhibits is not None else Exhibits()
 
-    def _exhibits(self, team: Team) -> Exhibits:
+    def _exhibits(self, pair: WorkerPair) -> Exhibits:
         return collect(
-            team.candidate,
-            team.lattice,
-            self._comparison.bugs,
+            pair.candidate,
+            pair.variants,
+            self._diagnosis.bugs,
             self._seeds,
             cache=any(item.id == "kv-cache" for item in self._items),
             weighting=any(item.id == "loss-weighting" for item in self._followups),
@@ -312,7 +332,7 @@ class _Grade:
 
     def _environment(self) -> Environment:
         started = self._launcher.started
-        locked = self._teams[0].lattice.reference.worker.locked
+        locked = self._pairs[0].variants.reference.worker.locked
         return Environment(
             grader=__version__,
             torch=started.torch,

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final, NamedTuple
 
-from grader.comparisons.comparison import Facet
+from grader.comparisons.comparison import Comparison
 from grader.exercise.model import Exercise
 from grader.files.printable import one_line
-from grader.grading.variants import Bugs, Lattice
-from grader.packages.package import Oracle, PackageDied, PackageHung
+from grader.grading.variants import Bugs, Variants
+from grader.packages.package import Package, PackageDied, PackageHung
 from grader.sandbox.wire import Tensors
 
-MOST: Final = 24  # places that are tried, of one facet
+MOST: Final = 24  # places that are tried, of one comparison
 LONGEST: Final = 2_000  # lines of a file that is compared
 WIDEST: Final = 40  # lines of a place, before and now: with more of a file put back, no line of it is told apart
 BRIEF: Final = 100  # characters of a line that is shown
@@ -52,17 +52,17 @@ class Trials:
 
     files: Mapping[str, str]
     exercise: Exercise
-    lattice: Lattice
-    ask: Callable[[Mapping[str, str]], Oracle]
+    variants: Variants
+    ask: Callable[[Mapping[str, str]], Package]
 
-    def lines(self, facet: Facet, bugs: Bugs) -> str:
-        """The place without which a facet's answers have the bits of the variant with these bugs; empty if none is."""
+    def lines(self, comparison: Comparison, bugs: Bugs) -> str:
+        """The place without which the answers have the bits of the variant with these bugs; empty if none is."""
         for hunk in list(dict.fromkeys(self._hunks(bugs)))[:MOST]:
             with self.ask(hunk.undone(self.files)) as candidate:
-                answers: list[Tensors] | Exception = self.lattice.put(facet, candidate)
+                answers: list[Tensors] | Exception = self.variants.put(comparison, candidate)
             if isinstance(answers, PackageHung | PackageDied):
                 return ""
-            if not isinstance(answers, Exception) and self.lattice.same_bits(facet, answers, bugs):
+            if not isinstance(answers, Exception) and self.variants.same_bits(comparison, answers, bugs):
                 return hunk.told(self.files)
         return ""
 

@@ -8,14 +8,14 @@ from itertools import chain, combinations
 
 import msgspec
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.extent import Extent, extents
 from grader.files.printable import printable
 from grader.grading.scoring import Verdict
 from grader.grading.search import Draws, Failure, ReferenceFailed, Search, search, search_sizes
-from grader.grading.variants import Bugs, Lattice
+from grader.grading.variants import Bugs, Variants
 from grader.packages.package import (
-    Oracle,
+    Package,
     PackageDoesNotRun,
     PackageHung,
     PackageMisanswered,
@@ -33,13 +33,13 @@ MAX_TEXT = 6000  # characters of one message or traceback
 
 
 @dataclass(slots=True)
-class Judge:
+class CheckRunner:
     """Puts checks to one candidate.
 
     Attributes:
         second: the candidate again, in another worker, for second opinions and snippets.
-        stranger: the candidate in a worker that never sees a prompt or a label.
-        bugs: what the lattice says is left in the candidate.
+        fresh_candidate: the candidate in a worker that never sees a prompt or a label.
+        bugs: what the variants says is left in the candidate.
         model_bugs: the same for its model alone; None when no variant matched.
         titles: of all items, by id.
         times: how many times the usual number of examples each check tries.
@@ -47,10 +47,10 @@ class Judge:
         draws: what was drawn for earlier candidates who were asked the same.
     """
 
-    lattice: Lattice
+    variants: Variants
     seeds: Seeds
-    second: Oracle
-    stranger: Oracle
+    second: Package
+    fresh_candidate: Package
     bugs: Bugs
     model_bugs: Bugs | None
     titles: Mapping[str, str]
@@ -58,28 +58,28 @@ class Judge:
     explain: bool = True
     draws: Draws | None = None
 
-    def ask(self, check: Check, candidate: Oracle, own: str) -> tuple[Verdict, Bench]:
+    def ask(self, check: Check, candidate: Package, own: str) -> tuple[Verdict, Context]:
         """The verdict on ``check`` for an item ``own``, before it is known what blocks it."""
         started = time.perf_counter()
-        bench = self._bench(candidate, self.lattice.variant(self.bugs - {own}))
+        context = self._context(candidate, self.variants.variant(self.bugs - {own}))
         try:
-            verdict = self._verdict(check, bench, own)
+            verdict = self._verdict(check, context, own)
         except ReferenceFailed:
             # A variant may crash where the candidate does not. The reference itself may not.
-            bench = self._bench(candidate, self.lattice.reference)
+            context = self._context(candidate, self.variants.reference)
             try:
-                verdict = self._verdict(check, bench, own)
+                verdict = self._verdict(check, context, own)
             except ReferenceFailed as failed:
                 message = f"the reference gave no answer: {failed}"
                 verdict = Verdict(outcome=Outcome.NOT_JUDGED, message=message)
         seconds = round(time.perf_counter() - started, 4)
         # The first check of a worker shows what came before it, too: what is printed by an import is lost otherwise.
-        return replace(verdict, seconds=seconds, output=printable(candidate.printed())), bench
+        return replace(verdict, seconds=seconds, output=printable(candidate.printed())), context
 
-    def _verdict(self, check: Check, bench: Bench, own: str) -> Verdict:
+    def _verdict(self, check: Check, context: Context, own: str) -> Verdict:
         found = search(
             check.cases,
-            lambda case: ask_case(check, case, bench),
+            lambda case: ask_case(check, case, context),
             seed=self.seeds.derive("cases", check.id),
             examples=check.examples * self.times,
             shrink=self.explain,
@@ -88,42 +88,42 @@ class Judge:
         failure, last, asked = found.failure, check, found.asked
         if failure is None and check.confirm is not None:
             last = replace(check, holds=check.confirm)  # whatever follows is about what was asked last
-            failure = _failure_of(partial(ask_case, last, found.case, bench))
+            failure = _failure_of(partial(ask_case, last, found.case, context))
         if failure is None and check.in_training:
-            bench = replace(bench, training=True)
-            failure = _in_training_mode(_failure_of(partial(ask_case, check, found.case, bench)))
+            context = replace(context, training=True)
+            failure = _in_training_mode(_failure_of(partial(ask_case, check, found.case, context)))
             last = check
         if failure is None and check.at_size is not None:
-            bench = replace(bench, training=False)
-            found, last = self._at_sizes(check, check.at_size, bench), check
+            context = replace(context, training=False)
+            found, last = self._at_sizes(check, check.at_size, context), check
             failure = found.failure
             asked += found.asked
         verdict = Verdict(outcome=Outcome.PASSED)
         if failure is not None:
-            verdict = self._failed(last, found.case, failure, bench, own)
-        answered = isinstance(failure, Counterexample) and failure.kind != "shape"
+            verdict = self._failed(last, found.case, failure, context, own)
+        answered = isinstance(failure, CheckFailed) and failure.kind != "shape"
         return replace(verdict, examples=asked, answered=answered)
 
-    def _at_sizes(self, check: Check, at_size: Callable[[Extent], object], bench: Bench) -> Search:
+    def _at_sizes(self, check: Check, at_size: Callable[[Extent], object], context: Context) -> Search:
         """The check at the default sizes, and beyond them."""
         return search_sizes(
             at_size,
             extents(check.default, self.seeds.derive("sizes"), thorough=self.times > 1),
-            lambda case: ask_case(check, case, bench),
+            lambda case: ask_case(check, case, context),
             shrink=self.explain,
         )
 
-    def _bench(self, candidate: Oracle, matched: Oracle) -> Bench:
-        return Bench(
+    def _context(self, candidate: Package, variant: Package) -> Context:
+        return Context(
             candidate=candidate,
-            matched=matched,
-            reference=self.lattice.reference,
-            stranger=self.stranger,
+            variant=variant,
+            reference=self.variants.reference,
+            fresh_candidate=self.fresh_candidate,
             seeds=self.seeds,
-            variants=lambda: self.lattice.standards(self.model_bugs),
+            variants=lambda: self.variants.standards(self.model_bugs),
         )
 
-    def _failed(self, check: Check, case: object, failure: Failure, bench: Bench, own: str) -> Verdict:
+    def _failed(self, check: Check, case: object, failure: Failure, context: Context, own: str) -> Verdict:
         if isinstance(failure, PackageRaised) and failure.unbuilt:
             return Verdict(
                 outcome=Outcome.BROKEN,
@@ -145,7 +145,7 @@ class Judge:
             return Verdict(
                 outcome=Outcome.BROKEN, message=_shown(str(failure)), counterexample=_show_trouble(case, failure)
             )
-        if not self._still_fails(check, case, bench):
+        if not self._still_fails(check, case, context):
             return Verdict(
                 outcome=Outcome.FAILED,
                 message="not deterministic: asked the same question again, it gave another answer",
@@ -175,16 +175,16 @@ class Judge:
         )
 
     def _fails_alike(self, check: Check, case: object, failure: Failure, bugs: Bugs) -> bool:
-        variant = self.lattice.variant(bugs)
-        with variant.another() as stranger:
-            bench = replace(self._bench(variant, variant), stranger=stranger)
-            other = _failure_of(lambda: ask_case(check, case, bench))
+        variant = self.variants.variant(bugs)
+        with variant.another() as fresh_candidate:
+            context = replace(self._context(variant, variant), fresh_candidate=fresh_candidate)
+            other = _failure_of(lambda: ask_case(check, case, context))
         if is_machines(other):
             raise ReferenceFailed(str(other))
         return other is not None and other.kind == failure.kind
 
-    def _still_fails(self, check: Check, case: object, bench: Bench) -> bool:
-        again = replace(bench, candidate=self.second, state={}, lanes=set())
+    def _still_fails(self, check: Check, case: object, context: Context) -> bool:
+        again = replace(context, candidate=self.second, state={}, lanes=set())
         return _failure_of(lambda: ask_case(check, case, again)) is not None
 
     def _working_snippet(self, check: Check, case: object) -> str | None:
@@ -196,11 +196,11 @@ class Judge:
         return source if isinstance(failure, PackageRaised) and failure.is_a("AssertionError") else None
 
 
-def ask_case(check: Check, case: object, bench: Bench) -> None:
+def ask_case(check: Check, case: object, context: Context) -> None:
     """Whether the property holds. Answers that do not even fit together are the package's failure, not ours."""
     try:
-        check.holds(case, bench)
-    except (Counterexample, Trouble, LauncherFailed):
+        check.holds(case, context)
+    except (CheckFailed, Trouble, LauncherFailed):
         raise
     except Exception as error:
         raise PackageMisanswered(f"its answers cannot be compared: {type(error).__name__}: {error}") from error
@@ -209,14 +209,14 @@ def ask_case(check: Check, case: object, bench: Bench) -> None:
 def _failure_of(ask: Callable[[], object]) -> Failure | None:
     try:
         ask()
-    except (Counterexample, Trouble) as failure:
+    except (CheckFailed, Trouble) as failure:
         return failure
     return None
 
 
 def _in_training_mode(failure: Failure | None) -> Failure | None:
     """The same failure, saying where it was seen."""
-    if isinstance(failure, Counterexample):
+    if isinstance(failure, CheckFailed):
         failure.seen = f"in training mode: {failure.seen}"
     return failure
 
@@ -231,7 +231,7 @@ def _config(case: object) -> dict[str, int | float | str]:
     return dict(getattr(case, "config", {}))
 
 
-def _show(case: object, failure: Counterexample) -> record.Counterexample:
+def _show(case: object, failure: CheckFailed) -> record.Counterexample:
     return record.Counterexample(
         claim=_shown(failure.claim),
         seen=_shown(failure.seen),

@@ -1,24 +1,32 @@
-"""Put the checks to a submission: its items and follow-ups are shared out among the teams, and asked in turn."""
+"""Put the checks to a submission: its items and follow-ups are shared out among the pairs, and asked in turn."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from grader.checks.catalogue import BY_ID, CHECKS
 from grader.exercise.model import Exercise, Item
 from grader.grading.attribution import FINITE, WAIT_FOR_NUMBERS, Verdicts
-from grader.grading.diagnosis import Comparison
+from grader.grading.diagnosis import Diagnosis
 from grader.grading.options import Options
-from grader.grading.run_check import Judge
+from grader.grading.run_check import CheckRunner
 from grader.grading.scoring import exact_id
 from grader.grading.search import Draws
-from grader.grading.worker_pairs import Team
+from grader.grading.variants import Variants
+from grader.packages.package import Package
 from grader.result.record import Lane, Outcome, Scope
 from grader.seeds import Seeds
 
-EXHIBITS_LOAD: Final = 4  # in checks: the first team collects them too, which takes about as long
+EXHIBITS_LOAD: Final = 4  # in checks: the first pair collects them too, which takes about as long
 
 
-class Asking:
+class WorkerPair(NamedTuple):
+    """The processes that one thread works with: the reference with its variants, and the candidate."""
+
+    variants: Variants
+    candidate: Package
+
+
+class Schedule:
     """What is asked of one submission, and what it was found to do, by item.
 
     Attributes:
@@ -33,7 +41,7 @@ class Asking:
         exercise: Exercise,
         items: Sequence[Item],
         followups: Sequence[Item],
-        comparison: Comparison,
+        diagnosis: Diagnosis,
         seeds: Seeds,
         options: Options,
         draws: Draws | None,
@@ -42,7 +50,7 @@ class Asking:
         self._exercise = exercise
         self._items = items
         self._followups = [item for item in followups if item.kind == "followup"]
-        self._comparison = comparison
+        self._diagnosis = diagnosis
         self._seeds = seeds
         self._options = options
         self._draws = draws
@@ -52,10 +60,10 @@ class Asking:
         self.scopes: Final[dict[str, Scope]] = {item.id: Scope() for item in (*items, *followups)}
         self.not_finite: str | None = None
 
-    def shares(self, teams: int) -> list[list[Item]]:
-        """What each team asks, always the same, so that a candidate that remembers is judged alike every time."""
-        shares: list[list[Item]] = [[] for _ in range(teams)]
-        loads = [EXHIBITS_LOAD, *(0 for _ in range(teams - 1))]
+    def shares(self, pairs: int) -> list[list[Item]]:
+        """What each pair asks, always the same, so that a candidate that remembers is judged alike every time."""
+        shares: list[list[Item]] = [[] for _ in range(pairs)]
+        loads = [EXHIBITS_LOAD, *(0 for _ in range(pairs - 1))]
         for items in (self._items, self._followups):
             for item in sorted(items, key=lambda item: -_checks(item)):
                 lightest = loads.index(min(loads))
@@ -66,56 +74,56 @@ class Asking:
             sorted(share, key=lambda item: (item.kind == "followup", self._involves_training(item))) for share in shares
         ]
 
-    def ask_first(self, team: Team) -> None:
+    def ask_first(self, pair: WorkerPair) -> None:
         """Whether the model gives numbers at all: without that, nothing else that it gives can be judged."""
         owner = next((item for item in self._exercise.rubric.item if FINITE in (*item.earns, *item.takes)), None)
         asked = {check for item in (*self._items, *self._followups) for check in (*item.earns, *item.takes)}
         if owner is None or not asked & WAIT_FOR_NUMBERS:
             return
-        team.candidate.scope = Scope()
-        verdict, _ = self._judge(team).ask(BY_ID[FINITE], team.candidate, owner.id)
+        pair.candidate.scope = Scope()
+        verdict, _ = self._judge(pair).ask(BY_ID[FINITE], pair.candidate, owner.id)
         if verdict.outcome is Outcome.FAILED:
             self.not_finite = owner.id
         if owner.id in self.verdicts:
             self.verdicts[owner.id][FINITE] = verdict
-            self.scopes[owner.id] = team.candidate.scope
+            self.scopes[owner.id] = pair.candidate.scope
 
-    def ask(self, team: Team, items: Sequence[Item]) -> None:
+    def ask(self, pair: WorkerPair, items: Sequence[Item]) -> None:
         """Ask all about these items, one after another."""
-        judge = self._judge(team)
+        runner = self._judge(pair)
         for item in items:
-            self._ask(item, judge, team)
+            self._ask(item, runner, pair)
 
-    def _judge(self, team: Team) -> Judge:
-        return Judge(
-            lattice=team.lattice,
+    def _judge(self, pair: WorkerPair) -> CheckRunner:
+        return CheckRunner(
+            variants=pair.variants,
             seeds=self._seeds,
-            second=team.candidate.another(),
-            stranger=team.candidate.another(),
-            bugs=self._comparison.bugs,
-            model_bugs=self._comparison.model_bugs,
+            second=pair.candidate.another(),
+            fresh_candidate=pair.candidate.another(),
+            bugs=self._diagnosis.bugs,
+            model_bugs=self._diagnosis.model_bugs,
             titles=self._exercise.titles,
             times=self._options.times,
             explain=self._options.explain,
             draws=self._draws,
         )
 
-    def _ask(self, item: Item, judge: Judge, team: Team) -> None:
+    def _ask(self, item: Item, runner: CheckRunner, pair: WorkerPair) -> None:
         """Every check of an item; of a follow-up, those that tell whether it is built come first, maybe alone."""
         self._progress(item.title)
-        team.candidate.scope = Scope()
+        pair.candidate.scope = Scope()
         for check in sorted(CHECKS, key=lambda check: item.kind == "followup" and check.id not in item.essential):
             if check.id in self.verdicts[item.id]:
                 continue  # asked before all others
             if check.id in item.earns or check.id in item.takes:
-                verdict, bench = judge.ask(check, team.candidate, item.id)
+                verdict, context = runner.ask(check, pair.candidate, item.id)
                 self.verdicts[item.id][check.id] = verdict
-                self.lanes[item.id] |= bench.lanes
+                self.lanes[item.id] |= context.lanes
                 if item.kind == "followup" and check.id in item.essential and verdict.outcome is not Outcome.PASSED:
                     break
-        self.scopes[item.id] |= team.candidate.scope
+        self.scopes[item.id] |= pair.candidate.scope
         if item.exact:
-            self.verdicts[item.id][exact_id(item)] = self._comparison.exactness(item.id)
+            self.verdicts[item.id][exact_id(item)] = self._diagnosis.exactness(item.id)
 
     def _involves_training(self, item: Item) -> bool:
         planted = (*self._exercise.key.bugs, *self._exercise.key.stubs)

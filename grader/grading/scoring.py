@@ -64,14 +64,14 @@ def score(
 
     Args:
         verdicts: one for each check of ``roles(item)``; a missing one counts as failed.
-        bug_left: the lattice says that this item's bug is still in, whatever single checks say.
+        bug_left: the variants says that this item's bug is still in, whatever single checks say.
         titles: of all items, by id, for what is said of those that block this one; without a title its id will do.
     """
     missing = Verdict(outcome=Outcome.FAILED, message="no answer")
     all_roles = roles(item)
     outcomes = {check: verdicts.get(check, missing).outcome for check in all_roles}
     if Outcome.NOT_JUDGED in outcomes.values():
-        return Scored(status=Status.NOT_JUDGED, score=0, max_score=0, summary="The grader could not judge this item.")
+        return Scored(status=Status.NOT_JUDGED, score=0, max_score=0, summary="The grader could not runner this item.")
 
     positive = {check: points for check, (role, points) in all_roles.items() if role is not Role.GUARD}
     # What waits for another item leaves the denominator. What waits because the code does not run stays in it.

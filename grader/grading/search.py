@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase
 from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
-from grader.checks.check import Counterexample, case_key
+from grader.checks.check import CheckFailed, case_key
 from grader.extent import LEAST, SHRUNK, Extent, smaller
 from grader.grading.hypothesis_patch import drawing_alike
 from grader.packages.package import PackageDied, PackageDoesNotRun, PackageHung, PackageRaised, Stopped, Trouble
@@ -24,7 +24,7 @@ from grader.sandbox.errors import LauncherFailed
 PATIENCE: Final = 3600.0  # seconds by the clock for one check; what ends it before is the package's own time for all
 SHRINK_BUDGET: Final = 60  # cases asked while shrinking; the smallest found by then is reported
 
-Failure = Counterexample | Trouble
+Failure = CheckFailed | Trouble
 
 
 class _Stop(BaseException):
@@ -75,7 +75,7 @@ class Search:
 
 
 class Draws:
-    """What was drawn for searches that found nothing, for others who ask the same: drawing takes longer than asking.
+    """What was drawn for searches that found nothing, for others who ask the same: drawing takes longer than schedule.
 
     Hypothesis draws alike for the same seed as long as no case fails, so that nobody is asked anything else for it.
     """
@@ -151,7 +151,7 @@ def search(
             run()
     except _Stop as stop:
         found.case, found.failure = stop.case, stop.failure
-    except (Counterexample, Trouble) as failure:
+    except (CheckFailed, Trouble) as failure:
         found.failure = failure
     except Flaky:
         if found.failure is None:
@@ -229,7 +229,7 @@ def _outcome(ask: Callable[[object], None], case: object) -> Failure | None:
         if trouble.trusted:
             raise ReferenceFailed(str(trouble)) from None
         return trouble
-    except Counterexample as failure:
+    except CheckFailed as failure:
         return failure
     except LauncherFailed as error:
         raise Stopped from error

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Final
 
 from grader.exercise.model import Exercise, StoredExercise, builtin_reference
-from grader.grading.answer_cache import Library
+from grader.grading.answer_cache import AnswerCache
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
 
 MOST: Final = 128 << 20  # bytes of answers of the reference
 
 
-class Kept:
+class Session:
     """A launcher, which ends with the thread that makes this, and a library of the exercise's reference.
 
     Attributes:
@@ -21,19 +21,19 @@ class Kept:
 
     def __init__(self, exercise: Exercise, isolation: Mode) -> None:
         self.launcher: Final = Launcher(isolation, _hidden(exercise))
-        self.library: Final = Library(self.launcher)
+        self.answer_cache: Final = AnswerCache(self.launcher)
 
     def forget(self) -> None:
         """Between two grades: forget what was not asked for longest, if it has become too much."""
-        self.library.forget_beyond(MOST)
+        self.answer_cache.forget_beyond(MOST)
 
     def stop(self) -> None:
         """Have nobody wait any longer for what packages of ours answer, from any thread; then only close this."""
-        self.library.stop()
+        self.answer_cache.stop()
 
     def close(self) -> None:
         """End all processes."""
-        self.library.close()
+        self.answer_cache.close()
         self.launcher.close()
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from grader.checks.weighting.prefix_parity import CONFIG, STEPS, parity_task, train_settings
-from grader.packages.package import Oracle, Trouble
+from grader.packages.package import Package, Trouble
 from grader.result.exhibits import ObjectivesRun, WeightingExhibit
 from grader.sandbox.questions import FitWeighted, Weighting
 from grader.sandbox.wire import Array, Tensors
@@ -24,7 +24,7 @@ BALANCED: Final[tuple[Weighting, ...]] = ("uncertainty", "gradient-norm")
 LAST: Final = 5  # measurements that say how a run ended
 
 
-def weighting_exhibit(candidate: Oracle, seeds: Seeds) -> WeightingExhibit:
+def weighting_exhibit(candidate: Package, seeds: Seeds) -> WeightingExhibit:
     """The same model on the same batches, with a constant weight and with the way to balance that did better.
 
     Raises:
@@ -43,7 +43,7 @@ def _accuracy_at_the_end(run: ObjectivesRun) -> float:
     return fmean(accuracy or 0.0 for accuracy in run.accuracies[-LAST:])
 
 
-def _run(candidate: Oracle, seeds: Seeds, weighting: Weighting) -> ObjectivesRun:
+def _run(candidate: Package, seeds: Seeds, weighting: Weighting) -> ObjectivesRun:
     question = FitWeighted(
         config=CONFIG,
         train=train_settings(),

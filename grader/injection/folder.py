@@ -13,8 +13,8 @@ import tomli_w
 
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.key import Key
-from grader.exercise.model import VISIBLE_TESTS, Exercise, Rubric
-from grader.exercise.readme import readme
+from grader.exercise.model import Rubric
+from grader.exercise.starter import starter_contents
 from grader.injection.build import Built
 
 HEADER: Final = """\
@@ -76,11 +76,6 @@ def contents(built: Built) -> dict[str, str]:
     return {f"starter/{name}": text for name, text in starter_contents(exercise).items()} | {
         f"reference/{name}": text for name, text in hidden.items()
     }
-
-
-def starter_contents(exercise: Exercise) -> dict[str, str]:
-    """Every file that the learner of a generated exercise is handed, by name."""
-    return {**exercise.starter(), "README.md": readme(exercise.rubric), VISIBLE_TESTS: exercise.visible_tests}
 
 
 def to_toml(rubric: Rubric) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from grader.checks.check import Check
-from grader.comparisons.catalogue import FACETS
+from grader.comparisons.catalogue import COMPARISONS
 from grader.exercise.model import FORWARD, Item, Rubric
 from grader.grading.attribution import FINITE
 from grader.injection.categories import own_checks
@@ -40,13 +40,18 @@ def rubric(
         for number, ((category, seen), points) in enumerate(zip(bugs, shares, strict=True), start=1)
     ]
     items = _answering_for_numbers(items, bugs)
-    return Rubric(id=exercise_id, title=title, facets=facets(seen for _, seen in bugs), item=(*items, *extensions))
+    return Rubric(
+        id=exercise_id, title=title, comparisons=comparisons(seen for _, seen in bugs), item=(*items, *extensions)
+    )
 
 
-def facets(seen: Iterable[Observation]) -> tuple[str, ...]:
-    """The facets to compare by: for each bug the first that it shows in."""
-    needed = {next(facet.id for facet in FACETS if facet.id in observation.shows_in) for observation in seen}
-    return tuple(facet.id for facet in FACETS if facet.id in needed)
+def comparisons(seen: Iterable[Observation]) -> tuple[str, ...]:
+    """The comparisons to compare by: for each bug the first that it shows in."""
+    needed = {
+        next(comparison.id for comparison in COMPARISONS if comparison.id in observation.shows_in)
+        for observation in seen
+    }
+    return tuple(comparison.id for comparison in COMPARISONS if comparison.id in needed)
 
 
 def _bug_item(number: int, own: Sequence[str], seen: Observation, points: float, failing: Collection[str]) -> Item:

@@ -9,11 +9,11 @@ from typing import Self
 
 from grader.errors import CannotJudge
 from grader.exercise.model import Exercise
-from grader.grading.answer_cache import Library
+from grader.grading.answer_cache import AnswerCache
 from grader.grading.grade import grade
 from grader.grading.options import Options
 from grader.learner.file_watcher import looking_out, wait_for_another
-from grader.packages.package import Crew
+from grader.packages.package import WorkerPool
 from grader.result.record import Result
 from grader.sandbox.client import Launcher
 from grader.seeds import draw_seed
@@ -59,7 +59,7 @@ class Watcher(AbstractContextManager["Watcher"]):
         self._exercise = exercise
         self._launcher = launcher
         self._options = replace(options, shared=True, seed=draw_seed() if options.seed is None else options.seed)
-        self._library = Library(launcher)
+        self._answer_cache = AnswerCache(launcher)
         self._newer: Submission | None = None
 
     def __enter__(self) -> Self:
@@ -68,7 +68,7 @@ class Watcher(AbstractContextManager["Watcher"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._library.close()
+        self._answer_cache.close()
 
     def grades(self, progress: Callable[[str], None], tell: Callable[[str], None]) -> Iterator[Graded | Overtaken]:
         """A grade now, and another one whenever the sources have changed; without end.
@@ -101,11 +101,13 @@ class Watcher(AbstractContextManager["Watcher"]):
     def _grade(self, submission: Submission, progress: Callable[[str], None], *, explain: bool) -> Result | None:
         """The result, or None when the sources changed meanwhile: then ``self._newer`` has them as they are now."""
         options = replace(self._options, explain=explain)
-        crew = Crew(self._launcher)
+        worker_pool = WorkerPool(self._launcher)
         result = None
-        with looking_out(self._directory, submission, crew.stop) as lookout:
+        with looking_out(self._directory, submission, worker_pool.stop) as lookout:
             try:
-                result = grade(submission, self._exercise, options, self._launcher, progress, self._library, crew)
+                result = grade(
+                    submission, self._exercise, options, self._launcher, progress, self._answer_cache, worker_pool
+                )
             except CannotJudge:
                 if lookout.found is None:
                     raise

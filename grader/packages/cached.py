@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from grader.packages.package import Oracle
+from grader.packages.package import Package
 from grader.packages.scope import scope_of
 from grader.sandbox.questions import AnyQuestion, modules_asked
 from grader.sandbox.wire import Tensors
@@ -17,7 +17,7 @@ Memory = dict[bytes, Tensors]
 """Answers, by what they depend on: the question, its tensors, and the source texts that answer it."""
 
 
-class MemoisedOracle(Oracle):
+class CachedPackage(Package):
     """An oracle that is put each question once: for packages of ours, which answer alike every time.
 
     Two packages that differ in train.py alone give the same answers about model.py, so that one is enough.

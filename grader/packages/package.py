@@ -13,7 +13,7 @@ from typing import Final, Self
 from grader.packages.places import places_in, places_of, reached_by
 from grader.packages.raised import in_words, is_missing
 from grader.packages.scope import scope_of
-from grader.packages.unresponsive import Silence
+from grader.packages.unresponsive import Unresponsive
 from grader.result.record import Place, Scope
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
@@ -126,7 +126,7 @@ class Stopped(BaseException):
     """
 
 
-class Crew:
+class WorkerPool:
     """The workers of one grade: made through here, so that they can all be ended at once.
 
     Args:
@@ -139,7 +139,7 @@ class Crew:
         self._stopped = False
         self.budget = budget
         self.left_to_build: Collection[str] = ()  # names that a package of the candidate's may lack
-        self._silences: dict[frozenset[tuple[str, str]], Silence] = defaultdict(Silence)  # by files
+        self._silences: dict[frozenset[tuple[str, str]], Unresponsive] = defaultdict(Unresponsive)  # by files
         self._counting = threading.Lock()
         self._turn = threading.Condition()
         self._putting = 0  # questions that are being put this moment
@@ -188,7 +188,7 @@ class Crew:
                 self._alone = None
                 self._turn.notify_all()
 
-    def silence(self, files: Mapping[str, str]) -> Silence:
+    def unresponsive(self, files: Mapping[str, str]) -> Unresponsive:
         """What is known of a package's keeping silent; the same for all that ask the same package."""
         with self._counting:
             return self._silences[frozenset(files.items())]
@@ -229,7 +229,7 @@ class Crew:
             self._launcher.settle()
 
 
-class Oracle:
+class Package:
     """Puts questions to one package, in a worker that is replaced whenever it fails.
 
     Attributes:
@@ -247,7 +247,7 @@ class Oracle:
 
     def __init__(
         self,
-        crew: Crew,
+        worker_pool: WorkerPool,
         name: str,
         files: Mapping[str, str],
         timeout: float,
@@ -258,12 +258,12 @@ class Oracle:
     ) -> None:
         self.name = name
         self.files = dict(files)
-        self._crew = crew
+        self._worker_pool = worker_pool
         self._timeout = timeout
         self._trusted = trusted
         self._ahead = tuple(ahead)
         self._asks_again = asks_again
-        self._silence = crew.silence(self.files)
+        self._unresponsive = worker_pool.unresponsive(self.files)
         self._worker: Worker | None = None
         self._output = ""
         self._shown = 0
@@ -302,7 +302,7 @@ class Oracle:
             case Answered():
                 return tensors
             case Raised():
-                raise PackageRaised(reply, self.files, self._crew.left_to_build)
+                raise PackageRaised(reply, self.files, self._worker_pool.left_to_build)
             case Malformed(message=message):
                 raise PackageMisanswered(message)
 
@@ -315,7 +315,7 @@ class Oracle:
             return self._reply_when_asked_alone()
         except WorkerDied as died:
             lost = self._lost(died)
-            if not self._crew.pardons(died, trusted=self._trusted):
+            if not self._worker_pool.pardons(died, trusted=self._trusted):
                 raise lost from None
         except WorkerFailed as error:
             raise self._lost(error) from None
@@ -329,7 +329,7 @@ class Oracle:
         except WorkerTimedOut:
             return self._reply_when_asked_alone()
         except WorkerFailed as error:
-            self._crew.convict(trusted=self._trusted)
+            self._worker_pool.convict(trusted=self._trusted)
             raise self._lost(error) from None
 
     def _reply_when_asked_alone(self) -> tuple[Reply, Tensors]:
@@ -339,9 +339,9 @@ class Oracle:
         if not self._asks_again:
             raise self._no_answer(question) from None
         if not self._trusted:
-            self._silence.try_imports(question, self._deadly)
+            self._unresponsive.try_imports(question, self._deadly)
         try:
-            with self._crew.alone():
+            with self._worker_pool.alone():
                 # What the import has told by now, or another thread before it was our turn.
                 if not self._trusted and (expected := self._expected(question)) is not None:
                     raise expected from None
@@ -350,7 +350,7 @@ class Oracle:
         except WorkerTimedOut as error:
             self._drop()
             if not self._trusted:
-                self._silence.count_hung(question)
+                self._unresponsive.count_hung(question)
             hung = self._no_answer(question)
             hung.stack = places_in(error.stack, self.files)
             raise hung from None
@@ -361,7 +361,7 @@ class Oracle:
         """Put the question at hand to the worker at hand."""
         question, tensors = self._asked
         try:
-            self._crew.put(self.worker, question, tensors, self._limit(question))
+            self._worker_pool.put(self.worker, question, tensors, self._limit(question))
         except WorkerTimedOut:
             self._count(self.worker.spent)
             raise
@@ -372,29 +372,29 @@ class Oracle:
             reply = self.worker.receive()
         finally:
             self._count(self.worker.spent)
-        self._silence.count_answered(self._asked[0])
+        self._unresponsive.count_answered(self._asked[0])
         return reply
 
     def _count(self, seconds: float) -> None:
         self.spent += seconds
-        self._silence.count_spent(seconds)
+        self._unresponsive.count_spent(seconds)
 
     @property
     def worker(self) -> Worker:
         """The worker at hand, a fresh one if there is none."""
         if self._worker is None:
-            self._worker = self._crew.spawn(self.files, self._ahead)
+            self._worker = self._worker_pool.spawn(self.files, self._ahead)
         return self._worker
 
-    def another(self, ahead: Sequence[str] = ()) -> "Oracle":
+    def another(self, ahead: Sequence[str] = ()) -> "Package":
         """The same package in a worker of its own, which has seen nothing this one has seen."""
-        return Oracle(self._crew, self.name, self.files, self._timeout, trusted=self._trusted, ahead=ahead)
+        return Package(self._worker_pool, self.name, self.files, self._timeout, trusted=self._trusted, ahead=ahead)
 
     def import_fault(self, module: str) -> Trouble | None:
         """What keeps ``module`` from being imported, in a worker that is asked nothing else; None when nothing does."""
-        if (known := self._silence.fault_of(module)) is not None:
+        if (known := self._unresponsive.fault_of(module)) is not None:
             return _again(known)
-        with self.another() as fresh, self._crew.alone():
+        with self.another() as fresh, self._worker_pool.alone():
             fresh._asks_again = False  # it is alone already, and mostly because another question got no answer
             try:
                 fresh.ask(Import(module=module), {})
@@ -406,7 +406,7 @@ class Oracle:
 
     def ask_no_more(self, module: str) -> None:
         """A module of it does not run: whatever needs that is answered at once, by ``PackageDoesNotRun``."""
-        self._silence.know_fault(module, PackageDoesNotRun(module))
+        self._unresponsive.know_fault(module, PackageDoesNotRun(module))
 
     def printed(self) -> str:
         """What the package has printed since this was last asked, in the worker at hand and in those lost before."""
@@ -441,11 +441,11 @@ class Oracle:
 
         In the same words as for one that was asked: which comes first depends on the two threads.
         """
-        if (known := self._silence.fault(question)) is not None:
+        if (known := self._unresponsive.fault(question)) is not None:
             return _again(known)
-        if self._silence.seconds > self._crew.budget:
-            return PackageHung(f"no answer: all of its answers took more than {self._crew.budget:g} s")
-        return self._no_answer(question) if self._silence.hangs(question) else None
+        if self._unresponsive.seconds > self._worker_pool.budget:
+            return PackageHung(f"no answer: all of its answers took more than {self._worker_pool.budget:g} s")
+        return self._no_answer(question) if self._unresponsive.hangs(question) else None
 
     def _deadly(self, module: str) -> Trouble | None:
         """What importing a module ends its worker with, if it does."""
@@ -456,7 +456,7 @@ class Oracle:
         """What it is called that the worker at hand has failed otherwise than by being late."""
         self._drop()
         if not self._trusted:
-            self._silence.try_imports(self._asked[0], self._deadly)
+            self._unresponsive.try_imports(self._asked[0], self._deadly)
         return PackageDied(str(error))
 
     def _drop(self) -> None:
@@ -473,7 +473,7 @@ def _again(trouble: Exception) -> Trouble:
     return type(trouble)(str(trouble))
 
 
-def ask_both(first: Oracle, second: Oracle, question: AnyQuestion, tensors: Tensors) -> tuple[Tensors, Tensors]:
+def ask_both(first: Package, second: Package, question: AnyQuestion, tensors: Tensors) -> tuple[Tensors, Tensors]:
     """The answers of two packages to one question, worked out at the same time.
 
     Raises the first one's ``Trouble`` before the second one's.

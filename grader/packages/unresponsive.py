@@ -29,7 +29,7 @@ RUN_FORWARD: Final = frozenset(  # kinds of questions that forward has to answer
 WATCHED: Final = {"forward": "Forward", "forward-incremental": "Decode", "generate": "Generate"}
 
 
-class Silence:
+class Unresponsive:
     """How often, and with what, one package kept us waiting: in whichever worker, and for whichever thread."""
 
     def __init__(self) -> None:

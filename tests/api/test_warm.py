@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from grader import CannotJudge, Exercise, Grader, Result, UsageError
-from grader.packages.package import Oracle
+from grader.packages.package import Package
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="strict isolation and /proc are Linux's")
 
@@ -124,14 +124,14 @@ def test_closing_waits_for_no_answer_of_the_reference(exercise: Exercise, monkey
     before = launchers()
     files = exercise.reference | {"model.py": exercise.reference["model.py"] + "\nimport time\ntime.sleep(100_000)\n"}
     asked = threading.Event()
-    send = Oracle.send
+    send = Package.send
 
-    def noticed(oracle: Oracle, *question: object) -> None:
+    def noticed(oracle: Package, *question: object) -> None:
         send(oracle, *question)  # type: ignore[arg-type]
         if oracle.files == files:
             asked.set()
 
-    monkeypatch.setattr(Oracle, "send", noticed)
+    monkeypatch.setattr(Package, "send", noticed)
     monkeypatch.setattr("grader.grading.answer_cache.PATIENT", 100_000.0)
     grader = Grader(dataclasses.replace(exercise, reference=files))
     with ThreadPoolExecutor(3) as threads:

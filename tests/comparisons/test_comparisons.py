@@ -1,4 +1,4 @@
-"""Facets ask each thing once, in a form that travels, and a right package answers alike in every process."""
+"""Comparisons ask each thing once, in a form that travels, and a right package answers alike in every process."""
 
 from collections.abc import Iterator
 
@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from grader.checks.compare import first_difference
-from grader.comparisons.catalogue import BY_ID, FACETS, TWIN_BY_ID, TWINS
-from grader.comparisons.comparison import Facet
+from grader.comparisons.catalogue import BY_ID, COMPARISONS, TWIN_BY_ID, TWINS
+from grader.comparisons.comparison import Comparison
 from grader.comparisons.twins.run import LAST, losses_agree
 from grader.exercise.model import Exercise
 from grader.grading.answer_cache import trusted
-from grader.packages.package import Crew, Oracle, PackageRaised
+from grader.packages.package import Package, PackageRaised, WorkerPool
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import AnyQuestion, Precision
 from grader.seeds import Seeds
@@ -19,30 +19,32 @@ from grader.seeds import Seeds
 SEEDS = Seeds(3, "candidate")
 PRECISIONS: tuple[Precision, ...] = ("float32", "float64")
 
-each_facet = pytest.mark.parametrize("facet", dict.fromkeys((*FACETS, *TWINS)), ids=lambda facet: facet.id)
+each_comparison = pytest.mark.parametrize(
+    "comparison", dict.fromkeys((*COMPARISONS, *TWINS)), ids=lambda comparison: comparison.id
+)
 each_precision = pytest.mark.parametrize("precision", PRECISIONS)
 
 
 @pytest.fixture(scope="module")
-def two(exercise: Exercise, launcher: Launcher) -> Iterator[tuple[Oracle, Oracle]]:
+def two(exercise: Exercise, launcher: Launcher) -> Iterator[tuple[Package, Package]]:
     """The reference in two workers that share nothing."""
-    crew = Crew(launcher)
-    yield trusted(crew, "one", exercise.reference), trusted(crew, "the other", exercise.reference)
-    crew.close()
+    worker_pool = WorkerPool(launcher)
+    yield trusted(worker_pool, "one", exercise.reference), trusted(worker_pool, "the other", exercise.reference)
+    worker_pool.close()
 
 
 def test_ids_are_unique_and_found() -> None:
-    assert len(BY_ID) == len(FACETS) > 1
-    assert all(BY_ID[facet.id] is facet for facet in FACETS)
+    assert len(BY_ID) == len(COMPARISONS) > 1
+    assert all(BY_ID[comparison.id] is comparison for comparison in COMPARISONS)
     assert len(TWIN_BY_ID) == len(TWINS) > 1
     assert all(TWIN_BY_ID[before] in TWINS[:place] for place, twin in enumerate(TWINS) for before in twin.after)
-    assert FACETS[0].id == "forward"  # what extensions are told by, in every exercise
+    assert COMPARISONS[0].id == "forward"  # what extensions are told by, in every exercise
 
 
-@each_facet
+@each_comparison
 @each_precision
-def test_questions_travel(facet: Facet, precision: Precision) -> None:
-    asked = facet.questions(SEEDS, precision)
+def test_questions_travel(comparison: Comparison, precision: Precision) -> None:
+    asked = comparison.questions(SEEDS, precision)
 
     assert asked
     for question, tensors in asked:
@@ -52,48 +54,48 @@ def test_questions_travel(facet: Facet, precision: Precision) -> None:
             assert array.dtype.kind in "fiu"
 
 
-@each_facet
-def test_the_same_seeds_ask_the_same_and_others_something_else(facet: Facet) -> None:
+@each_comparison
+def test_the_same_seeds_ask_the_same_and_others_something_else(comparison: Comparison) -> None:
     def asked(seeds: Seeds) -> list[tuple[bytes, dict[str, bytes]]]:
         return [
             (msgspec.json.encode(question), {name: array.tobytes() for name, array in tensors.items()})
-            for question, tensors in facet.questions(seeds, "float32")
+            for question, tensors in comparison.questions(seeds, "float32")
         ]
 
     assert asked(SEEDS) == asked(Seeds(3, "candidate"))
     # The default configuration is the same in every grade.
-    assert (asked(SEEDS) != asked(Seeds(4, "candidate"))) is (facet.id != "own-run")
+    assert (asked(SEEDS) != asked(Seeds(4, "candidate"))) is (comparison.id != "own-run")
 
 
-@each_facet
-def test_no_two_questions_are_the_same_and_each_can_be_described(facet: Facet) -> None:
-    asked = facet.questions(SEEDS, "float32")
-    told = [facet.describe(question) for question, _ in asked]
+@each_comparison
+def test_no_two_questions_are_the_same_and_each_can_be_described(comparison: Comparison) -> None:
+    asked = comparison.questions(SEEDS, "float32")
+    told = [comparison.describe(question) for question, _ in asked]
 
     assert len({(msgspec.json.encode(question), repr(tensors)) for question, tensors in asked}) == len(asked)
     assert all(words and words == words.strip() and not words[0].isupper() for words in told)
 
 
-@each_facet
+@each_comparison
 @each_precision
 def test_what_the_reference_answers_is_reproduced_in_another_process(
-    facet: Facet, precision: Precision, two: tuple[Oracle, Oracle]
+    comparison: Comparison, precision: Precision, two: tuple[Package, Package]
 ) -> None:
-    for asked in facet.questions(SEEDS, precision):
-        one, other = (facet.ask(oracle, asked) for oracle in two)
+    for asked in comparison.questions(SEEDS, precision):
+        one, other = (comparison.ask(oracle, asked) for oracle in two)
 
         assert one
         assert first_difference(one, other) is None
 
 
-@each_facet
+@each_comparison
 def test_lanes_take_the_reference_for_right_and_a_changed_answer_for_wrong(
-    facet: Facet, two: tuple[Oracle, Oracle]
+    comparison: Comparison, two: tuple[Package, Package]
 ) -> None:
-    for asked in facet.questions(SEEDS, "float64"):
-        answer = facet.ask(two[0], asked)
+    for asked in comparison.questions(SEEDS, "float64"):
+        answer = comparison.ask(two[0], asked)
         floats = [name for name, array in answer.items() if array.dtype.kind == "f" and array.size]
-        for _, agree in facet.lanes:
+        for _, agree in comparison.lanes:
             assert agree(answer, answer)
             # Where the softmax is in float32 on purpose, a run is judged by its losses, and not by where it ends.
             judged = [name for name in floats if agree is not losses_agree or not name.startswith(LAST)]
@@ -102,15 +104,15 @@ def test_lanes_take_the_reference_for_right_and_a_changed_answer_for_wrong(
             assert not agree({}, answer)
 
 
-@each_facet
-def test_a_facet_without_lanes_has_its_reason(facet: Facet) -> None:
+@each_comparison
+def test_a_facet_without_lanes_has_its_reason(comparison: Comparison) -> None:
     """Only what draws numbers, or takes no arithmetic of one's own, has to agree bit for bit."""
-    assert bool(facet.lanes) is (facet.id not in ("initialisation", "errors", "cache-errors"))
+    assert bool(comparison.lanes) is (comparison.id not in ("initialisation", "errors", "cache-errors"))
 
 
 @pytest.mark.parametrize("name", ["errors", "cache-errors"])
 def test_all_that_has_to_be_refused_is_refused_by_the_reference_with_a_value_error(
-    name: str, two: tuple[Oracle, Oracle]
+    name: str, two: tuple[Package, Package]
 ) -> None:
     for asked in BY_ID[name].questions(SEEDS, "float32"):
         with pytest.raises(PackageRaised) as told:

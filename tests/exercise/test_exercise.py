@@ -59,8 +59,8 @@ def test_a_variant_differs_from_the_reference_by_its_bugs_alone(exercise: Exerci
         assert splice(exercise.reference[bug.file], [bug.edit]) == changed[bug.file]
 
 
-def test_each_bug_is_in_one_facet(exercise: Exercise) -> None:
-    found = [name for facet in exercise.rubric.facets for name in exercise.bugs_in(facet)]
+def test_each_bug_is_in_one_comparison(exercise: Exercise) -> None:
+    found = [name for comparison in exercise.rubric.comparisons for name in exercise.bugs_in(comparison)]
 
     assert [item.id for item in exercise.rubric.item if item.kind == "bug"] == found
 
@@ -159,8 +159,8 @@ def without(name: str) -> Callable[[Path], None]:
         ),
         pytest.param(in_toml('id = "multi-head"', 'id = "reward"'), "it has the item 'reward'; ", id="follow-up"),
         pytest.param(no_item, "it has no item", id="no-item"),
-        pytest.param(in_toml('"forward"', '"forward", "forward"'), "it has the facet 'forward' twice",
-                     id="facet-twice"),
+        pytest.param(in_toml('"forward"', '"forward", "forward"'), "it has the comparison 'forward' twice",
+                     id="comparison-twice"),
     ],
 )  # fmt: skip
 def test_an_exercise_that_is_not_sound_is_refused(spoil: Callable[[Path], None], message: str, folder: Path) -> None:

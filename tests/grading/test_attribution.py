@@ -5,7 +5,7 @@ from collections.abc import Collection
 from grader.checks.compare import Difference
 from grader.exercise.model import Exercise
 from grader.grading.attribution import Verdicts, blame
-from grader.grading.diagnosis import Comparison
+from grader.grading.diagnosis import Diagnosis
 from grader.grading.scoring import Verdict, exact_id, roles
 from grader.grading.variants import Match
 from grader.result.record import Lane, Outcome
@@ -24,7 +24,7 @@ def judged(
 ) -> dict[str, tuple[str, ...]]:
     """By check that is blocked after all checks passed but these, what it is blocked by."""
     items = (*exercise.rubric.item, *exercise.rubric.followup)
-    comparison = Comparison(exercise, {"forward": forward, "training": Match(bugs=frozenset(), lane=Lane.BITWISE)})
+    comparison = Diagnosis(exercise, {"forward": forward, "training": Match(bugs=frozenset(), lane=Lane.BITWISE)})
     verdicts: Verdicts = {
         item.id: {
             check: Verdict(
@@ -121,7 +121,7 @@ def test_what_says_itself_that_it_is_not_built_waits_for_no_numbers(exercise: Ex
 def charged(exercise: Exercise, *failing: str, lane: Lane = Lane.FLOAT64) -> dict[str, Outcome]:
     """What comes of the exactness of each bug, where forward and training differ from the solution's in that lane."""
     match = Match(bugs=frozenset(), lane=lane, difference=DIFFERENCE, where="one forward", furthest=3)
-    comparison = Comparison(exercise, {"forward": match, "training": match}, reordered={"forward": "model.py, line 57"})
+    comparison = Diagnosis(exercise, {"forward": match, "training": match}, reordered={"forward": "model.py, line 57"})
     bugs = [item for item in exercise.rubric.item if item.kind == "bug"]
     verdicts = {
         item.id: {
@@ -160,7 +160,7 @@ def test_who_is_charged_is_told_where_and_how_far_apart_and_the_others_where_it_
     exercise: Exercise,
 ) -> None:
     match = Match(bugs=frozenset(), lane=Lane.FLOAT64, difference=DIFFERENCE, where="one forward", furthest=3)
-    comparison = Comparison(exercise, {"forward": match}, reordered={"forward": "model.py, line 57: x = y"})
+    comparison = Diagnosis(exercise, {"forward": match}, reordered={"forward": "model.py, line 57: x = y"})
     bugs = [exercise.items["masking"], exercise.items["position"]]
 
     after = blame(bugs, {item.id: {exact_id(item): comparison.exactness(item.id)} for item in bugs}, comparison)

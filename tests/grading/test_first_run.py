@@ -7,7 +7,7 @@ import pytest
 
 from grader.exercise.model import Exercise
 from grader.grading.first_run import CONFIGS, first_run
-from grader.packages.package import Crew, Oracle, PackageDoesNotRun
+from grader.packages.package import Package, PackageDoesNotRun, WorkerPool
 from grader.packages.raised import PYTHON
 from grader.result.record import LoadFault
 from grader.sandbox.client import Launcher
@@ -20,16 +20,16 @@ Run = Callable[[Mapping[str, str]], Faults]
 
 
 @pytest.fixture
-def crew(launcher: Launcher) -> Iterator[Crew]:
-    crew = Crew(launcher)
-    yield crew
-    crew.close()
+def worker_pool(launcher: Launcher) -> Iterator[WorkerPool]:
+    worker_pool = WorkerPool(launcher)
+    yield worker_pool
+    worker_pool.close()
 
 
 @pytest.fixture
-def run(crew: Crew) -> Run:
+def run(worker_pool: WorkerPool) -> Run:
     def run(files: Mapping[str, str]) -> Faults:
-        return first_run(*(Oracle(crew, "the candidate", files, TIMEOUT) for _ in range(2)))
+        return first_run(*(Package(worker_pool, "the candidate", files, TIMEOUT) for _ in range(2)))
 
     return run
 
@@ -154,9 +154,9 @@ def test_a_process_that_ends_is_told(run: Run, exercise: Exercise) -> None:
     assert run(files)["train"].reason == "its process exited with code 3, when it was imported"
 
 
-def test_what_does_not_run_is_asked_no_more_and_the_rest_is(crew: Crew, exercise: Exercise) -> None:
+def test_what_does_not_run_is_asked_no_more_and_the_rest_is(worker_pool: WorkerPool, exercise: Exercise) -> None:
     files = edited(exercise, "model.py", IMPORT, "def broken(:\n")
-    first, second = (Oracle(crew, "the candidate", files, TIMEOUT) for _ in range(2))
+    first, second = (Package(worker_pool, "the candidate", files, TIMEOUT) for _ in range(2))
     first_run(first, second)
 
     for package in (first, second, first.another()):
@@ -208,12 +208,12 @@ def test_what_does_no_harm_at_import_is_none(code: str, run: Run, exercise: Exer
     assert run(files) == {}
 
 
-def test_a_candidate_cannot_name_lines_that_are_not_there(crew: Crew, exercise: Exercise) -> None:
+def test_a_candidate_cannot_name_lines_that_are_not_there(worker_pool: WorkerPool, exercise: Exercise) -> None:
     forged = """
     exec(compile("\\n" * 5000 + "1 / 0", "model.py", "exec"))
     """
     files = in_forward(exercise, textwrap.dedent(forged).strip() + "\n")
-    oracles = [Oracle(crew, "the candidate", files, TIMEOUT) for _ in range(2)]
+    oracles = [Package(worker_pool, "the candidate", files, TIMEOUT) for _ in range(2)]
     fault = first_run(*oracles)["model"]
 
     assert all(place.line <= len(files["model.py"].splitlines()) for place in fault.stack)

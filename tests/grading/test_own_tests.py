@@ -19,7 +19,7 @@ from grader.own_tests.mutants import Draw, Mutant, NotRead, find
 from grader.own_tests.results import graded
 from grader.own_tests.running import Ran, Runner, Runs
 from grader.own_tests.wording import Wording
-from grader.packages.package import Crew
+from grader.packages.package import WorkerPool
 from grader.result.audience import for_audience
 from grader.result.record import Audience, FollowUp, Outcome, Result, Role, Status
 from grader.sandbox.client import Launcher
@@ -28,7 +28,7 @@ from grader.seeds import Seeds
 from grader.submission.read import submission_of
 from mutations.ways import Way
 
-Judge = Callable[..., FollowUp]
+CheckRunner = Callable[..., FollowUp]
 Run = Callable[..., Ran]
 
 TIMEOUT = 120.0  # seconds for one question
@@ -54,10 +54,10 @@ def test_reading_in_chunks_gives_the_scores_of_the_whole():
 
 
 @pytest.fixture
-def crew(launcher: Launcher) -> Iterator[Crew]:
-    crew = Crew(launcher)
-    yield crew
-    crew.close()
+def worker_pool(launcher: Launcher) -> Iterator[WorkerPool]:
+    worker_pool = WorkerPool(launcher)
+    yield worker_pool
+    worker_pool.close()
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def item(exercise: Exercise) -> Item:
 
 
 @pytest.fixture
-def judge(crew: Crew, exercise: Exercise, item: Item) -> Judge:
+def judge(worker_pool: WorkerPool, exercise: Exercise, item: Item) -> CheckRunner:
     """``judge(files, tests, kv_cache=2) -> FollowUp``, of mutants of these kinds alone, which count so much each."""
 
     def run(files: Mapping[str, str], tests: Mapping[str, str], seed: int = 1, **mutants: int) -> FollowUp:
@@ -75,7 +75,7 @@ def judge(crew: Crew, exercise: Exercise, item: Item) -> Judge:
             asked = msgspec.structs.replace(item, mutants={name.replace("_", "-"): n for name, n in mutants.items()})
         submission = submission_of("mine", files, tests=tests)
         seeds = Seeds(seed, submission.sha256)
-        return own_tests(asked, submission, exercise, crew, seeds, timeout=TIMEOUT, progress=lambda _: None)
+        return own_tests(asked, submission, exercise, worker_pool, seeds, timeout=TIMEOUT, progress=lambda _: None)
 
     return run
 
@@ -87,11 +87,11 @@ def pool() -> Iterator[Executor]:
 
 
 @pytest.fixture
-def run(crew: Crew) -> Run:
+def run(worker_pool: WorkerPool) -> Run:
     """``run(text, limit=..., **files)``: the tests in ``text`` against a package."""
 
     def ask(text: str, limit: float = TIMEOUT, package: Mapping[str, str] = MODEL) -> Ran:
-        return Runner(crew, {"test_mine.py": text}).run(package, limit)
+        return Runner(worker_pool, {"test_mine.py": text}).run(package, limit)
 
     return ask
 
@@ -163,7 +163,7 @@ def test_the_reference_cannot_be_read(run: Run, exercise: StoredExercise) -> Non
 # Which tests
 
 
-def test_without_tests_of_its_own_nothing_is_run(judge: Judge, exercise: StoredExercise) -> None:
+def test_without_tests_of_its_own_nothing_is_run(judge: CheckRunner, exercise: StoredExercise) -> None:
     visible = {"test_visible.py": (exercise.starter_directory / "test_visible.py").read_text("utf-8")}
     for tests in ({}, visible, {"conftest.py": "x = 1"}):
         told = judge(exercise.reference, tests)
@@ -172,7 +172,7 @@ def test_without_tests_of_its_own_nothing_is_run(judge: Judge, exercise: StoredE
         assert "no tests of its own" in told.summary.lower()
 
 
-def test_an_empty_file_is_worth_nothing(judge: Judge) -> None:
+def test_an_empty_file_is_worth_nothing(judge: CheckRunner) -> None:
     told = judge(MODEL, {"test_mine.py": ""})
 
     assert (told.status, told.score) == (Status.NOT_BUILT, 0)
@@ -180,7 +180,7 @@ def test_an_empty_file_is_worth_nothing(judge: Judge) -> None:
 
 
 def test_a_package_in_which_no_bug_shows_in_time_has_only_itself_to_blame(
-    judge: Judge, exercise: Exercise, monkeypatch: pytest.MonkeyPatch
+    judge: CheckRunner, exercise: Exercise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("grader.own_tests.mutants.DRAWING", 0)
     told = judge(exercise.reference, {"test_mine.py": "def test_x(): pass\n"}, masking=1)
@@ -193,7 +193,9 @@ def test_a_package_in_which_no_bug_shows_in_time_has_only_itself_to_blame(
 
 
 @pytest.mark.slow
-def test_the_references_own_tests_notice_every_bug_that_can_be_planted(judge: Judge, exercise: StoredExercise) -> None:
+def test_the_references_own_tests_notice_every_bug_that_can_be_planted(
+    judge: CheckRunner, exercise: StoredExercise
+) -> None:
     tests = {"test_end_to_end.py": (exercise.reference_directory / "test_end_to_end.py").read_text("utf-8")}
     told = judge(exercise.reference, tests)
 
@@ -233,7 +235,7 @@ def test_a_learner_is_told_which_bugs_were_missed_and_not_where(cannot_fail: Res
 
 
 @pytest.mark.slow
-def test_tests_of_the_cache_are_worth_what_they_notice(judge: Judge, exercise: Exercise) -> None:
+def test_tests_of_the_cache_are_worth_what_they_notice(judge: CheckRunner, exercise: Exercise) -> None:
     told = judge(exercise.reference, {"test_mine.py": CACHE}, kv_cache=3, training_loop=1)
     of_the_cache = [check for check in told.checks[2:] if check.max_score == told.checks[2].max_score]
     of_the_loop = told.checks[2 + len(of_the_cache) :]
@@ -247,7 +249,7 @@ def test_tests_of_the_cache_are_worth_what_they_notice(judge: Judge, exercise: E
 
 
 @pytest.mark.slow
-def test_the_same_files_earn_the_same_whatever_the_seed_is(judge: Judge, exercise: Exercise) -> None:
+def test_the_same_files_earn_the_same_whatever_the_seed_is(judge: CheckRunner, exercise: Exercise) -> None:
     first, second = (judge(exercise.reference, {"test_mine.py": CACHE}, seed=seed, kv_cache=1) for seed in (1, 2))
 
     assert 0 < first.score < 10
@@ -276,7 +278,7 @@ def planting(files: Mapping[str, str], before: str, after: str) -> Planting:
 
 
 def test_what_changes_nothing_is_not_planted_and_what_crashes_only_for_want_of_others(
-    crew: Crew, exercise: Exercise
+    worker_pool: WorkerPool, exercise: Exercise
 ) -> None:
     files = exercise.reference
     same, rounds, leaks, crashes = (
@@ -284,7 +286,7 @@ def test_what_changes_nothing_is_not_planted_and_what_crashes_only_for_want_of_o
         for after in ("triu(diagonal=2 - 1)", "triu(1).to(torch.bool)", "triu(diagonal=2)", "no_such_method()")
     )
     elsewhere = msgspec.structs.replace(leaks, operator="elsewhere", before="not there")
-    draw = Draw(crew, files, 1, TIMEOUT)
+    draw = Draw(worker_pool, files, 1, TIMEOUT)
 
     def drawn(*plantings: Planting) -> list[str]:
         return [mutant.planting.after for mutant in draw.mutants(plantings)]
@@ -293,7 +295,7 @@ def test_what_changes_nothing_is_not_planted_and_what_crashes_only_for_want_of_o
     assert drawn(same, rounds, crashes) == [crashes.after]
 
 
-def test_a_bug_is_planted_at_the_first_place_where_it_shows(crew: Crew, exercise: Exercise) -> None:
+def test_a_bug_is_planted_at_the_first_place_where_it_shows(worker_pool: WorkerPool, exercise: Exercise) -> None:
     hidden, shown, later = (
         msgspec.structs.replace(planting(exercise.reference, before, after), operator="one")
         for before, after in (
@@ -302,7 +304,7 @@ def test_a_bug_is_planted_at_the_first_place_where_it_shows(crew: Crew, exercise
             ("triu(diagonal=1)", "triu(diagonal=3)"),
         )
     )
-    draw = Draw(crew, exercise.reference, 1, TIMEOUT)
+    draw = Draw(worker_pool, exercise.reference, 1, TIMEOUT)
 
     assert [mutant.planting for mutant in draw.mutants([hidden, shown, later])] == [shown]
 
@@ -311,24 +313,24 @@ def test_a_bug_is_planted_at_the_first_place_where_it_shows(crew: Crew, exercise
 
 
 @pytest.mark.slow
-def test_a_kind_that_has_no_place_is_left_out_and_named(judge: Judge, exercise: Exercise) -> None:
+def test_a_kind_that_has_no_place_is_left_out_and_named(judge: CheckRunner, exercise: Exercise) -> None:
     told = judge(exercise.starter(), {"test_mine.py": EMPTY}, kv_cache=2, determinism=1)
 
     assert {check.id for check in told.checks[2:]} >= {"notices-torch-never-seeded", "notices-seed-is-always-the-same"}
     assert told.summary.endswith("None could be planted in the KV cache: that is left out.")
 
 
-def test_where_no_bug_has_a_place_nothing_can_be_judged(judge: Judge) -> None:
+def test_where_no_bug_has_a_place_nothing_can_be_judged(judge: CheckRunner) -> None:
     told = judge(MODEL, {"test_mine.py": "from model import double\ndef test_x(): assert double(1) == 2"})
 
     assert (told.status, told.score) == (Status.NOT_JUDGED, 0)
     assert "no bug" in told.summary
 
 
-def test_a_text_that_brings_the_engine_down_holds_no_bug_that_could_be_planted(crew: Crew) -> None:
+def test_a_text_that_brings_the_engine_down_holds_no_bug_that_could_be_planted(worker_pool: WorkerPool) -> None:
     # It ends the process that reads it, where the parser is no better than that; then nothing was found either.
     with contextlib.suppress(NotRead):
-        assert find(crew, {"model.py": "(" * 5000, "train.py": ""}, ("masking",)) == ()
+        assert find(worker_pool, {"model.py": "(" * 5000, "train.py": ""}, ("masking",)) == ()
 
 
 # False alarms
@@ -361,11 +363,11 @@ def bytecode(text: str, function: str) -> bytes:
 @pytest.fixture(scope="module")
 def otherwise(launcher: Launcher, exercise: Exercise) -> Mapping[str, str]:
     """The reference in other words, wherever there are others."""
-    crew = Crew(launcher)
+    worker_pool = WorkerPool(launcher)
     try:
-        return Wording(crew, exercise.reference, 1)._everywhere(Way)
+        return Wording(worker_pool, exercise.reference, 1)._everywhere(Way)
     finally:
-        crew.close()
+        worker_pool.close()
 
 
 @pytest.mark.parametrize(
@@ -436,28 +438,28 @@ def test_what_is_kept():
 
 
 def test_tests_that_look_at_what_the_code_does_pass_on_the_same_program_in_other_words(
-    crew: Crew, exercise: StoredExercise
+    worker_pool: WorkerPool, exercise: StoredExercise
 ) -> None:
     directory = exercise.reference_directory
     files = (directory / "test_end_to_end.py", directory.parent / "candidate" / "test_visible.py")
     suites = [file.read_text("utf-8") for file in files] + [FROM_OUTSIDE]
-    for told in Wording(crew, exercise.reference, 1).of([exercise.reference] * 2):
+    for told in Wording(worker_pool, exercise.reference, 1).of([exercise.reference] * 2):
         for suite in suites:
-            assert Runner(crew, {"test_mine.py": suite}).run(told, TIMEOUT).message == ""
+            assert Runner(worker_pool, {"test_mine.py": suite}).run(told, TIMEOUT).message == ""
 
 
-def test_ways_in_which_a_package_answers_otherwise_are_left_out(crew: Crew, exercise: Exercise) -> None:
+def test_ways_in_which_a_package_answers_otherwise_are_left_out(worker_pool: WorkerPool, exercise: Exercise) -> None:
     looking = {"model.py": "def f(x):\n    return x.real + 1\n"}
-    wording = Wording(crew, looking, 1)
+    wording = Wording(worker_pool, looking, 1)
     wording.keep_what_holds(lambda files: "getattr" not in files["model.py"])
 
     assert "getattr" not in wording.of([looking])[0]["model.py"]
     assert wording.of([looking])[0] != looking
 
 
-def test_a_package_that_stays_the_same_in_no_other_words_is_not_graded(crew: Crew) -> None:
+def test_a_package_that_stays_the_same_in_no_other_words_is_not_graded(worker_pool: WorkerPool) -> None:
     with pytest.raises(NotRead, match="as soon as it is put in other words"):
-        Wording(crew, MODEL, 1).keep_what_holds(lambda _: False)
+        Wording(worker_pool, MODEL, 1).keep_what_holds(lambda _: False)
 
 
 @pytest.mark.parametrize("control", ["again", "reworded"])
@@ -518,10 +520,10 @@ def test_nothing_more_is_run_once_a_control_has_failed(pool: Executor) -> None:
     ids=["once-on-the-package", "twice-on-the-package", "on-a-mutant"],
 )
 def test_a_time_out_that_costs_points_is_seen_twice(
-    crew: Crew, pool: Executor, late: int, controls: int, outcome: Outcome, asked: int
+    worker_pool: WorkerPool, pool: Executor, late: int, controls: int, outcome: Outcome, asked: int
 ) -> None:
     scripted = Scripted(lambda _, number: replace(PASSES, outcome=Outcome.TIMED_OUT) if number <= late else PASSES)
-    object.__setattr__(scripted, "crew", crew)
+    object.__setattr__(scripted, "worker_pool", worker_pool)
     (ran,) = runs(scripted, pool).of(packages(1), controls=controls)
 
     assert ran is not None
@@ -548,7 +550,7 @@ def test_a_run_on_the_package_gets_as_long_as_the_first_and_one_on_a_mutant_thre
 @pytest.mark.slow
 @pytest.mark.parametrize(("noticed_again", "score"), [(True, 10.0), (False, 0.0)], ids=["again", "once"])
 def test_what_is_noticed_is_noticed_again_in_other_words(
-    judge: Judge, exercise: Exercise, monkeypatch: pytest.MonkeyPatch, noticed_again: bool, score: float
+    judge: CheckRunner, exercise: Exercise, monkeypatch: pytest.MonkeyPatch, noticed_again: bool, score: float
 ) -> None:
     lines: Counter[str] = Counter()
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from grader.checks.check import Counterexample
+from grader.checks.check import CheckFailed
 from grader.extent import MODEL, Extent
 from grader.grading.search import SHRINK_BUDGET, Draws, ReferenceFailed, Search, search, search_sizes
 from grader.packages.package import PackageDied, PackageHung, PackageMisanswered, PackageRaised, Trouble
@@ -43,8 +43,8 @@ class Asked:
             raise self._failure()
 
 
-def counterexample() -> Counterexample:
-    return Counterexample("kind", "claim", "seen")
+def counterexample() -> CheckFailed:
+    return CheckFailed("kind", "claim", "seen")
 
 
 def run(asked: Asked, *, seed: int = 1, examples: int = 100) -> Search:
@@ -59,7 +59,7 @@ def test_a_failing_case_is_shrunk_to_the_smallest() -> None:
     found = run(Asked(large, counterexample))
 
     assert found.case == Case((101,))
-    assert isinstance(found.failure, Counterexample)
+    assert isinstance(found.failure, CheckFailed)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**62 - 1])
@@ -235,7 +235,7 @@ def test_sizes_are_not_taken_down_where_nobody_wants_to_know() -> None:
 
 def test_a_smaller_case_that_fails_otherwise_is_another_failure() -> None:
     def ask(case: Case) -> None:
-        raise Counterexample("leak" if case.numbers[0] > 32 else "shape", "claim", "seen")
+        raise CheckFailed("leak" if case.numbers[0] > 32 else "shape", "claim", "seen")
 
     found = search_sizes(sized, [WIDE], ask)
 

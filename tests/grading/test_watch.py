@@ -10,7 +10,7 @@ import pytest
 from grader.exercise.model import Exercise, StoredExercise
 from grader.grading.options import Options
 from grader.learner.watch import Graded, Overtaken, Watcher
-from grader.packages.package import Crew
+from grader.packages.package import WorkerPool
 from grader.report.change_text import render_change
 from grader.report.columns import width
 from grader.result.record import Status
@@ -119,10 +119,10 @@ def test_code_that_does_not_import_is_told_in_its_own_words(grades: Iterator[Gra
 def test_a_report_is_given_up_for_what_is_saved_meanwhile(
     directory: Path, exercise: Exercise, launcher: Launcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stop, stopped = Crew.stop, threading.Event()
+    stop, stopped = WorkerPool.stop, threading.Event()
 
-    def seen(crew: Crew) -> None:
-        stop(crew)
+    def seen(worker_pool: WorkerPool) -> None:
+        stop(worker_pool)
         stopped.set()
 
     def save_and_wait(_: str) -> None:
@@ -133,7 +133,7 @@ def test_a_report_is_given_up_for_what_is_saved_meanwhile(
         events = watcher.grades(lambda _: None, lambda _: None)
         first = next(events)
         assert isinstance(first, Graded)
-        monkeypatch.setattr(Crew, "stop", seen)
+        monkeypatch.setattr(WorkerPool, "stop", seen)
         assert watcher.explain(first.submission, save_and_wait) is None
 
         assert next(events) == Overtaken(changed=("train.py",))

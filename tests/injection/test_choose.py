@@ -112,7 +112,7 @@ def test_what_is_likely_to_be_asked_next_is_told_ahead() -> None:
     [
         pytest.param({"shows_in": (), "killed_by": ()}, {}, "equivalent here, or code that is never run", id="nothing"),
         pytest.param({"killed_by": ()}, {}, "no check sees it on every seed", id="no-check"),
-        pytest.param({"shows_in": ()}, {}, "no comparison with the reference tells it", id="no-facet"),
+        pytest.param({"shows_in": ()}, {}, "no comparison with the reference tells it", id="no-comparison"),
         pytest.param(
             {"unsteady_in": ("training",)},
             {},

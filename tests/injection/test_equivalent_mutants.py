@@ -13,7 +13,7 @@ from grader.injection.choose import Chooser
 from grader.injection.mutants import Mutant
 from grader.injection.observe import Observer
 from grader.injection.recipe import Recipe
-from grader.packages.package import Crew
+from grader.packages.package import WorkerPool
 from grader.sandbox.client import Launcher
 from mutations.catalogue import operator
 from mutations.edit import Edit
@@ -72,9 +72,9 @@ OTHER_ROUNDING = {
 @pytest.fixture(scope="module")
 def observer(exercise: Exercise, launcher: Launcher) -> Iterator[Observer]:
     """Compares with our reference, in all that can be asked."""
-    crew = Crew(launcher)
-    yield Observer(crew, exercise.reference, MEASURED_BY, [0])
-    crew.close()
+    worker_pool = WorkerPool(launcher)
+    yield Observer(worker_pool, exercise.reference, MEASURED_BY, [0])
+    worker_pool.close()
 
 
 def edited(name: str, exercise: Exercise, file: str, before: str, after: str) -> Mutant:

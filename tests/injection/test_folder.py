@@ -151,7 +151,7 @@ RUBRICS = {
     "uneven": Rubric(
         id="x",
         title="Ü",
-        facets=("forward", "training"),
+        comparisons=("forward", "training"),
         item=(Item(id="a", title="A", kind="bug", points=12.5, earns={"order-matters": 12.5}, exact=0),),
     ),
 }

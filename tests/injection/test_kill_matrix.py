@@ -132,7 +132,7 @@ def test_a_bug_is_seen_by_a_check_of_its_own_kind(matrix: Matrix) -> None:
 def test_a_bug_is_seen_at_each_of_its_sites(matrix: Matrix) -> None:
     told_by = {row.name: row.shows_in for row in matrix.survivors}
 
-    assert told_by == {}, "no check sees these; the facets that tell them are those on the right"
+    assert told_by == {}, "no check sees these; the comparisons that tell them are those on the right"
 
 
 def test_a_check_sees_a_bug(matrix: Matrix) -> None:

@@ -16,7 +16,7 @@ def rubric(bugs: list[float], extensions: list[float]) -> Rubric:
 
     items = [item("bug", i, points) for i, points in enumerate(bugs)]
     items += [item("extension", i, points) for i, points in enumerate(extensions)]
-    return Rubric(id="x", title="X", facets=("forward",), item=tuple(items))
+    return Rubric(id="x", title="X", comparisons=("forward",), item=tuple(items))
 
 
 def table(text: str) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The rubric of a generated exercise: 100 points, each bug told by the checks and the facet that see it."""
+"""The rubric of a generated exercise: 100 points, each bug told by the checks and the comparison that see it."""
 
 from itertools import product
 
@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.checks.catalogue import CHECKS
-from grader.comparisons.catalogue import FACETS
+from grader.comparisons.catalogue import COMPARISONS
 from grader.exercise.model import FORWARD, Item, builtin_exercise
 from grader.grading.attribution import FINITE
 from grader.injection.categories import FAMILIES, family, own_checks
 from grader.injection.observe import Observation
-from grader.injection.rubric import EARNERS, facets, rubric, split
+from grader.injection.rubric import EARNERS, comparisons, rubric, split
 from mutations.operator import Category
 
 IDS = [check.id for check in CHECKS]
-FACET_IDS = [facet.id for facet in FACETS]
+FACET_IDS = [comparison.id for comparison in COMPARISONS]
 EXTENSIONS = tuple(item for item in builtin_exercise().rubric.item if item.kind == "extension")
 WITH_CHECKS = [category for category in Category if own_checks(category)]
 
@@ -119,10 +119,10 @@ def test_a_guard_of_one_bug_is_no_check_that_another_bug_fails() -> None:
 
 def test_facets_are_those_in_which_each_bug_shows_first() -> None:
     last = FACET_IDS[-1]
-    assert facets([seen("a", shows_in=("forward", last))]) == ("forward",)
-    assert facets([seen("a", shows_in=(last,)), seen("b", shows_in=("forward", last))]) == ("forward", last)
-    assert facets([seen("a", shows_in=(last, "training"))]) == ("training",)
-    assert facets([seen("a", shows_in=("modes",)), seen("b", shows_in=("gradients", "modes"))]) == (
+    assert comparisons([seen("a", shows_in=("forward", last))]) == ("forward",)
+    assert comparisons([seen("a", shows_in=(last,)), seen("b", shows_in=("forward", last))]) == ("forward", last)
+    assert comparisons([seen("a", shows_in=(last, "training"))]) == ("training",)
+    assert comparisons([seen("a", shows_in=("modes",)), seen("b", shows_in=("gradients", "modes"))]) == (
         "gradients",
         "modes",
     )

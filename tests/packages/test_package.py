@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from grader.exercise.model import Exercise
-from grader.packages.package import Crew, Oracle, PackageDied, PackageHung, PackageRaised
-from grader.packages.unresponsive import PATIENCE, Silence
+from grader.packages.package import Package, PackageDied, PackageHung, PackageRaised, WorkerPool
+from grader.packages.unresponsive import PATIENCE, Unresponsive
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Purpose
@@ -33,7 +33,7 @@ SIZES: Settings = {"vocab_size": 5, "block_size": 4, "n_layer": 1, "d_model": 4}
 MODEL = (Parameters(config=SIZES, seed=0), Configs())
 
 
-class CountingCrew(Crew):
+class CountingCrew(WorkerPool):
     """Counts the workers that are made; the ``first`` of them are given other files than they should."""
 
     made = 0
@@ -46,18 +46,18 @@ class CountingCrew(Crew):
 
 
 @pytest.fixture
-def crew(launcher: Launcher) -> Iterator[CountingCrew]:
-    crew = CountingCrew(launcher)
-    yield crew
-    crew.close()
+def worker_pool(launcher: Launcher) -> Iterator[CountingCrew]:
+    worker_pool = CountingCrew(launcher)
+    yield worker_pool
+    worker_pool.close()
 
 
 @pytest.fixture
-def oracle(crew: CountingCrew, exercise: Exercise) -> Callable[[Mapping[str, str]], Oracle]:
-    return lambda changed: Oracle(crew, "the candidate", {**exercise.reference, **changed}, TIMEOUT)
+def oracle(worker_pool: CountingCrew, exercise: Exercise) -> Callable[[Mapping[str, str]], Package]:
+    return lambda changed: Package(worker_pool, "the candidate", {**exercise.reference, **changed}, TIMEOUT)
 
 
-def hangs(oracle: Oracle, question: AnyQuestion) -> bool:
+def hangs(oracle: Package, question: AnyQuestion) -> bool:
     try:
         oracle.ask(question, {})
     except PackageHung:
@@ -66,76 +66,76 @@ def hangs(oracle: Oracle, question: AnyQuestion) -> bool:
 
 
 def test_a_module_that_hangs_on_import_is_waited_for_twice_and_no_more(
-    crew: CountingCrew, oracle: Callable[[Mapping[str, str]], Oracle], exercise: Exercise
+    worker_pool: CountingCrew, oracle: Callable[[Mapping[str, str]], Package], exercise: Exercise
 ) -> None:
     package = oracle({"model.py": LOOP + exercise.reference["model.py"]})
 
     assert hangs(package, MODEL[0])
-    assert crew.made == 2  # the second to see whether it is the import that hangs
+    assert worker_pool.made == 2  # the second to see whether it is the import that hangs
     assert all(hangs(package, question) for question in MODEL)
-    assert crew.made == 2
-    assert not hangs(oracle({}), MODEL[1])  # of another package of the same crew it says nothing
+    assert worker_pool.made == 2
+    assert not hangs(oracle({}), MODEL[1])  # of another package of the same worker_pool it says nothing
 
 
 def test_a_module_that_ends_its_process_costs_two_workers_and_no_more(
-    crew: CountingCrew, oracle: Callable[[Mapping[str, str]], Oracle]
+    worker_pool: CountingCrew, oracle: Callable[[Mapping[str, str]], Package]
 ) -> None:
     package = oracle({"model.py": "import os\nos._exit(7)"})
 
     for question in (*MODEL, *MODEL):
         with pytest.raises(PackageDied, match="exited with code 7"):
             package.ask(question, {})
-    assert crew.made == 2
+    assert worker_pool.made == 2
     assert isinstance(package.import_fault("model"), PackageDied)
     assert package.import_fault("train") is None
 
 
 def test_what_hangs_later_than_on_import_leaves_the_rest_to_be_asked(
-    crew: CountingCrew, oracle: Callable[[Mapping[str, str]], Oracle], exercise: Exercise
+    worker_pool: CountingCrew, oracle: Callable[[Mapping[str, str]], Package], exercise: Exercise
 ) -> None:
     text = exercise.reference["model.py"]
     stuck = "\n\ndef _stuck(self, config):\n    while True:\n        pass\n\nGPT.__init__ = _stuck\n"
     package = oracle({"model.py": text + stuck})
 
     assert all(hangs(package, MODEL[0]) for _ in range(PATIENCE))
-    assert crew.made == 3  # asked, the import tried, and asked once more: then it is known
+    assert worker_pool.made == 3  # asked, the import tried, and asked once more: then it is known
     assert not hangs(package, MODEL[1])
 
 
 def test_a_time_out_that_is_not_seen_again_costs_nothing(
-    crew: CountingCrew, oracle: Callable[[Mapping[str, str]], Oracle]
+    worker_pool: CountingCrew, oracle: Callable[[Mapping[str, str]], Package]
 ) -> None:
-    crew.first = ({"model.py": LOOP},)
+    worker_pool.first = ({"model.py": LOOP},)
     package = oracle({})
 
     assert package.ask(MODEL[1], {})["n_head"] == 1
-    assert crew.made == 3  # the second to see whether it is the import that hangs
+    assert worker_pool.made == 3  # the second to see whether it is the import that hangs
     assert package.spent >= TIMEOUT
     package.close()
-    crew.first = (*({},) * 3, {"model.py": LOOP})
+    worker_pool.first = (*({},) * 3, {"model.py": LOOP})
     assert not hangs(package, MODEL[1])
-    assert crew.made == 5
+    assert worker_pool.made == 5
 
 
-def test_a_time_out_of_the_reference_is_asked_again_as_well(crew: CountingCrew, exercise: Exercise) -> None:
-    crew.first = ({"model.py": LOOP},)
-    reference = Oracle(crew, "the reference", exercise.reference, TIMEOUT, trusted=True)
+def test_a_time_out_of_the_reference_is_asked_again_as_well(worker_pool: CountingCrew, exercise: Exercise) -> None:
+    worker_pool.first = ({"model.py": LOOP},)
+    reference = Package(worker_pool, "the reference", exercise.reference, TIMEOUT, trusted=True)
 
     assert not hangs(reference, MODEL[1])
-    assert crew.made == 2
+    assert worker_pool.made == 2
 
 
-def test_who_is_asked_once_only_has_one_time_out(crew: CountingCrew, exercise: Exercise) -> None:
-    crew.first = ({"model.py": LOOP},)
-    mutant = Oracle(crew, "a mutant", exercise.reference, TIMEOUT, asks_again=False)
+def test_who_is_asked_once_only_has_one_time_out(worker_pool: CountingCrew, exercise: Exercise) -> None:
+    worker_pool.first = ({"model.py": LOOP},)
+    mutant = Package(worker_pool, "a mutant", exercise.reference, TIMEOUT, asks_again=False)
 
     assert hangs(mutant, MODEL[1])
-    assert crew.made == 1
+    assert worker_pool.made == 1
     assert not hangs(mutant, MODEL[1])
 
 
 def test_one_slow_answer_says_nothing_of_a_kind_of_question_that_was_answered_before() -> None:
-    silence = Silence()
+    silence = Unresponsive()
     silence.count_answered(MODEL[1])
     for question in MODEL:
         silence.count_hung(question)
@@ -146,7 +146,7 @@ def test_one_slow_answer_says_nothing_of_a_kind_of_question_that_was_answered_be
 
 
 def test_where_forward_never_ends_all_that_runs_it_is_known_to_and_nothing_else() -> None:
-    silence = Silence()
+    silence = Unresponsive()
     given: dict[str, Any] = {"config": SIZES, "weights": Weights(seed=0)}
     forward = Watched(**given, call="forward")
     decode, generate = Watched(**given, call="forward-incremental"), Watched(**given, call="generate")
@@ -160,34 +160,34 @@ def test_where_forward_never_ends_all_that_runs_it_is_known_to_and_nothing_else(
     assert silence.hangs(Generate(**given, max_new_tokens=1, use_cache=False))
 
 
-def busy(crew: Crew) -> Worker:
+def busy(worker_pool: WorkerPool) -> Worker:
     """A worker that computes for a second."""
-    worker = crew.spawn({})
+    worker = worker_pool.spawn({})
     source = "import time\nbefore = time.process_time()\nwhile time.process_time() < before + 1: pass"
-    crew.put(worker, Snippet(source=source), {}, 30.0)
+    worker_pool.put(worker, Snippet(source=source), {}, 30.0)
     return worker
 
 
-def test_who_asks_alone_waits_until_the_others_have_come_to_rest(crew: CountingCrew) -> None:
-    worker = busy(crew)
+def test_who_asks_alone_waits_until_the_others_have_come_to_rest(worker_pool: CountingCrew) -> None:
+    worker = busy(worker_pool)
     assert worker.is_busy()
-    with crew.alone():
+    with worker_pool.alone():
         assert not worker.is_busy()
-        crew.put(crew.spawn({}), Snippet(source="pass"), {}, 30.0)  # its own questions are let through
+        worker_pool.put(worker_pool.spawn({}), Snippet(source="pass"), {}, 30.0)  # its own questions are let through
     assert worker.receive() == (Answered(), {})
 
 
-def test_who_asks_alone_does_not_wait_for_one_that_has_no_time_left(crew: CountingCrew) -> None:
-    worker = crew.spawn({})
-    crew.put(worker, Snippet(source=LOOP), {}, 0.5)
-    with crew.alone():
+def test_who_asks_alone_does_not_wait_for_one_that_has_no_time_left(worker_pool: CountingCrew) -> None:
+    worker = worker_pool.spawn({})
+    worker_pool.put(worker, Snippet(source=LOOP), {}, 0.5)
+    with worker_pool.alone():
         assert worker._pending[0][1].is_over
 
 
-def test_nobody_puts_a_question_while_another_asks_alone(crew: CountingCrew) -> None:
-    worker = crew.spawn({})
-    put = threading.Thread(target=crew.put, args=(worker, Snippet(source="pass"), {}, 30.0))
-    with crew.alone():
+def test_nobody_puts_a_question_while_another_asks_alone(worker_pool: CountingCrew) -> None:
+    worker = worker_pool.spawn({})
+    put = threading.Thread(target=worker_pool.put, args=(worker, Snippet(source="pass"), {}, 30.0))
+    with worker_pool.alone():
         put.start()
         put.join(0.3)
         assert put.is_alive()
@@ -198,7 +198,7 @@ def test_nobody_puts_a_question_while_another_asks_alone(crew: CountingCrew) -> 
 
 
 def test_a_model_that_hangs_on_import_says_nothing_of_a_loop_that_does_not_need_it(
-    oracle: Callable[[Mapping[str, str]], Oracle],
+    oracle: Callable[[Mapping[str, str]], Package],
 ) -> None:
     train = {"vocab_size": 5, "seq_len": 4, "batch_size": 2, "steps": 3, "lr": 0.1, "weight_decay": 0.0}
     question = Rates(train={**train, "grad_clip": 1.0, "warmup": 1}, steps=(0, 1))
@@ -208,7 +208,7 @@ def test_a_model_that_hangs_on_import_says_nothing_of_a_loop_that_does_not_need_
     assert package.ask(question, {})["rates"].shape == (2,)
 
 
-def test_an_import_that_fails_is_told_with_its_reason(oracle: Callable[[Mapping[str, str]], Oracle]) -> None:
+def test_an_import_that_fails_is_told_with_its_reason(oracle: Callable[[Mapping[str, str]], Package]) -> None:
     fault = oracle({"model.py": "import nothing_of_that_name"}).import_fault("model")
 
     assert isinstance(fault, PackageRaised)
@@ -217,9 +217,9 @@ def test_an_import_that_fails_is_told_with_its_reason(oracle: Callable[[Mapping[
 
 
 def test_who_answers_each_question_just_in_time_runs_out_of_time_for_all_of_them(
-    crew: CountingCrew, oracle: Callable[[Mapping[str, str]], Oracle], exercise: Exercise
+    worker_pool: CountingCrew, oracle: Callable[[Mapping[str, str]], Package], exercise: Exercise
 ) -> None:
-    crew.budget = 0.5
+    worker_pool.budget = 0.5
     package = oracle({"model.py": "import time\ntime.sleep(1)\n" + exercise.reference["model.py"]})
 
     package.ask(MODEL[0], {})
@@ -228,9 +228,9 @@ def test_who_answers_each_question_just_in_time_runs_out_of_time_for_all_of_them
     assert not hangs(oracle({}), MODEL[1])
 
 
-def test_what_is_ours_may_take_longer(crew: CountingCrew, exercise: Exercise) -> None:
-    crew.budget = 0.0
-    reference = Oracle(crew, "the reference", exercise.reference, TIMEOUT * 30, trusted=True)
+def test_what_is_ours_may_take_longer(worker_pool: CountingCrew, exercise: Exercise) -> None:
+    worker_pool.budget = 0.0
+    reference = Package(worker_pool, "the reference", exercise.reference, TIMEOUT * 30, trusted=True)
 
     for question in MODEL:
         reference.ask(question, {})

@@ -27,7 +27,7 @@ runpy.run_module("grader.sandbox.launcher", run_name="__main__", alter_sys=True)
 """
 
 
-class Library(ctypes.CDLL):
+class AnswerCache(ctypes.CDLL):
     """The C library, without the calls that are Linux's alone."""
 
     def __getattr__(self, name: str) -> Any:
@@ -46,7 +46,7 @@ def take_away() -> None:
         for name in names:
             if hasattr(module, name):
                 delattr(module, name)
-    vars(ctypes)["CDLL"] = Library
+    vars(ctypes)["CDLL"] = AnswerCache
     vars(sys)["platform"] = "darwin"
 
 

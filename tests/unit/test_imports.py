@@ -165,7 +165,7 @@ def test_the_formats_know_the_record_and_the_words_of_the_report_alone() -> None
 
 
 def test_checks_know_nothing_of_points_or_of_how_they_are_judged() -> None:
-    forbidden = ("rubric", "exercise", "lattice", "grade", "judge", "search", "report", "commands", "cli")
+    forbidden = ("rubric", "exercise", "variants", "grade", "judge", "search", "report", "commands", "cli")
     found = {
         module: sorted(name for name in ours(module) if within(name, *(f"grader.{part}" for part in forbidden)))
         for module in inside("grader.checks")

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from grader.comparisons.forward import FACET as FORWARDS
+from grader.comparisons.forward import COMPARISON as FORWARDS
 from grader.exercise.model import Exercise
-from grader.grading.answer_cache import Library
+from grader.grading.answer_cache import AnswerCache
 from grader.grading.reordered import Trials
-from grader.grading.variants import Lattice
-from grader.packages.package import Crew, Oracle
+from grader.grading.variants import Variants
+from grader.packages.package import Package, WorkerPool
 from grader.result.record import CheckResult, Outcome, Result, Role, Status
 from grader.seeds import Seeds
 
@@ -25,12 +25,14 @@ def exact(result: Result) -> list[CheckResult]:
 
 
 @pytest.fixture
-def trials(exercise: Exercise, crew: Crew, library: Library) -> Iterator[Callable[[dict[str, str]], str]]:
+def trials(
+    exercise: Exercise, worker_pool: WorkerPool, library: AnswerCache
+) -> Iterator[Callable[[dict[str, str]], str]]:
     """``trials(files)``: the place that is told."""
-    lattice = Lattice(exercise, Seeds(1, "rounding"), lambda name, files: library.oracle(0, name, files))
+    variants = Variants(exercise, Seeds(1, "rounding"), lambda name, files: library.oracle(0, name, files))
 
     def told(files: dict[str, str], bugs: frozenset[str] = NONE) -> str:
-        return Trials(files, exercise, lattice, lambda tried: Oracle(crew, "candidate", tried, 120.0)).lines(
+        return Trials(files, exercise, variants, lambda tried: Package(worker_pool, "candidate", tried, 120.0)).lines(
             FORWARDS, bugs
         )
 

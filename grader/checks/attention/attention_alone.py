@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from grader.checks.ablation import SILENT_BLOCKS, SILENT_MLP, Factors, silence
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import close, finite
 from grader.checks.drawn_size import larger
 from grader.checks.given import given, standardised, tables
@@ -32,22 +32,22 @@ ATTENTION: Final = "blocks.0.attn."
 NORM_EPSILON: Final = 1e-5
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """One layer whose MLP is silent: the logits are those of the same stream with what attention adds to it.
 
     The sum is put into the table of tokens of the candidate's own model, with attention silent too, so that nothing
     but attention is compared with anything. Positions may be wrong in a way of their own: then there are none.
     """
-    random = np.random.default_rng(bench.seeds.derive("attention alone", case.weights))
+    random = np.random.default_rng(context.seeds.derive("attention alone", case.weights))
     stream = standardised(random.standard_normal((case.length, case.d_model)))
     parameters = _attention(case, random)
     summed = stream + attended(stream, parameters)
     positions = random.standard_normal((case.block_size, case.d_model))
     try:
         if not any(
-            _same(case, bench, parameters, stream, summed, rows) for rows in (positions, 0 * positions)
-        ) and not _is_tied(case, bench):
-            raise Counterexample(
+            _same(case, context, parameters, stream, summed, rows) for rows in (positions, 0 * positions)
+        ) and not _is_tied(case, context):
+            raise CheckFailed(
                 "attention-differs",
                 "a position adds to the stream the mean of the values it sees, by the softmax of the scaled scores",
                 f"in one layer whose MLP adds nothing, with d_model={case.d_model}, the logits are others"
@@ -58,13 +58,15 @@ def holds(case: ModelCase, bench: Bench) -> None:
         pass  # without these parameters it is no question; that they must be there is for another check to say
 
 
-def _same(case: ModelCase, bench: Bench, parameters: Tensors, stream: Array, summed: Array, positions: Array) -> bool:
+def _same(
+    case: ModelCase, context: Context, parameters: Tensors, stream: Array, summed: Array, positions: Array
+) -> bool:
     """Whether a stream with attention is heard as its sum is without; or whether a stream is not heard at all."""
-    found = _logits(case, bench, SILENT_MLP, parameters, tables(case, stream, positions))
-    expected = _logits(case, bench, SILENT_BLOCKS, parameters, tables(case, summed, positions))
+    found = _logits(case, context, SILENT_MLP, parameters, tables(case, stream, positions))
+    expected = _logits(case, context, SILENT_BLOCKS, parameters, tables(case, summed, positions))
     if _close(found, expected):
         return True
-    unheard = _logits(case, bench, SILENT_BLOCKS, parameters, tables(case, stream, positions))
+    unheard = _logits(case, context, SILENT_BLOCKS, parameters, tables(case, stream, positions))
     return _close(unheard, expected)
 
 
@@ -72,17 +74,17 @@ def _close(actual: Array, expected: Array) -> bool:
     return finite(actual) and finite(expected) and close(actual, expected, "logits, attention by hand")
 
 
-def _is_tied(case: ModelCase, bench: Bench) -> bool:
+def _is_tied(case: ModelCase, context: Context) -> bool:
     """Whether parameters share their memory: a head that is the table of tokens hears what is put into that."""
-    firsts = bench.ask(Sharing(config=case.config), {})
+    firsts = context.ask(Sharing(config=case.config), {})
     return any(int(first) != place for place, first in enumerate(firsts.values()))
 
 
-def _logits(case: ModelCase, bench: Bench, factors: Factors, parameters: Tensors, streamed: Tensors) -> Array:
+def _logits(case: ModelCase, context: Context, factors: Factors, parameters: Tensors, streamed: Tensors) -> Array:
     tokens = case.token_array()[:1]
     silent = {name: values for name, values in parameters.items() if name.removeprefix("blocks.0.") not in factors}
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds, factors=factors))
-    answer = bench.ask(question, {"tokens.0": tokens, **given(silent), **given(streamed)})
+    question = Forward(config=case.config, weights=case.seeded(context.seeds, factors=factors))
+    answer = context.ask(question, {"tokens.0": tokens, **given(silent), **given(streamed)})
     return logits_of(answer, "logits.0", tokens)
 
 
@@ -115,9 +117,9 @@ def _linear(x: Array, name: str, parameters: Tensors) -> Array:
     return mapped
 
 
-def confirm(case: ModelCase, bench: Bench) -> None:
+def confirm(case: ModelCase, context: Context) -> None:
     """The same of a model that is wider than the default one."""
-    holds(larger(case, bench.seeds), bench)
+    holds(larger(case, context.seeds), context)
 
 
 def snippet(case: ModelCase) -> str:

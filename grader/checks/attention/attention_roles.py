@@ -14,7 +14,7 @@ from typing import Final
 
 from grader.checks.ablation import Factors, logits_with
 from grader.checks.cache.agreement import closeness
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import ModelCase, model_cases
 from grader.result.record import TokenGrid
@@ -43,14 +43,14 @@ ROLES: Final[tuple[tuple[Factors, Factors, str], ...]] = (
 )
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """For each map: silenced, the others may have other weights, and the logits stay."""
     for silenced, changed, claim in ROLES:
-        before = logits_with(case, bench, silenced)
-        after = logits_with(case, bench, {**silenced, **changed})
+        before = logits_with(case, context, silenced)
+        after = logits_with(case, context, {**silenced, **changed})
         if closeness(after, before) is None:
             maps = sorted({name.split(".")[1] for name in changed})
-            raise Counterexample(
+            raise CheckFailed(
                 f"{next(iter(silenced))} stands alone",
                 claim,
                 f"with {' and '.join(silenced)} zero, other weights in {', '.join(maps)} gave other logits",

@@ -11,7 +11,7 @@ many there are. A model that knows the length is another model for each length, 
 """
 
 from grader.checks.cache.agreement import closeness
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.grids import logits_of
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import ModelCase, model_cases
@@ -19,16 +19,16 @@ from grader.result.record import TokenGrid
 from grader.sandbox.questions import Forward
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """Every prefix, in float64 up to rounding: another length may be added up in another order."""
     tokens = case.token_array()
     prefixes = {f"tokens.{n - 1}": tokens[:, :n].copy() for n in range(1, case.length + 1)}
-    answer = bench.ask(Forward(config=case.config, weights=case.seeded(bench.seeds)), prefixes)
+    answer = context.ask(Forward(config=case.config, weights=case.seeded(context.seeds)), prefixes)
     whole = logits_of(answer, f"logits.{case.length - 1}", tokens)
     for n in range(1, case.length):
         alone = logits_of(answer, f"logits.{n - 1}", tokens[:, :n])
         if closeness(alone, whole[:, :n]) is None:
-            raise Counterexample(
+            raise CheckFailed(
                 "length-matters",
                 "the first tokens alone have the same logits as at the beginning of a longer text",
                 f"the first {n} of {case.length} tokens have other logits when they stand alone",

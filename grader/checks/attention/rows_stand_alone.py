@@ -13,7 +13,7 @@ is right for a few rows and not for many is trained wrongly, and tested rightly.
 from typing import Final
 
 from grader.checks.cache.agreement import closeness
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.grids import logits_of
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import FEW, ModelCase, model_case, model_cases
@@ -24,16 +24,16 @@ from grader.sandbox.questions import Forward
 USUAL: Final = (1, 2, 4, 8, 16, 24, 32)  # numbers of rows that batches have
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """The first rows of a batch, in float64 up to rounding: another number may be added up in another order."""
     tokens, rows = case.token_array(), len(case.tokens)
     counts = range(1, rows) if rows <= FEW else [count for count in USUAL if count < rows]
     batches = {f"tokens.{i}": tokens[:count].copy() for i, count in enumerate((*counts, rows))}
-    answer = bench.ask(Forward(config=case.config, weights=case.seeded(bench.seeds)), batches)
+    answer = context.ask(Forward(config=case.config, weights=case.seeded(context.seeds)), batches)
     whole = logits_of(answer, f"logits.{len(counts)}", tokens)
     for i, count in enumerate(counts):
         if closeness(logits_of(answer, f"logits.{i}", tokens[:count]), whole[:count]) is None:
-            raise Counterexample(
+            raise CheckFailed(
                 "rows-matter",
                 "a row has the same logits, however many rows there are beside it",
                 f"the first {count} of {rows} rows have other logits without the rest",

@@ -11,9 +11,9 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from grader.checks.cache.cases import DecodeCase
-from grader.checks.check import Bench
+from grader.checks.check import Context
 from grader.checks.compare import close
-from grader.packages.package import Oracle, Trouble
+from grader.packages.package import Package, Trouble
 from grader.result.record import Lane
 from grader.sandbox.questions import Forward
 from grader.sandbox.wire import Array
@@ -28,8 +28,8 @@ class Agreement(Generic[AnyCase]):
         standards: what the logits of a case may be, the likeliest first; at least one.
     """
 
-    def __init__(self, bench: Bench, standards: Iterator[Callable[[AnyCase], Array]]) -> None:
-        self._bench = bench
+    def __init__(self, context: Context, standards: Iterator[Callable[[AnyCase], Array]]) -> None:
+        self._context = context
         self._standards = standards
         self._standard = next(self._standards)
         self._history: list[tuple[AnyCase, Array]] = []
@@ -59,27 +59,27 @@ class Agreement(Generic[AnyCase]):
             return False
         lane = closeness(decoded, expected)
         if lane is not None:
-            self._bench.lanes.add(lane)
+            self._context.lanes.add(lane)
         return lane is not None
 
 
-def standards(bench: Bench) -> Iterator[Callable[[DecodeCase], Array]]:
+def standards(context: Context) -> Iterator[Callable[[DecodeCase], Array]]:
     """What cached decoding may agree with."""
-    yield lambda case: full(case, bench.candidate, bench)
-    for variant in bench.variants():
-        yield lambda case, v=variant: full(case, v, bench)  # type: ignore[misc]
-        yield lambda case, v=variant: chunked(case, v, bench)  # type: ignore[misc]
+    yield lambda case: full(case, context.candidate, context)
+    for variant in context.variants():
+        yield lambda case, v=variant: full(case, v, context)  # type: ignore[misc]
+        yield lambda case, v=variant: chunked(case, v, context)  # type: ignore[misc]
 
 
-def full(case: DecodeCase, oracle: Oracle, bench: Bench) -> Array:
+def full(case: DecodeCase, oracle: Package, context: Context) -> Array:
     """Logits (B, T, V) of one forward over all tokens."""
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds))
+    question = Forward(config=case.config, weights=case.seeded(context.seeds))
     return oracle.ask(question, {"tokens.0": case.token_array()})["logits.0"]
 
 
-def chunked(case: DecodeCase, oracle: Oracle, bench: Bench) -> Array:
+def chunked(case: DecodeCase, oracle: Package, context: Context) -> Array:
     """Logits (B, T, V) of decoding chunk by chunk."""
-    answer = oracle.ask(case.in_turn(bench.seeds), case.chunk_tensors())
+    answer = oracle.ask(case.in_turn(context.seeds), case.chunk_tensors())
     return joined([answer[f"logits.{i}"] for i in range(len(case.chunks))])
 
 

@@ -18,9 +18,9 @@ from grader.checks.ablation import SILENT_ATTENTION, Factors
 from grader.checks.cache.agreement import closeness, full
 from grader.checks.cache.cache_travels import cache_tensors, given, keys_and_values
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import close, finite
-from grader.packages.package import Oracle, Trouble, is_machines
+from grader.packages.package import Package, Trouble, is_machines
 from grader.sandbox.questions import Decode
 from grader.sandbox.wire import Array, Tensors
 
@@ -37,29 +37,29 @@ Caches = tuple[Tensors, Tensors]
 """Those of a case's text and of another text of the same size, each as k.0, v.0, k.1, ..."""
 
 
-def holds(case: DecodeCase, bench: Bench) -> None:
+def holds(case: DecodeCase, context: Context) -> None:
     """From mixed caches of the candidate's, it goes on as a variant of the reference does from mixed caches of its own.
 
     Each from its own, so that keys may be kept scaled, or anything else in their places.
     """
-    found = _continued(case, bench.candidate, bench)
-    for variant in bench.variants():
-        expected = _expected(case, variant, bench)
+    found = _continued(case, context.candidate, context)
+    for variant in context.variants():
+        expected = _expected(case, variant, context)
         if expected is not None and all(_near(found[what], expected[what]) for what in found):
             return
-    if not _is_known(case, bench):
-        _judge_by_itself(case, bench)
+    if not _is_known(case, context):
+        _judge_by_itself(case, context)
         return
-    raise Counterexample(
+    raise CheckFailed(
         "recomputed",
         "the next logits are computed from the cache's keys and values, whatever texts they come from",
         f"from {LAYERS}, from {PARTS}, or from {ORDER}, the next logits are others than those that follow from them",
     )
 
 
-def confirm(case: DecodeCase, bench: Bench) -> None:
+def confirm(case: DecodeCase, context: Context) -> None:
     """The same of a long text, drawn by the grade's seed."""
-    random = np.random.default_rng(bench.seeds.derive("long text", case.weights))
+    random = np.random.default_rng(context.seeds.derive("long text", case.weights))
     length = int(random.integers(LONG[0], LONG[1] + 1))
     tokens = random.integers(0, case.vocab_size, (len(case.tokens), length))
     longer = replace(
@@ -68,24 +68,24 @@ def confirm(case: DecodeCase, bench: Bench) -> None:
         tokens=tuple(map(tuple, tokens.tolist())),
         chunks=(length - case.chunks[-1], case.chunks[-1]),
     )
-    holds(longer, bench)
+    holds(longer, context)
 
 
-def _continued(case: DecodeCase, oracle: Oracle, bench: Bench) -> dict[str, Array]:
+def _continued(case: DecodeCase, oracle: Package, context: Context) -> dict[str, Array]:
     """The logits of the case's last chunk after each kind of mixed cache."""
-    one, other = _caches(case, oracle, bench, {})
-    random = np.random.default_rng(bench.seeds.derive("another order", case.weights))
+    one, other = _caches(case, oracle, context, {})
+    random = np.random.default_rng(context.seeds.derive("another order", case.weights))
     mixed = {
         LAYERS: {name: one[name] if name.endswith(".0") else other[name] for name in one},
         PARTS: {name: one[name] if name.startswith("k.") else other[name] for name in one},
         ORDER: _shuffled(one, random),
     }
-    return dict(zip(mixed, _go_on(case, oracle, bench, {}, *mixed.values()), strict=True))
+    return dict(zip(mixed, _go_on(case, oracle, context, {}, *mixed.values()), strict=True))
 
 
-def _expected(case: DecodeCase, variant: Oracle, bench: Bench) -> dict[str, Array] | None:
+def _expected(case: DecodeCase, variant: Package, context: Context) -> dict[str, Array] | None:
     try:
-        return _continued(case, variant, bench)
+        return _continued(case, variant, context)
     except Trouble as trouble:
         if is_machines(trouble):
             raise
@@ -96,33 +96,33 @@ def _near(actual: Array, expected: Array) -> bool:
     return actual.dtype.kind == "f" and finite(actual) and finite(expected) and close(actual, expected, NEARLY)
 
 
-def _is_known(case: DecodeCase, bench: Bench) -> bool:
+def _is_known(case: DecodeCase, context: Context) -> bool:
     """Whether the candidate's model is one that there is a standard for, its cache apart."""
-    own = full(case, bench.candidate, bench)
-    return any(_near(own, full(case, variant, bench)) for variant in bench.variants())
+    own = full(case, context.candidate, context)
+    return any(_near(own, full(case, variant, context)) for variant in context.variants())
 
 
-def _judge_by_itself(case: DecodeCase, bench: Bench) -> None:
+def _judge_by_itself(case: DecodeCase, context: Context) -> None:
     """Where attention of a single layer adds anything, that layer's cache decides, and no other layer's."""
     for layer in range(case.n_layer):
         silent = {f"blocks.{i}.{name}": 0.0 for i in range(case.n_layer) if i != layer for name in SILENT_ATTENTION}
-        one, other = _caches(case, bench.candidate, bench, silent)
+        one, other = _caches(case, context.candidate, context, silent)
         mixed = {name: one[name] if name.endswith(f".{layer}") else other[name] for name in one}
-        whole, logits = _go_on(case, bench.candidate, bench, silent, one, mixed)
+        whole, logits = _go_on(case, context.candidate, context, silent, one, mixed)
         if closeness(logits, whole) is None:
-            raise Counterexample(
+            raise CheckFailed(
                 "recomputed",
                 "the next logits are computed from the cache's keys and values, whatever texts they come from",
                 f"where layer {layer} alone attends, the other layers' part of the cache moves them",
             )
 
 
-def _caches(case: DecodeCase, oracle: Oracle, bench: Bench, factors: Factors) -> Caches:
+def _caches(case: DecodeCase, oracle: Package, context: Context, factors: Factors) -> Caches:
     """The caches of the case's text, without its last chunk, and of another one of that size."""
     past = np.concatenate(case.pieces()[:-1], axis=1)
-    random = np.random.default_rng(bench.seeds.derive("another text", case.weights))
+    random = np.random.default_rng(context.seeds.derive("another text", case.weights))
     other = (past + random.integers(1, case.vocab_size, past.shape)) % case.vocab_size
-    weights = case.seeded(bench.seeds, factors=factors)
+    weights = case.seeded(context.seeds, factors=factors)
     question = Decode(config=case.config, weights=weights, parents=(-1, -1), keep=(0, 1))
     answer = oracle.ask(question, {"chunk.0": past, "chunk.1": other})
     return cache_tensors(answer, 0), cache_tensors(answer, 1)
@@ -134,13 +134,13 @@ def _shuffled(cache: Tensors, random: np.random.Generator) -> dict[str, Array]:
     return {name: np.ascontiguousarray(part[:, :, order]) if part.ndim == 4 else part for name, part in cache.items()}
 
 
-def _go_on(case: DecodeCase, oracle: Oracle, bench: Bench, factors: Factors, *caches: Tensors) -> list[Array]:
+def _go_on(case: DecodeCase, oracle: Package, context: Context, factors: Factors, *caches: Tensors) -> list[Array]:
     """The logits of the case's last chunk after each of these caches."""
     tensors: dict[str, Array] = {}
     for index, cache in enumerate(caches):
         tensors |= {f"chunk.{index}": case.pieces()[-1], **given(cache, index)}
     parents = tuple(-2 - index for index in range(len(caches)))
-    weights = case.seeded(bench.seeds, factors=factors)
+    weights = case.seeded(context.seeds, factors=factors)
     question = Decode(config=case.config, weights=weights, parents=parents, layers=len(keys_and_values(caches[0])) // 2)
     answer = oracle.ask(question, tensors)
     return [answer[f"logits.{index}"] for index in range(len(caches))]

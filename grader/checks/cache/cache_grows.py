@@ -12,26 +12,26 @@ with another layout cannot be exchanged.
 
 from grader.checks.cache.cache_travels import cache_tensors, keys_and_values
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 
 
-def holds(case: DecodeCase, bench: Bench) -> None:
+def holds(case: DecodeCase, context: Context) -> None:
     """Shapes after every chunk; and what was cached stays as it was."""
     steps = range(len(case.chunks))
-    answer = bench.ask(case.in_turn(bench.seeds, keep=tuple(steps)), case.chunk_tensors())
+    answer = context.ask(case.in_turn(context.seeds, keep=tuple(steps)), case.chunk_tensors())
     seen = 0
     for step in steps:
         seen += case.chunks[step]
         expected = (len(case.tokens), 1, seen, case.d_model)
         cache = keys_and_values(cache_tensors(answer, step))
         if len(cache) != 2 * case.n_layer:
-            raise Counterexample(
+            raise CheckFailed(
                 "layers", f"the cache has one entry for each of {case.n_layer} layers", f"it has {len(cache) // 2}"
             )
         for name, array in cache.items():
             if array.shape != expected:
                 part, layer = name.split(".")
-                raise Counterexample(
+                raise CheckFailed(
                     "cache-shape",
                     f"after {seen} tokens layers[{layer}].{part} has shape (B, H, T, D) = {expected}",
                     f"it has shape {tuple(array.shape)}",

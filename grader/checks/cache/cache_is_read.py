@@ -16,9 +16,9 @@ import numpy as np
 
 from grader.checks.cache.cache_travels import cache_tensors, given, keys_and_values
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import TOLERANCES
-from grader.packages.package import Oracle
+from grader.packages.package import Package
 from grader.sandbox.questions import Decode
 from grader.sandbox.wire import Array
 
@@ -41,31 +41,31 @@ class Response(NamedTuple):
     bend: float  # how far twice a slight change is from having twice the effect, as a share of it
 
 
-def holds(case: DecodeCase, bench: Bench) -> None:
+def holds(case: DecodeCase, context: Context) -> None:
     """Each layer's keys and values are altered in turn; logits must move where, and as, a correct model's do."""
-    responses, expected = _responses(case, bench.candidate, bench), _responses(case, bench.matched, bench)
+    responses, expected = _responses(case, context.candidate, context), _responses(case, context.variant, context)
     for name, right in expected.items():
         part, layer = name.split(".")
         what = f"the cached {'keys' if part == 'k' else 'values'} of layer {layer}"
         response = responses.get(name)
         if right.moved and (response is None or not response.moved):
-            raise Counterexample(
+            raise CheckFailed(
                 "unread",
                 "the next logits are computed from the cache",
                 f"{what} were altered, and the next logits stayed the same",
             )
         if right.clear and right.bend <= BENT / 3 and response is not None and not response.bend <= BENT:
-            raise Counterexample(
+            raise CheckFailed(
                 "unsmooth",
                 "the next logits are computed from the cache, and follow small changes of it",
                 f"{what} were altered a little and then twice as much, and the next logits did not follow",
             )
 
 
-def _responses(case: DecodeCase, oracle: Oracle, bench: Bench) -> dict[str, Response]:
+def _responses(case: DecodeCase, oracle: Package, context: Context) -> dict[str, Response]:
     """By tensor of the cache, what altering it does."""
     last = len(case.chunks) - 1
-    before = oracle.ask(case.in_turn(bench.seeds, keep=(last - 1,)), case.chunk_tensors())
+    before = oracle.ask(case.in_turn(context.seeds, keep=(last - 1,)), case.chunk_tensors())
     cache = cache_tensors(before, last - 1)
     kept = keys_and_values(cache)
     altered = [(name, share) for name in kept for share in SHARES]
@@ -74,7 +74,7 @@ def _responses(case: DecodeCase, oracle: Oracle, bench: Bench) -> dict[str, Resp
         tensors[f"chunk.{index}"] = case.pieces()[last]
         tensors |= given(cache | {name: _altered(cache[name], share)}, index)
     parents = tuple(-2 - index for index in range(len(altered)))
-    question = Decode(config=case.config, weights=case.seeded(bench.seeds), parents=parents, layers=len(kept) // 2)
+    question = Decode(config=case.config, weights=case.seeded(context.seeds), parents=parents, layers=len(kept) // 2)
     after = oracle.ask(question, tensors)
     base = before[f"logits.{last}"]
     found = {key: after[f"logits.{index}"] for index, key in enumerate(altered)}

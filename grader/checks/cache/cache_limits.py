@@ -13,34 +13,34 @@ import numpy as np
 
 from grader.checks.cache.cache_travels import cache_tensors, given, keys_and_values
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.refusal import must_refuse
 from grader.sandbox.questions import Decode, Generate
 
 
-def holds(case: DecodeCase, bench: Bench) -> None:
+def holds(case: DecodeCase, context: Context) -> None:
     """Three ways to ask for too much."""
-    weights = case.seeded(bench.seeds)
+    weights = case.seeded(context.seeds)
     rows, length = len(case.tokens), case.block_size
     full = np.resize(case.token_array(), (rows, length))
     one = full[:, :1].copy()
-    within = bench.ask(Decode(config=case.config, weights=weights, parents=(-1,), keep=(0,)), {"chunk.0": full})
+    within = context.ask(Decode(config=case.config, weights=weights, parents=(-1,), keep=(0,)), {"chunk.0": full})
     beyond = Decode(config=case.config, weights=weights, parents=(-1, 0))
     too_long = (length, length + 1)
-    must_refuse(bench, beyond, {"chunk.0": full, "chunk.1": one}, "a cache that is full and one more token", too_long)
+    must_refuse(context, beyond, {"chunk.0": full, "chunk.1": one}, "a cache that is full and one more token", too_long)
     for use_cache in (True, False):
         generate = Generate(config=case.config, weights=weights, max_new_tokens=1, use_cache=use_cache)
-        must_refuse(bench, generate, {"prompt": full}, f"generate(use_cache={use_cache}) past block_size", too_long)
+        must_refuse(context, generate, {"prompt": full}, f"generate(use_cache={use_cache}) past block_size", too_long)
     cache = cache_tensors(within, 0)
     kept = keys_and_values(cache)
     if any(array.ndim != 4 for array in kept.values()):
-        raise Counterexample("cache-shape", "cached keys and values have shape (B, H, T, D)", "they have another")
+        raise CheckFailed("cache-shape", "cached keys and values have shape (B, H, T, D)", "they have another")
     shorter = {name: array[:, :, :1].copy() for name, array in kept.items()}
     if "lengths" in cache:
         shorter["lengths"] = np.minimum(cache["lengths"], 1)
     taller = Decode(config=case.config, weights=weights, parents=(-2,), layers=len(kept) // 2)
     tensors = {"chunk.0": np.concatenate([one, one]), **given(shorter)}
-    must_refuse(bench, taller, tensors, "a cache of another batch size", (rows, 2 * rows))
+    must_refuse(context, taller, tensors, "a cache of another batch size", (rows, 2 * rows))
 
 
 CHECK = Check(

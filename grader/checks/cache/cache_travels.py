@@ -11,28 +11,28 @@ between requests and throw the model object away in between.
 
 from grader.checks.cache.agreement import closeness
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases, shallow_decoded
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import Decode
 from grader.sandbox.wire import Array, Tensors
 
 
-def holds(case: DecodeCase, bench: Bench) -> None:
+def holds(case: DecodeCase, context: Context) -> None:
     """The last chunk is decoded by a worker that has never seen a prompt, from the tensors alone."""
     last = len(case.chunks) - 1
-    here = bench.ask(case.in_turn(bench.seeds, keep=(last - 1,)), case.chunk_tensors())
+    here = context.ask(case.in_turn(context.seeds, keep=(last - 1,)), case.chunk_tensors())
     cache = cache_tensors(here, last - 1)
-    question = Decode(config=case.config, weights=case.seeded(bench.seeds), parents=(-2,), layers=len(cache) // 2)
-    there = bench.stranger.ask(question, {"chunk.0": case.pieces()[last], **given(cache)})
+    question = Decode(config=case.config, weights=case.seeded(context.seeds), parents=(-2,), layers=len(cache) // 2)
+    there = context.fresh_candidate.ask(question, {"chunk.0": case.pieces()[last], **given(cache)})
     lane = closeness(there["logits.0"], here[f"logits.{last}"])
     if lane is None:
-        raise Counterexample(
+        raise CheckFailed(
             "stateful",
             "the cache's tensors are all that is needed to go on",
             "another process, given the cache and the next tokens, computes other logits",
             grid=TokenGrid(tokens=case.tokens),
         )
-    bench.lanes.add(lane)
+    context.lanes.add(lane)
 
 
 def cache_tensors(answer: Tensors, step: int) -> dict[str, Array]:

@@ -10,28 +10,28 @@ continuation writes into it, the second silently continues something else.
 """
 
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases, shallow_decoded
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import same_bits
 from grader.sandbox.questions import Decode
 
 
-def holds(case: DecodeCase, bench: Bench) -> None:
+def holds(case: DecodeCase, context: Context) -> None:
     """Prefill, continue it one way, another way, and the first way again."""
     prompt, rest = case.token_array()[:, : case.chunks[0]], case.token_array()[:, case.chunks[0] :]
     question = Decode(
-        config=case.config, weights=case.seeded(bench.seeds), parents=(-1, 0, 0, 0), keep=(0, 2), recheck=True
+        config=case.config, weights=case.seeded(context.seeds), parents=(-1, 0, 0, 0), keep=(0, 2), recheck=True
     )
     other = (rest + 1) % case.vocab_size
-    answer = bench.ask(question, {"chunk.0": prompt, "chunk.1": rest, "chunk.2": other, "chunk.3": rest})
+    answer = context.ask(question, {"chunk.0": prompt, "chunk.1": rest, "chunk.2": other, "chunk.3": rest})
     if not same_bits(answer["logits.1"], answer["logits.3"]):
-        raise Counterexample(
+        raise CheckFailed(
             "disturbed",
             "two continuations of one cache do not disturb each other",
             "after another continuation of the same cache, the first one gives other logits",
         )
     for name in (name for name in answer if name.startswith("cache.")):
         if not same_bits(answer[name], answer["again." + name.removeprefix("cache.")]):
-            raise Counterexample(
+            raise CheckFailed(
                 "overwritten",
                 "the cache passed in is left as it was",
                 f"{name[len('cache.0.') :]} of the cache changed while "

@@ -12,7 +12,7 @@ A cache is an optimisation: it may change how long an answer takes, never the an
 
 from grader.checks.cache.agreement import Agreement, full, joined, standards
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases, few_decoded
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.grids import beyond_rounding, places
 from grader.checks.snippets import model_snippet
 from grader.extent import MODEL
@@ -21,25 +21,25 @@ from grader.result.record import TokenGrid
 from grader.sandbox.wire import Array
 
 
-def holds(case: DecodeCase, bench: Bench) -> None:
+def holds(case: DecodeCase, context: Context) -> None:
     """All logits of all chunks, beside the logits of the full forward."""
-    agreement = bench.state.setdefault("agreement", Agreement(bench, standards(bench)))
-    answer = bench.ask(case.in_turn(bench.seeds), case.chunk_tensors())
+    agreement = context.state.setdefault("agreement", Agreement(context, standards(context)))
+    answer = context.ask(case.in_turn(context.seeds), case.chunk_tensors())
     decoded = joined([answer[f"logits.{i}"] for i in range(len(case.chunks))])
     if not agreement.holds(case, decoded):
-        raise Counterexample(
+        raise CheckFailed(
             "cache-differs",
             "logits of cached decoding are those of the full forward (in float64, up to rounding)",
             f"decoded in chunks of {' + '.join(map(str, case.chunks))} tokens they are others",
-            grid=_grid(case, decoded, bench),
+            grid=_grid(case, decoded, context),
         )
 
 
-def _grid(case: DecodeCase, decoded: Array, bench: Bench) -> TokenGrid:
+def _grid(case: DecodeCase, decoded: Array, context: Context) -> TokenGrid:
     """Where the logits are not those of the candidate's own forward, if the two can be compared."""
     plain = TokenGrid(tokens=case.tokens)
     try:
-        forward = full(case, bench.candidate, bench)
+        forward = full(case, context.candidate, context)
     except Trouble:
         return plain
     if decoded.shape != forward.shape or not decoded.size or {decoded.dtype.kind, forward.dtype.kind} != {"f"}:

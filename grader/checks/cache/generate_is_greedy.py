@@ -18,7 +18,7 @@ from hypothesis.strategies import DrawFn
 
 from grader.checks.cache.agreement import joined
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import TOLERANCES
 from grader.checks.grids import logits_of
 from grader.checks.strategies import FEW, extended, model_case, model_cases
@@ -52,22 +52,22 @@ def long_continuation(extent: Extent) -> DecodeCase:
     return extended(case, DecodeCase, block_size=extent.tokens, chunks=(prompt, extent.tokens - prompt))
 
 
-def holds(case: DecodeCase, bench: Bench) -> None:
+def holds(case: DecodeCase, context: Context) -> None:
     """Each new token has the highest score, or one as high up to rounding, given the tokens before it."""
     prompt, new = case.token_array(), case.chunks[1]
-    weights = case.seeded(bench.seeds)
+    weights = case.seeded(context.seeds)
     for use_cache in (True, False):
         question = Generate(config=case.config, weights=weights, max_new_tokens=new, use_cache=use_cache)
-        tokens = bench.ask(question, {"prompt": prompt})["tokens"]
+        tokens = context.ask(question, {"prompt": prompt})["tokens"]
         claim = f"generate(prompt, {new}, use_cache={use_cache}) returns the prompt and {new} greedy tokens"
         if tokens.shape != (len(prompt), case.length + new) or not np.array_equal(tokens[:, : case.length], prompt):
-            raise Counterexample("not-continued", claim, f"it returned {tokens.dtype} of shape {tuple(tokens.shape)}")
+            raise CheckFailed("not-continued", claim, f"it returned {tokens.dtype} of shape {tuple(tokens.shape)}")
         if tokens.dtype != np.int64 or tokens.min() < 0 or tokens.max() >= case.vocab_size:
-            raise Counterexample("not-tokens", claim, "it returned something that is no token of the vocabulary")
-        wrong = _first_not_greedy(tokens, _scores(case, bench, tokens, cached=use_cache), case.length)
+            raise CheckFailed("not-tokens", claim, "it returned something that is no token of the vocabulary")
+        wrong = _first_not_greedy(tokens, _scores(case, context, tokens, cached=use_cache), case.length)
         if wrong is not None:
             row, t = wrong
-            raise Counterexample(
+            raise CheckFailed(
                 "not-greedy",
                 claim,
                 f"the token at position {t} of row {row} is not the one with the highest score",
@@ -75,7 +75,7 @@ def holds(case: DecodeCase, bench: Bench) -> None:
             )
 
 
-def confirm(case: DecodeCase, bench: Bench) -> None:
+def confirm(case: DecodeCase, context: Context) -> None:
     """After a long prompt, more tokens are less work each than a third of what the prompt took.
 
     Counted by the candidate's own process, so that who wants to can lie. What is computed is judged by the others.
@@ -84,9 +84,9 @@ def confirm(case: DecodeCase, bench: Bench) -> None:
     config = case.config | {"block_size": PROMPT + 1 + MORE}
     first, all_of_them = (
         int(
-            bench.ask(
+            context.ask(
                 Generate(
-                    config=config, weights=case.seeded(bench.seeds), max_new_tokens=new, use_cache=True, count=True
+                    config=config, weights=case.seeded(context.seeds), max_new_tokens=new, use_cache=True, count=True
                 ),
                 {"prompt": prompt},
             )["operations"]
@@ -94,7 +94,7 @@ def confirm(case: DecodeCase, bench: Bench) -> None:
         for new in (1, 1 + MORE)
     )
     if all_of_them - first > SHARE * MORE * first:
-        raise Counterexample(
+        raise CheckFailed(
             "recomputed",
             "with use_cache=True a new token costs the work of one token",
             f"after a prompt of {PROMPT} tokens and the first new one, {MORE} more were "
@@ -102,18 +102,18 @@ def confirm(case: DecodeCase, bench: Bench) -> None:
         )
 
 
-def _scores(case: DecodeCase, bench: Bench, tokens: Array, *, cached: bool) -> Array:
+def _scores(case: DecodeCase, context: Context, tokens: Array, *, cached: bool) -> Array:
     """Logits (B, T, V) of the generated sequence, computed the way the generation claims to have."""
-    weights = case.seeded(bench.seeds)
+    weights = case.seeded(context.seeds)
     if not cached:
-        answer = bench.ask(Forward(config=case.config, weights=weights), {"tokens.0": tokens})
+        answer = context.ask(Forward(config=case.config, weights=weights), {"tokens.0": tokens})
         return logits_of(answer, "logits.0", tokens)
     steps = case.chunks[1] - 1
     cuts = [case.length, *([1] * steps if steps <= FEW else [steps])]
     starts = np.cumsum([0, *cuts])
     chunks = {f"chunk.{i}": tokens[:, starts[i] : starts[i + 1]].copy() for i in range(len(cuts))}
     parents = tuple(range(-1, len(cuts) - 1))
-    answer = bench.ask(Decode(config=case.config, weights=weights, parents=parents), chunks)
+    answer = context.ask(Decode(config=case.config, weights=weights, parents=parents), chunks)
     return logits_of({"decoded": joined([answer[f"logits.{i}"] for i in range(len(cuts))])}, "decoded", tokens[:, :-1])
 
 

@@ -12,7 +12,7 @@ between them.
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.classifier.cases import ClassCase, broad_class_case, class_cases
 from grader.checks.compare import TOLERANCES
 from grader.checks.strategies import FEW
@@ -32,17 +32,17 @@ def training_tensors(case: ClassCase, seed: int) -> dict[str, Array]:
     }
 
 
-def holds(case: ClassCase, bench: Bench) -> None:
+def holds(case: ClassCase, context: Context) -> None:
     """Every part by its formula, from the candidate's own logits."""
-    tensors = training_tensors(case, bench.seeds.derive("labels", case.data))
+    tensors = training_tensors(case, context.seeds.derive("labels", case.data))
     for weight in (WEIGHT, 0.0) if case.length <= FEW else (WEIGHT,):
-        question = Loss(config=case.config, weights=case.seeded(bench.seeds), class_weight=weight)
-        _judge(weight, bench.ask(question, tensors), tensors)
+        question = Loss(config=case.config, weights=case.seeded(context.seeds), class_weight=weight)
+        _judge(weight, context.ask(question, tensors), tensors)
 
 
 def _judge(weight: float, answer: Tensors, tensors: Tensors) -> None:
     if ("class" in answer) != (weight != 0):
-        raise Counterexample(
+        raise CheckFailed(
             "class-loss-none",
             "the class loss is None exactly when class_weight is 0",
             f"with class_weight={weight} it is {'a number' if 'class' in answer else 'None'}",
@@ -59,7 +59,7 @@ def _judge(weight: float, answer: Tensors, tensors: Tensors) -> None:
     }
     for name in ("lm", "class", "total"):
         if name in parts and not agrees(float(answer[name]), parts[name]):
-            raise Counterexample(
+            raise CheckFailed(
                 f"loss-{name}",
                 words[name],
                 f"with class_weight={weight} the {name} loss is {float(answer[name])!r}; from the logits it is "
@@ -77,7 +77,7 @@ def agrees(actual: float, expected: float) -> bool:
 def cross_entropy(logits: Array, targets: Array) -> float:
     """Mean of -log softmax(logits)[target]: logits (..., V), targets int64 (...)."""
     if logits.shape[:-1] != targets.shape or not targets.max() < logits.shape[-1] or logits.dtype.kind != "f":
-        raise Counterexample(
+        raise CheckFailed(
             "shape",
             "there is one vector of scores for each target",
             f"{logits.dtype} of shape {tuple(logits.shape)} for targets of shape {tuple(targets.shape)}",

@@ -12,7 +12,7 @@ random numbers, the training after it is another one.
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.classifier.cases import ClassCase, class_case, class_cases
 from grader.checks.classifier.combined_loss import agrees, cross_entropy
 from grader.checks.compare import same_bits
@@ -26,32 +26,32 @@ from grader.sandbox.wire import Array, Tensors
 BATCHES = 3
 
 
-def holds(case: ClassCase, bench: Bench) -> None:
+def holds(case: ClassCase, context: Context) -> None:
     """The report beside the grader's own numbers, and the state before beside the state after."""
-    random = np.random.default_rng(bench.seeds.derive("evaluate", case.data))
+    random = np.random.default_rng(context.seeds.derive("evaluate", case.data))
     shape = (BATCHES, *case.token_array().shape)
     tensors = {
         "tokens": random.integers(0, case.vocab_size, shape),
         "targets": random.integers(0, case.scored, shape),
         "labels": random.integers(0, case.n_classes, shape),
     }
-    headless = Evaluate(config=case.headless, weights=case.seeded(bench.seeds), training=True, classify=False)
-    plain = bench.ask(headless, tensors)
+    headless = Evaluate(config=case.headless, weights=case.seeded(context.seeds), training=True, classify=False)
+    plain = context.ask(headless, tensors)
     if "class_accuracy" in plain:
-        raise Counterexample("no-head", "without a head, class_accuracy is None", "evaluate reports a number")
+        raise CheckFailed("no-head", "without a head, class_accuracy is None", "evaluate reports a number")
     if not agrees(float(plain["lm_loss"]), cross_entropy(plain["logits"], tensors["targets"])):
-        raise Counterexample("lm-loss", "lm_loss is the mean cross entropy over all batches", "it is another number")
+        raise CheckFailed("lm-loss", "lm_loss is the mean cross entropy over all batches", "it is another number")
     one_class = tensors | {"labels": np.zeros(shape, dtype=np.int64)}
-    single = Evaluate(config=case.config | {"n_classes": 1}, weights=case.seeded(bench.seeds), training=True)
-    _judge_report(bench.ask(single, one_class), one_class)
+    single = Evaluate(config=case.config | {"n_classes": 1}, weights=case.seeded(context.seeds), training=True)
+    _judge_report(context.ask(single, one_class), one_class)
     for training in (True, False) if len(case.tokens) <= FEW else (True,):
-        question = Evaluate(config=case.config, weights=case.seeded(bench.seeds), training=training)
-        answer = bench.ask(question, tensors)
+        question = Evaluate(config=case.config, weights=case.seeded(context.seeds), training=training)
+        answer = context.ask(question, tensors)
         _judge_report(answer, tensors)
         try:
             _judge_state(answer, training)
-        except Counterexample:
-            if not forward_is_to_blame(case.headless, case.seeded(bench.seeds), case.token_array(), bench):
+        except CheckFailed:
+            if not forward_is_to_blame(case.headless, case.seeded(context.seeds), case.token_array(), context):
                 raise
 
 
@@ -63,7 +63,7 @@ def short_texts(extent: Extent) -> ClassCase:
 def _judge_report(answer: Tensors, tensors: Tensors) -> None:
     loss = cross_entropy(answer["logits"], tensors["targets"])
     if not agrees(float(answer["lm_loss"]), loss):
-        raise Counterexample(
+        raise CheckFailed(
             "lm-loss",
             "lm_loss is the mean cross entropy over all batches",
             f"evaluate says {float(answer['lm_loss'])!r}; from the logits it is {loss!r}",
@@ -71,11 +71,11 @@ def _judge_report(answer: Tensors, tensors: Tensors) -> None:
     accuracy = float((logits_of(answer, "class_logits", tensors["labels"]).argmax(axis=-1) == tensors["labels"]).mean())
     claim = "class_accuracy is the share of tokens whose highest class logit is their label"
     if "class_accuracy" not in answer:
-        raise Counterexample("class-accuracy", claim, "evaluate says None for a model that has a head")
+        raise CheckFailed("class-accuracy", claim, "evaluate says None for a model that has a head")
     # A mean taken in float32 is as honest as one in float64.
     if not abs(float(answer["class_accuracy"]) - accuracy) <= 1e-6:
         said = float(answer["class_accuracy"])
-        raise Counterexample("class-accuracy", claim, f"evaluate says {said!r}; from the logits it is {accuracy!r}")
+        raise CheckFailed("class-accuracy", claim, f"evaluate says {said!r}; from the logits it is {accuracy!r}")
 
 
 def _judge_state(answer: Tensors, training: bool) -> None:
@@ -85,7 +85,7 @@ def _judge_state(answer: Tensors, training: bool) -> None:
         after: Array | None = answer.get(f"after.{what}")
         if after is None or not same_bits(after, answer[name]):
             words = {"mode": "its mode", "rng": "the random generator's state"}.get(what, what)
-            raise Counterexample(
+            raise CheckFailed(
                 "state",
                 "evaluate leaves mode, parameters, gradients and random state as they were",
                 f"the model was in {mode} mode; evaluate changed {words}",

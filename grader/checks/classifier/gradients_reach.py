@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.classifier.cases import ClassCase, class_case, class_cases
 from grader.checks.classifier.combined_loss import WEIGHT, training_tensors
 from grader.checks.strategies import WEIGHT_DRAWS
@@ -29,25 +29,25 @@ TRUNK: Final = ("token_embedding.", "position_embedding.", "blocks.")  # where a
 DRAWS: Final = 8
 
 
-def holds(case: ClassCase, bench: Bench) -> None:
+def holds(case: ClassCase, context: Context) -> None:
     """Where the class loss of a correct model has a gradient, the candidate's has one; and so has the head."""
-    model = bench.ask(Parameters(config=case.headless, seed=0), {})
+    model = context.ask(Parameters(config=case.headless, seed=0), {})
     reached: set[str] = set()
     must_reach: set[str] = set()
     for draw in range(DRAWS):
         drawn = replace(case, weights=(case.weights + draw) % WEIGHT_DRAWS)
-        question = Loss(config=case.config, weights=drawn.seeded(bench.seeds), class_weight=WEIGHT)
-        tensors = training_tensors(case, bench.seeds.derive("labels", case.data))
-        answer, matched = bench.both(question, tensors)
+        question = Loss(config=case.config, weights=drawn.seeded(context.seeds), class_weight=WEIGHT)
+        tensors = training_tensors(case, context.seeds.derive("labels", case.data))
+        answer, variant = context.both(question, tensors)
         reached |= _reached(answer, 0.0)
-        must_reach = must_reach or {name for name in _reached(matched, ROUNDING) if name.startswith(TRUNK)}
+        must_reach = must_reach or {name for name in _reached(variant, ROUNDING) if name.startswith(TRUNK)}
         missing, head_is_reached = sorted(must_reach - reached), not reached <= model.keys()
         if not missing and head_is_reached:
             return
     claim = "the class loss has a gradient with respect to the head, every block and both embeddings"
     if missing:
-        raise Counterexample("trunk", claim, f"it does not reach {missing[0]}")
-    raise Counterexample("head", claim, "it does not reach the head")
+        raise CheckFailed("trunk", claim, f"it does not reach {missing[0]}")
+    raise CheckFailed("head", claim, "it does not reach the head")
 
 
 def distinct_and_broad(extent: Extent) -> ClassCase:

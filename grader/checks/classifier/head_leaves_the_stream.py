@@ -8,7 +8,7 @@ numbers out of the stream, every run with a head differs from its twin without o
 - The head is initialised with the generator that all of torch shares, and its state is not put back.
 """
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.classifier.cases import ClassCase, class_cases
 from grader.checks.compare import same_bits
 from grader.checks.snippets import model_snippet
@@ -17,14 +17,14 @@ from grader.sandbox.questions import Parameters
 DRAWS = 4
 
 
-def holds(case: ClassCase, bench: Bench) -> None:
+def holds(case: ClassCase, context: Context) -> None:
     """What torch draws after a model was built, with the head and without it."""
     with_head, without = (
-        bench.ask(Parameters(config=config, seed=case.data, then_draw=DRAWS), {})["then.drawn"]
+        context.ask(Parameters(config=config, seed=case.data, then_draw=DRAWS), {})["then.drawn"]
         for config in (case.config, case.headless)
     )
     if not same_bits(with_head, without):
-        raise Counterexample(
+        raise CheckFailed(
             "stream-moved",
             "after a model was built, torch draws the same numbers whether it has a head or not",
             f"with n_classes={case.n_classes} it draws others than with n_classes=0",

@@ -11,7 +11,7 @@ next, and its accuracy is that of a guess.
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.grids import places
 from grader.checks.training.cases import TRAIN_CASES, TrainCase
 from grader.checks.training.snippets import config_of
@@ -22,18 +22,18 @@ from grader.sandbox.wire import Array
 CLAIM = "labels are the parity of the tokens: 0 for an even one, 1 for an odd one"
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """Every label of a batch."""
-    answer = bench.ask(MakeBatch(train=case.config, seed=bench.seeds.derive("make batch", case.data) % 2**31), {})
+    answer = context.ask(MakeBatch(train=case.config, seed=context.seeds.derive("make batch", case.data) % 2**31), {})
     tokens, labels = answer["tokens.0"], answer["labels.0"]
     if labels.shape != tokens.shape:
-        raise Counterexample("labels", CLAIM, f"they have shape {labels.shape} for tokens of shape {tokens.shape}")
+        raise CheckFailed("labels", CLAIM, f"they have shape {labels.shape} for tokens of shape {tokens.shape}")
     off = np.argwhere(labels != tokens % 2)
     if len(off):
         first = tuple(off[0])
         at = f" at position {first[-1]}" if tokens.ndim == 2 else ""
         seen = f"token {int(tokens[first])}{at} has the label {int(labels[first])}"
-        raise Counterexample("labels", CLAIM, seen, grid=_grid(case, tokens, labels))
+        raise CheckFailed("labels", CLAIM, seen, grid=_grid(case, tokens, labels))
 
 
 def _grid(case: TrainCase, tokens: Array, labels: Array) -> TokenGrid | None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 from msgspec import Struct
 
-from grader.checks.check import Bench, Counterexample
+from grader.checks.check import CheckFailed, Context
 from grader.checks.compare import finite
 from grader.sandbox.questions import Classify, Fit, Settings
 from grader.sandbox.wire import Array, Tensors
@@ -69,37 +69,37 @@ def fit_cases(draw: DrawFn, *, classes: tuple[int, ...]) -> FitCase:
     )
 
 
-def judge(case: FitCase, bench: Bench, class_of: Array) -> None:
+def judge(case: FitCase, context: Context, class_of: Array) -> None:
     """Fit, then count how many held-out tokens get the class that ``class_of`` (V,) gives them."""
     accuracies: list[float] = []
     while not accuracies or (max(accuracies) < THRESHOLD and len(accuracies) < ATTEMPTS):
-        accuracies.append(_accuracy(case, bench, class_of, len(accuracies)))
+        accuracies.append(_accuracy(case, context, class_of, len(accuracies)))
     if max(accuracies) < THRESHOLD:
-        raise Counterexample("accuracy", CLAIM, f"{max(accuracies):.0%} are, the best of {ATTEMPTS} runs")
+        raise CheckFailed("accuracy", CLAIM, f"{max(accuracies):.0%} are, the best of {ATTEMPTS} runs")
 
 
-def _accuracy(case: FitCase, bench: Bench, class_of: Array, attempt: int) -> float:
-    random = np.random.default_rng(bench.seeds.derive("fit", case.data, attempt))
+def _accuracy(case: FitCase, context: Context, class_of: Array, attempt: int) -> float:
+    random = np.random.default_rng(context.seeds.derive("fit", case.data, attempt))
     tokens = random.integers(0, case.vocab_size, (STEPS, ROWS, case.length + 1))
     held_out = random.integers(0, case.vocab_size, (HELD_OUT, ROWS, case.length))
     inputs = tokens[..., :-1].copy()
     question = Fit(
         config=case.config,
-        seed=bench.seeds.derive("init", case.data, attempt) % 2**31,
+        seed=context.seeds.derive("init", case.data, attempt) % 2**31,
         lr=RATE,
         class_weight=CLASS_WEIGHT,
     )
     tensors = {"tokens": inputs, "targets": tokens[..., 1:].copy(), "labels": class_of[inputs]}
-    with bench.candidate.another() as pupil:
+    with context.candidate.another() as pupil:
         answer = pupil.ask(question, tensors)
     trained = {name: _blurred(array, random) for name, array in answer.items() if name.startswith("state.")}
     seats = random.permutation(case.vocab_size)
-    scores = _scores(case, bench, _reseated(trained, seats), seats[held_out])
+    scores = _scores(case, context, _reseated(trained, seats), seats[held_out])
     accuracy = float((scores.argmax(axis=-1) == class_of[held_out]).mean())
     if accuracy < THRESHOLD:
         return accuracy
-    if np.ptp(_of_one_stream(case, bench, trained), axis=0).max() > TOLD_APART * np.ptp(scores):
-        raise Counterexample(
+    if np.ptp(_of_one_stream(case, context, trained), axis=0).max() > TOLD_APART * np.ptp(scores):
+        raise CheckFailed(
             "written down",
             "classes are told by the stream that the blocks leave behind",
             "where every token leaves the same behind, the classifier still tells tokens apart",
@@ -107,7 +107,7 @@ def _accuracy(case: FitCase, bench: Bench, class_of: Array, attempt: int) -> flo
     return accuracy
 
 
-def _of_one_stream(case: FitCase, bench: Bench, trained: Tensors) -> Array:
+def _of_one_stream(case: FitCase, context: Context, trained: Tensors) -> Array:
     """Class logits (V, classes): of each token by itself, whose embedding the first block takes out of the stream.
 
     The bias of attention does that. Positions add nothing, and there is nothing else to look at, so that it makes no
@@ -115,24 +115,24 @@ def _of_one_stream(case: FitCase, bench: Bench, trained: Tensors) -> Array:
     """
     tokens, positions, weight, bias = (f"state.{name}" for name in (TOKENS, POSITIONS, *ATTENTION_ADDS))
     if not trained.keys() >= {tokens, positions, weight, bias}:
-        raise Counterexample("names", "a trained model's state has the parameters of the contract", "some are missing")
+        raise CheckFailed("names", "a trained model's state has the parameters of the contract", "some are missing")
     stream = trained[tokens].mean(axis=0) + trained[positions].mean(axis=0)
     silent = {**trained} | {name: np.zeros_like(trained[name]) for name in (positions, weight)}
     return np.stack(
         [
-            _scores(case, bench, silent | {bias: stream - trained[tokens][token]}, np.full((1, 1, 1), token))[0, 0, 0]
+            _scores(case, context, silent | {bias: stream - trained[tokens][token]}, np.full((1, 1, 1), token))[0, 0, 0]
             for token in range(case.vocab_size)
         ]
     )
 
 
-def _scores(case: FitCase, bench: Bench, trained: Tensors, tokens: Array) -> Array:
+def _scores(case: FitCase, context: Context, trained: Tensors, tokens: Array) -> Array:
     """Class logits (M, B, T, classes) of a model that has only these parameters to know anything from."""
-    scores = bench.stranger.ask(Classify(config=case.config), {**trained, "tokens": tokens})["class_logits"]
+    scores = context.fresh_candidate.ask(Classify(config=case.config), {**trained, "tokens": tokens})["class_logits"]
     if scores.shape != (*tokens.shape, case.n_classes):
-        raise Counterexample("class-shape", CLAIM, f"class logits have shape {tuple(scores.shape)}")
+        raise CheckFailed("class-shape", CLAIM, f"class logits have shape {tuple(scores.shape)}")
     if not finite(scores):
-        raise Counterexample("not-finite", CLAIM, "class logits are NaN or infinite")
+        raise CheckFailed("not-finite", CLAIM, "class logits are NaN or infinite")
     return scores
 
 

@@ -10,15 +10,15 @@ A head that was written to know odd from even has learnt nothing. Given other la
 
 import numpy as np
 
-from grader.checks.check import Bench, Check
+from grader.checks.check import Check, Context
 from grader.checks.classifier.learning import FitCase, fit_cases, judge
 
 
-def holds(case: FitCase, bench: Bench) -> None:
+def holds(case: FitCase, context: Context) -> None:
     """Each token has a class of its own drawing; all classes occur."""
-    random = np.random.default_rng(bench.seeds.derive("class map", case.data))
+    random = np.random.default_rng(context.seeds.derive("class map", case.data))
     class_of = random.permutation(np.arange(case.vocab_size) % case.n_classes)
-    judge(case, bench, class_of)
+    judge(case, context, class_of)
 
 
 CHECK = Check(

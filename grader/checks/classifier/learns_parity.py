@@ -11,13 +11,13 @@ Shapes and losses can be right while the head sees the wrong hidden state, or no
 
 import numpy as np
 
-from grader.checks.check import Bench, Check
+from grader.checks.check import Check, Context
 from grader.checks.classifier.learning import FitCase, fit_cases, judge
 
 
-def holds(case: FitCase, bench: Bench) -> None:
+def holds(case: FitCase, context: Context) -> None:
     """The class of a token is its parity."""
-    judge(case, bench, np.arange(case.vocab_size) % 2)
+    judge(case, context, np.arange(case.vocab_size) % 2)
 
 
 CHECK = Check(

@@ -10,32 +10,32 @@ run without it.
 - The trunk runs twice, or in another way, when classify=True.
 """
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.classifier.cases import ClassCase, class_cases, few_classified
 from grader.checks.compare import first_difference, same_bits
 from grader.extent import Extent, at_most
 from grader.sandbox.questions import Forward, Parameters
 
 
-def holds(case: ClassCase, bench: Bench) -> None:
+def holds(case: ClassCase, context: Context) -> None:
     """Initial parameters and logits, with the head and without it."""
-    without = bench.ask(Parameters(config=case.headless, seed=case.data), {})
-    with_head = bench.ask(Parameters(config=case.config, seed=case.data), {})
+    without = context.ask(Parameters(config=case.headless, seed=case.data), {})
+    with_head = context.ask(Parameters(config=case.config, seed=case.data), {})
     difference = first_difference({name: with_head[name] for name in without if name in with_head}, without)
     if difference is not None:
-        raise Counterexample(
+        raise CheckFailed(
             "init-disturbed",
             "with n_classes > 0 every other parameter starts with the same bits as with n_classes = 0",
             f"{difference.tensor} is the first that differs",
         )
     if len(with_head) == len(without):
-        raise Counterexample("no-head", "n_classes > 0 adds the head's parameters", "there is no new parameter")
-    weights, tokens = case.seeded(bench.seeds), {"tokens.0": case.token_array()}
-    plain = bench.ask(Forward(config=case.headless, weights=weights, precision="float32"), tokens)["logits.0"]
+        raise CheckFailed("no-head", "n_classes > 0 adds the head's parameters", "there is no new parameter")
+    weights, tokens = case.seeded(context.seeds), {"tokens.0": case.token_array()}
+    plain = context.ask(Forward(config=case.headless, weights=weights, precision="float32"), tokens)["logits.0"]
     for classify in (False, True):
         question = Forward(config=case.config, weights=weights, precision="float32", classify=classify)
-        if not same_bits(bench.ask(question, tokens)["logits.0"], plain):
-            raise Counterexample(
+        if not same_bits(context.ask(question, tokens)["logits.0"], plain):
+            raise CheckFailed(
                 "logits-disturbed",
                 "logits are bit-identical with and without the head",
                 f"with the head and classify={classify} they are others",

@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.training.snippets import training_snippet
 from grader.sandbox.questions import RecordSteps
@@ -29,45 +29,45 @@ SLACK: Final = 1e-3
 GROUPS: Final = 2  # of the optimizer's: a clip is of all of them together
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """What an optimizer sees with a limit, beside what it sees without one."""
-    free = _gradient(case, bench, NO_LIMIT)
+    free = _gradient(case, context, NO_LIMIT)
     length = float(np.linalg.norm(free))
     for share in SHARES:
         limit = share * length
-        seen = _gradient(case, bench, limit)
+        seen = _gradient(case, context, limit)
         words = f"grad_clip={limit:.3g} and a gradient of length {length:.3g}"
         if share > 1 and not _close(seen, free):
-            raise Counterexample(
+            raise CheckFailed(
                 "touched", "a gradient that is shorter than grad_clip is left alone", f"with {words} it is another one"
             )
         if not np.linalg.norm(seen) <= limit * (1 + SLACK):
-            raise Counterexample(
+            raise CheckFailed(
                 "too-long",
                 "the optimizer sees a gradient that is no longer than grad_clip",
                 f"with {words} it sees one of length {np.linalg.norm(seen):.3g}",
             )
         if not _close(seen, free * min(1.0, share)):
-            raise Counterexample(
+            raise CheckFailed(
                 "bent",
                 "a clipped gradient has the direction it had, and the length grad_clip",
                 f"with {words} it sees another direction or a length of {np.linalg.norm(seen):.3g}",
             )
 
 
-def _gradient(case: TrainCase, bench: Bench, limit: float) -> Array:
+def _gradient(case: TrainCase, context: Context, limit: float) -> Array:
     """The gradient at the first step as one vector."""
     question = RecordSteps(
         train=case.config | {"grad_clip": limit},
         width=STAND_IN_WIDTH,
-        weights=case.weights(bench.seeds),
+        weights=case.weights(context.seeds),
         precision="float64",
         groups=GROUPS,
     )
-    answer = bench.ask(question, case.batches(bench.seeds))
+    answer = context.ask(question, case.batches(context.seeds))
     parts = [answer[name].ravel() for name in sorted(answer) if name.startswith("grad.0.")]
     if not parts:
-        raise Counterexample("no-gradient", "the optimizer is stepped with gradients", "it sees none")
+        raise CheckFailed("no-gradient", "the optimizer is stepped with gradients", "it sees none")
     return np.concatenate(parts)
 
 

@@ -10,27 +10,27 @@ generator that is turned back makes batches agree that should differ.
 - A generator of make_batch's own is used.
 """
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import same_bits
 from grader.checks.training.cases import TrainCase, train_cases
 from grader.checks.training.snippets import config_of
 from grader.sandbox.questions import MakeBatch
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """Batches from two generators of one seed, from one of another seed, and from the first once more."""
-    answer = bench.ask(MakeBatch(train=case.config, seed=bench.seeds.derive("make batch", case.data) % 2**31), {})
+    answer = context.ask(MakeBatch(train=case.config, seed=context.seeds.derive("make batch", case.data) % 2**31), {})
     first, twin, other, second = (answer[f"tokens.{i}"] for i in range(4))
     if not same_bits(twin, first):
-        raise Counterexample(
+        raise CheckFailed(
             "not-from-it", "generators of the same seed give the same batch", "from two of one seed the tokens differ"
         )
     if same_bits(other, first):
-        raise Counterexample(
+        raise CheckFailed(
             "seed-unheard", "generators of other seeds give other batches", "from two seeds the tokens are the same"
         )
     if same_bits(second, first):
-        raise Counterexample(
+        raise CheckFailed(
             "turned-back", "one generator gives one batch after another", "its second batch is its first again"
         )
 

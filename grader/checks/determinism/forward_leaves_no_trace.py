@@ -15,7 +15,7 @@ from typing import get_args
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import same_bits
 from grader.checks.modes.cases import DropoutCase, dropout_cases, without_dropout
 from grader.checks.snippets import model_snippet
@@ -26,37 +26,37 @@ from grader.sandbox.wire import Array
 CLAIM = "forward leaves tokens, parameters, gradients, modes, settings and random generators as they were"
 
 
-def holds(case: DropoutCase, bench: Bench) -> None:
+def holds(case: DropoutCase, context: Context) -> None:
     """Twice in a row without dropout, in both modes; and in training mode with it, which may draw and must go on."""
-    random = np.random.default_rng(bench.seeds.derive("no trace", case.weights))
+    random = np.random.default_rng(context.seeds.derive("no trace", case.weights))
     tokens = random.integers(1, case.vocab_size, case.token_array().shape)  # no zeros, which are what is written mostly
     plain = without_dropout(case)
     asked: tuple[tuple[Settings, Modes], ...] = ((plain, "training"), (plain, "eval"), (case.config, "training"))
     for config, modes in asked:
         question = Watched(
-            config=config, weights=case.seeded(bench.seeds), precision="float32", call="forward", modes=modes
+            config=config, weights=case.seeded(context.seeds), precision="float32", call="forward", modes=modes
         )
-        answer = bench.ask(question, {"tokens": tokens})
+        answer = context.ask(question, {"tokens": tokens})
         require_settings_kept(answer, "model.py")
         if not answer["kept"]:
-            raise Counterexample("config", "GPT(config) keeps its configuration as .config", ".config is another one")
+            raise CheckFailed("config", "GPT(config) keeps its configuration as .config", ".config is another one")
         drops = config is not plain
         where = f"a forward pass in {modes} mode, with dropout={config['dropout']},"
         require_inputs_kept(CLAIM, "tokens", tokens, answer["tokens"])
         require_no_trace(CLAIM, answer, where=where, free=("rng",) if drops else ())
         if drops and same_bits(answer["result.0"], answer["result.1"]):
-            raise Counterexample(
+            raise CheckFailed(
                 "seeded", "dropout drops something else each time", f"{where} twice in a row gives the same logits"
             )
 
 
-def forward_is_to_blame(config: Settings, weights: Weights, tokens: Array, bench: Bench) -> bool:
+def forward_is_to_blame(config: Settings, weights: Weights, tokens: Array, context: Context) -> bool:
     """Whether a forward pass without dropout leaves a trace: what calls it cannot be told to have left it then."""
     for modes in get_args(Modes):
         question = Watched(config=config | {"dropout": 0.0}, weights=weights, call="forward", modes=modes)
         try:
-            require_no_trace(CLAIM, bench.ask(question, {"tokens": tokens}), where="a forward pass")
-        except Counterexample:
+            require_no_trace(CLAIM, context.ask(question, {"tokens": tokens}), where="a forward pass")
+        except CheckFailed:
             return True
     return False
 

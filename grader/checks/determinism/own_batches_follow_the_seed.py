@@ -12,7 +12,7 @@ far a result can be trusted, is no spread at all.
 
 from itertools import zip_longest
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import same_bits
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.training.snippets import training_snippet
@@ -20,29 +20,29 @@ from grader.sandbox.questions import WatchedTraining
 from grader.sandbox.wire import Array, Tensors
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """What a stand-in is given to read: with one seed twice, then with another; and what make_batch makes."""
-    question, batches = _question(case, bench, case.data), case.batches(bench.seeds)
-    answer = bench.ask(question, batches)
+    question, batches = _question(case, context, case.data), case.batches(context.seeds)
+    answer = context.ask(question, batches)
     first, expected = _tokens(answer, "read"), _tokens(answer, "made")
     again, other = (
-        _tokens(bench.ask(_question(case, bench, seed), batches), "read") for seed in (case.data, case.data + 1)
+        _tokens(context.ask(_question(case, context, seed), batches), "read") for seed in (case.data, case.data + 1)
     )
     if _differing(again, first) is not None:
-        raise Counterexample(
+        raise CheckFailed(
             "unsteady",
             "train() makes the same batches for the same config.seed",
             f"with seed={case.data} a second run has other tokens",
         )
     if _differing(other, first) is None:
-        raise Counterexample(
+        raise CheckFailed(
             "same-for-all",
             "train() makes other batches for another config.seed",
             f"the tokens with seed={case.data} and seed={case.data + 1} are the same",
         )
     step = _differing(first, expected)
     if step is not None:
-        raise Counterexample(
+        raise CheckFailed(
             "other-batches",
             "train() makes its batches with make_batch(config, generator), one after another, from one generator that "
             "was seeded with config.seed",
@@ -50,11 +50,11 @@ def holds(case: TrainCase, bench: Bench) -> None:
         )
 
 
-def _question(case: TrainCase, bench: Bench, seed: int) -> WatchedTraining:
+def _question(case: TrainCase, context: Context, seed: int) -> WatchedTraining:
     return WatchedTraining(
         train=case.config | {"seed": seed},
         width=STAND_IN_WIDTH,
-        weights=case.weights(bench.seeds),
+        weights=case.weights(context.seeds),
         own_batches=True,
     )
 

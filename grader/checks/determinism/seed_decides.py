@@ -12,7 +12,7 @@ same, runs that should be independent are one and the same run.
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import same_bits
 from grader.sandbox.questions import SeededDraws, Settings
 
@@ -29,31 +29,31 @@ class SeedCase(Struct, frozen=True, kw_only=True):
         return {}
 
 
-def holds(case: SeedCase, bench: Bench) -> None:
+def holds(case: SeedCase, context: Context) -> None:
     """One seed, another, and the first again."""
     first, other, again = (
-        bench.ask(SeededDraws(seed=seed), {})["torch"] for seed in (case.seed, case.other, case.seed)
+        context.ask(SeededDraws(seed=seed), {})["torch"] for seed in (case.seed, case.other, case.seed)
     )
     if not same_bits(again, first):
-        raise Counterexample(
+        raise CheckFailed(
             "unsteady",
             "after seed_everything(seed) torch draws the same numbers each time",
             f"after seed_everything({case.seed}) it draws others the second time",
         )
     if same_bits(other, first):
-        raise Counterexample(
+        raise CheckFailed(
             "same-for-all",
             "another seed gives other numbers",
             f"torch draws the same after seed_everything({case.seed}) and after seed_everything({case.other})",
         )
-    _as_seeded(case.seed, bench)
+    _as_seeded(case.seed, context)
 
 
-def _as_seeded(seed: int, bench: Bench) -> None:
-    answer, expected = bench.both(SeededDraws(seed=seed), {})
+def _as_seeded(seed: int, context: Context) -> None:
+    answer, expected = context.both(SeededDraws(seed=seed), {})
     for name, words in (("torch", f"torch.manual_seed({seed})"), ("python", f"random.seed({seed})")):
         if not same_bits(answer[name], expected[name]):
-            raise Counterexample(
+            raise CheckFailed(
                 f"other-{name}",
                 f"after seed_everything({seed}) {name.capitalize() if name == 'python' else name} draws what it draws "
                 f"after {words}",

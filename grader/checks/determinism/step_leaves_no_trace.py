@@ -11,7 +11,7 @@ evaluated. A step that seeds makes the same draws again and again, dropout's amo
 - torch's default dtype, or whether it keeps gradients, is set for the whole program.
 """
 
-from grader.checks.check import Bench, Check
+from grader.checks.check import Check, Context
 from grader.checks.traces import require_inputs_kept, require_no_trace, require_settings_kept
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.training.snippets import training_snippet
@@ -20,11 +20,13 @@ from grader.sandbox.questions import WatchedTraining
 CLAIM = "train_step leaves batch, settings and random generators as they were"
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """Steps of a model that drops nothing."""
-    question = WatchedTraining(train=case.config, width=STAND_IN_WIDTH, weights=case.weights(bench.seeds), by_step=True)
-    batches = case.batches(bench.seeds)
-    answer = bench.ask(question, batches)
+    question = WatchedTraining(
+        train=case.config, width=STAND_IN_WIDTH, weights=case.weights(context.seeds), by_step=True
+    )
+    batches = case.batches(context.seeds)
+    answer = context.ask(question, batches)
     require_settings_kept(answer, "train.py")
     for name, given in batches.items():
         require_inputs_kept(CLAIM, name, given, answer[name])

@@ -12,13 +12,13 @@ the path that a reader of the generated text gets.
 
 from grader.checks.cache import cached_equals_full
 from grader.checks.cache.cases import MODEL_WORKS
-from grader.checks.check import Bench, Check
+from grader.checks.check import Check, Context
 from grader.checks.heads.cases import HeadDecodeCase, head_decode_case, head_decode_cases
 
 
-def holds(case: HeadDecodeCase, bench: Bench) -> None:
+def holds(case: HeadDecodeCase, context: Context) -> None:
     """What is asked of one head."""
-    cached_equals_full.holds(case, bench)
+    cached_equals_full.holds(case, context)
 
 
 CHECK = Check(

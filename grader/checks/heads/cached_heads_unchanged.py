@@ -10,13 +10,13 @@ into it: another continuation of the same cache would read it.
 
 from grader.checks.cache import cache_unchanged
 from grader.checks.cache.cases import MODEL_WORKS
-from grader.checks.check import Bench, Check
+from grader.checks.check import Check, Context
 from grader.checks.heads.cases import HeadDecodeCase, head_decode_cases
 
 
-def holds(case: HeadDecodeCase, bench: Bench) -> None:
+def holds(case: HeadDecodeCase, context: Context) -> None:
     """What is asked of one head."""
-    cache_unchanged.holds(case, bench)
+    cache_unchanged.holds(case, context)
 
 
 CHECK = Check(

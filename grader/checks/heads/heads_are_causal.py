@@ -10,14 +10,14 @@ the mask calls a position is not one. A model of one head has nothing to mix up,
 - The mask is broadcast along the wrong axis of the scores (B, H, T, T).
 """
 
-from grader.checks.check import Bench, Check
+from grader.checks.check import Check, Context
 from grader.checks.heads.cases import HeadCase, head_case, head_cases
 from grader.checks.masking import future_is_hidden
 
 
-def holds(case: HeadCase, bench: Bench) -> None:
+def holds(case: HeadCase, context: Context) -> None:
     """What is asked of one head."""
-    future_is_hidden.holds(case, bench)
+    future_is_hidden.holds(case, context)
 
 
 CHECK = Check(

@@ -12,26 +12,26 @@ weights that were trained elsewhere are loaded and mean nothing.
 """
 
 from grader.checks.cache.agreement import closeness
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.heads.cases import HeadCase, head_cases
 from grader.checks.snippets import model_snippet
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import Forward
 
 
-def holds(case: HeadCase, bench: Bench) -> None:
+def holds(case: HeadCase, context: Context) -> None:
     """The logits of a model with several heads, in float64, beside those of a right one with the same weights."""
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds))
-    answer, expected = bench.both(question, {"tokens.0": case.token_array()})
+    question = Forward(config=case.config, weights=case.seeded(context.seeds))
+    answer, expected = context.both(question, {"tokens.0": case.token_array()})
     lane = closeness(answer["logits.0"], expected["logits.0"])
     if lane is None:
-        raise Counterexample(
+        raise CheckFailed(
             "heads-differ",
             "every head attends with its own rows of the query, key and value weights, and nothing else",
             f"with d_model={case.d_model} and n_head={case.n_head} the logits are others (in float64, beyond rounding)",
             grid=TokenGrid(tokens=case.tokens),
         )
-    bench.lanes.add(lane)
+    context.lanes.add(lane)
 
 
 def snippet(case: HeadCase) -> str:

@@ -10,20 +10,20 @@ thing only start from different places, and nothing that is measured between the
 - Parameters are made in another order, or under other names.
 """
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import first_difference
 from grader.checks.heads.cases import HeadCase, head_cases
 from grader.sandbox.questions import Parameters
 
 
-def holds(case: HeadCase, bench: Bench) -> None:
+def holds(case: HeadCase, context: Context) -> None:
     """The initial parameters of one head, and of several."""
-    seed = bench.seeds.derive("heads", case.weights) % 2**31
-    one = bench.ask(Parameters(config={**case.config, "n_head": 1}, seed=seed), {})
-    several = bench.ask(Parameters(config=case.config, seed=seed), {})
+    seed = context.seeds.derive("heads", case.weights) % 2**31
+    one = context.ask(Parameters(config={**case.config, "n_head": 1}, seed=seed), {})
+    several = context.ask(Parameters(config=case.config, seed=seed), {})
     difference = first_difference(several, one)
     if difference is not None:
-        raise Counterexample(
+        raise CheckFailed(
             "start-differs",
             "the same seed gives the same parameters, with one head and with several",
             f"{difference.tensor} with n_head={case.n_head}: {difference.actual}; with n_head=1: {difference.expected}",

@@ -13,7 +13,7 @@ between the two that somebody made.
 
 from typing import Final
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import same_bits
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import ModelCase, model_cases
@@ -24,14 +24,14 @@ HEADS: Final = 2  # d_model is even
 PRECISIONS: Final[tuple[Precision, ...]] = ("float32", "float64")
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """The class of several heads in the place of a model's own; one that cannot stand there says nothing."""
     for precision in PRECISIONS:
-        question = OneHead(config=case.config, weights=case.seeded(bench.seeds), precision=precision, heads=HEADS)
-        answer = bench.ask(question, {"tokens": case.token_array()})
+        question = OneHead(config=case.config, weights=case.seeded(context.seeds), precision=precision, heads=HEADS)
+        answer = context.ask(question, {"tokens": case.token_array()})
         grafted = answer.get("grafted")
         if grafted is not None and not same_bits(grafted, answer["own"]):
-            raise Counterexample(
+            raise CheckFailed(
                 "one-head-differs",
                 "one head is computed alike, bit for bit, by the class for one head and the class for several",
                 f"in a {precision} model of one head, the class for several heads gives logits with other bits",

@@ -10,7 +10,7 @@ other, and every shape still fits: then one text is answered with what was read 
 - Something is averaged over the batch.
 """
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.grids import moved_rows
 from grader.checks.heads.cases import HeadCase, head_cases
 from grader.checks.snippets import model_snippet
@@ -19,21 +19,21 @@ from grader.sandbox.questions import Forward, Precision
 from grader.sandbox.wire import Array
 
 
-def holds(case: HeadCase, bench: Bench) -> None:
+def holds(case: HeadCase, context: Context) -> None:
     """In both precisions: all rows but one are replaced, and that one keeps its bits."""
-    _holds_in("float32", case, bench)
-    _holds_in("float64", case, bench)
+    _holds_in("float32", case, context)
+    _holds_in("float64", case, context)
 
 
-def _holds_in(precision: Precision, case: HeadCase, bench: Bench) -> None:
+def _holds_in(precision: Precision, case: HeadCase, context: Context) -> None:
     tokens = case.token_array()
     batches = [tokens, *(_all_others_changed(case, row) for row in range(len(tokens)))]
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds), precision=precision)
-    answer = bench.ask(question, {f"tokens.{i}": batch for i, batch in enumerate(batches)})
+    question = Forward(config=case.config, weights=case.seeded(context.seeds), precision=precision)
+    answer = context.ask(question, {f"tokens.{i}": batch for i, batch in enumerate(batches)})
     for row in range(len(tokens)):
         moved = moved_rows(answer[f"logits.{row + 1}"], answer["logits.0"])
         if any(other == row for other, _ in moved):
-            raise Counterexample(
+            raise CheckFailed(
                 "rows-leak",
                 "the logits of a row stay the same, bit for bit, when other rows of the batch change",
                 f"all rows but {row} were changed, and the logits of row {row} moved",

@@ -9,22 +9,22 @@ the size of everything that a norm hands on, which is what it is there to keep.
 - The initialisation of matrices reaches vectors too.
 """
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.initialisation.cases import LARGE
 from grader.checks.projection.parameter_shapes import SizeCase
 from grader.sandbox.questions import Parameters
 
 
-def holds(case: SizeCase, bench: Bench) -> None:
+def holds(case: SizeCase, context: Context) -> None:
     """Whatever is one number throughout in a right model."""
-    answer, matched = bench.both(Parameters(config=case.config, seed=case.seed), {})
-    for name, expected in sorted(matched.items()):
+    answer, variant = context.both(Parameters(config=case.config, seed=case.seed), {})
+    for name, expected in sorted(variant.items()):
         constant = expected.flat[0]
         if not (expected == constant).all() or name not in answer:
             continue
         if not (answer[name] == constant).all():
             wrong = answer[name][answer[name] != constant].flat[0]
-            raise Counterexample(
+            raise CheckFailed(
                 "not-constant",
                 "biases start at zero, and gains of norms at one",
                 f"{name} starts with {wrong:.4g} in it",

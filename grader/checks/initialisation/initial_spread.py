@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.initialisation.cases import LARGE
 from grader.checks.projection.parameter_shapes import SizeCase
 from grader.sandbox.questions import Parameters
@@ -25,15 +25,15 @@ from grader.sandbox.wire import Array
 BAND: Final = 1.25
 
 
-def holds(case: SizeCase, bench: Bench) -> None:
+def holds(case: SizeCase, context: Context) -> None:
     """Mean and spread of every matrix, beside another draw of the right kind."""
-    answer, matched = bench.both(Parameters(config=case.config, seed=case.seed), {})
-    for name, expected in sorted(matched.items()):
+    answer, variant = context.both(Parameters(config=case.config, seed=case.seed), {})
+    for name, expected in sorted(variant.items()):
         if name not in answer or expected.ndim < 2:
             continue
         (mean, spread), (_, right) = _of(answer[name]), _of(expected)
         if not right / BAND <= spread <= right * BAND or not abs(mean) <= right * (BAND - 1):
-            raise Counterexample(
+            raise CheckFailed(
                 "spread",
                 "every matrix starts around zero, with a spread that goes by its place in the model",
                 f"with n_layer={case.n_layer}, {name} starts with mean {mean:.4f} and spread {spread:.4f}",

@@ -12,7 +12,7 @@ rest warms up, or crawl when it is warm.
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.training.snippets import training_snippet
 from grader.sandbox.questions import Rates, RecordSteps
@@ -20,18 +20,18 @@ from grader.sandbox.questions import Rates, RecordSteps
 GROUPS = 3
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """What an optimizer of several groups finds in each when it is stepped, beside the candidate's own schedule."""
     steps = tuple(range(case.steps))
-    scheduled = bench.ask(Rates(train=case.config, steps=steps), {})["rates"]
-    question = RecordSteps(train=case.config, width=STAND_IN_WIDTH, weights=case.weights(bench.seeds), groups=GROUPS)
-    answer = bench.ask(question, case.batches(bench.seeds))
+    scheduled = context.ask(Rates(train=case.config, steps=steps), {})["rates"]
+    question = RecordSteps(train=case.config, width=STAND_IN_WIDTH, weights=case.weights(context.seeds), groups=GROUPS)
+    answer = context.ask(question, case.batches(context.seeds))
     for step in steps:
         if int(answer["calls"][step]) == 0:
-            raise Counterexample("no-step", "the optimizer is stepped for each batch", f"in step {step} it is not")
+            raise CheckFailed("no-step", "the optimizer is stepped for each batch", f"in step {step} it is not")
         off = np.flatnonzero(~(np.abs(answer["lr"][step] - scheduled[step]) <= 1e-12 * abs(scheduled[step])))
         if len(off):
-            raise Counterexample(
+            raise CheckFailed(
                 "group-rate",
                 "each step is made at learning_rate(step, config), in all groups of the optimizer",
                 f"in step {step}, group {off[0]} of {GROUPS} is at lr={float(answer['lr'][step, off[0]])!r}, and "

@@ -14,7 +14,7 @@ import numpy as np
 from hypothesis import strategies as st
 from msgspec.structs import asdict
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.training.cases import TrainCase, train_case, train_cases
 from grader.extent import RUN, Extent
 from grader.sandbox.questions import Rates
@@ -28,13 +28,13 @@ class RateCase(TrainCase, frozen=True, kw_only=True):
     at: tuple[int, ...]
 
 
-def holds(case: RateCase, bench: Bench) -> None:
+def holds(case: RateCase, context: Context) -> None:
     """Rates are those of the contract's schedule, the first is positive, and a fresh optimizer has the last."""
-    answer, expected = bench.both(Rates(train=case.config, steps=(0, *case.at), fresh=True), {})
+    answer, expected = context.both(Rates(train=case.config, steps=(0, *case.at), fresh=True), {})
     wrong = np.flatnonzero(~(np.abs(answer["rates"] - expected["rates"]) <= 1e-12 * np.abs(expected["rates"])))
     if len(wrong):
         step, rate = (0, *case.at)[wrong[0]], float(answer["rates"][wrong[0]])
-        raise Counterexample(
+        raise CheckFailed(
             "schedule",
             "learning_rate warms up linearly over config.warmup steps and then stays at config.lr",
             f"with lr={case.lr} and warmup={case.warmup}, learning_rate({step}) is {rate!r}",
@@ -42,7 +42,7 @@ def holds(case: RateCase, bench: Bench) -> None:
         )
     off = [float(rate) for rate in answer["fresh"] if not abs(rate - case.lr) <= 1e-12 * case.lr]
     if off:
-        raise Counterexample(
+        raise CheckFailed(
             "fresh-rate",
             "make_optimizer(model, config) makes its optimizer at config.lr",
             f"with lr={case.lr} it has a group at {off[0]!r}",

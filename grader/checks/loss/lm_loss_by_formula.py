@@ -15,7 +15,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.classifier.combined_loss import cross_entropy
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import ModelCase, extended, model_cases
@@ -37,21 +37,23 @@ def loss_cases(draw: DrawFn) -> LossCase:
     return extended(case, LossCase, data=draw(st.integers(0, 999)))
 
 
-def holds(case: LossCase, bench: Bench) -> None:
+def holds(case: LossCase, context: Context) -> None:
     """A model without a classifier: both numbers that loss_fn gives, beside the formula over its logits."""
     tokens = case.token_array()
-    targets = np.random.default_rng(bench.seeds.derive("targets", case.data)).integers(0, case.vocab_size, tokens.shape)
+    targets = np.random.default_rng(context.seeds.derive("targets", case.data)).integers(
+        0, case.vocab_size, tokens.shape
+    )
     targets.flat[0], targets.flat[-1] = (
         0,
         case.vocab_size - 1,
     )  # the first token of the vocabulary is one like any other
-    question = Loss(config=case.config, weights=case.seeded(bench.seeds), class_weight=0.0, classify=False)
-    answer = bench.ask(question, {"tokens": tokens, "targets": targets, "labels": tokens % 2})
+    question = Loss(config=case.config, weights=case.seeded(context.seeds), class_weight=0.0, classify=False)
+    answer = context.ask(question, {"tokens": tokens, "targets": targets, "labels": tokens % 2})
     expected = cross_entropy(answer["logits"], targets)
     for name in ("lm", "total"):
         if name not in answer or not abs(float(answer[name]) - expected) <= SLACK * max(1.0, abs(expected)):
             said = repr(float(answer[name])) if name in answer else "None"
-            raise Counterexample(
+            raise CheckFailed(
                 f"loss-{name}",
                 "with class_weight=0 the loss is the mean of -log softmax(logits)[target] over all tokens",
                 f"the {name} loss is {said}; from the logits it is {expected!r}",

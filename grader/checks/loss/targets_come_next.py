@@ -12,7 +12,7 @@ is wrong, one token in each row is trained to be a lie.
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.training.cases import TrainCase, train_cases
 from grader.checks.training.snippets import config_of
 from grader.sandbox.questions import MakeBatch
@@ -21,25 +21,25 @@ from grader.sandbox.wire import Array
 CLAIM = "targets are the tokens that come next, the last of a row too"
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """All but the last target stand among the tokens; the last ones must not all be first tokens."""
-    answer = bench.ask(MakeBatch(train=case.config, seed=bench.seeds.derive("make batch", case.data) % 2**31), {})
+    answer = context.ask(MakeBatch(train=case.config, seed=context.seeds.derive("make batch", case.data) % 2**31), {})
     tokens, targets = answer["tokens.0"], answer["targets.0"]
     if tokens.shape != (case.batch_size, case.seq_len) or targets.shape != tokens.shape:
-        raise Counterexample(
+        raise CheckFailed(
             "batch-shape", "tokens and targets have shape (B, T)", f"they have {tokens.shape} and {targets.shape}"
         )
     off = np.argwhere(targets[:, :-1] != tokens[:, 1:])
     if len(off):
         row, t = map(int, off[0])
-        raise Counterexample(
+        raise CheckFailed(
             "not-next",
             CLAIM,
             f"after token {t} of row {row} comes {_at(tokens, row, t + 1)}, its target is {_at(targets, row, t)}",
         )
     for index, which in ((0, "first"), (-1, "last")):
         if np.array_equal(targets[:, -1], tokens[:, index]):
-            raise Counterexample("last-target", CLAIM, f"the last target of every row is the row's own {which} token")
+            raise CheckFailed("last-target", CLAIM, f"the last target of every row is the row's own {which} token")
 
 
 def _at(array: Array, row: int, t: int) -> int:

@@ -10,7 +10,7 @@ a chunk of many tokens: without a mask they see each other, and their keys and v
 """
 
 from grader.checks.cache.cases import DecodeCase, decode_cases
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.grids import altered, moved_rows
 from grader.checks.masking.future_is_hidden import with_other_future
 from grader.checks.snippets import model_snippet
@@ -18,7 +18,7 @@ from grader.packages.package import PackageRaised
 from grader.sandbox.questions import Decode
 
 
-def holds(case: DecodeCase, bench: Bench) -> None:
+def holds(case: DecodeCase, context: Context) -> None:
     """The text as a beginning and a last chunk; then the chunk's tokens from each position on are replaced."""
     begin = case.length - case.chunks[-1]
     first = {"chunk.0": case.token_array()[:, :begin]} if begin else {}
@@ -27,9 +27,9 @@ def holds(case: DecodeCase, bench: Bench) -> None:
     last = [case.token_array(), *(with_other_future(case, start) for start in starts)]
     chunks = first | {f"chunk.{before + i}": tokens[:, begin:] for i, tokens in enumerate(last)}
     parents = (-1,) * before + (before - 1,) * len(last)
-    question = Decode(config=case.config, weights=case.seeded(bench.seeds), parents=parents, precision="float32")
+    question = Decode(config=case.config, weights=case.seeded(context.seeds), parents=parents, precision="float32")
     try:
-        answer = bench.ask(question, {name: tokens.copy() for name, tokens in chunks.items()})
+        answer = context.ask(question, {name: tokens.copy() for name, tokens in chunks.items()})
     except PackageRaised as raised:
         if raised.unbuilt:
             return  # there is no chunk yet that could be wrong; that it is to be built is for others to say
@@ -38,7 +38,7 @@ def holds(case: DecodeCase, bench: Bench) -> None:
         moved = [(row, begin + t) for row, t in moved_rows(answer[f"logits.{i}"], answer[f"logits.{before}"])]
         early = [(row, t) for row, t in moved if t < start]
         if early:
-            raise Counterexample(
+            raise CheckFailed(
                 "leak",
                 "within a chunk too, the logits before a changed token stay the same, bit for bit",
                 f"{begin} tokens are cached; in the chunk after them, tokens from position {start} on were changed,"

@@ -14,14 +14,14 @@ at, produces garbage.
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import finite
 from grader.checks.drawn_scale import FRESH, LARGE, small_scale
 from grader.checks.grids import altered, moved_rows
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import FEW, ModelCase, model_case, model_cases, positions_to_try
 from grader.extent import MODEL
-from grader.packages.package import Oracle
+from grader.packages.package import Package
 from grader.sandbox.questions import Forward, Precision
 from grader.sandbox.wire import Array
 
@@ -36,67 +36,69 @@ def with_other_future(case: ModelCase, start: int | Array) -> Array:
     return np.where(places >= starts, others, tokens)
 
 
-def holds(case: ModelCase, bench: Bench, *, query_scale: float = 1.0) -> None:
+def holds(case: ModelCase, context: Context, *, query_scale: float = 1.0) -> None:
     """For every position p: tokens from p on are replaced, logits before p must keep their bits.
 
     In both precisions: what drowns in the rounding of the one still shows in the other. In float32, the precision of
     training, with weights that are as small as a fresh model's, or not as large as elsewhere. Of a long text, one
     precision is enough.
     """
-    _holds_in("float32", case, bench, query_scale, LARGE if query_scale != 1.0 else small_scale(case))
+    _holds_in("float32", case, context, query_scale, LARGE if query_scale != 1.0 else small_scale(case))
     if case.length <= FEW:
-        _holds_in("float64", case, bench, query_scale)
+        _holds_in("float64", case, context, query_scale)
 
 
-def _asked(case: ModelCase, bench: Bench, precision: Precision, query_scale: float, scale: float) -> Forward:
-    weights = case.seeded(bench.seeds, query_scale=query_scale, scale=scale)
+def _asked(case: ModelCase, context: Context, precision: Precision, query_scale: float, scale: float) -> Forward:
+    weights = case.seeded(context.seeds, query_scale=query_scale, scale=scale)
     return Forward(config=case.config, weights=weights, precision=precision)
 
 
-def _holds_in(precision: Precision, case: ModelCase, bench: Bench, query_scale: float, scale: float = LARGE) -> None:
+def _holds_in(
+    precision: Precision, case: ModelCase, context: Context, query_scale: float, scale: float = LARGE
+) -> None:
     cuts = positions_to_try(case, first=1)  # each (B,)
     futures = [case.token_array(), *(with_other_future(case, starts) for starts in cuts)]
-    question = _asked(case, bench, precision, query_scale, scale)
-    answer = bench.ask(question, {f"tokens.{i}": tokens for i, tokens in enumerate(futures)})
+    question = _asked(case, context, precision, query_scale, scale)
+    answer = context.ask(question, {f"tokens.{i}": tokens for i, tokens in enumerate(futures)})
     base = answer["logits.0"]
     for i, starts in enumerate(cuts, 1):
         moved = moved_rows(answer[f"logits.{i}"], base)
         early = [(row, t) for row, t in moved if t < starts[row]]
         if early:
             row, t = early[0]
-            raise Counterexample(
+            raise CheckFailed(
                 "leak",
                 CLAIM,
                 f"tokens from position {starts[row]} on were changed, and the logits at position {t} moved",
                 grid=altered(futures[0], futures[i], moved=moved, wrong=early),
             )
     if query_scale != 1.0 and not finite(base):
-        raise Counterexample("not-finite", "logits stay finite when attention scores are large", "NaN or infinity")
+        raise CheckFailed("not-finite", "logits stay finite when attention scores are large", "NaN or infinity")
 
 
-def confirm(case: ModelCase, bench: Bench, *, query_scale: float = 1.0) -> None:
+def confirm(case: ModelCase, context: Context, *, query_scale: float = 1.0) -> None:
     """The changed tokens, and only then the base, in a fresh worker: a model that remembers prefixes of what it
     was asked before has nothing to remember there."""
-    with bench.candidate.another() as fresh:
-        _confirm_in("float32", case, bench, fresh, query_scale, LARGE if query_scale != 1.0 else FRESH)
-        _confirm_in("float64", case, bench, fresh, query_scale)
+    with context.candidate.another() as fresh:
+        _confirm_in("float32", case, context, fresh, query_scale, LARGE if query_scale != 1.0 else FRESH)
+        _confirm_in("float64", case, context, fresh, query_scale)
 
 
 def _confirm_in(
-    precision: Precision, case: ModelCase, bench: Bench, fresh: Oracle, query_scale: float, scale: float = LARGE
+    precision: Precision, case: ModelCase, context: Context, fresh: Package, query_scale: float, scale: float = LARGE
 ) -> None:
     start = case.length // 2
-    question = _asked(case, bench, precision, query_scale, scale)
-    here = bench.ask(question, {"tokens.0": case.token_array()})["logits.0"]
+    question = _asked(case, context, precision, query_scale, scale)
+    here = context.ask(question, {"tokens.0": case.token_array()})["logits.0"]
     changed = fresh.ask(question, {"tokens.0": with_other_future(case, start)})["logits.0"]
     again = fresh.ask(question, {"tokens.0": case.token_array()})["logits.0"]
     early = [(row, t) for row, t in moved_rows(changed, here) if t < start]
     if early:
-        raise Counterexample(
+        raise CheckFailed(
             "leak", CLAIM, f"asked in a fresh process, the logits at position {early[0][1]} moved with a later token"
         )
     if moved_rows(again, here):
-        raise Counterexample(
+        raise CheckFailed(
             "unsteady",
             "the same question has the same answer",
             "not deterministic: a fresh process answered otherwise",

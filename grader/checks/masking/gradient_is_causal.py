@@ -12,7 +12,7 @@ learns to look ahead, and loses it when it has to generate.
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import finite
 from grader.checks.drawn_scale import drawn_scale
 from grader.checks.grids import places
@@ -24,18 +24,18 @@ from grader.result.record import TokenGrid
 from grader.sandbox.questions import Influence
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """The influence matrix is exactly zero above its diagonal; of a long text, in a few of its rows."""
     at = () if case.length <= FEW else (case.length // 3, case.length - 2)
-    weights = case.seeded(bench.seeds, scale=drawn_scale(case))
+    weights = case.seeded(context.seeds, scale=drawn_scale(case))
     question = Influence(config=case.config, weights=weights, at=at)
-    influence = bench.ask(question, {"tokens": case.token_array()})["influence"]
+    influence = context.ask(question, {"tokens": case.token_array()})["influence"]
     if not finite(influence):
-        raise Counterexample("not-finite", "gradients are finite", "some gradient is NaN or infinite")
+        raise CheckFailed("not-finite", "gradients are finite", "some gradient is NaN or infinite")
     leaks = np.argwhere(np.triu(influence != 0.0, k=1))
     if len(leaks):
         t, s = (int(i) for i in leaks[0])
-        raise Counterexample(
+        raise CheckFailed(
             "gradient-leak",
             "d logits[t] / d embedding of the token at s is exactly zero for s > t",
             f"the gradient of the logits at position {t} reaches the token at position {s}",

@@ -10,22 +10,22 @@ is drowned by them, and a mask that hides a whole row gives NaN.
 - A row of the mask hides everything, so its softmax is 0 / 0.
 """
 
-from grader.checks.check import Bench, Check
+from grader.checks.check import Check, Context
 from grader.checks.masking import future_is_hidden
 from grader.checks.strategies import ModelCase, few_rows, model_cases
 
 SCALE = 1e5  # scores of some ten thousands: most rows have none that is not far below a mask of -1e4
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """The property of ``future_is_hidden``, and no NaN, with queries multiplied by a large factor."""
-    future_is_hidden.holds(case, bench, query_scale=SCALE)
+    future_is_hidden.holds(case, context, query_scale=SCALE)
 
 
-def confirm(case: ModelCase, bench: Bench) -> None:
+def confirm(case: ModelCase, context: Context) -> None:
     """The confirmation of ``future_is_hidden`` with large queries, and with others: large ones may see one key."""
-    future_is_hidden.confirm(case, bench, query_scale=SCALE)
-    future_is_hidden.confirm(case, bench)
+    future_is_hidden.confirm(case, context, query_scale=SCALE)
+    future_is_hidden.confirm(case, context)
 
 
 def snippet(case: ModelCase) -> str:

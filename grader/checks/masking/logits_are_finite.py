@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from msgspec.structs import replace
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import finite
 from grader.checks.grids import places
 from grader.checks.snippets import model_snippet
@@ -28,31 +28,31 @@ from grader.sandbox.questions import Forward
 CLAIM: Final = "every logit is a finite number"
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """One forward in float64: of a row of logits that is not finite, which it is, and which module made it so.
 
     Logits of another shape or type are for ``forward_runs`` to tell.
     """
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds))
+    question = Forward(config=case.config, weights=case.seeded(context.seeds))
     tokens = case.token_array()
-    logits = bench.ask(question, {"tokens.0": tokens})["logits.0"]
+    logits = context.ask(question, {"tokens.0": tokens})["logits.0"]
     if logits.shape[:-1] != tokens.shape or finite(logits):
         return
     strange = np.asarray(~np.isfinite(logits).all(axis=-1))  # (B, T)
     row, t = places(strange)[0]
     value = "NaN" if np.isnan(logits[row, t]).any() else "infinite"
-    raise Counterexample(
+    raise CheckFailed(
         "not-finite",
         CLAIM,
-        f"at position {t} of row {row} the logits are {value}{_made_by(question, case, bench)}",
+        f"at position {t} of row {row} the logits are {value}{_made_by(question, case, context)}",
         grid=TokenGrid(tokens=case.tokens, named=((row, t),)),
     )
 
 
-def _made_by(question: Forward, case: ModelCase, bench: Bench) -> str:
+def _made_by(question: Forward, case: ModelCase, context: Context) -> str:
     """The module that was given finite numbers and gave others, where the candidate's own process can tell."""
     try:
-        answer = bench.ask(replace(question, trace=True), {"tokens.0": case.token_array()})
+        answer = context.ask(replace(question, trace=True), {"tokens.0": case.token_array()})
     except Trouble:
         return ""
     name = answer["strange.0"].tobytes().decode(errors="replace")

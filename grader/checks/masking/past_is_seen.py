@@ -12,7 +12,7 @@ no test for leaks from the future will ever notice.
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.drawn_scale import drawn_scale
 from grader.checks.grids import altered, moved_rows
 from grader.checks.snippets import model_snippet
@@ -21,22 +21,22 @@ from grader.extent import Extent, at_most
 from grader.sandbox.questions import Forward
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """One token of each row is changed at a time; logits must move wherever they move in a correct model."""
     places = positions_to_try(case)  # each (B,)
     questions = [case.token_array() for _ in range(len(places) + 1)]
     rows = np.arange(len(case.tokens))
     for tokens, at in zip(questions[1:], places, strict=True):
         tokens[rows, at] = (tokens[rows, at] + 1) % case.vocab_size
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds, scale=drawn_scale(case)))
-    answer, matched = bench.both(question, {f"tokens.{i}": tokens for i, tokens in enumerate(questions)})
+    question = Forward(config=case.config, weights=case.seeded(context.seeds, scale=drawn_scale(case)))
+    answer, variant = context.both(question, {f"tokens.{i}": tokens for i, tokens in enumerate(questions)})
     for i, at in enumerate(places, 1):
         moved = moved_rows(answer[f"logits.{i}"], answer["logits.0"])
-        must_move = moved_rows(matched[f"logits.{i}"], matched["logits.0"])
+        must_move = moved_rows(variant[f"logits.{i}"], variant["logits.0"])
         still = sorted({(row, t) for row, t in must_move if t >= at[row]}.difference(moved))
         if still:
             row, t = still[0]
-            raise Counterexample(
+            raise CheckFailed(
                 "hidden-past",
                 "changing a token moves the logits at its own position and at later ones",
                 f"the token at position {at[row]} was changed, and the logits at position {t} did not move",

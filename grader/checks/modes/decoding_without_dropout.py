@@ -10,27 +10,27 @@ every later token reads it.
 
 from grader.checks.cache.agreement import closeness, joined
 from grader.checks.cache.cases import MODEL_WORKS
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.modes.cases import DropoutDecodeCase, DropoutHeadCase, dropout_decode_cases, without_dropout
 from grader.checks.snippets import model_snippet
 from grader.sandbox.questions import Decode, Settings
 from grader.sandbox.wire import Array
 
 
-def holds(case: DropoutDecodeCase | DropoutHeadCase, bench: Bench) -> None:
+def holds(case: DropoutDecodeCase | DropoutHeadCase, context: Context) -> None:
     """Decoded in chunks, with dropout in the configuration and without."""
-    if closeness(_decoded(case, bench, case.config), _decoded(case, bench, without_dropout(case))) is None:
-        raise Counterexample(
+    if closeness(_decoded(case, context, case.config), _decoded(case, context, without_dropout(case))) is None:
+        raise CheckFailed(
             "never-off",
             "in eval mode a model with dropout decodes like one without",
             f"with dropout={case.dropout}, a model in eval mode gives other logits when it decodes in chunks",
         )
 
 
-def _decoded(case: DropoutDecodeCase | DropoutHeadCase, bench: Bench, config: Settings) -> Array:
+def _decoded(case: DropoutDecodeCase | DropoutHeadCase, context: Context, config: Settings) -> Array:
     parents = tuple(range(-1, len(case.chunks) - 1))
-    question = Decode(config=config, weights=case.seeded(bench.seeds), parents=parents)
-    answer = bench.ask(question, case.chunk_tensors())
+    question = Decode(config=config, weights=case.seeded(context.seeds), parents=parents)
+    answer = context.ask(question, case.chunk_tensors())
     return joined([answer[f"logits.{i}"] for i in range(len(case.chunks))])
 
 

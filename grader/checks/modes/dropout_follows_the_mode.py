@@ -11,7 +11,7 @@ can be had twice; where it never starts, the setting is a number that nobody rea
 """
 
 from grader.checks.cache.agreement import closeness
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.modes.cases import DropoutCase, dropout_cases, without_dropout
 from grader.checks.snippets import model_snippet
 from grader.sandbox.questions import Forward, Settings
@@ -20,31 +20,33 @@ from grader.sandbox.wire import Array, Tensors
 SEEDS = (1, 2)
 
 
-def holds(case: DropoutCase, bench: Bench) -> None:
+def holds(case: DropoutCase, context: Context) -> None:
     """Eval mode with two states of the random generator and without dropout, then training mode with the two states."""
     tokens = {"tokens.0": case.token_array()}
-    plain = _logits(bench.ask(_question(case, bench, without_dropout(case), training=False, seed=SEEDS[0]), tokens))
+    plain = _logits(context.ask(_question(case, context, without_dropout(case), training=False, seed=SEEDS[0]), tokens))
     for seed in SEEDS:
-        if not _same(_logits(bench.ask(_question(case, bench, case.config, training=False, seed=seed), tokens)), plain):
-            raise Counterexample(
+        if not _same(
+            _logits(context.ask(_question(case, context, case.config, training=False, seed=seed), tokens)), plain
+        ):
+            raise CheckFailed(
                 "never-off",
                 "in eval mode a model with dropout gives the logits of one without",
                 f"with dropout={case.dropout}, the logits of a model in eval mode are others",
             )
     first, second = (
-        bench.both(_question(case, bench, case.config, training=True, seed=seed), tokens) for seed in SEEDS
+        context.both(_question(case, context, case.config, training=True, seed=seed), tokens) for seed in SEEDS
     )
     must_move = not _same(_logits(first[1]), _logits(second[1]))
     if must_move and _same(_logits(first[0]), _logits(second[0])):
-        raise Counterexample(
+        raise CheckFailed(
             "never-on",
             "in training mode, dropout drops something else each time",
             f"with dropout={case.dropout}, two forward passes in training mode give the same logits",
         )
 
 
-def _question(case: DropoutCase, bench: Bench, config: Settings, *, training: bool, seed: int) -> Forward:
-    return Forward(config=config, weights=case.seeded(bench.seeds), training=training, seed=seed)
+def _question(case: DropoutCase, context: Context, config: Settings, *, training: bool, seed: int) -> Forward:
+    return Forward(config=config, weights=case.seeded(context.seeds), training=training, seed=seed)
 
 
 def _logits(answer: Tensors) -> Array:

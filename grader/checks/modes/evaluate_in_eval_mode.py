@@ -11,7 +11,7 @@ comes back in eval mode trains on without its dropout, and nothing says so.
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import close, same_bits
 from grader.checks.modes.cases import DropoutCase, dropout_cases, without_dropout
 from grader.sandbox.questions import Evaluate, Settings
@@ -20,36 +20,36 @@ from grader.sandbox.wire import Tensors
 BATCHES = 2
 
 
-def holds(case: DropoutCase, bench: Bench) -> None:
+def holds(case: DropoutCase, context: Context) -> None:
     """The loss of a model with dropout beside that of one without; and the mode before and after."""
-    random = np.random.default_rng(bench.seeds.derive("modes", case.weights))
+    random = np.random.default_rng(context.seeds.derive("modes", case.weights))
     shape = (BATCHES, *case.token_array().shape)
     tensors = {name: random.integers(0, case.vocab_size, shape) for name in ("tokens", "targets")}
     tensors["labels"] = tensors["tokens"] % 2
     for training in (True, False):
         mode = "training" if training else "eval"
         answer, plain = (
-            _evaluated(case, bench, config, tensors, training=training)
+            _evaluated(case, context, config, tensors, training=training)
             for config in (case.config, without_dropout(case))
         )
         if not close(answer["lm_loss"], plain["lm_loss"], "scalar loss, float64"):
-            raise Counterexample(
+            raise CheckFailed(
                 "noisy",
                 "evaluate() reports the loss of the model in eval mode",
                 f"of a model in {mode} mode with dropout={case.dropout} it reports {float(answer['lm_loss'])!r}, and "
                 f"of the same one without dropout {float(plain['lm_loss'])!r}",
             )
         if not same_bits(answer["after.mode"], answer["before.mode"]):
-            raise Counterexample(
+            raise CheckFailed(
                 "mode-left",
                 "evaluate() gives every module back in the mode it had",
                 f"a model that was in {mode} mode is not any more",
             )
 
 
-def _evaluated(case: DropoutCase, bench: Bench, config: Settings, tensors: Tensors, *, training: bool) -> Tensors:
-    question = Evaluate(config=config, weights=case.seeded(bench.seeds), training=training, seed=1, classify=False)
-    return bench.ask(question, tensors)
+def _evaluated(case: DropoutCase, context: Context, config: Settings, tensors: Tensors, *, training: bool) -> Tensors:
+    question = Evaluate(config=config, weights=case.seeded(context.seeds), training=training, seed=1, classify=False)
+    return context.ask(question, tensors)
 
 
 def snippet(case: DropoutCase) -> str:

@@ -16,7 +16,7 @@ from typing import Final, get_args
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.classifier.cases import ClassCase, class_cases
 from grader.checks.determinism.forward_leaves_no_trace import forward_is_to_blame
 from grader.checks.traces import require_inputs_kept, require_no_trace
@@ -29,31 +29,31 @@ DROPOUT: Final = 0.5
 CLAIM = "evaluate leaves batches, parameters, gradients, modes, settings and random generators as they were"
 
 
-def holds(case: ClassCase, bench: Bench) -> None:
+def holds(case: ClassCase, context: Context) -> None:
     """Whatever an evaluation does that a forward pass by itself does not."""
     try:
-        _leaves_no_trace(case, bench)
-    except Counterexample:
-        if not forward_is_to_blame(case.headless, case.seeded(bench.seeds), case.token_array(), bench):
+        _leaves_no_trace(case, context)
+    except CheckFailed:
+        if not forward_is_to_blame(case.headless, case.seeded(context.seeds), case.token_array(), context):
             raise
 
 
-def _leaves_no_trace(case: ClassCase, bench: Bench) -> None:
+def _leaves_no_trace(case: ClassCase, context: Context) -> None:
     """Without a head, and with it where it is built; in every mode, and with a batch that is too long."""
     for classify in (False, True):
         try:
             for modes in MODES:
-                _reports(case, bench, modes, classify=classify)
-            _survives(case, bench, classify=classify)
+                _reports(case, context, modes, classify=classify)
+            _survives(case, context, classify=classify)
         except PackageRaised as raised:
             if not (classify and raised.unbuilt):
                 raise
 
 
-def _reports(case: ClassCase, bench: Bench, modes: Modes, *, classify: bool) -> None:
-    batches = _batches(case, bench)
-    question = _question(case, bench, modes, classify=classify)
-    answer = bench.ask(question, batches)
+def _reports(case: ClassCase, context: Context, modes: Modes, *, classify: bool) -> None:
+    batches = _batches(case, context)
+    question = _question(case, context, modes, classify=classify)
+    answer = context.ask(question, batches)
     where = f"evaluate, given a model in {modes} mode,"
     for name in ("tokens", "targets"):
         for i in range(len(batches) // 3):
@@ -63,39 +63,39 @@ def _reports(case: ClassCase, bench: Bench, modes: Modes, *, classify: bool) -> 
         # A mean taken in float32 is as honest as one in float64: losses come in the model's precision, shares do not.
         off = abs(float(answer[name]) - float(np.mean(answer[parts]))) if name in answer else 0.0
         if not off <= 1e-6:
-            raise Counterexample(
+            raise CheckFailed(
                 "mean",
                 f"{name} is the mean over the batches, each measured in eval mode",
                 f"evaluate says {float(answer[name])!r} of a model in {modes} mode with dropout={DROPOUT}; of the "
                 f"batches, which have unlike sizes, each by itself has {answer[parts].tolist()} in eval mode",
             )
     if not answer["floats"]:
-        raise Counterexample("number", "evaluate reports floats", "one of its numbers is none")
+        raise CheckFailed("number", "evaluate reports floats", "one of its numbers is none")
     if answer["saved"]:
-        raise Counterexample(
+        raise CheckFailed(
             "graph", "evaluate builds no graph", f"it keeps {int(answer['saved'])} tensors to go backwards"
         )
 
 
-def _survives(case: ClassCase, bench: Bench, *, classify: bool) -> None:
-    batches = _batches(case, bench, too_long=True)
-    question = _question(case, bench, "mixed", classify=classify, breaks=True)
-    answer = bench.ask(question, batches)
+def _survives(case: ClassCase, context: Context, *, classify: bool) -> None:
+    batches = _batches(case, context, too_long=True)
+    question = _question(case, context, "mixed", classify=classify, breaks=True)
+    answer = context.ask(question, batches)
     require_no_trace(CLAIM, answer, where="evaluate, when a batch is too long and raises,")
 
 
 def _question(
-    case: ClassCase, bench: Bench, modes: Modes, *, classify: bool, breaks: bool = False
+    case: ClassCase, context: Context, modes: Modes, *, classify: bool, breaks: bool = False
 ) -> WatchedEvaluation:
     config = (case.config if classify else case.headless) | {"dropout": DROPOUT}
     return WatchedEvaluation(
-        config=config, weights=case.seeded(bench.seeds), modes=modes, classify=classify, breaks=breaks
+        config=config, weights=case.seeded(context.seeds), modes=modes, classify=classify, breaks=breaks
     )
 
 
-def _batches(case: ClassCase, bench: Bench, *, too_long: bool = False) -> dict[str, Array]:
+def _batches(case: ClassCase, context: Context, *, too_long: bool = False) -> dict[str, Array]:
     """Three batches that differ in rows and length; or two, the second of them too long for the model."""
-    random = np.random.default_rng(bench.seeds.derive("unlike", case.data))
+    random = np.random.default_rng(context.seeds.derive("unlike", case.data))
     rows, length = case.token_array().shape
     shapes = [(rows + 2, length), (rows, 1), (1, case.block_size)]
     batches: dict[str, Array] = {}

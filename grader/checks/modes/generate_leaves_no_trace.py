@@ -19,7 +19,7 @@ from hypothesis.strategies import DrawFn
 from msgspec.structs import replace
 
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.determinism.forward_leaves_no_trace import forward_is_to_blame
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import extended, model_cases
@@ -40,26 +40,26 @@ def prompts(draw: DrawFn) -> DecodeCase:
     return extended(case, DecodeCase, block_size=case.length + new, chunks=(case.length, new))
 
 
-def holds(case: DecodeCase, bench: Bench) -> None:
+def holds(case: DecodeCase, context: Context) -> None:
     """Whatever generation does that a forward pass by itself does not."""
     try:
-        _leaves_no_trace(case, bench)
-    except Counterexample:
-        if not forward_is_to_blame(case.config, case.seeded(bench.seeds), _tokens(case, bench), bench):
+        _leaves_no_trace(case, context)
+    except CheckFailed:
+        if not forward_is_to_blame(case.config, case.seeded(context.seeds), _tokens(case, context), context):
             raise
 
 
-def _leaves_no_trace(case: DecodeCase, bench: Bench) -> None:
+def _leaves_no_trace(case: DecodeCase, context: Context) -> None:
     """Without the cache, and with it where it is built; then a chunk read into a new cache."""
-    _generates(case, bench, use_cache=False)
+    _generates(case, context, use_cache=False)
     try:
-        _generates(case, bench, use_cache=True)
-        tokens = _tokens(case, bench)
+        _generates(case, context, use_cache=True)
+        tokens = _tokens(case, context)
         for modes in MODES:
             question = Watched(
-                config=case.config, weights=case.seeded(bench.seeds), call="forward-incremental", modes=modes
+                config=case.config, weights=case.seeded(context.seeds), call="forward-incremental", modes=modes
             )
-            answer = bench.ask(question, {"tokens": tokens})
+            answer = context.ask(question, {"tokens": tokens})
             claim = CLAIM.replace("generate leaves prompt", "forward_incremental leaves tokens")
             _kept(claim, answer, tokens, f"forward_incremental in {modes} mode")
     except PackageRaised as raised:
@@ -67,31 +67,31 @@ def _leaves_no_trace(case: DecodeCase, bench: Bench) -> None:
             raise
 
 
-def _generates(case: DecodeCase, bench: Bench, *, use_cache: bool) -> None:
-    prompt = _tokens(case, bench)
+def _generates(case: DecodeCase, context: Context, *, use_cache: bool) -> None:
+    prompt = _tokens(case, context)
     for modes, new in zip(MODES, (0, 1, case.chunks[1]), strict=True):
-        answer = bench.ask(_question(case, bench, modes, new, use_cache=use_cache), {"tokens": prompt})
+        answer = context.ask(_question(case, context, modes, new, use_cache=use_cache), {"tokens": prompt})
         words = f"generate(prompt, {new}, use_cache={use_cache})"
         if "refused" in answer:
-            raise Counterexample("refused", f"{words} fits into block_size={case.block_size}", "it is a ValueError")
+            raise CheckFailed("refused", f"{words} fits into block_size={case.block_size}", "it is a ValueError")
         require_inputs_kept(CLAIM, "tokens", prompt, answer["tokens"])
         shape = (len(prompt), case.length + new)
         result = answer["result.0"]
         if result.shape != shape or not np.array_equal(result[:, : case.length], prompt):
-            raise Counterexample(
+            raise CheckFailed(
                 "not-continued",
                 f"{words} returns the prompt and {new} tokens more",
                 f"for a prompt of shape {prompt.shape} it returns {result.dtype} of shape {tuple(result.shape)}",
             )
         _kept(CLAIM, answer, prompt, f"{words} of a model in {modes} mode")
         if answer["saved"]:
-            raise Counterexample(
+            raise CheckFailed(
                 "graph", "generate builds no graph", f"{words} keeps {int(answer['saved'])} tensors to go backwards"
             )
-    too_many = _question(case, bench, "eval", case.chunks[1] + 1, use_cache=use_cache)
-    answer = bench.ask(replace(too_many, count_calls=True), {"tokens": prompt})
+    too_many = _question(case, context, "eval", case.chunks[1] + 1, use_cache=use_cache)
+    answer = context.ask(replace(too_many, count_calls=True), {"tokens": prompt})
     if answer.get("refused", 1):
-        raise Counterexample(
+        raise CheckFailed(
             "late",
             "generate refuses what does not fit into the block before it computes anything",
             f"with use_cache={use_cache} and a token too many, "
@@ -99,14 +99,14 @@ def _generates(case: DecodeCase, bench: Bench, *, use_cache: bool) -> None:
         )
 
 
-def _tokens(case: DecodeCase, bench: Bench) -> Array:
+def _tokens(case: DecodeCase, context: Context) -> Array:
     """Not those that were drawn: the simplest of these are all alike, and hide what is written over them."""
-    random = np.random.default_rng(bench.seeds.derive("no trace", case.weights))
+    random = np.random.default_rng(context.seeds.derive("no trace", case.weights))
     return random.integers(1, case.vocab_size, case.token_array().shape)
 
 
-def _question(case: DecodeCase, bench: Bench, modes: Modes, new: int, *, use_cache: bool) -> Watched:
-    weights = case.seeded(bench.seeds)
+def _question(case: DecodeCase, context: Context, modes: Modes, new: int, *, use_cache: bool) -> Watched:
+    weights = case.seeded(context.seeds)
     return Watched(
         config=case.config, weights=weights, call="generate", modes=modes, max_new_tokens=new, use_cache=use_cache
     )

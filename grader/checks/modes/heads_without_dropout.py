@@ -9,26 +9,26 @@ nothing about it.
 """
 
 from grader.checks.cache.agreement import closeness
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.modes import decoding_without_dropout
 from grader.checks.modes.cases import DropoutHeadCase, dropout_head_cases, without_dropout
 from grader.sandbox.questions import Forward
 
 
-def holds(case: DropoutHeadCase, bench: Bench) -> None:
+def holds(case: DropoutHeadCase, context: Context) -> None:
     """The same with dropout in the configuration and without: one forward pass, then chunk by chunk."""
     tokens = {"tokens.0": case.token_array()}
     logits, plain = (
-        bench.ask(Forward(config=config, weights=case.seeded(bench.seeds)), tokens)["logits.0"]
+        context.ask(Forward(config=config, weights=case.seeded(context.seeds)), tokens)["logits.0"]
         for config in (case.config, without_dropout(case))
     )
     if closeness(logits, plain) is None:
-        raise Counterexample(
+        raise CheckFailed(
             "never-off",
             "in eval mode a model with dropout gives the logits of one without",
             f"with n_head={case.n_head} and dropout={case.dropout}, the logits of a model in eval mode are others",
         )
-    decoding_without_dropout.holds(case, bench)
+    decoding_without_dropout.holds(case, context)
 
 
 CHECK = Check(

@@ -12,7 +12,7 @@ and nothing says so but a loss that is a little too good.
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import close
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.training.snippets import config_of
@@ -22,49 +22,49 @@ from grader.sandbox.wire import Array
 DROPOUT = 0.5
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """A stand-in with dropout that comes in training mode and one that comes in eval mode; and one without dropout."""
     usual, from_eval, plain = (
-        _losses(case, bench, dropout=dropout, in_eval=in_eval)
+        _losses(case, context, dropout=dropout, in_eval=in_eval)
         for dropout, in_eval in ((DROPOUT, False), (DROPOUT, True), (0.0, False))
     )
     claim = "train() trains in training mode, with dropout on"
     if np.abs(usual[:1] - plain[:1]).max() <= 1e-9:
-        raise Counterexample("no-dropout", claim, f"with dropout={DROPOUT} the first loss is the one without dropout")
+        raise CheckFailed("no-dropout", claim, f"with dropout={DROPOUT} the first loss is the one without dropout")
     if not close(from_eval, usual, "scalar loss, float64"):
-        raise Counterexample(
+        raise CheckFailed(
             "mode-kept", claim, "a model that comes in eval mode has other losses than one that comes in training mode"
         )
-    _stays(case, bench)
+    _stays(case, context)
 
 
-def _stays(case: TrainCase, bench: Bench) -> None:
+def _stays(case: TrainCase, context: Context) -> None:
     """The mode at every forward pass, all parts of the model taken together, and in the end."""
     for in_eval in (True, False):
         question = WatchedTraining(
-            train=case.config, width=STAND_IN_WIDTH, weights=case.weights(bench.seeds), in_eval=in_eval
+            train=case.config, width=STAND_IN_WIDTH, weights=case.weights(context.seeds), in_eval=in_eval
         )
-        answer = bench.ask(question, case.batches(bench.seeds))
+        answer = context.ask(question, case.batches(context.seeds))
         came = f"a model that comes in {'eval' if in_eval else 'training'} mode"
         if not answer["modes"].all():
-            raise Counterexample(
+            raise CheckFailed(
                 "left-on-the-way", "train() trains in training mode, every module of it", f"{came} is not always in it"
             )
         if not in_eval and not answer["after.mode"].all():
-            raise Counterexample("left-behind", "train() leaves the model in training mode", f"{came} is not any more")
+            raise CheckFailed("left-behind", "train() leaves the model in training mode", f"{came} is not any more")
 
 
-def _losses(case: TrainCase, bench: Bench, *, dropout: float, in_eval: bool) -> Array:
+def _losses(case: TrainCase, context: Context, *, dropout: float, in_eval: bool) -> Array:
     question = TrainSteps(
         train=case.config,
         width=STAND_IN_WIDTH,
-        weights=case.weights(bench.seeds),
+        weights=case.weights(context.seeds),
         precision="float64",
         whole=True,
         dropout=dropout,
         in_eval=in_eval,
     )
-    return bench.ask(question, case.batches(bench.seeds))["losses"]
+    return context.ask(question, case.batches(context.seeds))["losses"]
 
 
 def snippet(case: TrainCase) -> str:

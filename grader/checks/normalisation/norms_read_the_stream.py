@@ -13,7 +13,7 @@ norm of another part gets gains that were learned for somebody else.
 from typing import Final
 
 from grader.checks.ablation import SILENT_ATTENTION, SILENT_BLOCKS, SILENT_MLP, Factors, agrees, heard
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import ModelCase, model_cases
 from grader.result.record import TokenGrid
@@ -25,11 +25,11 @@ PARTS: Final[tuple[tuple[str, str, Factors], ...]] = (
 )
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """One part at a time, with gains and biases of the norms that are all different, beside a right one."""
     for reader, norm, factors in PARTS:
-        if not agrees(case, bench, heard(case, bench, factors)):
-            raise Counterexample(
+        if not agrees(case, context, heard(case, context, factors)):
+            raise CheckFailed(
                 f"{norm} differs",
                 f"{reader} reads the stream through {norm}",
                 f"{_alone(reader)} the logits are others (in float64, beyond rounding)",

@@ -14,7 +14,7 @@ from typing import Final
 
 from grader.checks.ablation import SILENT_BLOCKS, silence
 from grader.checks.cache.agreement import closeness
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.grids import altered, beyond_rounding, logits_of, places
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import ModelCase, model_cases
@@ -24,20 +24,20 @@ from grader.sandbox.questions import Forward
 DEPTHS: Final = (1, 2, 3)
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """The last map of every part is zero: then depth does not matter, and the tokens still do."""
     tokens = case.token_array()
     others = (tokens + 1) % case.vocab_size
-    weights = case.seeded(bench.seeds, factors=SILENT_BLOCKS)
+    weights = case.seeded(context.seeds, factors=SILENT_BLOCKS)
     shallow = Forward(config=case.config | {"n_layer": DEPTHS[0]}, weights=weights)
-    answer, matched = bench.both(shallow, {"tokens.0": tokens, "tokens.1": others})
+    answer, variant = context.both(shallow, {"tokens.0": tokens, "tokens.1": others})
     for name in ("logits.0", "logits.1"):
         logits_of(answer, name, tokens)
-    must_move = beyond_rounding(matched["logits.1"], matched["logits.0"])
+    must_move = beyond_rounding(variant["logits.1"], variant["logits.0"])
     moved = beyond_rounding(answer["logits.1"], answer["logits.0"])
     lost = places(must_move & ~moved)
     if lost:
-        raise Counterexample(
+        raise CheckFailed(
             "stream-lost",
             "what goes into a block that adds nothing comes out of it",
             f"with one silent block, the logits at position {lost[0][1]} do not depend on the token there",
@@ -45,8 +45,8 @@ def holds(case: ModelCase, bench: Bench) -> None:
         )
     for depth in DEPTHS[1:]:
         deeper = Forward(config=case.config | {"n_layer": depth}, weights=weights)
-        if closeness(bench.ask(deeper, {"tokens.0": tokens})["logits.0"], answer["logits.0"]) is None:
-            raise Counterexample(
+        if closeness(context.ask(deeper, {"tokens.0": tokens})["logits.0"], answer["logits.0"]) is None:
+            raise CheckFailed(
                 "stream-changed",
                 "blocks that add nothing leave the stream as it is",
                 f"{depth} blocks whose last maps are zero gave other logits than one",

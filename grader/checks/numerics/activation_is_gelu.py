@@ -10,16 +10,16 @@ one are meant for that one: with another, every layer is off by a little, and re
 """
 
 from grader.checks.ablation import SILENT_ATTENTION, agrees, heard, silence
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import ModelCase, model_cases
 from grader.result.record import TokenGrid
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """One layer whose attention adds nothing, beside a right one."""
-    if not agrees(case, bench, heard(case, bench, SILENT_ATTENTION)):
-        raise Counterexample(
+    if not agrees(case, context, heard(case, context, SILENT_ATTENTION)):
+        raise CheckFailed(
             "activation-differs",
             "an MLP is a linear map, an exact GELU and a linear map",
             "in one layer whose attention adds nothing, the logits are others (in float64, beyond rounding)",

@@ -13,7 +13,7 @@ zero, such as a large number in place of infinity, fails in the model that has t
 from typing import Final
 
 from grader.checks.ablation import Factors, logits_with
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import close
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import ModelCase, model_cases
@@ -23,11 +23,11 @@ from grader.result.record import TokenGrid
 SHIFT: Final = 1e5
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """The biases of the keys are multiplied, and nothing may come of it but rounding."""
     shifted: Factors = {"attn.key.bias": SHIFT}
-    if not close(logits_with(case, bench, shifted), logits_with(case, bench, {}), "logits, large scores"):
-        raise Counterexample(
+    if not close(logits_with(case, context, shifted), logits_with(case, context, {}), "logits, large scores"):
+        raise CheckFailed(
             "shift-matters",
             "the weights of a row depend on the differences of its scores alone",
             f"with the biases of the keys {SHIFT:g} times as large, which shifts whole rows, the logits are others",

@@ -12,7 +12,7 @@ reader gets is smaller than it should be, just when training starts.
 from typing import Final
 
 from grader.checks.ablation import Factors, heard
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import close
 from grader.checks.normalisation.norms_read_the_stream import PARTS
 from grader.checks.strategies import ModelCase, extended, model_cases
@@ -22,13 +22,13 @@ SMALL: Final[Factors] = {"embedding.weight": 0.06}  # a variance of about 2e-3: 
 WIDTH: Final = 32  # vectors of a few numbers may have next to no variance by chance
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """One part of the block at a time reads a small stream, beside a right one; small epsilons are all alike."""
     for reader, norm, factors in PARTS:
-        question = heard(case, bench, {**factors, **SMALL})
-        answer, expected = bench.both(question, {"tokens.0": case.token_array()})
+        question = heard(case, context, {**factors, **SMALL})
+        answer, expected = context.both(question, {"tokens.0": case.token_array()})
         if not close(answer["logits.0"], expected["logits.0"], "logits, another epsilon"):
-            raise Counterexample(
+            raise CheckFailed(
                 f"{norm} shrinks",
                 f"{reader} reads vectors of variance one from {norm}, before its gains and biases",
                 f"with small embeddings, where {reader} alone is heard, the logits are others",

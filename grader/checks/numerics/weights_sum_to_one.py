@@ -14,7 +14,7 @@ from typing import Final
 
 from grader.checks.ablation import Factors, logits_with
 from grader.checks.cache.agreement import closeness
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import ModelCase, model_cases
 from grader.result.record import TokenGrid
@@ -23,11 +23,11 @@ ALIKE: Final[Factors] = {"attn.value.weight": 0.0, "attn.value.bias": 4.0}  # th
 OTHER_SCORES: Final[Factors] = {"attn.query.weight": 0.0, "attn.query.bias": 0.0}
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """All values are alike; then no score matters."""
-    some, others = logits_with(case, bench, ALIKE), logits_with(case, bench, {**ALIKE, **OTHER_SCORES})
+    some, others = logits_with(case, context, ALIKE), logits_with(case, context, {**ALIKE, **OTHER_SCORES})
     if closeness(some, others) is None:
-        raise Counterexample(
+        raise CheckFailed(
             "not-a-mean",
             "the mean of values that are all alike is that value, whatever the scores",
             "with values that are all alike, other scores gave other logits (beyond the rounding of a float32)",

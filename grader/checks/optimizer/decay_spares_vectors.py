@@ -12,7 +12,7 @@ learned at every step; a matrix that is not pulled at all grows. Both train well
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.training.snippets import training_snippet
 from grader.sandbox.questions import TrainSteps
@@ -21,15 +21,15 @@ from grader.sandbox.wire import Array, Tensors
 LEARNING_RATE = 0.01  # small: where in the step decay is applied is worth lr * lr * decay, and left to the solution
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """One step with decay and one without, from the same start: they differ by the decay alone."""
-    pulled, expected = _difference(case, bench)
+    pulled, expected = _difference(case, context)
     slack = 3 * case.lr * case.lr * case.weight_decay
     for name, wanted in expected.items():
         if not np.max(np.abs(pulled[name] - wanted), initial=0.0) <= slack:
             vector = wanted.ndim < 2
             what = f"{name}, {'a vector' if vector else 'a matrix'},"
-            raise Counterexample(
+            raise CheckFailed(
                 "vector-decayed" if vector else "matrix-decay",
                 "with weight decay, a step moves matrices and embeddings by -lr * weight_decay * their value more than "
                 "without, and nothing else",
@@ -39,10 +39,10 @@ def holds(case: TrainCase, bench: Bench) -> None:
             )
 
 
-def _difference(case: TrainCase, bench: Bench) -> tuple[dict[str, Array], dict[str, Array]]:
+def _difference(case: TrainCase, context: Context) -> tuple[dict[str, Array], dict[str, Array]]:
     """What weight decay changes in the first step, by parameter: of the candidate, and of the matched variant."""
-    mine, right = _one_step(case, bench, case.weight_decay)
-    mine_without, right_without = _one_step(case, bench, 0.0)
+    mine, right = _one_step(case, context, case.weight_decay)
+    mine_without, right_without = _one_step(case, context, 0.0)
     moved = [name for name in right if name.startswith("param.0.")]
     return (
         {name.removeprefix("param.0."): mine[name] - mine_without[name] for name in moved},
@@ -50,14 +50,14 @@ def _difference(case: TrainCase, bench: Bench) -> tuple[dict[str, Array], dict[s
     )
 
 
-def _one_step(case: TrainCase, bench: Bench, decay: float) -> tuple[Tensors, Tensors]:
+def _one_step(case: TrainCase, context: Context, decay: float) -> tuple[Tensors, Tensors]:
     question = TrainSteps(
         train=case.config | {"weight_decay": decay},
         width=STAND_IN_WIDTH,
-        weights=case.weights(bench.seeds),
+        weights=case.weights(context.seeds),
         precision="float64",
     )
-    return bench.both(question, case.batches(bench.seeds))
+    return context.both(question, case.batches(context.seeds))
 
 
 def _largest(change: Array) -> str:

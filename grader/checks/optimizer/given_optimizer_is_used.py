@@ -9,17 +9,17 @@ all of that away without a word: a run that is resumed starts again with empty m
 - The argument is accepted and nothing reads it.
 """
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.training.snippets import training_snippet
 from grader.sandbox.questions import RecordSteps
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """A recording optimizer is stepped at all. How often is for others to ask."""
-    question = RecordSteps(train=case.config, width=STAND_IN_WIDTH, weights=case.weights(bench.seeds))
-    if int(bench.ask(question, case.batches(bench.seeds))["in_train"]) == 0:
-        raise Counterexample(
+    question = RecordSteps(train=case.config, width=STAND_IN_WIDTH, weights=case.weights(context.seeds))
+    if int(context.ask(question, case.batches(context.seeds))["in_train"]) == 0:
+        raise CheckFailed(
             "not-used",
             "train(model, config, batches, optimizer) steps that optimizer",
             f"with {case.steps} batches it was not stepped once",

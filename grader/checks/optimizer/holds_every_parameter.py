@@ -10,7 +10,7 @@ loss falls all the same, since the rest learns.
 - The optimizer is made before the last layer is.
 """
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import same_bits
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.training.snippets import training_snippet
@@ -18,13 +18,13 @@ from grader.sandbox.questions import TrainSteps
 from grader.sandbox.wire import Tensors
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """Whatever two steps of the matched variant move, two steps of the candidate move."""
-    question = TrainSteps(train=case.config, width=STAND_IN_WIDTH, weights=case.weights(bench.seeds))
-    answer, expected = bench.both(question, case.batches(bench.seeds))
+    question = TrainSteps(train=case.config, width=STAND_IN_WIDTH, weights=case.weights(context.seeds))
+    answer, expected = context.both(question, case.batches(context.seeds))
     left = sorted(_moved(expected) - _moved(answer))
     if left:
-        raise Counterexample(
+        raise CheckFailed(
             "left-out",
             "make_optimizer(model, config) holds every parameter of the model",
             f"{len(left)} of {len(_moved(expected))} parameters never move, the first is {left[0]}",

@@ -12,28 +12,28 @@ is one token: if positions start again with every chunk, all new tokens stand at
 from grader.checks.ablation import SILENT_ATTENTION, silence
 from grader.checks.cache.agreement import closeness, joined
 from grader.checks.cache.cases import DecodeCase, decode_cases
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.snippets import model_snippet
 from grader.packages.package import PackageRaised
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import Decode
 
 
-def holds(case: DecodeCase, bench: Bench) -> None:
+def holds(case: DecodeCase, context: Context) -> None:
     """Attention adds nothing, so that a position is all that a token knows of its place: chunks, beside one chunk."""
-    weights = case.seeded(bench.seeds, factors=SILENT_ATTENTION)
+    weights = case.seeded(context.seeds, factors=SILENT_ATTENTION)
     parents = (*range(-1, len(case.chunks) - 1), -1)
     whole = len(case.chunks)
     question = Decode(config=case.config, weights=weights, parents=parents)
     try:
-        answer = bench.ask(question, {**case.chunk_tensors(), f"chunk.{whole}": case.token_array()})
+        answer = context.ask(question, {**case.chunk_tensors(), f"chunk.{whole}": case.token_array()})
     except PackageRaised as raised:
         if raised.unbuilt:
             return  # there is no chunk yet that could be wrong; that it is to be built is for others to say
         raise
     decoded = joined([answer[f"logits.{i}"] for i in range(len(case.chunks))])
     if closeness(decoded, answer[f"logits.{whole}"]) is None:
-        raise Counterexample(
+        raise CheckFailed(
             "position-by-chunk",
             "a token's position is its place in the text, whatever chunk it is in",
             f"with attention that adds nothing, chunks of {' + '.join(map(str, case.chunks))} tokens"

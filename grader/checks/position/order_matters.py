@@ -10,7 +10,7 @@ one layer.)
 - All tokens get the embedding of one position.
 """
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.drawn_scale import drawn_scale
 from grader.checks.grids import altered, beyond_rounding, logits_of, places
 from grader.checks.snippets import model_snippet
@@ -19,18 +19,18 @@ from grader.sandbox.questions import Forward
 from grader.sandbox.wire import Array, Tensors
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """The first two tokens change places; the last logits must move where a correct model's move."""
     swapped = case.token_array()
     swapped[:, [0, 1]] = swapped[:, [1, 0]]
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds, scale=drawn_scale(case)))
-    answer, matched = bench.both(question, {"tokens.0": case.token_array(), "tokens.1": swapped})
+    question = Forward(config=case.config, weights=case.seeded(context.seeds, scale=drawn_scale(case)))
+    answer, variant = context.both(question, {"tokens.0": case.token_array(), "tokens.1": swapped})
     for name in ("logits.0", "logits.1"):
         logits_of(answer, name, swapped)
-    moved, must_move = _moved(answer), _moved(matched)
+    moved, must_move = _moved(answer), _moved(variant)
     still = [(row, t) for row, t in places(must_move & ~moved) if t == case.length - 1]
     if still:
-        raise Counterexample(
+        raise CheckFailed(
             "order-blind",
             "the last logits depend on the order of the tokens before",
             "the first two tokens changed places, and the last logits stayed the same up to rounding",

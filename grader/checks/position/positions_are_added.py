@@ -12,7 +12,7 @@ of them can be lost where the other is small, and weights that were trained with
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.drawn_scale import FRESH, LARGE
 from grader.checks.drawn_size import larger
 from grader.checks.given import given, tables
@@ -25,22 +25,22 @@ from grader.sandbox.questions import Forward
 SPLITS = 2
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """One text with tables that are drawn anew, all with the same sums: the logits are the same up to rounding."""
     for scale in (LARGE, FRESH):
-        _judge(case, bench, scale)
+        _judge(case, context, scale)
 
 
-def _judge(case: ModelCase, bench: Bench, scale: float) -> None:
+def _judge(case: ModelCase, context: Context, scale: float) -> None:
     tokens = case.token_array()[:1]
-    random = np.random.default_rng(bench.seeds.derive("sums", case.weights))
+    random = np.random.default_rng(context.seeds.derive("sums", case.weights))
     stream = random.normal(0.0, scale, (case.length, case.d_model))
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds, scale=scale))
+    question = Forward(config=case.config, weights=case.seeded(context.seeds, scale=scale))
     splits = [tables(case, stream, random.normal(0.0, scale, (case.block_size, case.d_model))) for _ in range(SPLITS)]
-    answers = [bench.ask(question, {"tokens.0": tokens, **given(split)}) for split in splits]
+    answers = [context.ask(question, {"tokens.0": tokens, **given(split)}) for split in splits]
     first, *others = (logits_of(answer, "logits.0", tokens) for answer in answers)
     if any(beyond_rounding(other, first).any() or not np.isfinite(other).all() for other in others):
-        raise Counterexample(
+        raise CheckFailed(
             "sum-differs",
             "the logits depend on the tables of tokens and positions by their sums alone",
             "a number was moved from each row of the one table to the other's, and the logits moved",
@@ -48,9 +48,9 @@ def _judge(case: ModelCase, bench: Bench, scale: float) -> None:
         )
 
 
-def confirm(case: ModelCase, bench: Bench) -> None:
+def confirm(case: ModelCase, context: Context) -> None:
     """The same of a model that is wider than the default one."""
-    holds(larger(case, bench.seeds), bench)
+    holds(larger(case, context.seeds), context)
 
 
 def snippet(case: ModelCase) -> str:

@@ -10,7 +10,7 @@ beyond the sequence must not matter at all.
 - The table is added to the wrong axis, or summed over time.
 """
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.drawn_scale import drawn_scale
 from grader.checks.grids import beyond_rounding, logits_of, places
 from grader.checks.snippets import model_snippet
@@ -21,20 +21,20 @@ from grader.sandbox.questions import Forward
 from grader.sandbox.wire import Array, Tensors
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """Rows are replaced one at a time; of a long table a few, up to the last that is used."""
     last = case.length - 1
     table_rows = range(case.block_size) if case.length <= FEW else (last // 2, last - last // 5, last)
-    weights = case.seeded(bench.seeds, scale=drawn_scale(case))
+    weights = case.seeded(context.seeds, scale=drawn_scale(case))
     question = Forward(config=case.config, weights=weights, position_rows=(-1, *table_rows))
     tokens = {f"tokens.{i}": case.token_array() for i in range(len(table_rows) + 1)}
-    answer, matched = bench.both(question, tokens)
+    answer, variant = context.both(question, tokens)
     for i, row in enumerate(table_rows, 1):
         moved = _moved(answer, i, tokens["tokens.0"])
-        must_move = {(b, t) for b, t in _moved(matched, i, tokens["tokens.0"]) if t >= row}
+        must_move = {(b, t) for b, t in _moved(variant, i, tokens["tokens.0"]) if t >= row}
         still = sorted(must_move.difference(moved))
         if still:
-            raise Counterexample(
+            raise CheckFailed(
                 "row-unused",
                 "replacing row r of the position table moves the logits at r and after",
                 f"row {row} of the table was replaced, and the logits at position {still[0][1]} did not move",
@@ -42,7 +42,7 @@ def holds(case: ModelCase, bench: Bench) -> None:
             )
         early = [(b, t) for b, t in moved if t < row]
         if early:
-            raise Counterexample(
+            raise CheckFailed(
                 "row-too-early",
                 "replacing row r of the position table moves no logits before r",
                 f"row {row} of the table was replaced, and the logits at position {early[0][1]} moved",
@@ -59,7 +59,7 @@ def _moved(answer: Tensors, index: int, tokens: Array) -> list[tuple[int, int]]:
     """(row of the batch, position) that moved by more than rounding. (Bits are for the checks of masking.)"""
     base, other = logits_of(answer, "logits.0", tokens), logits_of(answer, f"logits.{index}", tokens)
     if other.shape != base.shape:
-        raise Counterexample("shape", "logits have one width", f"shapes {base.shape} and {other.shape}")
+        raise CheckFailed("shape", "logits have one width", f"shapes {base.shape} and {other.shape}")
     return places(beyond_rounding(other, base))
 
 

@@ -12,7 +12,7 @@ same bag of words.
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.drawn_scale import drawn_scale
 from grader.checks.grids import beyond_rounding, logits_of
 from grader.checks.snippets import model_snippet
@@ -28,16 +28,16 @@ def one_token(case: ModelCase) -> Array:
     return np.repeat(case.token_array()[:, :1], case.length, axis=1)
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """In one layer, a row that repeats one token has different logits at every position."""
     tokens = one_token(case)
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds, scale=drawn_scale(case)))
-    answer, matched = bench.both(question, {"tokens.0": tokens})
-    told, expected = _apart(logits_of(answer, "logits.0", tokens)), _apart(matched["logits.0"])
+    question = Forward(config=case.config, weights=case.seeded(context.seeds, scale=drawn_scale(case)))
+    answer, variant = context.both(question, {"tokens.0": tokens})
+    told, expected = _apart(logits_of(answer, "logits.0", tokens)), _apart(variant["logits.0"])
     blind = np.argwhere(expected & ~told)
     if len(blind):
         row, t = (int(i) for i in blind[0])
-        raise Counterexample(
+        raise CheckFailed(
             "position-blind",
             "a repeated token has different logits at different positions",
             f"the same token stands at positions {t} and {t + 1}, and the logits are the same",

@@ -16,7 +16,7 @@ from typing import Final
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.sandbox.questions import Configs, Settings
 from grader.sandbox.wire import Tensors
 
@@ -43,9 +43,9 @@ class NoCase(Struct, frozen=True):
         return {}
 
 
-def holds(_: NoCase, bench: Bench) -> None:
+def holds(_: NoCase, context: Context) -> None:
     """The defaults as plain data. Fields beyond the contract's are free."""
-    require_defaults("GPTConfig", CONTRACT, bench.ask(Configs(), {}))
+    require_defaults("GPTConfig", CONTRACT, context.ask(Configs(), {}))
 
 
 def require_defaults(kind: str, contract: Mapping[str, int | float | str], answer: Tensors) -> None:
@@ -53,7 +53,7 @@ def require_defaults(kind: str, contract: Mapping[str, int | float | str], answe
     defaults = {name: array.tobytes().decode() if array.ndim else array.item() for name, array in answer.items()}
     wrong = next((name for name, value in contract.items() if defaults.get(name) != value), None)
     if wrong is not None:
-        raise Counterexample(
+        raise CheckFailed(
             "defaults",
             f"{kind} has the fields and defaults of the contract",
             f"{wrong} is {defaults[wrong]!r}" if wrong in defaults else f"{wrong} has no default",

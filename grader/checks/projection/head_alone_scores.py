@@ -11,17 +11,17 @@ which something is added, look like any others until weights are loaded that wer
 
 from grader.checks.ablation import logits_with
 from grader.checks.cache.agreement import closeness
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import ModelCase, model_cases
 from grader.result.record import TokenGrid
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """The head's weights are doubled."""
-    single, double = logits_with(case, bench, {}), logits_with(case, bench, {"lm_head.weight": 2.0})
+    single, double = logits_with(case, context, {}), logits_with(case, context, {"lm_head.weight": 2.0})
     if closeness(double, 2 * single) is None:
-        raise Counterexample(
+        raise CheckFailed(
             "not-the-head",
             "the logits are the head's, and double with its weights",
             "with twice the weights in lm_head.weight the logits are not twice as large",

@@ -11,7 +11,7 @@ A checkpoint is a table of names and shapes. If one differs, weights trained els
 from deepdiff import DeepDiff
 from hypothesis import strategies as st
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.strategies import VOCABULARIES, WIDTHS, Sizes
 from grader.extent import MODEL, Extent
 from grader.packages.package import ask_both
@@ -45,10 +45,10 @@ def size_case(extent: Extent) -> SizeCase:
     )
 
 
-def holds(case: SizeCase, bench: Bench) -> None:
+def holds(case: SizeCase, context: Context) -> None:
     """Names and shapes, compared as plain data."""
     question = Parameters(config=case.config, seed=case.seed)
-    answer, expected = ask_both(bench.candidate, bench.reference, question, {})
+    answer, expected = ask_both(context.candidate, context.reference, question, {})
     difference = DeepDiff(
         {name: list(array.shape) for name, array in expected.items()},
         {name: list(array.shape) for name, array in answer.items()},
@@ -61,7 +61,7 @@ def holds(case: SizeCase, bench: Bench) -> None:
         has = f"has shape {tuple(answer[wrong[0]].shape)}" if wrong[0] in answer else "is missing"
         if wrong[0] not in expected:
             has = "is not one of the contract's parameters"
-        raise Counterexample(
+        raise CheckFailed(
             "parameters",
             "parameter names and shapes are those of the contract",
             f"{wrong[0]} {has}" + (f", and {len(wrong) - 1} more differ" if len(wrong) > 1 else ""),

@@ -10,7 +10,7 @@ order, or with another size, shifts every random number after it.
 - The initialisation itself was changed.
 """
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import first_difference
 from grader.checks.projection.parameter_shapes import SIZES, SizeCase, size_case
 from grader.extent import MODEL
@@ -18,13 +18,13 @@ from grader.packages.package import ask_both
 from grader.sandbox.questions import Parameters
 
 
-def holds(case: SizeCase, bench: Bench) -> None:
+def holds(case: SizeCase, context: Context) -> None:
     """Same seed, same bits."""
     question = Parameters(config=case.config, seed=case.seed)
-    answer, expected = ask_both(bench.candidate, bench.reference, question, {})
+    answer, expected = ask_both(context.candidate, context.reference, question, {})
     difference = first_difference(answer, {name: expected[name] for name in sorted(expected)})
     if difference is not None:
-        raise Counterexample(
+        raise CheckFailed(
             "init",
             "the same seed gives the same initial parameters, bit for bit",
             f"{difference.tensor} is the first that differs, at {list(difference.element) or 'its shape'}"

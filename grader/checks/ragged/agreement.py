@@ -8,22 +8,22 @@ reads each row alone, or all of them together.
 from collections.abc import Callable, Iterator
 
 from grader.checks.cache.agreement import Agreement, joined
-from grader.checks.check import Bench, Counterexample
+from grader.checks.check import CheckFailed, Context
 from grader.checks.grids import logits_of
 from grader.checks.ragged.cases import RaggedCase
-from grader.packages.package import Oracle
+from grader.packages.package import Package
 from grader.sandbox.questions import Decode, Forward
 from grader.sandbox.wire import Array, Tensors
 
 
-def rows_agree(case: RaggedCase, bench: Bench, kind: str, claim: str) -> None:
+def rows_agree(case: RaggedCase, context: Context, kind: str, claim: str) -> None:
     """Read the rows together, and require the logits that they have alone."""
-    agreement = bench.state.setdefault("agreement", Agreement(bench, standards(bench)))
-    answer = bench.ask(case.in_turn(bench.seeds), case.steps())
+    agreement = context.state.setdefault("agreement", Agreement(context, standards(context)))
+    answer = context.ask(case.in_turn(context.seeds), case.steps())
     for chunk in range(len(case.lengths)):
         logits_of(answer, f"logits.{chunk}", case.real(chunk))
     if not agreement.holds(case, by_row(case, answer)):
-        raise Counterexample(
+        raise CheckFailed(
             kind,
             claim,
             f"read in chunks of {case.told()} tokens, one number a row, some row has other logits",
@@ -31,13 +31,13 @@ def rows_agree(case: RaggedCase, bench: Bench, kind: str, claim: str) -> None:
         )
 
 
-def standards(bench: Bench) -> Iterator[Callable[[RaggedCase], Array]]:
+def standards(context: Context) -> Iterator[Callable[[RaggedCase], Array]]:
     """What rows that are read together may agree with."""
-    yield lambda case: full(case, bench.candidate, bench)
-    for variant in bench.variants():
-        yield lambda case, v=variant: full(case, v, bench)  # type: ignore[misc]
-        yield lambda case, v=variant: chunked(case, v, bench)  # type: ignore[misc]
-        yield lambda case, v=variant: together(case, v, bench)  # type: ignore[misc]
+    yield lambda case: full(case, context.candidate, context)
+    for variant in context.variants():
+        yield lambda case, v=variant: full(case, v, context)  # type: ignore[misc]
+        yield lambda case, v=variant: chunked(case, v, context)  # type: ignore[misc]
+        yield lambda case, v=variant: together(case, v, context)  # type: ignore[misc]
 
 
 def by_row(case: RaggedCase, answer: Tensors) -> Array:
@@ -52,14 +52,14 @@ def by_row(case: RaggedCase, answer: Tensors) -> Array:
     )
 
 
-def full(case: RaggedCase, oracle: Oracle, bench: Bench) -> Array:
+def full(case: RaggedCase, oracle: Package, context: Context) -> Array:
     """One forward of each row: (1, N, V)."""
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds))
+    question = Forward(config=case.config, weights=case.seeded(context.seeds))
     answer = oracle.ask(question, {f"tokens.{i}": row for i, row in enumerate(case.rows())})
     return joined([answer[f"logits.{i}"] for i in range(len(case.tokens))])
 
 
-def chunked(case: RaggedCase, oracle: Oracle, bench: Bench) -> Array:
+def chunked(case: RaggedCase, oracle: Package, context: Context) -> Array:
     """Each row decoded alone, chunk by chunk, without those that bring it nothing: (1, N, V)."""
     parents: list[int] = []
     tensors: dict[str, Array] = {}
@@ -67,10 +67,10 @@ def chunked(case: RaggedCase, oracle: Oracle, bench: Bench) -> Array:
         for number, piece in enumerate(piece for piece in row if piece.size):
             tensors[f"chunk.{len(parents)}"] = piece.copy()
             parents.append(len(parents) - 1 if number else -1)
-    answer = oracle.ask(Decode(config=case.config, weights=case.seeded(bench.seeds), parents=tuple(parents)), tensors)
+    answer = oracle.ask(Decode(config=case.config, weights=case.seeded(context.seeds), parents=tuple(parents)), tensors)
     return joined([answer[f"logits.{i}"] for i in range(len(parents))])
 
 
-def together(case: RaggedCase, oracle: Oracle, bench: Bench) -> Array:
+def together(case: RaggedCase, oracle: Package, context: Context) -> Array:
     """The rows read together by another package: (1, N, V)."""
-    return by_row(case, oracle.ask(case.in_turn(bench.seeds), case.steps()))
+    return by_row(case, oracle.ask(case.in_turn(context.seeds), case.steps()))

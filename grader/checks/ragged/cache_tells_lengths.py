@@ -11,15 +11,15 @@ with it later has nothing else to go by.
 """
 
 from grader.checks.cache.cache_travels import cache_tensors
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.ragged.cases import CACHE_WORKS, RaggedCase, ragged_cases
 from grader.sandbox.wire import Tensors
 
 
-def holds(case: RaggedCase, bench: Bench) -> None:
+def holds(case: RaggedCase, context: Context) -> None:
     """After every chunk."""
     steps = range(len(case.lengths))
-    answer = bench.ask(case.in_turn(bench.seeds, keep=tuple(steps)), case.steps())
+    answer = context.ask(case.in_turn(context.seeds, keep=tuple(steps)), case.steps())
     for step in steps:
         cache = cache_tensors(answer, step)
         totals = case.totals(step + 1)
@@ -29,12 +29,12 @@ def holds(case: RaggedCase, bench: Bench) -> None:
         after = f"read in chunks of {case.told()} tokens, one number a row, after chunk {step} "
         claim = f"cache.lengths is then {list(totals)}, int64 (B,): all tokens that each row has read"
         if told is None:
-            raise Counterexample("no-lengths", claim, f"{after}it is None", grid=case.grid())
+            raise CheckFailed("no-lengths", claim, f"{after}it is None", grid=case.grid())
         if told.shape != (len(totals),) or told.dtype.kind not in "iu":
             shape = f"{told.dtype} of shape {tuple(told.shape)}"
-            raise Counterexample("lengths-shape", claim, f"{after}it is {shape}", grid=case.grid())
+            raise CheckFailed("lengths-shape", claim, f"{after}it is {shape}", grid=case.grid())
         if told.tolist() != list(totals):
-            raise Counterexample("other-lengths", claim, f"{after}it is {told.tolist()}", grid=case.grid())
+            raise CheckFailed("other-lengths", claim, f"{after}it is {told.tolist()}", grid=case.grid())
         _must_have_room(case, cache, max(totals))
 
 
@@ -44,7 +44,7 @@ def _must_have_room(case: RaggedCase, cache: Tensors, longest: int) -> None:
         shape = tuple(array.shape)
         if len(shape) != 4 or shape[:2] != (rows, 1) or shape[2] < longest or shape[3] != width:
             part, layer = name.split(".")
-            raise Counterexample(
+            raise CheckFailed(
                 "cache-shape",
                 f"layers[{layer}].{part} has shape (B, H, T, D) = ({rows}, 1, T, {width}), T at least {longest}",
                 f"it has shape {shape}",

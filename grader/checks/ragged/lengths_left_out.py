@@ -9,7 +9,7 @@ differ with one token each, as generating does.
 - Without lengths the plain path is taken, though the rows of the cache differ.
 """
 
-from grader.checks.check import Bench, Check
+from grader.checks.check import Check, Context
 from grader.checks.ragged.agreement import rows_agree
 from grader.checks.ragged.cases import CACHE_WORKS, RaggedCase, mixed_cases
 from grader.checks.ragged.snippets import ragged_snippet
@@ -17,9 +17,9 @@ from grader.checks.ragged.snippets import ragged_snippet
 CLAIM = "where lengths are left out, all tokens of the chunk are real, and each row goes on where it stands"
 
 
-def holds(case: RaggedCase, bench: Bench) -> None:
+def holds(case: RaggedCase, context: Context) -> None:
     """A plain chunk, one with lengths, and one that leaves them out again."""
-    rows_agree(case, bench, "mix-differs", CLAIM)
+    rows_agree(case, context, "mix-differs", CLAIM)
 
 
 CHECK = Check(

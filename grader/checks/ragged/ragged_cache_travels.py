@@ -11,28 +11,28 @@ gone when another process goes on, and wrong as soon as another batch was read i
 
 from grader.checks.cache.agreement import closeness
 from grader.checks.cache.cache_travels import cache_tensors, given
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.ragged.cases import CACHE_WORKS, RaggedCase, ragged_cases
 from grader.sandbox.questions import Decode
 
 
-def holds(case: RaggedCase, bench: Bench) -> None:
+def holds(case: RaggedCase, context: Context) -> None:
     """The last chunk is read by a worker that has never seen a prompt, from keys, values and lengths alone."""
     last = len(case.lengths) - 1
-    here = bench.ask(case.in_turn(bench.seeds, keep=(last - 1,)), case.steps())
+    here = context.ask(case.in_turn(context.seeds, keep=(last - 1,)), case.steps())
     cache = cache_tensors(here, last - 1)
-    question = Decode(config=case.config, weights=case.seeded(bench.seeds), parents=(-2,), layers=len(cache) // 2)
-    there = bench.stranger.ask(question, case.step(0, last) | given(cache))
+    question = Decode(config=case.config, weights=case.seeded(context.seeds), parents=(-2,), layers=len(cache) // 2)
+    there = context.fresh_candidate.ask(question, case.step(0, last) | given(cache))
     lane = closeness(case.real_logits(there, "logits.0", last), case.real_logits(here, f"logits.{last}", last))
     if lane is None:
-        raise Counterexample(
+        raise CheckFailed(
             "stateful",
             "keys, values and lengths are all that is needed to go on",
             f"read in chunks of {case.told()} tokens, one number a row: another process, given the cache and the last "
             "chunk, computes other logits",
             grid=case.grid(),
         )
-    bench.lanes.add(lane)
+    context.lanes.add(lane)
 
 
 CHECK = Check(

@@ -15,7 +15,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import TOLERANCES
 from grader.checks.ragged.agreement import by_row
 from grader.checks.ragged.cases import CACHE_WORKS, Lengths, RaggedCase
@@ -48,13 +48,13 @@ def prompt_cases(draw: DrawFn) -> Prompts:
     return extended(case, Prompts, prompts=prompts, new=new, block_size=max(prompts) + max(new))
 
 
-def holds(case: Prompts, bench: Bench) -> None:
+def holds(case: Prompts, context: Context) -> None:
     """Each prompt is continued alone; then all are fed those tokens together, and must expect every one of them."""
-    texts = [_alone(case, row, bench) for row in range(len(case.tokens))]
+    texts = [_alone(case, row, context) for row in range(len(case.tokens))]
     fed = _fed(case, texts)
-    logits = by_row(fed, bench.ask(fed.in_turn(bench.seeds), fed.steps()))
+    logits = by_row(fed, context.ask(fed.in_turn(context.seeds), fed.steps()))
     if logits.ndim != 3:
-        raise Counterexample("shape", "each chunk has logits (B, T_new, V)", "they have another shape")
+        raise CheckFailed("shape", "each chunk has logits (B, T_new, V)", "they have another shape")
     slack = TOLERANCES["logits, softmax in float32"].relative * float(np.max(np.abs(logits), initial=0.0))
     ends = np.cumsum(fed.totals())
     for row, text in enumerate(texts):
@@ -62,7 +62,7 @@ def holds(case: Prompts, bench: Bench) -> None:
         chosen = text[case.prompts[row] :]
         for t, (scored, token) in enumerate(zip(scores, chosen, strict=True), start=case.prompts[row]):
             if token >= len(scored) or not scored[token] >= scored.max() - slack:
-                raise Counterexample(
+                raise CheckFailed(
                     "not-greedy",
                     CLAIM,
                     f"the token at position {t} of row {row} is not the one with the highest score in the batch",
@@ -70,16 +70,14 @@ def holds(case: Prompts, bench: Bench) -> None:
                 )
 
 
-def _alone(case: Prompts, row: int, bench: Bench) -> Array:
+def _alone(case: Prompts, row: int, context: Context) -> Array:
     """A prompt and what the candidate continues it with: (T,)."""
     prompt, new = np.array([case.tokens[row][: case.prompts[row]]]), case.new[row]
-    weights = case.seeded(bench.seeds)
+    weights = case.seeded(context.seeds)
     question = Generate(config=case.config, weights=weights, max_new_tokens=new, use_cache=True)
-    tokens = bench.ask(question, {"prompt": prompt})["tokens"]
+    tokens = context.ask(question, {"prompt": prompt})["tokens"]
     if tokens.shape != (1, prompt.size + new) or tokens.dtype != np.int64:
-        raise Counterexample(
-            "not-continued", f"generate(prompt, {new}) returns the prompt and {new} tokens", "it did not"
-        )
+        raise CheckFailed("not-continued", f"generate(prompt, {new}) returns the prompt and {new} tokens", "it did not")
     text: Array = tokens[0]
     return text
 

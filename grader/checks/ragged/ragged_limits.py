@@ -14,7 +14,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.ragged.agreement import rows_agree
 from grader.checks.ragged.cases import CACHE_WORKS, RaggedCase, ragged_cases
 from grader.checks.refusal import must_refuse
@@ -32,20 +32,20 @@ def full_cases(draw: DrawFn) -> RaggedCase:
     return extended(case, RaggedCase, block_size=max(case.totals()), spare=1)
 
 
-def holds(case: RaggedCase, bench: Bench) -> None:
+def holds(case: RaggedCase, context: Context) -> None:
     """All that fits must be read; one token more must not."""
     try:
-        rows_agree(case, bench, "full-differs", CLAIM)
+        rows_agree(case, context, "full-differs", CLAIM)
     except PackageRaised as raised:
         if raised.unbuilt:
             raise
         seen = f"read in chunks of {case.told()} tokens, one number a row, of {case.block_size}: it raised {raised}"
-        raise Counterexample("padding-counted", CLAIM, seen, grid=case.grid()) from None
+        raise CheckFailed("padding-counted", CLAIM, seen, grid=case.grid()) from None
     steps, rows = len(case.lengths), len(case.tokens)
-    one_more = Decode(config=case.config, weights=case.seeded(bench.seeds), parents=tuple(range(-1, steps)))
+    one_more = Decode(config=case.config, weights=case.seeded(context.seeds), parents=tuple(range(-1, steps)))
     token = {f"chunk.{steps}": np.zeros((rows, 1), np.int64), f"lengths.{steps}": np.ones(rows, np.int64)}
     what = "one more token for each row, where one of them is full,"
-    must_refuse(bench, one_more, case.steps() | token, what, (case.block_size, case.block_size + 1))
+    must_refuse(context, one_more, case.steps() | token, what, (case.block_size, case.block_size + 1))
 
 
 CHECK = Check(

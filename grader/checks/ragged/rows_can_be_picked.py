@@ -13,13 +13,13 @@ tensors that is one index, if nothing but the row itself says where it ends.
 import numpy as np
 
 from grader.checks.cache.agreement import closeness
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.ragged.cases import CACHE_WORKS, Lengths, RaggedCase, ragged_cases
 from grader.sandbox.questions import Decode
 from grader.sandbox.wire import Array
 
 
-def holds(case: RaggedCase, bench: Bench) -> None:
+def holds(case: RaggedCase, context: Context) -> None:
     """The last chunk with all rows, and with some of them; each row must give the same."""
     last = len(case.lengths) - 1
     picks = _picks(case.totals(last))
@@ -28,15 +28,15 @@ def holds(case: RaggedCase, bench: Bench) -> None:
         tensors |= {name: array[list(rows)] for name, array in case.step(step, last).items()}
         tensors[f"rows.{step}"] = np.array(rows)
     parents = (*range(-1, last), *(last - 1 for _ in picks))
-    answer = bench.ask(Decode(config=case.config, weights=case.seeded(bench.seeds), parents=parents), tensors)
+    answer = context.ask(Decode(config=case.config, weights=case.seeded(context.seeds), parents=parents), tensors)
     expected = _by_row(case, answer[f"logits.{last}"])
     for step, rows in enumerate(picks, start=last + 1):
         found = answer[f"logits.{step}"]
         if found.shape[:2] != (len(rows), case.width(last)):
-            raise Counterexample("shape", "each row that was picked has logits", f"they have shape {found.shape}")
+            raise CheckFailed("shape", "each row that was picked has logits", f"they have shape {found.shape}")
         mine = [found[i, : len(expected[row])] for i, row in enumerate(rows)]
         if closeness(np.concatenate(mine), np.concatenate([expected[row] for row in rows])) is None:
-            raise Counterexample(
+            raise CheckFailed(
                 "picked-differ",
                 "after rows of a cache were picked, each goes on as it would have",
                 f"read in chunks of {case.told()} tokens, one number a row: with rows {list(rows)} of the cache alone, "

@@ -11,7 +11,7 @@ else was in it.
 - The cache remembers how long the rows of the last chunk were, and not how long they are in sum.
 """
 
-from grader.checks.check import Bench, Check
+from grader.checks.check import Check, Context
 from grader.checks.ragged.agreement import rows_agree
 from grader.checks.ragged.cases import CACHE_WORKS, RaggedCase, ragged_case, ragged_cases
 from grader.checks.ragged.snippets import ragged_snippet
@@ -19,9 +19,9 @@ from grader.checks.ragged.snippets import ragged_snippet
 CLAIM = "a row of a batch has the logits that it has alone (in float64, up to rounding), whatever the others' lengths"
 
 
-def holds(case: RaggedCase, bench: Bench) -> None:
+def holds(case: RaggedCase, context: Context) -> None:
     """Every chunk brings every row a token at least."""
-    rows_agree(case, bench, "rows-differ", CLAIM)
+    rows_agree(case, context, "rows-differ", CLAIM)
 
 
 CHECK = Check(

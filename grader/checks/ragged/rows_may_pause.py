@@ -10,7 +10,7 @@ its longest row, and nothing new can begin in between.
 - A row that has nothing to look at yet gives NaN, and what is multiplied by zero later stays NaN.
 """
 
-from grader.checks.check import Bench, Check
+from grader.checks.check import Check, Context
 from grader.checks.ragged.agreement import rows_agree
 from grader.checks.ragged.cases import CACHE_WORKS, RaggedCase, ragged_cases
 from grader.checks.ragged.snippets import ragged_snippet
@@ -18,9 +18,9 @@ from grader.checks.ragged.snippets import ragged_snippet
 CLAIM = "a row that has no token in some chunk has the logits that it has alone (in float64, up to rounding)"
 
 
-def holds(case: RaggedCase, bench: Bench) -> None:
+def holds(case: RaggedCase, context: Context) -> None:
     """Some chunk brings some row nothing, be it the first, the last or one between."""
-    rows_agree(case, bench, "pause-shows", CLAIM)
+    rows_agree(case, context, "pause-shows", CLAIM)
 
 
 CHECK = Check(

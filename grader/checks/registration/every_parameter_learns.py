@@ -13,7 +13,7 @@ it. The loss falls all the same.
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import TOLERANCES
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import ModelCase, model_cases
@@ -21,26 +21,26 @@ from grader.sandbox.questions import Gradients
 from grader.sandbox.wire import Array, Tensors
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """Where a right model's gradient is more than rounding, so must the candidate's be, row by row."""
-    question = Gradients(config=case.config, weights=case.seeded(bench.seeds))
-    answer, matched = bench.both(question, {"tokens": case.token_array()})
+    question = Gradients(config=case.config, weights=case.seeded(context.seeds))
+    answer, variant = context.both(question, {"tokens": case.token_array()})
     reached = _reached(answer)
-    for name, expected in _reached(matched).items():
+    for name, expected in _reached(variant).items():
         parameter = name.removeprefix("grad.")
         if not expected.any():
             continue
         if name not in reached:
-            raise Counterexample(
+            raise CheckFailed(
                 "no-gradient",
                 "the logits have a gradient for every parameter",
                 f"{parameter} gets none, or is not a parameter of the model",
             )
         if reached[name].shape != expected.shape:
-            raise Counterexample("shape", "parameters have the contract's shapes", f"{parameter} has another")
+            raise CheckFailed("shape", "parameters have the contract's shapes", f"{parameter} has another")
         missing = np.flatnonzero(expected & ~reached[name])
         if len(missing):
-            raise Counterexample(
+            raise CheckFailed(
                 "no-gradient",
                 "the gradient of a parameter reaches all of its rows that are used",
                 f"row {missing[0]} of {parameter} gets none",

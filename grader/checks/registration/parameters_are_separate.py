@@ -13,19 +13,19 @@ from itertools import groupby
 
 from hypothesis import strategies as st
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.strategies import VOCABULARIES, WIDTHS, Sizes
 from grader.sandbox.questions import Sharing
 from grader.sandbox.wire import Tensors
 
 
-def holds(case: Sizes, bench: Bench) -> None:
+def holds(case: Sizes, context: Context) -> None:
     """No two names lie in the same memory that do not in a right model."""
-    answer, expected = bench.both(Sharing(config=case.config), {})
+    answer, expected = context.both(Sharing(config=case.config), {})
     allowed = _shared(expected)
     shared = [names for names in _shared(answer) if names not in allowed]
     if shared:
-        raise Counterexample(
+        raise CheckFailed(
             "shared",
             "every parameter is a tensor of its own",
             f"{' and '.join(shared[0][:2])} are one tensor" + (f", and {len(shared) - 1} more" if shared[1:] else ""),

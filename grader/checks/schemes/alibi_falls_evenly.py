@@ -12,7 +12,7 @@ sign it rewards what is far away. With one head the slope is 2^-8.
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import close
 from grader.checks.schemes.cases import SchemeCase, one_layer_cases
 from grader.checks.schemes.distances import by_distance
@@ -22,12 +22,12 @@ from grader.sandbox.questions import Influence
 SLOPE = 2.0**-8
 
 
-def holds(case: SchemeCase, bench: Bench) -> None:
+def holds(case: SchemeCase, context: Context) -> None:
     """From step to step back, shares fall by the same factor."""
-    question = Influence(config=case.config, weights=case.seeded(bench.seeds), alike=True)
-    shares = by_distance(bench.ask(question, {"tokens": case.token_array()})["influence"])
+    question = Influence(config=case.config, weights=case.seeded(context.seeds), alike=True)
+    shares = by_distance(context.ask(question, {"tokens": case.token_array()})["influence"])
     if not close(shares, np.exp(-SLOPE * np.arange(len(shares))), "shares of attention"):
-        raise Counterexample(
+        raise CheckFailed(
             "other-slope",
             "with one head each step back lowers the score by 2^-8",
             f"the first steps change it by {', '.join(f'{step:+.6f}' for step in np.diff(np.log(shares))[:3])}",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 from msgspec.structs import replace
 
-from grader.checks.check import Bench, Check
+from grader.checks.check import Check, Context
 from grader.checks.schemes.agreement import compare, right_ones
 from grader.checks.schemes.cases import SchemeCase
 from grader.checks.strategies import extended, model_cases
@@ -32,16 +32,16 @@ def cases(draw: DrawFn) -> SchemeCase:
     return extended(case, SchemeCase, position="alibi", n_head=2, d_model=4)
 
 
-def holds(case: SchemeCase, bench: Bench) -> None:
+def holds(case: SchemeCase, context: Context) -> None:
     """The logits for several numbers of heads, in float64, beside those of a right model with the same weights."""
     for n_head in HEADS:
         case = replace(case, n_head=n_head, d_model=2 * n_head)
-        question = Forward(config=case.config, weights=case.seeded(bench.seeds))
+        question = Forward(config=case.config, weights=case.seeded(context.seeds))
         given = {"tokens.0": case.token_array()}
         compare(
-            bench,
-            bench.ask(question, given)["logits.0"],
-            *(right.ask(question, given)["logits.0"] for right in right_ones(bench)),
+            context,
+            context.ask(question, given)["logits.0"],
+            *(right.ask(question, given)["logits.0"] for right in right_ones(context)),
             claim="each head lowers its scores by its slope for each step back",
             seen=f"with n_head={n_head} the logits are others (in float64, beyond rounding)",
             grid=TokenGrid(tokens=case.tokens),

@@ -13,7 +13,7 @@ from hypothesis.strategies import DrawFn
 from msgspec.structs import replace
 
 from grader.checks.cache.cases import DecodeCase, decode_cases
-from grader.checks.check import Bench, Counterexample
+from grader.checks.check import CheckFailed, Context
 from grader.checks.strategies import ModelCase, extended, model_cases
 from grader.packages.package import PackageRaised
 from grader.sandbox.questions import Forward, Settings, Weights
@@ -87,7 +87,7 @@ def one_layer_cases(draw: DrawFn, position: str, *, d_model: int, lengths: tuple
     )
 
 
-def each_scheme(case: AnyCase, bench: Bench) -> Iterator[AnyCase]:
+def each_scheme(case: AnyCase, context: Context) -> Iterator[AnyCase]:
     """The case with each scheme that the candidate has built, in turn.
 
     A case of several heads is asked of one where the candidate has no more; heads are another question.
@@ -95,7 +95,7 @@ def each_scheme(case: AnyCase, bench: Bench) -> Iterator[AnyCase]:
     Raises:
         PackageRaised: it has built none.
     """
-    for position, most_heads in _built(bench).items():
+    for position, most_heads in _built(context).items():
         yield replace(case, position=position, n_head=min(case.n_head, most_heads))
 
 
@@ -104,38 +104,38 @@ def under(position: str | None) -> Iterator[None]:
     """Say of a failure which scheme it was seen with."""
     try:
         yield
-    except Counterexample as found:
+    except CheckFailed as found:
         seen = f"with position={position!r}: {found.seen}"
-        raise Counterexample(found.kind, found.claim, seen, grid=found.grid, expected=found.expected) from None
+        raise CheckFailed(found.kind, found.claim, seen, grid=found.grid, expected=found.expected) from None
 
 
 def _heads(case: ModelCase) -> tuple[int, ...]:
     return (1, 2) if case.d_model % 4 == 0 else (1,)
 
 
-def _built(bench: Bench) -> dict[str, int]:
+def _built(context: Context) -> dict[str, int]:
     """Of each scheme that a smallest model runs with, how many heads it takes: 1, or 2 for any number."""
-    if "built" not in bench.state:
+    if "built" not in context.state:
         found, refusals = {}, []
         for position in SCHEMES:
             try:
-                _run(bench, position, 1)
+                _run(context, position, 1)
             except PackageRaised as raised:
                 refusals.append(raised)
                 continue
             found[position] = 2
             try:
-                _run(bench, position, 2)
+                _run(context, position, 2)
             except PackageRaised as raised:
                 found[position] = 1 if raised.unbuilt else 2  # what breaks on two heads is to be seen to break
         if not found:
             raise next((raised for raised in refusals if raised.unbuilt), refusals[0])
-        bench.state["built"] = found
-    built: dict[str, int] = bench.state["built"]
+        context.state["built"] = found
+    built: dict[str, int] = context.state["built"]
     return built
 
 
-def _run(bench: Bench, position: str, n_head: int) -> None:
-    weights = Weights(bench.seeds.derive("weights", 0))
+def _run(context: Context, position: str, n_head: int) -> None:
+    weights = Weights(context.seeds.derive("weights", 0))
     question = Forward(config=with_scheme(SMALLEST, position, n_head), weights=weights)
-    bench.ask(question, {"tokens.0": np.array([[0, 1]])})
+    context.ask(question, {"tokens.0": np.array([[0, 1]])})

@@ -8,7 +8,7 @@ their share.
 
 import numpy as np
 
-from grader.checks.check import Counterexample
+from grader.checks.check import CheckFailed
 from grader.checks.compare import close, finite
 from grader.sandbox.wire import Array
 
@@ -22,18 +22,18 @@ def by_distance(influence: Array) -> Array:
         influence: (T, T), of tokens that are all alike.
 
     Raises:
-        Counterexample: it is not the same at all positions.
+        CheckFailed: it is not the same at all positions.
     """
     length = len(influence)
     heard = influence[np.tril_indices(length, k=-1)]
     if not finite(influence) or not (heard > 0).all():
-        raise Counterexample("unheard", "every earlier token is attended to", "some has no influence at all, or NaN")
+        raise CheckFailed("unheard", "every earlier token is attended to", "some has no influence at all, or NaN")
     shares = [influence[t, t - 1 :: -1] / influence[t, t - 1] for t in range(1, length)]
     last: Array = shares[-1]
     for t, seen in enumerate(shares, start=1):
         if not close(seen, last[:t], "shares of attention"):
             step = int(np.argmax(np.abs(seen - last[:t])))
-            raise Counterexample(
+            raise CheckFailed(
                 "by-position",
                 CLAIM,
                 f"{step + 1} steps back, there is {seen[step]:.4g} of what there is one step back at position {t}, and"

@@ -13,22 +13,22 @@ distances apart from a table of learned positions.
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.schemes.cases import SchemeCase, one_layer_cases
 from grader.checks.schemes.distances import by_distance
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import Influence
 
 
-def holds(case: SchemeCase, bench: Bench) -> None:
+def holds(case: SchemeCase, context: Context) -> None:
     """Scores by distance, each unlike the others."""
-    question = Influence(config=case.config, weights=case.seeded(bench.seeds), alike=True)
-    scores = np.log(by_distance(bench.ask(question, {"tokens": case.token_array()})["influence"]))
+    question = Influence(config=case.config, weights=case.seeded(context.seeds), alike=True)
+    scores = np.log(by_distance(context.ask(question, {"tokens": case.token_array()})["influence"]))
     order = np.argsort(scores)
     alike = np.flatnonzero(np.diff(scores[order]) < 1e-7)
     if len(alike):
         one, other = sorted(int(order[i]) + 1 for i in (alike[0], alike[0] + 1))
-        raise Counterexample(
+        raise CheckFailed(
             "distances-alike",
             "every distance within a block has a score of its own",
             f"{one} and {other} steps back are scored alike",

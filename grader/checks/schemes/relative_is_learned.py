@@ -12,22 +12,22 @@ parameter that a gradient reaches: a tensor that is none is never trained, and a
 
 from msgspec.structs import replace
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.schemes.cases import SchemeCase, one_layer_cases
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import Gradients, Parameters
 
 
-def holds(case: SchemeCase, bench: Bench) -> None:
+def holds(case: SchemeCase, context: Context) -> None:
     """Some parameter that a model with learned positions does not have gets a gradient."""
-    question = Gradients(config=case.config, weights=case.seeded(bench.seeds))
-    answer = bench.ask(question, {"tokens": case.token_array()})
+    question = Gradients(config=case.config, weights=case.seeded(context.seeds))
+    answer = context.ask(question, {"tokens": case.token_array()})
     plain = Parameters(config=replace(case, position=None).config, seed=0)
-    known = bench.ask(plain, {}).keys() | bench.reference.ask(plain, {}).keys()
+    known = context.ask(plain, {}).keys() | context.reference.ask(plain, {}).keys()
     learned = {name: gradient for name, gradient in answer.items() if name.removeprefix("grad.") not in known}
     if not any(gradient.any() for gradient in learned.values()):
         names = ", ".join(name.removeprefix("grad.") for name in learned) or "none"
-        raise Counterexample(
+        raise CheckFailed(
             "not-learned",
             "some parameter that learned positions do not have moves the logits",
             f"of the parameters with a gradient, these are further ones: {names}, and no gradient is other than zero",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 from msgspec.structs import replace
 
-from grader.checks.check import Bench, Check
+from grader.checks.check import Check, Context
 from grader.checks.schemes.agreement import compare, right_ones
 from grader.checks.schemes.cases import SchemeCase
 from grader.checks.strategies import extended, model_cases
@@ -30,16 +30,16 @@ def cases(draw: DrawFn) -> SchemeCase:
     return replace(case, d_model=draw(st.sampled_from((8, 6, 4, 2))))
 
 
-def holds(case: SchemeCase, bench: Bench) -> None:
+def holds(case: SchemeCase, context: Context) -> None:
     """The logits, in float64, beside those of a right model with the same weights, for either choice of pairs."""
-    weights = case.seeded(bench.seeds)
+    weights = case.seeded(context.seeds)
     halves = Forward(config=case.config, weights=weights)
     neighbours = Forward(config=case.config, weights=replace(weights, split_pairs=True))
     given = {"tokens.0": case.token_array()}
     compare(
-        bench,
-        bench.ask(halves, given)["logits.0"],
-        *(right.ask(question, given)["logits.0"] for right in right_ones(bench) for question in (halves, neighbours)),
+        context,
+        context.ask(halves, given)["logits.0"],
+        *(right.ask(question, given)["logits.0"] for right in right_ones(context) for question in (halves, neighbours)),
         claim="at position p, pair i of queries and of keys is turned by the angle p * 10000^(-2i/D): (a, b) becomes"
         " (a cos - b sin, a sin + b cos)",
         seen=f"with D={case.d_model} the logits are others, whichever channels are pairs (in float64)",

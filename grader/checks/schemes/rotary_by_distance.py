@@ -13,19 +13,19 @@ depends on both positions: longer texts than those of the training then look lik
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.schemes.cases import SchemeCase, one_layer_cases
 from grader.checks.schemes.distances import by_distance
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import Influence
 
 
-def holds(case: SchemeCase, bench: Bench) -> None:
+def holds(case: SchemeCase, context: Context) -> None:
     """Shares by distance are the same at all positions, and not the same at all distances."""
-    question = Influence(config=case.config, weights=case.seeded(bench.seeds), alike=True)
-    shares = by_distance(bench.ask(question, {"tokens": case.token_array()})["influence"])
+    question = Influence(config=case.config, weights=case.seeded(context.seeds), alike=True)
+    shares = by_distance(context.ask(question, {"tokens": case.token_array()})["influence"])
     if np.ptp(shares) < 1e-6:
-        raise Counterexample(
+        raise CheckFailed(
             "blind",
             "how much is attended to changes with the distance",
             "it is the same at any distance",

@@ -16,7 +16,7 @@ from hypothesis.strategies import DrawFn
 from msgspec.structs import replace
 
 from grader.checks.ablation import SILENT_MLP
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.grids import logits_of
 from grader.checks.schemes.cases import SchemeCase
 from grader.sandbox.questions import Forward, Precision
@@ -47,29 +47,29 @@ def cases(draw: DrawFn) -> SchemeCase:
     )
 
 
-def holds(case: SchemeCase, bench: Bench) -> None:
+def holds(case: SchemeCase, context: Context) -> None:
     """How far off logits in bfloat16 are from those in float64, at far positions and at near ones."""
     ratios = []
     for number in range(MODELS):
-        rough, fine = (_logits(case, bench, number, precision) for precision in ("bfloat16", "float64"))
+        rough, fine = (_logits(case, context, number, precision) for precision in ("bfloat16", "float64"))
         off = np.abs(rough - fine).mean(axis=-1)[0]  # (T,)
         ratios.append(off[FAR].mean() / off[NEAR].mean())
     ratio = float(np.mean(ratios))
     if not ratio <= MOST:
-        raise Counterexample(
+        raise CheckFailed(
             "far-is-lost",
             "rounding to bfloat16 moves the logits at far positions about as much as at near ones",
             f"beyond position {FAR.start} it moves them {ratio:.1f} times as much as before position {NEAR.stop}",
         )
 
 
-def _logits(case: SchemeCase, bench: Bench, number: int, precision: Precision) -> Array:
+def _logits(case: SchemeCase, context: Context, number: int, precision: Precision) -> Array:
     weights = replace(case, weights=case.weights + number).seeded(
-        bench.seeds, query_scale=QUERY_SCALE, factors=LOUD_ATTENTION
+        context.seeds, query_scale=QUERY_SCALE, factors=LOUD_ATTENTION
     )
     question = Forward(config=case.config, weights=weights, precision=precision)
     tokens = case.token_array()
-    return logits_of(bench.ask(question, {"tokens.0": tokens}), "logits.0", tokens)
+    return logits_of(context.ask(question, {"tokens.0": tokens}), "logits.0", tokens)
 
 
 CHECK = Check(

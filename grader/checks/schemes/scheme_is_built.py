@@ -11,7 +11,7 @@ Each scheme is judged by itself, and so it pays to build one of them well. This 
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import finite
 from grader.checks.grids import logits_of
 from grader.checks.schemes.cases import SchemeCase, each_scheme, scheme_cases, under
@@ -19,13 +19,13 @@ from grader.packages.package import Trouble
 from grader.sandbox.questions import Forward
 
 
-def holds(case: SchemeCase, bench: Bench) -> None:
+def holds(case: SchemeCase, context: Context) -> None:
     """One at least of the schemes that take the smallest model takes this one, up to a full block."""
-    failures: list[Counterexample | Trouble] = []
-    for asked in each_scheme(case, bench):
+    failures: list[CheckFailed | Trouble] = []
+    for asked in each_scheme(case, context):
         try:
-            _runs(asked, bench)
-        except (Counterexample, Trouble) as failure:
+            _runs(asked, context)
+        except (CheckFailed, Trouble) as failure:
             failures.append(failure)
         else:
             return
@@ -33,14 +33,14 @@ def holds(case: SchemeCase, bench: Bench) -> None:
         raise failures[0]
 
 
-def _runs(case: SchemeCase, bench: Bench) -> None:
+def _runs(case: SchemeCase, context: Context) -> None:
     full = np.resize(case.token_array(), (len(case.tokens), case.block_size))
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds))
-    answer = bench.ask(question, {"tokens.0": case.token_array(), "tokens.1": full})
+    question = Forward(config=case.config, weights=case.seeded(context.seeds))
+    answer = context.ask(question, {"tokens.0": case.token_array(), "tokens.1": full})
     with under(case.position):
         for name, tokens in (("logits.0", case.token_array()), ("logits.1", full)):
             if not finite(logits_of(answer, name, tokens)):
-                raise Counterexample("not-finite", "scores are finite numbers", "NaN or infinity")
+                raise CheckFailed("not-finite", "scores are finite numbers", "NaN or infinity")
 
 
 CHECK = Check(

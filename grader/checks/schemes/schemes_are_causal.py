@@ -10,7 +10,7 @@ have grown large. Learned positions say nothing about that.
 - Distances to keys that come later are negative, and pick a bias from the end of a table.
 """
 
-from grader.checks.check import Bench, Check
+from grader.checks.check import Check, Context
 from grader.checks.masking import future_is_hidden
 from grader.checks.schemes.cases import SchemeCase, each_scheme, scheme_cases, under
 from grader.checks.schemes.snippets import scheme_snippet
@@ -18,19 +18,19 @@ from grader.checks.schemes.snippets import scheme_snippet
 SCALE = 1e6  # of queries: whatever number a mask adds, half of all scores are further below zero
 
 
-def holds(case: SchemeCase, bench: Bench) -> None:
+def holds(case: SchemeCase, context: Context) -> None:
     """What is asked of learned positions, of each scheme that is built."""
-    for asked in each_scheme(case, bench):
+    for asked in each_scheme(case, context):
         with under(asked.position):
-            future_is_hidden.holds(asked, bench)
-            future_is_hidden.holds(asked, bench, query_scale=SCALE)
+            future_is_hidden.holds(asked, context)
+            future_is_hidden.holds(asked, context, query_scale=SCALE)
 
 
-def confirm(case: SchemeCase, bench: Bench) -> None:
+def confirm(case: SchemeCase, context: Context) -> None:
     """In fresh workers, each of the schemes."""
-    for asked in each_scheme(case, bench):
+    for asked in each_scheme(case, context):
         with under(asked.position):
-            future_is_hidden.confirm(asked, bench)
+            future_is_hidden.confirm(asked, context)
 
 
 def snippet(case: SchemeCase) -> str:

@@ -12,25 +12,25 @@ first new token stands behind everything that is cached, and the keys it looks a
 
 from grader.checks.cache.agreement import Agreement, chunked, standards
 from grader.checks.cache.cases import MODEL_WORKS
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.schemes.cases import SchemeDecodeCase, each_scheme, scheme_decode_cases
 from grader.checks.schemes.snippets import scheme_snippet
 from grader.packages.package import PackageRaised
 from grader.result.record import TokenGrid
 
 
-def holds(case: SchemeDecodeCase, bench: Bench) -> None:
+def holds(case: SchemeDecodeCase, context: Context) -> None:
     """All logits of all chunks, beside the logits of the full forward; where no cache is built, nothing is asked."""
-    for asked in each_scheme(case, bench):
-        agreement = bench.state.setdefault(f"agreement {asked.position}", Agreement(bench, standards(bench)))
+    for asked in each_scheme(case, context):
+        agreement = context.state.setdefault(f"agreement {asked.position}", Agreement(context, standards(context)))
         try:
-            decoded = chunked(asked, bench.candidate, bench)
+            decoded = chunked(asked, context.candidate, context)
         except PackageRaised as raised:
             if raised.unbuilt:
                 continue  # that the cache is to be built is for others to say
             raise
         if not agreement.holds(asked, decoded):
-            raise Counterexample(
+            raise CheckFailed(
                 "cache-differs",
                 "logits of cached decoding are those of the full forward (in float64, up to rounding)",
                 f"with position={asked.position!r} and chunks of {' + '.join(map(str, case.chunks))} tokens they are"

@@ -10,17 +10,17 @@ a model that counts tokens and does not read them in order. It trains, and deepe
 - All distances come out alike, because they are clamped from the wrong side.
 """
 
-from grader.checks.check import Bench, Check
+from grader.checks.check import Check, Context
 from grader.checks.position import order_matters
 from grader.checks.schemes.cases import SchemeCase, each_scheme, scheme_cases, under
 from grader.checks.schemes.snippets import scheme_snippet
 
 
-def holds(case: SchemeCase, bench: Bench) -> None:
+def holds(case: SchemeCase, context: Context) -> None:
     """What is asked of learned positions, of each scheme that is built."""
-    for asked in each_scheme(case, bench):
+    for asked in each_scheme(case, context):
         with under(asked.position):
-            order_matters.holds(asked, bench)
+            order_matters.holds(asked, context)
 
 
 def snippet(case: SchemeCase) -> str:

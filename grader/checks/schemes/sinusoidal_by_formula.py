@@ -13,7 +13,7 @@ The table is a formula, so that nothing has to be stored or trained: channel 2i 
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.grids import beyond_rounding
 from grader.checks.schemes.agreement import compare, right_ones
 from grader.checks.schemes.cases import SchemeCase, scheme_cases, with_scheme
@@ -26,22 +26,22 @@ from grader.sandbox.wire import Array
 POSITION = "sinusoidal"
 
 
-def holds(case: SchemeCase, bench: Bench) -> None:
+def holds(case: SchemeCase, context: Context) -> None:
     """The candidate's logits with sinusoidal positions, beside its own with learned positions and that table."""
     case = extended(case, SchemeCase, n_head=1)
-    weights, tokens = case.seeded(bench.seeds), case.token_array()
+    weights, tokens = case.seeded(context.seeds), case.token_array()
     sinusoidal = Forward(config=with_scheme(case.config, POSITION), weights=weights)
-    same = bench.matched.ask(sinusoidal, {"tokens.0": np.zeros_like(tokens)})["logits.0"]
+    same = context.variant.ask(sinusoidal, {"tokens.0": np.zeros_like(tokens)})["logits.0"]
     if not beyond_rounding(same[:, 1:], same[:, :1]).any():
-        raise Counterexample("not-heard", "positions reach the logits", "no position does, whatever the table is")
+        raise CheckFailed("not-heard", "positions reach the logits", "no position does, whatever the table is")
     given = {"tokens.0": tokens}
     learned = Forward(config=case.config, weights=weights)
     by_formula = {**given, "position_table": table(case.block_size, case.d_model)}
     compare(
-        bench,
-        bench.ask(sinusoidal, given)["logits.0"],
-        bench.ask(learned, by_formula)["logits.0"],
-        *(right.ask(sinusoidal, given)["logits.0"] for right in right_ones(bench)),
+        context,
+        context.ask(sinusoidal, given)["logits.0"],
+        context.ask(learned, by_formula)["logits.0"],
+        *(right.ask(sinusoidal, given)["logits.0"] for right in right_ones(context)),
         claim="sinusoidal positions give the logits that learned ones give with the table of the formula",
         seen="with position='sinusoidal' the logits are others (in float64, beyond rounding)",
         grid=TokenGrid(tokens=case.tokens),

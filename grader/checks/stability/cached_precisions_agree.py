@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from hypothesis import strategies as st
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.grids import logits_of
 from grader.checks.stability.cases import LongCase, long_case, near
 from grader.sandbox.questions import Decode, Precision
@@ -27,25 +27,25 @@ WAYS: Final = (f"after {CACHED} tokens", "with lengths")
 SPARE: Final = 20  # a position that is rounded up finds another one's row, and not the end of the table
 
 
-def holds(case: LongCase, bench: Bench) -> None:
+def holds(case: LongCase, context: Context) -> None:
     """All in two chunks, and all at once with its length, beside the same in float64."""
-    short, exact = _decoded(case, bench, "bfloat16"), _decoded(case, bench, "float64")
+    short, exact = _decoded(case, context, "bfloat16"), _decoded(case, context, "float64")
     for way in WAYS:
         if not near(short[way], exact[way], "bfloat16"):
-            raise Counterexample(
+            raise CheckFailed(
                 f"other-logits {way}",
                 "decoded in bfloat16 the logits are those of float64, up to rounding",
                 f"decoded {way} they are others, by more than rounding explains",
             )
 
 
-def _decoded(case: LongCase, bench: Bench, precision: Precision) -> dict[str, Array]:
+def _decoded(case: LongCase, context: Context, precision: Precision) -> dict[str, Array]:
     """The logits of the second chunk, and those of a chunk that says how long it is."""
-    tokens = case.token_array(bench)
+    tokens = case.token_array(context)
     first, second = np.ascontiguousarray(tokens[:, :CACHED]), np.ascontiguousarray(tokens[:, CACHED:])
-    question = Decode(config=case.config, weights=case.seeded(bench), precision=precision, parents=(-1, 0, -1))
+    question = Decode(config=case.config, weights=case.seeded(context), precision=precision, parents=(-1, 0, -1))
     chunks = {"chunk.0": first, "chunk.1": second, "chunk.2": tokens, "lengths.2": np.array([tokens.size])}
-    answer = bench.ask(question, chunks)
+    answer = context.ask(question, chunks)
     logits = (logits_of(answer, "logits.1", second), logits_of(answer, "logits.2", tokens))
     return dict(zip(WAYS, logits, strict=True))
 

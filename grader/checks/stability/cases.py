@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from grader.checks.check import Bench
+from grader.checks.check import Context
 from grader.checks.compare import close
 from grader.checks.strategies import ModelCase, Sizes, extended, model_cases
 from grader.sandbox.questions import Precision, Weights
@@ -23,13 +23,13 @@ class LongCase(Sizes, frozen=True, kw_only=True):
     length: int
     weights: int
 
-    def seeded(self, bench: Bench) -> Weights:
+    def seeded(self, context: Context) -> Weights:
         """The weights of this case in this grade."""
-        return Weights(bench.seeds.derive("weights", self.weights), query_scale=QUERY_SCALE)
+        return Weights(context.seeds.derive("weights", self.weights), query_scale=QUERY_SCALE)
 
-    def token_array(self, bench: Bench) -> Array:
+    def token_array(self, context: Context) -> Array:
         """int64 (1, length), drawn for this grade."""
-        stream = np.random.default_rng(bench.seeds.derive("long tokens", self.weights, self.length))
+        stream = np.random.default_rng(context.seeds.derive("long tokens", self.weights, self.length))
         return stream.integers(0, self.vocab_size, (1, self.length))
 
 

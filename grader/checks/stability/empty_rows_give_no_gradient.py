@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import close, finite
 from grader.checks.grids import logits_of
 from grader.checks.snippets import model_snippet
@@ -26,21 +26,21 @@ from grader.sandbox.wire import Array, Tensors
 FIRST: Final = 0  # the chunk that is asked about
 
 
-def holds(case: EmptyRowsCase, bench: Bench) -> None:
+def holds(case: EmptyRowsCase, context: Context) -> None:
     """The first chunk: finite in each precision, and in float64 beside the rows that have real tokens."""
-    answers = {precision: _asked(case, bench, precision, case.length_array(FIRST) >= 0) for precision in PRECISIONS}
+    answers = {precision: _asked(case, context, precision, case.length_array(FIRST) >= 0) for precision in PRECISIONS}
     for precision, answer in answers.items():
         unfit = [name for name, array in answer.items() if not finite(_that_counts(name, array, case))]
         if unfit:
-            raise Counterexample(
+            raise CheckFailed(
                 "not-finite",
                 "gradients are finite, and the logits of a row of nothing but padding too",
                 f"with lengths {list(case.lengths[FIRST])} there is NaN or infinity in {unfit[0]}, in {precision}",
                 grid=TokenGrid(tokens=case.tokens),
             )
-    without = _asked(case, bench, "float64", case.length_array(FIRST) > 0)
+    without = _asked(case, context, "float64", case.length_array(FIRST) > 0)
     if not close(_joined(answers["float64"], without), _joined(without, without), "gradients, float64"):
-        raise Counterexample(
+        raise CheckFailed(
             "gradient-of-padding",
             "the gradient of a batch is that of its rows that are not padding alone (in float64, up to rounding)",
             f"without the rows that are empty, of lengths {list(case.lengths[FIRST])}, it is another",
@@ -48,10 +48,10 @@ def holds(case: EmptyRowsCase, bench: Bench) -> None:
         )
 
 
-def _asked(case: EmptyRowsCase, bench: Bench, precision: Precision, rows: Array) -> Tensors:
+def _asked(case: EmptyRowsCase, context: Context, precision: Precision, rows: Array) -> Tensors:
     tokens = np.ascontiguousarray(case.token_array()[rows, : case.first])
-    question = Gradients(config=case.config, weights=case.seeded(bench.seeds), precision=precision, with_logits=True)
-    answer = bench.ask(question, {"tokens": tokens, "lengths": case.length_array(FIRST)[rows]})
+    question = Gradients(config=case.config, weights=case.seeded(context.seeds), precision=precision, with_logits=True)
+    answer = context.ask(question, {"tokens": tokens, "lengths": case.length_array(FIRST)[rows]})
     logits_of(answer, "logits", tokens)
     return answer
 

@@ -12,7 +12,7 @@ is 0 / 0. The NaN stays in the cache, and weighted with zero it is NaN still: wh
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import finite
 from grader.checks.grids import beyond_rounding, logits_of
 from grader.checks.snippets import model_snippet
@@ -22,15 +22,15 @@ from grader.sandbox.questions import Decode
 from grader.sandbox.wire import Array
 
 
-def holds(case: EmptyRowsCase, bench: Bench) -> None:
+def holds(case: EmptyRowsCase, context: Context) -> None:
     """Two chunks, and the same with other padding in the first; row 0 begins with the second."""
     tokens = case.token_array()
     first, second = np.ascontiguousarray(tokens[:, : case.first]), np.ascontiguousarray(tokens[:, case.first :])
     padded = np.where(case.real(0), first, (first + 1) % case.vocab_size)
     chunks = {"chunk.0": first, "chunk.1": second, "chunk.2": padded, "chunk.3": second}
     lengths = {f"lengths.{i}": case.length_array(i % 2) for i in range(4)}
-    question = Decode(config=case.config, weights=case.seeded(bench.seeds), parents=(-1, 0, -1, 2))
-    answer = bench.ask(question, {**chunks, **lengths})
+    question = Decode(config=case.config, weights=case.seeded(context.seeds), parents=(-1, 0, -1, 2))
+    answer = context.ask(question, {**chunks, **lengths})
     logits = [logits_of(answer, f"logits.{i}", chunk) for i, chunk in enumerate(chunks.values())]
     never_real = np.zeros(len(tokens), dtype=np.bool_)
     never_real[1] = True
@@ -39,7 +39,7 @@ def holds(case: EmptyRowsCase, bench: Bench) -> None:
     moved = beyond_rounding(logits[3], logits[1]) & case.real(1)
     if moved.any():
         row, t = (int(i) for i in np.argwhere(moved)[0])
-        raise Counterexample(
+        raise CheckFailed(
             "padding-counts",
             "what a row was padded with in one chunk moves no logit of the next",
             f"with other padding in the first chunk, the logits of row {row} at token {t} of the second moved",
@@ -50,7 +50,7 @@ def holds(case: EmptyRowsCase, bench: Bench) -> None:
 def _must_be_finite(logits: Array, where: Array, case: EmptyRowsCase, chunk: str) -> None:
     if not finite(logits[where]):
         row = int(np.argwhere(where & ~np.isfinite(logits).all(axis=-1))[0][0])
-        raise Counterexample(
+        raise CheckFailed(
             "not-finite",
             "logits are finite in rows of nothing but padding, and where tokens are real",
             f"NaN or infinity in row {row} of {chunk}, where lengths are {list(case.lengths[0])}, then"

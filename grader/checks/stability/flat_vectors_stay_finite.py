@@ -13,7 +13,7 @@ give some, seldom enough to be met after days of training.
 from typing import Final
 
 from grader.checks.ablation import Factors
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import finite
 from grader.checks.snippets import model_snippet
 from grader.checks.stability.cases import PRECISIONS
@@ -24,18 +24,18 @@ from grader.sandbox.questions import Gradients
 FLAT: Final[Factors] = {"embedding.weight": 0.0}  # of tokens and of positions: the stream starts with zeros
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """Forward and backward in each precision, from embeddings of zeros."""
     for precision in PRECISIONS:
         question = Gradients(
             config=case.config,
-            weights=case.seeded(bench.seeds, factors=FLAT),
+            weights=case.seeded(context.seeds, factors=FLAT),
             precision=precision,
             with_logits=True,
         )
-        for name, array in bench.ask(question, {"tokens": case.token_array()}).items():
+        for name, array in context.ask(question, {"tokens": case.token_array()}).items():
             if not finite(array):
-                raise Counterexample(
+                raise CheckFailed(
                     "not-finite",
                     "logits and gradients are finite where all numbers of a vector are equal",
                     f"with embeddings of zeros there is NaN or infinity in {name}, in {precision}",

@@ -14,7 +14,7 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import close, finite
 from grader.checks.grids import logits_of
 from grader.checks.stability.cases import LongCase, long_case, near
@@ -25,32 +25,32 @@ LENGTH: Final = 4096
 SHORTER: Final = 1024  # for float64, whose numbers are long, and for the way back in bfloat16, which is slow on a CPU
 
 
-def holds(case: LongCase, bench: Bench) -> None:
+def holds(case: LongCase, context: Context) -> None:
     """Forward and backward in each precision; beside a right model, and bfloat16 beside float32."""
     shorter = long_case(SHORTER)
-    _agrees(shorter, "float64", _with_gradients(shorter, "float64", bench), bench)
-    _with_gradients(shorter, "bfloat16", bench)
-    in_float32 = _with_gradients(case, "float32", bench)
-    _agrees(case, "float32", in_float32, bench)
-    tokens = case.token_array(bench)
-    question = Forward(config=case.config, weights=case.seeded(bench), precision="bfloat16")
-    in_bfloat16 = logits_of(bench.ask(question, {"tokens.0": tokens}), "logits.0", tokens)
+    _agrees(shorter, "float64", _with_gradients(shorter, "float64", context), context)
+    _with_gradients(shorter, "bfloat16", context)
+    in_float32 = _with_gradients(case, "float32", context)
+    _agrees(case, "float32", in_float32, context)
+    tokens = case.token_array(context)
+    question = Forward(config=case.config, weights=case.seeded(context), precision="bfloat16")
+    in_bfloat16 = logits_of(context.ask(question, {"tokens.0": tokens}), "logits.0", tokens)
     if not near(in_bfloat16, in_float32, "bfloat16"):
-        raise Counterexample(
+        raise CheckFailed(
             "other-logits-in-bfloat16",
             f"at block_size={case.block_size} the logits in bfloat16 are those of float32, up to rounding",
             "they are others, by more than rounding explains",
         )
 
 
-def _with_gradients(case: LongCase, precision: Precision, bench: Bench) -> Array:
+def _with_gradients(case: LongCase, precision: Precision, context: Context) -> Array:
     """The logits, once they and all gradients are seen to be finite."""
-    tokens = case.token_array(bench)
-    question = Gradients(config=case.config, weights=case.seeded(bench), precision=precision, with_logits=True)
-    answer = bench.ask(question, {"tokens": tokens})
+    tokens = case.token_array(context)
+    question = Gradients(config=case.config, weights=case.seeded(context), precision=precision, with_logits=True)
+    answer = context.ask(question, {"tokens": tokens})
     unfit = [name for name, array in answer.items() if not finite(array)]
     if unfit:
-        raise Counterexample(
+        raise CheckFailed(
             "not-finite",
             f"logits and gradients are finite at block_size={case.block_size}",
             f"NaN or infinity in {unfit[0]}, in {precision}",
@@ -58,12 +58,12 @@ def _with_gradients(case: LongCase, precision: Precision, bench: Bench) -> Array
     return logits_of(answer, "logits", tokens)
 
 
-def _agrees(case: LongCase, precision: Precision, logits: Array, bench: Bench) -> None:
+def _agrees(case: LongCase, precision: Precision, logits: Array, context: Context) -> None:
     """What comes with length shows at once; what rounds, and which epsilon a norm has, is asked elsewhere."""
-    question = Forward(config=case.config, weights=case.seeded(bench), precision=precision)
-    expected = bench.matched.ask(question, {"tokens.0": case.token_array(bench)})["logits.0"]
+    question = Forward(config=case.config, weights=case.seeded(context), precision=precision)
+    expected = context.variant.ask(question, {"tokens.0": case.token_array(context)})["logits.0"]
     if not close(logits, expected, "logits, another epsilon"):
-        raise Counterexample(
+        raise CheckFailed(
             f"other-logits-in-{precision}",
             f"at block_size={case.block_size} the logits are those of a right model",
             f"in {precision} they are others",

@@ -14,7 +14,7 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import finite
 from grader.checks.grids import logits_of
 from grader.checks.stability.cases import PRECISIONS, LongCase, long_case, near
@@ -26,13 +26,13 @@ LENGTH: Final = 300  # bfloat16 counts to 256
 SPARE: Final = 20  # a position that is rounded up finds another one's row, and not the end of the table
 
 
-def holds(case: LongCase, bench: Bench) -> None:
+def holds(case: LongCase, context: Context) -> None:
     """The shorter precisions beside float64, with the same weights; and gradients that are finite in all three."""
-    tokens = case.token_array(bench)
-    answers = {precision: _asked(case, bench, precision) for precision in PRECISIONS}
+    tokens = case.token_array(context)
+    answers = {precision: _asked(case, context, precision) for precision in PRECISIONS}
     for precision in SHORTER:
         if not near(answers[precision]["logits"], answers["float64"]["logits"], precision):
-            raise Counterexample(
+            raise CheckFailed(
                 f"other-logits-in-{precision}",
                 "in each precision the logits are those of float64, up to that precision's rounding",
                 f"for {tokens.size} tokens the logits in {precision} are others, by more than rounding explains",
@@ -40,15 +40,15 @@ def holds(case: LongCase, bench: Bench) -> None:
     for precision, answer in answers.items():
         unfit = [name for name, array in answer.items() if not finite(array)]
         if unfit:
-            raise Counterexample(
+            raise CheckFailed(
                 "not-finite", "gradients are finite in each precision", f"NaN or infinity in {unfit[0]}, in {precision}"
             )
 
 
-def _asked(case: LongCase, bench: Bench, precision: Precision) -> Tensors:
-    question = Gradients(config=case.config, weights=case.seeded(bench), precision=precision, with_logits=True)
-    answer = bench.ask(question, {"tokens": case.token_array(bench)})
-    logits_of(answer, "logits", case.token_array(bench))
+def _asked(case: LongCase, context: Context, precision: Precision) -> Tensors:
+    question = Gradients(config=case.config, weights=case.seeded(context), precision=precision, with_logits=True)
+    answer = context.ask(question, {"tokens": case.token_array(context)})
+    logits_of(answer, "logits", case.token_array(context))
     return answer
 
 

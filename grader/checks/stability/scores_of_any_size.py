@@ -13,7 +13,7 @@ over another is NaN; one NaN in a gradient, and after the next update all parame
 
 from typing import Final
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import finite
 from grader.checks.grids import logits_of, moved_rows
 from grader.checks.masking.future_is_hidden import with_other_future
@@ -27,26 +27,26 @@ SCALES: Final = (1.0, 100.0, 1e4, -1e4)  # whatever sign a score has, it is far 
 WIDTH: Final = 32  # the scores of a wide model are larger: some of them, times the last scale, by more than 65504
 
 
-def holds(case: ModelCase, bench: Bench) -> None:
+def holds(case: ModelCase, context: Context) -> None:
     """Forward and backward, in each precision, with queries multiplied."""
     for precision in PRECISIONS:
         for scale in SCALES:
-            _is_finite(case, bench, precision, scale)
-            _is_causal(case, bench, precision, scale)
+            _is_finite(case, context, precision, scale)
+            _is_causal(case, context, precision, scale)
 
 
-def _is_finite(case: ModelCase, bench: Bench, precision: Precision, scale: float) -> None:
+def _is_finite(case: ModelCase, context: Context, precision: Precision, scale: float) -> None:
     question = Gradients(
         config=case.config,
-        weights=case.seeded(bench.seeds, query_scale=scale),
+        weights=case.seeded(context.seeds, query_scale=scale),
         precision=precision,
         with_logits=True,
     )
-    answer = bench.ask(question, {"tokens": case.token_array()})
+    answer = context.ask(question, {"tokens": case.token_array()})
     logits_of(answer, "logits", case.token_array())
     for name, array in answer.items():
         if not finite(array):
-            raise Counterexample(
+            raise CheckFailed(
                 "logits-not-finite" if name == "logits" else "gradients-not-finite",
                 "logits and gradients are finite, whatever the size of the scores",
                 f"NaN or infinity in {name}, in {precision}, with queries times {scale:g}",
@@ -54,14 +54,14 @@ def _is_finite(case: ModelCase, bench: Bench, precision: Precision, scale: float
             )
 
 
-def _is_causal(case: ModelCase, bench: Bench, precision: Precision, scale: float) -> None:
+def _is_causal(case: ModelCase, context: Context, precision: Precision, scale: float) -> None:
     start = case.length // 2
-    question = Forward(config=case.config, weights=case.seeded(bench.seeds, query_scale=scale), precision=precision)
-    answer = bench.ask(question, {"tokens.0": case.token_array(), "tokens.1": with_other_future(case, start)})
+    question = Forward(config=case.config, weights=case.seeded(context.seeds, query_scale=scale), precision=precision)
+    answer = context.ask(question, {"tokens.0": case.token_array(), "tokens.1": with_other_future(case, start)})
     moved = moved_rows(answer["logits.1"], answer["logits.0"])
     early = [t for _, t in moved if t < start]
     if early:
-        raise Counterexample(
+        raise CheckFailed(
             "leak",
             "the logits before a changed token stay the same, bit for bit, whatever the size of the scores",
             f"in {precision}, with queries times {scale:g}, tokens from position {start} on were changed,"

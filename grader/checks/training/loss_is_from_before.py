@@ -9,7 +9,7 @@ that very batch, so that the curve flatters, and every step costs a second forwa
 - What is reported belongs to another step.
 """
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import close
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.training.own_batches_differ import STILL
@@ -17,23 +17,23 @@ from grader.checks.training.snippets import training_snippet
 from grader.sandbox.questions import TrainSteps
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """How far the first update goes makes no difference to the first losses."""
     far, still = (
-        bench.ask(
+        context.ask(
             TrainSteps(
                 train=case.config | {"lr": rate},
                 width=STAND_IN_WIDTH,
-                weights=case.weights(bench.seeds),
+                weights=case.weights(context.seeds),
                 precision="float64",
             ),
-            case.batches(bench.seeds),
+            case.batches(context.seeds),
         )
         for rate in (case.lr, STILL)
     )
     for name, key in (("losses", "loss"), ("lm_losses", "lm_loss")):
         if not close(far[name][:1], still[name][:1], "scalar loss, float64"):
-            raise Counterexample(
+            raise CheckFailed(
                 "loss-moved",
                 "train_step reports the losses from before its update",
                 f"the first {key} is {float(still[name][0])!r} when the update hardly moves the model, and "

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import close
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.training.own_batches_differ import STILL
@@ -26,17 +26,17 @@ from grader.sandbox.wire import Array, Tensors
 KEYS: Final = ("loss", "lm_loss", "class_loss")
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """What ``train`` returns of a model that hardly moves, so that each loss is that of one and the same model; and the
     first of one that does move, which it has from before."""
     for rate, steps in ((STILL, case.steps), (case.lr, 1)):
         question = WatchedTraining(
             train=case.config | {"lr": rate},
             width=STAND_IN_WIDTH,
-            weights=case.weights(bench.seeds),
+            weights=case.weights(context.seeds),
             precision="float64",
         )
-        answer, expected = bench.both(question, case.batches(bench.seeds))
+        answer, expected = context.both(question, case.batches(context.seeds))
         require_kinds(answer["kinds"], ("float", "float", "none"), "class_weight=0")
         _require_losses(answer, expected, steps)
 
@@ -47,7 +47,7 @@ def require_kinds(kinds: Array, wanted: tuple[str, str, str], where: str) -> Non
     for step, row in enumerate(kinds):
         for key, kind, right in zip(KEYS, row, wanted, strict=True):
             if KINDS[kind] != right:
-                raise Counterexample(
+                raise CheckFailed(
                     f"kind-{key}",
                     f"with {where} a step reports {key}, which is {words[right]}",
                     f"in step {step} {key} is {words[KINDS[kind]]}",
@@ -61,7 +61,7 @@ def _require_losses(answer: Tensors, expected: Tensors, steps: int) -> None:
         if not close(reported, right, "scalar loss, float32"):
             same = reported.shape == right.shape
             step = int(np.abs(reported - right).argmax()) if same else 0
-            raise Counterexample(
+            raise CheckFailed(
                 f"value-{key}",
                 f"a step reports the {key} of its own batch, exactly, and from before its update",
                 f"the {key} of step {step} is another number" if same else f"there are {len(reported)} of them",

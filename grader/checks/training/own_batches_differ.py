@@ -11,7 +11,7 @@ it is as bad as one that guesses.
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.training.snippets import training_snippet
 from grader.sandbox.questions import TrainSteps
@@ -19,21 +19,21 @@ from grader.sandbox.questions import TrainSteps
 STILL = 1e-12  # a learning rate at which a model keeps its losses, so that they tell batches apart
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """The losses of one and the same model on each batch: two that are equal are of one batch."""
     question = TrainSteps(
         train=case.config,
         width=STAND_IN_WIDTH,
-        weights=case.weights(bench.seeds),
+        weights=case.weights(context.seeds),
         precision="float64",
         whole=True,
         own_batches=True,
     )
-    losses = bench.ask(question, case.batches(bench.seeds))["losses"]
+    losses = context.ask(question, case.batches(context.seeds))["losses"]
     gaps = np.abs(losses[:, None] - losses[None]) + np.eye(len(losses))
     if not gaps.min() > 1e-9:
         first, second = sorted(np.unravel_index(gaps.argmin(), gaps.shape))
-        raise Counterexample(
+        raise CheckFailed(
             "same-batch",
             "train() without batches makes a new one for each step",
             f"a model that hardly moves has the same loss in steps {first} and {second}: {float(losses[first])!r}",

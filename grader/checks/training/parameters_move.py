@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import same_bits
 from grader.checks.training.cases import STAND_IN_WIDTH, TRAIN_CASES, TrainCase
 from grader.checks.training.snippets import training_snippet
@@ -28,30 +28,30 @@ from grader.sandbox.wire import Array, Tensors
 LEAST_COSINE: Final = 0.1
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """After the first step each parameter differs from what it was, and lies roughly where a correct loop takes it."""
-    question = TrainSteps(train=case.config, width=STAND_IN_WIDTH, weights=case.weights(bench.seeds))
-    answer, matched = bench.both(question, case.batches(bench.seeds))
-    names = [name.removeprefix("initial.") for name in matched if name.startswith("initial.")]
-    still = [name for name in names if same_bits(matched[f"initial.{name}"], answer[f"param.0.{name}"])]
+    question = TrainSteps(train=case.config, width=STAND_IN_WIDTH, weights=case.weights(context.seeds))
+    answer, variant = context.both(question, case.batches(context.seeds))
+    names = [name.removeprefix("initial.") for name in variant if name.startswith("initial.")]
+    still = [name for name in names if same_bits(variant[f"initial.{name}"], answer[f"param.0.{name}"])]
     if still:
-        raise Counterexample(
+        raise CheckFailed(
             "no-move",
             "every parameter that has a gradient changes in one step",
             f"{len(still)} of {len(names)} parameters did not change, the first is {still[0]}",
         )
-    astray = [name for name in names if not _is_alike(_move(answer, matched, name), _move(matched, matched, name))]
+    astray = [name for name in names if not _is_alike(_move(answer, variant, name), _move(variant, variant, name))]
     if astray:
-        raise Counterexample(
+        raise CheckFailed(
             "astray",
             "one step moves every parameter against its gradient",
             f"{len(astray)} of {len(names)} parameters moved elsewhere, the first is {astray[0]}",
         )
 
 
-def _move(answer: Tensors, matched: Tensors, name: str) -> Array:
+def _move(answer: Tensors, variant: Tensors, name: str) -> Array:
     """How a parameter has moved from where the grader put it."""
-    return answer[f"param.0.{name}"].astype(np.float64) - matched[f"initial.{name}"]
+    return answer[f"param.0.{name}"].astype(np.float64) - variant[f"initial.{name}"]
 
 
 def _is_alike(move: Array, right: Array) -> bool:

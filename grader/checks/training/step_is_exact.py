@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.training.cases import TRAIN_CASES, TrainCase, train_case
 from grader.checks.training.snippets import training_snippet
 from grader.extent import RUN
@@ -29,22 +29,22 @@ CLIP_SLACK: Final = 2e-5
 GROUPS: Final = 2  # of the optimizer's, as the solution's own has
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """What a recording optimizer sees, step by step, beside what it sees in a correct loop."""
     question = RecordSteps(
         train=case.config,
         width=case.width,
-        weights=case.weights(bench.seeds),
+        weights=case.weights(context.seeds),
         precision="float64",
         at=case.made,
         groups=GROUPS,
     )
-    answer, expected = bench.both(question, case.batches(bench.seeds))
+    answer, expected = context.both(question, case.batches(context.seeds))
     for index, step in enumerate(case.numbers):
         calls = int(answer["calls"][index])
         if calls != 1:
             kind = "no-step" if calls == 0 else "extra-step"
-            raise Counterexample(
+            raise CheckFailed(
                 kind,
                 "the optimizer is stepped once for each batch",
                 f"in step {step} it was stepped {calls} times",
@@ -52,7 +52,7 @@ def holds(case: TrainCase, bench: Bench) -> None:
             )
         rates, scheduled = answer["lr"][index], expected["lr"][index]
         if not np.max(np.abs(rates - scheduled)) <= 1e-12 * np.max(np.abs(scheduled)):
-            raise Counterexample(
+            raise CheckFailed(
                 "rate",
                 "each step is made at learning_rate(step, config), in every group of the optimizer",
                 f"step {step} was made at lr={_listed(rates)}",
@@ -60,7 +60,7 @@ def holds(case: TrainCase, bench: Bench) -> None:
             )
         _same_gradients(index, step, answer, expected)
     if int(answer["in_train"]) != len(case.numbers):
-        raise Counterexample(
+        raise CheckFailed(
             "own-optimizer",
             "train() steps the optimizer that it is given, once for each batch",
             f"with {len(case.numbers)} batches it was stepped {int(answer['in_train'])} times",
@@ -76,7 +76,7 @@ def _same_gradients(index: int, step: int, answer: Tensors, expected: Tensors) -
     prefix = f"grad.{index}."
     for name in (name for name in expected if name.startswith(prefix)):
         if name not in answer or not _close(answer[name], expected[name]):
-            raise Counterexample(
+            raise CheckFailed(
                 "gradient",
                 "the gradient at each step is the clipped gradient of that batch and of no other",
                 f"in step {step} the gradient of {name.removeprefix(prefix)} is another one"

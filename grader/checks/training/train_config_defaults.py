@@ -14,7 +14,7 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from grader.checks.check import Bench, Check
+from grader.checks.check import Check, Context
 from grader.checks.projection.config_defaults import NoCase, require_defaults
 from grader.sandbox.questions import TrainConfigs
 
@@ -34,9 +34,9 @@ CONTRACT: Final = MappingProxyType(
 )
 
 
-def holds(_: NoCase, bench: Bench) -> None:
+def holds(_: NoCase, context: Context) -> None:
     """The defaults as plain data. Fields beyond the contract's are free."""
-    require_defaults("TrainConfig", CONTRACT, bench.ask(TrainConfigs(), {}))
+    require_defaults("TrainConfig", CONTRACT, context.ask(TrainConfigs(), {}))
 
 
 def snippet(_: NoCase) -> str:

@@ -13,7 +13,7 @@ lost; a loop that waits for the end of one that has none never ends either.
 
 from typing import Final
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.training.snippets import training_snippet
 from grader.sandbox.questions import WatchedTraining
@@ -21,22 +21,22 @@ from grader.sandbox.questions import WatchedTraining
 SPARE: Final = 3
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """More batches than steps, as many, and fewer."""
     for steps in (case.steps - SPARE, case.steps, case.steps + SPARE):
         question = WatchedTraining(
-            train=case.config | {"steps": steps}, width=STAND_IN_WIDTH, weights=case.weights(bench.seeds)
+            train=case.config | {"steps": steps}, width=STAND_IN_WIDTH, weights=case.weights(context.seeds)
         )
-        answer = bench.ask(question, case.batches(bench.seeds))
+        answer = context.ask(question, case.batches(context.seeds))
         wanted, words = min(steps, case.steps), f"with steps={steps} and {case.steps} batches"
         if len(answer["losses"]) != wanted:
-            raise Counterexample(
+            raise CheckFailed(
                 "updates",
                 f"{words}, train makes {wanted} updates and returns a dict for each",
                 f"it returns {len(answer['losses'])} dicts",
             )
         if int(answer["taken"]) != wanted:
-            raise Counterexample(
+            raise CheckFailed(
                 "taken", f"{words}, train takes {wanted} batches", f"it takes {int(answer['taken'])} of a generator's"
             )
 

@@ -16,9 +16,9 @@ import numpy as np
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.weighting.prefix_parity import CLASS_WEIGHT, CONFIG, STEPS, ParityTask, parity_task, train_settings
-from grader.packages.package import Oracle
+from grader.packages.package import Package
 from grader.sandbox.questions import Classify, FitWeighted, Settings, Weighting
 from grader.sandbox.wire import Tensors
 
@@ -49,51 +49,51 @@ class ParityCase(Struct, frozen=True, kw_only=True):
         return CONFIG
 
 
-def holds(case: ParityCase, bench: Bench) -> None:
+def holds(case: ParityCase, context: Context) -> None:
     """Mean accuracies over a few runs: with a constant weight, and with one way to balance or the other."""
-    tasks = [parity_task(bench.seeds.derive("parity", case.data, run)) for run in range(RUNS)]
-    constant = _constant(case, bench, tasks)
+    tasks = [parity_task(context.seeds.derive("parity", case.data, run)) for run in range(RUNS)]
+    constant = _constant(case, context, tasks)
     told = []
     for weighting in BALANCED:
-        accuracy, lm_share = _balanced(case, bench, tasks, weighting)
+        accuracy, lm_share = _balanced(case, context, tasks, weighting)
         if accuracy >= constant + MARGIN and lm_share <= LM_SHARE:
             return
         told.append(f"{accuracy:.0%} with {weighting} balancing (LM loss at {lm_share:.0%} of what it was)")
     seen = f"in the mean of {RUNS} runs {constant:.0%} are right with a constant weight, {' and '.join(told)}"
-    raise Counterexample("no-better", CLAIM, seen)
+    raise CheckFailed("no-better", CLAIM, seen)
 
 
-def _constant(case: ParityCase, bench: Bench, tasks: list[ParityTask]) -> float:
+def _constant(case: ParityCase, context: Context, tasks: list[ParityTask]) -> float:
     """Of the candidate's runs and the matched variant's the better: nobody gains by running badly here."""
-    own, matched = [], []
+    own, variant = [], []
     for run, task in enumerate(tasks):
-        one, other = bench.both(_question(case, bench, run, "constant"), task.training)
-        own.append(_accuracy(one, task, bench.stranger))
-        matched.append(_accuracy(other, task, bench.matched))
-    return max(float(np.mean(own)), float(np.mean(matched)))
+        one, other = context.both(_question(case, context, run, "constant"), task.training)
+        own.append(_accuracy(one, task, context.fresh_candidate))
+        variant.append(_accuracy(other, task, context.variant))
+    return max(float(np.mean(own)), float(np.mean(variant)))
 
 
-def _balanced(case: ParityCase, bench: Bench, tasks: list[ParityTask], weighting: Weighting) -> tuple[float, float]:
+def _balanced(case: ParityCase, context: Context, tasks: list[ParityTask], weighting: Weighting) -> tuple[float, float]:
     """The mean accuracy, and what is left of the LM loss at the end, as a share of that at the start."""
     accuracies, shares = [], []
     for run, task in enumerate(tasks):
-        trained = bench.ask(_question(case, bench, run, weighting), task.training)
-        accuracies.append(_accuracy(trained, task, bench.stranger))
+        trained = context.ask(_question(case, context, run, weighting), task.training)
+        accuracies.append(_accuracy(trained, task, context.fresh_candidate))
         shares.append(trained["lm_losses"][-ENDS:].mean() / trained["lm_losses"][:ENDS].mean())
     return float(np.mean(accuracies)), float(np.mean(shares))
 
 
-def _question(case: ParityCase, bench: Bench, run: int, weighting: Weighting) -> FitWeighted:
-    seed = bench.seeds.derive("parity init", case.data, run) % 2**31
+def _question(case: ParityCase, context: Context, run: int, weighting: Weighting) -> FitWeighted:
+    seed = context.seeds.derive("parity init", case.data, run) % 2**31
     return FitWeighted(config=CONFIG, train=train_settings(), seed=seed, weighting=weighting)
 
 
-def _accuracy(trained: Tensors, task: ParityTask, package: Oracle) -> float:
+def _accuracy(trained: Tensors, task: ParityTask, package: Package) -> float:
     """Share of held-out tokens, told by a worker that has never seen a label."""
     state = {name: array for name, array in trained.items() if name.startswith("state.")}
     scores = package.ask(Classify(config=CONFIG), {**state, "tokens": task.tokens})["class_logits"]
     if scores.shape != (*task.tokens.shape, 2):
-        raise Counterexample("class-shape", CLAIM, f"class logits have shape {tuple(scores.shape)}")
+        raise CheckFailed("class-shape", CLAIM, f"class logits have shape {tuple(scores.shape)}")
     return float((scores.argmax(axis=-1) == task.labels).mean())
 
 

@@ -12,7 +12,7 @@ weight that was configured is never reached, the comparison is with something no
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.weighting.cases import ScheduleCase, schedule_cases
 from grader.sandbox.questions import ClassWeights
 
@@ -23,15 +23,15 @@ CLAIMS = {
 FUNCTIONS = {"constant": "constant_weight", "warm_up": "warmup_weight"}
 
 
-def holds(case: ScheduleCase, bench: Bench) -> None:
+def holds(case: ScheduleCase, context: Context) -> None:
     """Both schedules, early and late."""
-    answer, expected = bench.both(ClassWeights(train=case.config, steps=case.at), {})
+    answer, expected = context.both(ClassWeights(train=case.config, steps=case.at), {})
     for name, claim in CLAIMS.items():
         got, wanted = answer[name], expected[name]
         wrong = np.flatnonzero(~(np.abs(got - wanted) <= 1e-12 * np.abs(wanted)))
         if len(wrong):
             i = wrong[0]
-            raise Counterexample(
+            raise CheckFailed(
                 name,
                 claim,
                 f"with class_weight={case.class_weight} and warmup={case.warmup}, "

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.checks.weighting.cases import N_CLASSES, two_losses_snippet
 from grader.sandbox.questions import GradientNorms
@@ -25,14 +25,14 @@ from grader.sandbox.wire import Array, Tensors
 SLACK: Final = 1e-3
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """The lengths of both gradients on a model of the grader's, with the weight on the classifier's."""
-    answer = bench.ask(norms_question(case, bench), case.batches(bench.seeds))
+    answer = context.ask(norms_question(case, context), case.batches(context.seeds))
     for i in range(case.steps):
         lm, classes = _shared_gradients(answer, i)
         pulls = float(np.linalg.norm(lm)), float(answer["weight"][i]) * float(np.linalg.norm(classes))
         if not abs(pulls[1] - pulls[0]) <= SLACK * pulls[0]:
-            raise Counterexample(
+            raise CheckFailed(
                 "unbalanced",
                 "on the parameters that both losses reach, weight * the gradient of the class loss is as long as that "
                 "of the LM loss",
@@ -41,13 +41,13 @@ def holds(case: TrainCase, bench: Bench) -> None:
             )
 
 
-def norms_question(case: TrainCase, bench: Bench) -> GradientNorms:
+def norms_question(case: TrainCase, context: Context) -> GradientNorms:
     """The weight for each of the case's batches, on a stand-in with a classifier."""
     return GradientNorms(
         train=case.config,
         width=STAND_IN_WIDTH,
         n_classes=N_CLASSES,
-        weights=case.weights(bench.seeds),
+        weights=case.weights(context.seeds),
         precision="float64",
     )
 

@@ -12,7 +12,7 @@ weights that run away: towards nothing, or towards more and more of one objectiv
 
 import numpy as np
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import close
 from grader.checks.weighting.cases import LossesCase, losses_cases
 from grader.sandbox.questions import Uncertainty
@@ -26,14 +26,14 @@ CLAIMS = {
 }
 
 
-def holds(case: LossesCase, bench: Bench) -> None:
+def holds(case: LossesCase, context: Context) -> None:
     """The total, and where its gradients go, by their formulas."""
     losses = np.array([case.lm_loss, case.class_loss])
     log_variances = np.array([case.lm_log_variance, case.class_log_variance])
-    answer = bench.ask(Uncertainty(), {"losses": losses, "log_variances": log_variances})
+    answer = context.ask(Uncertainty(), {"losses": losses, "log_variances": log_variances})
     for name, wanted in _by_formula(losses, log_variances).items():
         if not close(answer[name], wanted, "scalar loss, float64"):
-            raise Counterexample(
+            raise CheckFailed(
                 name,
                 CLAIMS[name],
                 f"of losses {losses.tolist()} and log variances {log_variances.tolist()} it is "

@@ -10,7 +10,7 @@ and a loss that can no longer be differentiated ends the run.
 - Something is remembered from one call to the next.
 """
 
-from grader.checks.check import Bench, Check, Counterexample
+from grader.checks.check import Check, CheckFailed, Context
 from grader.checks.compare import same_bits
 from grader.checks.training.cases import TrainCase
 from grader.checks.weighting.cases import two_losses_snippet
@@ -20,26 +20,26 @@ from grader.sandbox.wire import Array
 WORDS = {"mode": "the model's mode", "rng": "the random generator's state"}
 
 
-def holds(case: TrainCase, bench: Bench) -> None:
+def holds(case: TrainCase, context: Context) -> None:
     """The state before beside the state after, the losses themselves, and the same weight once more."""
-    answer = bench.ask(norms_question(case, bench), case.batches(bench.seeds))
+    answer = context.ask(norms_question(case, context), case.batches(context.seeds))
     for name in (name for name in answer if name.startswith("before.")):
         what = name.removeprefix("before.")
         after: Array | None = answer.get(f"after.{what}")
         if after is None or not same_bits(after, answer[name]):
-            raise Counterexample(
+            raise CheckFailed(
                 "state",
                 "gradient_norm_weight leaves gradients, parameters, modes and random state as they were",
                 f"it changed {WORDS.get(what, what.replace('grad.', 'the .grad of '))}",
             )
     if not answer["usable"].all():
-        raise Counterexample(
+        raise CheckFailed(
             "graph",
             "after gradient_norm_weight both losses can be differentiated, as the update has to",
             "they cannot: what they were computed from is gone",
         )
     if not same_bits(answer["again"], answer["weight"]):
-        raise Counterexample(
+        raise CheckFailed(
             "again",
             "asked twice about the same losses, gradient_norm_weight answers the same",
             f"it answers {answer['weight'].tolist()}, and then {answer['again'].tolist()}",

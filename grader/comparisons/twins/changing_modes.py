@@ -3,7 +3,7 @@
 from typing import Final
 
 from grader.comparisons.agreement import LOGITS, nearly
-from grader.comparisons.comparison import Asked, Facet, of
+from grader.comparisons.comparison import Asked, Comparison, of
 from grader.comparisons.twins.training_mode import in_modes
 from grader.sandbox.questions import AnyQuestion, Forward, Precision
 from grader.seeds import Seeds
@@ -22,7 +22,7 @@ def describe(question: AnyQuestion) -> str:
     return f"training mode and evaluation in turn, with {of(question.config)}"
 
 
-FACET: Final = Facet(
+COMPARISON: Final = Comparison(
     id="changing-modes",
     questions=questions,
     describe=describe,

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from grader.comparisons.agreement import LOGITS, nearly
-from grader.comparisons.comparison import Asked, Facet
+from grader.comparisons.comparison import Asked, Comparison
 from grader.comparisons.forward import describe
 from grader.sandbox.questions import Forward, Precision, Settings, Weights
 from grader.seeds import Seeds
@@ -21,4 +21,4 @@ def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
     return [(Forward(config=DEFAULTS, weights=weights, precision=precision), {"tokens.0": tokens})]
 
 
-FACET: Final = Facet(id="default-sizes", questions=questions, describe=describe, lanes=LOGITS, nearly=nearly)
+COMPARISON: Final = Comparison(id="default-sizes", questions=questions, describe=describe, lanes=LOGITS, nearly=nearly)

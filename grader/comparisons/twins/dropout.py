@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from grader.checks.compare import close, same_bits
-from grader.comparisons.comparison import Agree, Asked, Facet, of
+from grader.comparisons.comparison import Agree, Asked, Comparison, of
 from grader.comparisons.twins import run
 from grader.result.record import Lane
 from grader.sandbox.questions import AnyQuestion, Forward, Precision, TwinRun, Weights
@@ -102,7 +102,7 @@ def _spread_alike(actual: Array, expected: Array) -> bool:
     return bool((np.abs(mean - right_mean) <= ERRORS * error).all() and (apart <= DEVIATIONS).all())
 
 
-FACET: Final = Facet(
+COMPARISON: Final = Comparison(
     id="dropout",
     questions=questions,
     describe=describe,

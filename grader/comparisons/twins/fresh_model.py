@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from grader.comparisons.agreement import LOGITS, nearly
-from grader.comparisons.comparison import Asked, Facet, of
+from grader.comparisons.comparison import Asked, Comparison, of
 from grader.comparisons.twins.default_sizes import DEFAULTS, SHAPE
 from grader.sandbox.questions import AnyQuestion, Forward, Precision, Weights
 from grader.seeds import Seeds
@@ -37,6 +37,6 @@ def describe(question: AnyQuestion) -> str:
     return f"a new model with {of(question.config)}"
 
 
-FACET: Final = Facet(
+COMPARISON: Final = Comparison(
     id="fresh-model", questions=questions, describe=describe, lanes=LOGITS, nearly=nearly, after=("default-sizes",)
 )

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from grader.comparisons.comparison import Asked, Facet
+from grader.comparisons.comparison import Asked, Comparison
 from grader.comparisons.twins import run
 from grader.comparisons.twins.sizes import drawn_sizes
 from grader.sandbox.questions import Precision, TwinRun
@@ -32,7 +32,7 @@ def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
     return [(question, {})]
 
 
-FACET: Final = Facet(
+COMPARISON: Final = Comparison(
     id="larger-run",
     questions=questions,
     describe=run.describe,

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from grader.comparisons.agreement import LOGITS, nearly
-from grader.comparisons.comparison import Asked, Facet
+from grader.comparisons.comparison import Asked, Comparison
 from grader.comparisons.forward import describe
 from grader.comparisons.twins.sizes import drawn_sizes
 from grader.sandbox.questions import Forward, Precision, Weights
@@ -28,6 +28,6 @@ def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
     return [(question, {"tokens.0": draw.integers(0, vocabulary, (rows, length))})]
 
 
-FACET: Final = Facet(
+COMPARISON: Final = Comparison(
     id="larger-sizes", questions=questions, describe=describe, lanes=LOGITS, nearly=nearly, after=("default-sizes",)
 )

@@ -6,7 +6,7 @@ in every grade, so that where the reference's answers are kept, this one is know
 
 from typing import Final
 
-from grader.comparisons.comparison import Asked, Facet
+from grader.comparisons.comparison import Asked, Comparison
 from grader.comparisons.twins import run
 from grader.sandbox.questions import Precision, TwinRun
 from grader.seeds import Seeds
@@ -17,7 +17,7 @@ def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
     return [(TwinRun(config={}, train={}, precision=precision), {})]
 
 
-FACET: Final = Facet(
+COMPARISON: Final = Comparison(
     id="own-run",
     questions=questions,
     describe=run.describe,

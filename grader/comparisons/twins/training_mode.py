@@ -3,7 +3,7 @@
 from typing import Final
 
 from grader.comparisons.agreement import LOGITS, nearly
-from grader.comparisons.comparison import Asked, Facet, of
+from grader.comparisons.comparison import Asked, Comparison, of
 from grader.comparisons.forward import CASES
 from grader.comparisons.twins.fresh_model import fresh
 from grader.sandbox.questions import AnyQuestion, Forward, Precision
@@ -28,7 +28,7 @@ def describe(question: AnyQuestion) -> str:
     return f"training mode with {of(question.config)}"
 
 
-FACET: Final = Facet(
+COMPARISON: Final = Comparison(
     id="training-mode",
     questions=questions,
     describe=describe,
