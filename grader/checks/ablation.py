@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from grader.checks.cache.agreement import closeness
+from grader.checks.agreement import closeness
 from grader.checks.check import Context
 from grader.checks.strategies import ModelCase
 from grader.sandbox.questions import Forward

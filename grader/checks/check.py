@@ -95,12 +95,14 @@ Property = Callable[[Any, Context], None]
 
 @dataclass(frozen=True)
 class Check:
-    """A property of a candidate.
+    """A property of a candidate, made by ``check`` of the function that tells whether it holds.
 
-    The module that defines it tells the learner what it is about: the first sentence of its docstring is
-    the title, "Why it matters" and "Usual causes" are its sections.
+    That function's docstring tells the learner what it is about: its first sentence is the title, "Why it matters" and
+    "Usual causes" are its sections.
 
     Attributes:
+        id: the function's name, with dashes. It is never given to another check.
+        family: what it is about, in the word for operators of that category: its module's name, with dashes.
         cases: what hypothesis draws from.
         holds: raises ``CheckFailed`` when the property fails for a case.
         examples: how many cases to try; thorough grades try more.
@@ -110,10 +112,13 @@ class Check:
         in_training: whether the last case that passed is asked once more of a model in training mode.
         snippet: plain PyTorch that shows a failing case by raising.
         needs: checks without which this one's failure means nothing of its own.
+        after: the id of a check of another family that it is asked right after, instead of with its own. (An id, since
+            modules cannot import each other in a circle.)
         costly: asked of submissions alone. Bugs to plant are measured by the others, which takes hundreds of packages.
     """
 
     id: str
+    family: str
     cases: SearchStrategy[Any]
     holds: Property
     examples: int
@@ -122,12 +127,21 @@ class Check:
     default: Extent | None = None
     in_training: bool = False
     snippet: Callable[[Any], str] | None = None
-    needs: tuple[str, ...] = ()
+    needs: "tuple[Check, ...]" = ()
+    after: str | None = None
     costly: bool = False
+
+    def __call__(self, case: Any, context: Context) -> None:
+        """Ask it of a case, for a check that asks the same of other cases.
+
+        Raises:
+            CheckFailed: it does not hold.
+        """
+        self.holds(case, context)
 
     @cached_property
     def _sections(self) -> dict[str, str]:
-        text = inspect.getdoc(inspect.getmodule(self.holds)) or ""
+        text = inspect.getdoc(self.holds) or ""
         parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
         return {"title": parts[0].strip()} | {k: v.strip() for k, v in zip(parts[1::2], parts[2::2], strict=True)}
 
@@ -146,6 +160,46 @@ class Check:
         """What usually is behind a failure."""
         listed = re.split(r"^- ", self._sections["Usual causes"], flags=re.MULTILINE)
         return tuple(" ".join(cause.split()) for cause in listed if cause.strip())
+
+
+def check(
+    *,
+    cases: SearchStrategy[Any],
+    examples: int,
+    family: str | None = None,
+    confirm: Property | None = None,
+    at_size: Callable[[Extent], Any] | None = None,
+    default: Extent | None = None,
+    in_training: bool = False,
+    snippet: Callable[[Any], str] | None = None,
+    needs: tuple[Check, ...] = (),
+    after: str | None = None,
+    costly: bool = False,
+) -> Callable[[Property], Check]:
+    """Make a check of the function that is decorated: ``holds(case, context)``, with the learner's text as docstring.
+
+    Args:
+        family: for the second module of a family; by default it is the name of the function's module.
+    """
+
+    def make(holds: Property) -> Check:
+        return Check(
+            id=holds.__name__.replace("_", "-"),
+            family=family or holds.__module__.rpartition(".")[2].replace("_", "-"),
+            cases=cases,
+            holds=holds,
+            examples=examples,
+            confirm=confirm,
+            at_size=at_size,
+            default=default,
+            in_training=in_training,
+            snippet=snippet,
+            needs=needs,
+            after=after,
+            costly=costly,
+        )
+
+    return make
 
 
 def case_key(case: object) -> bytes:

@@ -1,4 +1,4 @@
-"""What hypothesis draws the cases from: small models whose sizes are all different, tokens, and how to cut them."""
+"""What hypothesis draws the cases from: models whose sizes all differ, their scale, tokens, and how to cut them."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 from msgspec import Struct, convert
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from grader.extent import Extent, at_most
 from grader.sandbox.questions import Settings, Weights
@@ -190,3 +190,47 @@ def chunkings(draw: DrawFn, length: int) -> tuple[int, ...]:
     while (left := length - sum(sizes)) > 0:
         sizes.append(draw(st.integers(1, left)))
     return tuple(sizes)
+
+
+# How large a case's weights are: as the grader draws them, as a fresh model has them, and between.
+#
+# What a mask hides and where a position reaches does not depend on it, so that it is asked of all: a model that looks
+# at its weights must not be able to tell a question from ordinary use.
+
+LARGE: Final = 0.5  # differences show best
+FRESH: Final = 0.02  # what GPT-2 is initialised with
+BETWEEN: Final = 0.1
+
+
+def drawn_scale(case: ModelCase) -> float:
+    """The scale that goes with the weights of a case."""
+    return (case.scale, FRESH, BETWEEN)[case.weights % 3]
+
+
+def small_scale(case: ModelCase) -> float:
+    """The same where large weights are asked about by another question."""
+    return (FRESH, BETWEEN)[case.weights % 2]
+
+
+# The same question of a model that is wider than the default one, in sizes that no source can name in advance.
+
+# Smallest and largest: widths and vocabularies are past the defaults of GPTConfig. Lengths are not: a table of
+# positions that is too short is for the check of its shape to find.
+LARGER_WIDTHS: Final = 33, 64
+LARGER_VOCABULARIES: Final = 65, 96
+LARGER_LENGTHS: Final = 12, 32
+
+
+def larger(case: ModelCase, seeds: Seeds) -> ModelCase:
+    """With as many layers, and one row of distinct tokens; its sizes are drawn by the grade's seed."""
+    random = np.random.default_rng(seeds.derive("larger", case.weights))
+    width, vocabulary, length = (
+        int(random.integers(low, high + 1)) for low, high in (LARGER_WIDTHS, LARGER_VOCABULARIES, LARGER_LENGTHS)
+    )
+    return replace(
+        case,
+        d_model=width,
+        vocab_size=vocabulary,
+        block_size=length,
+        tokens=(tuple(random.permutation(vocabulary)[:length].tolist()),),
+    )

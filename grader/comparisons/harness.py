@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from grader.checks.strategies import ModelCase
-from grader.checks.training.cases import STAND_IN_WIDTH
+from grader.checks.training_cases import STAND_IN_WIDTH
 from grader.comparisons.agreement import all_close
 from grader.comparisons.comparison import Asked, Comparison, of
 from grader.comparisons.forward import CASES as FORWARD_CASES

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from grader.checks.compare import close
-from grader.checks.stability.cases import QUERY_SCALE
+from grader.checks.stability_cases import QUERY_SCALE
 from grader.comparisons.comparison import Asked, Comparison
 from grader.comparisons.forward import CASES, describe
 from grader.result.record import Lane

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from grader.checks.ragged.cases import RaggedCase
+from grader.checks.ragged_cases import RaggedCase
 from grader.checks.strategies import extended
 from grader.comparisons.agreement import LOGITS
 from grader.comparisons.comparison import Asked, Comparison

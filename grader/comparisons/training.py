@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from grader.checks.compare import PARAMETERS_PER_STEP, close
-from grader.checks.training.cases import STAND_IN_WIDTH, TrainCase
+from grader.checks.training_cases import STAND_IN_WIDTH, TrainCase
 from grader.comparisons.comparison import Asked, Comparison, of
 from grader.result.record import Lane
 from grader.sandbox.questions import AnyQuestion, Precision, TrainSteps

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from grader.checks.training.cases import STAND_IN_WIDTH
+from grader.checks.training_cases import STAND_IN_WIDTH
 from grader.comparisons.agreement import GRADIENTS
 from grader.comparisons.comparison import Asked, Comparison, of
 from grader.comparisons.training import CASES

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Final
 
 from grader.checks.catalogue import BY_ID, CHECKS
+from grader.checks.check import Check
 from grader.exercise.model import FORWARD, Item
 from grader.grading import scoring as rubric
 from grader.grading.diagnosis import Diagnosis
@@ -26,11 +27,11 @@ RUNS: Final = "forward-runs"
 FINITE: Final = "logits-are-finite"
 
 
-def _needs_a_forward(check: str) -> bool:
-    return any(need == RUNS or _needs_a_forward(need) for need in BY_ID[check].needs)
+def _needs_a_forward(check: Check) -> bool:
+    return any(need.id == RUNS or _needs_a_forward(need) for need in check.needs)
 
 
-WAIT_FOR_NUMBERS: Final = frozenset(c.id for c in CHECKS if c.id != FINITE and _needs_a_forward(c.id))
+WAIT_FOR_NUMBERS: Final = frozenset(c.id for c in CHECKS if c.id != FINITE and _needs_a_forward(c))
 """What needs a forward pass needs numbers from it: NaN is no leak, nothing that stays the same, and no other number."""
 
 Verdicts = dict[str, dict[str, Verdict]]
@@ -136,7 +137,7 @@ def _causes(
     if verdict.unbuilt:
         return {}
     found: dict[str, set[str]] = {}
-    for need in BY_ID[check].needs:
+    for need in (needed.id for needed in BY_ID[check].needs):
         if need == RUNS and verdict.answered:
             continue
         behind: dict[str, set[str]] = {}

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from grader.checks.weighting.prefix_parity import CONFIG, STEPS, parity_task, train_settings
+from grader.checks.prefix_parity import CONFIG, STEPS, parity_task, train_settings
 from grader.packages.package import Package, Trouble
 from grader.result.exhibits import ObjectivesRun, WeightingExhibit
 from grader.sandbox.questions import FitWeighted, Weighting

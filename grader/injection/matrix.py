@@ -10,9 +10,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from grader.checks.catalogue import MEASURED_BY
+from grader.checks.catalogue import MEASURED_BY, of_family
 from grader.checks.check import Check
-from grader.injection.categories import own_checks
 from grader.injection.given_up import without_a_verdict
 from grader.injection.mutants import Mutant, Sources, mutants
 from grader.injection.observe import Observer
@@ -125,7 +124,7 @@ def _row(observer: Observer, mutant: Mutant, reference: Sources, checks: Sequenc
     files = mutant.files(reference)
     shows_in: tuple[str, ...] = ()
     if first:
-        own = own_checks(mutant.operator.category, checks)
+        own = of_family(mutant.operator.category, checks)
         killer = observer.first_killer(files, [*own, *(check for check in checks if check not in own)])
         killed_by: tuple[str, ...] = () if killer is None else (killer.id,)
     else:

@@ -5,11 +5,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from grader.checks.catalogue import of_family
 from grader.checks.check import Check
 from grader.comparisons.catalogue import COMPARISONS
 from grader.exercise.model import FORWARD, Item, Rubric
 from grader.grading.attribution import FINITE
-from grader.injection.categories import own_checks
 from grader.injection.observe import Observation
 from mutations.operator import Category
 
@@ -36,7 +36,7 @@ def rubric(
     shares = split(TOTAL - sum(item.points for item in extensions), [1.0] * len(bugs))
     failing = {check for _, seen in bugs for check in seen.killed_by}
     items = [
-        _bug_item(number, [check.id for check in own_checks(category, checks)], seen, points, failing)
+        _bug_item(number, [check.id for check in of_family(category, checks)], seen, points, failing)
         for number, ((category, seen), points) in enumerate(zip(bugs, shares, strict=True), start=1)
     ]
     items = _answering_for_numbers(items, bugs)

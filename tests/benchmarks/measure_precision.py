@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from grader.checks.stability.cases import QUERY_SCALE
+from grader.checks.stability_cases import QUERY_SCALE
 from grader.exercise.model import builtin_exercise
 from grader.sandbox.questions import Gradients, Precision, Weights
 from grader.sandbox.wire import Tensors

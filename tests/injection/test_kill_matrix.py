@@ -9,10 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from grader.checks.catalogue import MEASURED_BY
+from grader.checks.catalogue import MEASURED_BY, of_family
 from grader.checks.check import Check
 from grader.exercise.model import Exercise, builtin_exercise
-from grader.injection.categories import own_checks
 from grader.injection.matrix import Matrix, Row, kill_matrix, to_json
 from grader.injection.mutants import Sources, mutants
 from grader.sandbox.client import Launcher
@@ -86,7 +85,7 @@ def as_far_as_needed(reference: Sources, launcher: Launcher) -> Matrix:
 
     for category in Category:
         of_its_kind = [each for each in OPERATORS if each.category is category]
-        ask(of_its_kind, own_checks(category, MEASURED_BY), first=False)
+        ask(of_its_kind, of_family(category, MEASURED_BY), first=False)
     unseen = sorted({row.operator for row in rows.values() if not row.killed_by})
     seeing = ask(map(operator, unseen), MEASURED_BY, first=True)
     while idle := [check for check in MEASURED_BY if check.id not in seeing | DOORS]:
@@ -121,7 +120,7 @@ def test_all_checks_are_asked_unless_others_are_named(exercise: Exercise, launch
 
 
 def test_a_bug_is_seen_by_a_check_of_its_own_kind(matrix: Matrix) -> None:
-    own = {category: {check.id for check in own_checks(category)} for category in Category}
+    own = {category: {check.id for check in of_family(category)} for category in Category}
     seen = {row.operator for row in matrix.rows if own[Category(row.category)] & set(row.killed_by)}
     others = {row.name: row.killed_by for row in matrix.rows if row.operator not in seen}
 
@@ -143,7 +142,7 @@ def test_a_check_sees_a_bug(matrix: Matrix) -> None:
 
 def test_to_stop_at_the_first_is_to_ask_checks_of_its_own_kind_first(exercise: Exercise, launcher: Launcher) -> None:
     planted = operator("mask-peeks-one-ahead")
-    own = own_checks(planted.category)
+    own = of_family(planted.category)
     own_last = [*(check for check in MEASURED_BY if check not in own), *own]
     found = kill_matrix(exercise.reference, [planted], launcher, lambda _: None, first=True, checks=own_last)
 

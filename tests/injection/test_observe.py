@@ -48,7 +48,7 @@ def failing_on(name: str, *seeds: int) -> Check:
         if context.seeds.grade in seeds:
             raise CheckFailed("wrong", "it is right", "it is wrong")
 
-    return Check(id=name, cases=st.just(0), holds=holds, examples=1)
+    return Check(id=name, family="masking", cases=st.just(0), holds=holds, examples=1)
 
 
 def observed(worker_pool: WorkerPool, rate: str, *comparisons: Comparison, of: str = "1.0 + step") -> Observation:
@@ -81,7 +81,12 @@ def test_larger_cases_are_asked_where_they_are_wanted(
     worker_pool: WorkerPool, at_sizes: bool, killed_by: tuple[str, ...]
 ) -> None:
     check = Check(
-        id="large", cases=st.just(0), holds=fails_when_large, examples=1, at_size=lambda extent: extent.tokens
+        id="large",
+        family="masking",
+        cases=st.just(0),
+        holds=fails_when_large,
+        examples=1,
+        at_size=lambda extent: extent.tokens,
     )
 
     seen = Observer(worker_pool, package("1.0"), [check], [7], (), at_sizes=at_sizes).observe(package("2.0"))

@@ -174,6 +174,12 @@ def test_checks_know_nothing_of_points_or_of_how_they_are_judged() -> None:
     assert {module: names for module, names in found.items() if names} == {}
 
 
+def test_what_checks_are_written_with_knows_no_check() -> None:
+    shared = [module for module in inside("grader.checks") if not within(module, "grader.checks.families")]
+
+    assert importing(shared, "grader.checks.families").keys() == {"grader.checks.catalogue"}
+
+
 def test_the_mutation_engine_imports_nothing_of_the_grader() -> None:
     assert breaking(inside("mutations")) == {}
 

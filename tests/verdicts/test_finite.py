@@ -5,7 +5,7 @@ from math import inf, nan
 
 import pytest
 
-from grader.checks.classifier.combined_loss import agrees
+from grader.checks.families.classifier import agrees
 from grader.report.influence import leaks
 from grader.result.record import Outcome, Result, Role, Status
 

@@ -14,7 +14,6 @@ from grader.checks.catalogue import BY_ID, CHECKS
 from grader.checks.check import Check, Context
 from grader.exercise.model import Exercise
 from grader.grading.search import Search, search
-from grader.injection.categories import family
 from grader.packages.package import Package, PackageRaised, WorkerPool
 from grader.result.record import FollowUp, Outcome, Result, Status
 from grader.sandbox.client import Launcher
@@ -27,7 +26,7 @@ ID = "position-schemes"
 HERE = Path(__file__).parent
 HONEST = runpy.run_path(str(HERE / "honest" / "schemes.py"))["CASES"]
 WRONG = runpy.run_path(str(HERE / "wrong" / "schemes.py"))["CASES"]
-OF_SCHEMES = [check for check in CHECKS if family(check) == "schemes"]
+OF_SCHEMES = [check for check in CHECKS if check.family == "position-schemes"]
 SMOKE = {"turned-backwards", "rotary-by-complex-numbers-cached-turned"}
 TIMEOUT = 120.0
 

@@ -9,9 +9,9 @@ import pytest
 
 from grader.checks.catalogue import BY_ID
 from grader.checks.check import Check, Context
-from grader.checks.projection.config_defaults import CONTRACT
+from grader.checks.families.projection import CONTRACT
 from grader.checks.strategies import model_case
-from grader.checks.training.cases import train_case
+from grader.checks.training_cases import train_case
 from grader.exercise.model import Exercise
 from grader.extent import MODEL, RUN, extents
 from grader.grading.run_check import ask_case
