@@ -78,7 +78,7 @@ def failure(check: Check, candidate: InProcess, reference: InProcess, *, shrink:
     """What a check finds wrong with a package in this process, beside the reference in the same one."""
     context = Context(
         candidate=candidate,  # type: ignore[arg-type]
-        matched=reference,  # type: ignore[arg-type]
+        variant=reference,  # type: ignore[arg-type]
         reference=reference,  # type: ignore[arg-type]
         fresh_candidate=candidate.another(),  # type: ignore[arg-type]
         seeds=Seeds(1, "in process"),

@@ -175,7 +175,7 @@ def test_without_tests_of_its_own_nothing_is_run(judge: CheckRunner, exercise: S
 def test_an_empty_file_is_worth_nothing(judge: CheckRunner) -> None:
     told = judge(MODEL, {"test_mine.py": ""})
 
-    assert (told.status, told.score) == (Status.NOT_BUILT, 0)
+    assert (told.status, told.score) == (Status.WRONG, 0)
     assert told.summary.endswith("no test was run")
 
 
@@ -468,7 +468,7 @@ def test_tests_that_fail_where_nothing_is_wrong_are_worth_nothing(item: Item, co
     controls = {"again": passed, "reworded": passed} | {control: failed}
     told = graded(item, {}, passed, again=controls["again"], reworded=controls["reworded"], notices=[])
 
-    assert (told.status, told.score) == (Status.NOT_BUILT, 0)
+    assert (told.status, told.score) == (Status.WRONG, 0)
     assert told.summary.endswith("where they fail: test_x: AssertionError")
     assert [check.outcome for check in told.checks].count(Outcome.FAILED) == 1
 
