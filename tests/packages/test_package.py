@@ -168,13 +168,8 @@ def test_where_forward_never_ends_all_that_runs_it_is_known_to_and_nothing_else(
 def test_where_train_step_never_ends_nothing_that_trains_is_asked_and_where_train_does_not_the_steps_are() -> None:
     given: dict[str, Any] = {"train": {"steps": 1}, "width": 4, "weights": Weights(seed=0)}
     steps = TrainSteps(**given), RecordSteps(**given), WatchedTraining(**given, by_step=True)
-    own_run = OwnRun(config=SIZES, train={"steps": 1}, seed=0)
-    whole = (
-        TrainSteps(**given, whole=True),
-        WatchedTraining(**given),
-        own_run,
-        TwinRun(config=SIZES, train={"steps": 1}),
-    )
+    runs: dict[str, Any] = {"config": SIZES, "train": {"steps": 1}}
+    whole = TrainSteps(**given, whole=True), WatchedTraining(**given), OwnRun(**runs, seed=0), TwinRun(**runs)
     no_steps, no_end = Unresponsive(), Unresponsive()
     no_steps.count_hung(steps[0])
     no_end.count_hung(whole[0])
