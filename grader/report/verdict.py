@@ -95,7 +95,7 @@ def stops(result: Result) -> list[Stop]:
 def _stop(fault: LoadFault, files: tuple[str, ...]) -> Stop:
     place = fault.place
     if place is None:
-        named = fault.reason.startswith(fault.file)
+        named = fault.file in fault.reason.split()
         return Stop(files, fault.reason if named else f"{fault.file}: {fault.reason}", 0, "", ())
     inside = f", in {place.function}" if place.function and not place.function.startswith("<") else ""
     told = place.named in fault.reason
