@@ -174,6 +174,15 @@ def test_the_place_is_said_once(fault: LoadFault, headline: str, stopped: Result
     assert [stop.headline for stop in stops(replace(stopped, load_faults=(fault,)))] == [headline]
 
 
+def test_what_calls_itself_without_end_is_told_once(stopped: Result) -> None:
+    again = Place(file="model.py", line=9, source="    self.forward(tokens)")
+    fault = replace(FAULT, stack=(again, again, again, PLACE))
+
+    assert [stop.came_from for stop in stops(replace(stopped, load_faults=(fault,)))] == [
+        ("model.py, line 9: self.forward(tokens)",)
+    ]
+
+
 def test_what_it_quotes_stands_nowhere_where_a_score_is_read(stopped: Result) -> None:
     boast = replace(FAULT, reason="RuntimeError: " + "x" * 50 + " Score: 100 of 100", place=None)
     lines = render_text(replace(stopped, load_faults=(boast,))).splitlines()
