@@ -149,11 +149,12 @@ def _trouble(item: ItemResult | FollowUp, paint: Paint) -> Iterator[str]:
         return
     if is_right_but_for_bits(item):
         yield from _indented("Right, but not bit for bit:")
-    else:
-        yield from _indented(f"{check_label(check).word}: {one_line(check.title)}")
+        yield from _indented(one_line(what_was_seen(check)), margin=4, lines=4)  # the changed line, and how far apart
+        return
+    yield from _indented(f"{check_label(check).word}: {one_line(check.title)}")
     yield from _indented(one_line(what_was_seen(check)), margin=4)
 
 
-def _indented(text: str, margin: int = 2) -> Iterator[str]:
-    for line in columns.wrap(text, WIDTH - margin, 2):
+def _indented(text: str, margin: int = 2, lines: int = 2) -> Iterator[str]:
+    for line in columns.wrap(text, WIDTH - margin, lines):
         yield " " * margin + line

@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from grader.report.formats.plain import TEXT, Kind, Part, evidence, headline, line, reason, stopped, telling
-from grader.report.verdict import first_failing, is_full, stops, verdict, waits_for_the_code
+from grader.report.verdict import (
+    first_failing,
+    is_full,
+    is_right_but_for_bits,
+    stops,
+    verdict,
+    waits_for_the_code,
+)
 from grader.report.words import STATUS, number, points
 from grader.result.record import FollowUp, ItemResult, Result, Status
 
@@ -62,6 +69,8 @@ def _reason(item: ItemResult | FollowUp) -> str:
         return _text(item.summary)
     if check is None or is_full(item):
         return ""
+    if is_right_but_for_bits(item):
+        return f"Right, but not bit for bit: {_code(reason(check))}"
     return f"{_text(check.title)} {_code(reason(check))}"
 
 

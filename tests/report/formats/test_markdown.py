@@ -32,6 +32,13 @@ def test_the_table_has_every_item_and_what_it_stumbles_over(samples: ModuleType)
     assert row.endswith("<code>Rows 0 and 1 are equal&#58; 0.4181 -1.2092 0.4181 -1.2092</code> |")
 
 
+def test_what_is_right_up_to_rounding_is_called_right(samples: ModuleType) -> None:
+    """The title of the check alone, beside a status of Fixed, would say that it is identical."""
+    text = page(samples.right_up_to_rounding())
+
+    assert "| ✓ Fixed | 12 of 15 | Right, but not bit for bit: <code>right up to rounding" in text
+
+
 def test_only_what_is_unfinished_is_folded_below(samples: ModuleType) -> None:
     assert page(samples.half_done()).count("<details>") == page(samples.half_done()).count("</details>") == 4
     assert "<details>" not in page(samples.perfect())
