@@ -10,8 +10,8 @@ from grader.errors import UsageError
 from grader.files.printable import one_line
 from grader.files.read_untrusted import Kind, Listed, Refused
 from grader.hand_ins.archives import READ, is_archive, is_archive_of_another_kind, open_archive
+from grader.hand_ins.numbered import Chosen, chosen
 from grader.hand_ins.tree import Renamed, Tree
-from grader.hand_ins.versions import Chosen, chosen
 from grader.submission.read import MAX_ENTRIES, Submission, read_folder
 
 MAX_LEVELS: Final = 8  # folders and archives in one another
