@@ -112,7 +112,7 @@ class _Folder:
             return self._tree.read(version.name, most)
         found = {self._tree.read(other, most) for other in version.among}
         if len(found) > 1:
-            raise Refused(f"which is meant cannot be told: {_listing(version.among)}; expected one")
+            raise Refused(f"it is not clear which is meant: {_listing(version.among)}; expected one")
         return found.pop()
 
     def notes(self) -> Iterator[str]:
