@@ -54,9 +54,15 @@ def settings(source: Source, *, classes: bool) -> Iterator[cst.Call]:
         call = cst.ensure_type(node, cst.Call)
         name = function_name(call)
         is_entropy = name == "CrossEntropyLoss" or (name == "cross_entropy" and len(call.args) >= 2)
-        is_plain = is_entropy and not any(arg.star for arg in call.args)
+        is_plain = is_entropy and not any(arg.star or _is_for_each(source, arg) for arg in call.args)
         if is_plain and is_about_classes(_around(source, call)) == classes:
             yield call
+
+
+def _is_for_each(source: Source, arg: cst.Arg) -> bool:
+    """Whether a call asks for the loss of each token: to compare texts by, as an evaluation does."""
+    is_reduction = arg.keyword is not None and arg.keyword.value == "reduction"
+    return is_reduction and source.code(arg.value).strip("'\"") == "none"
 
 
 def cross_entropies(source: Source) -> Iterator[CrossEntropy]:
