@@ -117,7 +117,11 @@ def stacks(source: Source) -> list[cst.Call]:
 def _holds_parts_of_a_layer(source: Source, stack: cst.Call) -> bool:
     made = stack.args[0].value
     assert isinstance(made, cst.GeneratorExp | cst.ListComp)
-    names = [function_name(made.elt) if isinstance(made.elt, cst.Call) else "", kept_as(source, stack) or ""]
+    names = [
+        function_name(made.elt) if isinstance(made.elt, cst.Call) else "",
+        kept_as(source, stack) or "",
+        source.code(made.for_in.iter),
+    ]
     return any(word in name.lower() for name in names for word in ("head", "expert", "logit"))
 
 
