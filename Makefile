@@ -4,28 +4,36 @@
 #   make grade DIR=path     grade another directory; FLAGS="--seed 7" adds options
 #   make test               the tests that take no long time, and a few of those that do
 #   make test-all           the whole test suite; ARGS="tests/report -k grid" picks some of it
+#   make platforms          what depends on the build of torch, on the standard one; PYTHON=python3.13 picks another Python
+#   make generate           what is generated and kept, again: candidate/, the key, the schema
 
 PYTHON = python3
 VENV = .venv
+STANDARD = .venv-standard
 DIR = candidate
 FLAGS =
 ARGS = tests
 WORKERS = 2
 
 BIN = $(VENV)/bin
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+MEASURE =
+PYTEST = $(BIN)/python $(MEASURE) -m pytest -n $(WORKERS) --dist worksteal
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help grade test test-rest test-all lint lint-style lint-types lint-generated bench fifty starter constraints clean
+.PHONY: help grade test test-rest test-all coverage lint lint-style lint-types generate starter schema check-generated docs \
+	bench platforms fifty constraints clean
 
 help:
 	@echo "make grade     grade candidate/ and leave report.html (DIR=path for another directory)"
 	@echo "make test      the tests that take no long time, and a few of those that do: minutes"
 	@echo "make test-all  the whole test suite"
+	@echo "make coverage  make test, and how much of the grader it runs"
 	@echo "make lint      style, types, and that no generated file is stale"
+	@echo "make generate  make what is generated and kept again: candidate/, reference/key.json, the schema of results"
+	@echo "make docs      build the documentation as a site, in build/site"
 	@echo "make bench     how long things take"
+	@echo "make platforms the tests of what depends on torch's build, on the standard one: gigabytes to fetch"
 	@echo "make fifty     build and prove fifty exercises"
-	@echo "make starter   generate candidate/ again from reference/"
 	@echo "make clean     remove what these commands made"
 
 # 0 is full marks and 1 falls short: both are grades. 2 and 3 mean that there is none.
@@ -44,7 +52,14 @@ test-rest: $(VENV)/.installed-dev
 test-all: $(VENV)/.installed-dev
 	$(PYTEST) $(ARGS)
 
-lint: lint-style lint-types lint-generated
+# The tests run in processes of their own, each measured into a file. Below the floor in pyproject.toml this fails.
+coverage: $(VENV)/.installed-dev
+	$(BIN)/python -m coverage erase
+	$(MAKE) test MEASURE="-m coverage run"
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
+lint: lint-style lint-types check-generated
 
 lint-style: $(VENV)/.installed-dev
 	$(BIN)/python -m ruff check .
@@ -55,16 +70,34 @@ lint-types: $(VENV)/.installed-dev
 	MYPYPATH=reference $(BIN)/python -m mypy -m model -m train
 	MYPYPATH=candidate $(BIN)/python -m mypy -m model -m train
 	MYPYPATH=tests/benchmarks $(BIN)/python -m mypy tests/benchmarks/*.py
+	$(BIN)/python -m mypy --explicit-package-bases tests
+	MYPYPATH=docs/site $(BIN)/python -m mypy docs/site/*.py
 
-lint-generated: $(VENV)/.installed-dev
-	$(BIN)/python -m grader.injection.builtin --check
-	$(BIN)/python -m grader.schema --check
+generate: starter schema
 
-bench: $(VENV)/.installed-dev
-	@for file in tests/benchmarks/bench_*.py; do $(BIN)/python "$$file" || exit; done
+# Not in CI: it fetches gigabytes.
+platforms: $(STANDARD)/.installed
+	$(STANDARD)/bin/python -m pytest -n $(WORKERS) --dist worksteal tests/sandbox tests/cohort
+	$(STANDARD)/bin/grader doctor
 
 starter: $(VENV)/.installed
 	$(BIN)/python -m grader.injection.builtin
+
+schema: $(VENV)/.installed
+	$(BIN)/python -m grader.schema
+
+check-generated: $(VENV)/.installed
+	$(BIN)/python -m grader.injection.builtin --check
+	$(BIN)/python -m grader.schema --check
+
+# The variable silences an advertisement of the theme's. With --quiet, mkdocs would silence its warnings before it counts
+# them, and --strict would let everything pass.
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "The site is in $(CURDIR)/build/site"
+
+bench: $(VENV)/.installed-dev
+	@for file in tests/benchmarks/bench_*.py; do $(BIN)/python "$$file" || exit; done
 
 fifty: $(VENV)/.installed-dev
 	$(BIN)/python tests/benchmarks/many_seeds.py 50
@@ -75,12 +108,13 @@ constraints: constraints.txt
 	grep '^torch==' constraints.txt > "$$fresh/torch.txt"; grep '^#' constraints.txt > "$$fresh/new.txt"; \
 	$(PYTHON) -m venv "$$fresh/venv"; \
 	"$$fresh/venv/bin/python" -m pip install --quiet -c "$$fresh/torch.txt" -e '.[dev]'; \
-	"$$fresh/venv/bin/python" -m pip list --format=freeze --exclude grader --exclude pip \
+	"$$fresh/venv/bin/python" -m pip list --format=freeze --exclude gpt-bug-grader --exclude pip \
 		| sed 's/+.*//' >> "$$fresh/new.txt"; \
 	cp "$$fresh/new.txt" constraints.txt
 
 clean:
-	rm -rf $(VENV) report.html result.json build dist grader.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(STANDARD) report.html result.json build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+		.coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -92,6 +126,17 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt
 	@$(make-venv)
 	$(PIP_INSTALL) -e '.[dev]'
 	@touch $(VENV)/.installed $@
+
+# The build of torch that pip takes unless it is told otherwise: for Linux, the one with libraries for GPUs. With === it
+# does not take one of the same number for CPUs that it may find as well.
+$(STANDARD)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(STANDARD)
+	$(STANDARD)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		"$$(grep '^torch==' constraints.txt | sed 's/==/===/')"
+	$(STANDARD)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(STANDARD)/bin/python -c 'import sys, torch; print("torch", torch.__version__); sys.exit(None if torch.version.cuda \
+		else "this is no build with libraries for GPUs; has pip been told of another place to look in?")'
+	@touch $@
 
 define make-venv
 $(PYTHON) -c 'import sys; sys.exit("grader needs Python 3.11 or newer; PYTHON=... names another one" if sys.version_info < (3, 11) else 0)'; \

@@ -1,6 +1,5 @@
 """The grader as a library: what ``grader`` itself offers, loaded when it is first used."""
 
-import sys
 from collections.abc import Collection, Mapping
 from os import PathLike
 from typing import Literal
@@ -10,10 +9,12 @@ from grader.errors import GraderError as GraderError
 from grader.errors import UsageError as UsageError
 from grader.exercise import Exercise as Exercise
 from grader.exercise import builtin_exercise, read_exercise
-from grader.given import directory_given, names_given
+from grader.given import directory_given, isolation_given, names_given
 from grader.handout import starter_files as starter_files
 from grader.record import Result as Result
+from grader.troubles import require_docstrings
 from grader.warm import Grader as Grader
+from grader.way_out import naming_the_way_out
 
 Isolation = Literal["strict", "process"]
 Difficulty = Literal["easy", "medium", "hard"]
@@ -53,8 +54,8 @@ def grade(
         explain: whether to look for the smallest failing cases, and for evidence to show. It decides no point.
         isolation: "strict" locks the submission's process, or refuses to run it; "process" does not lock it. None is
             strict on Linux, and process elsewhere.
-        timeout: seconds that the submission may take for one question, computing or asleep; those in which it waits for a
-            busy machine do not count.
+        timeout: seconds that the submission may take for one question, computing or asleep; those in which it waits
+            for a busy machine do not count.
 
     Returns:
         The result. Look at ``result.judged``, or take ``result.reward``, which is None where there is no verdict.
@@ -85,6 +86,7 @@ def inject(
     source: str | PathLike[str] | None = None,
     keep_extensions: bool = False,
     force: bool = False,
+    isolation: Isolation | None = None,
 ) -> Exercise:
     """Build a new exercise and prove it sound, as ``grader inject`` does; a matter of ten seconds or more.
 
@@ -97,10 +99,11 @@ def inject(
         source: a directory with a correct model.py and train.py to plant them in; None for the built-in ones.
         keep_extensions: leave cache, classifier and heads built, and plant bugs in them too.
         force: replace an exercise that is in ``directory``.
+        isolation: of the processes that run the code, as for ``grade``.
 
     Raises:
         UsageError: the recipe cannot be met, or ``directory`` is taken.
-        CannotJudge: the machine failed.
+        CannotJudge: the machine failed, or cannot isolate.
     """
     from grader.injection.build import build
     from grader.injection.folder import check_target, write
@@ -108,6 +111,7 @@ def inject(
     from grader.injection.recipe import DEFAULT_BUGS, Recipe
     from grader.sandbox.client import Launcher
 
+    require_docstrings()
     names = names_given("operators", operators)
     if bugs is not None and names:
         raise UsageError(f"bugs={bugs!r} with operators={names!r}; expected one of the two")
@@ -122,7 +126,8 @@ def inject(
     if target is not None:
         check_target(target, force=force)
     hidden, reference = read_reference(None if source is None else directory_given("source", source))
-    with Launcher("strict" if sys.platform == "linux" else "process", hidden=[hidden]) as launcher:
+    chosen = isolation_given(isolation)
+    with naming_the_way_out('isolation="process"'), Launcher(chosen, hidden=[hidden]) as launcher:
         built = build(recipe, reference, launcher, lambda _: None)
     if target is None:
         return built.exercise

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from grader.blame import Verdicts
-from grader.checks.catalogue import CHECKS
+from grader.blame import FINITE, WAIT_FOR_NUMBERS, Verdicts
+from grader.checks.catalogue import BY_ID, CHECKS
 from grader.comparison import Comparison
 from grader.exercise import Exercise, Item
 from grader.judge import Judge
@@ -25,6 +25,7 @@ class Asking:
         verdicts: of each check, before it is known what blocks it.
         lanes: which of its ways to the logits an item's checks asked.
         scopes: how far an item's checks went.
+        not_finite: the item that answers for logits that are not finite, where they are not.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Asking:
         self.verdicts: Final[Verdicts] = {item.id: {} for item in (*items, *followups)}
         self.lanes: Final[dict[str, set[Lane]]] = {item.id: set() for item in (*items, *followups)}
         self.scopes: Final[dict[str, Scope]] = {item.id: Scope() for item in (*items, *followups)}
+        self.not_finite: str | None = None
 
     def shares(self, teams: int) -> list[list[Item]]:
         """What each team asks, always the same, so that a candidate that remembers is judged alike every time."""
@@ -64,9 +66,28 @@ class Asking:
             sorted(share, key=lambda item: (item.kind == "followup", self._involves_training(item))) for share in shares
         ]
 
+    def ask_first(self, team: Team) -> None:
+        """Whether the model gives numbers at all: without that, nothing else that it gives can be judged."""
+        owner = next((item for item in self._exercise.rubric.item if FINITE in (*item.earns, *item.takes)), None)
+        asked = {check for item in (*self._items, *self._followups) for check in (*item.earns, *item.takes)}
+        if owner is None or not asked & WAIT_FOR_NUMBERS:
+            return
+        team.candidate.scope = Scope()
+        verdict, _ = self._judge(team).ask(BY_ID[FINITE], team.candidate, owner.id)
+        if verdict.outcome is Outcome.FAILED:
+            self.not_finite = owner.id
+        if owner.id in self.verdicts:
+            self.verdicts[owner.id][FINITE] = verdict
+            self.scopes[owner.id] = team.candidate.scope
+
     def ask(self, team: Team, items: Sequence[Item]) -> None:
         """Ask all about these items, one after another."""
-        judge = Judge(
+        judge = self._judge(team)
+        for item in items:
+            self._ask(item, judge, team)
+
+    def _judge(self, team: Team) -> Judge:
+        return Judge(
             lattice=team.lattice,
             seeds=self._seeds,
             second=team.candidate.another(),
@@ -78,21 +99,21 @@ class Asking:
             explain=self._options.explain,
             draws=self._draws,
         )
-        for item in items:
-            self._ask(item, judge, team)
 
     def _ask(self, item: Item, judge: Judge, team: Team) -> None:
         """Every check of an item; of a follow-up, those that tell whether it is built come first, maybe alone."""
         self._progress(item.title)
         team.candidate.scope = Scope()
         for check in sorted(CHECKS, key=lambda check: item.kind == "followup" and check.id not in item.essential):
+            if check.id in self.verdicts[item.id]:
+                continue  # asked before all others
             if check.id in item.earns or check.id in item.takes:
                 verdict, bench = judge.ask(check, team.candidate, item.id)
                 self.verdicts[item.id][check.id] = verdict
                 self.lanes[item.id] |= bench.lanes
                 if item.kind == "followup" and check.id in item.essential and verdict.outcome is not Outcome.PASSED:
                     break
-        self.scopes[item.id] = team.candidate.scope
+        self.scopes[item.id] |= team.candidate.scope
         if item.exact:
             self.verdicts[item.id][exact_id(item)] = self._comparison.exactness(item.id)
 

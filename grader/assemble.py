@@ -10,9 +10,14 @@ from grader.record import CheckResult, FollowUp, ItemResult, Lane, Outcome, Role
 from grader.rubric import Verdict
 
 EXACT_WHY = "Only identical results prove that nothing else was changed on the way."
-EXACT_CAUSES = (
-    "The bug is still in.",
-    "Operations were put in another order: right, and not identical.",
+BUG_CAUSES = ("The bug is still in.",)
+UNEXPLAINED_CAUSES = (
+    "Something else was changed on the way.",
+    "The bug is mended for some inputs alone.",
+)
+ROUNDING_CAUSES = (
+    "Operations stand in another order than in the starter: a scale is applied elsewhere, a mean is taken otherwise.",
+    "Something was written anew that only needed mending: attention by another function, a norm or a loss by hand.",
 )
 
 
@@ -42,12 +47,25 @@ def item_result(
         lane=_lane(item, scored.status, comparison, lanes),
         summary=scored.summary,
         checks=tuple(
-            _check_result(check, role, scored.parts.get(check, (0.0, points)), verdicts[check], item)
+            _check_result(
+                check,
+                role,
+                scored.parts.get(check, (0.0, points)),
+                verdicts[check],
+                item,
+                bug_left=comparison.has_bug(item.id),
+            )
             for check, (role, points) in rubric.roles(item).items()
         ),
-        hints=hints if hints and scored.status is not Status.NOT_JUDGED and scored.score < scored.max_score else (),
+        hints=hints if hints and _is_left_to_find(scored) else (),
         scope=scope,
     )
+
+
+def _is_left_to_find(scored: rubric.Scored) -> bool:
+    """Whether hints are of use: of what is right but for rounding, they would say what is not so."""
+    found = (Status.NOT_JUDGED, Status.FIXED, Status.BUILT)
+    return scored.status not in found and scored.score < scored.max_score
 
 
 def followup_result(item: Item, verdicts: Mapping[str, Verdict], titles: Mapping[str, str], scope: Scope) -> FollowUp:
@@ -77,7 +95,7 @@ def followup_result(item: Item, verdicts: Mapping[str, Verdict], titles: Mapping
 
 def _followup_summary(item: Item, verdicts: Mapping[str, Verdict], summary: str) -> str:
     missed = [check for check in item.essential if check in verdicts and verdicts[check].outcome is not Outcome.PASSED]
-    if not missed:
+    if not missed or verdicts[missed[0]].outcome is Outcome.BLOCKED:
         return summary
     verdict = verdicts[missed[0]]
     if verdict.unbuilt:
@@ -94,11 +112,13 @@ def _lane(item: Item, status: Status, comparison: Comparison, lanes: Set[Lane]) 
     return Lane.FLOAT32 if Lane.FLOAT32 in lanes else Lane.FLOAT64
 
 
-def _check_result(id_: str, role: Role, part: tuple[float, float], verdict: Verdict, item: Item) -> CheckResult:
+def _check_result(
+    id_: str, role: Role, part: tuple[float, float], verdict: Verdict, item: Item, *, bug_left: bool = False
+) -> CheckResult:
     check = BY_ID.get(id_)
     return CheckResult(
         id=id_,
-        title=check.title if check else f"{item.title} is identical to the reference, bit for bit.",
+        title=check.title if check else _exact_title(item, verdict),
         outcome=verdict.outcome,
         role=role,
         score=part[0],
@@ -106,10 +126,22 @@ def _check_result(id_: str, role: Role, part: tuple[float, float], verdict: Verd
         seconds=verdict.seconds,
         message=verdict.message,
         why=check.why if check else EXACT_WHY,
-        usual_causes=check.usual_causes if check else EXACT_CAUSES,
+        usual_causes=check.usual_causes if check else _exact_causes(verdict, bug_left=bug_left),
         examples=verdict.examples,
         blocked_by=verdict.blocked_by,
         unbuilt=verdict.unbuilt,
         counterexample=verdict.counterexample,
         output=verdict.output,
     )
+
+
+def _exact_title(item: Item, verdict: Verdict) -> str:
+    if verdict.rounding and verdict.outcome is Outcome.PASSED:
+        return f"{item.title} is identical to the reference, bit for bit or but for rounding that is charged elsewhere."
+    return f"{item.title} is identical to the reference, bit for bit."
+
+
+def _exact_causes(verdict: Verdict, *, bug_left: bool) -> tuple[str, ...]:
+    if bug_left:
+        return BUG_CAUSES
+    return UNEXPLAINED_CAUSES if verdict.unexplained else ROUNDING_CAUSES

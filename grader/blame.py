@@ -16,21 +16,41 @@ from dataclasses import replace
 from typing import Final
 
 from grader import rubric
-from grader.checks.catalogue import BY_ID
+from grader.checks.catalogue import BY_ID, CHECKS
 from grader.comparison import Comparison
-from grader.exercise import Item
+from grader.exercise import FORWARD, Item
 from grader.record import Outcome
 from grader.rubric import Verdict
 
 RUNS: Final = "forward-runs"
+FINITE: Final = "logits-are-finite"
+
+
+def _needs_a_forward(check: str) -> bool:
+    return any(need == RUNS or _needs_a_forward(need) for need in BY_ID[check].needs)
+
+
+WAIT_FOR_NUMBERS: Final = frozenset(c.id for c in CHECKS if c.id != FINITE and _needs_a_forward(c.id))
+"""What needs a forward pass needs numbers from it: NaN is no leak, nothing that stays the same, and no other number."""
 
 Verdicts = dict[str, dict[str, Verdict]]
 """By item, then by check."""
 
 
-def blame(items: Iterable[Item], verdicts: Mapping[str, Mapping[str, Verdict]], comparison: Comparison) -> Verdicts:
-    """The verdicts, with those blocked whose failure is another item's."""
+def blame(
+    items: Iterable[Item],
+    verdicts: Mapping[str, Mapping[str, Verdict]],
+    comparison: Comparison,
+    not_finite: str | None = None,
+) -> Verdicts:
+    """The verdicts, with those blocked whose failure is another item's.
+
+    Args:
+        not_finite: the item that answers for logits that are not finite, where they are not.
+    """
     items = list(items)
+    if not_finite is not None:
+        verdicts = {item.id: _without_numbers(item, verdicts[item.id], comparison, not_finite) for item in items}
     judged = {item: dict(of_item) for item, of_item in verdicts.items()}
     failing = _failing(items, judged)
     told_apart = {item.id for item in items if item.kind == "bug" and _is_told(item.id, failing, comparison)}
@@ -53,7 +73,48 @@ def blame(items: Iterable[Item], verdicts: Mapping[str, Mapping[str, Verdict]], 
             judged[item.id][rubric.exact_id(item)] = blocked(
                 exact, at_fault, f"cannot be told while this is not right: {titles}"
             )
+    _charge_once(items, judged, failing, comparison)
     return judged
+
+
+def _charge_once(
+    items: Iterable[Item], judged: Verdicts, failing: Mapping[str, list[str]], comparison: Comparison
+) -> None:
+    """Leave one cause one charge: what shows in the code of a module shows in every item that runs that code.
+
+    Of the items that differ by rounding, the first is charged that has nothing else wrong, and so points to lose.
+    """
+    rounded = [item for item in items if (exact := judged[item.id].get(rubric.exact_id(item))) and exact.rounding]
+    charged: list[Item] = []
+    for item in sorted(rounded, key=lambda item: (len(comparison.shown_by(item.id)), bool(failing[item.id]))):
+        earlier = [other for other in charged if comparison.shown_by(other.id) <= comparison.shown_by(item.id)]
+        if not earlier:
+            charged.append(item)
+            continue
+        exact = judged[item.id][rubric.exact_id(item)]
+        if exact.outcome is Outcome.FAILED:
+            judged[item.id][rubric.exact_id(item)] = replace(
+                exact,
+                outcome=Outcome.PASSED,
+                message=f"right up to rounding, which is charged once, at {earlier[0].title}",
+                counterexample=None,
+            )
+
+
+def _without_numbers(
+    item: Item, verdicts: Mapping[str, Verdict], comparison: Comparison, owner: str
+) -> dict[str, Verdict]:
+    """The verdicts of an item, with those blocked that rest on numbers, whether they passed or failed."""
+    reason = f"cannot be told before this holds: {BY_ID[FINITE].title}"
+    waiting = set(WAIT_FOR_NUMBERS)
+    if item.id != owner and FORWARD in comparison.exercise.facets_of(item.id) and comparison.model_bugs is None:
+        waiting.add(rubric.exact_id(item))
+    return {
+        check: blocked(verdict, [owner], reason)
+        if check in waiting and verdict.outcome in (Outcome.PASSED, Outcome.FAILED) and not verdict.unbuilt
+        else verdict
+        for check, verdict in verdicts.items()
+    }
 
 
 def _causes(

@@ -4,6 +4,7 @@ Bits are compared as integers together with shape and dtype: ``torch.equal`` cal
 Tolerances are written ``not (d <= tolerance)``, so that NaN is never close to anything.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -111,7 +112,12 @@ def _ordered(value: float, dtype: "np.dtype[np.generic]") -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """The first place where two answers differ, in the order the tensors were recorded."""
+    """The first place where two answers differ, in the order the tensors were recorded.
+
+    Attributes:
+        ulps: how far apart they are, in units in the last place of float32 at most: what was computed in float32
+            travels in float64 where Python has made a float of it.
+    """
 
     tensor: str
     element: tuple[int, ...]
@@ -131,12 +137,40 @@ def first_difference(actual: Mapping[str, Array], expected: Mapping[str, Array])
         if not same_bits(got, wanted):
             element = tuple(int(i) for i in np.argwhere(differing(got, wanted))[0])
             a, b = got[element].item(), wanted[element].item()
-            distance = ulps(a, b, got.dtype) if got.dtype.kind == "f" else None
+            distance = _apart(a, b, got.dtype) if got.dtype.kind == "f" else None
             return Difference(tensor=name, element=element, actual=repr(a), expected=repr(b), ulps=distance)
     extra = next((name for name in actual if name not in expected), None)
     if extra is not None:
         return Difference(tensor=extra, element=(), actual=describe(actual[extra]), expected="absent", ulps=None)
     return None
+
+
+def furthest(actual: Mapping[str, Array], expected: Mapping[str, Array]) -> int | None:
+    """How far apart two answers are where they are furthest; None where that cannot be counted.
+
+    In ULP of float32, those of the largest number of a tensor: where large numbers cancel out, what is left over is
+    thousands of its own apart.
+    """
+    distances = [0]
+    for name, wanted in expected.items():
+        got = actual.get(name)
+        if got is None or got.shape != wanted.shape or got.dtype != wanted.dtype:
+            return None
+        if got.dtype.kind == "f" and got.size:
+            if not (finite(got) and finite(wanted)):
+                return None
+            one, other = (np.asarray(side, np.float64) for side in (got, wanted))
+            step = float(np.spacing(np.float32(np.abs(other).max())))
+            distances.append(math.ceil(float(np.abs(one - other).max()) / step))
+    return max(distances)
+
+
+def _apart(actual: float, expected: float, dtype: "np.dtype[np.generic]") -> int | None:
+    """ULP, those of float32 in place of smaller ones; what differs is 1 apart at least."""
+    narrow = np.dtype(np.float32) if dtype == np.float64 else dtype
+    with np.errstate(over="ignore"):
+        distance = ulps(actual, expected, narrow)
+    return None if distance is None else max(1, distance)
 
 
 def largest_change(answer: Mapping[str, Array], expected: Mapping[str, Array]) -> float:

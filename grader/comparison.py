@@ -2,23 +2,34 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
+from grader.compare import Difference
 from grader.exercise import FORWARD, Exercise
+from grader.facets.catalogue import BY_ID as FACETS
 from grader.facets.catalogue import TWIN_BY_ID
 from grader.lattice import Bugs, Match
-from grader.oracle import PackageHung, Trouble
+from grader.oracle import PackageDoesNotRun, PackageHung, Trouble
 from grader.printable import printable
 from grader.record import Counterexample, Hidden, Lane, Outcome
 from grader.rubric import Verdict
+from grader.sandbox.questions import modules_asked
+from grader.seeds import Seeds
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The matches of an exercise's facets and twins, by id; those that were not asked for are absent."""
+    """The matches of an exercise's facets and twins, by id; those that were not asked for are absent.
+
+    Attributes:
+        reordered: by facet whose answers are right but for rounding, the changed lines that do it; empty where that was
+            not found.
+    """
 
     exercise: Exercise
     matches: Mapping[str, Match]
     twins: Mapping[str, Match] = field(default_factory=dict)
+    reordered: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def bugs(self) -> Bugs:
@@ -49,8 +60,18 @@ class Comparison:
 
     def match_of(self, item: str) -> Match | None:
         """The match of the facet that an item is told by; of several, the one that says most against it."""
-        matches = [self.matches[facet] for facet in self.exercise.facets_of(item) if facet in self.matches]
-        return max(matches, key=lambda match: _against(item, match), default=None)
+        facet = self._told_by(item)
+        return self.matches[facet] if facet is not None else None
+
+    def _told_by(self, item: str) -> str | None:
+        """The facet of that match."""
+        facets = [facet for facet in self.exercise.facets_of(item) if facet in self.matches]
+        return max(facets, key=lambda facet: _against(item, self.matches[facet]), default=None)
+
+    def shown_by(self, item: str) -> frozenset[str]:
+        """The modules whose code is run by what an item is told by."""
+        facet = self._told_by(item)
+        return frozenset() if facet is None else _modules(facet)
 
     def is_exact(self, item: str) -> bool:
         """Whether some variant agrees on everything that this item depends on."""
@@ -101,6 +122,8 @@ class Comparison:
             return _trouble(unlike.trouble) if unlike.trouble is not None else _first_difference(unlike)
         if match.bugs is not None and match.lane is Lane.BITWISE:
             return Verdict(outcome=Outcome.PASSED)
+        if match.is_rounding:
+            return _rounding(match, self.reordered.get(self._told_by(item) or "", ""))
         return _first_difference(match)
 
 
@@ -116,21 +139,56 @@ def _against(item: str, match: Match) -> tuple[bool, bool, bool]:
 
 
 def _trouble(trouble: Trouble) -> Verdict:
+    if isinstance(trouble, PackageDoesNotRun):
+        return Verdict(outcome=Outcome.BLOCKED, message=str(trouble))
     outcome = Outcome.TIMED_OUT if isinstance(trouble, PackageHung) else Outcome.BROKEN
     return Verdict(outcome=outcome, message=printable(str(trouble)), unexplained=True)
+
+
+@cache
+def _modules(facet: str) -> frozenset[str]:
+    questions = FACETS[facet].questions(Seeds(0, ""), "float32")
+    return frozenset(module for question, _ in questions for module in modules_asked(question))
+
+
+def _rounding(match: Match, lines: str) -> Verdict:
+    """Right, in another order of operations: which, where that was found, and how far apart that is at most."""
+    assert match.difference is not None, "no difference, and yet no bitwise match"
+    where = f" ({lines})" if lines else ""
+    # To the next power of two: exactly how far off a number is would give the reference's away.
+    apart = f"at most {1 << (match.furthest - 1).bit_length()} ULP of float32 apart; " if match.furthest else ""
+    return _inexact(
+        match,
+        f"right up to rounding: an operation stands in another order than in the starter{where}; {apart}"
+        f"in {match.where}, the first to differ is {_place(match.difference)}: {match.difference.actual}",
+        rounding=True,
+    )
 
 
 def _first_difference(match: Match) -> Verdict:
     difference = match.difference
     assert difference is not None, "no difference, and yet no bitwise match"
-    at = f"{difference.tensor} {list(difference.element)}" if difference.element else difference.tensor
-    seen = f"in {match.where}, the first to differ is {at}: {difference.actual}{match.meaning}"
+    narrow = "right but for a step in float32 where the rest is in float64: " if match.lane is Lane.FLOAT32 else ""
+    return _inexact(
+        match,
+        f"{narrow}in {match.where}, the first to differ is {_place(difference)}: {difference.actual}{match.meaning}",
+    )
+
+
+def _place(difference: Difference) -> str:
+    return f"{difference.tensor} {list(difference.element)}" if difference.element else difference.tensor
+
+
+def _inexact(match: Match, seen: str, *, rounding: bool = False) -> Verdict:
+    difference = match.difference
+    assert difference is not None, "no difference, and yet no bitwise match"
     # How far off it is would give the reference's value away.
-    note = f"{difference.ulps} ULP apart" if difference.ulps is not None else ""
+    note = f"{difference.ulps} ULP of float32 apart" if difference.ulps is not None else ""
     return Verdict(
         outcome=Outcome.FAILED,
         message=seen,
         unexplained=match.bugs is None,
+        rounding=rounding,
         counterexample=Counterexample(
             claim="the results are the reference's, bit for bit",
             seen=seen,

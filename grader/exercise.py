@@ -1,11 +1,12 @@
 """An exercise: the hidden reference, its rubric, and the bugs that were planted to make the starter."""
 
+import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -14,6 +15,9 @@ from grader.digest import digest
 from grader.errors import UsageError
 from grader.key import FORMAT, Key, Planted
 from mutations.edit import splice
+
+_DEFINED: Final = re.compile(r"^ *(?:def|class) +(\w+)", re.MULTILINE)
+_STUB: Final = re.compile(r"(\w+) is yours to build")
 
 Points = Annotated[float, Meta(ge=0)]
 Hints = tuple[str, str, str]
@@ -91,6 +95,13 @@ class Exercise:
     def starter(self) -> dict[str, str]:
         """The reference's files with all bugs left in and the extensions taken out: what the learner is handed."""
         return self._planted((*self.key.bugs, *self.key.stubs))
+
+    @cached_property
+    def left_to_build(self) -> frozenset[str]:
+        """Names of the functions and classes that the starter has no more than a stub of, or not even that."""
+        starter = "\n".join(self.starter().values())
+        defined = {name for text in self.reference.values() for name in _DEFINED.findall(text)}
+        return frozenset(defined.difference(_DEFINED.findall(starter)).union(_STUB.findall(starter)))
 
     @cached_property
     def items(self) -> dict[str, Item]:

@@ -2,9 +2,10 @@
 
 import math
 import os
+import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from grader.errors import UsageError
 
@@ -17,6 +18,17 @@ def directory_given(name: str, value: object) -> Path:
     if not isinstance(path, str) or "\0" in path:
         raise UsageError(f"{name}={value!r}; expected a directory, as text or a path")
     return Path(path)
+
+
+def isolation_given(value: object) -> Literal["strict", "process"]:
+    """How to isolate; strict on Linux for None, and process elsewhere. Raises ``UsageError`` for what is neither."""
+    match value:
+        case None:
+            return "strict" if sys.platform == "linux" else "process"
+        case "strict" | "process":
+            return value
+        case _:
+            raise UsageError(f"isolation={value!r}; expected 'strict', 'process' or None")
 
 
 def names_given(name: str, value: object) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from contextlib import ExitStack, nullcontext
 from functools import partial, reduce
 from itertools import cycle
 from operator import or_
-from typing import Final
 
 import msgspec
 
@@ -24,12 +23,12 @@ from grader.exhibits import collect
 from grader.facets.catalogue import BY_ID as FACETS
 from grader.facets.catalogue import TWIN_BY_ID
 from grader.facets.facet import Facet
+from grader.first_run import first_run
 from grader.lattice import Lattice, Match
 from grader.library import CANDIDATE, Library, trusted
 from grader.options import Options, asked_for
 from grader.oracle import Crew, Oracle, Stopped, Trouble
-from grader.own_tests import own_tests
-from grader.printable import one_line
+from grader.own_tests import own_tests, waiting, written
 from grader.record import (
     Asked,
     CandidateInfo,
@@ -39,14 +38,15 @@ from grader.record import (
     FollowUp,
     Integrity,
     Isolation,
-    LoadFault,
     Result,
     Scope,
     environment_digest,
     harmless,
 )
+from grader.reordered import Trials
 from grader.sandbox.client import Launcher
 from grader.sandbox.errors import LauncherFailed
+from grader.sandbox.questions import modules_asked
 from grader.scope import scope_of
 from grader.seeds import SHARED, Seeds, draw_seed
 from grader.submission import Submission
@@ -54,7 +54,6 @@ from grader.teams import TEAMS, Team, threads
 from grader.twins import expected_bugs, match_twins, shares, twins_asked
 
 Progress = Callable[[str], None]
-MAX_REASON: Final = 500  # characters
 
 
 def grade(
@@ -82,6 +81,7 @@ def grade(
     seeds = Seeds(seed, SHARED if options.shared else submission.sha256)
     crew = crew or Crew(launcher)
     crew.budget = options.budget
+    crew.left_to_build = exercise.left_to_build
     try:
         with library.lent() if library is not None else nullcontext():
             grading = _Grade(submission, exercise, items, followups, options, launcher, crew, progress, seeds, library)
@@ -132,10 +132,9 @@ class _Grade:
         grader_digest()
         changed = changes(self._exercise.starter(), self._submission.files) if self._options.explain else None
         self._comparison = self._compare()
-        faults = self._load_faults()
         asking = self._asking()
         exhibits = self._ask_all(asking)
-        verdicts = blame(self._items, asking.verdicts, self._comparison)
+        verdicts = blame(self._items, asking.verdicts, self._comparison, asking.not_finite)
         results = tuple(
             item_result(
                 item,
@@ -166,7 +165,7 @@ class _Grade:
             remaining_bugs=self._comparison.remaining(),
             exhibits=exhibits,
             environment=environment,
-            load_faults=faults,
+            load_faults=tuple(self._faults.values()),
             asked=Asked(
                 only=self._options.only,
                 followups=self._options.followups,
@@ -182,7 +181,7 @@ class _Grade:
 
     def _followup_results(self, asking: Asking) -> tuple[FollowUp, ...]:
         """What is behind a follow-up's failure may be an item; the other way round it never is."""
-        verdicts = blame((*self._items, *self._followups), asking.verdicts, self._comparison)
+        verdicts = blame((*self._items, *self._followups), asking.verdicts, self._comparison, asking.not_finite)
         titles = self._exercise.titles
         return tuple(
             self._own_tests(item)
@@ -193,14 +192,19 @@ class _Grade:
 
     def _compared(self, item: Item) -> Scope:
         """How far the questions went by which an item was compared with the variants, and with its twin."""
-        told_by = [FACETS[facet] for facet in self._exercise.facets_of(item.id) if facet in self._comparison.matches]
+        told_by = [FACETS[facet] for facet in self._exercise.facets_of(item.id) if self._has_answered(facet)]
         twins = [
             TWIN_BY_ID[twin] for twin in self._comparison.twins if item.id in self._exercise.rubric.twins.get(twin, ())
         ]
         asked = (asked for facet in (*told_by, *twins) for asked in facet.questions(self._seeds, "float32"))
         return reduce(or_, (scope_of(*each) for each in asked), Scope())
 
+    def _has_answered(self, facet: str) -> bool:
+        return facet in self._comparison.matches and self._comparison.matches[facet].trouble is None
+
     def _own_tests(self, item: Item) -> FollowUp:
+        if self._faults and written(self._submission.tests, self._exercise.visible_tests):
+            return waiting(item, " and ".join(fault.file for fault in self._faults.values()))
         given = self._submission, self._exercise, self._crew, self._seeds
         return own_tests(item, *given, timeout=self._options.timeout, progress=self._progress)
 
@@ -219,6 +223,7 @@ class _Grade:
         facets = self._facets()
         with threads(self._crew) as pool:
             prepared = [pool.submit(team.lattice.prepare, facets) for team in self._teams]
+            self._faults = first_run(*(team.candidate for team in self._teams))
             answers = [team.lattice.put(facet, team.candidate) for team, facet in zip(cycle(self._teams), facets)]
             self._answers = {facet.id: answer for facet, answer in zip(facets, answers, strict=True)}
             for future in prepared:
@@ -233,7 +238,21 @@ class _Grade:
             facet.id: team.lattice.match(facet, team.candidate, answer)
             for team, facet, answer in zip(cycle(self._teams), facets, answers)
         }
-        return Comparison(self._exercise, matches, self._compare_twins(matches))
+        return Comparison(self._exercise, matches, self._compare_twins(matches), self._reordered(matches))
+
+    def _reordered(self, matches: Mapping[str, Match]) -> dict[str, str]:
+        """By facet that differs by rounding, the changed lines that do it, where they can be told."""
+        if not self._options.explain:
+            return {}
+        found: dict[str, str] = {}
+        for facet, match in matches.items():
+            if match.is_rounding and match.bugs is not None:
+                tried = Trials(self._submission.files, self._exercise, self._teams[0].lattice, self._trial)
+                found[facet] = tried.lines(FACETS[facet], match.bugs)
+        return found
+
+    def _trial(self, files: Mapping[str, str]) -> Oracle:
+        return Oracle(self._crew, CANDIDATE, files, self._options.timeout)
 
     def _compare_twins(self, matches: Mapping[str, Match]) -> dict[str, Match]:
         """How the candidate agrees with the variant that it was found to be, where that may not have been all."""
@@ -241,6 +260,8 @@ class _Grade:
         if FORWARD in matches and matches[FORWARD].trouble is not None:
             return {}  # a model that does not run trains nothing: the grader's own models judge the loop
         twins = twins_asked(self._exercise, self._items, self._seeds)
+        if "train" in self._faults:
+            twins = tuple(twin for twin in twins if not self._asks_train(twin))
         # By workers of their own: what is printed in whole runs would leave no room for what checks make it print.
         with threads(self._crew) as pool, ExitStack() as workers:
             asked = [
@@ -250,16 +271,8 @@ class _Grade:
             found = {id_: match for matched in asked for id_, match in matched.result().items()}
         return {twin.id: found[twin.id] for twin in twins if twin.id in found}
 
-    def _load_faults(self) -> tuple[LoadFault, ...]:
-        """The modules that cannot be imported, asked for by themselves where something gave no answer."""
-        if not self._comparison.has_trouble:
-            return ()
-        faults = {module: self._teams[0].candidate.import_fault(module) for module in ("model", "train")}
-        return tuple(
-            LoadFault(file=f"{module}.py", reason=one_line(str(trouble))[:MAX_REASON])
-            for module, trouble in faults.items()
-            if trouble is not None
-        )
+    def _asks_train(self, twin: Facet) -> bool:
+        return any("train" in modules_asked(question) for question, _ in twin.questions(self._seeds, "float32"))
 
     def _facets(self) -> tuple[Facet, ...]:
         """The facets that the items asked for are told by; all of them where a twin is compared."""
@@ -277,9 +290,11 @@ class _Grade:
         """Items, follow-ups and exhibits, in a thread for each team."""
         first, *others = zip(self._teams, asking.shares(TEAMS), strict=True)
         with threads(self._crew) as pool:
+            pool.submit(asking.ask_first, first[0]).result()
             asked = [pool.submit(asking.ask, *share) for share in (first, *others)]
             asked[0].result()
-            exhibits = pool.submit(self._exhibits, first[0]) if self._options.explain else None
+            shown = self._options.explain and "model" not in self._faults
+            exhibits = pool.submit(self._exhibits, first[0]) if shown else None
             for share in asked:
                 share.result()
             return exhibits.result() if exhibits is not None else Exhibits()

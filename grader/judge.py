@@ -12,7 +12,15 @@ from grader import record
 from grader.checks.check import Bench, Check, Counterexample
 from grader.extent import Extent, extents
 from grader.lattice import Bugs, Lattice
-from grader.oracle import Oracle, PackageHung, PackageMisanswered, PackageRaised, Trouble, is_machines
+from grader.oracle import (
+    Oracle,
+    PackageDoesNotRun,
+    PackageHung,
+    PackageMisanswered,
+    PackageRaised,
+    Trouble,
+    is_machines,
+)
 from grader.printable import printable
 from grader.record import Outcome
 from grader.rubric import Verdict
@@ -123,6 +131,8 @@ class Judge:
                 unbuilt=True,
                 counterexample=_show_trouble(case, failure),
             )
+        if isinstance(failure, PackageDoesNotRun):
+            return Verdict(outcome=Outcome.BLOCKED, message=str(failure))
         blockers = self._blockers(check, case, failure, own)
         if blockers:
             named = ", ".join(self.titles[blocker] for blocker in blockers)

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from grader.compare import Difference, first_difference
+from grader.compare import Difference, first_difference, furthest
 from grader.exercise import FORWARD, Exercise
 from grader.facets.facet import Facet
 from grader.oracle import Oracle, Trouble, is_machines
@@ -36,6 +36,7 @@ class Match:
         lane: how it agrees.
         difference: the first bit that differs from what it was compared with, with where it was asked, and what that
             tells; None when none does.
+        furthest: how far apart they are at most, in ULP of float32; None where that cannot be counted.
     """
 
     bugs: Bugs | None
@@ -44,6 +45,12 @@ class Match:
     where: str = ""
     meaning: str = ""
     trouble: Trouble | None = None
+    furthest: int | None = None
+
+    @property
+    def is_rounding(self) -> bool:
+        """Whether what differs from the variant that agrees is rounding, and nothing that was taken in float32."""
+        return self.bugs is not None and self.lane is Lane.FLOAT64
 
 
 class Lattice:
@@ -145,14 +152,7 @@ class Lattice:
         if isinstance(answers, Trouble):
             return Match(bugs=None, lane=Lane.BEHAVIOUR, trouble=answers)
         candidates = list(self.subsets(facet.id) if among is None else among)
-        difference, where = self._first_difference(facet, answers, frozenset() if among is None else candidates[0])
-        found = Match(
-            bugs=None,
-            lane=Lane.BEHAVIOUR,
-            difference=difference,
-            where=where,
-            meaning=facet.meaning(difference.tensor) if difference is not None else "",
-        )
+        found = self._beside(facet, answers, frozenset() if among is None else candidates[0])
         for bugs in candidates:
             if self._agrees(bugs, facet, "float32", answers, _same):
                 return replace(found, bugs=bugs, lane=Lane.BITWISE)
@@ -165,8 +165,13 @@ class Lattice:
         for lane, agree in facet.lanes:
             for bugs in near:
                 if self._agrees(bugs, facet, "float64", exact, agree):
-                    return replace(found, bugs=bugs, lane=lane)
+                    apart = self._furthest(facet, answers, bugs)
+                    return replace(self._beside(facet, answers, bugs), bugs=bugs, lane=lane, furthest=apart)
         return found
+
+    def same_bits(self, facet: Facet, answers: list[Tensors] | Trouble, bugs: Bugs) -> bool:
+        """Whether answers to a facet's questions in float32 are those of the variant with these bugs, bit for bit."""
+        return not isinstance(answers, Trouble) and self._agrees(bugs, facet, "float32", answers, _same)
 
     def prepare(self, facets: Iterable[Facet]) -> None:
         """Have the reference's answers ready."""
@@ -222,13 +227,20 @@ class Lattice:
             self._answers[key] = facet.ask(self.variant(bugs), asked)
         return self._answers[key]
 
-    def _first_difference(self, facet: Facet, answers: list[Tensors], bugs: Bugs) -> tuple[Difference | None, str]:
+    def _beside(self, facet: Facet, answers: list[Tensors], bugs: Bugs) -> Match:
+        """Where answers in float32 first differ from those of one variant; whether any agrees is not said by that."""
         for index, (question, _) in enumerate(facet.questions(self._seeds, "float32")):
-            expected = self._answer(bugs, facet, "float32", index)
-            difference = first_difference(answers[index], expected)
+            difference = first_difference(answers[index], self._answer(bugs, facet, "float32", index))
             if difference is not None:
-                return difference, facet.describe(question)
-        return None, ""
+                where, meaning = facet.describe(question), facet.meaning(difference.tensor)
+                return Match(bugs=None, lane=Lane.BEHAVIOUR, difference=difference, where=where, meaning=meaning)
+        return Match(bugs=None, lane=Lane.BEHAVIOUR)
+
+    def _furthest(self, facet: Facet, answers: list[Tensors], bugs: Bugs) -> int | None:
+        """How far answers in float32 are from those of one variant, at most."""
+        expected = (self._answer(bugs, facet, "float32", index) for index in range(len(answers)))
+        apart = [furthest(*pair) for pair in zip(answers, expected, strict=True)]
+        return None if None in apart else max(each for each in apart if each is not None)
 
 
 def _same(answer: Tensors, expected: Tensors) -> bool:

@@ -5,6 +5,7 @@ from typing import Final
 
 from grader.errors import UsageError
 from grader.exercise import Exercise, Item
+from grader.nearest import did_you_mean
 from grader.sandbox.control import Mode
 
 PATIENCE: Final = 30  # times the time-out, at least of a second: minutes, of which most submissions need seconds
@@ -51,7 +52,8 @@ def asked_for(exercise: Exercise, options: Options) -> tuple[tuple[Item, ...], t
     for name in only:
         if name not in exercise.items and name not in exercise.followups:
             listed = ", ".join((*exercise.items, *exercise.followups))
-            raise UsageError(f"no such item: {name!r}; this exercise has {listed}")
+            near = did_you_mean(name, (*exercise.items, *exercise.followups))
+            raise UsageError(f"no such item: {name!r}; this exercise has {listed}{near}")
     if not only:
         return rubric.item, rubric.followup if options.followups else ()
     items, followups = (tuple(item for item in of if item.id in only) for of in (rubric.item, rubric.followup))

@@ -5,11 +5,14 @@ import math
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Final, Self
 
-from grader.record import Scope
+from grader.places import places_in, places_of, reached_by
+from grader.raised import in_words, is_missing
+from grader.record import Place, Scope
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Purpose
@@ -17,16 +20,17 @@ from grader.sandbox.errors import LauncherFailed, WorkerDied, WorkerFailed, Work
 from grader.sandbox.questions import (
     Answered,
     AnyQuestion,
+    Import,
     Malformed,
     Raised,
     Reply,
-    Snippet,
     TwinRun,
 )
 from grader.sandbox.wire import Tensors
 from grader.scope import scope_of
 from grader.silence import Silence
 
+BREAKPOINTS: Final = ("breakpoint(", "set_trace(")
 PARDONS: Final = 3  # deaths a grade that may be the machine's doing
 REST: Final = 0.02  # seconds between two looks whether the others have come to rest
 IMPORT_PATIENCE: Final = 2  # times the time-out, for an import: what comes of it holds for a whole module
@@ -38,6 +42,7 @@ class Trouble(Exception):
 
     kind = "trouble"
     traceback: str | None = None
+    stack: tuple[Place, ...] = ()  # lines of its own that were being run, innermost last
     trusted = False  # it was the reference, or a variant of it, that gave none: our side
 
 
@@ -47,13 +52,30 @@ def is_machines(trouble: BaseException | None) -> bool:
 
 
 class PackageRaised(Trouble):
-    """Its code raised an exception."""
+    """Its code raised an exception.
 
-    def __init__(self, raised: Raised) -> None:
-        super().__init__(f"{raised.type}: {raised.message}" if raised.message else raised.type)
+    Attributes:
+        words: what that means, in one sentence, without where it was.
+
+    Args:
+        files: of the package, source text by name.
+        left_to_build: names of what it may not have built yet.
+    """
+
+    def __init__(
+        self, raised: Raised, files: Mapping[str, str] = MappingProxyType({}), left_to_build: Collection[str] = ()
+    ) -> None:
         self.raised = raised
+        self.stack = places_of(raised.frames, files)
+        if raised.type == "BdbQuit":  # which is raised at the line after the one that asked for it
+            self.stack = reached_by(BREAKPOINTS, self.stack, files)
+        self.words = in_words(raised, self.stack, files)
         self.traceback = raised.traceback
         self.kind = f"raised {raised.type}"
+        self._missing = is_missing(raised, left_to_build)
+        place = self.stack[-1] if self.stack and not self.unbuilt else None
+        told = "" if place is None or place.named in self.words else f" ({place.file}, line {place.line})"
+        super().__init__(self.words + told)
 
     def is_a(self, name: str) -> bool:
         """Whether the exception's class is, or derives from, the built-in ``name``."""
@@ -61,8 +83,8 @@ class PackageRaised(Trouble):
 
     @property
     def unbuilt(self) -> bool:
-        """Whether its code says itself that something is not built yet."""
-        return self.raised.by_raise and self.is_a("NotImplementedError")
+        """Whether its code says itself that something is not built yet, or has taken out what was to be built."""
+        return (self.raised.by_raise and self.is_a("NotImplementedError")) or self._missing
 
 
 class PackageMisanswered(Trouble):
@@ -81,6 +103,20 @@ class PackageHung(Trouble):
     """It gave no answer in time."""
 
     kind = "hung"
+
+
+class PackageDoesNotRun(Trouble):
+    """A module of it does not run at all, which is known and told already: it is asked no more.
+
+    Args:
+        module: "model" or "train".
+    """
+
+    kind = "does not run"
+
+    def __init__(self, module: str) -> None:
+        super().__init__(f"cannot be told before {module}.py runs")
+        self.module = module
 
 
 class Stopped(BaseException):
@@ -102,6 +138,7 @@ class Crew:
         self._workers: list[Worker] = []
         self._stopped = False
         self.budget = budget
+        self.left_to_build: Collection[str] = ()  # names that a package of the candidate's may lack
         self._silences: dict[frozenset[tuple[str, str]], Silence] = defaultdict(Silence)  # by files
         self._counting = threading.Lock()
         self._turn = threading.Condition()
@@ -240,12 +277,12 @@ class Oracle:
 
     def send(self, question: AnyQuestion, tensors: Tensors) -> None:
         """Put a question without waiting, so that two packages can work at once."""
-        self.scope |= scope_of(question, tensors)
         self._asked = question, tensors
         self._failure: Trouble | WorkerFailed | None = None
         if not self._trusted and (expected := self._expected(question)) is not None:
             self._failure = expected
             return
+        self.scope |= scope_of(question, tensors)
         try:
             self._put()
         except WorkerFailed as error:
@@ -265,7 +302,7 @@ class Oracle:
             case Answered():
                 return tensors
             case Raised():
-                raise PackageRaised(reply)
+                raise PackageRaised(reply, self.files, self._crew.left_to_build)
             case Malformed(message=message):
                 raise PackageMisanswered(message)
 
@@ -310,11 +347,13 @@ class Oracle:
                     raise expected from None
                 self._put()
                 return self._collect()
-        except WorkerTimedOut:
+        except WorkerTimedOut as error:
             self._drop()
             if not self._trusted:
                 self._silence.count_hung(question)
-            raise self._no_answer(question) from None
+            hung = self._no_answer(question)
+            hung.stack = places_in(error.stack, self.files)
+            raise hung from None
         except WorkerFailed as error:
             raise self._lost(error) from None
 
@@ -356,15 +395,18 @@ class Oracle:
         if (known := self._silence.fault_of(module)) is not None:
             return _again(known)
         with self.another() as fresh, self._crew.alone():
-            fresh._timeout *= IMPORT_PATIENCE
             fresh._asks_again = False  # it is alone already, and mostly because another question got no answer
             try:
-                fresh.ask(Snippet(source=f"import {module}"), {})
+                fresh.ask(Import(module=module), {})
             except PackageHung:
                 return self._no_answer()
             except Trouble as trouble:
                 return trouble
         return None
+
+    def ask_no_more(self, module: str) -> None:
+        """A module of it does not run: whatever needs that is answered at once, by ``PackageDoesNotRun``."""
+        self._silence.know_fault(module, PackageDoesNotRun(module))
 
     def printed(self) -> str:
         """What the package has printed since this was last asked, in the worker at hand and in those lost before."""
@@ -387,7 +429,8 @@ class Oracle:
 
     def _limit(self, question: AnyQuestion) -> float:
         """Seconds for an answer."""
-        return self._timeout * (RUN_PATIENCE if isinstance(question, TwinRun) else 1)
+        patience = {TwinRun: RUN_PATIENCE, Import: IMPORT_PATIENCE}
+        return self._timeout * patience.get(type(question), 1)
 
     def _no_answer(self, question: AnyQuestion | None = None) -> PackageHung:
         limit = self._timeout if question is None else self._limit(question)
@@ -424,6 +467,8 @@ class Oracle:
 
 def _again(trouble: Exception) -> Trouble:
     """The same trouble, to be raised for another question."""
+    if isinstance(trouble, PackageDoesNotRun):
+        return PackageDoesNotRun(trouble.module)
     assert isinstance(trouble, PackageDied | PackageHung), trouble
     return type(trouble)(str(trouble))
 

@@ -32,7 +32,7 @@ from grader.frozen import HIDDEN as HIDDEN
 from grader.frozen import Frozen as Frozen
 from grader.printable import printable
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 had no words for what waits and for what is built and wrong
 
 Points = Annotated[float, Meta(ge=0)]
 
@@ -55,7 +55,9 @@ class Status(StrEnum):
     PARTLY = "partly"
     NOT_FIXED = "not-fixed"
     BUILT = "built"
-    NOT_BUILT = "not-built"
+    NOT_BUILT = "not-built"  # the code says so itself, or what is asked for is not there
+    WRONG = "wrong"  # built, and nothing of it can be credited
+    WAITS = "waits"  # nothing of it can be told before something else is right: no failure, and no points yet
     NOT_JUDGED = "not-judged"
 
 
@@ -226,11 +228,31 @@ class Environment(Frozen, frozen=True, kw_only=True):
     isolation: Isolation
 
 
+class Place(Frozen, frozen=True, kw_only=True):
+    """A line of a file of the submission's."""
+
+    file: str
+    line: Annotated[int, Meta(ge=1)]
+    column: Annotated[int, Meta(ge=1)] | None = None  # of the character that it is about; None where nobody knows
+    function: str = ""  # that the line is in; empty for a line that could not be read
+    source: str = ""  # the line itself
+
+    @property
+    def named(self) -> str:
+        """As it stands in a sentence."""
+        return f"{self.file} line {self.line}"
+
+
 class LoadFault(Frozen, frozen=True, kw_only=True):
-    """A module of the submission that cannot even be imported: nothing that needs it can be right."""
+    """A module of the submission that does not run: it cannot be imported, or no model can be made and called.
+
+    Nothing that needs it can be told, and nothing of that is asked.
+    """
 
     file: str
     reason: str
+    place: Place | None = None  # where it stopped; None where nothing said so
+    stack: tuple[Place, ...] = ()  # the lines that were being run, innermost last
 
 
 class Asked(Frozen, frozen=True, kw_only=True):
@@ -267,7 +289,7 @@ class FollowUp(Frozen, frozen=True, kw_only=True):
 class Result(Frozen, frozen=True, kw_only=True):
     """A whole grade."""
 
-    schema_version: Annotated[int, Meta(ge=1, le=1)] = SCHEMA_VERSION
+    schema_version: Annotated[int, Meta(ge=1, le=SCHEMA_VERSION)] = SCHEMA_VERSION
     audience: Audience = Audience.INSTRUCTOR
     exercise: ExerciseInfo
     candidate: CandidateInfo
@@ -335,4 +357,26 @@ def to_json(result: Result) -> bytes:
 
 def from_json(data: bytes) -> Result:
     """Read a result back. Raises ``msgspec.ValidationError`` or ``DecodeError`` naming what is wrong."""
-    return harmless(msgspec.json.decode(data, type=Result))
+    return _of_today(harmless(msgspec.json.decode(data, type=Result)))
+
+
+def _of_today(result: Result) -> Result:
+    """A result of an earlier version in the words of this one: it called what waits not fixed, or not built."""
+    if result.schema_version == SCHEMA_VERSION:
+        return result
+    return msgspec.structs.replace(
+        result,
+        schema_version=SCHEMA_VERSION,
+        items=tuple(msgspec.structs.replace(item, status=_status_of_today(item)) for item in result.items),
+        followups=tuple(msgspec.structs.replace(each, status=_status_of_today(each)) for each in result.followups),
+    )
+
+
+def _status_of_today(part: ItemResult | FollowUp) -> Status:
+    if part.status not in (Status.NOT_FIXED, Status.NOT_BUILT):
+        return part.status
+    found = [check for check in part.checks if check.outcome is not Outcome.PASSED]
+    if found and all(check.outcome is Outcome.BLOCKED for check in found):
+        return Status.WAITS
+    built = bool(part.checks) and not any(check.unbuilt for check in found)
+    return Status.WRONG if part.status is Status.NOT_BUILT and built else part.status

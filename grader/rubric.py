@@ -28,6 +28,7 @@ class Verdict:
     output: str = ""
     unbuilt: bool = False  # the code says itself that it is not built yet
     unexplained: bool = False  # of exactness: other results, by no known bug and by more than rounding
+    rounding: bool = False  # of exactness: right in float64, and other bits by another order of operations alone
     answered: bool = False  # it failed on answers of the right shape: they came, and were wrong
 
 
@@ -73,7 +74,9 @@ def score(
         return Scored(status=Status.NOT_JUDGED, score=0, max_score=0, summary="The grader could not judge this item.")
 
     positive = {check: points for check, (role, points) in all_roles.items() if role is not Role.GUARD}
-    open_points = sum(points for check, points in positive.items() if outcomes[check] is not Outcome.BLOCKED)
+    # What waits for another item leaves the denominator. What waits because the code does not run stays in it.
+    waits_for_others = {check for check in positive if _waits_for_others(verdicts.get(check, missing))}
+    open_points = sum(points for check, points in positive.items() if check not in waits_for_others)
     untold_bits = item.exact if outcomes.get(exact_id(item)) is Outcome.BLOCKED else 0
     untold = any(outcomes.get(check) is Outcome.BLOCKED for check in item.core)
     void = bug_left or untold or any(outcomes.get(check) is not Outcome.PASSED for check in item.essential)
@@ -93,7 +96,7 @@ def score(
     unexplained = _is_unexplained(item, outcomes, verdicts)
     taken += item.unexplained if unexplained else 0.0
     total = round(max(0.0, earned - taken), 2)
-    status = _status(item, outcomes, total, unexplained=unexplained)
+    status = _status(item, outcomes, verdicts, total, bug_left=bug_left, unexplained=unexplained)
     return Scored(
         status=status,
         score=total,
@@ -103,19 +106,55 @@ def score(
     )
 
 
+def _waits_for_others(verdict: Verdict) -> bool:
+    return verdict.outcome is Outcome.BLOCKED and bool(verdict.blocked_by)
+
+
+def _waits_for_the_code(verdict: Verdict) -> bool:
+    """Whether nothing could be told because a file of the submission does not run."""
+    return verdict.outcome is Outcome.BLOCKED and not verdict.blocked_by
+
+
 def _is_unexplained(item: Item, outcomes: Mapping[str, Outcome], verdicts: Mapping[str, Verdict]) -> bool:
     """Whether an item's results are others than the reference's, and nothing that is known says why."""
     exact = exact_id(item)
     return outcomes.get(exact) in FAILURES and exact in verdicts and verdicts[exact].unexplained
 
 
-def _status(item: Item, outcomes: dict[str, Outcome], total: float, *, unexplained: bool) -> Status:
+def _status(
+    item: Item,
+    outcomes: Mapping[str, Outcome],
+    verdicts: Mapping[str, Verdict],
+    total: float,
+    *,
+    bug_left: bool,
+    unexplained: bool,
+) -> Status:
     if total == 0:
-        return Status.NOT_FIXED if item.kind == "bug" else Status.NOT_BUILT
+        return _status_without_points(item, outcomes, verdicts, bug_left=bug_left)
     required = [outcomes[check] for check in (*item.earns, *item.takes)]
     if unexplained or any(outcome in FAILURES for outcome in required):
         return Status.PARTLY
+    if total < item.points and any(_waits_for_the_code(verdicts.get(check, _NONE)) for check in outcomes):
+        return Status.PARTLY
     return Status.FIXED if item.kind == "bug" else Status.BUILT
+
+
+def _status_without_points(
+    item: Item, outcomes: Mapping[str, Outcome], verdicts: Mapping[str, Verdict], *, bug_left: bool
+) -> Status:
+    # Of a follow-up nothing more is asked where an essential check does not hold.
+    asked = {check for check in outcomes if check in verdicts or item.kind != "followup"}
+    missed = {check for check in asked if outcomes[check] is not Outcome.PASSED}
+    if missed and not bug_left and all(outcomes[check] is Outcome.BLOCKED for check in missed):
+        return Status.WAITS
+    if item.kind == "bug":
+        return Status.NOT_FIXED
+    # What says itself that it is not built is believed; of the rest at least a part is there, and wrong.
+    unbuilt = {check for check in missed if verdicts.get(check, _NONE).unbuilt}
+    failed = {check for check in missed if outcomes[check] in FAILURES}
+    said = unbuilt.intersection(item.essential) or (unbuilt and failed <= unbuilt)
+    return Status.NOT_BUILT if said else Status.WRONG
 
 
 def _blockers(outcomes: Iterable[str], verdicts: Mapping[str, Verdict]) -> list[str]:
@@ -139,7 +178,9 @@ def _summary(
         exact = outcomes.get(exact_id(item), Outcome.PASSED)
         if exact in FAILURES:
             return "It behaves as it should; it is not identical to the reference bit for bit."
-        return "Everything asked of it holds." + (
+        told = verdicts.get(exact_id(item), _NONE)
+        note = told.message if told.rounding else ""
+        return f"Everything asked of it holds{f'; {note}' if note else ''}." + (
             f" (What could be asked: some of it waits for {_list(blockers)}.)" if blockers else ""
         )
     if bug_left:
@@ -147,7 +188,9 @@ def _summary(
         return f"The bug is still in: {seen or 'the results are exactly those of the code with this bug'}."
     if not failed and _is_unexplained(item, outcomes, verdicts):
         return f"All checks passed, but the results differ from the solution's: {verdicts[exact_id(item)].message}"
-    if failed:
+    if status is Status.WAITS and not blockers:
+        return f"It {next(verdict.message for verdict in verdicts.values() if _waits_for_the_code(verdict))}."
+    if failed and status is not Status.WAITS:
         message = verdicts[failed[0]].message if failed[0] in verdicts else "no answer"
         return f"{len(failed)} of {len(item.earns) + len(item.takes)} checks failed; the first says: {message}"
     if blockers:

@@ -7,20 +7,18 @@ the source code at hand, so that the same seed draws the same cases on every mac
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import hypothesis
-from hypothesis import HealthCheck, Phase, core
+from hypothesis import HealthCheck, Phase
 from hypothesis.errors import Flaky
-from hypothesis.internal import constants_ast
-from hypothesis.internal.conjecture import providers
 from hypothesis.strategies import SearchStrategy
 
 from grader.checks.check import Counterexample, case_key
+from grader.drawing import drawing_alike
 from grader.extent import LEAST, SHRUNK, Extent, smaller
-from grader.oracle import PackageDied, PackageHung, PackageRaised, Stopped, Trouble
+from grader.oracle import PackageDied, PackageDoesNotRun, PackageHung, PackageRaised, Stopped, Trouble
 from grader.sandbox.errors import LauncherFailed
 
 PATIENCE: Final = 3600.0  # seconds by the clock for one check; what ends it before is the package's own time for all
@@ -149,7 +147,8 @@ def search(
     # There is no database; without a key hypothesis would parse the source of the property to make one.
     vars(run)["_hypothesis_internal_database_key"] = b"unused"
     try:
-        run()
+        with drawing_alike():
+            run()
     except _Stop as stop:
         found.case, found.failure = stop.case, stop.failure
     except (Counterexample, Trouble) as failure:
@@ -218,7 +217,9 @@ def _passes(found: Search, known: list[Any], ask: Callable[[Any], None]) -> bool
 
 def _is_costly(failure: Failure) -> bool:
     """Whether each case that fails so costs a worker or a deadline, or they all fail alike."""
-    return isinstance(failure, PackageDied | PackageHung) or (isinstance(failure, PackageRaised) and failure.unbuilt)
+    if isinstance(failure, PackageRaised):
+        return failure.unbuilt
+    return isinstance(failure, PackageDied | PackageHung | PackageDoesNotRun)
 
 
 def _outcome(ask: Callable[[object], None], case: object) -> Failure | None:
@@ -233,30 +234,3 @@ def _outcome(ask: Callable[[object], None], case: object) -> Failure | None:
     except LauncherFailed as error:
         raise Stopped from error
     return None
-
-
-def _draw_alike_everywhere() -> None:
-    """Keep hypothesis from mixing in constants: those it finds in the source files of loaded modules, and its own.
-
-    The former depend on how the grader is installed and on what else is loaded, and the same seed must draw the
-    same cases; the latter are out of bounds for sizes as small as ours, and sorting them out costs as much as a
-    check. Hypothesis has no public switch for either.
-    """
-    none = constants_ast.Constants()
-    assert hasattr(providers, "_get_local_constants"), "hypothesis has renamed it"
-    assert hasattr(providers, "GLOBAL_CONSTANTS"), "hypothesis has renamed it"
-    vars(providers).update(_get_local_constants=lambda: none, GLOBAL_CONSTANTS=none)
-
-
-def _leave_global_generators_alone() -> None:
-    """Keep hypothesis from seeding and restoring the process's random generators around each case.
-
-    Two threads that search at once would restore what the other has seeded, and leave them predictable. No
-    strategy of ours draws from them.
-    """
-    assert hasattr(core, "deterministic_PRNG"), "hypothesis has renamed it"
-    vars(core).update(deterministic_PRNG=nullcontext)
-
-
-_draw_alike_everywhere()
-_leave_global_generators_alone()

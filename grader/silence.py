@@ -62,6 +62,11 @@ class Silence:
         """What is known to keep a module from being imported."""
         return self._faults.get(module)
 
+    def know_fault(self, module: str, fault: Exception) -> None:
+        """Note that no question that needs a module will be answered, and by what."""
+        with self._trying:
+            self._faults[module] = fault
+
     def count_hung(self, question: AnyQuestion) -> None:
         """Note that a question got no answer in time, nor when it was asked again."""
         with self._counting:

@@ -141,8 +141,18 @@ def submission_of(
     for file in REQUIRED:
         if file not in files:
             reason = next((note for note in notes if note.startswith(f"{file} ")), f"there is no {file}")
-            complete[file] = f"raise ImportError({reason!r})\n"
+            complete[file] = _made_up(reason)
     return Submission(name=name, files=complete, sha256=sha256, notes=tuple(notes), tests=dict(tests or {}))
+
+
+def _made_up(reason: str) -> str:
+    """What stands in the place of a required file that is not there, or could not be read."""
+    return f"raise ImportError({reason!r})\n"
+
+
+def is_made_up(text: str, reason: str) -> bool:
+    """Whether a file's text is none of the submission's, but says why there is none."""
+    return text == _made_up(reason)
 
 
 def _digest(texts: Mapping[str, str]) -> str:

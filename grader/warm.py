@@ -1,6 +1,5 @@
 """A grader that stays ready: PyTorch is imported once for many grades, from whichever thread they are asked for."""
 
-import sys
 import threading
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +9,7 @@ from typing import Final, Literal, Self
 
 from grader.errors import CannotJudge, UsageError
 from grader.exercise import Exercise, builtin_exercise
-from grader.given import directory_given, files_given, names_given, timeout_given
+from grader.given import directory_given, files_given, isolation_given, names_given, timeout_given
 from grader.grading import grade
 from grader.hand_ins.reading import read_hand_in
 from grader.kept import Kept
@@ -20,6 +19,7 @@ from grader.record import Result
 from grader.sandbox.errors import NotIsolated
 from grader.seeds import check_seed, draw_seed
 from grader.submission import Submission, read_files
+from grader.troubles import require_docstrings
 
 CLOSED: Final = "nothing could be judged: this Grader is closed"
 
@@ -46,12 +46,12 @@ class Grader:
         isolation: Literal["strict", "process"] | None = None,
         shared: bool = False,
     ) -> None:
-        if isolation not in (None, "strict", "process"):
-            raise UsageError(f"isolation={isolation!r}; expected 'strict', 'process' or None")
+        require_docstrings()
+        chosen = isolation_given(isolation)
         if exercise is not None and not isinstance(exercise, Exercise):
             raise UsageError(f"exercise={exercise!r}; expected an Exercise, as load_exercise(directory) gives, or None")
         self.exercise: Final = exercise or builtin_exercise()
-        self._isolation = isolation or ("strict" if sys.platform == "linux" else "process")
+        self._isolation = chosen
         self._shared = draw_seed() if shared else None
         self._kept: Kept | None = None
         self._crew: Crew | None = None

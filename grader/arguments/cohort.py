@@ -34,7 +34,7 @@ def add(commands: "Commands") -> None:
         "--scheduler",
         metavar="ADDRESS",
         help="grade on the workers of the Dask cluster whose scheduler is at ADDRESS, such as tcp://HOST:8786, "
-        "one submission at a time on each (needs grader[cluster])",
+        "one submission at a time on each (needs Dask: the extra cluster)",
     )
     command.add_argument(
         "--resume",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """Add the command."""
-    command = add_command(commands, "export", "write an exercise as a task for agents, verifier included")
+    command = add_command(commands, "export", "write an exercise as a task for agents, verifier included", judges=False)
     command.add_argument(
         "exercise", metavar="EXERCISE", nargs="?", type=Path, help="the exercise (default: the built-in one)"
     )

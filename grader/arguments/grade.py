@@ -19,10 +19,10 @@ def add(commands: "Commands") -> None:
         type=Path,
         help="the submission: a directory with model.py and train.py, or a .zip or .tar.gz of it",
     )
-    add_exercise(command, "the built-in one")
+    add_exercise(command, "the one that a workspace was started from, else the built-in one")
     for name, what in FORMATS.items():
         command.add_argument(f"--{name}", metavar="FILE", help=f"write {what}; - for standard output")
-    add_audience(command)
+    add_audience(command, default=None)
     command.add_argument(
         "--only", metavar="ITEM", nargs="+", action="extend", default=[], help="grade these items only"
     )

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """Add the command."""
-    command = add_command(commands, "hint", "the next of three hints for an item; never the solution")
+    command = add_command(
+        commands, "hint", "the next of three hints for an item; never the solution", judges=False, only_prints=True
+    )
     command.add_argument("directory", metavar="DIR", type=Path, help="the workspace")
     command.add_argument(
         "item", metavar="ITEM", nargs="?", help="an item of the grade; without it: which there are, and what was shown"

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.arguments.shared import add_command, seed
+from grader.arguments.shared import add_command, add_isolation, seed
 
 if TYPE_CHECKING:
     from grader.arguments.shared import Commands
@@ -58,6 +58,7 @@ def add(commands: "Commands") -> None:
         action="store_true",
         help="if DIR holds an exercise, replace it; anything else that is there is never touched",
     )
+    add_isolation(command, "the processes that run the code")
     command.set_defaults(run=_run)
 
 
@@ -72,4 +73,4 @@ def _run(options: argparse.Namespace) -> int:
         difficulty=options.difficulty,
         keep_extensions=options.keep_extensions,
     )
-    return inject.run(options.output, recipe, source=options.source, force=options.force)
+    return inject.run(options.output, recipe, source=options.source, force=options.force, isolation=options.isolation)

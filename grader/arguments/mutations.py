@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.arguments.shared import add_command, seed
+from grader.arguments.shared import add_command, add_isolation, default_isolation, seed
 from grader.errors import UsageError
 
 if TYPE_CHECKING:
@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """Add the command."""
-    command = add_command(commands, "mutations", "the catalogue of bugs that can be planted, or one with its story")
+    command = add_command(
+        commands,
+        "mutations",
+        "the catalogue of bugs that can be planted, or one with its story",
+        judges=False,
+        only_prints=True,
+    )
     command.add_argument("operator", metavar="OPERATOR", nargs="?", help="tell this one's whole story")
     command.add_argument("--hints", action="store_true", help="with OPERATOR: the hints for a learner too")
     command.add_argument(
@@ -28,6 +34,7 @@ def add(commands: "Commands") -> None:
     command.add_argument("--html", metavar="FILE", type=Path, help="with --matrix: write it here as a table")
     command.add_argument("--from", dest="source", metavar="REFERENCE", type=Path, help="with --matrix: plant them here")
     command.add_argument("--seed", metavar="N", type=seed, help="with --matrix: ask with other cases (default 0)")
+    add_isolation(command, "the processes that run the code", only="with --matrix: ")
     command.set_defaults(run=_run)
 
 
@@ -42,6 +49,7 @@ def _run(options: argparse.Namespace) -> int:
             json=options.json,
             seed=options.seed or 0,
             first=options.first,
+            isolation=options.isolation or default_isolation(),
         )
     _refuse_without_matrix(options)
     from grader.commands import mutations
@@ -55,6 +63,7 @@ def _refuse_without_matrix(options: argparse.Namespace) -> None:
         "--html": options.html is not None,
         "--from": options.source is not None,
         "--seed": options.seed is not None,
+        "--isolation": options.isolation is not None,
     }
     for name, is_given in given.items():
         if is_given:

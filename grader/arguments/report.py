@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """Add the command."""
-    command = add_command(commands, "report", "render a result again, without running anything")
+    command = add_command(
+        commands, "report", "render a result again, without running anything", judges=False, only_prints=True
+    )
     command.add_argument("result", metavar="RESULT.json", type=Path, help="what `grader grade --json` wrote")
     command.add_argument("-o", "--output", metavar="FILE", required=True, help="write it here; - for standard output")
     command.add_argument(

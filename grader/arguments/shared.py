@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from grader.sandbox.control import Mode
+
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 # In the order of --help: each is an option of `grade`, and a --format of `report`.
@@ -20,40 +22,60 @@ FORMATS = {
 }
 
 
-def add_command(commands: "Commands", name: str, what: str) -> argparse.ArgumentParser:
-    """A command with its one line in ``grader --help``."""
-    return commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+def add_command(
+    commands: "Commands", name: str, what: str, *, judges: bool = True, only_prints: bool = False
+) -> argparse.ArgumentParser:
+    """A command with its one line in ``grader --help``.
+
+    Args:
+        judges: whether it comes to a verdict, on a submission, an exercise or a machine.
+        only_prints: whether what it does is to print, or to write the one file that it is told to.
+    """
+    command = commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+    command.set_defaults(judges=judges, only_prints=only_prints)
+    return command
 
 
 def add_exercise(command: argparse.ArgumentParser, default: str) -> None:
     """--exercise, and what is meant without it."""
-    command.add_argument("--exercise", metavar="DIR", type=Path, help=f"the exercise (default: {default})")
+    command.add_argument("--exercise", metavar="DIR", type=Path, help=f"the exercise, or built-in (default: {default})")
 
 
 def add_running(command: argparse.ArgumentParser, *, timeout: str = "default 10") -> None:
     """How the candidate's code is run."""
-    command.add_argument(
-        "--isolation",
-        choices=("strict", "process"),
-        default="strict" if sys.platform == "linux" else "process",
-        help="strict locks the candidate's process, or refuses to run it (default on Linux); process does not lock it",
-    )
+    add_isolation(command, "the candidate's process")
     command.add_argument(
         "--timeout",
         metavar="S",
         type=_positive,
-        help="seconds that the code may take for one question, computing or asleep; waiting for a busy machine does not "
-        f"count ({timeout})",
+        help="seconds that the code may take for one question, computing or asleep; waiting for a busy machine is not "
+        f"counted ({timeout})",
     )
 
 
-def add_audience(command: argparse.ArgumentParser) -> None:
-    """Who may read what is written."""
+def add_isolation(command: argparse.ArgumentParser, whose: str, *, only: str = "") -> None:
+    """--isolation; ``only`` says with what else it goes."""
+    command.add_argument(
+        "--isolation",
+        choices=("strict", "process"),
+        default=None if only else default_isolation(),
+        help=f"{only}strict locks {whose}, or refuses to run it (default on Linux); process does not lock it",
+    )
+
+
+def default_isolation() -> "Mode":
+    """What is meant without --isolation."""
+    return "strict" if sys.platform == "linux" else "process"
+
+
+def add_audience(command: argparse.ArgumentParser, default: str | None = "instructor") -> None:
+    """Who may read what is written. Without a default it is the learner's in a workspace, else the instructor's."""
+    usual = "(default)" if default else "(default, but in a workspace that is graded against its own exercise)"
     command.add_argument(
         "--audience",
         choices=("instructor", "learner"),
-        default="instructor",
-        help="for whom it is written: instructor, everything (default); learner, nothing of the hidden reference",
+        default=default,
+        help=f"for whom it is written: instructor, everything {usual}; learner, nothing of the hidden reference",
     )
 
 

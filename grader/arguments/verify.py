@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.arguments.shared import add_command
+from grader.arguments.shared import add_command, add_isolation
 
 if TYPE_CHECKING:
     from grader.arguments.shared import Commands
@@ -14,10 +14,11 @@ def add(commands: "Commands") -> None:
     """Add the command."""
     command = add_command(commands, "verify", "prove an exercise sound: solvable, and credited bug by bug")
     command.add_argument("exercise", metavar="EXERCISE", type=Path, help="its directory")
+    add_isolation(command, "the processes that run the code")
     command.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
     from grader.commands import verify
 
-    return verify.run(options.exercise)
+    return verify.run(options.exercise, isolation=options.isolation)

@@ -47,7 +47,14 @@ from grader.checks.heads import (
 from grader.checks.initialisation import initial_constants, initial_spread
 from grader.checks.learning_rate import every_group_at_the_rate, learning_rate_schedule
 from grader.checks.loss import lm_loss_by_formula, targets_come_next
-from grader.checks.masking import chunk_is_causal, future_is_hidden, gradient_is_causal, large_scores, past_is_seen
+from grader.checks.masking import (
+    chunk_is_causal,
+    future_is_hidden,
+    gradient_is_causal,
+    large_scores,
+    logits_are_finite,
+    past_is_seen,
+)
 from grader.checks.modes import (
     decoding_without_dropout,
     dropout_follows_the_mode,
@@ -141,6 +148,7 @@ from grader.checks.weighting import (
 
 CHECKS: Final[tuple[Check, ...]] = (
     forward_runs.CHECK,
+    logits_are_finite.CHECK,
     contract_errors.CHECK,
     config_defaults.CHECK,
     train_config_defaults.CHECK,

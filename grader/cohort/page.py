@@ -18,7 +18,16 @@ from grader.report import words
 MAX_TITLE: Final = 120  # characters of a name
 MOST_PAIRS: Final = 200
 # From what a candidate is shown as having most of to least, and what a cell of the heat map is sorted by.
-_ORDER: Final = (Status.FIXED, Status.BUILT, Status.PARTLY, Status.NOT_FIXED, Status.NOT_BUILT, Status.NOT_JUDGED)
+_ORDER: Final = (
+    Status.FIXED,
+    Status.BUILT,
+    Status.PARTLY,
+    Status.NOT_FIXED,
+    Status.WRONG,
+    Status.NOT_BUILT,
+    Status.WAITS,
+    Status.NOT_JUDGED,
+)
 
 
 def render_index(summary: Summary) -> str:

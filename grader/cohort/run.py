@@ -1,10 +1,8 @@
 """A cohort from its submissions to its pages: what is done already stays, the rest is marked side by side."""
 
-import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import Protocol
 
 import msgspec
@@ -17,7 +15,8 @@ from grader.cohort.similarity import similar_pairs
 from grader.cohort.store import Store
 from grader.cohort.summary import Row, Summary
 from grader.cohort.table import render_table
-from grader.digest import grader_digest, package_versions
+from grader.cohort.versions import Versions, differences, versions
+from grader.digest import grader_digest
 from grader.exercise import Exercise
 from grader.options import Options, asked_for
 from grader.printable import one_line
@@ -125,13 +124,18 @@ class Cohort:
                 (options.only, options.followups, options.thorough, options.timeout, True),
             ),
             "seed": (environment.seed, options.seed),
-            "isolation": (environment.isolation.mode, options.isolation),
-            "version of something": (
-                (environment.torch, environment.python, environment.packages),
-                (version("torch"), platform.python_version(), package_versions()),
-            ),
         }
-        return next((what for what, (there, wanted) in there_and_wanted.items() if there != wanted), "")
+        if other := next((what for what, (there, wanted) in there_and_wanted.items() if there != wanted), ""):
+            return other
+        if (there_mode := environment.isolation.mode) != options.isolation:
+            return f"isolation: {there_mode} instead of {options.isolation}"
+        there = Versions(
+            grader=result.integrity.grader,
+            python=environment.python,
+            packages={"torch": environment.torch, **environment.packages},
+        )
+        found = differences(there, versions())
+        return f"environment: {found}" if found else ""
 
     def _keep(self, folder: str, submission: Submission, marked: Marked | NotMarked) -> Row:
         if isinstance(marked, Marked):

@@ -8,9 +8,11 @@ from typing import Final, Self
 from grader.cohort.names import told_apart
 from grader.cohort.similarity import Pair
 from grader.record import Result, Status
+from grader.report.verdict import DOES_NOT_RUN, stops
 
 BINS: Final = 10  # of the histogram, over the whole range of points
 RIGHT: Final = (Status.FIXED, Status.BUILT)
+UNTOLD: Final = (Status.WAITS, Status.NOT_JUDGED)  # neither right nor wrong: nobody could tell
 MOST_NOTES: Final = 2  # of a submission that was graded; the report has all of them
 
 
@@ -32,6 +34,7 @@ class Row:
         reason: why there is no verdict, or none on some item.
         unread: whether that is because of what was handed in, and not because of the machine.
         notes: on what was handed in, where that was graded: what was left out, or taken for something else.
+        stopped: why the code does not run; empty where it does.
     """
 
     folder: str
@@ -42,6 +45,7 @@ class Row:
     cells: dict[str, Cell]
     remaining_bugs: tuple[str, ...] | None = None
     reason: str = ""
+    stopped: str = ""
     unread: bool = False
     notes: tuple[str, ...] = ()
 
@@ -63,6 +67,7 @@ class Row:
             max_score=result.max_score,
             cells={item.id: Cell(item.status, item.score, item.max_score) for item in result.items},
             remaining_bugs=result.remaining_bugs,
+            stopped="; ".join(f"{DOES_NOT_RUN}: {stop.headline}" for stop in stops(result)),
             reason="" if result.judged else "some of it could not be judged on this machine",
             notes=result.candidate.notes,
         )
@@ -79,7 +84,7 @@ class Row:
             return f"not graded: {self.reason}"
         more = len(self.notes) - MOST_NOTES
         notes = [*self.notes[:MOST_NOTES], *([f"{more} more notes in the report"] if more > 0 else [])]
-        return "; ".join([self.reason, *notes] if self.reason else notes)
+        return "; ".join([*filter(None, (self.reason, self.stopped)), *notes])
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,10 @@ class Summary:
     def right(self, item: str) -> int:
         """How many candidates have an item right."""
         return sum(self.statuses[item][status] for status in RIGHT)
+
+    def told(self, item: str) -> int:
+        """Of how many candidates it could be told whether they have an item right."""
+        return sum(count for status, count in self.statuses[item].items() if status not in UNTOLD)
 
     def like(self, folder: str) -> tuple[Pair, ...]:
         """The pairs that a candidate is one of."""

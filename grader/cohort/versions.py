@@ -3,13 +3,13 @@
 import platform
 import subprocess
 import sys
-from importlib.metadata import version
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from grader.digest import grader_digest, package_versions
+from grader.sandbox.torch_version import torch_version
 
 PATIENCE: Final = 120  # seconds for a Python to start, import a little and end
 SHOWN: Final = 12  # digits of a hash, in messages
@@ -28,7 +28,7 @@ def versions() -> Versions:
     return Versions(
         grader=grader_digest(),
         python=platform.python_version(),
-        packages={"torch": version("torch")} | package_versions(),
+        packages={"torch": torch_version()} | package_versions(),
     )
 
 

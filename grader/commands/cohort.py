@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from grader.commands.exercises import chosen_exercise
 from grader.commands.grade import TIMEOUT
 from grader.commands.progress import Progress
+from grader.distribution import install
 from grader.errors import CannotJudge, UsageError
 from grader.printable import one_line
 from grader.sandbox.control import Mode
@@ -124,7 +125,7 @@ def _markers_of(
         from grader.cohort.cluster import Cluster
         from grader.cohort.cluster_markers import ClusterMarkers
     except ModuleNotFoundError as error:
-        raise UsageError(f"--scheduler needs Dask ({error}); pip install 'grader[cluster]'") from None
+        raise UsageError(f"--scheduler needs Dask ({error}); {install('cluster')}") from None
 
     @contextmanager
     def on_a_cluster(setup: "Setup", progress: Progress) -> "Iterator[Markers]":
@@ -156,7 +157,7 @@ def _print(summary: "Summary", output: Path) -> None:
     sys.stdout.write(f"{graded} of {len(summary.rows)} submissions graded\n")
     width = max((len(title) for _, title in summary.items), default=0)
     for id, title in summary.items:
-        sys.stdout.write(f"  {title:{width}}  right in {summary.right(id)} of {graded}\n")
+        sys.stdout.write(f"  {title:{width}}  right in {summary.right(id)} of {summary.told(id)}\n")
     _print_reasons("not graded, for what was handed in", summary.unread, summary)
     _print_reasons("not judged, or not on every item, for reasons of this machine", summary.unjudged, summary)
     if summary.pairs:

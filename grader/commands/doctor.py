@@ -12,7 +12,7 @@ from grader.lattice import Lattice
 from grader.oracle import Crew, Oracle, Trouble
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Locked
-from grader.sandbox.errors import LauncherFailed
+from grader.sandbox.errors import LauncherFailed, NotIsolated
 from grader.sandbox.trial import Attempt, attempts
 from grader.seeds import Seeds
 
@@ -38,7 +38,10 @@ def run() -> int:
                 write(f"  {'yes' if same else 'no '}  {facet}: the same bits in two processes\n")
     except (LauncherFailed, Trouble) as error:
         write(f"\n  no   {error}\n")
-        write("\nHere only --isolation process works: for code that you trust.\n")
+        if isinstance(error, NotIsolated):
+            write("\nHere only --isolation process works: for code that you trust.\n")
+        else:
+            write("\nThis machine cannot grade.\n")
         return CannotJudge.exit_code
     if any(attempt.refusal is None for attempt in tried):
         write("\nA worker got through its lock here: grade no code that you do not trust, and report this.\n")

@@ -1,19 +1,25 @@
 """``grader grade``: grade a directory, print the verdict, write what was asked for."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from grader.commands import outputs
-from grader.commands.exercises import reference_directory
+from grader.commands.exercises import (
+    Choice,
+    chosen_exercise,
+    exercise_to_grade,
+    note_on_another_starter,
+    reference_directory,
+)
 from grader.commands.progress import Progress
 from grader.errors import CannotJudge, UsageError
 from grader.hand_ins.reading import read_hand_in
 from grader.printable import one_line
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
-from grader.sandbox.errors import NotIsolated
+from grader.way_out import naming_the_way_out
 
 if TYPE_CHECKING:
     from grader.record import Result
@@ -27,7 +33,7 @@ def run(
     *,
     exercise: Path | None,
     files: Mapping[str, str],
-    audience: str,
+    audience: str | None,
     only: tuple[str, ...],
     seed: int | None,
     thorough: bool,
@@ -39,6 +45,7 @@ def run(
 
     Args:
         files: where each format goes that is asked for, by its name; ``-`` is standard output.
+        audience: None for the learner in a workspace that says itself which exercise it is, else for the instructor.
         timeout: None for the usual one, or the recorded one.
         check: a recorded result: is its verdict reached again?
     """
@@ -48,20 +55,21 @@ def run(
         seed, only, thorough = recorded.environment.seed, recorded.asked.only, recorded.asked.thorough
         timeout = timeout or min(recorded.asked.timeout, LONGEST)
     timeout = timeout or TIMEOUT
-    if exercise is None:
-        _note_another_exercise(directory)
+    choice = exercise_to_grade(directory, exercise) if directory.is_dir() else Choice(exercise, "", by_workspace=False)
+    exercise = choice.exercise
+    _say(choice.notes)
     reference = reference_directory(exercise)
     submission = read_hand_in(directory)
     _guard_against_candidates()
     with Launcher(isolation, hidden=[reference]) as launcher:
         # From here on torch is being imported in the launcher, while this process imports its own.
         from grader.audience import for_audience
-        from grader.exercise import builtin_exercise, read_exercise
         from grader.grading import grade
         from grader.options import Options
         from grader.record import Audience
 
-        chosen = builtin_exercise() if exercise is None else read_exercise(exercise)
+        chosen = chosen_exercise(exercise)
+        _say(note_on_another_starter(directory, chosen.starter()))
         options = Options(
             only=only,
             seed=seed,
@@ -70,35 +78,19 @@ def run(
             isolation=isolation,
             timeout=timeout,
         )
-        try:
-            with Progress() as progress:
-                result = grade(submission, chosen, options, launcher, progress)
-        except CannotJudge as error:
-            if isinstance(error.__cause__, NotIsolated):
-                raise CannotJudge(
-                    f"{error}. To grade without isolation, code that you trust: --isolation process"
-                ) from error
-            raise
-    shown = for_audience(result, Audience(audience))
-    holds = _report(shown, files) if recorded is None else _confirm(recorded, result, shown, files)
+        with naming_the_way_out(), Progress() as progress:
+            result = grade(submission, chosen, options, launcher, progress)
+    by_default = Audience.LEARNER if choice.by_workspace and recorded is None else Audience.INSTRUCTOR
+    shown = for_audience(result, Audience(audience) if audience is not None else by_default)
+    holds = _report(shown, files, choice.told) if recorded is None else _confirm(recorded, result, shown, files)
     if not result.judged:
         return CannotJudge.exit_code
     return 0 if holds else 1
 
 
-def _note_another_exercise(directory: Path) -> None:
-    """A workspace may be of another exercise. It cannot choose that: whoever is graded has written what it says."""
-    from grader.workspace import read_workspace
-
-    try:
-        started_from = read_workspace(directory).exercise
-    except UsageError:
-        return  # no workspace, or one whose record is nobody's concern here
-    if started_from is not None:
-        sys.stderr.write(
-            f"grader: this is graded against the built-in exercise, but was started from {one_line(started_from)!r}; "
-            "to grade it against that, name it with --exercise\n"
-        )
+def _say(notes: Iterable[str]) -> None:
+    for note in notes:
+        sys.stderr.write(f"grader: {one_line(note)}\n")
 
 
 def _recorded(path: Path | None, *, seed: int | None, only: tuple[str, ...], thorough: bool) -> "Result | None":
@@ -118,12 +110,12 @@ def _recorded(path: Path | None, *, seed: int | None, only: tuple[str, ...], tho
     return result
 
 
-def _report(shown: "Result", files: Mapping[str, str]) -> bool:
+def _report(shown: "Result", files: Mapping[str, str], exercise: str) -> bool:
     """Write and print the verdict; whether it is full marks."""
     from grader.report import render_text
     from grader.report.paint import paint_for
 
-    outputs.write(shown, files, lambda: render_text(shown, paint_for(sys.stdout)))
+    outputs.write(shown, files, lambda: render_text(shown, paint_for(sys.stdout), exercise))
     return shown.full_marks
 
 

@@ -12,9 +12,10 @@ import msgspec
 from grader.commands.exercises import chosen_exercise, exercise_of
 from grader.errors import UsageError
 from grader.exercise import Exercise, Hints, Item
+from grader.nearest import did_you_mean
 from grader.printable import one_line
 from grader.report import columns
-from grader.workspace import read_workspace, write_workspace
+from grader.workspace import check_workspace, read_workspace, write_workspace
 
 KINDS: Final = {
     "bug": ("what it looks like", "where to look", "how it comes about"),
@@ -25,9 +26,11 @@ WIDTH: Final = 80
 
 def run(directory: Path, item: str, *, exercise: Path | None) -> int:
     """Print the next hint and remember that it was shown; after the last one, print that again. Always 0."""
+    check_workspace(directory)
     chosen = chosen_exercise(exercise_of(directory, exercise))
     if item not in chosen.items:
-        raise UsageError(f"no such item: {item!r}; this exercise has {', '.join(chosen.items)}")
+        near = did_you_mean(item, chosen.items)
+        raise UsageError(f"no such item: {item!r}; this exercise has {', '.join(chosen.items)}{near}")
     hints = chosen.hints_of(item)
     if hints is None:
         raise UsageError(f"there are no hints for {item!r} in this exercise")
@@ -42,6 +45,7 @@ def run(directory: Path, item: str, *, exercise: Path | None) -> int:
 
 def run_without_item(directory: Path, *, exercise: Path | None) -> int:
     """Print the items that there are hints for, and how many of each were shown; always 0."""
+    check_workspace(directory)
     chosen = chosen_exercise(exercise_of(directory, exercise))
     shown = read_workspace(directory).hints
     named = "" if exercise is None else f" --exercise {shlex.quote(one_line(str(exercise)))}"

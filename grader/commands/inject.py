@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING
 from grader.commands.progress import Progress
 from grader.printable import one_line
 from grader.sandbox.client import Launcher
+from grader.sandbox.control import Mode
+from grader.way_out import naming_the_way_out
 
 if TYPE_CHECKING:
     from grader.injection.build import Built
     from grader.injection.recipe import Recipe
 
 
-def run(directory: Path, recipe: "Recipe", *, source: Path | None, force: bool) -> int:
+def run(directory: Path, recipe: "Recipe", *, source: Path | None, force: bool, isolation: Mode) -> int:
     """Build, prove, write; the exit code."""
     from grader.injection.folder import check_target, write
     from grader.injection.origin import read_reference
 
-    check_target(directory, force=force)
+    check_target(directory, force=force, replacing="--force")
     hidden, reference = read_reference(source)
-    with Launcher("strict" if sys.platform == "linux" else "process", hidden=[hidden]) as launcher:
+    with naming_the_way_out(), Launcher(isolation, hidden=[hidden]) as launcher:
         from grader.injection.build import build
 
         with Progress() as progress:

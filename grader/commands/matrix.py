@@ -8,16 +8,21 @@ from grader.errors import UsageError
 from grader.files import check_writable, write_atomically
 from grader.printable import one_line
 from grader.sandbox.client import Launcher
+from grader.sandbox.control import Mode
+from grader.way_out import naming_the_way_out
 
 
-def run(operator_id: str | None, *, source: Path | None, html: Path | None, json: bool, seed: int, first: bool) -> int:
+def run(
+    operator_id: str | None, *, source: Path | None, html: Path | None, json: bool, seed: int, first: bool,
+    isolation: Mode,
+) -> int:  # fmt: skip
     """Measure and print; 0 when every bug is seen, else 1."""
     if html is not None:
         check_writable(html)
     from grader.injection.origin import read_reference
 
     hidden, reference = read_reference(source)
-    with Launcher("strict" if sys.platform == "linux" else "process", hidden=[hidden]) as launcher:
+    with naming_the_way_out(), Launcher(isolation, hidden=[hidden]) as launcher:
         from grader.injection import matrix_page
         from grader.injection.matrix import kill_matrix, to_json
         from mutations.catalogue import OPERATORS, operator

@@ -4,7 +4,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from grader.commands.exercises import chosen_exercise
+from grader.commands.exercises import BUILT_IN, chosen_exercise, starter_digest
 from grader.handout import starter_files
 from grader.printable import one_line
 from grader.workspace import start
@@ -13,12 +13,12 @@ from grader.workspace import start
 def run(directory: Path, *, exercise: Path | None) -> int:
     """Make the workspace and say what to do in it; always 0."""
     chosen = chosen_exercise(exercise)
+    if exercise == BUILT_IN:
+        exercise = None
     files = starter_files(chosen)
-    start(directory, files, exercise)
+    start(directory, files, exercise, starter_digest(chosen.starter()))
     where = shlex.quote(one_line(str(directory)))
     item = chosen.rubric.item[0].id
-    # Who is graded does not choose what against: of all commands, grade alone has to be told.
-    against = "" if exercise is None else f" --exercise {shlex.quote(one_line(str(exercise)))}"
     sys.stdout.write(
         f"{chosen.rubric.title}\n"
         f"Written to {where}: {', '.join(files)}\n\n"
@@ -28,7 +28,7 @@ def run(directory: Path, *, exercise: Path | None) -> int:
                 f"grader watch {where}": "grades again whenever you save",
                 f"grader hint {where}": "which hints there are",
                 f"grader hint {where} {item}": "the next hint for an item",
-                f"grader grade {where}{against}": "the grade",
+                f"grader grade {where}": "the grade",
             }
         )
     )

@@ -9,6 +9,8 @@ from grader.commands.exercises import reference_directory
 from grader.commands.progress import Progress
 from grader.printable import one_line, printable
 from grader.sandbox.client import Launcher
+from grader.sandbox.control import Mode
+from grader.way_out import naming_the_way_out
 
 if TYPE_CHECKING:
     from grader.injection.verify import Verification
@@ -17,10 +19,10 @@ UNSOUND: Final = 1
 HEADING: Final = "Checks and the bugs they see"
 
 
-def run(directory: Path) -> int:
+def run(directory: Path, *, isolation: Mode) -> int:
     """Verify and print; 0 when the exercise is sound, 1 when it is not."""
     hidden = reference_directory(directory)
-    with Launcher("strict" if sys.platform == "linux" else "process", hidden=[hidden]) as launcher:
+    with naming_the_way_out(), Launcher(isolation, hidden=[hidden]) as launcher:
         from grader.exercise import read_exercise
         from grader.injection.verify import verify
 

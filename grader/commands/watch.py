@@ -13,6 +13,7 @@ from grader.printable import one_line
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
 from grader.submission import read_submission
+from grader.way_out import naming_the_way_out
 
 if TYPE_CHECKING:
     from grader.watch import Graded, Overtaken, Watcher
@@ -26,7 +27,7 @@ def run(directory: Path, *, exercise: Path | None, html: Path | None, isolation:
     if html is not None:
         check_writable(html)
     try:
-        with Launcher(isolation, hidden=[reference]) as launcher:
+        with naming_the_way_out(), Launcher(isolation, hidden=[reference]) as launcher:
             from grader.options import Options
             from grader.watch import Graded, Watcher
 

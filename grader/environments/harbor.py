@@ -14,6 +14,7 @@ from typing import Any, Final
 import tomli_w
 
 from grader import __version__
+from grader.distribution import DISTRIBUTION
 from grader.environments.instruction import instruction
 from grader.errors import UsageError
 from grader.exercise import Exercise
@@ -130,7 +131,7 @@ def _from_torch() -> str:
 def _libraries() -> list[str]:
     """What the grader needs beside torch, on a machine such as this one."""
     try:
-        needed = [REQUIREMENT.fullmatch(line) for line in requires("grader") or ()]
+        needed = [REQUIREMENT.fullmatch(line) for line in requires(DISTRIBUTION) or ()]
     except PackageNotFoundError:
         raise UsageError("the grader is not installed, only its source is here; try `pip install -e .` there") from None
     found = {match["name"]: match["marker"] for match in needed if match is not None}

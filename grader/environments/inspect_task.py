@@ -45,7 +45,17 @@ MOST_BYTES: Final = 4 << 20  # of all of them, more than are ever graded
 AT_ONCE: Final = 2  # grades; each keeps some two cores busy
 
 
-@task
+def _name(of: str) -> str:
+    """What Inspect is told that a task is called, for it to be ``grader/...`` in the end.
+
+    Inspect itself puts the package in front where that lies among installed ones. Where it is editable, Inspect does so
+    only if the distribution is called as the package is, and ours is not.
+    """
+    installed = {"site-packages", "dist-packages"} & set(Path(__file__).parts)
+    return of if installed else f"{__package__.partition('.')[0]}/{of}"
+
+
+@task(name=_name("debug_gpt"))
 def debug_gpt(
     seeds: str | int | list[str | int] = "0-9",
     bugs: int = 3,
@@ -76,7 +86,7 @@ def debug_gpt(
     return _task(exercises, sandbox, rubric(isolation, at_once))
 
 
-@task
+@task(name=_name("debug_gpt_builtin"))
 def debug_gpt_builtin(sandbox: str = "docker", isolation: Isolation | None = None, at_once: int = AT_ONCE) -> Task:
     """The built-in exercise: four known bugs and two extensions. Its solution is public."""
     return _task([builtin_exercise()], sandbox, rubric(isolation, at_once))

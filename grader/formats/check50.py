@@ -7,9 +7,9 @@ import msgspec
 from msgspec import Struct
 
 from grader.audience import for_audience
-from grader.formats.plain import as_text, asked, block, distinct, evidence, line, reason
+from grader.formats.plain import as_text, asked, block, distinct, evidence, line, reason, stopped
 from grader.record import Audience, CheckResult, Outcome, Result
-from grader.report.verdict import first_failing
+from grader.report.verdict import Stop, first_failing, stops
 
 PASSED = {
     Outcome.PASSED: True,
@@ -31,7 +31,7 @@ class Cause(Struct, frozen=True, kw_only=True):
 class Data(Struct, frozen=True, kw_only=True):
     """What this grader knows beyond the format."""
 
-    item: str
+    item: str  # empty for what stands before all items
     outcome: Outcome
     score: float
     max_score: float
@@ -67,18 +67,42 @@ def render(result: Result) -> bytes:
 
 def _results(result: Result) -> tuple[Check, ...]:
     checks = asked(result)
-    names = distinct(line(check.id) for _, check in checks)
+    stopped_by = [_stopped(stop) for stop in stops(result)]
+    names = distinct([*(check.name for check in stopped_by), *(line(check.id) for _, check in checks)])
+    names = names[len(stopped_by) :]
     name_of = {id(check): name for (_, check), name in zip(checks, names, strict=True)}
     # Blocked checks name items; this format names the check to see to first.
     first = {item.id: name_of[id(check)] for item in result.items if (check := first_failing(item)) is not None}
-    return tuple(
-        _check(
-            line(item.id),
-            check,
-            name_of[id(check)],
-            next((first[id_] for id_ in check.blocked_by if id_ in first), None),
-        )
-        for item, check in checks
+    runs = stopped_by[0].name if stopped_by else None
+    return (
+        *stopped_by,
+        *(
+            _check(
+                line(item.id),
+                check,
+                name_of[id(check)],
+                next((first[id_] for id_ in check.blocked_by if id_ in first), runs if _waits(check) else None),
+            )
+            for item, check in checks
+        ),
+    )
+
+
+def _waits(check: CheckResult) -> bool:
+    """Whether a check waits for the code itself."""
+    return check.outcome is Outcome.BLOCKED and not check.blocked_by
+
+
+def _stopped(stop: Stop) -> Check:
+    """That it does not run, as the check that the others depend on."""
+    return Check(
+        name=line(f"{stop.files[0].removesuffix('.py')}-runs"),
+        description=line(f"{' and '.join(stop.files)} can be run."),
+        passed=False,
+        log=(),
+        cause=Cause(rationale=line(stop.headline), help=as_text(stopped(stop))),
+        data=Data(item="", outcome=Outcome.BROKEN, score=0.0, max_score=0.0, seconds=0.0),
+        dependency=None,
     )
 
 

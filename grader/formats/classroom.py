@@ -12,8 +12,8 @@ from msgspec import Struct
 from grader.audience import for_audience
 from grader.formats.plain import line, reason
 from grader.record import Audience, ItemResult, Outcome, Result, Status
-from grader.report.verdict import first_failing, is_full
-from grader.report.words import OUTCOME
+from grader.report.verdict import DOES_NOT_RUN, Stop, first_failing, is_full, stops, waits_for_the_code
+from grader.report.words import OUTCOME, STATUS
 
 Verdict = Literal["pass", "fail", "error"]
 
@@ -43,7 +43,9 @@ class Results(Struct, frozen=True, kw_only=True):
 def render(result: Result) -> bytes:
     """One line of ASCII, as a step's output takes it."""
     seen = for_audience(result, Audience.LEARNER)
-    results = Results(status=_overall(seen), max_score=seen.max_score, tests=tuple(map(_test, seen.items)))
+    results = Results(
+        status=_overall(seen), max_score=seen.max_score, tests=(*map(_stopped, stops(seen)), *map(_test, seen.items))
+    )
     return base64.b64encode(msgspec.json.encode(results)) + b"\n"
 
 
@@ -51,6 +53,19 @@ def _overall(result: Result) -> Verdict:
     if not result.judged:
         return "error"
     return "pass" if result.full_marks else "fail"
+
+
+def _stopped(stop: Stop) -> Test:
+    """Why it does not run: first, and without points of its own."""
+    return Test(
+        name=_loggable(line(f"{DOES_NOT_RUN}: {' and '.join(stop.files)}")),
+        status="error",
+        score=0.0,
+        message=_loggable(line(stop.headline)),
+        filename=line(stop.files[0]),
+        line_no=stop.line,
+        execution_time=0.0,
+    )
 
 
 def _test(item: ItemResult) -> Test:
@@ -64,8 +79,8 @@ def _test(item: ItemResult) -> Test:
 
 
 def _verdict(item: ItemResult) -> Verdict:
-    if item.status is Status.NOT_JUDGED:
-        return "error"
+    if item.status in (Status.WAITS, Status.NOT_JUDGED):
+        return "error"  # it could not be told: nobody has failed it
     return "pass" if is_full(item) else "fail"
 
 
@@ -73,8 +88,8 @@ def _message(item: ItemResult) -> str:
     if is_full(item):
         return ""
     check = first_failing(item)
-    if check is None:
-        return line(item.summary)
+    if check is None or waits_for_the_code(item):
+        return f"{STATUS[item.status].word}: {line(item.summary)}"
     others = sum(other.outcome is not Outcome.PASSED for other in item.checks) - 1
     more = f" (and {others} more)" if others else ""
     return f"{OUTCOME[check.outcome].word}: {line(check.title)} {reason(check)}{more}"

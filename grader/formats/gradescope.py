@@ -10,9 +10,9 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from grader.audience import for_audience
-from grader.formats.plain import as_text, evidence, headline, line, telling
+from grader.formats.plain import as_text, evidence, headline, line, stopped, telling
 from grader.record import Audience, FollowUp, ItemResult, Result, Status
-from grader.report.verdict import is_full, verdict
+from grader.report.verdict import is_full, stops, verdict, waits_for_the_code
 from grader.report.words import STATUS, number, points
 
 UNJUDGED = (
@@ -64,6 +64,8 @@ def render(result: Result) -> bytes:
 
 def _overview(result: Result) -> Iterator[str]:
     yield f"{line(result.exercise.title)}: {number(result.score)} of {number(result.max_score)} points."
+    for stop in stops(result):
+        yield as_text(stopped(stop))
     yield verdict(result)
     if not result.judged:
         yield f"Some items could not be judged. {UNJUDGED}"
@@ -101,6 +103,8 @@ def _told(item: ItemResult | FollowUp, summary: str) -> Iterator[str]:
     yield f"{STATUS[item.status].symbol} {STATUS[item.status].word}. {summary}"
     if item.status is Status.NOT_JUDGED:
         yield UNJUDGED
+    if waits_for_the_code(item):
+        return
     shown = telling(item)
     for check in item.checks:
         yield f"\n{headline(check)} · {points(check)}"

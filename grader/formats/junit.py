@@ -5,10 +5,10 @@ from typing import Final
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from grader.formats.plain import as_text, asked, block, distinct, evidence, line, reason
+from grader.formats.plain import as_text, asked, block, distinct, evidence, line, reason, stopped
 from grader.printable import quoted
 from grader.record import CheckResult, FollowUp, ItemResult, Outcome, Result
-from grader.report.verdict import verdict
+from grader.report.verdict import DOES_NOT_RUN, Stop, stops, verdict
 from grader.report.words import number
 
 ELEMENT: Final = {
@@ -23,7 +23,7 @@ ELEMENT: Final = {
 def render(result: Result) -> bytes:
     """One suite with a case for each check, in UTF-8. Points are properties: JUnit knows none."""
     title = f"{line(result.exercise.title)}: {line(quoted(result.candidate.name))}"
-    cases = _cases(result)
+    cases = [*map(_stopped, stops(result)), *_cases(result)]
     counts = {"name": title, **_counts(cases), "time": _seconds(result.seconds)}
     suite = Element("testsuite", counts)
     properties = SubElement(suite, "properties")
@@ -43,6 +43,16 @@ def _cases(result: Result) -> list[Element]:
     # GitLab shows only the first of several cases with one name.
     names = distinct(f"{line(check.id)}: {line(check.title)}" for _, check in checks)
     return [_case(item, check, name) for (item, check), name in zip(checks, names, strict=True)]
+
+
+def _stopped(stop: Stop) -> Element:
+    """Why it does not run, before all that is skipped for it."""
+    case = Element(
+        "testcase", classname=DOES_NOT_RUN, name=line(f"{' and '.join(stop.files)} can be run"), time="0.000"
+    )
+    trouble = SubElement(case, "error", type="does-not-run", message=line(stop.headline))
+    trouble.text = as_text(stopped(stop))
+    return case
 
 
 def _case(item: ItemResult | FollowUp, check: CheckResult, name: str) -> Element:

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from grader.formats.plain import TEXT, Kind, Part, evidence, headline, line, reason, telling
+from grader.formats.plain import TEXT, Kind, Part, evidence, headline, line, reason, stopped, telling
 from grader.record import FollowUp, ItemResult, Result, Status
-from grader.report.verdict import first_failing, is_full, verdict
+from grader.report.verdict import first_failing, is_full, stops, verdict, waits_for_the_code
 from grader.report.words import STATUS, number, points
 
 MAX_BYTES: Final = 1_000_000  # GitHub drops a summary of more than 1 MiB
@@ -32,13 +32,16 @@ def render(result: Result) -> bytes:
 
 def _lines(result: Result, limit: int) -> Iterator[str]:
     yield f"## {_text(result.exercise.title)}: {number(result.score)} of {number(result.max_score)}"
+    for stop in stops(result):
+        for part in stopped(stop):
+            yield _shown(part)
     yield f"\n{verdict(result)} Candidate {_code(result.candidate.name)}."
     if result.remaining_bugs is not None:
         yield f"\nKnown bugs still in: {', '.join(map(_code, result.remaining_bugs)) or 'none'}."
     yield "\n| Item | Status | Points | Why |\n| --- | --- | ---: | --- |"
     yield from map(_row, result.items)
     for item in result.items:
-        if not is_full(item):
+        if not is_full(item) and not waits_for_the_code(item):
             yield from _details(item, limit)
     if result.followups:
         yield f"\n### Follow-up questions\n\nBeside the {number(result.max_score)} points, not part of them."
@@ -55,6 +58,8 @@ def _row(item: ItemResult | FollowUp) -> str:
 
 def _reason(item: ItemResult | FollowUp) -> str:
     check = first_failing(item)
+    if waits_for_the_code(item):
+        return _text(item.summary)
     if check is None or is_full(item):
         return ""
     return f"{_text(check.title)} {_code(reason(check))}"

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from grader.printable import printable
 from grader.record import CheckResult, Counterexample, FollowUp, ItemResult, Outcome, Result, Status
 from grader.report.grid import Cell, TokenTable, token_table
-from grader.report.verdict import what_was_seen
+from grader.report.verdict import DOES_NOT_RUN, Stop, waits_for_the_code, what_was_seen
 from grader.report.words import OUTCOME
 
 LINE: Final = 300  # characters of what has to fit on a line
@@ -44,6 +44,16 @@ def block(text: str, limit: int = TEXT) -> str:
     # Cut first: of a flood only what is shown is worth looking at.
     shown, left = printable(text[:limit]), len(text) - limit
     return shown if left <= 0 else f"{shown}… ({left:,} more characters; the JSON result has them)"
+
+
+def stopped(stop: Stop) -> Iterator[Part]:
+    """Why the submission does not run, and where."""
+    yield Part(DOES_NOT_RUN, line(stop.headline), Kind.QUOTED)
+    if stop.excerpt:
+        yield Part("The line", block(stop.excerpt), Kind.CODE)
+    if stop.came_from:
+        yield Part("Called from", block("\n".join(stop.came_from)), Kind.CODE)
+    yield Part("What comes of it", line(stop.waits), Kind.OURS)
 
 
 def headline(check: CheckResult) -> str:
@@ -108,9 +118,11 @@ def as_text(parts: Iterable[Part], margin: str = "") -> str:
 
 
 def telling(item: ItemResult | FollowUp) -> tuple[CheckResult, ...]:
-    """The checks that are worth their evidence: of what is not built, which fails for one reason, only the first."""
+    """The checks that are worth their evidence: of what is not built, or waits, for one reason, only the first."""
+    if waits_for_the_code(item):
+        return ()  # it has been said at the top
     failing = (check for check in item.checks if check.outcome is not Outcome.PASSED)
-    return tuple(islice(failing, 1 if item.status is Status.NOT_BUILT else None))
+    return tuple(islice(failing, 1 if item.status in (Status.NOT_BUILT, Status.WAITS) else None))
 
 
 def _case(case: Counterexample, limit: int) -> Iterator[Part]:

@@ -13,6 +13,7 @@ from msgspec import structs
 from grader.checks.check import Check
 from grader.errors import CannotJudge, UsageError
 from grader.exercise import Exercise, Item, builtin_exercise
+from grader.given_up import without_a_verdict
 from grader.injection.choose import Chooser, Chosen
 from grader.injection.entries import bug_entry, certificate, hashes, stub_entry
 from grader.injection.mutants import Mutant, Sources, mutants, planted
@@ -55,12 +56,14 @@ def build(recipe: Recipe, reference: Sources, launcher: Launcher, progress: Prog
 
     Raises:
         UsageError: the recipe cannot be met with this reference.
+        CannotJudge: the machine failed, or cannot isolate.
     """
     builder = _Builder(recipe, dict(reference), launcher, progress)
-    try:
-        return builder.run()
-    finally:
-        builder.close()
+    with without_a_verdict():
+        try:
+            return builder.run()
+        finally:
+            builder.close()
 
 
 class _Builder:

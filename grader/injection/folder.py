@@ -24,8 +24,11 @@ HEADER: Final = """\
 """
 
 
-def check_target(directory: Path, *, force: bool) -> None:
+def check_target(directory: Path, *, force: bool, replacing: str = "--force (in Python force=True)") -> None:
     """Complain before the work is done, not after it.
+
+    Args:
+        replacing: how to ask for ``force``.
 
     Raises:
         UsageError: nothing can be written there, or something is there that would be lost.
@@ -42,9 +45,7 @@ def check_target(directory: Path, *, force: bool) -> None:
     if not os.path.lexists(directory):
         return
     if not force:
-        raise UsageError(
-            f"{str(directory)!r} exists; choose another name, or replace it with --force (in Python force=True)"
-        )
+        raise UsageError(f"{str(directory)!r} exists; choose another name, or replace it with {replacing}")
     if directory.is_symlink() or not (directory / "reference" / "key.json").is_file():
         raise UsageError(f"{str(directory)!r} is not an exercise, and nothing else is replaced; choose another name")
 

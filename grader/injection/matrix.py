@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from grader.checks.catalogue import MEASURED_BY
 from grader.checks.check import Check
+from grader.given_up import without_a_verdict
 from grader.injection.categories import own_checks
 from grader.injection.mutants import Mutant, Sources, mutants
 from grader.injection.observe import Observer
@@ -97,16 +98,17 @@ def kill_matrix(
             progress(f"bug {number + 1} of {len(todo)}: {mutant}")
             found[number] = _row(observer, mutant, reference, checks, first=first)
 
-    try:
-        with ThreadPoolExecutor(THREADS) as pool:
-            try:
-                for share in [pool.submit(work) for _ in range(THREADS)]:
-                    share.result()
-            except BaseException:
-                crew.stop()  # or leaving the pool would wait for all the bugs that are left
-                raise
-    finally:
-        crew.close()
+    with without_a_verdict():
+        try:
+            with ThreadPoolExecutor(THREADS) as pool:
+                try:
+                    for share in [pool.submit(work) for _ in range(THREADS)]:
+                        share.result()
+                except BaseException:
+                    crew.stop()  # or leaving the pool would wait for all the bugs that are left
+                    raise
+        finally:
+            crew.close()
     return Matrix(
         checks=tuple(check.id for check in checks),
         rows=tuple(found[number] for number in sorted(found)),

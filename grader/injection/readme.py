@@ -1,10 +1,11 @@
 """The README that a learner is handed with a starter."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from grader.exercise import Rubric
+from grader.exercise import Item, Rubric
 
 NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six")
 
@@ -34,8 +35,18 @@ def readme(rubric: Rubric, where: str = "", *, built_in: bool = False) -> str:
         followups=rubric.followup,
         total=f"{sum(item.points for item in rubric.item):g}",
         several=len(bugs) > 1,
+        exact=_exact(bugs),
         grade=_grade([item.points for item in bugs], [item.points for item in extensions]),
     )
+
+
+def _exact(bugs: Sequence[Item]) -> str:
+    """What of a bug's points is for identical bits: ``Of the 15 points of each bug, 3``."""
+    kinds = list(dict.fromkeys((item.points, item.exact) for item in bugs))
+    if len(kinds) > 1:
+        return f"Of a bug's points, {' or '.join(f'{exact:g} of {points:g}' for points, exact in kinds)}"
+    [(points, exact)] = kinds
+    return f"Of the {points:g} points of {'each bug' if len(bugs) > 1 else 'the bug'}, {exact:g}"
 
 
 def _grade(bugs: list[float], extensions: list[float]) -> list[tuple[str, str]]:

@@ -3,8 +3,11 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
+from grader.blame import FINITE
 from grader.checks.check import Check
-from grader.exercise import Item, Rubric
+from grader.exercise import FORWARD, Item, Rubric
 from grader.facets.catalogue import FACETS
 from grader.injection.categories import own_checks
 from grader.injection.observe import Observation
@@ -36,6 +39,7 @@ def rubric(
         _bug_item(number, [check.id for check in own_checks(category, checks)], seen, points, failing)
         for number, ((category, seen), points) in enumerate(zip(bugs, shares, strict=True), start=1)
     ]
+    items = _answering_for_numbers(items, bugs)
     return Rubric(id=exercise_id, title=title, facets=facets(seen for _, seen in bugs), item=(*items, *extensions))
 
 
@@ -57,8 +61,23 @@ def _bug_item(number: int, own: Sequence[str], seen: Observation, points: float,
         points=points,
         exact=exact,
         earns=dict(zip(killers, split(points - exact, weights), strict=True)),
-        takes={check: round(points * GUARD_SHARE) for check in own if check not in failing},
+        takes={check: round(points * GUARD_SHARE) for check in own if check not in {FINITE, *failing}},
     )
+
+
+def _answering_for_numbers(items: list[Item], bugs: Sequence[tuple[Category, Observation]]) -> list[Item]:
+    """The items, one of which answers for logits that are not finite: that of a mask, or else the first that shows in
+    them. Where a bug is that itself, it is no guard."""
+    if any(FINITE in seen.killed_by for _, seen in bugs):
+        return items
+    masks = [number for number, (category, _) in enumerate(bugs) if category is Category.MASKING]
+    others = [number for number, (_, seen) in enumerate(bugs) if FORWARD in seen.shows_in]
+    return [
+        replace(item, takes={FINITE: round(item.points * GUARD_SHARE)} | item.takes)
+        if [number] == (masks + others)[:1]
+        else item
+        for number, item in enumerate(items)
+    ]
 
 
 def split(points: float, weights: Sequence[float]) -> list[float]:

@@ -8,6 +8,7 @@ from typing import Final
 from grader.checks.catalogue import CHECKS
 from grader.errors import CannotJudge
 from grader.exercise import Exercise, StoredExercise
+from grader.given_up import without_a_verdict
 from grader.grading import grade
 from grader.handout import BESIDE_THE_CODE
 from grader.injection.mutants import planted
@@ -56,7 +57,16 @@ class Verification:
 
 
 def verify(exercise: StoredExercise, launcher: Launcher, progress: Callable[[str], None]) -> Verification:
-    """Everything that makes an exercise fair, tried anew."""
+    """Everything that makes an exercise fair, tried anew.
+
+    Raises:
+        CannotJudge: the machine failed, or cannot isolate. Says nothing of the exercise.
+    """
+    with without_a_verdict():
+        return _verify(exercise, launcher, progress)
+
+
+def _verify(exercise: StoredExercise, launcher: Launcher, progress: Callable[[str], None]) -> Verification:
     found = Verification()
     found.findings.append(texts(exercise))
     certificate = exercise.key.certificate

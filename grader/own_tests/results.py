@@ -36,13 +36,18 @@ class Notice(NamedTuple):
 
 def unbuilt(item: Item, summary: str, checks: tuple[CheckResult, ...] = ()) -> FollowUp:
     """No points, and why."""
-    return _followup(item, Status.NOT_BUILT, 0.0, summary, checks)
+    return _followup(item, Status.NOT_BUILT if not checks else Status.WRONG, 0.0, summary, checks)
 
 
 def failing(item: Item, ran: Ran) -> FollowUp:
     """Tests that do not pass on the package that they were written for."""
     summary = f"No bug was planted: the tests have to pass first. They say: {ran.message}"
     return unbuilt(item, summary, (_passing(item, ran),))
+
+
+def waiting(item: Item, files: str) -> FollowUp:
+    """Tests of a package that does not run: whatever they say, it is not about a bug."""
+    return _followup(item, Status.WAITS, 0.0, f"It cannot be told before {files} runs.", ())
 
 
 def not_judged(item: Item) -> FollowUp:
@@ -73,7 +78,7 @@ def graded(
     points = _points(item, notices)
     earned = sum(points[notice.mutant.planting.group] for notice in notices if notice.noticed)
     noticed = [notice.noticed for notice in notices]
-    status = Status.BUILT if all(noticed) else Status.PARTLY if any(noticed) else Status.NOT_BUILT
+    status = Status.BUILT if all(noticed) else Status.PARTLY if any(noticed) else Status.WRONG
     checks += [_notice(notice, package, points[notice.mutant.planting.group]) for notice in notices]
     return _followup(item, status, round(earned, 2), _summary(item, notices, untried), tuple(checks))
 

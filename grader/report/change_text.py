@@ -7,7 +7,7 @@ from grader.recheck import ItemComparison, recheck
 from grader.record import ItemResult, Outcome, Result
 from grader.report import columns
 from grader.report.paint import Paint, plain
-from grader.report.verdict import cannot_load, first_failing, is_full, what_was_seen
+from grader.report.verdict import DOES_NOT_RUN, first_failing, is_full, stops, waits_for_the_code, what_was_seen
 from grader.report.words import STATUS, number
 
 WIDTH = 80
@@ -27,9 +27,11 @@ def _lines(files: Sequence[str], before: Result, after: Result, paint: Paint) ->
     named = one_line(", ".join(files))
     score = f"{number(after.score)} of {number(after.max_score)}{_difference(after.score - before.score)}"
     yield f"{columns.clip(named, WIDTH - 30)}: {score}"
-    for fault in cannot_load(after):
-        for line in columns.wrap(one_line(fault), WIDTH - 2, 2):
+    for stop in stops(after):
+        for line in columns.wrap(f"{DOES_NOT_RUN}: {one_line(stop.headline)}", WIDTH - 2, 2):
             yield f"  {line}"
+        for line in stop.excerpt.splitlines():
+            yield f"      {columns.clip(line, WIDTH - 6).rstrip()}"
     changed = [item for item in recheck(before, after).items if not item.same]
     if not changed:
         yield "  Nothing changed in the verdict."
@@ -47,7 +49,7 @@ def _item(item: ItemComparison, here: ItemResult, paint: Paint) -> Iterator[str]
     moved = ", ".join(_moved(item))
     if moved:
         yield f"    {moved}"
-    check = None if is_full(here) else first_failing(here)
+    check = None if is_full(here) or waits_for_the_code(here) else first_failing(here)
     if check is not None:
         for line in columns.wrap(one_line(what_was_seen(check)), WIDTH - 4, 2):
             yield f"    {line}"

@@ -48,6 +48,11 @@ def leaks(exhibit: InfluenceExhibit) -> int:
     return sum(cell.symbol == LEAK for row in _cells(exhibit.candidate) for cell in row)
 
 
+def strange(exhibit: InfluenceExhibit) -> int:
+    """How many entries are no finite number, and so neither zero nor anything else."""
+    return sum(cell.kind == "strange" for row in _cells(exhibit.candidate) for cell in row)
+
+
 def _cells(matrix: Matrix) -> list[list[Cell]]:
     finite = [abs(value) for row in matrix for value in row if value is not None and math.isfinite(value)]
     strongest = max(finite, default=0.0)
@@ -58,12 +63,12 @@ def _cell(recorded: float | None, future: bool, strongest: float) -> Cell:
     value = math.nan if recorded is None else recorded
     if future and value == 0:
         return _ZERO
-    if future:  # NaN too: it is not zero
+    if not math.isfinite(value):
+        return Cell("strange", "!", _short(value), "not a finite number")
+    if future:
         return Cell("leak", LEAK, _short(value), "leak from the future")
     if value == 0:
         return Cell("none", symbol="○", meaning="no influence")
-    if not math.isfinite(value):
-        return Cell("leak", "!", _short(value), "not a finite number")
     return Cell(f"level-{_level(abs(value) / strongest)}", number=_short(value))
 
 

@@ -7,7 +7,7 @@ from typing import Final, TextIO
 Paint = Callable[[str, str], str]
 """``paint(text, tone)``: the text in the colour of a tone."""
 
-_CODES: Final = {"good": "32", "part": "33", "bad": "31", "open": "36"}
+_CODES: Final = {"good": "32", "part": "33", "bad": "31", "wait": "35", "open": "36"}
 
 
 def plain(text: str, tone: str) -> str:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from grader.record import CheckResult, FollowUp, ItemResult, Lane, Outcome, Status
 from grader.report.verdict import failing, passing
-from grader.report.words import STATUS, WAITS, WITH_BUG, Label, lane
+from grader.report.words import WITH_BUG, lane
 
 
 class Standing(NamedTuple):
@@ -50,8 +50,8 @@ def standing(item: ItemResult) -> Standing:
         return Standing(f"{_passed(item)}.")
     if found.unbuilt:
         return Standing(f"{_passed(item)}; the rest is not built yet." if found.passed else "Not built yet.")
-    if found.blocked:
-        return Standing("It cannot be told yet. First mend", blockers(found.blocked))
+    if waits_for := blockers(found.blocked):
+        return Standing("It cannot be told yet. First mend", waits_for)
     return Standing(item.summary)
 
 
@@ -60,14 +60,6 @@ def _right(item: ItemResult, found: Groups) -> Standing:
         return Standing("All of it that can be told holds. For the rest, first mend", blockers(found.blocked))
     compared = "" if item.lane is Lane.BEHAVIOUR else f" Compared number by number: {lane(item)}."
     return Standing(item.summary + compared)
-
-
-def item_label(item: ItemResult | FollowUp) -> Label:
-    """What came of the item: of one that nothing can be told of yet, that it waits."""
-    found = failing(item)
-    if item.score == 0 and found and all(check.outcome is Outcome.BLOCKED for check in found):
-        return WAITS
-    return STATUS[item.status]
 
 
 def blockers(checks: list[CheckResult]) -> tuple[str, ...]:

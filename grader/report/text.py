@@ -3,30 +3,36 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from grader.printable import one_line, quoted
-from grader.record import FollowUp, Isolation, ItemResult, Result
+from grader.record import Audience, FollowUp, Isolation, ItemResult, Result
 from grader.report import columns
 from grader.report.paint import Paint, plain
-from grader.report.standing import item_label
 from grader.report.verdict import (
-    cannot_load,
+    DOES_NOT_RUN,
     first_failing,
     is_full,
+    is_right_but_for_bits,
     is_unbuilt,
     shows_followups,
+    stops,
     verdict,
+    waits_for_the_code,
     what_was_seen,
 )
+from grader.report.words import STATUS, number, scope
 from grader.report.words import label as check_label
-from grader.report.words import number, scope
 
 WIDTH = 80
 _TITLE, _STATUS, _POINTS = 45, 17, 14  # with the margin and the two gaps between them: 80
 _NOTES = 5
 
 
-def render_text(result: Result, paint: Paint = plain) -> str:
-    """The result in at most 80 columns: the table of items, then what each unfinished item stumbles over."""
-    return "".join(f"{_unheard(line)}\n" for line in _lines(result, paint))
+def render_text(result: Result, paint: Paint = plain, exercise: str = "") -> str:
+    """The result in at most 80 columns: the table of items, then what each unfinished item stumbles over.
+
+    Args:
+        exercise: which one it was graded against, and who said so, where that is to be said.
+    """
+    return "".join(f"{_unheard(line)}\n" for line in _lines(result, paint, exercise))
 
 
 def _unheard(line: str) -> str:
@@ -35,16 +41,21 @@ def _unheard(line: str) -> str:
     return " " * (len(line) - len(line.lstrip())) + (text.lstrip(":") if text.startswith("::") else text)
 
 
-def _lines(result: Result, paint: Paint) -> Iterator[str]:
+def _lines(result: Result, paint: Paint, exercise: str) -> Iterator[str]:
     yield from columns.wrap(one_line(result.exercise.title), WIDTH, 2)
     if result.items:
         yield f"Score: {number(result.score)} of {number(result.max_score)}"
     yield from columns.wrap(verdict(result), WIDTH, 2)
     # Behind the score and in one line: a folder may be called "Score: 100 of 100".
     yield columns.clip(f"Candidate: {quoted(result.candidate.name)}", WIDTH)
-    for fault in cannot_load(result):
-        yield from columns.wrap(one_line(fault), WIDTH, 2)
+    if exercise:
+        first, *more = columns.wrap(f"Exercise: {one_line(exercise)}", WIDTH - 2, 3)
+        yield first
+        yield from (f"  {line}" for line in more)
+    if exercise and result.audience is Audience.LEARNER:
+        yield "This is the learner's copy; --audience instructor gives the other."
     yield from _remaining(result)
+    yield from _stops(result, paint)
     yield from _isolation(result.environment.isolation)
     yield from _notes(result.candidate.notes)
     if result.items:
@@ -53,8 +64,21 @@ def _lines(result: Result, paint: Paint) -> Iterator[str]:
     yield from _followups(result, paint)
     parts: list[ItemResult | FollowUp] = [*result.items, *(each for each in result.followups if not is_unbuilt(each))]
     for part in parts:
-        if not is_full(part):
+        if not is_full(part) and not waits_for_the_code(part):
             yield from _trouble(part, paint)
+
+
+def _stops(result: Result, paint: Paint) -> Iterator[str]:
+    """Why it does not run, with the line that it stops at: one thing, and the only one to see to."""
+    for stop in stops(result):
+        yield ""
+        first, *more = columns.wrap(f"{DOES_NOT_RUN}: {one_line(stop.headline)}", WIDTH - 2, 4)
+        yield first.replace(DOES_NOT_RUN, paint(DOES_NOT_RUN, "bad"), 1)
+        # Indented: what it quotes may read like a score.
+        yield from (f"  {line}" for line in more)
+        yield from (f"    {columns.clip(line, WIDTH - 4).rstrip()}" for line in stop.excerpt.splitlines())
+        yield from (f"  {columns.clip(one_line(f'called from {line}'), WIDTH - 2)}" for line in stop.came_from)
+        yield from columns.wrap(stop.waits, WIDTH, 3)
 
 
 def _table(what: str, items: Iterable[ItemResult | FollowUp], paint: Paint) -> Iterator[str]:
@@ -69,11 +93,12 @@ def _followups(result: Result, paint: Paint) -> Iterator[str]:
     """A table of their own; a line where none is built, since nobody has to."""
     if not result.followups:
         return
-    yield ""
     if shows_followups(result):
+        yield ""
         yield from _table("Follow-up question, beside the points", result.followups, paint)
-    else:
-        titles = ", ".join(one_line(each.title) for each in result.followups)
+        return
+    if titles := ", ".join(one_line(each.title) for each in result.followups if not waits_for_the_code(each)):
+        yield ""
         yield from columns.wrap(f"Follow-up questions, none built: {titles}", WIDTH, 2)
 
 
@@ -99,7 +124,7 @@ def _isolation(isolation: Isolation) -> Iterator[str]:
 
 
 def _item_row(item: ItemResult | FollowUp, paint: Paint) -> str:
-    label = item_label(item)
+    label = STATUS[item.status]
     score = f"{number(item.score)} of {number(item.max_score)}"
     return _row(one_line(item.title), f"{label.symbol} {label.word}", score, lambda text: paint(text, label.tone))
 
@@ -115,14 +140,17 @@ def _row(title: str, status: str, points: str, painted: Callable[[str], str] = s
 
 
 def _trouble(item: ItemResult | FollowUp, paint: Paint) -> Iterator[str]:
-    label = item_label(item)
+    label = STATUS[item.status]
     yield ""
     yield f"{paint(label.symbol, label.tone)} {columns.clip(one_line(item.title), WIDTH - 2)}"
     check = first_failing(item)
     if check is None:
         yield from _indented(one_line(item.summary))
         return
-    yield from _indented(f"{check_label(check).word}: {one_line(check.title)}")
+    if is_right_but_for_bits(item):
+        yield from _indented("Right, but not bit for bit:")
+    else:
+        yield from _indented(f"{check_label(check).word}: {one_line(check.title)}")
     yield from _indented(one_line(what_was_seen(check)), margin=4)
 
 

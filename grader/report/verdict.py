@@ -1,6 +1,20 @@
 """The verdict of a whole grade, and of each item, in one line."""
 
-from grader.record import CheckResult, FollowUp, ItemResult, Outcome, Result, Role, Status
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from grader.record import (
+    CheckResult,
+    FollowUp,
+    ItemResult,
+    LoadFault,
+    Outcome,
+    Place,
+    Result,
+    Role,
+    Status,
+)
+from grader.report import columns
 
 _SEEN = (Outcome.FAILED, Outcome.BROKEN, Outcome.TIMED_OUT)
 
@@ -9,29 +23,105 @@ def verdict(result: Result) -> str:
     """What came of the grade, in one sentence of plain words."""
     items = result.items or result.followups
     full = sum(is_full(item) for item in items)
+    if result.load_faults and all(item.status is Status.WAITS for item in items):
+        files = " and ".join(fault.file for fault in result.load_faults)
+        return f"{files} {'do' if len(result.load_faults) > 1 else 'does'} not run, so that nothing could be told."
     if not items:
         return "No item was graded."
     if full == len(items):
         return "Full marks: everything that was asked for is right."
     unjudged = sum(item.status is Status.NOT_JUDGED for item in items)
-    some = sum(0 < item.score < item.max_score for item in items if item.status is not Status.NOT_JUDGED)
-    wrong = len(items) - full - some - unjudged
+    waiting = sum(item.status is Status.WAITS for item in items)
+    inexact = sum(is_right_but_for_bits(item) for item in items)
+    right = full + inexact
+    some = sum(0 < item.score < item.max_score for item in items if item.status is not Status.NOT_JUDGED) - inexact
+    wrong = len(items) - right - some - unjudged - waiting
     what = "items" if result.items else "follow-up questions"
-    told = f"{full or 'none'} of {len(items)} {what} right".capitalize()
+    told = f"{right or 'none'} of {len(items)} {what} right".capitalize()
+    told += f", {inexact} of them not bit for bit" if inexact else ""
     told += f", {some} partly right" if some else ""
     told += f", {wrong} wrong or missing" if wrong else ""
+    waited_for = " and ".join(fault.file for fault in result.load_faults) or "something else"
+    told += f", {waiting} wait{'s' * (waiting == 1)} for {waited_for}" if waiting else ""
     told += f", {unjudged} could not be judged" if unjudged else ""
     return f"{told}."
 
 
-def cannot_load(result: Result) -> list[str]:
-    """A sentence for each file that cannot be imported."""
-    return [f"{fault.file} cannot be loaded: {fault.reason}" for fault in result.load_faults]
+DOES_NOT_RUN: Final = "Does not run"
+
+
+class Stop(NamedTuple):
+    """Why a submission does not run, told once however many of its files that stops.
+
+    Attributes:
+        files: those that nothing can be asked of.
+        headline: where, and what happened, in one line.
+        line: the number of the line; 0 where none is known.
+        excerpt: the line, with a caret below what it is about where that is known; empty where there is no line.
+        came_from: the lines that led there, outermost first, where there are any.
+    """
+
+    files: tuple[str, ...]
+    headline: str
+    line: int
+    excerpt: str
+    came_from: tuple[str, ...]
+
+    @property
+    def waits(self) -> str:
+        """What comes of it."""
+        others = self.files[1:]
+        too = f", and so does {', '.join(others)}, which needs it" if others else ""
+        return f"What needs {self.files[0]} waits until it runs{too}. Nothing of that was asked."
+
+
+def stops(result: Result) -> list[Stop]:
+    """One for each reason that files of the submission do not run for."""
+    faults: dict[LoadFault, list[str]] = {}
+    for fault in result.load_faults:
+        # A file that imports one that does not run fails at the same place.
+        same = next(
+            (
+                other
+                for other in faults
+                if (fault.place is not None and other.place == fault.place) or other.reason == fault.reason
+            ),
+            fault,
+        )
+        faults.setdefault(same, []).append(fault.file)
+    return [_stop(fault, tuple(files)) for fault, files in faults.items()]
+
+
+def _stop(fault: LoadFault, files: tuple[str, ...]) -> Stop:
+    place = fault.place
+    if place is None:
+        named = fault.reason.startswith(fault.file)
+        return Stop(files, fault.reason if named else f"{fault.file}: {fault.reason}", 0, "", ())
+    inside = f", in {place.function}" if place.function and not place.function.startswith("<") else ""
+    told = place.named in fault.reason
+    headline = fault.reason if told else f"{place.file}, line {place.line}{inside}: {fault.reason}"
+    led = tuple(f"{each.file}, line {each.line}: {each.source.strip()}" for each in fault.stack[:-1])
+    return Stop(files, headline, place.line, _excerpt(place), led)
+
+
+def _excerpt(place: Place) -> str:
+    """The line without its indentation, and where it is known a caret below."""
+    line = place.source.strip()
+    if not line or place.column is None:
+        return line
+    before = place.source[: place.column - 1].lstrip()
+    return f"{line}\n{' ' * columns.width(before)}^"
 
 
 def is_full(item: ItemResult | FollowUp) -> bool:
     """Whether nothing of the item is left to do."""
     return item.status is not Status.NOT_JUDGED and item.score >= item.max_score
+
+
+def is_right_but_for_bits(item: ItemResult | FollowUp) -> bool:
+    """Whether all that is wrong with an item is that its results are not the solution's bit for bit."""
+    wrong = [check for check in item.checks if check.outcome in _SEEN]
+    return item.status is Status.FIXED and not is_full(item) and all(check.role is Role.EXACT for check in wrong)
 
 
 def is_unbuilt(item: ItemResult | FollowUp) -> bool:
@@ -41,12 +131,23 @@ def is_unbuilt(item: ItemResult | FollowUp) -> bool:
 
 def shows_followups(result: Result) -> bool:
     """Whether follow-ups have a table: where one is begun, or was asked for by name. Nobody has to build any."""
-    return any(not is_unbuilt(each) or each.id in result.asked.only for each in result.followups)
+    begun = (not is_unbuilt(each) and not waits_for_the_code(each) for each in result.followups)
+    return any(begun) or any(each.id in result.asked.only for each in result.followups)
 
 
 def passing(item: ItemResult | FollowUp) -> list[CheckResult]:
     """The checks that passed."""
     return [check for check in item.checks if check.outcome is Outcome.PASSED]
+
+
+def waits_for_the_code(item: ItemResult | FollowUp) -> bool:
+    """Whether nothing of an item could be told because a file does not run: all there is to say is said above."""
+    return item.status is Status.WAITS and not any(check.blocked_by for check in item.checks)
+
+
+def told(parts: Sequence[ItemResult | FollowUp]) -> list[ItemResult | FollowUp]:
+    """The parts of which there is more to say than that the code does not run."""
+    return [part for part in parts if not waits_for_the_code(part)]
 
 
 def failing(item: ItemResult | FollowUp) -> list[CheckResult]:
@@ -71,6 +172,7 @@ def first_failing(item: ItemResult | FollowUp) -> CheckResult | None:
 def first_step(result: Result) -> ItemResult | None:
     """The item to begin with: the first that something was seen to be wrong with, and that waits for no other."""
     unfinished = [item for item in result.items if first_failing(item) is not None and not is_full(item)]
+    unfinished = [item for item in unfinished if not is_right_but_for_bits(item)] or unfinished
     seen = [item for item in unfinished if failing(item)[0].outcome in _SEEN]
     return next(iter(seen or unfinished), None)
 

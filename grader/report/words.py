@@ -14,7 +14,7 @@ class Label(NamedTuple):
 
     word: str
     symbol: str
-    tone: str  # a class of the stylesheet: "good", "part", "bad" or "open"
+    tone: str  # a class of the stylesheet: "good", "part", "bad", "wait" or "open"
 
 
 STATUS = {
@@ -23,6 +23,8 @@ STATUS = {
     Status.NOT_FIXED: Label("Not fixed", "✗", "bad"),
     Status.BUILT: Label("Built", "✓", "good"),
     Status.NOT_BUILT: Label("Not built", "✗", "bad"),
+    Status.WRONG: Label("Wrong", "✗", "bad"),
+    Status.WAITS: Label("Waits", "⊘", "wait"),
     Status.NOT_JUDGED: Label("Could not judge", "?", "open"),
 }
 
@@ -31,7 +33,7 @@ OUTCOME = {
     Outcome.FAILED: Label("Failed", "✗", "bad"),
     Outcome.BROKEN: Label("Crashed", "!", "bad"),
     Outcome.TIMED_OUT: Label("Ran out of time", "◔", "bad"),
-    Outcome.BLOCKED: Label("Blocked", "⊘", "part"),
+    Outcome.BLOCKED: Label("Waits", "⊘", "wait"),
     Outcome.NOT_JUDGED: Label("Could not judge", "?", "open"),
 }
 
@@ -42,7 +44,6 @@ LANE = {
     Lane.BEHAVIOUR: "no number-by-number match; judged by behaviour alone",
 }
 
-WAITS = Label("Waits", "⊘", "part")
 UNBUILT = Label("Not built", "✗", "bad")
 
 WITH_BUG = {
@@ -54,7 +55,7 @@ WITH_BUG = {
 
 def lane(item: ItemResult) -> str:
     """How the item was compared, in words; nothing for what was not built and so not compared."""
-    if item.status in (Status.NOT_BUILT, Status.NOT_JUDGED):
+    if item.status in (Status.NOT_BUILT, Status.WRONG, Status.WAITS, Status.NOT_JUDGED):
         return ""
     if item.status is Status.NOT_FIXED and item.lane in WITH_BUG:
         return WITH_BUG[item.lane]

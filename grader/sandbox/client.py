@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Final, Self
 from grader.sandbox import control
 from grader.sandbox.connection import Worker
 from grader.sandbox.errors import LauncherFailed, NotIsolated
+from grader.sandbox.outside import limit_on_files, why_it_ended
 
 START_TIMEOUT: Final = 120.0  # seconds for the launcher to import torch on a slow, cold machine
 FORK_TIMEOUT: Final = 30.0  # seconds for a fork, or for a worker to be ended
@@ -56,6 +58,7 @@ class Launcher:
             self._log.close()
             raise
         self._started: control.Started | None = None
+        self._refused: LauncherFailed | None = None  # what it said instead, for whoever asks next too
         self._lines = bytearray()
         self._descriptors: list[int] = []
         self._broken: str | None = None  # why the two sides are out of step, for good
@@ -74,10 +77,13 @@ class Launcher:
     def started(self) -> control.Started:
         """What the launcher said of itself when it was ready; waits for that."""
         with self._turn:
+            if self._refused is not None:
+                raise self._refused
             if self._started is None:
                 response = self._exchange(None, START_TIMEOUT)
                 if isinstance(response, control.Failed):
-                    raise NotIsolated(response.message)
+                    self._refused = (NotIsolated if response.of_the_lock else LauncherFailed)(response.message)
+                    raise self._refused
                 assert isinstance(response, control.Started), response
                 self._started = response
             return self._started
@@ -95,7 +101,7 @@ class Launcher:
             response = self._exchange(control.Spawn(purpose), FORK_TIMEOUT)
             assert isinstance(response, control.Spawned), response
             if len(self._descriptors) < 2:  # the kernel drops those that we have no room for
-                self._broken = "this process may open no more files; raise its limit (ulimit -n)"
+                self._broken = f"this process may open no more files; {limit_on_files()}"
                 raise LauncherFailed(self._broken)
             connection, output = self._descriptors[:2]
             del self._descriptors[:2]
@@ -111,6 +117,11 @@ class Launcher:
         """Kill worker ``pid`` without waiting for it to be gone."""
         with self._turn:
             self._send(control.End(pid))
+
+    def dump(self, pid: int) -> None:
+        """Have worker ``pid`` write its Python stack into its connection, if it can."""
+        with self._turn:
+            self._send(control.Dump(pid))
 
     def settle(self) -> None:
         """Wait until every worker that was ended is gone."""
@@ -160,14 +171,23 @@ class Launcher:
             except TimeoutError:
                 raise LauncherFailed(f"the launcher did not answer within {timeout:.0f} s{self._logged()}") from None
             except OSError as error:
-                raise LauncherFailed(f"the launcher hung up ({error}){self._logged()}") from None
+                raise LauncherFailed(f"the launcher hung up ({error}){self._why()}") from None
             if not data:
-                raise LauncherFailed(f"the launcher stopped{self._logged()}")
+                raise LauncherFailed(f"the launcher stopped{self._why()}")
             self._lines += data
             self._descriptors += descriptors
         line, _, rest = self._lines.partition(b"\n")
         self._lines = bytearray(rest)
         return control.response_decoder.decode(line)
+
+    def _why(self) -> str:
+        """Why it has stopped, or else its last words."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        words = self._logged()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)  # with the launcher's, now that it has been waited for
+        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        why = why_it_ended(self._process.returncode, [words], used)
+        return f": {why}" if why else words
 
     def _logged(self) -> str:
         if self._log.closed:

@@ -5,6 +5,7 @@ import secrets
 import select
 import signal
 import socket
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
@@ -37,6 +38,9 @@ from grader.sandbox.wire import (
 LOCK_TIMEOUT: Final = 30.0  # seconds for a worker to lock itself
 MAX_OUTPUT: Final = 8 * 1024  # bytes of a worker's output that are ever read
 MAX_COMPLAINT: Final = 500  # characters of what is said of a garbled frame, which may quote it
+STACK_TIMEOUT: Final = 0.5  # seconds that a worker which hangs gets to say where
+STACK_PAUSE: Final = 0.1  # seconds without another word, and it has said all
+MAX_STACK: Final = 16 * 1024  # bytes of that
 CHUNK: Final = 256 * 1024  # bytes made room for at a time: a frame costs memory as it comes, not as it is announced
 
 
@@ -48,6 +52,9 @@ class Parent(Protocol):
 
     def end(self, pid: int) -> None:
         """Kill it without waiting."""
+
+    def dump(self, pid: int) -> None:
+        """Have it write its Python stack into its connection, without waiting."""
 
 
 class Worker:
@@ -96,7 +103,7 @@ class Worker:
             except (WorkerFailed, WireError, msgspec.DecodeError) as error:
                 raise LauncherFailed(f"a worker could not be locked: {error}") from None
             if locked.failure is not None:
-                raise NotIsolated(locked.failure)
+                raise (NotIsolated if locked.of_the_lock else LauncherFailed)(locked.failure)
             self._locked = locked
             self._post(self._load, {}, LOCK_TIMEOUT)
             self._collect()
@@ -198,11 +205,29 @@ class Worker:
         if self._closed:
             return error
         self.last_output = self.output()
+        if isinstance(error, WorkerTimedOut):
+            error.stack = self._stack()
         self._hang_up()
         code = self._parent.reap(self._pid, not isinstance(error, WorkerDied))
         if isinstance(error, WorkerDied):
             return WorkerDied(_describe_exit(code), killed=code == -signal.SIGKILL)
         return error
+
+    def _stack(self) -> str:
+        """Where the worker is, in faulthandler's words or whatever else it writes; empty where it writes nothing."""
+        self._parent.dump(self._pid)
+        data = bytearray()
+        deadline = time.monotonic() + STACK_TIMEOUT
+        while len(data) < MAX_STACK and self._ready(select.POLLIN, deadline - time.monotonic()):
+            try:
+                chunk = self._connection.recv(MAX_STACK)
+            except OSError:
+                break
+            if not chunk:
+                break
+            data += chunk
+            deadline = min(deadline, time.monotonic() + STACK_PAUSE) if b'File "' in data else deadline
+        return data.decode("utf-8", "replace")
 
     def _ready(self, event: int, timeout: float) -> bool:
         """Whether the connection can be read or written (or has been closed) within ``timeout`` seconds."""

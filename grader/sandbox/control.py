@@ -29,6 +29,12 @@ class End(Struct, frozen=True, tag="end", forbid_unknown_fields=True):
     pid: int
 
 
+class Dump(Struct, frozen=True, tag="dump", forbid_unknown_fields=True):
+    """Have a worker write its Python stack into its connection: nobody has to wait, for it may not be able to."""
+
+    pid: int
+
+
 class Settle(Struct, frozen=True, tag="settle", forbid_unknown_fields=True):
     """Wait until every worker that was to end is gone."""
 
@@ -66,12 +72,17 @@ class Settled(Struct, frozen=True, tag="settled", forbid_unknown_fields=True):
 
 
 class Failed(Struct, frozen=True, tag="failed", forbid_unknown_fields=True):
-    """The launcher could not do what was asked."""
+    """The launcher could not do what was asked.
+
+    Attributes:
+        of_the_lock: whether it could without a lock.
+    """
 
     message: str
+    of_the_lock: bool = True
 
 
-Request = Configure | Spawn | Reap | End | Settle
+Request = Configure | Spawn | Reap | End | Dump | Settle
 Response = Started | Spawned | Reaped | Settled | Failed
 
 request_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
@@ -79,11 +90,16 @@ response_decoder: msgspec.json.Decoder[Response] = msgspec.json.Decoder(Response
 
 
 class Locked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A worker's first frame, sent before it has seen any code: what it is locked by, or why it is not."""
+    """A worker's first frame, sent before it has seen any code: what it is locked by, or why it is not.
+
+    Attributes:
+        of_the_lock: whether the failure is one of the lock, and a worker without one would do.
+    """
 
     applied: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     failure: str | None = None
+    of_the_lock: bool = True
 
 
 def line(message: Request | Response) -> bytes:

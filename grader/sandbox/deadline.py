@@ -14,8 +14,8 @@ BRIEFLY: Final = 0.01  # the least of them
 class Deadline:
     """Seconds that a process may spend from now on, computing or asleep.
 
-    A process that is ready to run and gets no core spends nothing. So a busy loop and a sleep end after the same time on
-    a machine that has nothing else to do, and on a busy one an answer has as much time as ever.
+    A process that is ready to run and gets no core spends nothing. So a busy loop and a sleep end after the same time
+    on a machine that has nothing else to do, and on a busy one an answer has as much time as ever.
 
     Args:
         seconds: that may be spent.

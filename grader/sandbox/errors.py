@@ -40,7 +40,13 @@ class WorkerDied(WorkerFailed):
 
 
 class WorkerTimedOut(WorkerFailed):
-    """The worker gave no answer before its own time, or the backstop by the clock, was over."""
+    """The worker gave no answer before its own time, or the backstop by the clock, was over.
+
+    Attributes:
+        stack: where it was, as it says itself: lines of faulthandler's, where nothing kept it from writing them.
+    """
+
+    stack = ""
 
 
 class WorkerGarbled(WorkerFailed):

@@ -5,6 +5,8 @@ a fork of it is as good as a fresh process, for a hundredth of the time.
 """
 
 import contextlib
+import errno
+import faulthandler
 import fcntl
 import gc
 import os
@@ -20,8 +22,9 @@ from typing import Final, NoReturn
 
 from grader.sandbox import control
 from grader.sandbox.lock import (
-    Limits,
     LockFailed,
+    addresses_in_use,
+    beyond,
     close_all_but,
     die_with_parent,
     interpreter_paths,
@@ -29,10 +32,15 @@ from grader.sandbox.lock import (
     lock,
     readable_ruleset,
 )
+from grader.sandbox.outside import limit_on_files, missing_files
+from grader.sandbox.torch_version import torch_version
 from grader.sandbox.wire import pack
 
 CONNECTION: Final = 3  # the descriptor a worker talks through
-LIMITS: Final = Limits(cpu_seconds=900, file_bytes=1 << 20)  # the grader keeps the deadlines; this is the backstop
+CPU_SECONDS: Final = 900  # of a worker; the grader keeps the deadlines, and this is the backstop
+OUTPUT_BYTES: Final = 1 << 20
+UNLOCKED: Final = "Not isolated: the candidate ran as an ordinary process of yours, free to read and write."
+STACK: Final = signal.SIGUSR1  # has a worker write where it is
 GRACE: Final = 0.5  # seconds that a worker which has hung up gets to end by itself
 
 
@@ -58,7 +66,11 @@ class _Launcher:
         assert isinstance(configure, control.Configure)
         self._mode = configure.mode
         self._hidden = [Path(path) for path in configure.hidden]
+        if missing := missing_files():
+            self._peer.sendall(control.line(control.Failed(missing, of_the_lock=False)))
+            return
         started = _import_torch()
+        self._limits = beyond(addresses_in_use(), cpu_seconds=CPU_SECONDS, file_bytes=OUTPUT_BYTES)
         if self._mode == "strict":
             try:
                 python = interpreter_paths(self._hidden)
@@ -77,6 +89,9 @@ class _Launcher:
                     self._peer.sendall(control.line(control.Reaped(code)))
                 case control.End(pid):
                     self._end(pid)
+                case control.Dump(pid):
+                    if pid in self._alive:
+                        os.kill(pid, STACK)
                 case control.Settle():
                     self._settle()
                     self._peer.sendall(control.line(control.Settled()))
@@ -129,7 +144,14 @@ class _Launcher:
             os.setsid()
             _volunteer_for_the_oom_killer()
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-            _arrange_descriptors(connection, output, self._ruleset)
+            try:
+                _arrange_descriptors(connection, output, self._ruleset)
+            except OSError as error:
+                why = limit_on_files() if error.errno == errno.EMFILE else ""
+                failure = f"a worker could not be started: {why or error}"
+                os.write(connection, pack("locked", control.Locked(failure=failure, of_the_lock=False), {}))
+                os._exit(70)
+            faulthandler.register(STACK, file=CONNECTION, all_threads=False)
             locked = self._lock()
             gc.enable()
             capture(1)
@@ -141,13 +163,13 @@ class _Launcher:
 
     def _lock(self) -> control.Locked:
         if self._mode == "process":
-            limits.apply(LIMITS)
+            limited = limits.apply(self._limits).memory_left is not None
             return control.Locked(
-                applied=("limits: memory, CPU time, open files, output",),
-                missing=("Not isolated: the candidate ran as an ordinary process of yours, free to read and write.",),
+                applied=(f"limits: {'memory, ' if limited else ''}CPU time, open files, output",),
+                missing=(UNLOCKED,) if limited else (UNLOCKED, "Memory is not limited."),
             )
         try:
-            report = lock(self._ruleset, LIMITS, self._hidden)
+            report = lock(self._ruleset, self._limits, self._hidden)
         except LockFailed as error:
             return control.Locked(failure=str(error))
         return control.Locked(applied=tuple(report.applied()), missing=tuple(report.missing()))
@@ -171,7 +193,7 @@ def _import_torch() -> control.Started:
     seed_all(0)  # imports what each worker would
     gc.freeze()  # without a collection before: what it would free is less than the tenth of a second is worth
     return control.Started(
-        torch=str(torch.__version__),
+        torch=torch_version(),
         python=platform.python_version(),
         cpu=torch.backends.cpu.get_cpu_capability(),
         threads=torch.get_num_threads(),
@@ -220,7 +242,7 @@ def _arrange_descriptors(connection: int, output: int, ruleset: int | None) -> N
     """0 reads nothing, 1 and 2 go to the output file, 3 is the connection, all else is closed."""
     null = os.open(os.devnull, os.O_RDONLY)
     # Out of the way first: any of these may itself be 0 to 3.
-    kept = [os.dup2(old, 50 + i) for i, old in enumerate((null, output, output, connection))]
+    kept = [fcntl.fcntl(old, fcntl.F_DUPFD_CLOEXEC, CONNECTION + 1) for old in (null, output, output, connection)]
     for target, source in enumerate(kept):
         os.dup2(source, target, inheritable=False)
     close_all_but({0, 1, 2, CONNECTION} | ({ruleset} if ruleset is not None else set()))

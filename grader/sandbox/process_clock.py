@@ -1,5 +1,6 @@
 """How much a process has computed, and whether it sleeps: as the kernel counts it, out of the process's reach."""
 
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -35,7 +36,7 @@ class KernelClock:
     """What Linux knows of a process, whoever it belongs to and whatever it does.
 
     Args:
-        proc: where the kernel tells the state of a process. Mounted with ``hidepid``, it tells an ordinary user nothing.
+        proc: where the kernel tells the state of a process; nothing of it to an ordinary user, under ``hidepid``.
 
     Raises:
         OSError: this kernel does not tell.
@@ -49,14 +50,12 @@ class KernelClock:
 
     def computed(self) -> float:
         """Seconds of CPU time; those last known once the process is gone."""
-        try:
+        with contextlib.suppress(OSError):
             self._computed = time.clock_gettime(self._clock)
-        except OSError:
-            pass
         return self._computed
 
     def sleeps(self) -> bool:
-        """Whether its state is an interruptible sleep: runnable, stopped, or waiting for a disk it is none of its own."""
+        """Whether its state is a sleep of its own choice: not runnable, nor stopped, nor waiting for a disk."""
         try:
             stat = self._state_file.read_bytes()
         except OSError:

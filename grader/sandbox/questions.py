@@ -42,6 +42,13 @@ class ModelQuestion(Question, frozen=True, kw_only=True):
     precision: Precision = "float64"
 
 
+class Import(Question, frozen=True, kw_only=True, tag="import"):
+    """Import a module, and look whether it has these names. Replies with ``Raised`` where one of the two fails."""
+
+    module: str
+    names: tuple[str, ...] = ()
+
+
 class Parameters(Question, frozen=True, kw_only=True, tag="parameters"):
     """The initial parameters of a model built right after ``torch.manual_seed(seed)``. out: one tensor a name, and
     with ``then_draw`` also then.drawn (then_draw,), what torch draws next."""
@@ -75,10 +82,12 @@ class Forward(ModelQuestion, frozen=True, kw_only=True, tag="forward"):
     drawn for it.
     With a ``seed``, torch is seeded before each forward: what dropout draws can be repeated. With ``modes`` each
     forward has the next seed. With ``initial`` torch is also seeded before the model is made, and the model keeps the
-    parameters that it makes itself.
+    parameters that it makes itself. With ``trace`` also out: strange.{i}, the name as bytes of the first module that
+    made NaN or infinities of finite numbers; empty where none did.
     """
 
     classify: bool = False
+    trace: bool = False
     training: bool = False  # the mode the model is in
     modes: tuple[bool, ...] = ()  # empty, or for each tokens.{i} whether the model is put in training mode for it
     recording: bool = False  # whether the forward is recorded for a backward pass
@@ -425,7 +434,8 @@ class Planting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 AnyQuestion = (
-    Parameters | Sharing | Configs | Forward | OneHead | Influence | Gradients | Decode | Generate | Loss | Evaluate
+    Import
+    | Parameters | Sharing | Configs | Forward | OneHead | Influence | Gradients | Decode | Generate | Loss | Evaluate
     | Fit | Classify | TrainSteps | RecordSteps | Rates | MakeBatch | SeededDraws | OwnRun | TwinRun | Flops
     | Snippet | ClassWeights | Uncertainty | GradientNorms | FitWeighted | RunTests | FindMutants | Reword
     | TrainConfigs | Watched | WatchedEvaluation | WatchedTraining
@@ -434,7 +444,7 @@ AnyQuestion = (
 
 def modules_asked(question: AnyQuestion) -> tuple[str, ...]:
     """The modules of a package that answer a question; none named for one that may need any of its files."""
-    if isinstance(question, Snippet | RunTests | FindMutants | Reword):
+    if isinstance(question, Import | Snippet | RunTests | FindMutants | Reword):
         return ()
     if isinstance(question, Loss | Evaluate | WatchedEvaluation | Fit | OwnRun | TwinRun | FitWeighted):
         return ("model", "train")
@@ -459,6 +469,15 @@ class Answered(Struct, frozen=True, tag_field="reply", tag="answered", forbid_un
     """The question was answered; the answer is the frame's tensors."""
 
 
+class Frame(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A line of the candidate's that was being run, or, last of all, that Python could not read."""
+
+    file: str
+    line: int
+    column: int = 0  # of the first character that it is about, counted from 1; 0 where nobody knows
+    function: str = ""  # empty for a line that could not be read
+
+
 class Raised(Struct, frozen=True, kw_only=True, tag_field="reply", tag="raised", forbid_unknown_fields=True):
     """The candidate's code raised."""
 
@@ -467,6 +486,7 @@ class Raised(Struct, frozen=True, kw_only=True, tag_field="reply", tag="raised",
     message: str
     by_raise: bool  # by a raise statement of its own, not from within something it called
     traceback: str  # the candidate's own frames only
+    frames: tuple[Frame, ...] = ()  # the same as data, the last ones, innermost last
 
 
 class Malformed(Struct, frozen=True, kw_only=True, tag_field="reply", tag="malformed", forbid_unknown_fields=True):

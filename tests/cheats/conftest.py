@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from grader.exercise import Exercise, StoredExercise
+from grader.exercise import StoredExercise
 from grader.submission import Submission, read_submission
 
 MARK = "left-by-a-cheat"
@@ -105,7 +105,7 @@ class HandedIn:
 
 
 @pytest.fixture
-def hand_in(tmp_path: Path, exercise: Exercise) -> Callable[[Path], HandedIn]:
+def hand_in(tmp_path: Path, exercise: StoredExercise) -> Callable[[Path], HandedIn]:
     """``hand_in(file)``: the submission that a TOML file describes, beside a canary."""
 
     def make(file: Path) -> HandedIn:
@@ -133,7 +133,7 @@ def surroundings(tmp_path: Path, exercise: StoredExercise) -> Iterator[Callable[
 
 def _state(root: Path) -> list[tuple[object, ...]]:
     """Names, modes, sizes, times and contents."""
-    found = []
+    found: list[tuple[object, ...]] = []
     for path in (root, *sorted(root.rglob("*"))):
         kept = path.lstat()
         content = hashlib.sha256(path.read_bytes()).digest() if path.is_file() and not path.is_symlink() else b""

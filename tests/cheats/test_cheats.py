@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ SMOKE = {
 }
 
 
-def listed(files: list[Path]) -> list[object]:
+def listed(files: list[Path]) -> list[Any]:
     """The files as parameters; those that still earn something have to fail."""
     parameters = []
     for file in files:
@@ -61,7 +62,7 @@ class TooMuch(AssertionError):
 
 @pytest.fixture
 def judged(
-    hand_in: Callable[..., object], surroundings: Callable[[], object], launcher: Launcher, exercise: Exercise
+    hand_in: Callable[..., Any], surroundings: Callable[[], object], launcher: Launcher, exercise: Exercise
 ) -> Callable[[Path], tuple[dict[str, float], dict[str, float]]]:
     """``judged(file)``: the points of each item and what it is worth, once all else is seen to be in order."""
 

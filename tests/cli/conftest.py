@@ -54,7 +54,7 @@ def grader(launcher: Launcher) -> Callable[..., subprocess.CompletedProcess[str]
                 pytest.raises(SystemExit) as ended,
             ):
                 cli.main([str(argument) for argument in arguments])
-        out, err = (stream.buffer.getvalue().decode() for stream in streams)  # type: ignore[attr-defined]
+        out, err = (stream.buffer.getvalue().decode() for stream in streams)
         return subprocess.CompletedProcess(arguments, ended.value.code, out, err)  # type: ignore[arg-type]
 
     return run

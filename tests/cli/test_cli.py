@@ -135,7 +135,7 @@ def test_what_cannot_be_done_is_refused_with_the_reason(
     (tmp_path / "bad" / "reference").mkdir(parents=True)
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "deep.json").write_text('{"items":' + "[" * 100_000)
-    (tmp_path / "future.json").write_text(json.dumps(starter.result | {"schema_version": 2}))
+    (tmp_path / "future.json").write_text(json.dumps(starter.result | {"schema_version": 3}))
     before = sorted(tmp_path.rglob("*"))
     done = grader(*arguments, cwd=tmp_path)
 

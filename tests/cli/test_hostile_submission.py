@@ -68,8 +68,8 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Graded:
     (work / "train.py").write_text(train + marking)
     for name in SHADOWS:
         (work / f"{name}.py").write_text(marking)
-    for name in (ATTACK.replace("/", "").replace("\0", "").encode("utf-8", "ignore"), b"\xff\x1b[2J"):
-        (work / os.fsdecode(name + b".py")).write_text("")
+    for raw in (ATTACK.replace("/", "").replace("\0", "").encode("utf-8", "ignore"), b"\xff\x1b[2J"):
+        (work / os.fsdecode(raw + b".py")).write_text("")
     (work / "=link().py").symlink_to("/etc/passwd")
     result, report = (where / os.fsdecode(b"out\x1b[31m\xff" + suffix) for suffix in (b".json", b".html"))
     done = subprocess.run(

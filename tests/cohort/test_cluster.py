@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-pytest.importorskip("distributed", reason="pip install 'grader[cluster]'")
+pytest.importorskip("distributed", reason="pip install 'gpt-bug-grader[cluster]'")
 
 from distributed import KilledWorker
 
@@ -355,7 +355,11 @@ def test_an_address_where_nobody_is_is_said_to_be_one(monkeypatch: pytest.Monkey
         ("", ("--scheduler", "smoke://signals"), "nobody can be reached at --scheduler='smoke://signals' (unknown"),
         ("", ("--scheduler", ""), "--scheduler=''; expected the address of a Dask scheduler"),
         ("", ("--scheduler", "tcp://127.0.0.1:1", "--jobs", "2"), "not allowed with argument"),
-        ("sys.modules['distributed'] = None", ("--scheduler", "tcp://127.0.0.1:1"), "pip install 'grader[cluster]'"),
+        (
+            "sys.modules['distributed'] = None",
+            ("--scheduler", "tcp://127.0.0.1:1"),
+            "pip install 'gpt-bug-grader[cluster]'",
+        ),
     ],
     ids=["scheme", "empty", "jobs", "not-installed"],
 )

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from grader.cohort.marker import untimed
-from grader.exercise import Exercise
+from grader.exercise import Exercise, StoredExercise
 from grader.record import from_json, to_json
 
 pytestmark = [
@@ -54,7 +54,7 @@ def hand_in(where: Path, name: str, model: str, train: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def submissions(exercise: Exercise, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def submissions(exercise: StoredExercise, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Right, buggy, crashing, cheating, unreadable, packed, and with names of all sorts; none that hangs."""
     where = tmp_path_factory.mktemp("submissions")
     starter, reference = exercise.starter(), exercise.reference

@@ -8,6 +8,7 @@ import tracemalloc
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,9 @@ from grader.errors import UsageError
 FILES = {"model.py": "a = 1\n", "train.py": "b = 2\n"}
 
 
-def zipped(files: Mapping[str, str | bytes], **options: int) -> bytes:
+def zipped(files: Mapping[str, str | bytes], **options: Any) -> bytes:
     data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", **options) as archive:  # type: ignore[arg-type]
+    with zipfile.ZipFile(data, "w", **options) as archive:
         for name, text in files.items():
             archive.writestr(name, text)
     return data.getvalue()

@@ -1,8 +1,10 @@
 """What those who mark answer is looked at before it is kept: it has to be what was asked for."""
 
 import contextlib
+import importlib.metadata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from grader.grading import grade
 from grader.options import Options
 from grader.record import Audience, Outcome, Result, Status, to_json
 from grader.sandbox.client import Launcher
+from grader.sandbox.torch_version import torch_version
 from grader.submission import Submission, submission_of
 
 ONLY = ("projection",)
@@ -122,6 +125,39 @@ def test_the_result_of_anything_else_is_not_kept(
 
     assert (row.graded, row.reason) == (False, f"what came back is the result of {reason}")
     assert not (tmp_path / "out" / "candidates" / "ann").exists()
+
+
+def test_a_build_of_torch_whose_metadata_do_not_name_it_is_no_other(
+    result: Result, run: Callable[[Marked], Summary], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The standard build has 2.13.0 in its metadata, and 2.13.0+cu130 in torch itself."""
+    number = property(lambda self: self.metadata["Version"].partition("+")[0])
+    monkeypatch.setattr(importlib.metadata.Distribution, "version", number)
+    torch_version.cache_clear()
+    (row,) = run(marked(to_json(result))).rows
+
+    assert "+" not in version("torch")
+    assert (row.graded, row.reason) == (True, "")
+
+
+def test_what_differs_is_said_with_both_values(result: Result, run: Callable[[Marked], Summary]) -> None:
+    environment = replace(
+        result.environment, torch="2.6.0+cu124", packages=result.environment.packages | {"numpy": "2.0.0"}
+    )
+    (row,) = run(marked(to_json(replace(result, environment=environment)))).rows
+
+    assert row.reason == (
+        f"what came back is the result of another environment: torch 2.6.0+cu124 instead of {torch_version()}, "
+        f"numpy 2.0.0 instead of {version('numpy')}"
+    )
+
+
+def test_another_isolation_is_said_with_both_values(result: Result, run: Callable[[Marked], Summary]) -> None:
+    isolation = replace(result.environment.isolation, mode="process")
+    other = replace(result, environment=replace(result.environment, isolation=isolation))
+    (row,) = run(marked(to_json(other))).rows
+
+    assert row.reason == "what came back is the result of another isolation: process instead of strict"
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from grader import CannotJudge, Exercise, Result, UsageError, load_exercise, starter_files
 from grader.digest import digest, grader_digest
+from grader.distribution import DISTRIBUTION
 from grader.environments import harbor, verify
 from grader.environments.harbor import harbor_task
 from grader.hand_ins.reading import read_hand_in
@@ -180,7 +181,7 @@ def test_what_the_verifier_installs_is_what_the_grader_needs_here(
     metadata: dict[str, list[str]], exercise: Exercise
 ) -> None:
     metadata |= {name: [] for name in ("torch", "numpy", "pytest", "jinja2", "here")}
-    metadata["grader"] = [
+    metadata[DISTRIBUTION] = [
         "torch<3,>=2.6", "numpy", "jinja2[i18n]>=3.1", 'here>=1; sys_platform == "linux"',
         'absent>=1 ; python_version < "3"', "ruff; extra=='dev'", 'dask; (python_version > "3") and extra == "cluster"',
     ]  # fmt: skip
@@ -193,8 +194,8 @@ def test_what_the_verifier_installs_is_what_the_grader_needs_here(
     ("installed", "message"),
     [
         (["torch", "numpy", "pytest"], "the grader is not installed, only its source is here"),
-        (["torch", "numpy", "pytest", "grader"], "msgspec is not installed"),
-        (["grader"], "torch is not installed"),
+        (["torch", "numpy", "pytest", DISTRIBUTION], "msgspec is not installed"),
+        ([DISTRIBUTION], "torch is not installed"),
     ],
     ids=["grader", "library", "torch"],
 )

@@ -93,7 +93,9 @@ def unscored(log: EvalLog) -> str:
 
 
 @pytest.mark.slow
-def test_who_mends_everything_gets_everything(run: Callable[..., EvalLog], drawn_one: Exercise, tmp_path: Path) -> None:
+def test_who_mends_everything_gets_everything(
+    run: Callable[..., EvalLog], drawn_one: StoredExercise, tmp_path: Path
+) -> None:
     log = run(debug_gpt(seeds=5, bugs=1, cache=str(tmp_path / "kept"), sandbox="local"), *copied(drawn_one))
     everything = dict.fromkeys(["score", "solved", *(f"bug-{n}" for n in (1, 2, 3, 4)), "kv-cache", "classifier"], 1.0)
 
@@ -281,11 +283,16 @@ def test_agents_work_in_a_container_without_network_unless_told_otherwise(exerci
 
 def test_agents_are_an_ordinary_user_there_to_whom_the_files_belong(monkeypatch: pytest.MonkeyPatch) -> None:
     users: list[object] = []
+
+    def seen(tool: Callable[..., Any]) -> Callable[..., Any]:
+        def made(**given: Any) -> Any:
+            users.append(given.get("user"))
+            return tool(**given)
+
+        return made
+
     for name in ("bash", "text_editor"):
-        tool = getattr(inspect_task, name)
-        monkeypatch.setattr(
-            inspect_task, name, lambda tool=tool, **given: users.append(given.get("user")) or tool(**given)
-        )
+        monkeypatch.setattr(inspect_task, name, seen(getattr(inspect_task, name)))
     samples = [next(iter(debug_gpt_builtin(sandbox=where).dataset)) for where in ("docker", "local")]
 
     assert users == ["agent", "agent", None, None]
@@ -324,7 +331,7 @@ def test_an_exercise_is_built_once(drawn_one: Exercise, tmp_path: Path, monkeypa
 def test_of_two_that_build_the_same_exercise_both_get_the_one_that_was_there_first(
     drawn_one: StoredExercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = drawn.inject
+    build: Callable[..., Exercise] = vars(drawn)["inject"]  # drawn_one has put it there
     monkeypatch.setattr(drawn, "grader_digest", lambda: "0" * 64)
     folder = tmp_path / "seed-1-bugs-1-any-000000000000"
 

@@ -1,7 +1,7 @@
 """A grade on a busy machine gives the verdict of one on a machine that has nothing else to do, to the byte.
 
-Whole grades by the command line, for it is the processes of a grade that have to share the machine with others, and only
-a process of our own can be made to give way to what the machine does beside the tests.
+Whole grades by the command line, for it is the processes of a grade that have to share the machine with others, and
+only a process of our own can be made to give way to what the machine does beside the tests.
 """
 
 import json

@@ -12,7 +12,7 @@ from itertools import count
 import pytest
 
 from grader.errors import CannotJudge
-from grader.exercise import Exercise
+from grader.exercise import Exercise, StoredExercise
 from grader.grading import grade
 from grader.options import Options
 from grader.record import Outcome, Result, Status
@@ -90,7 +90,7 @@ def verdicts(result: Result) -> list[tuple[str, str, float, list[str]]]:
 
 @pytest.mark.parametrize("question", [None, 0, 1, 25, 60], ids=lambda n: "starting" if n is None else f"question-{n}")
 def test_a_grade_whose_launcher_is_killed_has_no_verdict(
-    question: int | None, exercise: Exercise, monkeypatch: pytest.MonkeyPatch
+    question: int | None, exercise: StoredExercise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send, asked = Worker.send, count()
     with Launcher("strict", hidden=[exercise.reference_directory]) as launcher:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from random import Random
 from types import CodeType
 
@@ -13,7 +14,7 @@ import msgspec
 import pytest
 
 from grader.audience import for_audience
-from grader.exercise import Exercise, Item
+from grader.exercise import Exercise, Item, StoredExercise
 from grader.oracle import Crew
 from grader.own_tests import own_tests
 from grader.own_tests.mutants import Draw, Mutant, NotRead, find
@@ -151,7 +152,7 @@ def test_a_flood_is_cut_and_what_a_terminal_obeys_is_taken_out(run: Run) -> None
     assert len(ran.output) <= 8 * 1024
 
 
-def test_the_reference_cannot_be_read(run: Run, exercise: Exercise) -> None:
+def test_the_reference_cannot_be_read(run: Run, exercise: StoredExercise) -> None:
     ran = run(f"def test_x():\n    print(open({str(exercise.reference_directory / 'model.py')!r}).read())\n")
 
     assert ran.outcome is Outcome.FAILED
@@ -162,7 +163,7 @@ def test_the_reference_cannot_be_read(run: Run, exercise: Exercise) -> None:
 # Which tests
 
 
-def test_without_tests_of_its_own_nothing_is_run(judge: Judge, exercise: Exercise) -> None:
+def test_without_tests_of_its_own_nothing_is_run(judge: Judge, exercise: StoredExercise) -> None:
     visible = {"test_visible.py": (exercise.starter_directory / "test_visible.py").read_text("utf-8")}
     for tests in ({}, visible, {"conftest.py": "x = 1"}):
         told = judge(exercise.reference, tests)
@@ -192,7 +193,7 @@ def test_a_package_in_which_no_bug_shows_in_time_has_only_itself_to_blame(
 
 
 @pytest.mark.slow
-def test_the_references_own_tests_notice_every_bug_that_can_be_planted(judge: Judge, exercise: Exercise) -> None:
+def test_the_references_own_tests_notice_every_bug_that_can_be_planted(judge: Judge, exercise: StoredExercise) -> None:
     tests = {"test_end_to_end.py": (exercise.reference_directory / "test_end_to_end.py").read_text("utf-8")}
     told = judge(exercise.reference, tests)
 
@@ -435,7 +436,7 @@ def test_what_is_kept():
 
 
 def test_tests_that_look_at_what_the_code_does_pass_on_the_same_program_in_other_words(
-    crew: Crew, exercise: Exercise
+    crew: Crew, exercise: StoredExercise
 ) -> None:
     directory = exercise.reference_directory
     files = (directory / "test_end_to_end.py", directory.parent / "candidate" / "test_visible.py")
@@ -462,7 +463,8 @@ def test_a_package_that_stays_the_same_in_no_other_words_is_not_graded(crew: Cre
 @pytest.mark.parametrize("control", ["again", "reworded"])
 def test_tests_that_fail_where_nothing_is_wrong_are_worth_nothing(item: Item, control: str) -> None:
     passed, failed = Ran(outcome=Outcome.PASSED), Ran(outcome=Outcome.FAILED, message="test_x: AssertionError")
-    told = graded(item, {}, passed, **{"again": passed, "reworded": passed} | {control: failed}, notices=[])
+    controls = {"again": passed, "reworded": passed} | {control: failed}
+    told = graded(item, {}, passed, again=controls["again"], reworded=controls["reworded"], notices=[])
 
     assert (told.status, told.score) == (Status.NOT_BUILT, 0)
     assert told.summary.endswith("where they fail: test_x: AssertionError")
@@ -474,6 +476,9 @@ FAILS, PASSES = Ran(outcome=Outcome.FAILED, test="a"), Ran(outcome=Outcome.PASSE
 
 class Scripted(Runner):
     """Tests that do on each package what a script says, at once; ``asked`` is all that they were run on."""
+
+    script: Callable[[str, int], Ran]
+    asked: list[tuple[str, float]]
 
     def __init__(self, script: Callable[[str, int], Ran]) -> None:
         object.__setattr__(self, "script", script)
@@ -505,6 +510,23 @@ def test_nothing_more_is_run_once_a_control_has_failed(pool: Executor) -> None:
 
     assert any(ran is FAILS for ran in told[:3])
     assert told.count(None) > 10
+
+
+@pytest.mark.parametrize(
+    ("late", "controls", "outcome", "asked"),
+    [(1, 1, Outcome.PASSED, 2), (2, 1, Outcome.TIMED_OUT, 2), (1, 0, Outcome.TIMED_OUT, 1)],
+    ids=["once-on-the-package", "twice-on-the-package", "on-a-mutant"],
+)
+def test_a_time_out_that_costs_points_is_seen_twice(
+    crew: Crew, pool: Executor, late: int, controls: int, outcome: Outcome, asked: int
+) -> None:
+    scripted = Scripted(lambda _, number: replace(PASSES, outcome=Outcome.TIMED_OUT) if number <= late else PASSES)
+    object.__setattr__(scripted, "crew", crew)
+    (ran,) = runs(scripted, pool).of(packages(1), controls=controls)
+
+    assert ran is not None
+    assert (ran.outcome, len(scripted.asked)) == (outcome, asked)
+    assert "within" not in ran.message  # how long the tests may take is measured, and other each time
 
 
 def test_late_mutants_are_left_out_and_controls_are_not(pool: Executor) -> None:

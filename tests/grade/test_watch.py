@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.exercise import Exercise
+from grader.exercise import Exercise, StoredExercise
 from grader.options import Options
 from grader.oracle import Crew
 from grader.record import Status
@@ -22,7 +22,7 @@ ITEMS = ("projection", "training-step")
 
 
 @pytest.fixture
-def directory(exercise: Exercise, tmp_path: Path) -> Path:
+def directory(exercise: StoredExercise, tmp_path: Path) -> Path:
     """The starter's sources."""
     for name in ("model.py", "train.py", "test_visible.py"):
         shutil.copyfile(exercise.starter_directory / name, tmp_path / name)
@@ -47,7 +47,7 @@ def later(seconds: float, act: Callable[[], object]) -> None:
 
 
 def test_a_saved_file_is_graded_and_the_change_is_told(
-    grades: Iterator[Graded], directory: Path, exercise: Exercise
+    grades: Iterator[Graded], directory: Path, exercise: StoredExercise
 ) -> None:
     first = next(grades)
     assert (first.result.score, first.before, first.changed) == (0, None, ("model.py", "train.py"))

@@ -24,7 +24,8 @@ def work(of: str, before: str = "") -> dict[str, str | bytes]:
 
 
 def zipped(of: str, before: str = "") -> bytes:
-    return as_zip(work(of, before))
+    packed: bytes = as_zip(work(of, before))
+    return packed
 
 
 MOODLE = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from grader.errors import CannotJudge, UsageError
-from grader.exercise import Exercise, read_exercise
+from grader.exercise import Exercise, StoredExercise, read_exercise
 from grader.grading import grade
 from grader.injection.build import build
 from grader.injection.builtin import BUGS as BUILT_IN
@@ -75,7 +75,7 @@ def test_other_seeds_are_other_exercises(generated: Callable[..., Path]) -> None
     assert len({each.key.certificate.seeds for each in made if each.key.certificate is not None}) == len(starters)
 
 
-def test_the_built_in_bugs_make_the_built_in_starter(generated: Callable[..., Path], exercise: Exercise) -> None:
+def test_the_built_in_bugs_make_the_built_in_starter(generated: Callable[..., Path], exercise: StoredExercise) -> None:
     folder = generated(operators=FOUR)
     made = read_exercise(folder)
 
@@ -310,7 +310,7 @@ def texts_of(folder: Path) -> dict[str, str]:
     return {name: (folder / name).read_text("utf-8") for name in ("model.py", "train.py")}
 
 
-def test_no_name_is_left_that_nothing_uses(starter: Path, exercise: Exercise) -> None:
+def test_no_name_is_left_that_nothing_uses(starter: Path, exercise: StoredExercise) -> None:
     texts = texts_of(starter)
     stubs = stub_functions(texts)
     before = unused(dict(exercise.reference)) | unused(texts_of(exercise.starter_directory))

@@ -9,7 +9,7 @@ import pytest
 
 from grader.checks.catalogue import CHECKS
 from grader.errors import UsageError
-from grader.exercise import Exercise, Item, Rubric, builtin_exercise, read_exercise
+from grader.exercise import Exercise, Item, Rubric, StoredExercise, builtin_exercise, read_exercise
 from grader.injection.build import Built
 from grader.injection.folder import check_target, contents, to_json, to_toml, write
 from grader.injection.observe import Observation
@@ -24,7 +24,7 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def built(exercise: Exercise) -> Built:
+def built(exercise: StoredExercise) -> Built:
     """The built-in exercise, as if it had just been made."""
     starter = {name: (exercise.starter_directory / name).read_text("utf-8") for name in exercise.reference}
     return Built(exercise, starter, ())

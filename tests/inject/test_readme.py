@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from grader.exercise import Exercise, Item, Rubric
+from grader.exercise import Item, Rubric, StoredExercise
 from grader.injection.builtin import WHERE
 from grader.injection.readme import readme
 
@@ -25,7 +25,7 @@ def table(text: str) -> list[tuple[str, str]]:
     return [row for row in rows if row != (" ", " ")]
 
 
-def test_the_readme_of_the_built_in_starter_is_this_one(exercise: Exercise) -> None:
+def test_the_readme_of_the_built_in_starter_is_this_one(exercise: StoredExercise) -> None:
     committed = (exercise.starter_directory / "README.md").read_text("utf-8")
 
     assert readme(exercise.rubric, WHERE, built_in=True) == committed

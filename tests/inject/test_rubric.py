@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grader.blame import FINITE
 from grader.checks.catalogue import CHECKS
-from grader.exercise import Item, builtin_exercise
+from grader.exercise import FORWARD, Item, builtin_exercise
 from grader.facets.catalogue import FACETS
 from grader.injection.categories import FAMILIES, family, own_checks
 from grader.injection.observe import Observation
@@ -75,8 +76,10 @@ def test_whatever_was_seen_every_item_adds_up_and_hides_what_it_is_about(
         assert set(item.earns) <= set(observation.killed_by)
         told = [check in own for check in item.earns]
         assert told == sorted(told, reverse=True)
-        assert set(item.takes) == set(own) - failing
+        assert set(item.takes) - {FINITE} == set(own) - failing - {FINITE}
         assert all(0 < points < item.points for points in item.takes.values())
+    shown = any(FORWARD in observation.shows_in or category is Category.MASKING for category, observation in bugs)
+    assert sum(FINITE in item.takes for item in items) == (shown and FINITE not in failing)  # charged once
 
 
 def test_checks_of_its_own_kind_earn_first_and_most() -> None:

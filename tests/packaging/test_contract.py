@@ -130,6 +130,7 @@ WHAT_A_RIGHT_MODEL_DOES = {
     "gradient-is-causal",
     "large-scores",
     "past-is-seen",
+    "logits-are-finite",
     "same-token-other-position",
     "position-row-reach",
     "order-matters",

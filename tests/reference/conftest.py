@@ -47,7 +47,9 @@ def model(gpt: ModuleType) -> torch.nn.Module:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_(0.0, 0.5)
-    return model.requires_grad_(False)
+    model.requires_grad_(False)
+    assert isinstance(model, torch.nn.Module)
+    return model
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,7 @@
 """Several heads are several small attentions side by side, and one head is what it always was."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -88,7 +90,8 @@ def test_the_number_of_heads_changes_no_parameter(gpt, n_head):
 def test_cached_logits_equal_full_logits(build, tokens, n_head, chunks):
     model = build(n_head)
     full = model(tokens)
-    logits, cache = [], None
+    logits: list[torch.Tensor] = []
+    cache: Any = None
     for chunk in tokens.split(chunks, dim=1):
         part, cache = model.forward_incremental(chunk, cache)
         logits.append(part)

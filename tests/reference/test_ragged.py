@@ -40,7 +40,8 @@ def make(gpt, n_head, position):
 
 def read_together(model, rows, chunks, padding=0):
     """What each row gets where it has tokens, and the cache in the end."""
-    read, got, cache = [0] * len(rows), [[] for _ in rows], None
+    read, cache = [0] * len(rows), None
+    got: list[list[torch.Tensor]] = [[] for _ in rows]
     for lengths in chunks:
         tokens = torch.full((len(rows), max(lengths) + 1), padding)
         for b, length in enumerate(lengths):

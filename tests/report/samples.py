@@ -33,6 +33,7 @@ from grader.record import (
     Outcome,
     ParameterExhibit,
     ParameterRow,
+    Place,
     Result,
     Role,
     Scope,
@@ -112,7 +113,8 @@ def starter() -> Result:
 def half_done() -> Result:
     """Some of everything that can come out, exhibits and follow-ups too."""
     half = _result(_items(1), 41.666, ("position-not-added",))
-    fault = LoadFault(file="train.py", reason="SyntaxError: invalid syntax (train.py, line 12)")
+    place = Place(file="train.py", line=12, column=11, function="main", source='    raise RuntimeError("no data")')
+    fault = LoadFault(file="train.py", reason="RuntimeError: no data", place=place, stack=(place,))
     return replace(half, load_faults=(fault,))
 
 

@@ -10,7 +10,7 @@ import grader.report
 STYLESHEET = Path(grader.report.__file__).with_name("report.css").read_text(encoding="utf-8")
 
 TEXT = [(ink, ground) for ink in ("ink", "quiet", "link") for ground in ("page", "surface", "sunken")]
-TEXT += [(tone, f"{tone}-wash") for tone in ("good", "part", "bad", "open")]
+TEXT += [(tone, f"{tone}-wash") for tone in ("good", "part", "bad", "wait", "open")]
 TEXT += [(tone, ground) for tone in ("part", "bad") for ground in ("page", "surface", "sunken")]
 TEXT += [("level-ink", f"level-{level}") for level in (1, 2, 3)]
 TEXT += [("level-4-ink", "level-4"), ("level-5-ink", "level-5")]

@@ -28,6 +28,7 @@ from grader.record import (
     ParameterExhibit,
     Result,
     Role,
+    Status,
     TrainingExhibit,
     UlpExhibit,
     WeightingExhibit,
@@ -265,11 +266,12 @@ def test_the_first_item_that_something_was_seen_of_is_the_one_to_start_with(samp
     assert "Start with" not in Page(render_html(samples.perfect())).text
 
 
-def test_a_file_that_cannot_be_loaded_comes_before_everything_else(samples: ModuleType) -> None:
+def test_a_file_that_does_not_run_comes_before_everything_else(samples: ModuleType) -> None:
     text = " ".join(Page(render_html(samples.half_done())).text.split())
+    before, _, after = text.partition("Does not run train.py, line 12, in main: RuntimeError: no data ")
 
-    assert "Start here: train.py cannot be loaded: SyntaxError: invalid syntax (train.py, line 12)." in text
-    assert "Start with" not in text
+    assert "At a glance" not in before
+    assert after.startswith('raise RuntimeError("no data") ^ What needs train.py waits until it runs.')
 
 
 def test_lines_added_and_removed_are_told_by_sign_colour_and_number(samples: ModuleType) -> None:
@@ -332,6 +334,16 @@ def test_any_influence_can_be_shown(samples: ModuleType, matrix: tuple[tuple[flo
     assert page.misplaced == []
 
 
+def test_what_is_no_number_is_neither_a_leak_nor_zero(samples: ModuleType) -> None:
+    influence = InfluenceExhibit(tokens=(1, 2), candidate=((None, None), (0.5, 1.0)), reference=None)
+
+    text = render_html(replace(samples.bare(), exhibits=Exhibits(influence=influence)))
+
+    assert "2 entries are no finite number" in text
+    assert "Everything above the diagonal is exactly zero" not in text
+    assert '<td class="leak">' not in text
+
+
 def test_values_on_several_lines_keep_their_lines(samples: ModuleType) -> None:
     result = samples.starter()
     seen = "rows differ:\n  0.1  0.2"
@@ -392,7 +404,9 @@ def waiting(result: Result) -> Result:
         replace(check, outcome=Outcome.BLOCKED, blocked_by=("masking", "projection"), counterexample=None, message="?")
         for check in item.checks * 2
     )
-    return replace(result, items=(result.items[0], replace(item, checks=checks, score=0), *result.items[2:]))
+    return replace(
+        result, items=(result.items[0], replace(item, checks=checks, score=0, status=Status.WAITS), *result.items[2:])
+    )
 
 
 def test_an_item_that_waits_for_others_says_so_once_and_names_them_by_title(samples: ModuleType) -> None:
@@ -401,7 +415,7 @@ def test_an_item_that_waits_for_others_says_so_once_and_names_them_by_title(samp
     body = text.partition("Items")[2].partition("Positional addition")[2].partition("Output projection ✗")[0]
 
     assert body.startswith(" ⊘ Waits 0 of 15 It cannot be told yet. First mend Attention masking, Output projection.")
-    assert "⊘ Blocked 2 checks wait for Attention masking, Output projection" in body
+    assert "⊘ Waits 2 checks wait for Attention masking, Output projection" in body
     assert (body.count("First mend"), "projection," in body, "?" in body) == (1, False, False)
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from grader.audience import for_audience
 from grader.formats.catalogue import FORMATS
 from grader.printable import printable
-from grader.record import Audience, Result
+from grader.record import Audience, Outcome, Result, Role
 from grader.report import columns, render_html, render_text
 from grader.report.paint import Paint, coloured, paint_for, plain
 from grader.report.words import number
@@ -43,6 +43,27 @@ def test_it_names_what_each_unfinished_item_stumbles_over(samples: ModuleType) -
     assert "✗ Positional addition\n  Failed: The same token at two positions" in text
     assert "    Rows 0 and 1 are equal: 0.4181 -1.2092 0.4181 -1.2092\n" in text
     assert "Output projection" not in text.partition("Total")[2]
+
+
+def test_what_is_right_up_to_rounding_is_called_right(samples: ModuleType) -> None:
+    """A status of Fixed, and beside it "partly right" and "Failed", would contradict each other."""
+    result = samples.perfect()
+    seen = "right up to rounding: an operation stands in another order than in the starter"
+    item = result.items[0]
+    checks = tuple(
+        replace(check, outcome=Outcome.FAILED, message=seen, score=0.0, counterexample=None)
+        if check.role is Role.EXACT
+        else check
+        for check in item.checks
+    )
+    assert any(check.outcome is Outcome.FAILED for check in checks)
+
+    text = render_text(replace(result, items=(replace(item, score=12.0, checks=checks), *result.items[1:])))
+
+    assert "6 of 6 items right, 1 of them not bit for bit.\n" in text
+    assert "Right, but not bit for bit:\n    right up to rounding: an operation" in text
+    assert "partly" not in text
+    assert "Failed" not in text
 
 
 def test_how_far_the_questions_went_stands_below_each_item(samples: ModuleType) -> None:

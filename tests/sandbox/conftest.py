@@ -54,7 +54,8 @@ def ordinary(tmp_path_factory: pytest.TempPathFactory) -> Account:
 def account(request: pytest.FixtureRequest) -> Account:
     """Root, and then an ordinary user."""
     if request.param == "ordinary":
-        return request.getfixturevalue("ordinary")
+        ordinary: Account = request.getfixturevalue("ordinary")
+        return ordinary
     if os.geteuid() != 0:
         pytest.skip("the tests are not run by root")
     return Account(name="root")

@@ -40,6 +40,8 @@ class Reaper:
     def end(self, pid: int) -> None:
         self.reaped.append((pid, True))
 
+    def dump(self, pid: int) -> None: ...
+
 
 def read_question(connection: socket.socket) -> str:
     """Read one frame; its nonce."""

@@ -137,7 +137,9 @@ def comes_true(is_so: Callable[[], bool]) -> bool:
 
 
 @linux
-def test_the_kernel_tells_a_busy_process_from_one_that_sleeps_and_one_that_is_stopped(run: Callable[[str], int]) -> None:
+def test_the_kernel_tells_who_is_busy_from_who_sleeps_and_who_is_stopped(
+    run: Callable[[str], int],
+) -> None:
     busy, asleep = clock_of(run(BUSY)), clock_of(run(ASLEEP))
     stopped_pid = run(ASLEEP)
     stopped = clock_of(stopped_pid)

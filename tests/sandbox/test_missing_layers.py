@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,35 @@ def test_a_strict_grade_is_refused_without_a_layer_and_names_the_way_out() -> No
     assert "Landlock: it is refused here (Operation not permitted). In a container, allow" in done.stderr
     assert "--isolation process" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("missing", ["landlock_create_ruleset=ENOSYS", "seccomp=EPERM"], ids=["landlock", "seccomp"])
+@pytest.mark.parametrize("command", ["inject", "verify", "mutations"])
+def test_what_builds_exercises_is_refused_in_the_same_words(
+    command: str, missing: str, generated: Callable[..., Path], tmp_path: Path
+) -> None:
+    arguments = {
+        "inject": ("inject", "-o", str(tmp_path / "ex")),
+        "verify": ("verify", str(generated(operators=("mask-flipped",)))),
+        "mutations": ("mutations", "mask-flipped", "--matrix"),
+    }[command]
+    done = grader_without(missing, *arguments)
+
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.splitlines()[-1].startswith("grader: nothing could be judged: cannot lock the worker, ")
+    assert done.stderr.endswith(". To grade without isolation, code that you trust: --isolation process\n")
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_exercises_are_built_and_verified_without_a_lock_where_that_is_asked_for(tmp_path: Path) -> None:
+    """Two whole commands: what doctor names as the way out has to be one."""
+    folder, unlocked = str(tmp_path / "ex"), ("--isolation", "process")
+    built = grader_without("landlock_create_ruleset=ENOSYS", "inject", "-o", folder, "--bug", "mask-flipped", *unlocked)
+    proven = grader_without("landlock_create_ruleset=ENOSYS", "verify", folder, *unlocked)
+
+    assert (built.returncode, proven.returncode) == (0, 0), built.stderr + proven.stderr
+    assert proven.stdout.endswith("This exercise is sound.\n")
 
 
 def test_a_grade_without_a_lock_says_so_in_the_terminal_and_in_the_record(tmp_path: Path) -> None:

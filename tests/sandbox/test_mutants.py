@@ -9,7 +9,7 @@ import pytest
 from grader.exercise import Exercise
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
-from grader.sandbox.questions import Answered, FindMutants, Planting, Question, Reword
+from grader.sandbox.questions import Answered, AnyQuestion, FindMutants, Planting, Reword
 from grader.sandbox.wire import Tensors
 from mutations.ways import Way
 
@@ -21,11 +21,11 @@ Put = Callable[[list[str]], list[str]]
 
 
 @pytest.fixture
-def ask(launcher: Launcher) -> Iterator[Callable[[Question, Tensors], Tensors]]:
+def ask(launcher: Launcher) -> Iterator[Callable[[AnyQuestion, Tensors], Tensors]]:
     """``ask(question, tensors)``: the answer of a fresh worker made for mutants."""
     workers: list[Worker] = []
 
-    def put(question: Question, tensors: Tensors) -> Tensors:
+    def put(question: AnyQuestion, tensors: Tensors) -> Tensors:
         workers.append(launcher.spawn({}, purpose="mutants"))
         workers[-1].send(question, tensors, TIMEOUT)
         reply, answer = workers[-1].receive()
@@ -38,7 +38,7 @@ def ask(launcher: Launcher) -> Iterator[Callable[[Question, Tensors], Tensors]]:
 
 
 @pytest.fixture
-def find(ask: Callable[[Question, Tensors], Tensors]) -> Find:
+def find(ask: Callable[[AnyQuestion, Tensors], Tensors]) -> Find:
     """``find(files)``: the plantings."""
 
     def run(files: dict[str, str]) -> list[Planting]:
@@ -49,7 +49,7 @@ def find(ask: Callable[[Question, Tensors], Tensors]) -> Find:
 
 
 @pytest.fixture
-def put(ask: Callable[[Question, Tensors], Tensors]) -> Put:
+def put(ask: Callable[[AnyQuestion, Tensors], Tensors]) -> Put:
     """``put(texts)``: the texts in other words."""
 
     def run(texts: list[str]) -> list[str]:

@@ -29,6 +29,7 @@ FIELDS = {
     "weighting": "constant",
     "lr": 0.01,
     "source": "print(1)",
+    "module": "model",
     "modules": ("test_cache",),
     "files": {"model.py": "x = 1"},
     "groups": ("masking",),
@@ -88,7 +89,14 @@ def test_what_is_no_question_is_refused(text: bytes, message: str) -> None:
     "reply",
     [
         q.Answered(),
-        q.Raised(type="E", bases=("E", "Exception"), message="m", by_raise=False, traceback="t"),
+        q.Raised(
+            type="E",
+            bases=("E", "Exception"),
+            message="m",
+            by_raise=False,
+            traceback="t",
+            frames=(q.Frame(file="model.py", line=3, column=5, function="f"),),
+        ),
         q.Malformed(message="m"),
     ],
     ids=lambda reply: type(reply).__name__,

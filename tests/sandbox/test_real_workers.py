@@ -6,6 +6,7 @@
 import contextlib
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from grader.exercise import StoredExercise
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.errors import WorkerDied, WorkerTimedOut
-from grader.sandbox.questions import Raised, Snippet
+from grader.sandbox.questions import Import, Raised, Snippet
 from grader.sandbox.trial import attempts
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the lock and /proc are Linux's")
@@ -347,3 +348,22 @@ def test_no_daemon_and_no_stubborn_worker_outlives_its_launcher(exercise: Stored
 
     assert len(alive) == 2  # the launcher, and the worker that has not been killed yet
     assert [pid for pid in alive if Path(f"/proc/{pid}").exists()] == []
+
+
+def test_a_worker_that_hangs_says_where(launcher: Launcher) -> None:
+    worker = launcher.spawn({"model.py": "def spin():\n    while True:\n        pass\n", "train.py": ""})
+    worker.send(Snippet(source="import model\nmodel.spin()"), {}, 0.5)
+    with pytest.raises(WorkerTimedOut) as hung:
+        worker.receive()
+
+    assert re.search(r'File "model\.py", line [23] in spin\n  File "snippet\.py", line 2 in <module>', hung.value.stack)
+
+
+def test_a_worker_that_will_not_say_where_it_hangs_is_ended_all_the_same(launcher: Launcher) -> None:
+    source = "import signal\nsignal.signal(signal.SIGUSR1, signal.SIG_IGN)\nwhile True:\n    pass\n"
+    worker = launcher.spawn({"model.py": source, "train.py": ""})
+    worker.send(Import(module="model"), {}, 0.5)
+    with pytest.raises(WorkerTimedOut) as hung:
+        worker.receive()
+
+    assert hung.value.stack == ""

@@ -209,6 +209,8 @@ class Nobody:
 
     def end(self, pid: int) -> None: ...
 
+    def dump(self, pid: int) -> None: ...
+
 
 def read_nonce(connection: socket.socket) -> str:
     header_length, payload_length = unpack_prefix(connection.recv(PREFIX.size, socket.MSG_WAITALL))

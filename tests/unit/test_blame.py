@@ -3,12 +3,14 @@
 from collections.abc import Collection
 
 from grader.blame import Verdicts, blame
+from grader.compare import Difference
 from grader.comparison import Comparison
 from grader.exercise import Exercise
 from grader.lattice import Match
 from grader.record import Lane, Outcome
 from grader.rubric import Verdict, exact_id, roles
 
+DIFFERENCE = Difference(tensor="logits.0", element=(0, 1), actual="0.25", expected="0.5", ulps=3)
 NO_VARIANT = Match(bugs=None, lane=Lane.BEHAVIOUR)
 
 
@@ -18,6 +20,7 @@ def judged(
     forward: Match = NO_VARIANT,
     unbuilt: bool = False,
     answered: Collection[str] = (),
+    not_finite: str | None = None,
 ) -> dict[str, tuple[str, ...]]:
     """By check that is blocked after all checks passed but these, what it is blocked by."""
     items = (*exercise.rubric.item, *exercise.rubric.followup)
@@ -33,7 +36,7 @@ def judged(
         }
         for item in items
     }
-    after = blame(items, verdicts, comparison)
+    after = blame(items, verdicts, comparison, not_finite)
     found = {check: verdict for of_item in after.values() for check, verdict in of_item.items()}
     blocked = {check: verdict.blocked_by for check, verdict in found.items() if verdict.outcome is Outcome.BLOCKED}
     left = {check for check, verdict in found.items() if verdict.outcome is Outcome.FAILED}
@@ -99,3 +102,73 @@ def test_no_other_item_is_inexact_for_a_failure_that_is_not_its_own(exercise: Ex
         exact_id(exercise.items[name]): ("position",) for name in ("masking", "projection")
     }
     assert judged(exercise, *inexact) == {}
+
+
+def test_without_numbers_nothing_that_needs_them_has_passed_or_failed(exercise: Exercise) -> None:
+    blocked = judged(exercise, "logits-are-finite", "position-is-exact", "learns-any-map", not_finite="masking")
+
+    assert set(blocked.values()) == {("masking",)}
+    assert {"future-is-hidden", "position-row-reach", "position-is-exact", "cache-travels", "evaluate-is-honest"} <= (
+        blocked.keys()
+    )
+    assert not blocked.keys() & {"logits-are-finite", "forward-runs", "parameters-move", "training-step-is-exact"}
+
+
+def test_what_says_itself_that_it_is_not_built_waits_for_no_numbers(exercise: Exercise) -> None:
+    assert judged(exercise, "logits-are-finite", "cache-grows", unbuilt=True, not_finite="masking").keys() == set()
+
+
+def charged(exercise: Exercise, *failing: str, lane: Lane = Lane.FLOAT64) -> dict[str, Outcome]:
+    """What comes of the exactness of each bug, where forward and training differ from the solution's in that lane."""
+    match = Match(bugs=frozenset(), lane=lane, difference=DIFFERENCE, where="one forward", furthest=3)
+    comparison = Comparison(exercise, {"forward": match, "training": match}, reordered={"forward": "model.py, line 57"})
+    bugs = [item for item in exercise.rubric.item if item.kind == "bug"]
+    verdicts = {
+        item.id: {
+            check: Verdict(outcome=Outcome.FAILED if check in failing else Outcome.PASSED) for check in roles(item)
+        }
+        | {exact_id(item): comparison.exactness(item.id)}
+        for item in bugs
+    }
+    after = blame(bugs, verdicts, comparison)
+    return {item.id: after[item.id][exact_id(item)].outcome for item in bugs}
+
+
+def test_what_differs_by_rounding_in_one_file_is_charged_once(exercise: Exercise) -> None:
+    assert charged(exercise) == {
+        "masking": Outcome.FAILED,
+        "position": Outcome.PASSED,
+        "projection": Outcome.PASSED,
+        "training-step": Outcome.FAILED,
+    }
+
+
+def test_it_is_charged_where_there_are_points_to_lose(exercise: Exercise) -> None:
+    assert charged(exercise, "future-is-hidden") == {
+        "masking": Outcome.PASSED,
+        "position": Outcome.FAILED,
+        "projection": Outcome.PASSED,
+        "training-step": Outcome.FAILED,
+    }
+
+
+def test_what_is_taken_in_float32_alone_is_no_rounding(exercise: Exercise) -> None:
+    assert set(charged(exercise, lane=Lane.FLOAT32).values()) == {Outcome.FAILED}
+
+
+def test_who_is_charged_is_told_where_and_how_far_apart_and_the_others_where_it_was_charged(
+    exercise: Exercise,
+) -> None:
+    match = Match(bugs=frozenset(), lane=Lane.FLOAT64, difference=DIFFERENCE, where="one forward", furthest=3)
+    comparison = Comparison(exercise, {"forward": match}, reordered={"forward": "model.py, line 57: x = y"})
+    bugs = [exercise.items["masking"], exercise.items["position"]]
+
+    after = blame(bugs, {item.id: {exact_id(item): comparison.exactness(item.id)} for item in bugs}, comparison)
+
+    assert after["masking"]["masking-is-exact"].message == (
+        "right up to rounding: an operation stands in another order than in the starter (model.py, line 57: x = y); "
+        "at most 4 ULP of float32 apart; in one forward, the first to differ is logits.0 [0, 1]: 0.25"
+    )
+    assert after["position"]["position-is-exact"].message == (
+        "right up to rounding, which is charged once, at Attention masking"
+    )

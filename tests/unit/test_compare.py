@@ -8,7 +8,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grader.compare import EPS64, TOLERANCES, close, describe, differing, finite, first_difference, same_bits, ulps
+from grader.compare import (
+    EPS64,
+    TOLERANCES,
+    close,
+    describe,
+    differing,
+    finite,
+    first_difference,
+    furthest,
+    same_bits,
+    ulps,
+)
+from grader.sandbox.wire import Array
 
 FLOATS = {
     "float32": st.floats(width=32, allow_nan=False, allow_infinity=False),
@@ -143,7 +155,37 @@ def test_the_first_difference_follows_the_order_of_what_was_expected() -> None:
     assert difference is not None
     assert (difference.tensor, difference.element) == ("b", (1,))
     assert (difference.actual, difference.expected) == ("2.5", "2.0")
-    assert difference.ulps == 1 << 50
+    assert difference.ulps == 1 << 21  # of float32, in which losses are computed that travel in float64
+
+
+def test_losses_that_travel_in_float64_are_counted_in_float32() -> None:
+    """Two steps of float32; of float64 they would be 1073741824."""
+    one, other = array(2.9263951778411865), array(2.9263947010040283)
+
+    assert (found := first_difference({"loss": one}, {"loss": other})) is not None
+    assert found.ulps == 2
+
+
+def test_what_differs_by_less_than_a_step_of_float32_is_one_apart() -> None:
+    assert (found := first_difference({"x": array(1.0 + EPS64)}, {"x": array(1.0)})) is not None
+    assert found.ulps == 1
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "apart"),
+    [
+        pytest.param({"x": array(1.0, 2.0)}, {"x": array(1.0, 2.0)}, 0, id="same"),
+        pytest.param({"x": array(4.0, 1e-9)}, {"x": array(4.0, 0.0)}, 1, id="what-cancels-out"),
+        pytest.param({"x": array(4.0 + 6 * 2**-21)}, {"x": array(4.0)}, 6, id="six-steps"),
+        pytest.param({"x": array(math.nan)}, {"x": array(1.0)}, None, id="nan"),
+        pytest.param({"x": array(1.0, 2.0)}, {"x": array(1.0)}, None, id="another-shape"),
+        pytest.param({}, {"x": array(1.0)}, None, id="missing"),
+    ],
+)
+def test_how_far_apart_is_counted_in_steps_of_the_largest_number(
+    actual: dict[str, Array], expected: dict[str, Array], apart: int | None
+) -> None:
+    assert furthest(actual, expected) == apart
 
 
 @pytest.mark.parametrize(

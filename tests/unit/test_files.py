@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from grader import files
 from grader.errors import CannotJudge, UsageError
 from grader.files import check_writable, write_atomically
 
@@ -44,7 +43,7 @@ def test_whatever_interrupts_leaves_the_file_as_it_was(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(files.os, step, fail)
+        patch.setattr(os, step, fail)
         expected = CannotJudge if isinstance(error, OSError) else KeyboardInterrupt
         with pytest.raises(expected, match=r"now|No space left"):
             write_atomically(tmp_path / "x", b"after")
@@ -60,7 +59,7 @@ def test_an_interruption_after_the_last_step_is_no_other_error(tmp_path: Path, m
         replace(*paths)
         raise KeyboardInterrupt("late")
 
-    monkeypatch.setattr(files.os, "replace", interrupted)
+    monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt, match="late"):
         write_atomically(tmp_path / "x", b"after")
 

@@ -12,14 +12,15 @@ from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Purpose
 from grader.sandbox.questions import (
-    AnyQuestion,
     Answered,
+    AnyQuestion,
     Configs,
     Forward,
     Generate,
     Gradients,
     Parameters,
     Rates,
+    Settings,
     Snippet,
     Watched,
     Weights,
@@ -28,7 +29,7 @@ from grader.silence import PATIENCE, Silence
 
 TIMEOUT = 2.0  # seconds; only what hangs is to wait that long
 LOOP = "while True:\n    pass\n"
-SIZES: dict[str, int | float | str] = {"vocab_size": 5, "block_size": 4, "n_layer": 1, "d_model": 4}
+SIZES: Settings = {"vocab_size": 5, "block_size": 4, "n_layer": 1, "d_model": 4}
 MODEL = (Parameters(config=SIZES, seed=0), Configs())
 
 

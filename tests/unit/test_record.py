@@ -7,8 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from grader.record import (
+    SCHEMA_VERSION,
     Asked,
     CandidateInfo,
+    CheckResult,
     Environment,
     ExerciseInfo,
     Integrity,
@@ -16,7 +18,9 @@ from grader.record import (
     ItemResult,
     Lane,
     Mode,
+    Outcome,
     Result,
+    Role,
     Scope,
     Status,
     from_json,
@@ -80,3 +84,36 @@ def test_what_does_not_print_in_a_file_is_not_in_the_record() -> None:
     data = to_json(named("a-mark-b")).replace(b"-mark-", b"\\u001b[31m\\u202e")
 
     assert from_json(data) == named("ab")
+
+
+def item_of_before(status: str, *checks: tuple[Outcome, bool]) -> dict[str, object]:
+    """An item as results of version 1 have it, with the outcomes of its checks and whether those say "not built"."""
+    written = tuple(
+        CheckResult(
+            id=str(number), title="", outcome=outcome, role=Role.EARNS, score=0, max_score=1, seconds=0, unbuilt=unbuilt
+        )
+        for number, (outcome, unbuilt) in enumerate(checks)
+    )
+    item = replace(ITEM, checks=written, score=0)
+    plain: dict[str, object] = json.loads(to_json(replace(RESULT, items=(item,))))["items"][0]
+    return plain | {"status": status}
+
+
+@pytest.mark.parametrize(
+    ("item", "status"),
+    [
+        pytest.param(item_of_before("not-fixed", (Outcome.BLOCKED, False)), Status.WAITS, id="bug-waits"),
+        pytest.param(item_of_before("not-built", (Outcome.BLOCKED, False)), Status.WAITS, id="extension-waits"),
+        pytest.param(item_of_before("not-fixed", (Outcome.FAILED, False)), Status.NOT_FIXED, id="not-fixed"),
+        pytest.param(item_of_before("not-built", (Outcome.BROKEN, False)), Status.WRONG, id="wrong"),
+        pytest.param(item_of_before("not-built", (Outcome.BROKEN, True)), Status.NOT_BUILT, id="not-built"),
+        pytest.param(item_of_before("not-built"), Status.NOT_BUILT, id="nothing-asked"),
+        pytest.param(item_of_before("fixed", (Outcome.PASSED, False)), Status.FIXED, id="fixed"),
+    ],
+)
+def test_a_result_of_before_is_read_in_the_words_of_today(item: dict[str, object], status: Status) -> None:
+    before = json.loads(to_json(RESULT)) | {"schema_version": 1, "items": [item]}
+    read = from_json(json.dumps(before).encode())
+
+    assert (read.schema_version, read.items[0].status) == (SCHEMA_VERSION, status)
+    assert from_json(to_json(read)) == read

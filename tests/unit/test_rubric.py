@@ -39,7 +39,7 @@ def test_all_failed_is_nothing(item: Item, outcome: Outcome) -> None:
     scored = score(item, dict.fromkeys(roles(item), Verdict(outcome=outcome)), bug_left=False)
 
     assert (scored.score, scored.max_score) == (0, item.points)
-    assert scored.status is (Status.NOT_FIXED if item.kind == "bug" else Status.NOT_BUILT)
+    assert scored.status is (Status.NOT_FIXED if item.kind == "bug" else Status.WRONG)
 
 
 @pytest.mark.parametrize("item", [BUG, EXTENSION, *ITEMS], ids=lambda item: item.id)
@@ -98,8 +98,27 @@ def test_all_blocked_is_nothing_and_names_the_blocker(item: Item) -> None:
     scored = score(item, blocked, bug_left=False)
 
     assert (scored.score, scored.max_score) == (0, item.points)
-    assert scored.status is (Status.NOT_FIXED if item.kind == "bug" else Status.NOT_BUILT)
+    assert scored.status is Status.WAITS
     assert "masking" in scored.summary
+
+
+@pytest.mark.parametrize("item", [BUG, *ITEMS[:4]], ids=lambda item: item.id)
+def test_an_item_whose_own_bug_is_known_to_be_in_waits_for_nothing(item: Item) -> None:
+    blocked = dict.fromkeys(roles(item), Verdict(outcome=BLOCKED, blocked_by=("masking",)))
+
+    assert score(item, blocked, bug_left=True).status is Status.NOT_FIXED
+
+
+@pytest.mark.parametrize("item", [item for item in (EXTENSION, *ITEMS) if item.kind != "bug"], ids=lambda item: item.id)
+def test_what_says_itself_that_it_is_not_built_is_not_built_and_the_rest_is_wrong(item: Item) -> None:
+    unbuilt = Verdict(outcome=Outcome.BROKEN, unbuilt=True)
+    crashed = Verdict(outcome=Outcome.BROKEN)
+    first, *others = roles(item)
+
+    assert score(item, dict.fromkeys(roles(item), unbuilt), bug_left=False).status is Status.NOT_BUILT
+    assert score(item, dict.fromkeys(roles(item), crashed), bug_left=False).status is Status.WRONG
+    waits = dict.fromkeys(others, Verdict(outcome=BLOCKED, blocked_by=("masking",)))
+    assert score(item, {first: unbuilt} | waits, bug_left=False).status is Status.NOT_BUILT
 
 
 def test_what_blocks_an_item_is_called_by_its_title() -> None:
@@ -147,3 +166,23 @@ def test_the_parts_of_an_item_add_up_to_its_points(item: Item) -> None:
 
     assert worth[Role.EARNS] + worth[Role.EXACT] == item.points
     assert (exact_id(item) in roles(item)) is bool(item.exact)
+
+
+HALTED = Verdict(outcome=BLOCKED, message="cannot be told before model.py runs")
+
+
+@pytest.mark.parametrize("item", [BUG, EXTENSION, *ITEMS], ids=lambda item: item.id)
+def test_what_waits_for_the_code_to_run_waits_and_says_so(item: Item) -> None:
+    scored = score(item, dict.fromkeys(roles(item), HALTED), bug_left=False)
+
+    assert (scored.status, scored.score, scored.max_score) == (Status.WAITS, 0, item.points)
+    assert scored.summary == "It cannot be told before model.py runs."
+
+
+def test_code_that_does_not_run_excuses_no_check_from_the_total() -> None:
+    """Else who breaks one file would have all points for the checks of the other."""
+    told = verdicts(BUG) | {"a": HALTED, "b": HALTED}
+    excused = verdicts(BUG, a=BLOCKED, b=BLOCKED)
+
+    assert (score(BUG, told, bug_left=False).score, score(BUG, told, bug_left=False).status) == (5, Status.PARTLY)
+    assert score(BUG, excused, bug_left=False).score == 15

@@ -77,7 +77,7 @@ def item(data: dict[str, Any]) -> dict[str, Any]:
         pytest.param(lambda d: item(d).update(status="great"), "'great' is not one of", id="status"),
         pytest.param(lambda d: item(d)["checks"][0].update(role="star"), "'star' is not one of", id="role"),
         pytest.param(lambda d: d.update(audience="public"), "'public' is not one of", id="audience"),
-        pytest.param(lambda d: d.update(schema_version=2), "2 is greater than the maximum of 1", id="version"),
+        pytest.param(lambda d: d.update(schema_version=3), "3 is greater than the maximum of 2", id="version"),
         pytest.param(lambda d: d.update(score=-1), "-1 is less than the minimum of 0", id="score"),
         pytest.param(lambda d: d.pop("exercise"), "'exercise' is a required property", id="missing"),
     ],

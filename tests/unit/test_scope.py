@@ -37,7 +37,7 @@ def tokens(*shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
     return np.zeros(shape, dtype=np.int64)
 
 
-def questions() -> dict[str, tuple[AnyQuestion, Mapping[str, np.ndarray], Scope]]:  # type: ignore[type-arg]
+def questions() -> dict[str, tuple[AnyQuestion, Mapping[str, np.ndarray], Scope]]:
     """By name: a question, its tensors, how far it goes."""
     batches = {name: tokens(7, 6, 5) for name in ("tokens", "targets", "labels")}
     given = {"given.0.k.0": np.zeros((2, 1, 40, 34)), "given.0.v.0": np.zeros((2, 1, 40, 34))}

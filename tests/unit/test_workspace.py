@@ -1,5 +1,6 @@
 """A learner's folder: the starter and nothing of the rest, and hints one after the other."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from grader.cli import parser
 from grader.commands import hint, start
+from grader.commands.exercises import starter_digest
 from grader.errors import CannotJudge, UsageError
 from grader.exercise import Exercise, StoredExercise
 from grader.workspace import RECORD, Workspace, read_workspace, write_workspace
@@ -31,9 +33,12 @@ def shown(capsys: pytest.CaptureFixture[str], directory: Path, item: str, **opti
 
 
 def test_a_workspace_is_the_starter_and_nothing_else(workspace: Path, exercise: StoredExercise) -> None:
-    assert sorted(os.listdir(workspace)) == ["README.md", "model.py", "test_visible.py", "train.py"]
-    for path in workspace.iterdir():
-        assert path.read_bytes() == (exercise.starter_directory / path.name).read_bytes()
+    names = {"README.md", "model.py", "test_visible.py", "train.py"}
+
+    assert {*names, RECORD} == set(os.listdir(workspace))
+    for name in names:
+        assert (workspace / name).read_bytes() == (exercise.starter_directory / name).read_bytes()
+    assert read_workspace(workspace) == Workspace(starter=starter_digest(exercise.starter()))
 
 
 def test_an_empty_folder_becomes_the_workspace(tmp_path: Path) -> None:
@@ -64,7 +69,7 @@ def test_what_is_there_is_not_overwritten(what: str, tmp_path: Path) -> None:
 def test_a_place_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no directory '.*absent'"):
         start.run(tmp_path / "absent" / "mine", exercise=None)
-    with pytest.raises(CannotJudge, match="cannot write '/proc/mine'"):
+    with pytest.raises(UsageError, match="cannot write '/proc/mine'"):
         start.run(Path("/proc/mine"), exercise=None)
     with pytest.raises(UsageError, match="no such exercise"):
         start.run(tmp_path / "mine", exercise=tmp_path / "absent")
@@ -150,7 +155,7 @@ def test_every_item_has_three_hints_and_none_of_them_is_the_fix(exercise: Stored
 def test_an_unknown_item_is_told_with_those_there_are(workspace: Path) -> None:
     with pytest.raises(UsageError, match="no such item: 'mask'; this exercise has masking, position, projection"):
         hint.run(workspace, "mask", exercise=None)
-    assert not (workspace / RECORD).exists()
+    assert read_workspace(workspace).hints == {}
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"hints": {"masking": 4}}', '{"hints": [], "more": 1}', "\udcff"])
@@ -193,9 +198,48 @@ def test_a_workspace_of_another_exercise_remembers_which(
     folder: Path = generated(seed=3, bugs=2)  # type: ignore[operator]
     start.run(tmp_path / "mine", exercise=folder)
 
-    assert f"grader grade {tmp_path / 'mine'} --exercise {folder}  the grade" in capsys.readouterr().out
+    assert f"grader grade {tmp_path / 'mine'}        the grade" in capsys.readouterr().out
     assert read_workspace(tmp_path / "mine").exercise == str(folder)
     for item in ("bug-1", "bug-2", "kv-cache", "classifier"):
         assert "hint 1 of 3" in shown(capsys, tmp_path / "mine", item)
     with pytest.raises(UsageError, match="no such item: 'masking'; this exercise has bug-1, bug-2"):
         hint.run(tmp_path / "mine", "masking", exercise=None)
+
+
+@pytest.mark.parametrize("item", [None, "masking"])
+def test_a_folder_that_is_no_workspace_gets_no_hints_and_nothing_is_written_into_it(
+    item: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    options = parser().parse_args(["hint", str(tmp_path), *([item] if item else [])])
+
+    with pytest.raises(
+        UsageError, match=r"not a workspace: .* has no model\.py; expected a directory as `grader start`"
+    ):
+        options.run(options)
+    assert os.listdir(tmp_path) == ["thesis.tex"]
+    assert capsys.readouterr().out == ""
+
+
+def test_a_copy_of_the_starter_is_a_workspace_too(
+    exercise: StoredExercise, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not everybody gets it by ``grader start``."""
+    for name, text in exercise.starter().items():
+        (tmp_path / name).write_text(text)
+
+    assert shown(capsys, tmp_path, "masking").startswith("Attention masking, hint 1 of 3: ")
+    assert shown(capsys, tmp_path, "masking").startswith("Attention masking, hint 2 of 3: ")
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EMFILE])
+def test_a_machine_without_room_is_not_the_users_fault(
+    error: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr("grader.workspace.tempfile.TemporaryDirectory", fail)
+
+    with pytest.raises(CannotJudge, match=os.strerror(error)):
+        start.run(tmp_path / "mine", exercise=None)

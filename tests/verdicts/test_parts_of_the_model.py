@@ -15,7 +15,7 @@ from grader.checks.check import Bench, Check
 from grader.exercise import Exercise, StoredExercise
 from grader.oracle import Crew, Oracle, PackageRaised
 from grader.sandbox.client import Launcher
-from grader.sandbox.questions import Forward, Snippet, Weights
+from grader.sandbox.questions import Forward, Settings, Snippet, Weights
 from grader.search import Search, search
 from grader.seeds import Seeds
 from mutations.catalogue import operator
@@ -272,7 +272,7 @@ def test_where_no_cache_is_built_yet_no_chunk_is_wrong(
 
 
 def test_a_silenced_parameter_is_zero_and_the_others_are_as_ever(reference: Oracle) -> None:
-    config = {"vocab_size": 5, "block_size": 4, "n_layer": 1, "d_model": 6}
+    config: Settings = {"vocab_size": 5, "block_size": 4, "n_layer": 1, "d_model": 6}
     tokens = {"tokens.0": np.array([[0, 3, 1], [4, 4, 2]])}
     plain = reference.ask(Forward(config=config, weights=Weights(seed=1)), tokens)["logits.0"]
     double = reference.ask(Forward(config=config, weights=Weights(1, factors={"lm_head.weight": 2.0})), tokens)

@@ -99,3 +99,14 @@ def test_every_check_is_caught_for_its_own_item(exercise: Exercise) -> None:
     assert [
         (item, check) for table in TABLES.values() for item, check, _ in table.values() if owner[check] != item
     ] == []
+
+
+def test_caches_that_share_a_store_are_no_small_matter(
+    rewritten: Callable[..., dict[str, str]], grade_files: Callable[..., Result]
+) -> None:
+    """A sentence of the contract, and what beam search rests on. Of 20 points, one would say otherwise."""
+    shared = TABLES["cache"]["room-that-continuations-share"][2]
+
+    [item] = grade_files(rewritten(shared), only=("kv-cache",)).items
+
+    assert 10 <= item.score <= 17

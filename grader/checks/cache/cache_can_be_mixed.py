@@ -15,7 +15,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from grader.checks.cache.agreement import closeness, full
-from grader.checks.cache.cache_travels import cache_tensors, given
+from grader.checks.cache.cache_travels import cache_tensors, given, keys_and_values
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.silence import SILENT_ATTENTION, Factors
@@ -141,7 +141,7 @@ def _go_on(case: DecodeCase, oracle: Oracle, bench: Bench, factors: Factors, *ca
         tensors |= {f"chunk.{index}": case.pieces()[-1], **given(cache, index)}
     parents = tuple(-2 - index for index in range(len(caches)))
     weights = case.seeded(bench.seeds, factors=factors)
-    question = Decode(config=case.config, weights=weights, parents=parents, layers=len(caches[0]) // 2)
+    question = Decode(config=case.config, weights=weights, parents=parents, layers=len(keys_and_values(caches[0])) // 2)
     answer = oracle.ask(question, tensors)
     return [answer[f"logits.{index}"] for index in range(len(caches))]
 

@@ -10,7 +10,7 @@ with another layout cannot be exchanged.
 - All layers share one entry.
 """
 
-from grader.checks.cache.cache_travels import cache_tensors
+from grader.checks.cache.cache_travels import cache_tensors, keys_and_values
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
 
@@ -23,7 +23,7 @@ def holds(case: DecodeCase, bench: Bench) -> None:
     for step in steps:
         seen += case.chunks[step]
         expected = (len(case.tokens), 1, seen, case.d_model)
-        cache = cache_tensors(answer, step)
+        cache = keys_and_values(cache_tensors(answer, step))
         if len(cache) != 2 * case.n_layer:
             raise Counterexample(
                 "layers", f"the cache has one entry for each of {case.n_layer} layers", f"it has {len(cache) // 2}"

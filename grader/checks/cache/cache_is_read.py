@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from grader.checks.cache.cache_travels import cache_tensors, given
+from grader.checks.cache.cache_travels import cache_tensors, given, keys_and_values
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
 from grader.compare import TOLERANCES
@@ -67,17 +67,18 @@ def _responses(case: DecodeCase, oracle: Oracle, bench: Bench) -> dict[str, Resp
     last = len(case.chunks) - 1
     before = oracle.ask(case.in_turn(bench.seeds, keep=(last - 1,)), case.chunk_tensors())
     cache = cache_tensors(before, last - 1)
-    altered = [(name, share) for name in cache for share in SHARES]
+    kept = keys_and_values(cache)
+    altered = [(name, share) for name in kept for share in SHARES]
     tensors: dict[str, Array] = {}
     for index, (name, share) in enumerate(altered):
         tensors[f"chunk.{index}"] = case.pieces()[last]
         tensors |= given(cache | {name: _altered(cache[name], share)}, index)
     parents = tuple(-2 - index for index in range(len(altered)))
-    question = Decode(config=case.config, weights=case.seeded(bench.seeds), parents=parents, layers=len(cache) // 2)
+    question = Decode(config=case.config, weights=case.seeded(bench.seeds), parents=parents, layers=len(kept) // 2)
     after = oracle.ask(question, tensors)
     base = before[f"logits.{last}"]
     found = {key: after[f"logits.{index}"] for index, key in enumerate(altered)}
-    return {name: _response(base, *(found[name, share] for share in SHARES)) for name in cache}
+    return {name: _response(base, *(found[name, share] for share in SHARES)) for name in kept}
 
 
 def _response(base: Array, wholly: Array, once: Array, twice: Array) -> Response:

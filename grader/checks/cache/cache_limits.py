@@ -11,7 +11,7 @@ around, or crashes somewhere deep inside with a message that helps nobody.
 
 import numpy as np
 
-from grader.checks.cache.cache_travels import cache_tensors, given
+from grader.checks.cache.cache_travels import cache_tensors, given, keys_and_values
 from grader.checks.cache.cases import MODEL_WORKS, DecodeCase, decode_cases
 from grader.checks.check import Bench, Check, Counterexample
 from grader.checks.refusal import must_refuse
@@ -32,10 +32,13 @@ def holds(case: DecodeCase, bench: Bench) -> None:
         generate = Generate(config=case.config, weights=weights, max_new_tokens=1, use_cache=use_cache)
         must_refuse(bench, generate, {"prompt": full}, f"generate(use_cache={use_cache}) past block_size", too_long)
     cache = cache_tensors(within, 0)
-    if any(array.ndim != 4 for array in cache.values()):
+    kept = keys_and_values(cache)
+    if any(array.ndim != 4 for array in kept.values()):
         raise Counterexample("cache-shape", "cached keys and values have shape (B, H, T, D)", "they have another")
-    shorter = {name: array[:, :, :1].copy() for name, array in cache.items()}
-    taller = Decode(config=case.config, weights=weights, parents=(-2,), layers=len(cache) // 2)
+    shorter = {name: array[:, :, :1].copy() for name, array in kept.items()}
+    if "lengths" in cache:
+        shorter["lengths"] = np.minimum(cache["lengths"], 1)
+    taller = Decode(config=case.config, weights=weights, parents=(-2,), layers=len(kept) // 2)
     tensors = {"chunk.0": np.concatenate([one, one]), **given(shorter)}
     must_refuse(bench, taller, tensors, "a cache of another batch size", (rows, 2 * rows))
 

@@ -36,9 +36,14 @@ def holds(case: DecodeCase, bench: Bench) -> None:
 
 
 def cache_tensors(answer: Tensors, step: int) -> dict[str, Array]:
-    """The cache kept after ``step``: k.0, v.0, k.1, ..."""
+    """The cache kept after ``step``: k.0, v.0, k.1, ..., and lengths where it has them."""
     prefix = f"cache.{step}."
     return {name.removeprefix(prefix): array for name, array in answer.items() if name.startswith(prefix)}
+
+
+def keys_and_values(cache: Tensors) -> dict[str, Array]:
+    """What of a cache is computed: k.0, v.0, k.1, ... A cache whose rows are full may tell their lengths too."""
+    return {name: array for name, array in cache.items() if name != "lengths"}
 
 
 def given(cache: Tensors, index: int = 0) -> dict[str, Array]:

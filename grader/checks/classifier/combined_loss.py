@@ -68,7 +68,9 @@ def _judge(weight: float, answer: Tensors, tensors: Tensors) -> None:
 
 
 def agrees(actual: float, expected: float) -> bool:
-    """Whether two float64 losses are equal up to the order of summation."""
+    """Whether two float64 losses are equal up to the order of summation; NaN is NaN."""
+    if not (np.isfinite(actual) and np.isfinite(expected)):
+        return np.array_equal(actual, expected, equal_nan=True)
     return abs(actual - expected) <= TOLERANCES["scalar loss, float64"].relative * max(1.0, abs(expected))
 
 

@@ -32,7 +32,7 @@ from . import landlock, namespaces, privileges, seccomp, syscalls
 from .descriptors import close_all_but
 from .interpreter import InterpreterPaths, interpreter_paths
 from .landlock import readable_ruleset
-from .limits import Limits, apply
+from .limits import Limits, addresses_in_use, apply, beyond
 from .privileges import die_with_parent, not_dumpable
 from .report import LockFailed, LockReport
 
@@ -41,7 +41,9 @@ __all__ = [
     "Limits",
     "LockFailed",
     "LockReport",
+    "addresses_in_use",
     "available",
+    "beyond",
     "close_all_but",
     "die_with_parent",
     "interpreter_paths",

@@ -9,7 +9,7 @@ from typing import Final
 
 from .hidden import HiddenPaths
 
-_OWN_PACKAGES: Final = ("grader", "mutations")
+_OWN_PACKAGES: Final = ("grader", "mutations", "gpt_bug_grader")  # the last is what pip names their metadata after
 _SITE_NAMES: Final = ("site-packages", "dist-packages")
 _LIBRARY_NAMES: Final = ("lib", "lib64")
 _SINGLE_PATHS: Final = (

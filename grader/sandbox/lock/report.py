@@ -5,8 +5,13 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
-from .limits import Limits
+from .limits import MEMORY, Limits
 from .namespaces import APPLIED
+
+
+def gibibytes(size: int) -> str:
+    """A size as it is shown: ``3.5 GiB``."""
+    return f"{size / (1 << 30):.1f} GiB"
 
 
 class Layer(StrEnum):
@@ -59,9 +64,10 @@ class LockReport:
             phrases.append(f"{Layer.NAMESPACES}: no network, no sight of hidden folders and other processes")
         if self.capabilities_dropped:
             phrases.append(f"{Layer.CAPABILITIES}: all dropped")
-        if self.limits.address_space_bytes is not None:
-            memory = f"{self.limits.address_space_bytes >> 30} GiB of memory"
-            phrases.append(f"{Layer.LIMITS}: {memory}, CPU time, open files, output")
+        if (left := self.limits.memory_left) is not None:
+            phrases.append(
+                f"{Layer.LIMITS}: {gibibytes(left)} of memory for a submission, CPU time, open files, output"
+            )
         return phrases
 
     def missing(self) -> list[str]:
@@ -73,8 +79,13 @@ class LockReport:
             sentences.append("System calls are not filtered: processes, sockets and signals are open.")
         if not self.capabilities_dropped:
             sentences.append("Capabilities are kept.")
-        if self.limits.address_space_bytes is None:
+        if (left := self.limits.memory_left) is None:
             sentences.append("Memory is not limited.")
+        elif self.limits.addresses_in_use and left < MEMORY:
+            sentences.append(
+                f"A submission has less memory than it is to have: {gibibytes(left)} instead of {gibibytes(MEMORY)} "
+                "are left by a limit from outside (ulimit -v)."
+            )
         if self.namespaces != APPLIED:
             sentences.append(
                 f"Names and sizes of hidden files, and other processes, can be seen: no namespaces ({self.namespaces})."

@@ -30,6 +30,7 @@ from grader.sandbox.questions import (
 )
 from grader.sandbox.wire import DTYPES, Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array
+from grader.sandbox.worker.tracing import first_strange
 from grader.sandbox.worker.watching import (
     all_state,
     as_text,
@@ -129,6 +130,9 @@ def forward(module: ModuleType, question: Forward, tensors: Tensors) -> dict[str
                 if question.classify:
                     logits, class_logits = pair(model(tokens, classify=True), "forward(tokens, classify=True)")
                     answer[f"class_logits.{i}"] = as_array(class_logits, "the class logits")
+                elif question.trace:
+                    logits, name = first_strange(model, partial(model, tokens))
+                    answer[f"strange.{i}"] = np.frombuffer(name.encode(), np.uint8)
                 else:
                     logits = model(tokens)
             answer[f"logits.{i}"] = as_array(_widened(logits, question), "what forward returned")

@@ -14,7 +14,7 @@ from grader.sandbox.wire import PREFIX, Array, Tensors, WireError, pack, unpack_
 from grader.sandbox.worker import model_answers, training_answers, weighting_answers
 from grader.sandbox.worker.contract import ContractError
 from grader.sandbox.worker.package import SourcePackage
-from grader.sandbox.worker.raised import message_of, own_frames, sendable
+from grader.sandbox.worker.raised import message_of, own_frames, places, sendable
 from grader.sandbox.worker.seeding import seed_all
 
 Answer = dict[str, Array]
@@ -122,6 +122,11 @@ def _answer(package: SourcePackage, question: q.AnyQuestion, tensors: Tensors) -
         from grader.sandbox.worker.mutants import reword
 
         return reword(question, tensors)
+    if isinstance(question, q.Import):
+        module = package.module(question.module)
+        for name in question.names:
+            getattr(module, name)
+        return {}
     assert isinstance(question, q.Snippet)
     exec(compile(question.source, SNIPPET, "exec"), {"__name__": "__main__"})
     return {}
@@ -145,6 +150,7 @@ def _raised(package: SourcePackage, error: BaseException) -> q.Raised:
         message=message,
         by_raise=bool(frames) and (frames[-1].line or "").lstrip().startswith("raise"),
         traceback=sendable("".join(traceback.format_list(frames))[-MAX_TRACEBACK:] + last_line),
+        frames=places(package, error),
     )
 
 

@@ -5,16 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from grader.distribution import DISTRIBUTION
 from grader.sandbox.lock import interpreter_paths, landlock, readable_ruleset
+
+OURS = DISTRIBUTION.replace("-", "_")  # as pip writes it in names of files
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A site-packages folder with the grader, an editable install of it, and two packages that are not ours."""
     folder = tmp_path / "site-packages"
-    for name in ("torch", "graderous", "grader", "mutations", "grader-0.1.0.dist-info", "__pycache__", "keeper/secret"):
+    folders = ("torch", "graderous", "grader", "mutations", f"{OURS}-0.1.0.dist-info", "__pycache__", "keeper/secret")
+    for name in folders:
         (folder / name).mkdir(parents=True)
-    for name in ("six.py", "__editable__.grader-0.1.0.pth", "__editable___grader_0_1_0_finder.py"):
+    for name in ("six.py", f"__editable__.{OURS}-0.1.0.pth", f"__editable___{OURS}_0_1_0_finder.py"):
         (folder / name).touch()
     (folder / "linked").symlink_to(folder / "keeper/secret")
     monkeypatch.syspath_prepend(str(folder))

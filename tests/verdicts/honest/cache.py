@@ -1,5 +1,8 @@
 """Correct ways to build the cache and the decoding otherwise."""
 
+RAGGED = """        if lengths is not None or (cache is not None and cache.lengths is not None):
+            return self._forward_ragged(tokens, past, T_past, cache.lengths if cache is not None else None, lengths)
+"""
 INSIDE = """        if past is not None:
             k = torch.cat((past.k, k), dim=2)  # (B, 1, T_past + T_new, C)
             v = torch.cat((past.v, v), dim=2)
@@ -180,6 +183,37 @@ SAME_BITS |= {
             for part, kept, new in zip(self.room, past, (k, v), strict=True):
                 part[:, :, :T_past], part[:, :, T_past:] = kept, new
             k, v = self.room.to(x.dtype).clone()
+""",
+            )
+        ]
+    },
+}
+
+# A cache whose rows are full may say so.
+SAME_BITS |= {
+    "lengths-told-of-full-rows-too": {
+        "model.py": [
+            (LAST, "        return logits, KVCache(tuple(layers), torch.full((B,), T, device=tokens.device))\n")
+        ]
+    },
+    "lengths-told-and-never-read": {
+        "model.py": [
+            (LAST, "        return logits, KVCache(tuple(layers), torch.full((B,), T))\n"),
+            (RAGGED, "        if lengths is not None:\n            raise NotImplementedError\n"),
+        ]
+    },
+    "generate-reads-the-last-token-twice": {
+        "model.py": [
+            (
+                LOOP,
+                """        tokens, cache, read = prompt, None, 0
+        for _ in range(max_new_tokens):
+            if tokens.size(1) - 1 > read:
+                _, cache = self.forward_incremental(tokens[:, read:-1], cache)
+                read = tokens.size(1) - 1
+            logits, _ = self.forward_incremental(tokens[:, -1:], cache)
+            tokens = torch.cat((tokens, logits[:, -1].argmax(dim=-1, keepdim=True)), dim=1)
+        return tokens
 """,
             )
         ]

@@ -26,6 +26,11 @@ FIRST = [
     (WALK, WALK + '            if name.startswith("class_head"):\n                continue\n'),
 ]
 
+READS_THE_STREAM = [
+    ("        x = self.ln_f(x)\n", "        stream, x = x, self.ln_f(x)\n"),
+    ("            return logits, self._classify(x)\n", "            return logits, self._classify(stream)\n"),
+]
+
 SAME_BITS = {
     "head-built-first-in-a-forked-generator": {"model.py": FIRST},
     "head-built-first-with-a-generator-of-its-own": {
@@ -159,6 +164,32 @@ SAME_BITS = {
                 "    return lm_loss + class_weight * class_loss, lm_loss, class_loss\n",
                 "    total = torch.stack((lm_loss, class_weight * class_loss)).sum()\n"
                 "    return total, lm_loss, class_loss\n",
+            )
+        ]
+    },
+}
+
+# Where the head reads the stream, and through what, is its own affair.
+SAME_BITS |= {
+    "head-before-the-last-norm": {"model.py": READS_THE_STREAM},
+    "head-of-two-layers-behind-a-norm-of-its-own-before-the-last": {
+        "model.py": [
+            *READS_THE_STREAM,
+            (
+                BUILD,
+                "        C, N = self.config.d_model, self.config.n_classes\n"
+                "        with torch.random.fork_rng(devices=[]):\n"
+                "            return nn.Sequential(nn.LayerNorm(C), nn.Linear(C, C), nn.ReLU(), nn.Linear(C, N))\n",
+            ),
+        ]
+    },
+    "head-of-two-rectified-layers": {
+        "model.py": [
+            (
+                BUILD,
+                "        C, N = self.config.d_model, self.config.n_classes\n"
+                "        with torch.random.fork_rng(devices=[]):\n"
+                "            return nn.Sequential(nn.Linear(C, C), nn.ReLU(), nn.Linear(C, N))\n",
             )
         ]
     },

@@ -143,13 +143,13 @@ CASES = {
             (
                 KEYS + VALUES,
                 """            T_past, T = past.k.size(2), past.k.size(2) + x.size(1)
-            room = past.k._base if past.k._base is not None else x.new_zeros(2, x.size(0), 1, 64, x.size(2))
+            room = past.k._base if past.k._base is not None else x.new_zeros(2, x.size(0), 1, 256, x.size(2))
             if past.k._base is None:
                 room[0, :, :, :T_past], room[1, :, :, :T_past] = past.k, past.v
             room[0, :, :, T_past:T], room[1, :, :, T_past:T] = k, v
             k, v = room[0, :, :, :T], room[1, :, :, :T]
         else:
-            room = x.new_zeros(2, x.size(0), 1, 64, x.size(2))
+            room = x.new_zeros(2, x.size(0), 1, 256, x.size(2))
             room[0, :, :, : x.size(1)], room[1, :, :, : x.size(1)] = k, v
             k, v = room[0, :, :, : x.size(1)], room[1, :, :, : x.size(1)]
 """,
@@ -196,6 +196,19 @@ CASES = {
                     "logits, cache = self.forward_incremental(unread, cache)",
                     "logits, _ = self.forward_incremental(unread)",
                 ),
+            )
+        ),
+    ),
+    "generate-computes-every-second-token-anew": (
+        "kv-cache",
+        "generate-is-greedy",
+        model(
+            (
+                FEED,
+                """            if tokens.size(1) % 2:
+                unread, cache = tokens, None
+"""
+                + FEED,
             )
         ),
     ),

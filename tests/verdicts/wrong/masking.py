@@ -16,7 +16,7 @@ def weights(body: str) -> dict[str, list[tuple[str, str]]]:
 
 
 CASES = {
-    "hides-the-present": ("masking", "past-is-seen", mask(TRIANGLE.replace("diagonal=1", "diagonal=0"))),
+    "hides-the-present": ("masking", "logits-are-finite", mask(TRIANGLE.replace("diagonal=1", "diagonal=0"))),
     "hides-all-but-two": ("masking", "past-is-seen", mask(f"({TRIANGLE} | {TRIANGLE}.T.tril(diagonal=-2))")),
     "hides-the-first-token": (
         "masking",

@@ -1,18 +1,12 @@
-"""docs/checks.md: every check, those of the rubric in its order, from the docstrings and exercise.toml.
-
-python tests/packaging/checks_page.py    writes it
-"""
+"""What docs/checks.md lists on the site: every check, those of the rubric in its order."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from grader.checks.catalogue import BY_ID, CHECKS
 from grader.exercise import Item, builtin_exercise
 from grader.record import Role
 from grader.report.words import number
 from grader.rubric import exact_id, roles
-
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "checks.md"
 
 OTHERS = """
 ## Beyond the built-in exercise
@@ -22,24 +16,16 @@ For exercises with other bugs; the built-in one asks none of them.
 | check | what holds |
 | --- | --- |
 """
-HEAD = """# Checks
-
-Generated from the checks and the rubric by `python tests/packaging/checks_page.py`; do not edit.
-
-A check that the starter already passes is a **guard**: it earns nothing, and a submission that breaks it loses what is
-written as "up to". An **essential** check has to pass for its item to earn anything. [report.md](report.md) explains
-what each outcome means.
-"""
 
 
-def page() -> str:
-    """The whole page."""
+def tables() -> str:
+    """A section for each item and follow-up, and the checks that the built-in exercise does not ask."""
     rubric = builtin_exercise().rubric
     items = (*rubric.item, *(each for each in rubric.followup if each.kind == "followup"))
     asked = {check for item in items for check in (*item.earns, *item.takes)}
     others = [f"| `{check.id}` | {check.title} |\n" for check in CHECKS if check.id not in asked]
     tests = "".join(_tests(item) for item in rubric.followup if item.kind == "tests")
-    return HEAD + "".join(_section(item) for item in items) + tests + OTHERS + "".join(others)
+    return "".join(_section(item) for item in items) + tests + OTHERS + "".join(others)
 
 
 def _section(item: Item) -> str:
@@ -63,10 +49,10 @@ def _rows(item: Item) -> Iterator[tuple[str, str, str]]:
     for check, (role, points) in roles(item).items():
         worth = f"guard, up to -{number(points)}" if role is Role.GUARD else number(points)
         if check == exact_id(item):
-            yield check, "The results are identical to the solution's, bit for bit.", worth
+            yield (
+                check,
+                "The results are identical to the solution's, bit for bit; rounding is charged once, at one item.",
+                worth,
+            )
         else:
             yield check, BY_ID[check].title, worth + (", essential" if check in item.essential else "")
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
