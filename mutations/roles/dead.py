@@ -16,7 +16,7 @@ HAS_ATTENTION = m.Call(
 
 def dead_spans(source: Source) -> Iterator[tuple[int, int]]:
     """The bytes of branches that are taken only where torch has no `scaled_dot_product_attention`."""
-    if "hasattr" not in source.module.code:
+    if "hasattr" not in source.code(source.module):
         return
     for node in source.find(m.If()):
         branch = cst.ensure_type(node, cst.If)

@@ -1,6 +1,7 @@
 """Which sites an operator has in files that belong together."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import libcst as cst
 import pytest
@@ -10,6 +11,8 @@ from mutations.catalogue import OPERATORS, operator
 from mutations.roles.owners import is_torchs, takes
 from mutations.sites import sites
 from mutations.source import Source
+
+REFERENCE = Path(__file__).resolve().parents[2] / "reference"
 
 LOSS = "def loss(x, y):\n    return F.cross_entropy(x, y)\n"
 TIED = """\
@@ -32,6 +35,14 @@ def test_sites_are_looked_for_in_every_file_the_usual_one_first():
     files = {"attention.py": LOSS, "model.py": LOSS, "train.py": LOSS}
 
     assert found("labels-smoothed", files) == [("train.py", 0), ("attention.py", 1), ("model.py", 2)]
+
+
+def test_in_the_built_in_reference_every_site_is_in_the_usual_file():
+    sources = {path.name: Source(path.name, path.read_text(encoding="utf-8")) for path in REFERENCE.glob("*.py")}
+    placed = list(sites(sources, OPERATORS))
+
+    assert [(site.operator.id, site.edit.file) for site in placed if site.edit.file != site.operator.file] == []
+    assert len(placed) > len(OPERATORS)
 
 
 def test_a_site_that_is_found_twice_is_one():
