@@ -37,6 +37,12 @@ def test_sites_are_looked_for_in_every_file_the_usual_one_first():
     assert found("labels-smoothed", files) == [("train.py", 0), ("attention.py", 1), ("model.py", 2)]
 
 
+def test_tests_are_left_alone():
+    assert found("labels-smoothed", {"test_loss.py": LOSS, "tests/test_loss.py": LOSS, "loss.py": LOSS}) == [
+        ("loss.py", 0)
+    ]
+
+
 def test_in_the_built_in_reference_every_site_is_in_the_usual_file():
     sources = {path.name: Source(path.name, path.read_text(encoding="utf-8")) for path in REFERENCE.glob("*.py")}
     placed = list(sites(sources, OPERATORS))
