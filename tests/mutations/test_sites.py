@@ -130,6 +130,23 @@ def test_no_option_is_added_to_a_loss_of_the_authors_own():
     assert operator("softmax-before-cross-entropy").find(text)
 
 
+@pytest.mark.parametrize(
+    ("name", "of_tokens", "of_classes"),
+    [
+        pytest.param("ForCausalLM", 1, 0, id="the-next-token"),
+        pytest.param("ForSequenceClassification", 0, 1, id="a-class"),
+        pytest.param("ForQuestionAnswering", 0, 0, id="an-answer"),
+    ],
+)
+def test_the_class_around_a_loss_says_what_it_is_for(name, of_tokens, of_classes):
+    text = (
+        f"class {name}:\n    def forward(self, logits, labels):\n        return nn.CrossEntropyLoss()(logits, labels)\n"
+    )
+
+    assert len(operator("token-zero-ignored").find(text)) == of_tokens
+    assert len(operator("class-zero-ignored").find(text)) == of_classes
+
+
 def test_every_operator_can_be_asked_about_a_file_that_holds_nothing():
     assert [each.id for each in OPERATORS if each.find("") or each.find("x = 1\n")] == []
 
