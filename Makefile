@@ -84,11 +84,11 @@ starter: $(VENV)/.installed
 	$(BIN)/python -m grader.injection.builtin
 
 schema: $(VENV)/.installed
-	$(BIN)/python -m grader.schema
+	$(BIN)/python -m grader.result.schema
 
 check-generated: $(VENV)/.installed
 	$(BIN)/python -m grader.injection.builtin --check
-	$(BIN)/python -m grader.schema --check
+	$(BIN)/python -m grader.result.schema --check
 
 # The variable silences an advertisement of the theme's. With --quiet, mkdocs would silence its warnings before it counts
 # them, and --strict would let everything pass.

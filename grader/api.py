@@ -7,11 +7,11 @@ from typing import Literal
 from grader.errors import CannotJudge as CannotJudge
 from grader.errors import GraderError as GraderError
 from grader.errors import UsageError as UsageError
-from grader.exercise import Exercise as Exercise
-from grader.exercise import builtin_exercise, read_exercise
+from grader.exercise.model import Exercise as Exercise
+from grader.exercise.model import builtin_exercise, read_exercise
+from grader.exercise.starter import starter_files as starter_files
 from grader.given import directory_given, isolation_given, names_given
-from grader.handout import starter_files as starter_files
-from grader.record import Result as Result
+from grader.result.record import Result as Result
 from grader.troubles import require_docstrings
 from grader.warm import Grader as Grader
 from grader.way_out import naming_the_way_out

@@ -8,17 +8,17 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from grader.errors import CannotJudge, UsageError
-from grader.exercise import Exercise, builtin_exercise
+from grader.exercise.model import Exercise, builtin_exercise
 from grader.given import directory_given, files_given, isolation_given, names_given, timeout_given
-from grader.grading import grade
+from grader.grading.grade import grade
+from grader.grading.options import Options, asked_for
+from grader.grading.session import Session
 from grader.hand_ins.reading import read_hand_in
-from grader.kept import Kept
-from grader.options import Options, asked_for
-from grader.oracle import Crew
-from grader.record import Result
+from grader.packages.package import WorkerPool
+from grader.result.record import Result
 from grader.sandbox.errors import NotIsolated
 from grader.seeds import check_seed, draw_seed
-from grader.submission import Submission, read_files
+from grader.submission.read import Submission, read_files
 from grader.troubles import require_docstrings
 
 CLOSED: Final = "nothing could be judged: this Grader is closed"
@@ -53,8 +53,8 @@ class Grader:
         self.exercise: Final = exercise or builtin_exercise()
         self._isolation = chosen
         self._shared = draw_seed() if shared else None
-        self._kept: Kept | None = None
-        self._crew: Crew | None = None
+        self._kept: Session | None = None
+        self._worker_pool: WorkerPool | None = None
         self._closed = False
         self._closing = threading.RLock()  # whoever closes it too waits until it is
         # The kernel ends a launcher with the thread that started it: let that be one that lasts.
@@ -102,7 +102,7 @@ class Grader:
             if self._closed:
                 return
             self._closed = True
-            for under_way in (self._crew, self._kept):
+            for under_way in (self._worker_pool, self._kept):
                 if under_way is not None:
                     under_way.stop()
             self._thread.submit(self._end)
@@ -121,10 +121,12 @@ class Grader:
     def _grade(self, submission: Submission, options: Options) -> Result:
         try:
             kept = self._ready()
-            crew = self._crew = Crew(kept.launcher)
+            worker_pool = self._worker_pool = WorkerPool(kept.launcher)
             if self._closed:  # too late for close to see them
                 raise CannotJudge(CLOSED)
-            result = grade(submission, self.exercise, options, kept.launcher, lambda _: None, kept.library, crew)
+            result = grade(
+                submission, self.exercise, options, kept.launcher, lambda _: None, kept.answer_cache, worker_pool
+            )
             kept.forget()
         except CannotJudge as error:
             self._end()  # the next grade gets a launcher that nothing has happened to
@@ -136,10 +138,10 @@ class Grader:
             raise CannotJudge(f"nothing could be judged: {error}") from error
         return result
 
-    def _ready(self) -> Kept:
+    def _ready(self) -> Session:
         """What is ready, or is being made so: PyTorch is imported while nobody waits for it yet."""
         if self._kept is None:
-            self._kept = Kept(self.exercise, self._isolation)
+            self._kept = Session(self.exercise, self._isolation)
         return self._kept
 
     def _end(self) -> None:

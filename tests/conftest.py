@@ -10,13 +10,13 @@ from types import ModuleType
 
 import pytest
 
-from grader.exercise import StoredExercise, builtin_exercise
-from grader.grading import grade
-from grader.library import Library
-from grader.options import Options
-from grader.record import Result
+from grader.exercise.model import StoredExercise, builtin_exercise
+from grader.grading.answer_cache import AnswerCache
+from grader.grading.grade import grade
+from grader.grading.options import Options
+from grader.result.record import Result
 from grader.sandbox.client import Launcher
-from grader.submission import Submission, submission_of
+from grader.submission.read import Submission, submission_of
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOW = {"grade_files", "generated"}
@@ -64,7 +64,7 @@ def grade_files(launcher: Launcher, exercise: StoredExercise) -> Callable[..., R
         *,
         name: str = "candidate",
         tests: Mapping[str, str] | None = None,
-        library: Library | None = None,
+        library: AnswerCache | None = None,
         **options: object,
     ) -> Result:
         submission: Submission = submission_of(name, files, tests=tests)

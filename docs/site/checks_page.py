@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from grader.checks.catalogue import BY_ID, CHECKS
-from grader.exercise import Item, builtin_exercise
-from grader.record import Role
+from grader.exercise.model import Item, builtin_exercise
+from grader.grading.scoring import exact_id, roles
 from grader.report.words import number
-from grader.rubric import exact_id, roles
+from grader.result.record import Role
 
 OTHERS = """
 ## Beyond the built-in exercise

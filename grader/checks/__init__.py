@@ -1,4 +1,4 @@
-"""What is asked of a candidate: one check a file, each a property and the cases it is tried on.
+"""Checks: properties of a right solution, each with the cases to draw.
 
-A check knows nothing of points or items (``rubric``), nor of which bugs are known (``lattice``).
+A family of checks is a module of ``families``. What is beside it is what they are written with.
 """

@@ -1,277 +1,90 @@
 """All checks, in the order in which they are asked."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from types import ModuleType
 from typing import Final
 
-from grader.checks.attention import attention_alone, attention_roles, prefix_stands_alone, rows_stand_alone
-from grader.checks.cache import (
-    cache_can_be_mixed,
-    cache_grows,
-    cache_is_private,
-    cache_is_read,
-    cache_limits,
-    cache_travels,
-    cache_unchanged,
-    cached_equals_full,
-    generate_is_greedy,
-)
 from grader.checks.check import Check
-from grader.checks.classifier import (
-    class_logits_shape,
-    combined_loss,
-    evaluate_is_honest,
-    gradients_reach,
-    head_leaves_the_stream,
-    joint_training_step,
-    labels_are_parity,
-    learns_any_map,
-    learns_parity,
-    lm_untouched,
-)
-from grader.checks.clipping import norm_is_clipped
-from grader.checks.determinism import (
-    batches_follow_the_generator,
-    forward_leaves_no_trace,
-    own_batches_follow_the_seed,
-    seed_decides,
-    step_leaves_no_trace,
-)
-from grader.checks.heads import (
-    cached_heads_equal_full,
-    cached_heads_unchanged,
-    heads_are_causal,
-    heads_are_separate,
-    heads_leave_the_start,
-    one_head_is_plain,
-    rows_ignore_each_other,
-)
-from grader.checks.initialisation import initial_constants, initial_spread
-from grader.checks.learning_rate import every_group_at_the_rate, learning_rate_schedule
-from grader.checks.loss import lm_loss_by_formula, targets_come_next
-from grader.checks.masking import (
-    chunk_is_causal,
-    future_is_hidden,
-    gradient_is_causal,
-    large_scores,
-    logits_are_finite,
-    past_is_seen,
-)
-from grader.checks.modes import (
-    decoding_without_dropout,
-    dropout_follows_the_mode,
-    evaluate_in_eval_mode,
-    evaluate_leaves_no_trace,
-    generate_leaves_no_trace,
-    heads_without_dropout,
-    train_in_training_mode,
-)
-from grader.checks.normalisation import norms_read_the_stream, residual_stream
-from grader.checks.numerics import (
-    activation_is_gelu,
-    score_shifts_cancel,
-    small_vectors_are_normed,
-    weights_sum_to_one,
-)
-from grader.checks.optimizer import decay_spares_vectors, given_optimizer_is_used, holds_every_parameter
-from grader.checks.position import (
-    chunks_keep_positions,
-    order_matters,
-    positions_are_added,
-    row_reach,
-    same_token,
-)
-from grader.checks.projection import (
-    config_defaults,
-    contract_errors,
-    forward_runs,
-    head_alone_scores,
-    logits_width,
-    parameter_shapes,
-    same_init,
-)
-from grader.checks.ragged import (
-    cache_tells_lengths,
-    lengths_left_out,
-    padding_is_ignored,
-    ragged_cache_travels,
-    ragged_cache_unchanged,
-    ragged_generation,
-    ragged_limits,
-    rows_can_be_picked,
-    rows_equal_alone,
-    rows_may_pause,
-)
-from grader.checks.registration import every_parameter_learns, parameters_are_separate
-from grader.checks.schemes import (
-    alibi_falls_evenly,
-    alibi_slopes,
-    relative_by_distance,
-    relative_is_learned,
-    rotary_as_published,
-    rotary_by_distance,
-    rotary_far_positions,
-    scheme_is_built,
-    schemes_are_causal,
-    schemes_decode_alike,
-    schemes_have_limits,
-    schemes_tell_order,
-    sinusoidal_by_formula,
-)
-from grader.checks.stability import (
-    cached_precisions_agree,
-    empty_rows_give_no_gradient,
-    empty_rows_weigh_nothing,
-    flat_vectors_stay_finite,
-    long_blocks,
-    precisions_agree,
-    scores_of_any_size,
-)
-from grader.checks.training import (
-    batches_are_as_specified,
-    loss_is_from_before,
-    losses_are_numbers,
-    own_batches_differ,
-    parameters_move,
-    step_is_exact,
-    train_config_defaults,
-    train_takes_its_batches,
-    train_uses_every_batch,
-    training_repeats,
-)
-from grader.checks.weighting import (
-    balancing_beats_constant,
-    class_weight_schedules,
-    gradient_norms_balance,
-    uncertainty_by_formula,
-    weighing_leaves_no_trace,
-    weighting_is_built,
+from grader.checks.families import (
+    attention,
+    attention_surroundings,
+    classifier,
+    clipping,
+    determinism,
+    heads,
+    initialisation,
+    kv_cache,
+    learning_rate,
+    loss,
+    loss_weighting,
+    masking,
+    modes,
+    normalisation,
+    numerics,
+    numerics_stability,
+    optimizer,
+    position,
+    position_schemes,
+    projection,
+    ragged,
+    registration,
+    training_loop,
 )
 
-CHECKS: Final[tuple[Check, ...]] = (
-    forward_runs.CHECK,
-    logits_are_finite.CHECK,
-    contract_errors.CHECK,
-    config_defaults.CHECK,
-    train_config_defaults.CHECK,
-    logits_width.CHECK,
-    parameter_shapes.CHECK,
-    head_alone_scores.CHECK,
-    parameters_are_separate.CHECK,
-    every_parameter_learns.CHECK,
-    same_init.CHECK,
-    initial_constants.CHECK,
-    initial_spread.CHECK,
-    future_is_hidden.CHECK,
-    past_is_seen.CHECK,
-    gradient_is_causal.CHECK,
-    large_scores.CHECK,
-    attention_alone.CHECK,
-    attention_roles.CHECK,
-    prefix_stands_alone.CHECK,
-    rows_stand_alone.CHECK,
-    heads_are_separate.CHECK,
-    heads_are_causal.CHECK,
-    rows_ignore_each_other.CHECK,
-    one_head_is_plain.CHECK,
-    heads_leave_the_start.CHECK,
-    same_token.CHECK,
-    row_reach.CHECK,
-    order_matters.CHECK,
-    positions_are_added.CHECK,
-    residual_stream.CHECK,
-    norms_read_the_stream.CHECK,
-    activation_is_gelu.CHECK,
-    weights_sum_to_one.CHECK,
-    score_shifts_cancel.CHECK,
-    small_vectors_are_normed.CHECK,
-    parameters_move.CHECK,
-    step_is_exact.CHECK,
-    training_repeats.CHECK,
-    learning_rate_schedule.CHECK,
-    batches_are_as_specified.CHECK,
-    train_uses_every_batch.CHECK,
-    train_takes_its_batches.CHECK,
-    losses_are_numbers.CHECK,
-    own_batches_differ.CHECK,
-    loss_is_from_before.CHECK,
-    every_group_at_the_rate.CHECK,
-    norm_is_clipped.CHECK,
-    holds_every_parameter.CHECK,
-    decay_spares_vectors.CHECK,
-    given_optimizer_is_used.CHECK,
-    lm_loss_by_formula.CHECK,
-    targets_come_next.CHECK,
-    seed_decides.CHECK,
-    batches_follow_the_generator.CHECK,
-    own_batches_follow_the_seed.CHECK,
-    step_leaves_no_trace.CHECK,
-    forward_leaves_no_trace.CHECK,
-    dropout_follows_the_mode.CHECK,
-    train_in_training_mode.CHECK,
-    evaluate_in_eval_mode.CHECK,
-    cached_equals_full.CHECK,
-    cache_travels.CHECK,
-    cache_is_read.CHECK,
-    cache_can_be_mixed.CHECK,
-    cache_grows.CHECK,
-    cache_unchanged.CHECK,
-    cache_is_private.CHECK,
-    cache_limits.CHECK,
-    generate_is_greedy.CHECK,
-    generate_leaves_no_trace.CHECK,
-    chunk_is_causal.CHECK,
-    chunks_keep_positions.CHECK,
-    decoding_without_dropout.CHECK,
-    cached_heads_equal_full.CHECK,
-    cached_heads_unchanged.CHECK,
-    heads_without_dropout.CHECK,
-    empty_rows_weigh_nothing.CHECK,
-    empty_rows_give_no_gradient.CHECK,
-    cached_precisions_agree.CHECK,
-    scores_of_any_size.CHECK,
-    flat_vectors_stay_finite.CHECK,
-    precisions_agree.CHECK,
-    long_blocks.CHECK,
-    rows_equal_alone.CHECK,
-    rows_may_pause.CHECK,
-    lengths_left_out.CHECK,
-    ragged_generation.CHECK,
-    padding_is_ignored.CHECK,
-    cache_tells_lengths.CHECK,
-    ragged_cache_travels.CHECK,
-    rows_can_be_picked.CHECK,
-    ragged_cache_unchanged.CHECK,
-    ragged_limits.CHECK,
-    scheme_is_built.CHECK,
-    sinusoidal_by_formula.CHECK,
-    rotary_by_distance.CHECK,
-    rotary_as_published.CHECK,
-    rotary_far_positions.CHECK,
-    alibi_falls_evenly.CHECK,
-    alibi_slopes.CHECK,
-    relative_by_distance.CHECK,
-    relative_is_learned.CHECK,
-    schemes_are_causal.CHECK,
-    schemes_tell_order.CHECK,
-    schemes_decode_alike.CHECK,
-    schemes_have_limits.CHECK,
-    class_logits_shape.CHECK,
-    lm_untouched.CHECK,
-    head_leaves_the_stream.CHECK,
-    labels_are_parity.CHECK,
-    combined_loss.CHECK,
-    gradients_reach.CHECK,
-    learns_parity.CHECK,
-    learns_any_map.CHECK,
-    joint_training_step.CHECK,
-    evaluate_is_honest.CHECK,
-    evaluate_leaves_no_trace.CHECK,
-    weighting_is_built.CHECK,
-    class_weight_schedules.CHECK,
-    uncertainty_by_formula.CHECK,
-    gradient_norms_balance.CHECK,
-    weighing_leaves_no_trace.CHECK,
-    balancing_beats_constant.CHECK,
+FAMILIES: Final[tuple[ModuleType, ...]] = (
+    projection,
+    registration,
+    initialisation,
+    masking,
+    attention,
+    attention_surroundings,
+    heads,
+    position,
+    normalisation,
+    numerics,
+    training_loop,
+    learning_rate,
+    clipping,
+    optimizer,
+    loss,
+    determinism,
+    modes,
+    kv_cache,
+    numerics_stability,
+    ragged,
+    position_schemes,
+    classifier,
+    loss_weighting,
 )
 
+
+def checks_of(module: ModuleType) -> tuple[Check, ...]:
+    """The checks that a module defines, in the order in which it does."""
+    found = (value for value in vars(module).values() if isinstance(value, Check))
+    return tuple(check for check in found if check.holds.__module__ == module.__name__)
+
+
+def _in_order() -> Iterator[Check]:
+    """Family by family, but for those that are asked right after one of another family."""
+    following: defaultdict[str | None, list[Check]] = defaultdict(list)
+    for module in FAMILIES:
+        for check in checks_of(module):
+            following[check.after].append(check)
+
+    def with_those_after(checks: list[Check]) -> Iterator[Check]:
+        for check in checks:
+            yield check
+            yield from with_those_after(following[check.id])
+
+    return with_those_after(following[None])
+
+
+CHECKS: Final[tuple[Check, ...]] = tuple(_in_order())
 MEASURED_BY: Final = tuple(check for check in CHECKS if not check.costly)  # what bugs are tried against before planting
 BY_ID: Final = {check.id: check for check in CHECKS}
+
+
+def of_family(family: str, checks: Iterable[Check] = CHECKS) -> list[Check]:
+    """The checks of a family, which are those made for bugs of the category of that name."""
+    return [check for check in checks if check.family == family]

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from grader.checks.strategies import ModelCase
 from grader.sandbox.wire import Array
-from grader.strategies import ModelCase
 
 
 def given(parameters: Mapping[str, Array]) -> dict[str, Array]:

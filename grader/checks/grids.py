@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from grader.checks.check import Counterexample
-from grader.compare import TOLERANCES, differing
-from grader.record import TokenGrid
+from grader.checks.check import CheckFailed
+from grader.checks.compare import TOLERANCES, differing
+from grader.result.record import TokenGrid
 from grader.sandbox.wire import Array, Tensors
 
 Place = tuple[int, int]
@@ -34,7 +34,7 @@ def logits_of(answer: Tensors, name: str, tokens: Array, width: int | None = Non
     """The logits of that name, if there is one floating-point vector for each token (B, T)."""
     logits = answer[name]
     if logits.shape[:-1] != tokens.shape or logits.dtype.kind != "f" or width not in (None, logits.shape[-1]):
-        raise Counterexample(
+        raise CheckFailed(
             "shape",
             f"tokens of shape {tuple(tokens.shape)} give a vector of scores each",
             f"they give {logits.dtype} of shape {tuple(logits.shape)}",
@@ -54,7 +54,7 @@ def beyond_rounding(actual: Array, expected: Array) -> Array:
 def moved_rows(actual: Array, expected: Array) -> list[Place]:
     """(row, position) of each logits vector whose bits differ; both (B, T, V)."""
     if actual.shape != expected.shape or actual.ndim != 3 or actual.dtype != expected.dtype:
-        raise Counterexample(
+        raise CheckFailed(
             "shape",
             "logits have shape (B, T, V) whatever the tokens are",
             f"shapes {tuple(expected.shape)} and {tuple(actual.shape)} for the same sizes",

@@ -2,13 +2,15 @@
 
 import re
 
-from grader.checks.check import Bench, Counterexample
-from grader.oracle import PackageRaised
+from grader.checks.check import CheckFailed, Context
+from grader.packages.package import PackageRaised
 from grader.sandbox.questions import AnyQuestion
 from grader.sandbox.wire import Tensors
 
 
-def must_refuse(bench: Bench, question: AnyQuestion, tensors: Tensors, what: str, values: tuple[int, ...] = ()) -> None:
+def must_refuse(
+    context: Context, question: AnyQuestion, tensors: Tensors, what: str, values: tuple[int, ...] = ()
+) -> None:
     """Require a ValueError; what is not built yet may say so instead.
 
     Args:
@@ -16,14 +18,14 @@ def must_refuse(bench: Bench, question: AnyQuestion, tensors: Tensors, what: str
     """
     claim = f"{what} is a ValueError"
     try:
-        bench.ask(question, tensors)
+        context.ask(question, tensors)
     except PackageRaised as raised:
         if raised.is_a("ValueError"):
             if values and not {str(value) for value in values} & set(re.findall(r"\d+", raised.raised.message)):
                 claim = f"the ValueError for {what} has the value in it"
-                raise Counterexample("no-value", claim, f"it says {raised.raised.message!r}") from None
+                raise CheckFailed("no-value", claim, f"it says {raised.raised.message!r}") from None
             return
         if raised.unbuilt:
             raise
-        raise Counterexample("other-error", claim, f"it raised {raised}") from None
-    raise Counterexample("no-error", claim, "no error was raised")
+        raise CheckFailed("other-error", claim, f"it raised {raised}") from None
+    raise CheckFailed("no-error", claim, "no error was raised")

@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from grader.checks.check import Counterexample
-from grader.compare import same_bits
+from grader.checks.check import CheckFailed
+from grader.checks.compare import same_bits
 from grader.sandbox.wire import Array, Tensors
 
 WORDS: Final = {"rng": "the state of torch's random generator", "python": "the state of Python's random generator"}
@@ -25,7 +25,7 @@ def require_no_trace(claim: str, answer: Tensors, *, where: str, free: Collectio
         if kind in free or (after is not None and same_bits(after, answer[name])):
             continue
         seen = f"{where} changes {_in_words(what, answer[name], after)}"
-        raise Counterexample(f"trace-{kind}", claim, seen)
+        raise CheckFailed(f"trace-{kind}", claim, seen)
 
 
 def _in_words(what: str, before: Array, after: Array | None) -> str:
@@ -41,7 +41,7 @@ def require_settings_kept(answer: Tensors, file: str) -> None:
     """Require that importing a file has left torch's settings alone."""
     changed = text(answer["settings.import"])
     if changed:
-        raise Counterexample(
+        raise CheckFailed(
             "trace-import",
             f"importing {file} changes none of torch's settings",
             f"once it is imported they are: {changed}",
@@ -51,7 +51,7 @@ def require_settings_kept(answer: Tensors, file: str) -> None:
 def require_inputs_kept(claim: str, what: str, given: Array, after: Array) -> None:
     """Require that a tensor that was passed in has the values that it had."""
     if not same_bits(after, given):
-        raise Counterexample("trace-input", claim, f"the {what} that were passed in have other values afterwards")
+        raise CheckFailed("trace-input", claim, f"the {what} that were passed in have other values afterwards")
 
 
 def text(array: Array) -> str:

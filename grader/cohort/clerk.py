@@ -8,7 +8,7 @@ from typing import Final
 from grader.cohort.job_process import Job
 from grader.cohort.messages import Marked, NotMarked, Setup
 from grader.cohort.versions import Versions, differences, versions_of_a_job
-from grader.submission import Submission
+from grader.submission.read import Submission
 
 IDLE: Final = 120.0  # seconds without anything to do, after which a job is ended: whoever asked may have been killed
 

@@ -12,7 +12,7 @@ from distributed.comm.core import connect
 from grader.cohort.plugin import versions_here
 from grader.cohort.versions import Versions, differences, versions
 from grader.errors import CannotJudge, UsageError
-from grader.printable import one_line
+from grader.files.printable import one_line
 
 CONNECT: Final = 20.0  # seconds to reach the scheduler
 WORKERS: Final = 300.0  # seconds to wait for a worker where there is none

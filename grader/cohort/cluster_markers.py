@@ -17,8 +17,8 @@ from grader.cohort.messages import Answer, Marked, NotMarked, Setup, Task, decod
 from grader.cohort.plugin import MarkingPlugin, mark
 from grader.cohort.pool import TRIES, Asked
 from grader.errors import CannotJudge
-from grader.printable import one_line
-from grader.submission import Submission
+from grader.files.printable import one_line
+from grader.submission.read import Submission
 
 LOOK: Final = 10.0  # seconds without news, after which it is seen whether there are any workers
 FETCH: Final = 60.0  # seconds for a result to arrive; one that went down with its worker is made again

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from grader.directory import Refused
 from grader.errors import UsageError
+from grader.files.printable import one_line
+from grader.files.read_untrusted import Refused
 from grader.hand_ins.archives import is_archive
 from grader.hand_ins.many import HandIn, hand_ins
 from grader.hand_ins.reading import opened
-from grader.printable import one_line
-from grader.submission import Submission
+from grader.submission.read import Submission
 
 MAX_NAME: Final = 80  # characters
 EXPECTED: Final = (

@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 
 from grader.cohort.messages import Marked, NotMarked, Setup, Task, receive, send
-from grader.printable import one_line
-from grader.submission import Submission
+from grader.files.printable import one_line
+from grader.submission.read import Submission
 
 GRACE: Final = 30.0  # seconds for a job that has nothing to do to end its launcher
 LIMIT: Final = 600.0  # seconds by the clock for a submission, beside what all its answers may spend, so many times

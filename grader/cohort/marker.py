@@ -6,15 +6,15 @@ from typing import Self
 
 from msgspec.structs import replace
 
-from grader.audience import for_audience
 from grader.cohort.messages import Marked, NotMarked, Setup
 from grader.errors import CannotJudge
-from grader.grading import grade
-from grader.kept import Kept
-from grader.record import CheckResult, Result, to_json
+from grader.grading.grade import grade
+from grader.grading.session import Session
 from grader.report import render_html
+from grader.result.audience import for_audience
+from grader.result.record import CheckResult, Result, to_json
 from grader.sandbox.errors import NotIsolated
-from grader.submission import Submission
+from grader.submission.read import Submission
 
 
 class Marker:
@@ -23,14 +23,14 @@ class Marker:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._exercise = setup.exercise
-        self._kept = Kept(self._exercise, setup.options.isolation)
+        self._kept = Session(self._exercise, setup.options.isolation)
 
     def mark(self, submission: Submission) -> Marked | NotMarked:
         """The grade of ``submission``. After a NotMarked this marker may be of no use any more."""
         started = time.perf_counter()
         try:
-            launcher, library = self._kept.launcher, self._kept.library
-            result = grade(submission, self._exercise, self._setup.options, launcher, lambda _: None, library)
+            launcher, answer_cache = self._kept.launcher, self._kept.answer_cache
+            result = grade(submission, self._exercise, self._setup.options, launcher, lambda _: None, answer_cache)
         except CannotJudge as error:
             return NotMarked(reason=str(error), hopeless=isinstance(error.__cause__, NotIsolated))
         self._kept.forget()

@@ -8,11 +8,11 @@ from typing import BinaryIO, Final
 import msgspec
 from msgspec import Struct
 
-from grader.exercise import Exercise, Rubric, StoredExercise
-from grader.key import Key
-from grader.options import Options
-from grader.record import Audience
-from grader.submission import Submission
+from grader.exercise.key import Key
+from grader.exercise.model import Exercise, Rubric, StoredExercise
+from grader.grading.options import Options
+from grader.result.record import Audience
+from grader.submission.read import Submission
 
 MAX_BYTES: Final = 1 << 26  # of one message
 _LENGTH: Final = struct.Struct("!I")

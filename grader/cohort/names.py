@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
-from grader.printable import one_line
+from grader.files.printable import one_line
 
 LONGEST: Final = 100  # characters of a name beside a hash; a page cuts later
 _WITH_A_HASH: Final = re.compile("~[0-9a-f]{12}$")

@@ -11,9 +11,9 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from grader.cohort.summary import BINS, Row, Summary
-from grader.printable import one_line
-from grader.record import Status
+from grader.files.printable import one_line
 from grader.report import words
+from grader.result.record import Status
 
 MAX_TITLE: Final = 120  # characters of a name
 MOST_PAIRS: Final = 200

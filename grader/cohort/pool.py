@@ -10,7 +10,7 @@ from typing import Final, Self
 from grader.cohort.job_process import Job
 from grader.cohort.messages import Marked, NotMarked, Setup
 from grader.errors import CannotJudge
-from grader.submission import Submission
+from grader.submission.read import Submission
 
 TRIES: Final = 2  # at one submission, before it is recorded as not judged
 

@@ -7,7 +7,6 @@ from typing import Protocol
 
 import msgspec
 
-from grader.audience import for_audience
 from grader.cohort.entries import Entry
 from grader.cohort.messages import Marked, NotMarked, Setup, setup_of
 from grader.cohort.page import render_index
@@ -16,13 +15,14 @@ from grader.cohort.store import Store
 from grader.cohort.summary import Row, Summary
 from grader.cohort.table import render_table
 from grader.cohort.versions import Versions, differences, versions
-from grader.digest import grader_digest
-from grader.exercise import Exercise
-from grader.options import Options, asked_for
-from grader.printable import one_line
-from grader.record import Audience, Result, from_json
+from grader.exercise.model import Exercise
+from grader.files.digest import grader_digest
+from grader.files.printable import one_line
+from grader.grading.options import Options, asked_for
 from grader.report import render_html
-from grader.submission import Submission
+from grader.result.audience import for_audience
+from grader.result.record import Audience, Result, from_json
+from grader.submission.read import Submission
 
 
 class Markers(Protocol):

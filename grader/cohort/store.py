@@ -23,8 +23,8 @@ import msgspec
 from msgspec import Struct
 
 from grader.errors import CannotJudge, UsageError
-from grader.files import is_left_over, write_atomically
-from grader.record import Audience, Result, from_json
+from grader.files.write import is_left_over, write_atomically
+from grader.result.record import Audience, Result, from_json
 from grader.seeds import draw_seed
 
 COHORT: Final = "cohort.json"
@@ -36,7 +36,7 @@ REPORT: Final = "report.html"
 FORMAT: Final = 1
 
 
-class Kept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Session(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """cohort.json."""
 
     format: int = FORMAT
@@ -131,7 +131,7 @@ class Store:
         """The seed of the run; from here on the directory says it."""
         kept = self._kept()
         if kept is None:
-            kept = Kept(seed=draw_seed() if seed is None else seed, audience=audience)
+            kept = Session(seed=draw_seed() if seed is None else seed, audience=audience)
         elif seed not in (None, kept.seed):
             raise UsageError(
                 f"--seed {seed}, but the cohort in {str(self._directory)!r} was begun with another; leave it out"
@@ -139,14 +139,14 @@ class Store:
         elif kept.audience is not audience:
             for report in self.candidates.glob(f"*/{REPORT}"):  # written anew; first, in case this run is cut short
                 report.unlink()
-            kept = Kept(seed=kept.seed, audience=audience)
+            kept = Session(seed=kept.seed, audience=audience)
         write_atomically(self._directory / COHORT, msgspec.json.encode(kept), private=True)
         self.candidates.mkdir(exist_ok=True)
         return kept.seed
 
-    def _kept(self) -> Kept | None:
+    def _kept(self) -> Session | None:
         try:
-            return msgspec.json.decode((self._directory / COHORT).read_bytes(), type=Kept)
+            return msgspec.json.decode((self._directory / COHORT).read_bytes(), type=Session)
         except (FileNotFoundError, ValueError, msgspec.ValidationError):
             return None
 

@@ -7,8 +7,8 @@ from typing import Final, Self
 
 from grader.cohort.names import told_apart
 from grader.cohort.similarity import Pair
-from grader.record import Result, Status
 from grader.report.verdict import DOES_NOT_RUN, stops
+from grader.result.record import Result, Status
 
 BINS: Final = 10  # of the histogram, over the whole range of points
 RIGHT: Final = (Status.FIXED, Status.BUILT)

@@ -6,7 +6,7 @@ import unicodedata
 from typing import Final
 
 from grader.cohort.summary import Row, Summary
-from grader.printable import one_line
+from grader.files.printable import one_line
 
 # A cell that begins with one of these can be run as a formula, which reaches files and the network. Some readers skip
 # white space in front of it, and some take its full-width form for it.

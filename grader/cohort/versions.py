@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from grader.digest import grader_digest, package_versions
+from grader.files.digest import grader_digest, package_versions
 from grader.sandbox.torch_version import torch_version
 
 PATIENCE: Final = 120  # seconds for a Python to start, import a little and end

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from grader.api import inject
-from grader.digest import grader_digest
 from grader.errors import CannotJudge, UsageError
-from grader.exercise import StoredExercise, read_exercise
+from grader.exercise.model import StoredExercise, read_exercise
+from grader.files.digest import grader_digest
 from grader.injection.recipe import Recipe
 
 logger = logging.getLogger(__name__)

@@ -17,8 +17,8 @@ from grader import __version__
 from grader.distribution import DISTRIBUTION
 from grader.environments.instruction import instruction
 from grader.errors import UsageError
-from grader.exercise import Exercise
-from grader.handout import starter_files
+from grader.exercise.model import Exercise
+from grader.exercise.starter import starter_files
 from grader.injection.folder import to_json, to_toml
 
 APP: Final = "/app"

@@ -23,9 +23,9 @@ from grader import api
 from grader.api import Isolation
 from grader.environments.drawn import drawn_exercise, seeds_named
 from grader.environments.instruction import instruction
-from grader.exercise import StoredExercise, builtin_exercise, read_exercise
-from grader.record import Result
-from grader.submission import REQUIRED
+from grader.exercise.model import StoredExercise, builtin_exercise, read_exercise
+from grader.result.record import Result
+from grader.submission.read import REQUIRED
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from grader.api import CannotJudge, GraderError, Result, UsageError, grade, load_exercise
-from grader.files import write_atomically
-from grader.printable import printable
-from grader.record import to_json
+from grader.files.printable import printable
+from grader.files.write import write_atomically
+from grader.result.record import to_json
 
 NO_MODEL: Final = {"model.py": 'raise ImportError("there is no model.py")\n'}
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Final, cast
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from grader.directory import Kind, Listed, Refused
+from grader.files.read_untrusted import Kind, Listed, Refused
 from grader.hand_ins.tape import Taped, read_tape
 
 MAX_MEMBERS: Final = 50_000

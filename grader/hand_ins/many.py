@@ -6,13 +6,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
-from grader.directory import Kind, Listed, Refused
 from grader.errors import UsageError
+from grader.files.read_untrusted import Kind, Listed, Refused
 from grader.hand_ins.archives import is_archive, open_archive
-from grader.hand_ins.package import brief, is_a_systems, quoted, read_package
+from grader.hand_ins.locate import brief, is_a_systems, quoted, read_package
 from grader.hand_ins.platforms import MAX_METADATA, METADATA, Named, named, submitters, titles
 from grader.hand_ins.tree import Renamed, Tree
-from grader.submission import Submission
+from grader.submission.read import Submission
 
 MAX_HAND_INS: Final = 20_000
 MAX_WRAPPERS: Final = 3  # folders and archives around those of the people

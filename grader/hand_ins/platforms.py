@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from grader.printable import one_line
+from grader.files.printable import one_line
 
 METADATA: Final = "submission_metadata.yml"  # Gradescope's
 MAX_METADATA: Final = 8 << 20

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from grader.directory import Refused
+from grader.files.read_untrusted import Refused
 
 MAX_UNPACKED: Final = 1 << 30  # bytes
 MAX_RATIO: Final = 200  # unpacked to packed, beyond what any archive may have

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from grader.directory import Directory, Listed, Refused
+from grader.files.read_untrusted import Directory, Listed, Refused
 
 
 class Tree(Protocol):

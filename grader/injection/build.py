@@ -12,17 +12,17 @@ from msgspec import structs
 
 from grader.checks.check import Check
 from grader.errors import CannotJudge, UsageError
-from grader.exercise import Exercise, Item, builtin_exercise
-from grader.given_up import without_a_verdict
+from grader.exercise.key import Key, Row
+from grader.exercise.model import Exercise, Item, builtin_exercise
 from grader.injection.choose import Chooser, Chosen
 from grader.injection.entries import bug_entry, certificate, hashes, stub_entry
+from grader.injection.given_up import without_a_verdict
 from grader.injection.mutants import Mutant, Sources, mutants, planted
 from grader.injection.observe import Observation, Observer, answerable, failing_checks
 from grader.injection.prove import complaints, prove
 from grader.injection.recipe import Recipe
 from grader.injection.rubric import rubric
-from grader.key import Key, Row
-from grader.oracle import Crew
+from grader.packages.package import WorkerPool
 from grader.sandbox.client import Launcher
 from mutations.catalogue import OPERATORS, operator
 from mutations.errors import MutationError
@@ -74,7 +74,7 @@ class _Builder:
         self._progress = progress
         self._gaps = () if recipe.keep_extensions else _gaps(reference)
         self._seeds = _seeds(recipe.seed)
-        self._crew = Crew(launcher)
+        self._worker_pool = WorkerPool(launcher)
         self._checks: tuple[Check, ...] = ()
         self._left_out: tuple[str, ...] = ()
         # Two bugs are measured at once: the one that is asked for, and the one that is likely to be asked for next.
@@ -102,20 +102,20 @@ class _Builder:
         raise UsageError(f"seed={self._recipe.seed!r}: no sound exercise after {ATTEMPTS} sets of bugs; try another")
 
     def close(self) -> None:
-        self._crew.stop()
+        self._worker_pool.stop()
         self._threads.shutdown(cancel_futures=True)
-        self._crew.close()
+        self._worker_pool.close()
 
     def _require_right_reference(self) -> None:
         """What the bugs are planted in must itself be right, or the exercise would teach a wrong solution."""
-        failing = failing_checks(self._crew, self._reference, self._seeds)
+        failing = failing_checks(self._worker_pool, self._reference, self._seeds)
         if failing.wrong:
             names = ", ".join(failing.wrong)
             if self._reference == builtin_exercise().reference:
                 raise CannotJudge(f"the built-in reference fails {names} on this machine")
             raise UsageError(f"the reference is not right itself: it fails {names}; see `grader grade` on it")
         self._left_out = failing.followups
-        seen = Observer(self._crew, self._reference, (), self._seeds).observe_reference()
+        seen = Observer(self._worker_pool, self._reference, (), self._seeds).observe_reference()
         if seen.shows_in:
             names = ", ".join(seen.shows_in)
             raise CannotJudge(f"the reference does not reproduce itself on this machine ({names})")
@@ -123,9 +123,11 @@ class _Builder:
     def _get_ready_to_observe(self) -> None:
         """An observer for each thread, which asks what can be asked of a starter."""
         unbuilt = planted(self._reference, [gap.edit for gap in self._gaps])
-        self._checks, facets = answerable(self._crew, self._reference, unbuilt, self._seeds[0], self._left_out)
+        self._checks, comparisons = answerable(
+            self._worker_pool, self._reference, unbuilt, self._seeds[0], self._left_out
+        )
         for _ in range(THREADS):
-            self._observers.put(Observer(self._crew, self._reference, self._checks, self._seeds, facets))
+            self._observers.put(Observer(self._worker_pool, self._reference, self._checks, self._seeds, comparisons))
 
     def _pool(self) -> list[Mutant]:
         """Every bug that this reference offers, of those that the recipe asks for."""

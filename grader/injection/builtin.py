@@ -13,16 +13,16 @@ from typing import Any, Final
 
 import msgspec
 
-from grader.exercise import Exercise, read_rubric
+from grader.exercise.key import Key
+from grader.exercise.model import Exercise, read_rubric
+from grader.exercise.readme import readme
 from grader.injection.choose import Chosen
 from grader.injection.entries import bug_entry, certificate, hashes, stub_entry
 from grader.injection.folder import to_json
 from grader.injection.mutants import Mutant, mutants, planted
 from grader.injection.observe import Observation, Observer, answerable
 from grader.injection.prove import complaints, prove
-from grader.injection.readme import readme
-from grader.key import Key
-from grader.oracle import Crew
+from grader.packages.package import WorkerPool
 from grader.sandbox.client import Launcher
 from mutations.catalogue import operator
 from mutations.errors import SiteError
@@ -75,12 +75,12 @@ def proven_key(root: Path) -> Key:
     """The key with what is measured of each bug, and the proof that the exercise is sound."""
     reference = read_reference(root)
     with Launcher("strict" if sys.platform == "linux" else "process", [root / "reference"]) as launcher:
-        crew = Crew(launcher)
+        worker_pool = WorkerPool(launcher)
         gaps = [stub.edit for stub in make_key(reference).stubs]
-        checks, _ = answerable(crew, reference, planted(reference, gaps), SEEDS[0])
-        observer = Observer(crew, reference, checks, SEEDS)
+        checks, _ = answerable(worker_pool, reference, planted(reference, gaps), SEEDS[0])
+        observer = Observer(worker_pool, reference, checks, SEEDS)
         key = make_key(reference, lambda mutant: observer.observe(mutant.files(reference)))
-        crew.close()
+        worker_pool.close()
         rubric = read_rubric(root / "reference")
         rows = prove(Exercise(reference, "", rubric, key), launcher, SEEDS[0], lambda _: None)
         found = [complaints(row, {item.id: item.points for item in rubric.item}) for row in rows]

@@ -11,8 +11,8 @@ shared_symptoms  1 another bug of the exercise is seen by the same checks
 from collections.abc import Collection
 from typing import Final
 
+from grader.exercise.key import Bucket, Difficulty
 from grader.injection.observe import Observation
-from grader.key import Bucket, Difficulty
 from mutations.operator import Distance, Operator, Visibility
 
 VISIBILITY: Final = {Visibility.CRASH: 0, Visibility.LOSS: 1, Visibility.SILENT: 2}

@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Sequence
 
 from grader import __version__
+from grader.exercise.key import Certificate, PlantedBug, Row, Stub
 from grader.injection.choose import Chosen
 from grader.injection.difficulty import difficulty
 from grader.injection.mutants import Sources
 from grader.injection.observe import Observation
-from grader.key import Certificate, PlantedBug, Row, Stub
 from grader.sandbox.client import Launcher
 from mutations.gaps import Gap
 

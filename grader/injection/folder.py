@@ -12,10 +12,10 @@ import msgspec
 import tomli_w
 
 from grader.errors import CannotJudge, UsageError
-from grader.exercise import VISIBLE_TESTS, Exercise, Rubric
+from grader.exercise.key import Key
+from grader.exercise.model import Rubric
+from grader.exercise.starter import starter_contents
 from grader.injection.build import Built
-from grader.injection.readme import readme
-from grader.key import Key
 
 HEADER: Final = """\
 # The rubric of a generated exercise. Checks are listed with the points they earn; `takes` is what a guard (a check that
@@ -76,11 +76,6 @@ def contents(built: Built) -> dict[str, str]:
     return {f"starter/{name}": text for name, text in starter_contents(exercise).items()} | {
         f"reference/{name}": text for name, text in hidden.items()
     }
-
-
-def starter_contents(exercise: Exercise) -> dict[str, str]:
-    """Every file that the learner of a generated exercise is handed, by name."""
-    return {**exercise.starter(), "README.md": readme(exercise.rubric), VISIBLE_TESTS: exercise.visible_tests}
 
 
 def to_toml(rubric: Rubric) -> str:

@@ -10,13 +10,12 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from grader.checks.catalogue import MEASURED_BY
+from grader.checks.catalogue import MEASURED_BY, of_family
 from grader.checks.check import Check
-from grader.given_up import without_a_verdict
-from grader.injection.categories import own_checks
+from grader.injection.given_up import without_a_verdict
 from grader.injection.mutants import Mutant, Sources, mutants
 from grader.injection.observe import Observer
-from grader.oracle import Crew
+from grader.packages.package import WorkerPool
 from grader.sandbox.client import Launcher
 from mutations.operator import Operator
 
@@ -28,7 +27,7 @@ class Row(Struct, frozen=True, kw_only=True):
 
     Attributes:
         killed_by: the checks that see it, in their order; the first alone when no more were asked for.
-        shows_in: the facets that tell it by bits.
+        shows_in: the comparisons that tell it by bits.
     """
 
     operator: str
@@ -80,16 +79,16 @@ def kill_matrix(
     """Ask the checks of every mutant of a reference, each in a fork of its own.
 
     Args:
-        first: ask until one sees the bug, those of its own category first; otherwise all, and the facets too.
+        first: ask until one sees the bug, those of its own category first; otherwise all, and the comparisons too.
     """
     started = time.perf_counter()
     todo = list(mutants(reference, operators))
     waiting = deque(enumerate(todo))
-    crew = Crew(launcher)
+    worker_pool = WorkerPool(launcher)
     found: dict[int, Row] = {}
 
     def work() -> None:
-        observer = Observer(crew, reference, checks, [seed])
+        observer = Observer(worker_pool, reference, checks, [seed])
         while True:
             try:
                 number, mutant = waiting.popleft()
@@ -105,10 +104,10 @@ def kill_matrix(
                     for share in [pool.submit(work) for _ in range(THREADS)]:
                         share.result()
                 except BaseException:
-                    crew.stop()  # or leaving the pool would wait for all the bugs that are left
+                    worker_pool.stop()  # or leaving the pool would wait for all the bugs that are left
                     raise
         finally:
-            crew.close()
+            worker_pool.close()
     return Matrix(
         checks=tuple(check.id for check in checks),
         rows=tuple(found[number] for number in sorted(found)),
@@ -125,7 +124,7 @@ def _row(observer: Observer, mutant: Mutant, reference: Sources, checks: Sequenc
     files = mutant.files(reference)
     shows_in: tuple[str, ...] = ()
     if first:
-        own = own_checks(mutant.operator.category, checks)
+        own = of_family(mutant.operator.category, checks)
         killer = observer.first_killer(files, [*own, *(check for check in checks if check not in own)])
         killed_by: tuple[str, ...] = () if killer is None else (killer.id,)
     else:

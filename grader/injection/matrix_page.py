@@ -6,7 +6,6 @@ from itertools import groupby
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from grader.checks.catalogue import BY_ID
-from grader.injection.categories import family
 from grader.injection.matrix import Matrix
 
 
@@ -41,7 +40,7 @@ def html(matrix: Matrix) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    checks = sorted(matrix.checks, key=lambda check: family(BY_ID[check]))
+    checks = sorted(matrix.checks, key=lambda check: BY_ID[check].family)
     return environment.get_template("matrix.html.jinja").render(
         matrix=matrix,
         checks=checks,

@@ -1,4 +1,4 @@
-"""What a bug does, measured: the facets it shows in, how far it moves them, and the checks that see it."""
+"""What a bug does, measured: the comparisons it shows in, how far it moves them, and the checks that see it."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -8,17 +8,17 @@ import numpy as np
 from msgspec import Struct
 
 from grader.checks.catalogue import CHECKS, MEASURED_BY
-from grader.checks.check import Bench, Check
-from grader.compare import first_difference, largest_change
-from grader.exercise import builtin_exercise
+from grader.checks.check import Check, Context
+from grader.checks.compare import first_difference, largest_change
+from grader.comparisons.catalogue import COMPARISONS
+from grader.comparisons.comparison import Comparison
+from grader.exercise.model import builtin_exercise
 from grader.extent import extents
-from grader.facets.catalogue import FACETS
-from grader.facets.facet import Facet
-from grader.judge import ask_case
-from grader.memory import MemoisedOracle, Memory
-from grader.oracle import Crew, Oracle, Trouble
+from grader.grading.run_check import ask_case
+from grader.grading.search import Draws, ReferenceFailed, search, search_sizes
+from grader.packages.cached import CachedPackage, Memory
+from grader.packages.package import Package, Trouble, WorkerPool
 from grader.sandbox.wire import Tensors
-from grader.search import Draws, ReferenceFailed, search, search_sizes
 from grader.seeds import Seeds
 
 TIMEOUT: Final = 30.0
@@ -29,12 +29,12 @@ class Observation(Struct, frozen=True, kw_only=True):
     """What was seen of one bug.
 
     Attributes:
-        shows_in: the facets whose answers have other bits than the reference's.
+        shows_in: the comparisons whose answers have other bits than the reference's.
         killed_by: the checks that fail on every seed.
-        crashes_in: the facets that raise, or answer with NaN where the reference does not.
+        crashes_in: the comparisons that raise, or answer with NaN where the reference does not.
         effect: the largest change of any answer, relative to the largest value there; 1 where shapes change.
         detections: on each seed, how many checks fail.
-        unsteady_in: the facets that it answers otherwise in another process.
+        unsteady_in: the comparisons that it answers otherwise in another process.
     """
 
     shows_in: tuple[str, ...]
@@ -50,40 +50,42 @@ class Observer:
 
     Args:
         checks: those that may be asked.
-        facets: those that may be compared.
+        comparisons: those that may be compared.
         seeds: one for each repetition; the first sees all checks, the others those that failed on it.
         at_sizes: whether larger cases are asked too, as a grade does; of hundreds of packages it would take too long.
     """
 
     def __init__(
         self,
-        crew: Crew,
+        worker_pool: WorkerPool,
         reference: Mapping[str, str],
         checks: Iterable[Check],
         seeds: Iterable[int],
-        facets: Iterable[Facet] = FACETS,
+        comparisons: Iterable[Comparison] = COMPARISONS,
         *,
         at_sizes: bool = False,
     ) -> None:
         self._at_sizes = at_sizes
-        self._crew = crew
+        self._worker_pool = worker_pool
         self._checks = tuple(checks)
-        self._facets = tuple(facets)
+        self._comparisons = tuple(comparisons)
         self._seeds = tuple(Seeds(seed, SUBMISSION) for seed in seeds)
         self._memory: Memory = {}
         self._draws = Draws()
-        self._reference = MemoisedOracle(crew, "the reference", reference, TIMEOUT, trusted=True, memory=self._memory)
+        self._reference = CachedPackage(
+            worker_pool, "the reference", reference, TIMEOUT, trusted=True, memory=self._memory
+        )
 
     def observe_reference(self) -> Observation:
         """What is seen of the reference in another process: nothing, if it is right and reproduces itself."""
         files = self._reference.files
-        return self._observe(Oracle(self._crew, "the reference again", files, TIMEOUT))
+        return self._observe(Package(self._worker_pool, "the reference again", files, TIMEOUT))
 
     def observe(self, files: Mapping[str, str]) -> Observation:
         """What is seen of the package ``files``."""
         return self._observe(self._mutant(files))
 
-    def _observe(self, package: Oracle) -> Observation:
+    def _observe(self, package: Package) -> Observation:
         with package as mutant:
             shows_in, crashes_in, unsteady_in, effect = self._compare(mutant)
             first, *others = self._seeds
@@ -101,7 +103,7 @@ class Observer:
             unsteady_in=unsteady_in,
         )
 
-    def killers(self, mutant: Oracle, seeds: Seeds, checks: Iterable[Check] | None = None) -> list[Check]:
+    def killers(self, mutant: Package, seeds: Seeds, checks: Iterable[Check] | None = None) -> list[Check]:
         """The checks that fail, in their order."""
         return list(self._killers(mutant, seeds, self._checks if checks is None else checks))
 
@@ -110,73 +112,73 @@ class Observer:
         with self._mutant(files) as mutant:
             return next(self._killers(mutant, self._seeds[0], checks), None)
 
-    def _mutant(self, files: Mapping[str, str]) -> Oracle:
+    def _mutant(self, files: Mapping[str, str]) -> Package:
         """An oracle for a mutant: what its untouched files answer is known from the reference."""
-        return MemoisedOracle(self._crew, "the mutant", files, TIMEOUT, memory=self._memory, learns=False)
+        return CachedPackage(self._worker_pool, "the mutant", files, TIMEOUT, memory=self._memory, learns=False)
 
-    def _killers(self, mutant: Oracle, seeds: Seeds, checks: Iterable[Check]) -> Iterator[Check]:
-        with mutant.another() as stranger:
-            bench = Bench(
+    def _killers(self, mutant: Package, seeds: Seeds, checks: Iterable[Check]) -> Iterator[Check]:
+        with mutant.another() as fresh_candidate:
+            context = Context(
                 candidate=mutant,
-                matched=self._reference,
+                variant=self._reference,
                 reference=self._reference,
-                stranger=stranger,
+                fresh_candidate=fresh_candidate,
                 seeds=seeds,
                 variants=lambda: [self._reference],
             )
-            yield from (check for check in checks if self._kills(check, bench))
+            yield from (check for check in checks if self._kills(check, context))
 
-    def _kills(self, check: Check, bench: Bench) -> bool:
-        """Whether a check sees the bench's candidate fail."""
-        bench = replace(bench, state={})
+    def _kills(self, check: Check, context: Context) -> bool:
+        """Whether a check sees the context's candidate fail."""
+        context = replace(context, state={})
 
         def ask(case: object) -> None:
-            ask_case(check, case, bench)
+            ask_case(check, case, context)
 
-        seed = bench.seeds.derive("cases", check.id)
+        seed = context.seeds.derive("cases", check.id)
         try:
             found = search(check.cases, ask, seed=seed, examples=check.examples, shrink=False, draws=self._draws)
             if found.failure is None and self._at_sizes and check.at_size is not None:
-                sizes = extents(check.default, bench.seeds.derive("sizes"), thorough=False)
+                sizes = extents(check.default, context.seeds.derive("sizes"), thorough=False)
                 found = search_sizes(check.at_size, sizes, ask, shrink=False)
         except ReferenceFailed:
             return False  # the reference lacks what the check asks for
         return found.failure is not None
 
-    def _compare(self, mutant: Oracle) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], float]:
-        """The facets that it shows in, those that it crashes in, those that it is unsteady in, and its effect."""
+    def _compare(self, mutant: Package) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], float]:
+        """The comparisons that it shows in, those that it crashes in, those that it is unsteady in, and its effect."""
         shows_in, crashes_in, unsteady_in, effect = [], [], [], 0.0
         with mutant.another() as again:
-            for facet in self._facets:
+            for comparison in self._comparisons:
                 try:
-                    expected = self._answers(facet, self._reference)
+                    expected = self._answers(comparison, self._reference)
                 except Trouble:
-                    continue  # the reference lacks what the facet asks for
+                    continue  # the reference lacks what the comparison asks for
                 try:
-                    answers = self._answers(facet, mutant)
+                    answers = self._answers(comparison, mutant)
                 except Trouble:
-                    shows_in.append(facet.id)
-                    crashes_in.append(facet.id)
+                    shows_in.append(comparison.id)
+                    crashes_in.append(comparison.id)
                     effect = 1.0
                     continue
                 if not _differ(answers, expected):
                     continue
-                shows_in.append(facet.id)
+                shows_in.append(comparison.id)
                 effect = max(effect, *(largest_change(*pair) for pair in zip(answers, expected, strict=True)))
                 if any(_has_nan(answer) for answer in answers):
-                    crashes_in.append(facet.id)
-                if self._is_unsteady(facet, again, answers):
-                    unsteady_in.append(facet.id)
+                    crashes_in.append(comparison.id)
+                if self._is_unsteady(comparison, again, answers):
+                    unsteady_in.append(comparison.id)
         return tuple(shows_in), tuple(crashes_in), tuple(unsteady_in), effect
 
-    def _is_unsteady(self, facet: Facet, again: Oracle, answers: list[Tensors]) -> bool:
+    def _is_unsteady(self, comparison: Comparison, again: Package, answers: list[Tensors]) -> bool:
         try:
-            return _differ(self._answers(facet, again), answers)
+            return _differ(self._answers(comparison, again), answers)
         except Trouble:
             return True
 
-    def _answers(self, facet: Facet, oracle: Oracle) -> list[Tensors]:
-        return [facet.ask(oracle, asked) for asked in facet.questions(self._seeds[0], "float32")]
+    def _answers(self, comparison: Comparison, oracle: Package) -> list[Tensors]:
+        return [comparison.ask(oracle, asked) for asked in comparison.questions(self._seeds[0], "float32")]
 
 
 class Failing(NamedTuple):
@@ -190,10 +192,10 @@ class Failing(NamedTuple):
     followups: tuple[str, ...]
 
 
-def failing_checks(crew: Crew, reference: Mapping[str, str], seeds: Iterable[int]) -> Failing:
+def failing_checks(worker_pool: WorkerPool, reference: Mapping[str, str], seeds: Iterable[int]) -> Failing:
     """The checks that a reference fails, beside the built-in one: beside itself, much that is wrong agrees."""
     builtin = builtin_exercise()
-    observer = Observer(crew, builtin.reference, CHECKS, seeds, facets=(), at_sizes=True)
+    observer = Observer(worker_pool, builtin.reference, CHECKS, seeds, comparisons=(), at_sizes=True)
     failing = observer.observe(reference).killed_by
     followups = {check for item in builtin.rubric.followup for check in (*item.earns, *item.takes)}
     followups -= {check for item in builtin.rubric.item for check in (*item.earns, *item.takes)}
@@ -207,17 +209,17 @@ class Answerable(NamedTuple):
     """What a right package passes, and agrees in, whose extensions are yet to be built: the rest cannot tell a bug."""
 
     checks: tuple[Check, ...]
-    facets: tuple[Facet, ...]
+    comparisons: tuple[Comparison, ...]
 
 
 def answerable(
-    crew: Crew,
+    worker_pool: WorkerPool,
     reference: Mapping[str, str],
     unbuilt: Mapping[str, str],
     seed: int,
     left_out: Collection[str] = (),
 ) -> Answerable:
-    """The checks and facets that can be asked from the start.
+    """The checks and comparisons that can be asked from the start.
 
     Args:
         unbuilt: the reference with its extensions taken out.
@@ -225,11 +227,11 @@ def answerable(
     """
     checks = [check for check in MEASURED_BY if check.id not in left_out]
     if dict(unbuilt) == dict(reference):
-        return Answerable(tuple(checks), FACETS)
-    seen = Observer(crew, reference, checks, [seed]).observe(unbuilt)
+        return Answerable(tuple(checks), COMPARISONS)
+    seen = Observer(worker_pool, reference, checks, [seed]).observe(unbuilt)
     return Answerable(
         tuple(check for check in checks if check.id not in seen.killed_by),
-        tuple(facet for facet in FACETS if facet.id not in seen.shows_in),
+        tuple(comparison for comparison in COMPARISONS if comparison.id not in seen.shows_in),
     )
 
 

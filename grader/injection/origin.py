@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from grader.errors import UsageError
-from grader.exercise import builtin_reference
-from grader.submission import read_submission
+from grader.exercise.model import builtin_reference
+from grader.submission.read import read_submission
 
 
 def read_reference(source: Path | None) -> tuple[Path, dict[str, str]]:

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from itertools import combinations
 from typing import Final
 
-from grader.exercise import Exercise
-from grader.grading import grade
+from grader.exercise.key import Row
+from grader.exercise.model import Exercise
+from grader.grading.answer_cache import AnswerCache
+from grader.grading.grade import grade
+from grader.grading.options import Options
 from grader.injection.observe import SUBMISSION
-from grader.key import Row
-from grader.library import Library
-from grader.options import Options
-from grader.record import Result, Status
+from grader.result.record import Result, Status
 from grader.sandbox.client import Launcher
-from grader.submission import Submission
+from grader.submission.read import Submission
 
 TIMEOUT: Final = 30.0
 
@@ -37,20 +37,25 @@ def prove(exercise: Exercise, launcher: Launcher, seed: int, progress: Callable[
     bugs = tuple(item.id for item in exercise.rubric.item if item.kind == "bug")
     subsets = [subset for size in (0, len(bugs), *range(1, len(bugs))) for subset in combinations(bugs, size)]
     rows = []
-    with Library(launcher, ours=True) as library:
+    with AnswerCache(launcher, ours=True) as answer_cache:
         for number, left in enumerate(subsets, start=1):
             progress(f"subset {number} of {len(subsets)}")
-            rows.append(_row(exercise, left, bugs, seed, launcher, library))
+            rows.append(_row(exercise, left, bugs, seed, launcher, answer_cache))
     return rows
 
 
 def _row(
-    exercise: Exercise, left: tuple[str, ...], bugs: tuple[str, ...], seed: int, launcher: Launcher, library: Library
+    exercise: Exercise,
+    left: tuple[str, ...],
+    bugs: tuple[str, ...],
+    seed: int,
+    launcher: Launcher,
+    answer_cache: AnswerCache,
 ) -> Row:
     files = exercise.variant(frozenset(left))
     submission = Submission(name="variant", files=files, sha256=SUBMISSION, notes=())
     options = Options(only=bugs, seed=seed, timeout=TIMEOUT, explain=False)
-    result: Result = grade(submission, exercise, options, launcher, lambda _: None, library)
+    result: Result = grade(submission, exercise, options, launcher, lambda _: None, answer_cache)
     return Row(
         left=left,
         statuses={item.id: str(item.status) for item in result.items},

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final, get_args
 
 from grader.errors import UsageError
-from grader.key import Bucket
+from grader.exercise.key import Bucket
 from grader.seeds import check_seed
 
 DEFAULT_BUGS = 4

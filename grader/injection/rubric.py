@@ -5,11 +5,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from grader.blame import FINITE
+from grader.checks.catalogue import of_family
 from grader.checks.check import Check
-from grader.exercise import FORWARD, Item, Rubric
-from grader.facets.catalogue import FACETS
-from grader.injection.categories import own_checks
+from grader.comparisons.catalogue import COMPARISONS
+from grader.exercise.model import FORWARD, Item, Rubric
+from grader.grading.attribution import FINITE
 from grader.injection.observe import Observation
 from mutations.operator import Category
 
@@ -36,17 +36,22 @@ def rubric(
     shares = split(TOTAL - sum(item.points for item in extensions), [1.0] * len(bugs))
     failing = {check for _, seen in bugs for check in seen.killed_by}
     items = [
-        _bug_item(number, [check.id for check in own_checks(category, checks)], seen, points, failing)
+        _bug_item(number, [check.id for check in of_family(category, checks)], seen, points, failing)
         for number, ((category, seen), points) in enumerate(zip(bugs, shares, strict=True), start=1)
     ]
     items = _answering_for_numbers(items, bugs)
-    return Rubric(id=exercise_id, title=title, facets=facets(seen for _, seen in bugs), item=(*items, *extensions))
+    return Rubric(
+        id=exercise_id, title=title, comparisons=comparisons(seen for _, seen in bugs), item=(*items, *extensions)
+    )
 
 
-def facets(seen: Iterable[Observation]) -> tuple[str, ...]:
-    """The facets to compare by: for each bug the first that it shows in."""
-    needed = {next(facet.id for facet in FACETS if facet.id in observation.shows_in) for observation in seen}
-    return tuple(facet.id for facet in FACETS if facet.id in needed)
+def comparisons(seen: Iterable[Observation]) -> tuple[str, ...]:
+    """The comparisons to compare by: for each bug the first that it shows in."""
+    needed = {
+        next(comparison.id for comparison in COMPARISONS if comparison.id in observation.shows_in)
+        for observation in seen
+    }
+    return tuple(comparison.id for comparison in COMPARISONS if comparison.id in needed)
 
 
 def _bug_item(number: int, own: Sequence[str], seen: Observation, points: float, failing: Collection[str]) -> Item:

@@ -7,18 +7,18 @@ from typing import Final
 
 from grader.checks.catalogue import CHECKS
 from grader.errors import CannotJudge
-from grader.exercise import Exercise, StoredExercise
-from grader.given_up import without_a_verdict
-from grader.grading import grade
-from grader.handout import BESIDE_THE_CODE
+from grader.exercise.key import PlantedBug, Row
+from grader.exercise.model import Exercise, StoredExercise
+from grader.exercise.starter import BESIDE_THE_CODE
+from grader.grading.grade import grade
+from grader.grading.options import Options
+from grader.injection.given_up import without_a_verdict
 from grader.injection.mutants import planted
 from grader.injection.observe import SUBMISSION, Observation, Observer, answerable, failing_checks
 from grader.injection.prove import complaints, prove
-from grader.key import PlantedBug, Row
-from grader.options import Options
-from grader.oracle import Crew, Trouble
+from grader.packages.package import Trouble, WorkerPool
 from grader.sandbox.client import Launcher
-from grader.submission import Submission
+from grader.submission.read import Submission
 
 SEEDS: Final = (11, 12, 13)  # for an exercise that says none
 TIMEOUT: Final = 30.0
@@ -71,23 +71,23 @@ def _verify(exercise: StoredExercise, launcher: Launcher, progress: Callable[[st
     found.findings.append(texts(exercise))
     certificate = exercise.key.certificate
     seeds = certificate.seeds if certificate is not None else SEEDS
-    crew = Crew(launcher)
+    worker_pool = WorkerPool(launcher)
     try:
         progress("the reference")
-        failing = failing_checks(crew, exercise.reference, seeds)
+        failing = failing_checks(worker_pool, exercise.reference, seeds)
         asked = len(CHECKS) - len(failing.followups)
         fault = f"fails {', '.join(failing.wrong)}" if failing.wrong else ""
         found.findings.append(Finding(f"the reference passes all {asked} checks of what it has built", fault))
         unbuilt = planted(exercise.reference, [stub.edit for stub in exercise.key.stubs])
-        checks, facets = answerable(crew, exercise.reference, unbuilt, seeds[0], failing.followups)
-        observer = Observer(crew, exercise.reference, checks, seeds, facets)
+        checks, comparisons = answerable(worker_pool, exercise.reference, unbuilt, seeds[0], failing.followups)
+        observer = Observer(worker_pool, exercise.reference, checks, seeds, comparisons)
         for bug in exercise.key.bugs:
             progress(bug.item)
             seen = observer.observe(exercise.variant(frozenset({bug.item})))
             found.matrix[bug.item] = seen.killed_by
             found.findings.append(_bug(exercise, bug, seen))
     finally:
-        crew.close()
+        worker_pool.close()
     found.findings.append(_subsets(exercise, launcher, seeds[0], progress))
     progress("the reference and the starter as submissions")
     found.findings += _whole_grades(exercise, launcher, seeds[0])
@@ -112,12 +112,12 @@ def texts(exercise: StoredExercise) -> Finding:
 
 
 def _bug(exercise: Exercise, bug: PlantedBug, seen: Observation) -> Finding:
-    """A bug is seen by the checks that earn its points, whatever the seed, and told by a facet that is compared."""
+    """A bug is seen by the checks that earn its points, whatever the seed, and told by one of the comparisons."""
     what = f"{bug.item} ({bug.operator}) is seen by its checks on {len(seen.detections)} seeds"
     unseen = [check for check in exercise.items[bug.item].earns if check not in seen.killed_by]
     if unseen:
         return Finding(what, f"not by {', '.join(unseen)}")
-    if not set(exercise.facets_of(bug.item)) <= set(seen.shows_in):
+    if not set(exercise.comparisons_of(bug.item)) <= set(seen.shows_in):
         return Finding(what, f"shows in {', '.join(seen.shows_in) or 'nothing'} alone")
     if seen.crashes_in and len(exercise.key.bugs) > 1:
         return Finding(what, f"breaks {', '.join(seen.crashes_in)}, which other bugs are told by")

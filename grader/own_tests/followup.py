@@ -5,16 +5,16 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
-from grader.exercise import Exercise, Item
-from grader.oracle import Crew
+from grader.exercise.model import Exercise, Item
 from grader.own_tests import results
 from grader.own_tests.mutants import Draw, Mutant, NotRead, TooSlow, find
 from grader.own_tests.running import CONFTEST, RUN, Files, Runner, Runs
 from grader.own_tests.wording import Wording
-from grader.record import FollowUp, Outcome
+from grader.packages.package import WorkerPool
+from grader.packages.threads import threads
+from grader.result.record import FollowUp, Outcome
 from grader.seeds import Seeds
-from grader.submission import Submission
-from grader.teams import threads
+from grader.submission.read import Submission
 
 REWORDED: Final = 4  # times that the package itself is run in other words, among the mutants
 CONFIRMED: Final = 4  # mutants that have to be noticed again before it is believed of the others
@@ -25,7 +25,7 @@ def own_tests(
     item: Item,
     submission: Submission,
     exercise: Exercise,
-    crew: Crew,
+    worker_pool: WorkerPool,
     seeds: Seeds,
     *,
     timeout: float,
@@ -39,7 +39,7 @@ def own_tests(
     tests = written(submission.tests, exercise.visible_tests)
     if not tests:
         return results.unbuilt(item, "There are no tests of its own: no test_*.py but those of the starter.")
-    return _Trials(item, submission.files, tests, crew, seeds, timeout, progress).followup()
+    return _Trials(item, submission.files, tests, worker_pool, seeds, timeout, progress).followup()
 
 
 def written(tests: Files, visible: str) -> Files:
@@ -67,25 +67,25 @@ class _Trials:
         item: Item,
         package: Files,
         tests: Files,
-        crew: Crew,
+        worker_pool: WorkerPool,
         seeds: Seeds,
         timeout: float,
         progress: Callable[[str], None],
     ) -> None:
         self._item = item
         self._package = package
-        self._crew = crew
-        self._runner = Runner(crew, tests)
+        self._worker_pool = worker_pool
+        self._runner = Runner(worker_pool, tests)
         self._seed = seeds.derive(item.id)
         self._random = Random(self._seed)
-        self._wording = Wording(crew, package, seeds.derive(item.id, "words"))
+        self._wording = Wording(worker_pool, package, seeds.derive(item.id, "words"))
         self._timeout = timeout
         self._progress = progress
 
     def followup(self) -> FollowUp:
         """Run them, and say what they are worth."""
         self._progress(f"{self._item.title}: on the package itself")
-        with threads(self._crew) as pool:
+        with threads(self._worker_pool) as pool:
             finding = pool.submit(self._find)
             first = self._runner.run_surely(self._package, RUN * self._timeout)
             if not first.passed:
@@ -116,8 +116,8 @@ class _Trials:
 
     def _find(self) -> list[Mutant]:
         """The mutants, group by group, once it is known in which words the package stays what it is."""
-        plantings = find(self._crew, self._package, self._item.mutants)
-        draw = Draw(self._crew, self._package, self._seed, self._timeout)
+        plantings = find(self._worker_pool, self._package, self._item.mutants)
+        draw = Draw(self._worker_pool, self._package, self._seed, self._timeout)
         if plantings:
             self._wording.keep_what_holds(draw.is_the_same)
         return [

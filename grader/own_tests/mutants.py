@@ -7,11 +7,11 @@ from typing import Final
 
 import msgspec
 
-from grader.compare import first_difference, largest_change
-from grader.facets.catalogue import BY_ID as FACETS
-from grader.facets.facet import Asked, Facet
-from grader.oracle import Crew, Oracle, PackageHung, Trouble
+from grader.checks.compare import first_difference, largest_change
+from grader.comparisons.catalogue import BY_ID as COMPARISONS
+from grader.comparisons.comparison import Asked, Comparison
 from grader.own_tests.running import Files
+from grader.packages.package import Package, PackageHung, Trouble, WorkerPool
 from grader.sandbox.errors import WorkerFailed
 from grader.sandbox.questions import Answered, FindMutants, Planting
 from grader.sandbox.wire import Tensors
@@ -23,7 +23,7 @@ PATIENCE: Final = 30.0  # seconds for the engine to read a package
 DRAWING: Final = 12  # times the time-out that answers may take while mutants are drawn; it takes seconds
 VISIBLE: Final = 1e-4  # a change of this part of the largest value; rounding changes 1e-6 of it
 BY_FILE: Final = {"model.py": ("decoding", "cache-errors", "forward"), "train.py": ("training", "harness")}
-ALL: Final = tuple(facet for facets in BY_FILE.values() for facet in facets)
+ALL: Final = tuple(comparison for comparisons in BY_FILE.values() for comparison in comparisons)
 
 
 class NotRead(Exception):
@@ -42,15 +42,15 @@ class Mutant:
     files: Files
 
 
-def find(crew: Crew, package: Files, groups: Iterable[str]) -> tuple[Planting, ...]:
+def find(worker_pool: WorkerPool, package: Files, groups: Iterable[str]) -> tuple[Planting, ...]:
     """What there is to be done to a package, of which no line is run.
 
     Raises:
         NotRead: its text brought the engine down.
     """
-    worker = crew.spawn({}, purpose="mutants")
+    worker = worker_pool.spawn({}, purpose="mutants")
     try:
-        crew.put(worker, FindMutants(files=dict(package), groups=tuple(groups)), {}, PATIENCE)
+        worker_pool.put(worker, FindMutants(files=dict(package), groups=tuple(groups)), {}, PATIENCE)
         reply, answer = worker.receive()
         if not isinstance(reply, Answered):
             raise NotRead(reply.message)
@@ -76,13 +76,13 @@ class Draw:
     asked here.
     """
 
-    def __init__(self, crew: Crew, package: Files, seed: int, timeout: float) -> None:
-        self._crew = crew
+    def __init__(self, worker_pool: WorkerPool, package: Files, seed: int, timeout: float) -> None:
+        self._worker_pool = worker_pool
         self._package = package
         self._seeds = Seeds(seed, "own tests")
         self._timeout = timeout
         self._most = DRAWING * timeout
-        self._own = Oracle(crew, "the candidate", package, timeout)
+        self._own = Package(worker_pool, "the candidate", package, timeout)
         self._own_again = self._own.another()
         self._asked = [self._own, self._own_again]
         self._known: dict[str, list[tuple[Asked, Tensors]]] = {}
@@ -118,9 +118,9 @@ class Draw:
         with self._oracle("the candidate", files, asks_again=True) as oracle:
             try:
                 return all(
-                    first_difference(FACETS[id_].ask(oracle, asked), expected) is None
+                    first_difference(COMPARISONS[id_].ask(oracle, asked), expected) is None
                     for id_ in ALL
-                    for asked, expected in self._answers(FACETS[id_])
+                    for asked, expected in self._answers(COMPARISONS[id_])
                 )
             except Trouble:
                 return False
@@ -128,8 +128,8 @@ class Draw:
     def _is_late(self) -> bool:
         return sum(oracle.spent for oracle in self._asked) > self._most
 
-    def _oracle(self, name: str, files: Files, *, asks_again: bool) -> Oracle:
-        self._asked.append(Oracle(self._crew, name, files, self._timeout, asks_again=asks_again))
+    def _oracle(self, name: str, files: Files, *, asks_again: bool) -> Package:
+        self._asked.append(Package(self._worker_pool, name, files, self._timeout, asks_again=asks_again))
         return self._asked[-1]
 
     def _made(self, sites: Iterable[Planting]) -> Iterator[Mutant]:
@@ -144,12 +144,12 @@ class Draw:
     def _effect(self, mutant: Mutant) -> Effect:
         with self._oracle("a mutant", mutant.files, asks_again=False) as oracle:  # a late one costs no points
             for id_ in BY_FILE.get(mutant.planting.file, ALL):
-                facet = FACETS[id_]
-                for asked, expected in self._answers(facet):
+                comparison = COMPARISONS[id_]
+                for asked, expected in self._answers(comparison):
                     if self._is_late():
                         return Effect.NONE
                     try:
-                        answer = facet.ask(oracle, asked)
+                        answer = comparison.ask(oracle, asked)
                     except PackageHung:
                         return Effect.NONE  # no test would end
                     except Trouble:
@@ -158,17 +158,17 @@ class Draw:
                         return Effect.CHANGES
         return Effect.NONE
 
-    def _answers(self, facet: Facet) -> list[tuple[Asked, Tensors]]:
+    def _answers(self, comparison: Comparison) -> list[tuple[Asked, Tensors]]:
         """What the package itself answers, where it does and answers alike in another process."""
-        if facet.id not in self._known:
-            self._known[facet.id] = []
-            for asked in facet.questions(self._seeds, "float32"):
+        if comparison.id not in self._known:
+            self._known[comparison.id] = []
+            for asked in comparison.questions(self._seeds, "float32"):
                 if self._is_late():
                     break
                 try:
-                    answer, again = facet.ask(self._own, asked), facet.ask(self._own_again, asked)
+                    answer, again = comparison.ask(self._own, asked), comparison.ask(self._own_again, asked)
                 except Trouble:
                     continue
                 if first_difference(answer, again) is None:
-                    self._known[facet.id].append((asked, answer))
-        return self._known[facet.id]
+                    self._known[comparison.id].append((asked, answer))
+        return self._known[comparison.id]

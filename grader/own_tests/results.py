@@ -5,10 +5,10 @@ from collections.abc import Sequence, Set
 from difflib import unified_diff
 from typing import Final, NamedTuple, cast
 
-from grader.exercise import Group, Item
+from grader.exercise.model import Group, Item
 from grader.own_tests.mutants import Mutant
 from grader.own_tests.running import Files, Ran
-from grader.record import CheckResult, Counterexample, FollowUp, Hidden, Outcome, Role, Status
+from grader.result.record import CheckResult, Counterexample, FollowUp, Hidden, Outcome, Role, Status
 
 KINDS: Final[dict[Group, str]] = {
     "kv-cache": "in the KV cache",

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
-from grader.oracle import Crew
-from grader.printable import one_line, printable
-from grader.record import Outcome
+from grader.files.printable import one_line, printable
+from grader.packages.package import WorkerPool
+from grader.packages.threads import THREADS
+from grader.result.record import Outcome
 from grader.sandbox.errors import WorkerDied, WorkerFailed, WorkerTimedOut
 from grader.sandbox.questions import Malformed, Raised, Reply, RunTests
 from grader.sandbox.wire import Tensors
-from grader.teams import TEAMS
 
 CONFTEST: Final = "conftest.py"
 RUN: Final = 3.0  # how long the tests may take on the package, in times of what one question may
@@ -58,15 +58,15 @@ class Runner:
         tests: the modules of tests, and maybe a conftest.py.
     """
 
-    crew: Crew
+    worker_pool: WorkerPool
     tests: Files
 
     def run(self, package: Files, limit: float, *, pardoned: bool = False) -> Ran:
         """The tests against ``package``, in a fresh worker, which gets ``limit`` seconds of its own."""
-        worker = self.crew.spawn({**package, **self.tests}, purpose="tests")
+        worker = self.worker_pool.spawn({**package, **self.tests}, purpose="tests")
         started = time.perf_counter()
         try:
-            self.crew.put(worker, self._question(), {}, limit)
+            self.worker_pool.put(worker, self._question(), {}, limit)
             outcome, test, message = _read(*worker.receive())
             output = worker.output()
         except WorkerFailed as failed:
@@ -91,7 +91,7 @@ class Runner:
         ran = self.run(package, limit)
         if ran.outcome is not Outcome.TIMED_OUT:
             return ran
-        with self.crew.alone():
+        with self.worker_pool.alone():
             return self.run(package, limit)
 
     def _question(self) -> RunTests:
@@ -113,7 +113,7 @@ class Runs:
         self._random = random
         self._on_a_mutant = min(3 * first + SLACK, RUN * timeout)
         self._on_the_package = max(3 * first + SLACK, RUN * timeout)
-        self._in_all = TEAMS * RUNS * timeout
+        self._in_all = THREADS * RUNS * timeout
         self._spent: list[float] = []
         self._failed = False
 

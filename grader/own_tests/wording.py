@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from grader.oracle import Crew
 from grader.own_tests.mutants import NotRead
 from grader.own_tests.running import Files
+from grader.packages.package import WorkerPool
 from grader.sandbox.errors import WorkerFailed
 from grader.sandbox.questions import Answered, Reword
 from mutations.ways import Way
@@ -22,8 +22,8 @@ SENSITIVE: Final = "it answers otherwise as soon as it is put in other words"
 class Wording:
     """Puts versions of one package into other words, never twice into the same."""
 
-    def __init__(self, crew: Crew, package: Files, seed: int) -> None:
-        self._crew = crew
+    def __init__(self, worker_pool: WorkerPool, package: Files, seed: int) -> None:
+        self._worker_pool = worker_pool
         self._package = package
         self._random = Random(seed)
         self._ways = tuple(Way)
@@ -55,9 +55,9 @@ class Wording:
         texts = [text for version in versions for text in version.values()]
         question = Reword(seeds=tuple(self._random.getrandbits(62) for _ in texts), share=share, ways=tuple(ways))
         tensors = {f"text.{place}": np.frombuffer(text.encode(), np.uint8) for place, text in enumerate(texts)}
-        worker = self._crew.spawn({}, purpose="mutants")
+        worker = self._worker_pool.spawn({}, purpose="mutants")
         try:
-            self._crew.put(worker, question, tensors, PATIENCE)
+            self._worker_pool.put(worker, question, tensors, PATIENCE)
             reply, answer = worker.receive()
             if not isinstance(reply, Answered):
                 raise NotRead(reply.message)

@@ -1,7 +1,7 @@
 """A result as something to read: a page, or a table for a terminal. Data in, text out."""
 
-from grader.record import Result
 from grader.report.text import render_text
+from grader.result.record import Result
 
 __all__ = ["render_html", "render_text"]
 

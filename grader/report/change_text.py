@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from grader.printable import one_line
-from grader.recheck import ItemComparison, recheck
-from grader.record import ItemResult, Outcome, Result
+from grader.files.printable import one_line
 from grader.report import columns
 from grader.report.paint import Paint, plain
 from grader.report.verdict import DOES_NOT_RUN, first_failing, is_full, stops, waits_for_the_code, what_was_seen
 from grader.report.words import STATUS, number
+from grader.result.recheck import ItemComparison, recheck
+from grader.result.record import ItemResult, Outcome, Result
 
 WIDTH = 80
 

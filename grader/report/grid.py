@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from grader.record import TokenGrid
+from grader.result.record import TokenGrid
 
 MAX_ROWS, MAX_COLUMNS = 16, 64  # beyond this a table explains nothing; the JSON has all of it
 

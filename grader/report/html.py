@@ -10,13 +10,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, pas
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from grader.printable import printable
-from grader.record import Audience, Result
+from grader.files.printable import printable
 from grader.report import influence, standing, verdict, words
 from grader.report.diff import diff_lines
 from grader.report.grid import token_table
 from grader.report.parameters import parameter_rows
 from grader.report.pictures import pictures
+from grader.result.record import Audience, Result
 
 MAX_BYTES = 1_000_000
 # How much of one text is shown. Only a flood makes the page too big at the first of these.

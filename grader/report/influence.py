@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from grader.record import InfluenceExhibit, Matrix
+from grader.result.record import InfluenceExhibit, Matrix
 
 LEVELS = 5
 _STEP = 4.0  # each level down is an influence four times weaker

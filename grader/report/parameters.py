@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from grader.record import ParameterExhibit, Shape
 from grader.report.words import Label
+from grader.result.record import ParameterExhibit, Shape
 
 _RIGHT = Label("As it should be", "✓", "good")
 _WRONG = {

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from grader.printable import printable
-from grader.recheck import Compared, ItemComparison, Recheck
-from grader.record import ItemResult, Outcome
+from grader.files.printable import printable
 from grader.report import columns
 from grader.report.paint import Paint, plain
 from grader.report.words import OUTCOME, STATUS, number
+from grader.result.recheck import Compared, ItemComparison, Recheck
+from grader.result.record import ItemResult, Outcome
 
 WIDTH = 80
 SAME, DIFFERS = ("same", "good"), ("differs", "bad")

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from grader.record import CheckResult, FollowUp, ItemResult, Lane, Outcome, Status
 from grader.report.verdict import failing, passing
 from grader.report.words import WITH_BUG, lane
+from grader.result.record import CheckResult, FollowUp, ItemResult, Lane, Outcome, Status
 
 
 class Standing(NamedTuple):

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from grader.printable import one_line, quoted
-from grader.record import Audience, FollowUp, Isolation, ItemResult, Result
+from grader.files.printable import one_line, quoted
 from grader.report import columns
 from grader.report.paint import Paint, plain
 from grader.report.verdict import (
@@ -20,6 +19,7 @@ from grader.report.verdict import (
 )
 from grader.report.words import STATUS, number, scope
 from grader.report.words import label as check_label
+from grader.result.record import Audience, FollowUp, Isolation, ItemResult, Result
 
 WIDTH = 80
 _TITLE, _STATUS, _POINTS = 45, 17, 14  # with the margin and the two gaps between them: 80

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from grader.record import (
+from grader.report import columns
+from grader.result.record import (
     CheckResult,
     FollowUp,
     ItemResult,
@@ -14,7 +15,6 @@ from grader.record import (
     Role,
     Status,
 )
-from grader.report import columns
 
 _SEEN = (Outcome.FAILED, Outcome.BROKEN, Outcome.TIMED_OUT)
 

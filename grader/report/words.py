@@ -3,8 +3,8 @@
 import math
 from typing import Final, NamedTuple
 
-from grader.printable import printable
-from grader.record import CheckResult, ItemResult, Lane, Outcome, Role, Scope, Status
+from grader.files.printable import printable
+from grader.result.record import CheckResult, ItemResult, Lane, Outcome, Role, Scope, Status
 
 _BRIEF: Final = 140  # characters
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from grader.exercise import StoredExercise, builtin_exercise
+from grader.exercise.model import StoredExercise, builtin_exercise
 
 TIMEOUT = 10  # seconds for one question: what a candidate that hangs waits for
 GOAL = 0.5

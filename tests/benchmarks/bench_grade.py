@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_grade.py [--rounds N]
 
 Cold is the command, from nothing to the result. Warm is a grade by a process whose launcher has imported torch, with a
-``Library`` that knows what the reference and its variants answer, as a job of a cohort has it from its second
+``AnswerCache`` that knows what the reference and its variants answer, as a job of a cohort has it from its second
 submission on, and a learner's ``grader watch`` from its second grade on: the questions are the same each time, the
 submission another. ``verdict`` is what the watching learner gets first, without the smallest failing cases and without
 evidence (``explain=False``); ``whole`` has them, and is what a cohort asks for.
@@ -32,12 +32,12 @@ from tempfile import TemporaryDirectory
 
 from costs import BASELINE, ROOT, grader, import_torch, print_ratios, python, rounds
 
-from grader.exercise import builtin_exercise
-from grader.grading import grade
-from grader.library import Library
-from grader.options import Options
+from grader.exercise.model import builtin_exercise
+from grader.grading.answer_cache import AnswerCache
+from grader.grading.grade import grade
+from grader.grading.options import Options
 from grader.sandbox.client import Launcher
-from grader.submission import read_submission, submission_of
+from grader.submission.read import read_submission, submission_of
 
 COLD, WARM = 1.5, 0.5
 SEED = 7  # of the warm grades: whoever asks with the same seed asks the same
@@ -50,7 +50,7 @@ def main(count_of_rounds: int) -> None:
     with (
         TemporaryDirectory() as scratch,
         Launcher("strict", [exercise.reference_directory]) as launcher,
-        Library(launcher) as library,
+        AnswerCache(launcher) as library,
     ):
         numbers = count()
 

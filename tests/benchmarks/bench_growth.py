@@ -21,13 +21,13 @@ from collections.abc import Mapping
 
 from costs import cost, import_torch
 
-from grader.exercise import Exercise, builtin_exercise
-from grader.grading import grade
+from grader.exercise.model import Exercise, builtin_exercise
+from grader.grading.grade import grade
+from grader.grading.options import Options
 from grader.injection.build import Built, build
 from grader.injection.recipe import MAX_BUGS, Recipe
-from grader.options import Options
 from grader.sandbox.client import Launcher
-from grader.submission import Submission, submission_of
+from grader.submission.read import Submission, submission_of
 
 CACHES = 1000  # the seed of the exercise that fills them, not measured
 BASELINES = 3

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from grader.exercise import builtin_exercise, read_exercise
+from grader.exercise.model import builtin_exercise, read_exercise
 from grader.injection.build import Built, build
 from grader.injection.folder import write
 from grader.injection.recipe import DEFAULT_BUGS, Recipe

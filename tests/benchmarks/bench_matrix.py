@@ -17,7 +17,7 @@ evenly spaced among those it makes, for SECONDS at most, with one worker and wit
 What the numbers mean:
 
 - A mutant is done when its first failing test is known, or when all have passed: ``first`` here, ``-x`` there. The
-  full matrix asks all checks of every mutant, and compares all facets; here, of every third operator's.
+  full matrix asks all checks of every mutant, and compares all comparisons; here, of every third operator's.
 - The mutants are not the same. Ours are bugs that somebody might write, few of which crash. Most of mutmut's do: an
   argument dropped, None for a value, which the first test that gets there sees within a tenth of a second. Of both
   tools' some survive, or change nothing, and then all tests are run; the column "survived" says how many.
@@ -47,7 +47,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.exercise import builtin_exercise
+from grader.exercise.model import builtin_exercise
 from grader.injection.matrix import THREADS, Matrix, kill_matrix
 from grader.sandbox.client import Launcher
 from mutations.catalogue import OPERATORS

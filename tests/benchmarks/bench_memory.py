@@ -30,14 +30,14 @@ from tempfile import TemporaryDirectory
 
 from costs import descendants
 
-from grader.exercise import StoredExercise, builtin_exercise
-from grader.grading import grade
-from grader.library import Library
-from grader.options import Options
-from grader.oracle import Crew, Oracle
+from grader.exercise.model import StoredExercise, builtin_exercise
+from grader.grading.answer_cache import AnswerCache
+from grader.grading.grade import grade
+from grader.grading.options import Options
+from grader.packages.package import Package, WorkerPool
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Parameters
-from grader.submission import submission_of
+from grader.submission.read import submission_of
 
 PAUSE = 0.05  # seconds between two looks
 LAUNCHER, WORKER, JOB, COHORT = "launcher", "worker", "job", "the cohort's own process"
@@ -61,10 +61,10 @@ def main(jobs: int, workers: int, candidates: int) -> None:
 
 def _one_grade(exercise: StoredExercise) -> None:
     options = Options(seed=7, shared=True)
-    with Launcher("strict", [exercise.reference_directory]) as launcher, Library(launcher) as library:
+    with Launcher("strict", [exercise.reference_directory]) as launcher, AnswerCache(launcher) as library:
         launcher.started  # noqa: B018  waits until it is
         kinds = {os.getpid(): JOB, launcher._process.pid: LAUNCHER}
-        crews = {"reference's worker": library._crew, "candidate's worker": Crew(launcher)}
+        worker_pools = {"reference's worker": library._worker_pool, "candidate's worker": WorkerPool(launcher)}
         submission = submission_of("reference", exercise.reference)
         most: dict[int, Held] = {}
 
@@ -74,11 +74,11 @@ def _one_grade(exercise: StoredExercise) -> None:
                 most[pid] = Held(max(before.pss, held.pss), max(before.private, held.private))
 
         with _watching(look):
-            grade(submission, exercise, options, launcher, lambda _: None, library, crews["candidate's worker"])
-        for kind, crew in crews.items():
-            kinds |= {worker._pid: kind for worker in crew._workers}
+            grade(submission, exercise, options, launcher, lambda _: None, library, worker_pools["candidate's worker"])
+        for kind, worker_pool in worker_pools.items():
+            kinds |= {worker._pid: kind for worker in worker_pool._workers}
     print(f"{'one grade of the reference: MB at most':40} {'PSS':>7} {'private':>8} {'seen':>5}")
-    for kind in (JOB, LAUNCHER, *crews):
+    for kind in (JOB, LAUNCHER, *worker_pools):
         held = [held for pid, held in most.items() if kinds.get(pid) == kind]
         if held:
             mean = Held(statistics.mean(one.pss for one in held), statistics.mean(one.private for one in held))
@@ -89,13 +89,13 @@ def _further_workers(exercise: StoredExercise, workers: int) -> None:
     totals = []
     with Launcher("strict", [exercise.reference_directory]) as launcher:
         launcher.started  # noqa: B018  waits until it is
-        crew = Crew(launcher)
+        worker_pool = WorkerPool(launcher)
         for number in range(workers + 1):
             if number:
-                asked = Oracle(crew, "the reference", exercise.reference, 60.0, ahead=("model", "train"))
+                asked = Package(worker_pool, "the reference", exercise.reference, 60.0, ahead=("model", "train"))
                 asked.ask(Parameters(config={}, seed=0), {})
             totals.append(sum(held.pss for held in _all_held(launcher._process.pid).values()))
-        crew.close()
+        worker_pool.close()
     print(f"\n{'launcher alone':40} {totals[0]:7.1f}")
     print(f"{'each further worker':40} {(totals[-1] - totals[1]) / (workers - 1):7.1f}")
 

@@ -39,7 +39,7 @@ from tempfile import TemporaryDirectory
 from costs import BASELINE, grader, import_torch, print_ratios, rounds
 
 from grader.checks.catalogue import CHECKS
-from grader.exercise import builtin_exercise
+from grader.exercise.model import builtin_exercise
 
 BENCHMARKS = Path(__file__).resolve().parent
 SUBMISSIONS = {"reference": "reference", "starter": "candidate"}

@@ -15,10 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from grader.exercise import builtin_exercise
-from grader.options import Options
+from grader.exercise.model import builtin_exercise
+from grader.grading.options import Options
+from grader.learner.watch import Watcher
 from grader.sandbox.client import Launcher
-from grader.watch import Watcher
 
 ROOT = Path(__file__).resolve().parents[2]
 GOAL = 0.5

@@ -15,19 +15,19 @@ import pytest
 import torch
 
 from grader.checks.catalogue import CHECKS
-from grader.checks.check import Bench, Check
-from grader.oracle import PackageRaised
+from grader.checks.check import Check, Context
+from grader.grading.search import Failure, search
+from grader.packages.package import PackageRaised
 from grader.sandbox.questions import AnyQuestion, Raised
 from grader.sandbox.wire import Tensors
 from grader.sandbox.worker.serve import BOTH, MODEL, TRAIN
-from grader.search import Failure, search
 from grader.seeds import Seeds
 
 REFERENCE = Path(__file__).resolve().parents[2] / "reference"
 
 
 class InProcess:
-    """Answers questions right here. It has the parts of ``Oracle`` that checks use."""
+    """Answers questions right here. It has the parts of ``Package`` that checks use."""
 
     def __init__(self, modules: Mapping[str, ModuleType] | None = None) -> None:
         self._given = modules
@@ -76,16 +76,16 @@ class InProcess:
 
 def failure(check: Check, candidate: InProcess, reference: InProcess, *, shrink: bool) -> Failure | None:
     """What a check finds wrong with a package in this process, beside the reference in the same one."""
-    bench = Bench(
+    context = Context(
         candidate=candidate,  # type: ignore[arg-type]
-        matched=reference,  # type: ignore[arg-type]
+        variant=reference,  # type: ignore[arg-type]
         reference=reference,  # type: ignore[arg-type]
-        stranger=candidate.another(),  # type: ignore[arg-type]
+        fresh_candidate=candidate.another(),  # type: ignore[arg-type]
         seeds=Seeds(1, "in process"),
         variants=lambda: [reference],  # type: ignore[list-item]
     )
     cases, examples = check.cases, check.examples
-    return search(cases, lambda case: check.holds(case, bench), seed=1, examples=examples, shrink=shrink).failure
+    return search(cases, lambda case: check.holds(case, context), seed=1, examples=examples, shrink=shrink).failure
 
 
 def _load(name: str) -> ModuleType:

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 
 from grader.errors import GraderError
-from grader.exercise import builtin_exercise, builtin_reference
+from grader.exercise.model import builtin_exercise, builtin_reference
 from grader.injection.build import build
 from grader.injection.recipe import Recipe
 from grader.sandbox.client import Launcher

@@ -18,8 +18,8 @@ from typing import Final
 import numpy as np
 import torch
 
-from grader.checks.stability.cases import QUERY_SCALE
-from grader.exercise import builtin_exercise
+from grader.checks.stability_cases import QUERY_SCALE
+from grader.exercise.model import builtin_exercise
 from grader.sandbox.questions import Gradients, Precision, Weights
 from grader.sandbox.wire import Tensors
 from grader.sandbox.worker.model_answers import gradients

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from grader.exercise import StoredExercise
-from grader.submission import Submission, read_submission
+from grader.exercise.model import StoredExercise
+from grader.submission.read import Submission, read_submission
 
 MARK = "left-by-a-cheat"
 """In the name of every file that a cheat tries to make, so that it can be told from other people's."""

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from grader.exercise import Exercise
-from grader.grading import grade
-from grader.options import Options
-from grader.record import FollowUp, ItemResult, Outcome, Result, from_json, to_json
+from grader.exercise.model import Exercise
+from grader.grading.grade import grade
+from grader.grading.options import Options
 from grader.report.html import render_html
 from grader.report.text import render_text
 from grader.report.words import number
+from grader.result.record import FollowUp, ItemResult, Outcome, Result, from_json, to_json
 from grader.sandbox.client import Launcher
 
 slow = pytest.mark.slow  # a grade takes about a second, and there are dozens

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from grader import cli
+from grader.cli import main as cli
 from grader.sandbox.client import Launcher
 
 SET_CHILD_SUBREAPER = 36
@@ -44,8 +44,8 @@ def grader(launcher: Launcher) -> Callable[..., subprocess.CompletedProcess[str]
         streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2)]
         with pytest.MonkeyPatch.context() as patch:
             for name in STARTING:
-                patch.setattr(importlib.import_module(f"grader.commands.{name}"), "Launcher", start)
-            patch.setattr("grader.commands.grade._guard_against_candidates", lambda: None)
+                patch.setattr(importlib.import_module(f"grader.cli.{name}"), "Launcher", start)
+            patch.setattr("grader.cli.grade._guard_against_candidates", lambda: None)
             patch.setattr(cli, "listen", lambda: None)  # the signals are the test run's
             patch.chdir(cwd or Path.cwd())
             with (

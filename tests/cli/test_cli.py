@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from grader.cli import parser
-from grader.commands import grade
+from grader.cli import grade
+from grader.cli.main import parser
 from grader.errors import UsageError
 
 pytestmark = [
@@ -88,7 +88,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_help_loads_nothing_heavy(arguments: str) -> None:
     source = f"""
 import sys
-from grader.cli import main
+from grader.cli.main import main
 try:
     main({arguments.split()!r})
 except SystemExit as stop:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from grader.commands import doctor
+from grader.cli import doctor
 from grader.sandbox.client import Launcher
 from grader.sandbox.lock import landlock
 from grader.sandbox.trial import attempts

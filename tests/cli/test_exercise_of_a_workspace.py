@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from grader.commands import start
-from grader.commands.exercises import (
+from grader.cli import start
+from grader.cli.exercises import (
     BUILT_IN,
     chosen_exercise,
     exercise_to_grade,
@@ -19,11 +19,11 @@ from grader.commands.exercises import (
     reference_directory,
 )
 from grader.errors import UsageError
-from grader.exercise import Exercise, read_exercise
+from grader.exercise.model import Exercise, read_exercise
 from grader.injection.build import Built
 from grader.injection.folder import write
-from grader.record import Audience
-from grader.workspace import RECORD, read_workspace
+from grader.learner.workspace import RECORD, read_workspace
+from grader.result.record import Audience
 
 Grader = Callable[..., subprocess.CompletedProcess[str]]
 

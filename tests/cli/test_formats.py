@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from grader.formats.catalogue import FORMATS
+from grader.report.formats.catalogue import FORMATS
 
 pytestmark = [
     pytest.mark.slow,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.commands.inject import told
-from grader.exercise import Exercise
+from grader.cli.inject import told
+from grader.exercise.model import Exercise
 from grader.injection.build import Built
 from grader.injection.mutants import mutants
 from grader.injection.origin import read_reference

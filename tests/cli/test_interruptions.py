@@ -25,7 +25,7 @@ HUNG = 60.0  # seconds: what has not come by then does not come
 IN_A_COLLECTION = """
 import gc, os, signal
 from grader import cli, commands
-from grader.commands import doctor
+from grader.cli import doctor
 
 def interrupt(phase, info):
     gc.callbacks.remove(interrupt)

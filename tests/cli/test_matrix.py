@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.checks.catalogue import MEASURED_BY
+from grader.checks.catalogue import MEASURED_BY, of_family
 from grader.injection import matrix_page
-from grader.injection.categories import own_checks
 from grader.injection.matrix import Matrix, Row, to_json
 from mutations.catalogue import operator
 
@@ -158,7 +157,7 @@ def test_json_is_all_there_is_on_stdout_and_the_first_that_sees_it_is_of_its_kin
     assert value["checks"] == list(IDS)
     assert (found["operator"], found["site"], found["shows_in"]) == (CHEAP, 0, [])
     assert len(found["killed_by"]) == 1
-    assert found["killed_by"][0] in [check.id for check in own_checks(operator(CHEAP).category)]
+    assert found["killed_by"][0] in [check.id for check in of_family(operator(CHEAP).category)]
 
 
 @linux

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from grader.cli import parser
+from grader.cli.main import parser
 from grader.errors import UsageError
 from mutations.catalogue import OPERATORS
 from mutations.operator import Category
@@ -35,7 +35,7 @@ def words(text):
 def test_help_loads_neither_torch_nor_the_catalogue():
     source = """
 import sys
-from grader.cli import main
+from grader.cli.main import main
 try:
     main(["mutations", "--help"])
 except SystemExit as stop:

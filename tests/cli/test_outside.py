@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from grader.commands import doctor
+from grader.cli import doctor
 from grader.sandbox.errors import LauncherFailed, NotIsolated
 
 pytestmark = pytest.mark.slow
@@ -128,7 +128,7 @@ def test_a_library_that_is_missing_is_named_with_how_to_install_it(
         (tmp_path / name).touch()
     shutil.copy(result, tmp_path / "r.json")
     arguments = list(map(str, command))
-    code = f"import sys; sys.modules[{library!r}] = None\nfrom grader.cli import main; main({arguments!r})"
+    code = f"import sys; sys.modules[{library!r}] = None\nfrom grader.cli.main import main; main({arguments!r})"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
 
     assert (done.returncode, done.stdout) == (NO_VERDICT, "")
@@ -141,10 +141,10 @@ def test_a_library_that_is_missing_is_named_with_how_to_install_it(
 @pytest.mark.parametrize("module", ["_bz2", "sqlite3"])
 def test_a_part_of_python_that_is_missing_is_not_to_be_installed(module: str) -> None:
     code = f"""
-import grader.commands.mutations
+import grader.cli.mutations
 def missing(*_, **__): raise ModuleNotFoundError("No module named {module!r}", name={module!r})
-grader.commands.mutations.run = missing
-from grader.cli import main; main(["mutations"])
+grader.cli.mutations.run = missing
+from grader.cli.main import main; main(["mutations"])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
 

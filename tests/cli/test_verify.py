@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.exercise import read_exercise
+from grader.exercise.model import read_exercise
 
 pytestmark = [
     pytest.mark.slow,

@@ -8,7 +8,7 @@ import pytest
 
 from grader.cohort.similarity import Pair
 from grader.cohort.summary import Cell, Row, Summary
-from grader.record import Status
+from grader.result.record import Status
 
 ITEMS = (("masking", "Attention masking"), ("kv-cache", "KV cache <b>and</b> more"))
 NAMES = (

@@ -12,10 +12,10 @@ import pytest
 from grader.cohort.clerk import Clerk
 from grader.cohort.messages import Marked, NotMarked, setup_of
 from grader.cohort.versions import versions
-from grader.exercise import Exercise
-from grader.options import Options
-from grader.record import Audience
-from grader.submission import submission_of
+from grader.exercise.model import Exercise
+from grader.grading.options import Options
+from grader.result.record import Audience
+from grader.submission.read import submission_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a job ends with its parent on Linux alone")
 

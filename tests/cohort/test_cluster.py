@@ -27,10 +27,10 @@ from grader.cohort.cluster_markers import ClusterMarkers
 from grader.cohort.messages import Marked, NotMarked, Setup, setup_of
 from grader.cohort.versions import differences, versions, versions_of_a_job
 from grader.errors import CannotJudge, UsageError
-from grader.exercise import Exercise, StoredExercise
-from grader.options import Options
-from grader.record import Audience
-from grader.submission import Submission, submission_of
+from grader.exercise.model import Exercise, StoredExercise
+from grader.grading.options import Options
+from grader.result.record import Audience
+from grader.submission.read import Submission, submission_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="strict isolation and /proc are Linux's")
 
@@ -368,7 +368,7 @@ def test_what_cannot_be_done_is_said_before_anything_is(
 ) -> None:
     (tmp_path / "submissions" / "ann").mkdir(parents=True)
     (tmp_path / "submissions" / "ann" / "model.py").touch()
-    main = f"import sys; {before}\nfrom grader.cli import main; main(sys.argv[1:])"
+    main = f"import sys; {before}\nfrom grader.cli.main import main; main(sys.argv[1:])"
     given = ("cohort", tmp_path / "submissions", "-o", tmp_path / "out", *arguments)
     done = subprocess.run([sys.executable, "-c", main, *map(str, given)], capture_output=True, text=True, timeout=60)
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from grader.cohort.marker import untimed
-from grader.exercise import Exercise, StoredExercise
-from grader.record import from_json, to_json
+from grader.exercise.model import Exercise, StoredExercise
+from grader.result.record import from_json, to_json
 
 pytestmark = [
     pytest.mark.slow,

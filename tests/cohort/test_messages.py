@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from grader.cohort.messages import Setup, decode, encode, setup_of
-from grader.exercise import Exercise, StoredExercise
-from grader.options import Options
+from grader.exercise.model import Exercise, StoredExercise
+from grader.grading.options import Options
 from grader.own_tests.followup import written
-from grader.record import Audience
+from grader.result.record import Audience
 
 
 def arrived(exercise: Exercise) -> Exercise:

@@ -11,7 +11,7 @@ from grader.cohort.entries import folder_of
 from grader.cohort.page import render_index
 from grader.cohort.summary import Row, Summary
 from grader.cohort.table import render_table
-from grader.printable import one_line
+from grader.files.printable import one_line
 
 
 def cohort(*names: str) -> Summary:

@@ -12,10 +12,10 @@ from grader.cohort.job_process import BUSY, Job
 from grader.cohort.messages import Marked, NotMarked, Setup, encode, setup_of
 from grader.cohort.pool import Pool
 from grader.errors import CannotJudge
-from grader.exercise import Exercise
-from grader.options import Options
-from grader.record import Audience, from_json
-from grader.submission import Submission, submission_of
+from grader.exercise.model import Exercise
+from grader.grading.options import Options
+from grader.result.record import Audience, from_json
+from grader.submission.read import Submission, submission_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="strict isolation is Linux's")
 

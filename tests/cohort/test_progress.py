@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from grader.commands.progress import Progress
+from grader.cli.progress import Progress
 
 
 class Terminal(io.StringIO):

@@ -16,13 +16,13 @@ from grader.cohort.messages import Marked, NotMarked, Setup
 from grader.cohort.run import Cohort, Markers
 from grader.cohort.store import Store
 from grader.cohort.summary import Summary
-from grader.exercise import Exercise
-from grader.grading import grade
-from grader.options import Options
-from grader.record import Audience, Outcome, Result, Status, to_json
+from grader.exercise.model import Exercise
+from grader.grading.grade import grade
+from grader.grading.options import Options
+from grader.result.record import Audience, Outcome, Result, Status, to_json
 from grader.sandbox.client import Launcher
 from grader.sandbox.torch_version import torch_version
-from grader.submission import Submission, submission_of
+from grader.submission.read import Submission, submission_of
 
 ONLY = ("projection",)
 
@@ -132,7 +132,8 @@ def test_a_build_of_torch_whose_metadata_do_not_name_it_is_no_other(
 ) -> None:
     """The standard build has 2.13.0 in its metadata, and 2.13.0+cu130 in torch itself."""
     number = property(lambda self: self.metadata["Version"].partition("+")[0])
-    monkeypatch.setattr(importlib.metadata.Distribution, "version", number)
+    # Whoever has the backport of importlib.metadata imported has other classes of it found.
+    monkeypatch.setattr(type(importlib.metadata.distribution("torch")), "version", number)
     torch_version.cache_clear()
     (row,) = run(marked(to_json(result))).rows
 

@@ -10,7 +10,7 @@ import pytest
 from rapidfuzz.distance import Indel
 
 from grader.cohort.similarity import similar_pairs
-from grader.exercise import Exercise
+from grader.exercise.model import Exercise
 
 
 def renamed(files: Mapping[str, str]) -> dict[str, str]:

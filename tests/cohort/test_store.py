@@ -8,7 +8,7 @@ import pytest
 
 from grader.cohort.store import Store
 from grader.errors import UsageError
-from grader.record import Audience
+from grader.result.record import Audience
 
 
 def opened(directory: Path, *, resume: bool = False, seed: int | None = None) -> Store:

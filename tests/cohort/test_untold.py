@@ -3,7 +3,7 @@
 from grader.cohort.page import render_index
 from grader.cohort.summary import Cell, Row, Summary
 from grader.cohort.table import render_table
-from grader.record import Status
+from grader.result.record import Status
 
 STATUSES = (Status.FIXED, Status.NOT_FIXED, Status.WAITS, Status.WAITS, Status.NOT_JUDGED)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from grader.exercise import Exercise
+from grader.exercise.model import Exercise
 from grader.injection.build import Built
 from grader.injection.folder import write
 

@@ -26,7 +26,7 @@ from grader import CannotJudge, UsageError, api, load_exercise
 from grader.environments import drawn, inspect_task
 from grader.environments.drawn import drawn_exercise, seeds_named
 from grader.environments.inspect_task import COMPOSE, debug_gpt, debug_gpt_builtin
-from grader.exercise import Exercise, StoredExercise
+from grader.exercise.model import Exercise, StoredExercise
 
 NO_MODEL = b'raise ImportError("there is no model.py")\n'
 
@@ -233,7 +233,7 @@ def test_an_item_that_could_not_be_judged_leaves_the_sample_without_a_score(
 ) -> None:
     from msgspec.structs import replace
 
-    from grader.record import Status
+    from grader.result.record import Status
 
     grade = api.grade
 

@@ -15,9 +15,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from grader.directory import Refused
 from grader.errors import UsageError
-from grader.hand_ins import archives, package, tape
+from grader.files.read_untrusted import Refused
+from grader.hand_ins import archives, tape
+from grader.hand_ins import locate as package
 from grader.hand_ins.archives import open_archive
 from grader.hand_ins.reading import read_hand_in
 

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from grader.errors import UsageError
-from grader.hand_ins.package import MAX_FOLDERS
+from grader.hand_ins.locate import MAX_FOLDERS
 from grader.hand_ins.reading import read_hand_in
-from grader.submission import Submission, read_files, submission_of
+from grader.submission.read import Submission, read_files, submission_of
 
 packing = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("packing.py"))))
 as_directory, as_zip = packing.as_directory, packing.as_zip

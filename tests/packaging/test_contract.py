@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.exercise import Exercise
-from grader.rubric import exact_id
+from grader.exercise.model import Exercise
+from grader.grading.scoring import exact_id
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {

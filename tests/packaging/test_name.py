@@ -33,7 +33,7 @@ def test_pip_and_the_code_agree_on_the_name() -> None:
 
     assert PROJECT["name"] == DISTRIBUTION
     assert (installed.metadata["Name"], installed.version) == (DISTRIBUTION, __version__)
-    assert PROJECT["scripts"] == {"grader": "grader.cli:main"}
+    assert PROJECT["scripts"] == {"grader": "grader.cli.main:main"}
 
 
 def test_what_is_said_to_be_typed_names_an_extra_that_there_is() -> None:
@@ -65,5 +65,5 @@ def test_nothing_sends_anybody_to_the_strangers() -> None:
     found = texts()
     sent = {name: match.group() for name, text in found.items() if (match := A_STRANGERS.search(text))}
 
-    assert {"README.md", "docs/cohort.md", "grader/commands/cohort.py", "pyproject.toml"} <= found.keys()
+    assert {"README.md", "docs/cohort.md", "grader/cli/cohort.py", "pyproject.toml"} <= found.keys()
     assert sent == {}

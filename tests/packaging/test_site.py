@@ -14,7 +14,7 @@ import pytest
 
 import grader
 from grader.checks.catalogue import CHECKS
-from grader.exercise import builtin_exercise
+from grader.exercise.model import builtin_exercise
 from mutations.catalogue import OPERATORS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.cli import parser
+from grader.cli.main import parser
 
 TESTS = Path(__file__).resolve().parents[1]
 

@@ -74,7 +74,7 @@ def grade(python: Path, directory: Path, cwd: Path, *options: str) -> tuple[int,
 
 
 def builtin(python: Path, cwd: Path) -> Path:
-    code = "from grader.exercise import builtin_exercise as b; e = b(); print(e.starter_directory.parent)"
+    code = "from grader.exercise.model import builtin_exercise as b; e = b(); print(e.starter_directory.parent)"
     return Path(execute(python, "-I", "-c", code, cwd=cwd).stdout.strip())
 
 

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from grader.record import Result
+from grader.result.record import Result
 
 NAMES = ("starter", "half_done", "perfect", "bare", "hostile")
 

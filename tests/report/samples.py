@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import fields, replace
 
-from grader.record import (
+from grader.result.record import (
     Asked,
     Audience,
     CacheExhibit,

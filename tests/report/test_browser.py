@@ -13,9 +13,9 @@ from types import ModuleType
 
 import pytest
 
-from grader.audience import for_audience
-from grader.record import Audience
 from grader.report import render_html
+from grader.result.audience import for_audience
+from grader.result.record import Audience
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [

@@ -12,9 +12,11 @@ from typing import get_type_hints
 import pytest
 from msgspec.structs import replace
 
-from grader import record
-from grader.audience import for_audience
-from grader.record import (
+from grader.report import render_html
+from grader.report.html import MAX_BYTES
+from grader.result import record
+from grader.result.audience import for_audience
+from grader.result.record import (
     Audience,
     CacheExhibit,
     Counterexample,
@@ -33,8 +35,6 @@ from grader.record import (
     UlpExhibit,
     WeightingExhibit,
 )
-from grader.report import render_html
-from grader.report.html import MAX_BYTES
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 

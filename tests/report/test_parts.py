@@ -2,10 +2,10 @@
 
 import pytest
 
-from grader.record import ParameterExhibit, ParameterRow, TokenGrid
 from grader.report.diff import Line, diff_lines
 from grader.report.grid import MAX_COLUMNS, MAX_ROWS, token_table
 from grader.report.parameters import parameter_rows
+from grader.result.record import ParameterExhibit, ParameterRow, TokenGrid
 
 DIFF = "@@ -3,2 +3,2 @@\n same\n-old\n+new\n@@ -90 +91 @@\n+<b>"
 

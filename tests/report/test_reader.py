@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from grader.audience import for_audience
-from grader.record import Audience
 from grader.report import render_html
+from grader.result.audience import for_audience
+from grader.result.record import Audience
 
 
 def beside(name: str) -> ModuleType:

@@ -11,13 +11,13 @@ from xml.etree import ElementTree
 import pytest
 from msgspec.structs import replace
 
-from grader.audience import for_audience
-from grader.formats.catalogue import FORMATS
-from grader.printable import printable
-from grader.record import Audience, Outcome, Result, Role
+from grader.files.printable import printable
 from grader.report import columns, render_html, render_text
+from grader.report.formats.catalogue import FORMATS
 from grader.report.paint import Paint, coloured, paint_for, plain
 from grader.report.words import number
+from grader.result.audience import for_audience
+from grader.result.record import Audience, Outcome, Result, Role
 
 
 def test_no_line_is_wider_than_80_columns(result: Result) -> None:

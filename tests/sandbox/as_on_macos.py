@@ -27,7 +27,7 @@ runpy.run_module("grader.sandbox.launcher", run_name="__main__", alter_sys=True)
 """
 
 
-class Library(ctypes.CDLL):
+class AnswerCache(ctypes.CDLL):
     """The C library, without the calls that are Linux's alone."""
 
     def __getattr__(self, name: str) -> Any:
@@ -46,13 +46,13 @@ def take_away() -> None:
         for name in names:
             if hasattr(module, name):
                 delattr(module, name)
-    vars(ctypes)["CDLL"] = Library
+    vars(ctypes)["CDLL"] = AnswerCache
     vars(sys)["platform"] = "darwin"
 
 
 def main() -> None:
     """Run the command in ``sys.argv``."""
-    from grader.cli import main as run
+    from grader.cli.main import main as run
     from grader.sandbox import client
 
     with tempfile.TemporaryDirectory() as folder:

@@ -47,7 +47,7 @@ def test_strict_isolation_is_refused_on_macos() -> None:
 
 @pytest.mark.parametrize("command", [["grade", "."], ["doctor"], ["mutations"]], ids=" ".join)
 def test_windows_is_refused_in_a_sentence(command: list[str]) -> None:
-    code = f"import sys; sys.platform = 'win32'\nfrom grader.cli import main; main({command!r})"
+    code = f"import sys; sys.platform = 'win32'\nfrom grader.cli.main import main; main({command!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
 
     assert (done.returncode, done.stdout) == (3, "")

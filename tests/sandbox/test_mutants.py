@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from grader.exercise import Exercise
+from grader.exercise.model import Exercise
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.questions import Answered, AnyQuestion, FindMutants, Planting, Reword

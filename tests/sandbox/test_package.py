@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from grader.sandbox.worker.package import PACKAGE, SourcePackage
+from grader.sandbox.worker.loading import PACKAGE, SourcePackage
 
 Install = Callable[[Mapping[str, str]], SourcePackage]
 

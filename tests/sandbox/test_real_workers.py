@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from grader.exercise import StoredExercise
+from grader.exercise.model import StoredExercise
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.errors import WorkerDied, WorkerTimedOut

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from grader import UsageError
-from grader.cli import parser
-from grader.commands import hint
-from grader.exercise import StoredExercise
+from grader.cli import hint
+from grader.cli.main import parser
+from grader.exercise.model import StoredExercise
+from grader.grading.options import Options, asked_for
 from grader.nearest import did_you_mean
-from grader.options import Options, asked_for
 
 ROOT = Path(__file__).resolve().parents[2]
 ITEMS = ("masking", "position", "kv-cache", "position-schemes")

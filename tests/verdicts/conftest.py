@@ -7,12 +7,12 @@ from typing import Final
 
 import pytest
 
-from grader.checks.check import Bench
-from grader.exercise import Exercise, StoredExercise
-from grader.kept import MOST
-from grader.library import Library
-from grader.oracle import Crew, Oracle
-from grader.record import Result
+from grader.checks.check import Context
+from grader.exercise.model import Exercise, StoredExercise
+from grader.grading.answer_cache import AnswerCache
+from grader.grading.session import MOST
+from grader.packages.package import Package, WorkerPool
+from grader.result.record import Result
 from grader.sandbox.client import Launcher
 from grader.seeds import Seeds
 
@@ -42,17 +42,17 @@ def rewritten(exercise: Exercise) -> Callable[[Replacements], dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def library(exercise: StoredExercise) -> Iterator[Library]:
+def library(exercise: StoredExercise) -> Iterator[AnswerCache]:
     """What the reference and its variants have answered, for all grades of a session. It has a launcher of its own,
     since its workers stay: other tests hold that none is left of the session's."""
     if sys.platform != "linux":
         pytest.skip("strict isolation is Linux's")
-    with Launcher("strict", hidden=[exercise.reference_directory]) as launcher, Library(launcher) as library:
+    with Launcher("strict", hidden=[exercise.reference_directory]) as launcher, AnswerCache(launcher) as library:
         yield library
 
 
 @pytest.fixture(scope="session")
-def grade_files(grade_files: Callable[..., Result], library: Library) -> Callable[..., Result]:
+def grade_files(grade_files: Callable[..., Result], library: AnswerCache) -> Callable[..., Result]:
     """As elsewhere, but as a cohort is graded: all are asked the same, so that the reference answers once.
 
     test_shared_questions.py compares that with grades that share nothing.
@@ -66,32 +66,34 @@ def grade_files(grade_files: Callable[..., Result], library: Library) -> Callabl
 
 
 @pytest.fixture
-def crew(launcher: Launcher) -> Iterator[Crew]:
+def worker_pool(launcher: Launcher) -> Iterator[WorkerPool]:
     """Workers for one test."""
-    crew = Crew(launcher)
-    yield crew
-    crew.close()
+    worker_pool = WorkerPool(launcher)
+    yield worker_pool
+    worker_pool.close()
 
 
 @pytest.fixture(scope="session")
-def reference(library: Library, exercise: Exercise) -> Oracle:
+def reference(library: AnswerCache, exercise: Exercise) -> Package:
     """Answers each question once for all tests."""
     return library.oracle(0, "the reference", exercise.reference)
 
 
 @pytest.fixture
-def judged(crew: Crew, library: Library, reference: Oracle) -> Callable[..., AbstractContextManager[Bench]]:
-    """``with judged(files, "subject") as bench``: a package beside the reference; its workers end with the block."""
+def judged(
+    worker_pool: WorkerPool, library: AnswerCache, reference: Package
+) -> Callable[..., AbstractContextManager[Context]]:
+    """``with judged(files, "subject") as context``: a package beside the reference; its workers end with the block."""
 
     @contextmanager
-    def judged(files: Mapping[str, str], subject: str) -> Iterator[Bench]:
-        candidate = Oracle(crew, "candidate", files, TIMEOUT)
-        with library.lent(), candidate, candidate.another() as stranger:
-            yield Bench(
+    def judged(files: Mapping[str, str], subject: str) -> Iterator[Context]:
+        candidate = Package(worker_pool, "candidate", files, TIMEOUT)
+        with library.lent(), candidate, candidate.another() as fresh_candidate:
+            yield Context(
                 candidate=candidate,
-                matched=reference,
+                variant=reference,
                 reference=reference,
-                stranger=stranger,
+                fresh_candidate=fresh_candidate,
                 seeds=Seeds(1, subject),
                 variants=lambda: [reference],
             )

@@ -5,9 +5,9 @@ from math import inf, nan
 
 import pytest
 
-from grader.checks.classifier.combined_loss import agrees
-from grader.record import Outcome, Result, Role, Status
+from grader.checks.families.classifier import agrees
 from grader.report.influence import leaks
+from grader.result.record import Outcome, Result, Role, Status
 
 TRIANGLE = ".triu(diagonal=1)  # (T, T)\n"
 OVERMASKED = {"model.py": [(TRIANGLE, ".triu(diagonal=0)  # (T, T)\n")]}

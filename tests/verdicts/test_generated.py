@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from grader.exercise import Exercise, read_exercise
-from grader.grading import grade
-from grader.options import Options
-from grader.record import Lane, Role, Status
+from grader.exercise.model import Exercise, read_exercise
+from grader.grading.grade import grade
+from grader.grading.options import Options
+from grader.result.record import Lane, Role, Status
 from grader.sandbox.client import Launcher
-from grader.submission import submission_of
+from grader.submission.read import submission_of
 
 pytestmark = pytest.mark.slow  # a grade takes one to three seconds
 

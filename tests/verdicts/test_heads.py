@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager
 import pytest
 
 from grader.checks.catalogue import BY_ID
-from grader.checks.check import Bench, Check
-from grader.exercise import Exercise, StoredExercise
-from grader.oracle import Crew, Oracle, PackageRaised
+from grader.checks.check import Check, Context
+from grader.exercise.model import Exercise, StoredExercise
+from grader.grading.search import Search, search
+from grader.packages.package import Package, PackageRaised, WorkerPool
 from grader.sandbox.questions import Snippet
-from grader.search import Search, search
 from mutations.catalogue import operator
 from mutations.edit import splice
 
@@ -62,16 +62,16 @@ HONEST = [
 
 
 @pytest.fixture
-def ask(judged: Callable[..., AbstractContextManager[Bench]], exercise: Exercise) -> Callable[[str, Check], Search]:
+def ask(judged: Callable[..., AbstractContextManager[Context]], exercise: Exercise) -> Callable[[str, Check], Search]:
     """``ask(text of model.py, check)``: what the search for a failing case has found."""
 
     def ask(model: str, check: Check) -> Search:
-        with judged(changed(exercise.reference, model), "heads") as bench:
+        with judged(changed(exercise.reference, model), "heads") as context:
             found = search(
-                check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False
+                check.cases, lambda case: check.holds(case, context), seed=1, examples=check.examples, shrink=False
             )
             if found.failure is None and check.confirm is not None:
-                check.confirm(found.case, bench)
+                check.confirm(found.case, context)
             return found
 
     return ask
@@ -132,7 +132,7 @@ SHOWN = {
 
 @pytest.mark.parametrize("check", [check for check in CHECKS if check.snippet], ids=lambda check: check.id)
 def test_a_snippet_shows_the_bug_and_nothing_where_there_is_none(
-    check: Check, ask: Callable[[str, Check], Search], crew: Crew, exercise: Exercise
+    check: Check, ask: Callable[[str, Check], Search], worker_pool: WorkerPool, exercise: Exercise
 ) -> None:
     model = exercise.reference["model.py"]
     for old, new in SHOWN.get(check.id, SHOWN[SEPARATE]):
@@ -140,10 +140,10 @@ def test_a_snippet_shows_the_bug_and_nothing_where_there_is_none(
     case = ask(model, check).case
     assert check.snippet is not None
     script = Snippet(source=check.snippet(case))
-    wrong = Oracle(crew, "candidate", changed(exercise.reference, model), TIMEOUT)
+    wrong = Package(worker_pool, "candidate", changed(exercise.reference, model), TIMEOUT)
     with pytest.raises(PackageRaised, match="AssertionError"):
         wrong.ask(script, {})
-    right = Oracle(crew, "candidate", exercise.reference, TIMEOUT)
+    right = Package(worker_pool, "candidate", exercise.reference, TIMEOUT)
     right.ask(script, {})
 
 

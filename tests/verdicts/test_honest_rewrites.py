@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.exercise import Exercise
-from grader.record import Lane, Result, Status
+from grader.exercise.model import Exercise
+from grader.result.record import Lane, Result, Status
 
 SUBJECTS = ("attention", "model", "cache", "classifier", "training", "sizes", "contract")
 TABLES = {name: runpy.run_path(str(Path(__file__).with_name("honest") / f"{name}.py")) for name in SUBJECTS}

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from grader.checks.catalogue import BY_ID
-from grader.checks.check import Bench, Check
-from grader.exercise import Exercise, StoredExercise
-from grader.oracle import Crew, Oracle, PackageRaised
+from grader.checks.check import Check, Context
+from grader.exercise.model import Exercise, StoredExercise
+from grader.grading.search import Search, search
+from grader.packages.package import Package, PackageRaised, WorkerPool
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Forward, Settings, Snippet, Weights
-from grader.search import Search, search
 from grader.seeds import Seeds
 from mutations.catalogue import operator
 from mutations.edit import splice
@@ -146,32 +146,34 @@ FREE = {
 
 
 @pytest.fixture(scope="module")
-def crew(launcher: Launcher) -> Iterator[Crew]:
-    crew = Crew(launcher)
-    yield crew
-    crew.close()
+def worker_pool(launcher: Launcher) -> Iterator[WorkerPool]:
+    worker_pool = WorkerPool(launcher)
+    yield worker_pool
+    worker_pool.close()
 
 
 @pytest.fixture
-def ask(crew: Crew, reference: Oracle) -> Callable[[Oracle, Check], Search]:
+def ask(worker_pool: WorkerPool, reference: Package) -> Callable[[Package, Check], Search]:
     """``ask(package, check)``: what the search for a failing case has found."""
 
-    def ask(package: Oracle, check: Check) -> Search:
-        bench = Bench(
-            candidate=package, matched=reference, reference=reference, stranger=package, seeds=Seeds(1, "parts")
+    def ask(package: Package, check: Check) -> Search:
+        context = Context(
+            candidate=package, variant=reference, reference=reference, fresh_candidate=package, seeds=Seeds(1, "parts")
         )
-        return search(check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False)
+        return search(
+            check.cases, lambda case: check.holds(case, context), seed=1, examples=check.examples, shrink=False
+        )
 
     return ask
 
 
 @pytest.fixture
-def package(crew: Crew) -> Iterator[Callable[[Mapping[str, str]], Oracle]]:
+def package(worker_pool: WorkerPool) -> Iterator[Callable[[Mapping[str, str]], Package]]:
     """``package(files)``: an oracle that is closed after the test."""
-    made: list[Oracle] = []
+    made: list[Package] = []
 
-    def package(files: Mapping[str, str]) -> Oracle:
-        made.append(Oracle(crew, "candidate", files, TIMEOUT))
+    def package(files: Mapping[str, str]) -> Package:
+        made.append(Package(worker_pool, "candidate", files, TIMEOUT))
         return made[-1]
 
     yield package
@@ -184,13 +186,13 @@ def planted(files: Mapping[str, str], operator_id: str, site: int) -> dict[str, 
     return {**files, "model.py": splice(files["model.py"], [operator(operator_id).find(files["model.py"])[site]])}
 
 
-def failing(ask: Callable[[Oracle, Check], Search], package: Oracle, checks: list[Check]) -> dict[str, str]:
+def failing(ask: Callable[[Package, Check], Search], package: Package, checks: list[Check]) -> dict[str, str]:
     """The checks that fail, with how."""
     found = {check.id: ask(package, check).failure for check in checks}
     return {check: str(failure) for check, failure in found.items() if failure is not None}
 
 
-def test_the_reference_passes(reference: Oracle, ask: Callable[[Oracle, Check], Search]) -> None:
+def test_the_reference_passes(reference: Package, ask: Callable[[Package, Check], Search]) -> None:
     assert failing(ask, reference, CHECKS) == {}
 
 
@@ -207,9 +209,9 @@ def test_a_bug_fails_the_checks_that_are_meant_for_it(
     operator_id: str,
     site: int,
     exercise: Exercise,
-    reference: Oracle,
-    package: Callable[[Mapping[str, str]], Oracle],
-    ask: Callable[[Oracle, Check], Search],
+    reference: Package,
+    package: Callable[[Mapping[str, str]], Package],
+    ask: Callable[[Package, Check], Search],
 ) -> None:
     wrong = package(planted(exercise.reference, operator_id, site))
 
@@ -225,8 +227,8 @@ def test_a_bug_fails_the_checks_that_are_meant_for_it(
 def test_a_snippet_shows_some_of_its_bugs(
     check: Check,
     exercise: Exercise,
-    package: Callable[[Mapping[str, str]], Oracle],
-    ask: Callable[[Oracle, Check], Search],
+    package: Callable[[Mapping[str, str]], Package],
+    ask: Callable[[Package, Check], Search],
 ) -> None:
     operator_id, site = MEANT[check.id][0]
     wrong = package(planted(exercise.reference, operator_id, site))
@@ -253,8 +255,8 @@ def test_what_is_right_and_written_otherwise_passes(
     change: dict[str, object],
     checks: list[Check],
     rewritten: Callable[..., dict[str, str]],
-    package: Callable[[Mapping[str, str]], Oracle],
-    ask: Callable[[Oracle, Check], Search],
+    package: Callable[[Mapping[str, str]], Package],
+    ask: Callable[[Package, Check], Search],
 ) -> None:
     assert failing(ask, package(rewritten(change)), checks) == {}
 
@@ -263,15 +265,15 @@ def test_what_is_right_and_written_otherwise_passes(
 def test_where_no_cache_is_built_yet_no_chunk_is_wrong(
     check: str,
     exercise: StoredExercise,
-    package: Callable[[Mapping[str, str]], Oracle],
-    ask: Callable[[Oracle, Check], Search],
+    package: Callable[[Mapping[str, str]], Package],
+    ask: Callable[[Package, Check], Search],
 ) -> None:
     starter = {"model.py": (exercise.starter_directory / "model.py").read_text("utf-8")}
 
     assert ask(package({**exercise.reference, **starter}), BY_ID[check]).failure is None
 
 
-def test_a_silenced_parameter_is_zero_and_the_others_are_as_ever(reference: Oracle) -> None:
+def test_a_silenced_parameter_is_zero_and_the_others_are_as_ever(reference: Package) -> None:
     config: Settings = {"vocab_size": 5, "block_size": 4, "n_layer": 1, "d_model": 6}
     tokens = {"tokens.0": np.array([[0, 3, 1], [4, 4, 2]])}
     plain = reference.ask(Forward(config=config, weights=Weights(seed=1)), tokens)["logits.0"]

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from grader.checks.catalogue import BY_ID
-from grader.checks.check import Bench
-from grader.exercise import Exercise
-from grader.judge import ask_case
-from grader.oracle import Crew, Oracle, PackageRaised
-from grader.record import FollowUp, Outcome, Result, Status
+from grader.checks.check import Context
+from grader.exercise.model import Exercise
+from grader.grading.run_check import ask_case
+from grader.grading.search import Search, search
+from grader.packages.package import Package, PackageRaised, WorkerPool
+from grader.result.record import FollowUp, Outcome, Result, Status
 from grader.sandbox.questions import Snippet
-from grader.search import Search, search
 
 pytestmark = pytest.mark.slow  # a grade takes a second or two
 
@@ -34,14 +34,14 @@ GradeFiles = Callable[..., Result]
 
 
 @pytest.fixture
-def ask(judged: Callable[..., AbstractContextManager[Bench]]) -> Ask:
+def ask(judged: Callable[..., AbstractContextManager[Context]]) -> Ask:
     """``ask(files, check)``: what the search for a failing case has found."""
 
     def ask(files: Mapping[str, str], check: str) -> Search:
         asked = BY_ID[check]
-        with judged(files, "ragged") as bench:
+        with judged(files, "ragged") as context:
             return search(
-                asked.cases, lambda case: ask_case(asked, case, bench), seed=1, examples=asked.examples, shrink=False
+                asked.cases, lambda case: ask_case(asked, case, context), seed=1, examples=asked.examples, shrink=False
             )
 
     return ask
@@ -126,12 +126,12 @@ def test_a_cache_that_is_wrong_by_itself_is_not_judged_again(rewritten: Rewritte
 
 @pytest.mark.parametrize("check", ["ragged-rows-equal-alone", "ragged-rows-may-pause", "ragged-lengths-left-out"])
 def test_a_snippet_shows_the_bug_and_nothing_where_there_is_none(
-    check: str, rewritten: Rewritten, ask: Ask, crew: Crew, exercise: Exercise
+    check: str, rewritten: Rewritten, ask: Ask, worker_pool: WorkerPool, exercise: Exercise
 ) -> None:
     files = next(rewritten(change) for caught_by, change in WRONG.values() if caught_by == check)
     snippet = BY_ID[check].snippet
     assert snippet is not None
     script = Snippet(source=snippet(ask(files, check).case))
     with pytest.raises(PackageRaised, match="AssertionError"):
-        Oracle(crew, "candidate", files, TIMEOUT).ask(script, {})
-    Oracle(crew, "candidate", exercise.reference, TIMEOUT).ask(script, {})
+        Package(worker_pool, "candidate", files, TIMEOUT).ask(script, {})
+    Package(worker_pool, "candidate", exercise.reference, TIMEOUT).ask(script, {})

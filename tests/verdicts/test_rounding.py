@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from grader.exercise import Exercise
-from grader.facets.forward import FACET as FORWARDS
-from grader.lattice import Lattice
-from grader.library import Library
-from grader.oracle import Crew, Oracle
-from grader.record import CheckResult, Outcome, Result, Role, Status
-from grader.reordered import Trials
+from grader.comparisons.forward import COMPARISON as FORWARDS
+from grader.exercise.model import Exercise
+from grader.grading.answer_cache import AnswerCache
+from grader.grading.reordered import Trials
+from grader.grading.variants import Variants
+from grader.packages.package import Package, WorkerPool
+from grader.result.record import CheckResult, Outcome, Result, Role, Status
 from grader.seeds import Seeds
 
 SCORES = "    scores = q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))  # (..., T, T)\n"
@@ -25,12 +25,14 @@ def exact(result: Result) -> list[CheckResult]:
 
 
 @pytest.fixture
-def trials(exercise: Exercise, crew: Crew, library: Library) -> Iterator[Callable[[dict[str, str]], str]]:
+def trials(
+    exercise: Exercise, worker_pool: WorkerPool, library: AnswerCache
+) -> Iterator[Callable[[dict[str, str]], str]]:
     """``trials(files)``: the place that is told."""
-    lattice = Lattice(exercise, Seeds(1, "rounding"), lambda name, files: library.oracle(0, name, files))
+    variants = Variants(exercise, Seeds(1, "rounding"), lambda name, files: library.oracle(0, name, files))
 
     def told(files: dict[str, str], bugs: frozenset[str] = NONE) -> str:
-        return Trials(files, exercise, lattice, lambda tried: Oracle(crew, "candidate", tried, 120.0)).lines(
+        return Trials(files, exercise, variants, lambda tried: Package(worker_pool, "candidate", tried, 120.0)).lines(
             FORWARDS, bugs
         )
 

@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 
 from grader.checks.catalogue import BY_ID, CHECKS
-from grader.checks.check import Bench, Check
-from grader.exercise import Exercise
-from grader.injection.categories import family
-from grader.oracle import Crew, Oracle, PackageRaised
-from grader.record import FollowUp, Outcome, Result, Status
+from grader.checks.check import Check, Context
+from grader.exercise.model import Exercise
+from grader.grading.search import Search, search
+from grader.packages.package import Package, PackageRaised, WorkerPool
+from grader.result.record import FollowUp, Outcome, Result, Status
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Snippet
-from grader.search import Search, search
 from grader.seeds import Seeds
 
 pytestmark = pytest.mark.slow  # a second for each of the right ones, less for each of the wrong
@@ -27,7 +26,7 @@ ID = "position-schemes"
 HERE = Path(__file__).parent
 HONEST = runpy.run_path(str(HERE / "honest" / "schemes.py"))["CASES"]
 WRONG = runpy.run_path(str(HERE / "wrong" / "schemes.py"))["CASES"]
-OF_SCHEMES = [check for check in CHECKS if family(check) == "schemes"]
+OF_SCHEMES = [check for check in CHECKS if check.family == "position-schemes"]
 SMOKE = {"turned-backwards", "rotary-by-complex-numbers-cached-turned"}
 TIMEOUT = 120.0
 
@@ -44,35 +43,35 @@ OWN = {
 
 
 @pytest.fixture(scope="module")
-def crew(launcher: Launcher) -> Iterator[Crew]:
-    crew = Crew(launcher)
-    yield crew
-    crew.close()
+def worker_pool(launcher: Launcher) -> Iterator[WorkerPool]:
+    worker_pool = WorkerPool(launcher)
+    yield worker_pool
+    worker_pool.close()
 
 
 @pytest.fixture
-def ask(crew: Crew, reference: Oracle, exercise: Exercise) -> Iterator[Ask]:
+def ask(worker_pool: WorkerPool, reference: Package, exercise: Exercise) -> Iterator[Ask]:
     """``ask(text of model.py, check)``: what the search for a failing case has found."""
-    packages: dict[str, Oracle] = {}
+    packages: dict[str, Package] = {}
 
     def ask(model: str, check: Check) -> Search:
         if model not in packages:
-            packages[model] = Oracle(crew, "candidate", {**exercise.reference, "model.py": model}, TIMEOUT)
+            packages[model] = Package(worker_pool, "candidate", {**exercise.reference, "model.py": model}, TIMEOUT)
         candidate = packages[model]
-        with candidate.another() as stranger:
-            bench = Bench(
+        with candidate.another() as fresh_candidate:
+            context = Context(
                 candidate=candidate,
-                matched=reference,
+                variant=reference,
                 reference=reference,
-                stranger=stranger,
+                fresh_candidate=fresh_candidate,
                 seeds=Seeds(1, "schemes"),
                 variants=lambda: [reference],
             )
             found = search(
-                check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False
+                check.cases, lambda case: check.holds(case, context), seed=1, examples=check.examples, shrink=False
             )
             if found.failure is None and check.confirm is not None:
-                check.confirm(found.case, bench)
+                check.confirm(found.case, context)
             return found
 
     yield ask
@@ -246,13 +245,13 @@ def test_another_name_for_learned_positions_or_for_none_earns_nothing(
     ],
 )
 def test_a_snippet_shows_the_bug_and_nothing_where_there_is_none(
-    name: str, check: str, ask: Ask, crew: Crew, exercise: Exercise
+    name: str, check: str, ask: Ask, worker_pool: WorkerPool, exercise: Exercise
 ) -> None:
     model = replaced(exercise.reference["model.py"], WRONG[name][1])
     snippet = BY_ID[check].snippet
     assert snippet is not None
     script = Snippet(source=snippet(ask(model, BY_ID[check]).case))
-    wrong = Oracle(crew, "candidate", {**exercise.reference, "model.py": model}, TIMEOUT)
+    wrong = Package(worker_pool, "candidate", {**exercise.reference, "model.py": model}, TIMEOUT)
     with pytest.raises(PackageRaised, match="AssertionError"):
         wrong.ask(script, {})
-    Oracle(crew, "candidate", exercise.reference, TIMEOUT).ask(script, {})
+    Package(worker_pool, "candidate", exercise.reference, TIMEOUT).ask(script, {})

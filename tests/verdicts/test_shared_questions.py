@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from grader.cohort.marker import untimed
-from grader.exercise import Exercise
-from grader.record import Lane, Outcome, Result, Status
+from grader.exercise.model import Exercise
+from grader.result.record import Lane, Outcome, Result, Status
 
 HERE = Path(__file__).parent
 WRONG = (

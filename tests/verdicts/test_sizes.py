@@ -8,32 +8,32 @@ from pathlib import Path
 import pytest
 
 from grader.checks.catalogue import BY_ID
-from grader.checks.check import Bench, Check
-from grader.checks.projection.config_defaults import CONTRACT
-from grader.checks.training.cases import train_case
-from grader.exercise import Exercise
+from grader.checks.check import Check, Context
+from grader.checks.families.projection import CONTRACT
+from grader.checks.strategies import model_case
+from grader.checks.training_cases import train_case
+from grader.exercise.model import Exercise
 from grader.extent import MODEL, RUN, extents
-from grader.judge import ask_case
-from grader.search import Search, search, search_sizes
-from grader.strategies import model_case
+from grader.grading.run_check import ask_case
+from grader.grading.search import Search, search, search_sizes
 
-Judged = Callable[..., AbstractContextManager[Bench]]
+Judged = Callable[..., AbstractContextManager[Context]]
 HERE = Path(__file__).parent
 WRONG = runpy.run_path(str(HERE / "wrong" / "sizes.py"))["CASES"]
 
 
-def asked(check: Check, bench: Bench, *, shrink: bool = True) -> Search:
+def asked(check: Check, context: Context, *, shrink: bool = True) -> Search:
     """A check at sizes, as a grade asks it."""
     assert check.at_size is not None
-    sizes = extents(check.default, bench.seeds.derive("sizes"), thorough=False)
-    return search_sizes(check.at_size, sizes, lambda case: ask_case(check, case, bench), shrink=shrink)
+    sizes = extents(check.default, context.seeds.derive("sizes"), thorough=False)
+    return search_sizes(check.at_size, sizes, lambda case: ask_case(check, case, context), shrink=shrink)
 
 
-def drawn(check: Check, bench: Bench) -> Search:
+def drawn(check: Check, context: Context) -> Search:
     """A check's small cases, as a grade asks them."""
-    seed = bench.seeds.derive("cases", check.id)
+    seed = context.seeds.derive("cases", check.id)
     return search(
-        check.cases, lambda case: ask_case(check, case, bench), seed=seed, examples=check.examples, shrink=False
+        check.cases, lambda case: ask_case(check, case, context), seed=seed, examples=check.examples, shrink=False
     )
 
 
@@ -46,11 +46,11 @@ def test_every_item_is_asked_past_every_default(item: str, exercise: Exercise, j
     listed = exercise.items[item]
     checks = [BY_ID[check] for check in (*listed.earns, *listed.takes)]
 
-    with judged(exercise.reference, item) as bench:
+    with judged(exercise.reference, item) as context:
         for check in checks:
             if check.at_size is not None:
-                assert asked(check, bench).failure is None, check.id
-        scope = bench.candidate.scope
+                assert asked(check, context).failure is None, check.id
+        scope = context.candidate.scope
 
     past = PAST_IN_A_RUN if item == "training-step" else PAST
     assert {name: size for name, size in past.items() if not getattr(scope, name) > size} == {}
@@ -85,15 +85,15 @@ def test_small_cases_do_not_see_it(name: str, rewritten: Callable[..., dict[str,
     """Or it would say nothing of sizes."""
     _, check, change = WRONG[name]
 
-    with judged(rewritten(change), "sizes") as bench:
-        assert drawn(BY_ID[check], bench).failure is None
+    with judged(rewritten(change), "sizes") as context:
+        assert drawn(BY_ID[check], context).failure is None
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_it_is_seen_at_its_size(name: str, rewritten: Callable[..., dict[str, str]], judged: Judged) -> None:
     _, check, change = WRONG[name]
 
-    with judged(rewritten(change), "sizes") as bench:
-        found = asked(BY_ID[check], bench, shrink=False)
+    with judged(rewritten(change), "sizes") as context:
+        found = asked(BY_ID[check], context, shrink=False)
 
     assert found.failure is not None

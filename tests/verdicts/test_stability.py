@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from grader.checks.catalogue import BY_ID
-from grader.checks.check import Bench, Check
-from grader.exercise import Exercise
-from grader.oracle import Crew, Oracle, PackageRaised
-from grader.record import Outcome, Result, Status
+from grader.checks.check import Check, Context
+from grader.exercise.model import Exercise
+from grader.grading.search import Search, search
+from grader.packages.package import Package, PackageRaised, WorkerPool
+from grader.result.record import Outcome, Result, Status
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Snippet
-from grader.search import Search, search
 from grader.seeds import Seeds
 from mutations.edit import splice
 
@@ -91,19 +91,19 @@ WRONG: dict[str, tuple[Change, set[str]]] = {
 
 
 @pytest.fixture(scope="module")
-def crew(launcher: Launcher) -> Iterator[Crew]:
-    crew = Crew(launcher)
-    yield crew
-    crew.close()
+def worker_pool(launcher: Launcher) -> Iterator[WorkerPool]:
+    worker_pool = WorkerPool(launcher)
+    yield worker_pool
+    worker_pool.close()
 
 
 @pytest.fixture
-def package(crew: Crew) -> Iterator[Callable[[Mapping[str, str]], Oracle]]:
+def package(worker_pool: WorkerPool) -> Iterator[Callable[[Mapping[str, str]], Package]]:
     """``package(files)``: an oracle that is closed after the test."""
-    made: list[Oracle] = []
+    made: list[Package] = []
 
-    def package(files: Mapping[str, str]) -> Oracle:
-        made.append(Oracle(crew, "candidate", files, TIMEOUT))
+    def package(files: Mapping[str, str]) -> Package:
+        made.append(Package(worker_pool, "candidate", files, TIMEOUT))
         return made[-1]
 
     yield package
@@ -112,25 +112,31 @@ def package(crew: Crew) -> Iterator[Callable[[Mapping[str, str]], Oracle]]:
 
 
 @pytest.fixture
-def ask(reference: Oracle) -> Callable[[Oracle, Check], Search]:
+def ask(reference: Package) -> Callable[[Package, Check], Search]:
     """``ask(package, check)``: what the search for a failing case has found."""
 
-    def ask(package: Oracle, check: Check) -> Search:
-        bench = Bench(
-            candidate=package, matched=reference, reference=reference, stranger=package, seeds=Seeds(1, "stability")
+    def ask(package: Package, check: Check) -> Search:
+        context = Context(
+            candidate=package,
+            variant=reference,
+            reference=reference,
+            fresh_candidate=package,
+            seeds=Seeds(1, "stability"),
         )
-        return search(check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False)
+        return search(
+            check.cases, lambda case: check.holds(case, context), seed=1, examples=check.examples, shrink=False
+        )
 
     return ask
 
 
-def failing(ask: Callable[[Oracle, Check], Search], package: Oracle, checks: list[Check]) -> dict[str, str]:
+def failing(ask: Callable[[Package, Check], Search], package: Package, checks: list[Check]) -> dict[str, str]:
     """The checks that fail, with how."""
     found = {check.id: ask(package, check).failure for check in checks}
     return {check: str(failure) for check, failure in found.items() if failure is not None}
 
 
-def test_the_reference_passes(reference: Oracle, ask: Callable[[Oracle, Check], Search]) -> None:
+def test_the_reference_passes(reference: Package, ask: Callable[[Package, Check], Search]) -> None:
     assert failing(ask, reference, CHECKS) == {}
 
 
@@ -138,8 +144,8 @@ def test_the_reference_passes(reference: Oracle, ask: Callable[[Oracle, Check], 
 def test_what_is_wrong_fails_the_checks_that_are_there_for_it(
     name: str,
     rewritten: Callable[..., dict[str, str]],
-    package: Callable[[Mapping[str, str]], Oracle],
-    ask: Callable[[Oracle, Check], Search],
+    package: Callable[[Mapping[str, str]], Package],
+    ask: Callable[[Package, Check], Search],
 ) -> None:
     change, expected = WRONG[name]
 
@@ -150,8 +156,8 @@ def test_what_is_wrong_fails_the_checks_that_are_there_for_it(
 def test_rows_that_attend_to_nothing_may_be_dealt_with_otherwise(
     name: str,
     rewritten: Callable[..., dict[str, str]],
-    package: Callable[[Mapping[str, str]], Oracle],
-    ask: Callable[[Oracle, Check], Search],
+    package: Callable[[Mapping[str, str]], Package],
+    ask: Callable[[Package, Check], Search],
 ) -> None:
     files = rewritten(TABLES["stability"]["OTHER_BITS"][name])
 
@@ -171,8 +177,8 @@ def test_a_model_that_is_right_and_written_otherwise_keeps_its_numbers(
     table: str,
     name: str,
     rewritten: Callable[..., dict[str, str]],
-    package: Callable[[Mapping[str, str]], Oracle],
-    ask: Callable[[Oracle, Check], Search],
+    package: Callable[[Mapping[str, str]], Package],
+    ask: Callable[[Package, Check], Search],
 ) -> None:
     checks = [*GUARDS, BY_ID[LONG]] if name in HEAVY else GUARDS
 
@@ -199,10 +205,10 @@ SHOWN = {
 @pytest.mark.parametrize("check", [check for check in CHECKS if check.snippet], ids=lambda check: check.id)
 def test_a_snippet_shows_what_is_wrong_and_nothing_where_nothing_is(
     check: Check,
-    reference: Oracle,
+    reference: Package,
     rewritten: Callable[..., dict[str, str]],
-    package: Callable[[Mapping[str, str]], Oracle],
-    ask: Callable[[Oracle, Check], Search],
+    package: Callable[[Mapping[str, str]], Package],
+    ask: Callable[[Package, Check], Search],
 ) -> None:
     wrong = package(rewritten({"model.py": WRONG[SHOWN[check.id]][0]}))
     found = ask(wrong, check)

@@ -5,8 +5,8 @@ from itertools import combinations, product
 
 import pytest
 
-from grader.exercise import Exercise
-from grader.record import Lane, Result
+from grader.exercise.model import Exercise
+from grader.result.record import Lane, Result
 from mutations.edit import splice
 
 BUGS = ("masking", "position", "projection", "training-step")

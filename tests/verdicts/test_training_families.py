@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from grader.checks.catalogue import BY_ID
-from grader.checks.check import Bench, Check, Counterexample
-from grader.exercise import Exercise
-from grader.oracle import Crew, Oracle, PackageRaised
+from grader.checks.check import Check, CheckFailed, Context
+from grader.exercise.model import Exercise
+from grader.grading.search import Search, search
+from grader.packages.package import Package, PackageRaised, WorkerPool
 from grader.sandbox.questions import Snippet
-from grader.search import Search, search
 from mutations.catalogue import operator
 from mutations.edit import splice
 
@@ -171,31 +171,31 @@ HONEST = {
 }
 
 
-def searched(check: Check, bench: Bench) -> Search:
+def searched(check: Check, context: Context) -> Search:
     """What the search for a failing case has found."""
-    return search(check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False)
+    return search(check.cases, lambda case: check.holds(case, context), seed=1, examples=check.examples, shrink=False)
 
 
 @pytest.fixture
-def ask(judged: Callable[..., AbstractContextManager[Bench]]) -> Callable[[Mapping[str, str], Check], Search]:
+def ask(judged: Callable[..., AbstractContextManager[Context]]) -> Callable[[Mapping[str, str], Check], Search]:
     """``ask(files, check)``: what the search for a failing case has found."""
 
     def run(files: Mapping[str, str], check: Check) -> Search:
-        with judged(files, "training") as bench:
-            return searched(check, bench)
+        with judged(files, "training") as context:
+            return searched(check, context)
 
     return run
 
 
 @pytest.fixture
 def failing(
-    judged: Callable[..., AbstractContextManager[Bench]],
+    judged: Callable[..., AbstractContextManager[Context]],
 ) -> Callable[[Mapping[str, str], Sequence[Check]], dict[str, Exception]]:
     """``failing(files, checks)``: those of the checks that fail, with how."""
 
     def run(files: Mapping[str, str], checks: Sequence[Check]) -> dict[str, Exception]:
-        with judged(files, "training") as bench:
-            found = {check.id: searched(check, bench).failure for check in checks}
+        with judged(files, "training") as context:
+            found = {check.id: searched(check, context).failure for check in checks}
         return {check: failure for check, failure in found.items() if failure is not None}
 
     return run
@@ -221,7 +221,7 @@ def test_every_site_has_its_check(operator_id: str, exercise: Exercise) -> None:
 
 @pytest.mark.parametrize(("operator_id", "site", "check"), PLANTED)
 def test_a_planted_bug_fails_the_check_that_is_meant_for_it(
-    operator_id: str, site: int, check: Check, ask: Callable[..., Search], crew: Crew, exercise: Exercise
+    operator_id: str, site: int, check: Check, ask: Callable[..., Search], worker_pool: WorkerPool, exercise: Exercise
 ) -> None:
     files = planted(exercise.reference, operator_id, site)
     found = ask(files, check)
@@ -230,8 +230,8 @@ def test_a_planted_bug_fails_the_check_that_is_meant_for_it(
     if check.snippet is not None:
         script = Snippet(source=check.snippet(found.case))
         with pytest.raises(PackageRaised, match="AssertionError"):
-            Oracle(crew, "candidate", files, TIMEOUT).ask(script, {})
-        Oracle(crew, "candidate", exercise.reference, TIMEOUT).ask(script, {})
+            Package(worker_pool, "candidate", files, TIMEOUT).ask(script, {})
+        Package(worker_pool, "candidate", exercise.reference, TIMEOUT).ask(script, {})
 
 
 def test_a_model_that_never_drops_anything_is_seen_in_training_mode(
@@ -242,7 +242,7 @@ def test_a_model_that_never_drops_anything_is_seen_in_training_mode(
     }
     failure = ask(files, BY_ID["dropout-follows-the-mode"]).failure
 
-    assert isinstance(failure, Counterexample)
+    assert isinstance(failure, CheckFailed)
     assert "in training mode give the same logits" in str(failure)
 
 

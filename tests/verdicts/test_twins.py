@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.record import Lane, Result, Status
+from grader.result.record import Lane, Result, Status
 
 # Whole grades: what is charged to which item is put together from all that was asked.
 CASES = runpy.run_path(str(Path(__file__).with_name("wrong") / "twins.py"))["CASES"]

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from grader.exercise import Exercise
-from grader.record import Result, Status
+from grader.exercise.model import Exercise
+from grader.result.record import Result, Status
 
 FINAL_NORM = "        logits = self.lm_head(self.ln_f(x))  # (B, T_new, V)\n"
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from grader.record import Outcome, Result
+from grader.result.record import Outcome, Result
 
 LOGITS = "        logits = self.lm_head(x)  # (B, T, V)\n"
 CLASS = "class GPT(nn.Module):\n"

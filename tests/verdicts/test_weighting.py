@@ -10,12 +10,12 @@ from contextlib import AbstractContextManager
 import pytest
 
 from grader.checks.catalogue import BY_ID
-from grader.checks.check import Bench, Check
-from grader.exercise import Exercise
-from grader.oracle import Crew, Oracle, PackageRaised
-from grader.record import FollowUp, Outcome, Result, Status
+from grader.checks.check import Check, Context
+from grader.exercise.model import Exercise
+from grader.grading.search import Search, search
+from grader.packages.package import Package, PackageRaised, WorkerPool
+from grader.result.record import FollowUp, Outcome, Result, Status
 from grader.sandbox.questions import Snippet
-from grader.search import Search, search
 from mutations.catalogue import operator
 from mutations.edit import splice
 
@@ -163,13 +163,13 @@ HONEST = {
 
 
 @pytest.fixture
-def ask(judged: Callable[..., AbstractContextManager[Bench]]) -> Callable[[Mapping[str, str], Check], Search]:
+def ask(judged: Callable[..., AbstractContextManager[Context]]) -> Callable[[Mapping[str, str], Check], Search]:
     """``ask(files, check)``: what the search for a failing case has found."""
 
     def ask(files: Mapping[str, str], check: Check) -> Search:
-        with judged(files, "weighting") as bench:
+        with judged(files, "weighting") as context:
             return search(
-                check.cases, lambda case: check.holds(case, bench), seed=1, examples=check.examples, shrink=False
+                check.cases, lambda case: check.holds(case, context), seed=1, examples=check.examples, shrink=False
             )
 
     return ask
@@ -297,7 +297,7 @@ def test_a_snippet_shows_the_bug_and_nothing_where_there_is_none(
     check: str,
     operator_id: str,
     ask: Callable[[Mapping[str, str], Check], Search],
-    crew: Crew,
+    worker_pool: WorkerPool,
     exercise: Exercise,
 ) -> None:
     text = exercise.reference["train.py"]
@@ -306,5 +306,5 @@ def test_a_snippet_shows_the_bug_and_nothing_where_there_is_none(
     assert snippet is not None
     script = Snippet(source=snippet(case))
     with pytest.raises(PackageRaised, match="AssertionError"):
-        Oracle(crew, "candidate", files, TIMEOUT).ask(script, {})
-    Oracle(crew, "candidate", exercise.reference, TIMEOUT).ask(script, {})
+        Package(worker_pool, "candidate", files, TIMEOUT).ask(script, {})
+    Package(worker_pool, "candidate", exercise.reference, TIMEOUT).ask(script, {})

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.exercise import Exercise
-from grader.record import ItemResult, Outcome, Result, Role, Status
+from grader.exercise.model import Exercise
+from grader.result.record import ItemResult, Outcome, Result, Role, Status
 
 SUBJECTS = ("masking", "position", "projection", "training", "cache", "classifier", "sizes", "contract")
 TABLES = {name: runpy.run_path(str(Path(__file__).with_name("wrong") / f"{name}.py"))["CASES"] for name in SUBJECTS}

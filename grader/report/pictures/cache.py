@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from grader.record import CacheExhibit
 from grader.report.pictures.drawing import DASHES, WIDTHS, draw, ends, plain
 from grader.report.pictures.svg import COLOURS
+from grader.result.record import CacheExhibit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

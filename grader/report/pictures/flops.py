@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from grader.record import FlopsExhibit
 from grader.report.pictures.drawing import DASHES, draw, ends, plain
 from grader.report.pictures.svg import COLOURS
+from grader.result.record import FlopsExhibit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from grader.record import Curve, TrainingExhibit
 from grader.report.pictures.drawing import DASHES, WIDTHS, draw, ends, plain
 from grader.report.pictures.svg import COLOURS
+from grader.result.record import Curve, TrainingExhibit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from grader.record import UlpExhibit
 from grader.report.pictures.drawing import draw
 from grader.report.pictures.svg import COLOURS
+from grader.result.record import UlpExhibit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from grader.record import ObjectivesRun, WeightingExhibit
 from grader.report.pictures.drawing import DASHES, WIDTHS, draw, ends, plain
 from grader.report.pictures.svg import COLOURS
+from grader.result.record import ObjectivesRun, WeightingExhibit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,7 +16,7 @@ import torch
 
 from grader.sandbox.questions import RunTests
 from grader.sandbox.wire import Array
-from grader.sandbox.worker.package import SourcePackage
+from grader.sandbox.worker.loading import SourcePackage
 from grader.sandbox.worker.raised import message_of, own_frames, sendable
 
 MAX_TEXT: Final = 800  # characters of a test's id, and of what is said of its failure

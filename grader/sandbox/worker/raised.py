@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Final
 
 from grader.sandbox.questions import Frame
-from grader.sandbox.worker.package import SourcePackage
+from grader.sandbox.worker.loading import SourcePackage
 
 MAX_MESSAGE: Final = 2000
 MAX_FRAMES: Final = 8

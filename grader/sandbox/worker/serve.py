@@ -13,7 +13,7 @@ from grader.sandbox import questions as q
 from grader.sandbox.wire import PREFIX, Array, Tensors, WireError, pack, unpack_header, unpack_prefix, unpack_tensors
 from grader.sandbox.worker import model_answers, training_answers, weighting_answers
 from grader.sandbox.worker.contract import ContractError
-from grader.sandbox.worker.package import SourcePackage
+from grader.sandbox.worker.loading import SourcePackage
 from grader.sandbox.worker.raised import message_of, own_frames, places, sendable
 from grader.sandbox.worker.seeding import seed_all
 

@@ -4,8 +4,8 @@ import json
 from types import ModuleType
 from typing import Any
 
-from grader.formats import check50
-from grader.record import Result
+from grader.report.formats import check50
+from grader.result.record import Result
 
 
 def report(result: Result) -> dict[str, Any]:

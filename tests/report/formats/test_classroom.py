@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from grader.formats import classroom
-from grader.record import Result
+from grader.report.formats import classroom
+from grader.result.record import Result
 
 
 @pytest.fixture

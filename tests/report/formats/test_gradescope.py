@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from grader.formats import gradescope
-from grader.record import Outcome, Result, Status
+from grader.report.formats import gradescope
+from grader.result.record import Outcome, Result, Status
 
 
 def results(result: Result) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from xml.etree import ElementTree
 import pytest
 from msgspec.structs import replace
 
-from grader.audience import for_audience
-from grader.formats import junit
-from grader.record import Audience, Outcome, Result
+from grader.report.formats import junit
+from grader.result.audience import for_audience
+from grader.result.record import Audience, Outcome, Result
 
 
 def cases(result: Result) -> dict[str, ElementTree.Element]:

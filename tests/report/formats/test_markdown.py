@@ -6,8 +6,8 @@ from types import ModuleType
 
 from msgspec.structs import replace
 
-from grader.formats import markdown
-from grader.record import Result
+from grader.report.formats import markdown
+from grader.result.record import Result
 
 PRE = re.compile(r"^<pre><code>(.*?)</code></pre>$", re.MULTILINE | re.DOTALL)
 TAG = re.compile(r"</?(?:code|details|summary|sub)>")

@@ -1,1 +1,0 @@
-"""Checks of how scores become weights, and weights a mean of values."""

@@ -1,1 +1,0 @@
-"""Checks of how gradients are clipped, on a stand-in model that the grader brings."""

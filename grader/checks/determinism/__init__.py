@@ -1,1 +1,0 @@
-"""Checks that seeds decide, and nothing else."""

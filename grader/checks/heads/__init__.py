@@ -1,1 +1,0 @@
-"""Checks of attention with more heads than one."""

@@ -1,1 +1,0 @@
-"""Checks of the values that parameters start with, whatever the order in which they are drawn."""

@@ -1,1 +1,0 @@
-"""Checks of the learning rate: the schedule, and that it is heard."""

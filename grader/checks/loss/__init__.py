@@ -1,1 +1,0 @@
-"""Checks of the loss of the language model and of its targets."""

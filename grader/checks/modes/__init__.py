@@ -1,1 +1,0 @@
-"""Checks of training mode and eval mode, in models with dropout."""

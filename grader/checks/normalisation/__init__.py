@@ -1,1 +1,0 @@
-"""Checks of the norms and of the residual stream that they read."""

@@ -1,1 +1,0 @@
-"""Checks of what make_optimizer makes, on a stand-in model that the grader brings."""

@@ -1,1 +1,0 @@
-"""Checks of the output projection, of the parameters and of their initial values."""

@@ -1,1 +1,0 @@
-"""Checks of decoding rows of different lengths."""

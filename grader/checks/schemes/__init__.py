@@ -1,1 +1,0 @@
-"""Checks of position schemes other than learned positions."""

@@ -1,1 +1,0 @@
-"""Checks that results stay numbers: large scores, short floats, long sequences, and rows that attend to nothing."""

@@ -1,1 +1,0 @@
-"""Checks of how two losses are weighed against each other."""

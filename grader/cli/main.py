@@ -1,0 +1,151 @@
+"""The command line: parse, call, print, exit.
+
+Heavy imports happen inside the commands: ``--help`` must answer at once, and the launcher starts to import
+torch before the grader imports anything for itself.
+"""
+
+import argparse
+import contextlib
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from grader import __version__
+from grader.cli.arguments import cohort, doctor, export, grade, hint, inject, mutations, report, start, verify, watch
+from grader.cli.interruption import listen
+from grader.errors import CannotJudge, GraderError
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and exit with its code; see ``grader --help``."""
+    closed = _open_what_is_closed()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a character that the terminal does not have must cost no verdict
+    options = parser().parse_args(arguments)
+    _refuse_where_nothing_runs()
+    listen()
+    try:
+        code = options.run(options)
+        sys.stdout.flush()
+        sys.exit(CannotJudge.exit_code if closed and _only_prints(options) else code)
+    except GraderError as error:
+        _say(f"grader: {error}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _say("\ngrader: interrupted; nothing was written")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        _discard_output()
+        sys.exit(INTERRUPTED)
+    except ModuleNotFoundError as error:
+        from grader.troubles import not_installed
+
+        _say(f"grader: {not_installed(error)}")
+        sys.exit(CannotJudge.exit_code)
+    except (OSError, MemoryError, ImportError) as error:
+        # A full disk, no more descriptors or memory, half an installation: the machine's, wherever it strikes.
+        from grader.troubles import cannot_write, of_the_machine
+
+        if isinstance(error, OSError) and error.filename is None and not options.judges:
+            _say(f"grader: {cannot_write(error)}")  # a file that cannot be written is told by who writes it
+        else:
+            _say(f"grader: nothing could be judged: {of_the_machine(error)}")
+        _discard_output()
+        sys.exit(CannotJudge.exit_code)
+    except Exception:
+        _say(f"{traceback.format_exc()}grader: that is a fault of the grader's own; no verdict was reached")
+        sys.exit(CannotJudge.exit_code)
+
+
+def _open_what_is_closed() -> bool:
+    """Have a program started without standard streams write nowhere; whether there is no standard output.
+
+    Else what it opens next gets their numbers, and is written to in their place.
+    """
+    closed = sys.stdout is None
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  for as long as the program runs
+    return closed
+
+
+def _only_prints(options: argparse.Namespace) -> bool:
+    """Whether a command does nothing but print, and has done nothing where that is not possible."""
+    return bool(options.only_prints) and getattr(options, "output", "-") == "-"
+
+
+def _refuse_where_nothing_runs() -> None:
+    from grader.troubles import why_not_here  # now: where there are no more descriptors, nothing can be imported
+
+    if reason := why_not_here():
+        _say(f"grader: {reason}")
+        sys.exit(CannotJudge.exit_code)
+
+
+def _discard_output() -> None:
+    """Nobody can read it any more: have nothing to flush at exit, where that would fail once more."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say(message: str) -> None:
+    from grader.files.printable import printable
+
+    with contextlib.suppress(OSError):  # nobody can be told that nobody can be told
+        sys.stderr.write(f"{printable(message)}\n")
+        sys.stderr.flush()
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what may have been meant, and shows no argument as it is: a shell's ``*`` makes some of any file's name."""
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        """Refuse what is not known here, where it is known which command it was given to."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            from grader.nearest import did_you_mean
+
+            known = [name for action in self._actions for name in action.option_strings]
+            near = did_you_mean(unknown[0].partition("=")[0], known) if unknown[0].startswith("-") else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{near}")
+        return found, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            from grader.nearest import did_you_mean
+
+            near = did_you_mean(str(value), map(str, action.choices or ()))
+            raise argparse.ArgumentError(action, f"{error.message}{near}") from None
+
+    def error(self, message: str) -> NoReturn:
+        from grader.files.printable import one_line
+
+        super().error(one_line(message))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    top: argparse.ArgumentParser = _Parser(
+        prog="grader",
+        description="Grade bug-hunting exercises on GPT-style transformers, bit by bit.",
+        epilog="Exit codes: 0 full marks on every item asked for, 1 graded and something falls short, "
+        "2 usage error, 3 the grader could not judge.",
+    )
+    top.add_argument("--version", action="version", version=f"grader {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    # In the order of --help.
+    for command in (grade, report, inject, verify, mutations, start, watch, hint, cohort, export, doctor):
+        command.add(commands)
+    return top

@@ -1,0 +1,76 @@
+"""Where a result goes: format by format to a file, or to standard output.
+
+Nothing heavy is imported before there is something to write.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from grader.errors import UsageError
+from grader.files.printable import one_line
+from grader.files.write import check_writable, write_atomically
+
+if TYPE_CHECKING:
+    from grader.result.record import Result
+
+STANDARD_OUTPUT: Final = "-"
+
+
+def check(outputs: Mapping[str, str]) -> None:
+    """Complain before the work is done. ``outputs`` is a file, or ``-``, by format. Raises ``UsageError``."""
+    for target in outputs.values():
+        if target != STANDARD_OUTPUT:
+            check_writable(Path(target))
+    for (one, first), (other, second) in combinations(outputs.items(), 2):
+        if first == second == STANDARD_OUTPUT:
+            raise UsageError(f"--{one} and --{other} both go to standard output; give one of them a file")
+        if _is_one_file(first, second):
+            raise UsageError(f"--{one} and --{other} both name {first!r}; one would overwrite the other")
+
+
+def write(result: "Result", outputs: Mapping[str, str], text: Callable[[], str]) -> None:
+    """Write every format that is asked for, then the text: unless one of them is all that standard output gets.
+
+    Raises ``CannotJudge`` when a file cannot be written.
+    """
+    # The record first: should drawing a report fail, the verdict is not lost.
+    for format_ in sorted(outputs, key=lambda format_: format_ != "json"):
+        put(render(result, format_), outputs[format_])
+    if STANDARD_OUTPUT in outputs.values():
+        return
+    sys.stdout.write(text())
+    for target in outputs.values():
+        sys.stdout.write(f"Written: {one_line(target)}\n")
+
+
+def render(result: "Result", format_: str) -> bytes:
+    """The result in the format of this name."""
+    from grader.report import render_html
+    from grader.report.formats.catalogue import FORMATS
+    from grader.result.record import to_json
+
+    match format_:
+        case "json":
+            return to_json(result)
+        case "html":
+            return render_html(result).encode()
+        case _:
+            return FORMATS[format_](result)
+
+
+def put(data: bytes, target: str) -> None:
+    """To the file as a whole, or to standard output."""
+    if target == STANDARD_OUTPUT:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        write_atomically(Path(target), data)
+
+
+def _is_one_file(first: str, second: str) -> bool:
+    if STANDARD_OUTPUT in (first, second):
+        return False
+    return Path(first).resolve() == Path(second).resolve() and not Path(first).is_char_device()

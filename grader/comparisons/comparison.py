@@ -1,0 +1,64 @@
+"""What a comparison is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from grader.packages.package import Package
+from grader.result.record import Lane
+from grader.sandbox.questions import AnyQuestion, Precision, Settings
+from grader.sandbox.wire import Tensors
+from grader.seeds import Seeds
+
+Asked = tuple[AnyQuestion, Tensors]
+Agree = Callable[[Tensors, Tensors], bool]
+
+
+def plainly(oracle: Package, asked: Asked) -> Tensors:
+    """What the package answers."""
+    return oracle.ask(*asked)
+
+
+def everything(answer: Tensors) -> Tensors:
+    """All that was answered."""
+    return answer
+
+
+def unsaid(_: str) -> str:
+    """Nothing more to say of where two answers differ."""
+    return ""
+
+
+def of(settings: Settings) -> str:
+    """``vocab_size=5, ...``."""
+    return ", ".join(f"{name}={value}" for name, value in settings.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One side of a package: the questions that two packages are compared by.
+
+    Attributes:
+        questions: what is asked, for the seeds of a grade, at a precision.
+        describe: a question in words, to follow "in".
+        lanes: how answers in float64 may agree that differ in float32, the closest first. None where a solution
+            has no choice.
+        nearly: how far answers in float32 may be apart that agree in float64; without it they may be anything.
+        answer: puts a question to a package, and makes an answer of what comes of it.
+        after: of a twin, those that tell more plainly what is wrong; where one of them differs, this one says nothing.
+        meaning: by the name of the first tensor that differs, what that tells, to follow ``describe``.
+        steady: the part of an answer that a right package gives in every process alike.
+    """
+
+    id: str
+    questions: Callable[[Seeds, Precision], list[Asked]]
+    describe: Callable[[AnyQuestion], str]
+    lanes: tuple[tuple[Lane, Agree], ...] = ()
+    nearly: Agree | None = None
+    answer: Callable[[Package, Asked], Tensors] = plainly
+    after: tuple[str, ...] = ()
+    meaning: Callable[[str], str] = unsaid
+    steady: Callable[[Tensors], Tensors] = everything
+
+    def ask(self, oracle: Package, asked: Asked) -> Tensors:
+        """What a package is compared by. Raises ``Trouble`` when it gives no answer."""
+        return self.steady(self.answer(oracle, asked))

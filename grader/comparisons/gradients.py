@@ -1,0 +1,39 @@
+"""How the logits move with each parameter."""
+
+from typing import Final
+
+from grader.comparisons.agreement import together_close
+from grader.comparisons.comparison import Asked, Comparison, of
+from grader.comparisons.forward import CASES
+from grader.result.record import Lane
+from grader.sandbox.questions import AnyQuestion, Gradients, Precision
+from grader.seeds import Seeds
+
+
+def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
+    """The smaller cases of the forward: several layers, and every token of a vocabulary."""
+    return [
+        (
+            Gradients(config=case.config, weights=case.seeded(seeds), precision=precision),
+            {"tokens": case.token_array()},
+        )
+        for case in CASES[:2]
+    ]
+
+
+def describe(question: AnyQuestion) -> str:
+    """``the gradients of vocab_size=5, ...``."""
+    assert isinstance(question, Gradients)
+    return f"the gradients of {of(question.config)}"
+
+
+COMPARISON: Final = Comparison(
+    id="gradients",
+    questions=questions,
+    describe=describe,
+    after=("training-mode",),
+    lanes=(
+        (Lane.FLOAT64, together_close("gradients, float64")),
+        (Lane.FLOAT32, together_close("gradients, softmax in float32")),
+    ),
+)

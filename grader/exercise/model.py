@@ -1,0 +1,262 @@
+"""An exercise: the hidden reference, its rubric, and the bugs that were planted to make the starter."""
+
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from grader.errors import UsageError
+from grader.exercise.key import FORMAT, Key, Planted
+from grader.files.digest import digest
+from mutations.edit import splice
+
+_DEFINED: Final = re.compile(r"^ *(?:def|class) +(\w+)", re.MULTILINE)
+_STUB: Final = re.compile(r"(\w+) is yours to build")
+
+Points = Annotated[float, Meta(ge=0)]
+Hints = tuple[str, str, str]
+Group = Literal["kv-cache", "masking", "training-loop", "determinism"]  # of bugs, for own tests to notice
+TAKEN = ("score", "solved", "reward")  # where every item is a metric, by its id, these stand beside them
+VISIBLE_TESTS = "test_visible.py"  # of the starter
+FORWARD = "forward"  # the comparison of what a model computes, which every extension builds on
+
+
+class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One item of the rubric, or one follow-up question.
+
+    Attributes:
+        earns: points by check.
+        takes: what failing a guard costs, by check.
+        exact: points for agreeing with the reference bit for bit.
+        unexplained: what it costs beyond them to agree neither bit for bit nor but for rounding, with no known bug
+            that explains it.
+        essential: checks without which nothing else in the item counts.
+        core: checks that must not be blocked: what the rest of the item means hangs on them.
+        mutants: of a follow-up that is about the candidate's own tests, what noticing the bugs of each kind counts.
+        hints: three for an extension, from what is asked to how it is done; those of a bug are in the key.
+    """
+
+    id: str
+    title: str
+    kind: Literal["bug", "extension", "followup", "tests"]
+    points: Annotated[float, Meta(gt=0)]  # shares are taken of them
+    earns: dict[str, Points] = {}
+    takes: dict[str, Points] = {}
+    exact: Points = 0.0  # as it is after a journey: its hash must not change
+    unexplained: Points = 0.0
+    essential: tuple[str, ...] = ()
+    core: tuple[str, ...] = ()
+    mutants: dict[Group, Annotated[int, Meta(ge=1)]] = {}
+    hints: Hints | None = None
+
+
+class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """exercise.toml.
+
+    Attributes:
+        comparisons: what a candidate is compared with the variants by; which bugs show in each, key.json says.
+        twins: what it is compared by beside the variant that it was found to be; and the items that answer for a
+            difference that no known bug explains.
+        followup: scored in a table of their own, beside the points of the items.
+    """
+
+    id: str
+    title: str
+    comparisons: tuple[str, ...] = msgspec.field(name="facets")  # in files of all ages
+    item: tuple[Item, ...]
+    twins: dict[str, Annotated[tuple[str, ...], Meta(min_length=1)]] = {}
+    followup: tuple[Item, ...] = ()
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise, which need not lie anywhere.
+
+    Attributes:
+        reference: source text by file name.
+        visible_tests: the text of those that a learner is handed: a submission's own tests are others.
+    """
+
+    reference: dict[str, str]
+    visible_tests: str
+    rubric: Rubric
+    key: Key
+
+    def variant(self, bugs: frozenset[str]) -> dict[str, str]:
+        """The reference's files with the bugs of these items left in."""
+        return self._planted(bug for bug in self.key.bugs if bug.item in bugs)
+
+    def starter(self) -> dict[str, str]:
+        """The reference's files with all bugs left in and the extensions taken out: what the learner is handed."""
+        return self._planted((*self.key.bugs, *self.key.stubs))
+
+    @cached_property
+    def left_to_build(self) -> frozenset[str]:
+        """Names of the functions and classes that the starter has no more than a stub of, or not even that."""
+        starter = "\n".join(self.starter().values())
+        defined = {name for text in self.reference.values() for name in _DEFINED.findall(text)}
+        return frozenset(defined.difference(_DEFINED.findall(starter)).union(_STUB.findall(starter)))
+
+    @cached_property
+    def items(self) -> dict[str, Item]:
+        """The rubric's items by id."""
+        return {item.id: item for item in self.rubric.item}
+
+    @cached_property
+    def followups(self) -> dict[str, Item]:
+        """The rubric's follow-up questions by id."""
+        return {item.id: item for item in self.rubric.followup}
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """What the items and follow-ups are called, by id."""
+        return {item.id: item.title for item in (*self.rubric.item, *self.rubric.followup)}
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of all that decides a verdict."""
+        parts = {f"reference/{name}": text.encode() for name, text in self.reference.items()}
+        parts |= {"rubric": msgspec.json.encode(self.rubric), "key": msgspec.json.encode(self.key)}
+        return digest(parts | {"visible tests": self.visible_tests.encode()})
+
+    def hints_of(self, item: str) -> Hints | None:
+        """Three hints for an item, each saying more than the one before; None where nobody wrote any."""
+        own = self.items[item].hints
+        return next((bug.hints for bug in self.key.bugs if bug.item == item), own)
+
+    def bugs_in(self, comparison: str) -> tuple[str, ...]:
+        """The items whose bug shows in a comparison, in the rubric's order."""
+        here = {bug.item for bug in self.key.bugs if comparison in bug.shows_in}
+        return tuple(item.id for item in self.rubric.item if item.id in here)
+
+    def comparisons_of(self, item: str) -> tuple[str, ...]:
+        """The comparisons that an item is told by: those that its bug shows in, and for an extension the model's."""
+        shown = {comparison for bug in self.key.bugs if bug.item == item for comparison in bug.shows_in} or {FORWARD}
+        return tuple(comparison for comparison in self.rubric.comparisons if comparison in shown)
+
+    def _planted(self, entries: Iterable[Planted]) -> dict[str, str]:
+        edits = [entry.edit for entry in entries]
+        return {
+            name: splice(text, [edit for edit in edits if edit.file == name]) for name, text in self.reference.items()
+        }
+
+
+@dataclass(frozen=True)
+class StoredExercise(Exercise):
+    """An exercise that lies in two directories: what is hidden, and what a learner is handed."""
+
+    reference_directory: Path
+    starter_directory: Path
+
+
+def builtin_reference() -> Path:
+    """Where the built-in exercise's reference lies: inside the package in a wheel, at the top of a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "builtin"
+    return (installed if installed.is_dir() else package.parent) / "reference"
+
+
+def builtin_exercise() -> StoredExercise:
+    """The exercise that comes with the grader."""
+    reference = builtin_reference()
+    installed = reference.parent.name == "builtin"
+    return _read(reference, reference.parent / ("starter" if installed else "candidate"))
+
+
+def read_exercise(directory: Path) -> StoredExercise:
+    """The exercise in ``directory``.
+
+    Raises:
+        UsageError: something of it is missing or not as it should be.
+    """
+    if not directory.is_dir():
+        raise UsageError(f"no such exercise: {str(directory)!r}; expected a directory with reference/ and starter/")
+    return _read(directory / "reference", directory / "starter")
+
+
+def read_rubric(reference: Path) -> Rubric:
+    """The exercise.toml of a reference's directory. Raises OSError or ValueError."""
+    return msgspec.convert(tomllib.loads((reference / "exercise.toml").read_text("utf-8")), Rubric)
+
+
+def _read(reference: Path, starter: Path) -> StoredExercise:
+    try:
+        # As bytes: spans count them, and reading text would turn other line ends into plain ones.
+        paths = [path for path in sorted(reference.glob("*.py")) if not path.name.startswith("test_")]
+        sources = {path.name: path.read_bytes().decode() for path in paths}
+        tests = (starter / VISIBLE_TESTS).read_bytes().decode() if (starter / VISIBLE_TESTS).is_file() else ""
+        rubric = read_rubric(reference)
+        key = msgspec.json.decode((reference / "key.json").read_bytes(), type=Key)
+    except (OSError, ValueError, msgspec.ValidationError) as error:
+        raise UsageError(f"not an exercise: {str(reference.parent)!r}: {error}") from None
+    exercise = StoredExercise(sources, tests, rubric, key, reference, starter)
+    _validate(exercise)
+    return exercise
+
+
+def _validate(exercise: Exercise) -> None:
+    from grader.checks.catalogue import BY_ID
+    from grader.comparisons.catalogue import BY_ID as COMPARISONS
+    from grader.comparisons.catalogue import TWIN_BY_ID
+
+    def complain(what: str) -> None:
+        raise UsageError(f"bad exercise {exercise.rubric.id!r}: {what}")
+
+    key = exercise.key
+    if key.format != FORMAT:
+        complain(f"its key.json has format={key.format!r}; this grader reads format {FORMAT}")
+    for file in sorted({"model.py", "train.py"} | {planted.file for planted in (*key.bugs, *key.stubs)}):
+        if file not in exercise.reference:
+            complain(f"its reference has no {file}")
+    asked = (*exercise.rubric.item, *exercise.rubric.followup)
+    for what, names in (("item", [item.id for item in asked]), ("comparison", exercise.rubric.comparisons)):
+        for name in names:
+            if names.count(name) > 1:
+                complain(f"it has the {what} {name!r} twice")
+    if not exercise.rubric.item:
+        complain("it has no item")
+    for item in asked:
+        if item.id in TAKEN:
+            complain(f"it has the item {item.id!r}; {', '.join(TAKEN)} are the names of other metrics")
+    for item in exercise.rubric.followup:
+        if item.kind == "tests":
+            if not item.mutants or item.earns or item.takes or item.exact:
+                complain(f"the follow-up {item.id!r} is about own tests: it needs mutants, and no check earns or takes")
+        elif item.kind != "followup" or not item.essential:
+            complain(f'the follow-up {item.id!r} needs kind = "followup" and an essential check to be known as built')
+    for item in asked:
+        if item.kind == "tests":
+            continue
+        for check in (*item.essential, *item.core):
+            if check in BY_ID and check not in item.earns:
+                complain(f"item {item.id!r} hangs on the check {check!r}, which earns nothing in it")
+        for check in (*item.earns, *item.takes, *item.essential, *item.core):
+            if check not in BY_ID:
+                complain(f"item {item.id!r} names the check {check!r}, which does not exist")
+        if sum(item.earns.values()) + item.exact != item.points:
+            complain(f"the points of item {item.id!r} add up to {sum(item.earns.values()) + item.exact:g}, "
+                     f"not to its {item.points:g}")  # fmt: skip
+    for comparison in exercise.rubric.comparisons:
+        if comparison not in COMPARISONS:
+            complain(f"its facets name {comparison!r}, which does not exist; expected some of {', '.join(COMPARISONS)}")
+    for twin, answerable in exercise.rubric.twins.items():
+        if twin not in TWIN_BY_ID:
+            complain(f"its twins name {twin!r}, which does not exist; expected some of {', '.join(TWIN_BY_ID)}")
+        for name in answerable:
+            if name not in exercise.items or not exercise.items[name].exact:
+                complain(f"its twin {twin!r} names the item {name!r}; expected one that earns points for exactness")
+    for bug in key.bugs:
+        if bug.item not in exercise.items:
+            complain(f"key.json has a bug for the item {bug.item!r}, which does not exist")
+        if not exercise.comparisons_of(bug.item):
+            complain(f"the bug of the item {bug.item!r} shows in none of the facets that are compared")
+    try:
+        exercise.starter()
+    except Exception as error:
+        complain(f"its bugs and gaps cannot be planted: {error}")

@@ -1,0 +1,62 @@
+"""The README that a learner is handed with a starter."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from grader.exercise.model import Item, Rubric
+
+NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six")
+
+
+def readme(rubric: Rubric, where: str = "", *, built_in: bool = False) -> str:
+    """The task as an interviewer would state it.
+
+    Args:
+        where: what is said of where the bugs are, to follow their number.
+        built_in: whether the commands know this exercise without being told where it lies.
+    """
+    bugs = [item for item in rubric.item if item.kind == "bug"]
+    extensions = [item for item in rubric.item if item.kind == "extension"]
+    environment = Environment(
+        loader=PackageLoader("grader.exercise", ""),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown for people, made of numbers and words of ours
+    )
+    return environment.get_template("README.md.jinja").render(
+        bugs=f"{NUMBERS[len(bugs)]} bug{'s' if len(bugs) > 1 else ''}",
+        where=where,
+        built_in=built_in,
+        extensions=bool(extensions),
+        followups=rubric.followup,
+        total=f"{sum(item.points for item in rubric.item):g}",
+        several=len(bugs) > 1,
+        exact=_exact(bugs),
+        grade=_grade([item.points for item in bugs], [item.points for item in extensions]),
+    )
+
+
+def _exact(bugs: Sequence[Item]) -> str:
+    """What of a bug's points is for identical bits: ``Of the 15 points of each bug, 3``."""
+    kinds = list(dict.fromkeys((item.points, item.exact) for item in bugs))
+    if len(kinds) > 1:
+        return f"Of a bug's points, {' or '.join(f'{exact:g} of {points:g}' for points, exact in kinds)}"
+    [(points, exact)] = kinds
+    return f"Of the {points:g} points of {'each bug' if len(bugs) > 1 else 'the bug'}, {exact:g}"
+
+
+def _grade(bugs: list[float], extensions: list[float]) -> list[tuple[str, str]]:
+    """The lines of the table of points."""
+    lines = []
+    for what, points in (("bug", bugs), ("extension", extensions)):
+        if len(points) == 1:
+            lines.append((f"the {what}", f"{points[0]:g}"))
+        elif len(set(points)) == 1:
+            lines.append((f"each of the {NUMBERS[len(points)]} {what}s", f"{points[0]:g}"))
+        elif points:
+            lines.append((f"each of the {NUMBERS[len(points)]} {what}s", f"{min(points):g} or {max(points):g}"))
+    return [*lines, ("together", f"{sum(bugs + extensions):g}")]

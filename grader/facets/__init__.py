@@ -1,1 +1,0 @@
-"""What two packages are compared by, bit for bit: a facet is a fixed list of questions about one side of them."""

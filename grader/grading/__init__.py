@@ -1,0 +1,1 @@
+"""One grade, from a submission to its result."""

@@ -1,0 +1,79 @@
+"""Whether a submission runs at all: asked once, before anything else.
+
+What does not run is no wrong answer to anything. It is told by itself, with its place; what needs it waits and is not
+asked, so that one slip of the keyboard is neither a list of failures nor a long wait.
+"""
+
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from grader.files.printable import one_line
+from grader.packages.package import Package, PackageHung, PackageMisanswered, PackageRaised, Trouble
+from grader.result.record import LoadFault
+from grader.sandbox.questions import AnyQuestion, Forward, Import, Settings, Weights
+from grader.sandbox.wire import Tensors
+from grader.submission.read import is_made_up
+
+MAX_REASON: Final = 500  # characters
+MODEL: Final = Import(module="model", names=("GPT", "GPTConfig"))
+TRAIN: Final = Import(module="train", names=("Batch", "TrainConfig"))
+# As wide as the vocabulary first: that runs where one of the two stands for the other, as it may in a starter.
+CONFIGS: Final[tuple[Settings, ...]] = tuple(
+    {"vocab_size": vocabulary, "block_size": 4, "n_layer": 1, "d_model": 8} for vocabulary in (8, 5, 11)
+)
+
+
+def first_run(model: Package, train: Package) -> dict[str, LoadFault]:
+    """What keeps model.py and train.py from running, by module; nothing of it is asked any more.
+
+    Args:
+        model, train: the same package, in two workers at once.
+    """
+    # One after the other: what is late is asked once more, alone, and waits for that until nobody else is busy.
+    troubles = {"model": _trouble_of(model, MODEL), "train": _trouble_of(train, TRAIN)}
+    when = "when it was imported"
+    if troubles["model"] is None:
+        troubles["model"], when = _trouble_of_forward(model), "when a model was made and called"
+    faults = {}
+    for module, trouble in troubles.items():
+        if trouble is not None:
+            faults[module] = _fault(module, trouble, when if module == "model" else "when it was imported", model)
+            model.ask_no_more(module)
+    return faults
+
+
+def _trouble_of(asked: Package, question: AnyQuestion, tensors: Tensors = MappingProxyType({})) -> Trouble | None:
+    try:
+        asked.ask(question, tensors)
+    except PackageMisanswered:
+        return None  # it ran: what it answered is for the checks
+    except Trouble as trouble:
+        return trouble
+    return None
+
+
+def _trouble_of_forward(model: Package) -> Trouble | None:
+    """The first of those that there are for every size: what runs for one is judged, size by size."""
+    first: Trouble | None = None
+    for config in CONFIGS:
+        question = Forward(config=config, weights=Weights(seed=0, scale=0.1), precision="float32")
+        trouble = _trouble_of(model, question, {"tokens.0": np.array([[1, 0, 4]])})
+        if trouble is None:
+            return None
+        first = first or trouble
+        if isinstance(trouble, PackageHung):
+            break  # the next would only cost another deadline
+    return first
+
+
+def _fault(module: str, trouble: Trouble, when: str, package: Package) -> LoadFault:
+    file = f"{module}.py"
+    if not isinstance(trouble, PackageRaised):
+        reason, stack = f"{trouble}, {when}", trouble.stack
+    elif is_made_up(package.files[file], trouble.raised.message):
+        return LoadFault(file=file, reason=one_line(trouble.raised.message)[:MAX_REASON])
+    else:
+        reason, stack = trouble.words, trouble.stack
+    return LoadFault(file=file, reason=one_line(reason)[:MAX_REASON], place=stack[-1] if stack else None, stack=stack)

@@ -1,0 +1,346 @@
+"""Grade one submission: from the launcher to the result record."""
+
+import platform
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, nullcontext
+from functools import partial, reduce
+from itertools import cycle
+from operator import or_
+
+import msgspec
+
+from grader import __version__
+from grader.comparisons.catalogue import BY_ID as COMPARISONS
+from grader.comparisons.catalogue import TWIN_BY_ID
+from grader.comparisons.comparison import Comparison
+from grader.errors import CannotJudge
+from grader.exercise.model import FORWARD, Exercise, Item
+from grader.files.digest import grader_digest, package_versions
+from grader.grading.answer_cache import CANDIDATE, AnswerCache, trusted
+from grader.grading.assemble import followup_result, item_result
+from grader.grading.attribution import blame
+from grader.grading.diagnosis import Diagnosis
+from grader.grading.exhibits import collect
+from grader.grading.first_run import first_run
+from grader.grading.options import Options, asked_for
+from grader.grading.reordered import Trials
+from grader.grading.schedule import Schedule, WorkerPair
+from grader.grading.twins import expected_bugs, match_twins, shares, twins_asked
+from grader.grading.variants import Match, Variants
+from grader.own_tests import own_tests, waiting, written
+from grader.packages.package import Package, Stopped, Trouble, WorkerPool
+from grader.packages.scope import scope_of
+from grader.packages.threads import THREADS, threads
+from grader.result.record import (
+    Asked,
+    CandidateInfo,
+    Environment,
+    ExerciseInfo,
+    Exhibits,
+    FollowUp,
+    Integrity,
+    Isolation,
+    Result,
+    Scope,
+    environment_digest,
+    harmless,
+)
+from grader.sandbox.client import Launcher
+from grader.sandbox.errors import LauncherFailed
+from grader.sandbox.questions import modules_asked
+from grader.seeds import SHARED, Seeds, draw_seed
+from grader.submission.diff import changes
+from grader.submission.read import Submission
+
+Progress = Callable[[str], None]
+
+
+def grade(
+    submission: Submission,
+    exercise: Exercise,
+    options: Options,
+    launcher: Launcher,
+    progress: Progress,
+    answer_cache: AnswerCache | None = None,
+    worker_pool: WorkerPool | None = None,
+) -> Result:
+    """The result of grading ``submission``.
+
+    Args:
+        answer_cache: answers for the reference and its variants; without one they are asked anew.
+        worker_pool: makes the workers of this grade, for whoever may want to ``stop`` it from another thread.
+
+    Raises:
+        UsageError: ``options.only`` names an item that the exercise does not have.
+        CannotJudge: the launcher or the reference failed, or the worker_pool was stopped.
+    """
+    started = time.perf_counter()
+    items, followups = asked_for(exercise, options)
+    seed = draw_seed() if options.seed is None else options.seed
+    seeds = Seeds(seed, SHARED if options.shared else submission.sha256)
+    worker_pool = worker_pool or WorkerPool(launcher)
+    worker_pool.budget = options.budget
+    worker_pool.left_to_build = exercise.left_to_build
+    try:
+        with answer_cache.lent() if answer_cache is not None else nullcontext():
+            grading = _Grade(
+                submission, exercise, items, followups, options, launcher, worker_pool, progress, seeds, answer_cache
+            )
+            result = grading.run()
+    except LauncherFailed as error:
+        raise CannotJudge(f"nothing could be judged: {error}") from error
+    except Trouble as trouble:
+        raise CannotJudge(f"nothing could be judged: the reference gave no answer: {trouble}") from trouble
+    except Stopped as stopped:
+        raise CannotJudge(f"nothing could be judged: {stopped.__cause__ or 'it was given up'}") from stopped.__cause__
+    finally:
+        worker_pool.close()
+    return harmless(msgspec.structs.replace(result, seconds=round(time.perf_counter() - started, 3)))
+
+
+class _Grade:
+    """One grade under way."""
+
+    def __init__(
+        self,
+        submission: Submission,
+        exercise: Exercise,
+        items: tuple[Item, ...],
+        followups: tuple[Item, ...],
+        options: Options,
+        launcher: Launcher,
+        worker_pool: WorkerPool,
+        progress: Progress,
+        seeds: Seeds,
+        answer_cache: AnswerCache | None,
+    ) -> None:
+        self._submission = submission
+        self._exercise = exercise
+        self._items = items
+        self._followups = followups
+        self._options = options
+        self._launcher = launcher
+        self._worker_pool = worker_pool
+        self._progress = progress
+        self._seeds = seeds
+        self._answer_cache = answer_cache
+        # One for each thread; before that, each bears witness that the other's reference can be reproduced.
+        self._pairs = tuple(self._new_pair(number) for number in range(THREADS))
+
+    def run(self) -> Result:
+        self._progress("starting")
+        # Now, while torch is being imported.
+        grader_digest()
+        changed = changes(self._exercise.starter(), self._submission.files) if self._options.explain else None
+        self._diagnosis = self._compare()
+        schedule = self._schedule()
+        exhibits = self._ask_all(schedule)
+        verdicts = blame(self._items, schedule.verdicts, self._diagnosis, schedule.not_finite)
+        results = tuple(
+            item_result(
+                item,
+                verdicts[item.id],
+                self._diagnosis,
+                schedule.lanes[item.id],
+                self._exercise.hints_of(item.id),
+                schedule.scopes[item.id] | self._compared(item),
+            )
+            for item in self._items
+        )
+        environment = self._environment()
+        return Result(
+            exercise=ExerciseInfo(id=self._exercise.rubric.id, title=self._exercise.rubric.title),
+            candidate=CandidateInfo(
+                name=self._submission.name,
+                sha256=self._submission.sha256,
+                files=tuple(sorted(self._submission.files)),
+                tests=tuple(sorted(self._submission.tests)),
+                tests_sha256=self._submission.tests_sha256,
+                notes=self._submission.notes,
+            ),
+            changes=changed,
+            score=round(sum(result.score for result in results), 2),
+            max_score=sum(result.max_score for result in results),
+            items=results,
+            followups=self._followup_results(schedule),
+            remaining_bugs=self._diagnosis.remaining(),
+            exhibits=exhibits,
+            environment=environment,
+            load_faults=tuple(self._faults.values()),
+            asked=Asked(
+                only=self._options.only,
+                followups=self._options.followups,
+                thorough=self._options.thorough,
+                timeout=float(self._options.timeout),
+                shared=self._options.shared,
+            ),
+            integrity=Integrity(
+                exercise=self._exercise.sha256, grader=grader_digest(), environment=environment_digest(environment)
+            ),
+            seconds=0.0,
+        )
+
+    def _followup_results(self, schedule: Schedule) -> tuple[FollowUp, ...]:
+        """What is behind a follow-up's failure may be an item; the other way round it never is."""
+        verdicts = blame((*self._items, *self._followups), schedule.verdicts, self._diagnosis, schedule.not_finite)
+        titles = self._exercise.titles
+        return tuple(
+            self._own_tests(item)
+            if item.kind == "tests"
+            else followup_result(item, verdicts[item.id], titles, schedule.scopes[item.id])
+            for item in self._followups
+        )
+
+    def _compared(self, item: Item) -> Scope:
+        """How far the questions went by which an item was compared with the variants, and with its twin."""
+        told_by = [
+            COMPARISONS[comparison]
+            for comparison in self._exercise.comparisons_of(item.id)
+            if self._has_answered(comparison)
+        ]
+        twins = [
+            TWIN_BY_ID[twin] for twin in self._diagnosis.twins if item.id in self._exercise.rubric.twins.get(twin, ())
+        ]
+        asked = (asked for comparison in (*told_by, *twins) for asked in comparison.questions(self._seeds, "float32"))
+        return reduce(or_, (scope_of(*each) for each in asked), Scope())
+
+    def _has_answered(self, comparison: str) -> bool:
+        return comparison in self._diagnosis.matches and self._diagnosis.matches[comparison].trouble is None
+
+    def _own_tests(self, item: Item) -> FollowUp:
+        if self._faults and written(self._submission.tests, self._exercise.visible_tests):
+            return waiting(item, " and ".join(fault.file for fault in self._faults.values()))
+        given = self._submission, self._exercise, self._worker_pool, self._seeds
+        return own_tests(item, *given, timeout=self._options.timeout, progress=self._progress)
+
+    def _new_pair(self, number: int) -> WorkerPair:
+        answer_cache, worker_pool = self._answer_cache, self._worker_pool
+        files, timeout = self._submission.files, self._options.timeout
+        if answer_cache is None:
+            return WorkerPair(
+                self._variants(partial(trusted, worker_pool)), Package(worker_pool, CANDIDATE, files, timeout)
+            )
+        return WorkerPair(
+            self._variants(partial(answer_cache.oracle, number)),
+            answer_cache.candidate(number, worker_pool, files, timeout),
+        )
+
+    def _variants(self, make: Callable[[str, Mapping[str, str]], Package]) -> Variants:
+        return Variants(self._exercise, self._seeds, make)
+
+    def _compare(self) -> Diagnosis:
+        """The variants's answer for each comparison, once the reference has been seen to reproduce itself."""
+        comparisons = self._comparisons()
+        with threads(self._worker_pool) as pool:
+            prepared = [pool.submit(pair.variants.prepare, comparisons) for pair in self._pairs]
+            self._faults = first_run(*(pair.candidate for pair in self._pairs))
+            answers = [
+                pair.variants.put(comparison, pair.candidate)
+                for pair, comparison in zip(cycle(self._pairs), comparisons)
+            ]
+            self._answers = {comparison.id: answer for comparison, answer in zip(comparisons, answers, strict=True)}
+            for future in prepared:
+                future.result()
+        first, second = (pair.variants for pair in self._pairs)
+        for comparison in comparisons:
+            if not first.agrees_with(second, comparison):
+                raise CannotJudge(
+                    f"the reference does not reproduce itself on this machine ({comparison.id}): no verdict is possible"
+                )
+        matches: dict[str, Match] = {
+            comparison.id: pair.variants.match(comparison, pair.candidate, answer)
+            for pair, comparison, answer in zip(cycle(self._pairs), comparisons, answers)
+        }
+        return Diagnosis(self._exercise, matches, self._compare_twins(matches), self._reordered(matches))
+
+    def _reordered(self, matches: Mapping[str, Match]) -> dict[str, str]:
+        """By comparison that differs by rounding, the changed lines that do it, where they can be told."""
+        if not self._options.explain:
+            return {}
+        found: dict[str, str] = {}
+        for comparison, match in matches.items():
+            if match.is_rounding and match.bugs is not None:
+                tried = Trials(self._submission.files, self._exercise, self._pairs[0].variants, self._trial)
+                found[comparison] = tried.lines(COMPARISONS[comparison], match.bugs)
+        return found
+
+    def _trial(self, files: Mapping[str, str]) -> Package:
+        return Package(self._worker_pool, CANDIDATE, files, self._options.timeout)
+
+    def _compare_twins(self, matches: Mapping[str, Match]) -> dict[str, Match]:
+        """How the candidate agrees with the variant that it was found to be, where that may not have been all."""
+        bugs = expected_bugs(matches)
+        if FORWARD in matches and matches[FORWARD].trouble is not None:
+            return {}  # a model that does not run trains nothing: the grader's own models runner the loop
+        twins = twins_asked(self._exercise, self._items, self._seeds)
+        if "train" in self._faults:
+            twins = tuple(twin for twin in twins if not self._asks_train(twin))
+        # By workers of their own: what is printed in whole runs would leave no room for what checks make it print.
+        with threads(self._worker_pool) as pool, ExitStack() as workers:
+            asked = [
+                pool.submit(match_twins, share, pair.variants, workers.enter_context(pair.candidate.another()), bugs)
+                for pair, share in zip(self._pairs, shares(twins), strict=True)
+            ]
+            found = {id_: match for variant in asked for id_, match in variant.result().items()}
+        return {twin.id: found[twin.id] for twin in twins if twin.id in found}
+
+    def _asks_train(self, twin: Comparison) -> bool:
+        return any("train" in modules_asked(question) for question, _ in twin.questions(self._seeds, "float32"))
+
+    def _comparisons(self) -> tuple[Comparison, ...]:
+        """The comparisons that the items asked for are told by; all of them where a twin is compared."""
+        if twins_asked(self._exercise, self._items, self._seeds):
+            return tuple(COMPARISONS[comparison] for comparison in self._exercise.rubric.comparisons)
+        wanted = {
+            comparison
+            for item in (*self._items, *self._followups)
+            for comparison in self._exercise.comparisons_of(item.id)
+        }
+        return tuple(
+            COMPARISONS[comparison] for comparison in self._exercise.rubric.comparisons if comparison in wanted
+        )
+
+    def _schedule(self) -> Schedule:
+        draws = self._answer_cache.draws if self._answer_cache is not None else None
+        given = self._exercise, self._items, self._followups, self._diagnosis, self._seeds, self._options
+        return Schedule(*given, draws, self._progress)
+
+    def _ask_all(self, schedule: Schedule) -> Exhibits:
+        """Items, follow-ups and exhibits, in a thread for each pair."""
+        first, *others = zip(self._pairs, schedule.shares(THREADS), strict=True)
+        with threads(self._worker_pool) as pool:
+            pool.submit(schedule.ask_first, first[0]).result()
+            asked = [pool.submit(schedule.ask, *share) for share in (first, *others)]
+            asked[0].result()
+            shown = self._options.explain and "model" not in self._faults
+            exhibits = pool.submit(self._exhibits, first[0]) if shown else None
+            for share in asked:
+                share.result()
+            return exhibits.result() if exhibits is not None else Exhibits()
+
+    def _exhibits(self, pair: WorkerPair) -> Exhibits:
+        return collect(
+            pair.candidate,
+            pair.variants,
+            self._diagnosis.bugs,
+            self._seeds,
+            cache=any(item.id == "kv-cache" for item in self._items),
+            weighting=any(item.id == "loss-weighting" for item in self._followups),
+            forwards=self._answers.get(FORWARD),
+        )
+
+    def _environment(self) -> Environment:
+        started = self._launcher.started
+        locked = self._pairs[0].variants.reference.worker.locked
+        return Environment(
+            grader=__version__,
+            torch=started.torch,
+            python=started.python,
+            platform=f"{platform.system()} {platform.machine()}",
+            cpu=started.cpu,
+            threads=started.threads,
+            packages=package_versions(),
+            seed=self._seeds.grade,
+            isolation=Isolation(mode=self._options.isolation, layers=locked.applied, missing=locked.missing),
+        )

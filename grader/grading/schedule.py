@@ -1,0 +1,134 @@
+"""Put the checks to a submission: its items and follow-ups are shared out among the pairs, and asked in turn."""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from grader.checks.catalogue import BY_ID, CHECKS
+from grader.exercise.model import Exercise, Item
+from grader.grading.attribution import FINITE, WAIT_FOR_NUMBERS, Verdicts
+from grader.grading.diagnosis import Diagnosis
+from grader.grading.options import Options
+from grader.grading.run_check import CheckRunner
+from grader.grading.scoring import exact_id
+from grader.grading.search import Draws
+from grader.grading.variants import Variants
+from grader.packages.package import Package
+from grader.result.record import Lane, Outcome, Scope
+from grader.seeds import Seeds
+
+EXHIBITS_LOAD: Final = 4  # in checks: the first pair collects them too, which takes about as long
+
+
+class WorkerPair(NamedTuple):
+    """The processes that one thread works with: the reference with its variants, and the candidate."""
+
+    variants: Variants
+    candidate: Package
+
+
+class Schedule:
+    """What is asked of one submission, and what it was found to do, by item.
+
+    Attributes:
+        verdicts: of each check, before it is known what blocks it.
+        lanes: which of its ways to the logits an item's checks asked.
+        scopes: how far an item's checks went.
+        not_finite: the item that answers for logits that are not finite, where they are not.
+    """
+
+    def __init__(
+        self,
+        exercise: Exercise,
+        items: Sequence[Item],
+        followups: Sequence[Item],
+        diagnosis: Diagnosis,
+        seeds: Seeds,
+        options: Options,
+        draws: Draws | None,
+        progress: Callable[[str], None],
+    ) -> None:
+        self._exercise = exercise
+        self._items = items
+        self._followups = [item for item in followups if item.kind == "followup"]
+        self._diagnosis = diagnosis
+        self._seeds = seeds
+        self._options = options
+        self._draws = draws
+        self._progress = progress
+        self.verdicts: Final[Verdicts] = {item.id: {} for item in (*items, *followups)}
+        self.lanes: Final[dict[str, set[Lane]]] = {item.id: set() for item in (*items, *followups)}
+        self.scopes: Final[dict[str, Scope]] = {item.id: Scope() for item in (*items, *followups)}
+        self.not_finite: str | None = None
+
+    def shares(self, pairs: int) -> list[list[Item]]:
+        """What each pair asks, always the same, so that a candidate that remembers is judged alike every time."""
+        shares: list[list[Item]] = [[] for _ in range(pairs)]
+        loads = [EXHIBITS_LOAD, *(0 for _ in range(pairs - 1))]
+        for items in (self._items, self._followups):
+            for item in sorted(items, key=lambda item: -_checks(item)):
+                lightest = loads.index(min(loads))
+                shares[lightest].append(item)
+                loads[lightest] += _checks(item)
+        # A broken train.py must not touch what is asked of model.py alone: that comes first. Follow-ups come last.
+        return [
+            sorted(share, key=lambda item: (item.kind == "followup", self._involves_training(item))) for share in shares
+        ]
+
+    def ask_first(self, pair: WorkerPair) -> None:
+        """Whether the model gives numbers at all: without that, nothing else that it gives can be judged."""
+        owner = next((item for item in self._exercise.rubric.item if FINITE in (*item.earns, *item.takes)), None)
+        asked = {check for item in (*self._items, *self._followups) for check in (*item.earns, *item.takes)}
+        if owner is None or not asked & WAIT_FOR_NUMBERS:
+            return
+        pair.candidate.scope = Scope()
+        verdict, _ = self._judge(pair).ask(BY_ID[FINITE], pair.candidate, owner.id)
+        if verdict.outcome is Outcome.FAILED:
+            self.not_finite = owner.id
+        if owner.id in self.verdicts:
+            self.verdicts[owner.id][FINITE] = verdict
+            self.scopes[owner.id] = pair.candidate.scope
+
+    def ask(self, pair: WorkerPair, items: Sequence[Item]) -> None:
+        """Ask all about these items, one after another."""
+        runner = self._judge(pair)
+        for item in items:
+            self._ask(item, runner, pair)
+
+    def _judge(self, pair: WorkerPair) -> CheckRunner:
+        return CheckRunner(
+            variants=pair.variants,
+            seeds=self._seeds,
+            second=pair.candidate.another(),
+            fresh_candidate=pair.candidate.another(),
+            bugs=self._diagnosis.bugs,
+            model_bugs=self._diagnosis.model_bugs,
+            titles=self._exercise.titles,
+            times=self._options.times,
+            explain=self._options.explain,
+            draws=self._draws,
+        )
+
+    def _ask(self, item: Item, runner: CheckRunner, pair: WorkerPair) -> None:
+        """Every check of an item; of a follow-up, those that tell whether it is built come first, maybe alone."""
+        self._progress(item.title)
+        pair.candidate.scope = Scope()
+        for check in sorted(CHECKS, key=lambda check: item.kind == "followup" and check.id not in item.essential):
+            if check.id in self.verdicts[item.id]:
+                continue  # asked before all others
+            if check.id in item.earns or check.id in item.takes:
+                verdict, context = runner.ask(check, pair.candidate, item.id)
+                self.verdicts[item.id][check.id] = verdict
+                self.lanes[item.id] |= context.lanes
+                if item.kind == "followup" and check.id in item.essential and verdict.outcome is not Outcome.PASSED:
+                    break
+        self.scopes[item.id] |= pair.candidate.scope
+        if item.exact:
+            self.verdicts[item.id][exact_id(item)] = self._diagnosis.exactness(item.id)
+
+    def _involves_training(self, item: Item) -> bool:
+        planted = (*self._exercise.key.bugs, *self._exercise.key.stubs)
+        return any(edit.item == item.id and edit.file == "train.py" for edit in planted)
+
+
+def _checks(item: Item) -> int:
+    return len(item.earns) + len(item.takes)

@@ -1,0 +1,123 @@
+"""Grade a directory again whenever its sources change, with everything that does not change kept ready."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from grader.errors import CannotJudge
+from grader.exercise.model import Exercise
+from grader.grading.answer_cache import AnswerCache
+from grader.grading.grade import grade
+from grader.grading.options import Options
+from grader.learner.file_watcher import looking_out, wait_for_another
+from grader.packages.package import WorkerPool
+from grader.result.record import Result
+from grader.sandbox.client import Launcher
+from grader.seeds import draw_seed
+from grader.submission.read import Submission, read_submission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graded:
+    """One grade of a watched directory.
+
+    Attributes:
+        changed: the files that differ from those graded before; all of them the first time.
+        before: the result of the grade before.
+    """
+
+    submission: Submission
+    changed: tuple[str, ...]
+    result: Result
+    before: Result | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overtaken:
+    """A grade, or a report on one, that was given up because its sources were saved over meanwhile.
+
+    Attributes:
+        changed: the files that differ from those it was about.
+    """
+
+    changed: tuple[str, ...]
+
+
+class Watcher(AbstractContextManager["Watcher"]):
+    """Grades one directory again and again. Use as a context manager.
+
+    The questions stay the same from grade to grade, so that the reference answers each of them once: whoever
+    watches works for themselves, and the verdict that counts is drawn anew by ``grader grade``. A grade whose sources
+    change is given up: nobody waits for a verdict on what is not there any more.
+    """
+
+    def __init__(self, directory: Path, exercise: Exercise, launcher: Launcher, options: Options) -> None:
+        self._directory = directory
+        self._exercise = exercise
+        self._launcher = launcher
+        self._options = replace(options, shared=True, seed=draw_seed() if options.seed is None else options.seed)
+        self._answer_cache = AnswerCache(launcher)
+        self._newer: Submission | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._answer_cache.close()
+
+    def grades(self, progress: Callable[[str], None], tell: Callable[[str], None]) -> Iterator[Graded | Overtaken]:
+        """A grade now, and another one whenever the sources have changed; without end.
+
+        Args:
+            tell: is given what keeps the sources from being read, once it has lasted a while.
+        """
+        submission = read_submission(self._directory)
+        graded: Submission | None = None
+        before: Result | None = None
+        while True:
+            result = self._grade(submission, progress, explain=False)
+            if result is not None:
+                changed = _differences(graded, submission)
+                yield Graded(submission=submission, changed=changed, result=result, before=before)
+                graded, before = submission, result
+            # Found while this was graded, or while whoever got the grade had it explained.
+            newer = self._newer
+            if newer is not None:
+                yield Overtaken(changed=_differences(submission, newer))
+            else:
+                newer = wait_for_another(self._directory, submission, tell)
+                assert newer is not None, "it waits without end"
+            submission = newer
+
+    def explain(self, submission: Submission, progress: Callable[[str], None]) -> Result | None:
+        """The same grade with the smallest failing cases and the pictures, which take longer; None if overtaken."""
+        return self._grade(submission, progress, explain=True)
+
+    def _grade(self, submission: Submission, progress: Callable[[str], None], *, explain: bool) -> Result | None:
+        """The result, or None when the sources changed meanwhile: then ``self._newer`` has them as they are now."""
+        options = replace(self._options, explain=explain)
+        worker_pool = WorkerPool(self._launcher)
+        result = None
+        with looking_out(self._directory, submission, worker_pool.stop) as lookout:
+            try:
+                result = grade(
+                    submission, self._exercise, options, self._launcher, progress, self._answer_cache, worker_pool
+                )
+            except CannotJudge:
+                if lookout.found is None:
+                    raise
+        self._newer = lookout.found
+        # With its workers killed under it, what a grade says is not worth having.
+        return result if self._newer is None else None
+
+
+def _differences(before: Submission | None, after: Submission) -> tuple[str, ...]:
+    """The files that are not the same in both; all of them if there is nothing before."""
+    earlier = before.files if before is not None else {}
+    names = earlier.keys() | after.files.keys()
+    return tuple(sorted(name for name in names if earlier.get(name) != after.files.get(name)))

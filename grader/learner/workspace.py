@@ -1,0 +1,110 @@
+"""A learner's folder: a copy of the starter, and beside it which exercise it is and which hints were shown."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from grader.errors import CannotJudge, UsageError
+from grader.files.read_untrusted import Directory, Refused
+from grader.files.write import write_atomically
+
+RECORD: Final = ".grader.json"
+MAX_BYTES: Final = 1 << 20
+OF_THE_MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What another directory would not help against."""
+
+
+class Workspace(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What is remembered of a workspace.
+
+    Attributes:
+        exercise: the directory of the exercise that it was started from; None for the built-in one.
+        starter: SHA-256 of the code that it was started with; None where that was not recorded.
+        hints: how many were shown, by item.
+    """
+
+    exercise: str | None = None
+    starter: str | None = None
+    hints: dict[str, Annotated[int, Meta(ge=0, le=3)]] = {}
+
+
+def read_workspace(directory: Path) -> Workspace:
+    """What is remembered of ``directory``; of one that was never started nothing.
+
+    Raises:
+        UsageError: there is no such directory, or the record in it cannot be read.
+    """
+    if not directory.is_dir():
+        raise UsageError(f"no such directory: {str(directory)!r}; expected a workspace, as `grader start` makes it")
+    path = directory / RECORD
+    try:
+        # It may be a submission's, and a pipe or a link of that name.
+        with Directory(directory) as opened:
+            return msgspec.json.decode(opened.read(RECORD, MAX_BYTES), type=Workspace)
+    except FileNotFoundError:
+        return Workspace()
+    except Refused as reason:
+        raise UsageError(f"cannot read {str(path)!r}: {reason}") from None
+    except OSError as error:
+        raise UsageError(f"cannot read {str(directory)!r}: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{str(path)!r} is damaged ({error}); remove it to begin the hints anew") from None
+
+
+def write_workspace(directory: Path, workspace: Workspace) -> None:
+    """Remember it. Raises ``CannotJudge`` when the machine does not let us."""
+    write_atomically(directory / RECORD, msgspec.json.format(msgspec.json.encode(workspace)) + b"\n")
+
+
+def check_workspace(directory: Path) -> None:
+    """Complain of a directory that is none: with neither the code that is worked on, nor a record of it.
+
+    Raises:
+        UsageError: it is not there, or is no workspace.
+    """
+    read_workspace(directory)
+    if not any(os.path.lexists(directory / name) for name in (RECORD, "model.py")):
+        raise UsageError(
+            f"not a workspace: {str(directory)!r} has no model.py; expected a directory as `grader start` makes it"
+        )
+
+
+def is_workspace(directory: Path) -> bool:
+    """Whether something is remembered of ``directory``."""
+    return os.path.lexists(directory / RECORD)
+
+
+def start(directory: Path, files: Mapping[str, str], exercise: Path | None, starter: str | None = None) -> None:
+    """Make a workspace of these files, text by name: of all of them or none.
+
+    Args:
+        exercise: where it lies; None for the built-in one.
+        starter: the hash of its starter's code.
+
+    Raises:
+        UsageError: there is something in ``directory`` already, or it is a place that nothing can be put in.
+        CannotJudge: the machine has no room.
+    """
+    target = directory.resolve()
+    if not target.parent.is_dir():
+        raise UsageError(f"cannot write {str(directory)!r}: there is no directory {str(target.parent)!r}")
+    if os.path.lexists(directory) and not (directory.is_dir() and not os.listdir(directory)):
+        raise UsageError(f"{str(directory)!r} exists and is not an empty directory; choose another name")
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
+            made = Path(scratch) / "new"
+            made.mkdir()
+            for name, text in files.items():
+                (made / name).write_bytes(text.encode())
+            lies_at = str(exercise.resolve()) if exercise is not None else None
+            write_workspace(made, Workspace(exercise=lies_at, starter=starter))
+            made.replace(target)  # an empty directory in its place gives way
+    except OSError as error:
+        kind = CannotJudge if error.errno in OF_THE_MACHINE else UsageError
+        raise kind(f"cannot write {str(directory)!r}: {error.strerror}") from None

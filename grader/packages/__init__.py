@@ -1,0 +1,1 @@
+"""Packages of code that answer questions: the candidate, the reference and its variants."""

@@ -1,0 +1,492 @@
+"""One package to put questions to: the candidate, the reference, or a variant of it."""
+
+import contextlib
+import math
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Final, Self
+
+from grader.packages.places import places_in, places_of, reached_by
+from grader.packages.raised import in_words, is_missing
+from grader.packages.scope import scope_of
+from grader.packages.unresponsive import Unresponsive
+from grader.result.record import Place, Scope
+from grader.sandbox.client import Launcher
+from grader.sandbox.connection import Worker
+from grader.sandbox.control import Purpose
+from grader.sandbox.errors import LauncherFailed, WorkerDied, WorkerFailed, WorkerTimedOut
+from grader.sandbox.questions import (
+    Answered,
+    AnyQuestion,
+    Import,
+    Malformed,
+    Raised,
+    Reply,
+    TwinRun,
+)
+from grader.sandbox.wire import Tensors
+
+BREAKPOINTS: Final = ("breakpoint(", "set_trace(")
+PARDONS: Final = 3  # deaths a grade that may be the machine's doing
+REST: Final = 0.02  # seconds between two looks whether the others have come to rest
+IMPORT_PATIENCE: Final = 2  # times the time-out, for an import: what comes of it holds for a whole module
+RUN_PATIENCE: Final = 3  # times the time-out, for a whole run: some hundreds of steps
+
+
+class Trouble(Exception):
+    """The package gave no answer. ``kind`` tells apart ways of failing that are not the same."""
+
+    kind = "trouble"
+    traceback: str | None = None
+    stack: tuple[Place, ...] = ()  # lines of its own that were being run, innermost last
+    trusted = False  # it was the reference, or a variant of it, that gave none: our side
+
+
+def is_machines(trouble: BaseException | None) -> bool:
+    """Whether a package of ours died or hung: what it answers is not known then, only that the machine failed."""
+    return isinstance(trouble, PackageDied | PackageHung) and trouble.trusted
+
+
+class PackageRaised(Trouble):
+    """Its code raised an exception.
+
+    Attributes:
+        words: what that means, in one sentence, without where it was.
+
+    Args:
+        files: of the package, source text by name.
+        left_to_build: names of what it may not have built yet.
+    """
+
+    def __init__(
+        self, raised: Raised, files: Mapping[str, str] = MappingProxyType({}), left_to_build: Collection[str] = ()
+    ) -> None:
+        self.raised = raised
+        self.stack = places_of(raised.frames, files)
+        if raised.type == "BdbQuit":  # which is raised at the line after the one that asked for it
+            self.stack = reached_by(BREAKPOINTS, self.stack, files)
+        self.words = in_words(raised, self.stack, files)
+        self.traceback = raised.traceback
+        self.kind = f"raised {raised.type}"
+        self._missing = is_missing(raised, left_to_build)
+        place = self.stack[-1] if self.stack and not self.unbuilt else None
+        told = "" if place is None or place.named in self.words else f" ({place.file}, line {place.line})"
+        super().__init__(self.words + told)
+
+    def is_a(self, name: str) -> bool:
+        """Whether the exception's class is, or derives from, the built-in ``name``."""
+        return name in self.raised.bases
+
+    @property
+    def unbuilt(self) -> bool:
+        """Whether its code says itself that something is not built yet, or has taken out what was to be built."""
+        return (self.raised.by_raise and self.is_a("NotImplementedError")) or self._missing
+
+
+class PackageMisanswered(Trouble):
+    """Its code returned something that the contract does not allow."""
+
+    kind = "misanswered"
+
+
+class PackageDied(Trouble):
+    """Its process ended, or wrote something that is not an answer."""
+
+    kind = "died"
+
+
+class PackageHung(Trouble):
+    """It gave no answer in time."""
+
+    kind = "hung"
+
+
+class PackageDoesNotRun(Trouble):
+    """A module of it does not run at all, which is known and told already: it is asked no more.
+
+    Args:
+        module: "model" or "train".
+    """
+
+    kind = "does not run"
+
+    def __init__(self, module: str) -> None:
+        super().__init__(f"cannot be told before {module}.py runs")
+        self.module = module
+
+
+class Stopped(BaseException):
+    """The grade is being given up; nothing more is to be asked.
+
+    Not an ``Exception``: hypothesis must let it through, and not shrink it.
+    """
+
+
+class WorkerPool:
+    """The workers of one grade: made through here, so that they can all be ended at once.
+
+    Args:
+        budget: seconds of its own that a package may take, all questions together; one that is ours may take longer.
+    """
+
+    def __init__(self, launcher: Launcher, budget: float = math.inf) -> None:
+        self._launcher = launcher
+        self._workers: list[Worker] = []
+        self._stopped = False
+        self.budget = budget
+        self.left_to_build: Collection[str] = ()  # names that a package of the candidate's may lack
+        self._silences: dict[frozenset[tuple[str, str]], Unresponsive] = defaultdict(Unresponsive)  # by files
+        self._counting = threading.Lock()
+        self._turn = threading.Condition()
+        self._putting = 0  # questions that are being put this moment
+        self._alone: int | None = None  # the thread that asks alone
+        self.pardon_anew()
+
+    def spawn(self, files: Mapping[str, str], ahead: Sequence[str] = (), purpose: Purpose = "answers") -> Worker:
+        """A fresh worker. Raises ``Stopped`` when the grade is being given up or the launcher has failed."""
+        if self._stopped:
+            raise Stopped
+        worker = self._launcher.spawn(files, ahead, purpose)
+        self._workers.append(worker)
+        if self._stopped:  # meanwhile: the list may have been walked before this one was on it
+            worker.kill()
+            raise Stopped
+        return worker
+
+    def put(self, worker: Worker, question: AnyQuestion, tensors: Tensors, timeout: float) -> None:
+        """Put a question to a worker, unless somebody asks alone: then afterwards."""
+        if self._alone == threading.get_ident():
+            worker.send(question, tensors, timeout)
+            return
+        with self._turn:
+            self._turn.wait_for(lambda: self._alone is None)
+            self._putting += 1
+        try:
+            worker.send(question, tensors, timeout)
+        finally:
+            with self._turn:
+                self._putting -= 1
+                self._turn.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Meanwhile this thread puts questions, no other one does, and no worker still computes an earlier answer."""
+        with self._turn:
+            self._turn.wait_for(lambda: self._alone is None)
+            self._alone = threading.get_ident()
+            self._turn.wait_for(lambda: not self._putting)
+        try:
+            while any(worker.is_busy() for worker in list(self._workers)):
+                time.sleep(REST)
+            yield
+        finally:
+            with self._turn:
+                self._alone = None
+                self._turn.notify_all()
+
+    def unresponsive(self, files: Mapping[str, str]) -> Unresponsive:
+        """What is known of a package's keeping silent; the same for all that ask the same package."""
+        with self._counting:
+            return self._silences[frozenset(files.items())]
+
+    def pardons(self, died: WorkerDied, *, trusted: bool) -> bool:
+        """Whether a death may have been the machine's doing, short of memory, and the question be put once more.
+
+        A package of ours has no other reason to die. The candidate's can be killed by nobody else, but do all the
+        rest by itself. Each is pardoned a few times a grade: a crash that repeats is its own.
+        """
+        with self._counting:
+            if not (trusted or died.killed) or not self._pardons[trusted]:
+                return False
+            self._pardons[trusted] -= 1
+            return True
+
+    def pardon_anew(self) -> None:
+        """As many pardons as at first: another grade begins."""
+        with self._counting:
+            self._pardons = dict.fromkeys((True, False), PARDONS)  # by whether the package is trusted
+
+    def convict(self, *, trusted: bool) -> None:
+        """No more pardons: it died of the same question again."""
+        with self._counting:
+            self._pardons[trusted] = 0
+
+    def stop(self) -> None:
+        """Kill all workers: whoever waits for one learns that it died, and then that the grade has stopped."""
+        self._stopped = True
+        for worker in list(self._workers):
+            worker.kill()
+
+    def close(self) -> None:
+        """End all workers, when nobody waits for any, and see them gone."""
+        for worker in self._workers:
+            worker.close()
+        with contextlib.suppress(LauncherFailed):
+            self._launcher.settle()
+
+
+class Package:
+    """Puts questions to one package, in a worker that is replaced whenever it fails.
+
+    Attributes:
+        scope: how far the questions went that it was put since somebody emptied this.
+        spent: seconds of its own that its answers have taken.
+
+    Args:
+        name: for messages.
+        files: the package, file name to source.
+        timeout: seconds of its own, computing or asleep, for one question.
+        trusted: the package is ours; what goes wrong with it is not the candidate's doing.
+        ahead: modules that a worker imports before it is asked.
+        asks_again: whether to believe that no answer comes in time only when it is asked once more, alone.
+    """
+
+    def __init__(
+        self,
+        worker_pool: WorkerPool,
+        name: str,
+        files: Mapping[str, str],
+        timeout: float,
+        *,
+        trusted: bool = False,
+        ahead: Sequence[str] = (),
+        asks_again: bool = True,
+    ) -> None:
+        self.name = name
+        self.files = dict(files)
+        self._worker_pool = worker_pool
+        self._timeout = timeout
+        self._trusted = trusted
+        self._ahead = tuple(ahead)
+        self._asks_again = asks_again
+        self._unresponsive = worker_pool.unresponsive(self.files)
+        self._worker: Worker | None = None
+        self._output = ""
+        self._shown = 0
+        self.scope = Scope()
+        self.spent = 0.0
+
+    def ask(self, question: AnyQuestion, tensors: Tensors) -> Tensors:
+        """The answer's tensors. Raises ``Trouble`` when the package gives none."""
+        self.send(question, tensors)
+        return self.receive()
+
+    def send(self, question: AnyQuestion, tensors: Tensors) -> None:
+        """Put a question without waiting, so that two packages can work at once."""
+        self._asked = question, tensors
+        self._failure: Trouble | WorkerFailed | None = None
+        if not self._trusted and (expected := self._expected(question)) is not None:
+            self._failure = expected
+            return
+        self.scope |= scope_of(question, tensors)
+        try:
+            self._put()
+        except WorkerFailed as error:
+            self._failure = error
+
+    def receive(self) -> Tensors:
+        """The answer to the question sent."""
+        try:
+            return self._receive()
+        except Trouble as trouble:
+            trouble.trusted = self._trusted
+            raise
+
+    def _receive(self) -> Tensors:
+        reply, tensors = self._reply()
+        match reply:
+            case Answered():
+                return tensors
+            case Raised():
+                raise PackageRaised(reply, self.files, self._worker_pool.left_to_build)
+            case Malformed(message=message):
+                raise PackageMisanswered(message)
+
+    def _reply(self) -> tuple[Reply, Tensors]:
+        try:
+            if self._failure is not None:
+                raise self._failure
+            return self._collect()
+        except WorkerTimedOut:
+            return self._reply_when_asked_alone()
+        except WorkerDied as died:
+            lost = self._lost(died)
+            if not self._worker_pool.pardons(died, trusted=self._trusted):
+                raise lost from None
+        except WorkerFailed as error:
+            raise self._lost(error) from None
+        return self._reply_when_asked_again()
+
+    def _reply_when_asked_again(self) -> tuple[Reply, Tensors]:
+        """After a death that was pardoned."""
+        try:
+            self._put()
+            return self._collect()
+        except WorkerTimedOut:
+            return self._reply_when_asked_alone()
+        except WorkerFailed as error:
+            self._worker_pool.convict(trusted=self._trusted)
+            raise self._lost(error) from None
+
+    def _reply_when_asked_alone(self) -> tuple[Reply, Tensors]:
+        """After no answer in time: it may have been the machine's doing, until it is seen again with nobody beside."""
+        question, _ = self._asked
+        self._drop()
+        if not self._asks_again:
+            raise self._no_answer(question) from None
+        if not self._trusted:
+            self._unresponsive.try_imports(question, self._deadly)
+        try:
+            with self._worker_pool.alone():
+                # What the import has told by now, or another thread before it was our turn.
+                if not self._trusted and (expected := self._expected(question)) is not None:
+                    raise expected from None
+                self._put()
+                return self._collect()
+        except WorkerTimedOut as error:
+            self._drop()
+            if not self._trusted:
+                self._unresponsive.count_hung(question)
+            hung = self._no_answer(question)
+            hung.stack = places_in(error.stack, self.files)
+            raise hung from None
+        except WorkerFailed as error:
+            raise self._lost(error) from None
+
+    def _put(self) -> None:
+        """Put the question at hand to the worker at hand."""
+        question, tensors = self._asked
+        try:
+            self._worker_pool.put(self.worker, question, tensors, self._limit(question))
+        except WorkerTimedOut:
+            self._count(self.worker.spent)
+            raise
+
+    def _collect(self) -> tuple[Reply, Tensors]:
+        """The reply of the worker at hand."""
+        try:
+            reply = self.worker.receive()
+        finally:
+            self._count(self.worker.spent)
+        self._unresponsive.count_answered(self._asked[0])
+        return reply
+
+    def _count(self, seconds: float) -> None:
+        self.spent += seconds
+        self._unresponsive.count_spent(seconds)
+
+    @property
+    def worker(self) -> Worker:
+        """The worker at hand, a fresh one if there is none."""
+        if self._worker is None:
+            self._worker = self._worker_pool.spawn(self.files, self._ahead)
+        return self._worker
+
+    def another(self, ahead: Sequence[str] = ()) -> "Package":
+        """The same package in a worker of its own, which has seen nothing this one has seen."""
+        return Package(self._worker_pool, self.name, self.files, self._timeout, trusted=self._trusted, ahead=ahead)
+
+    def import_fault(self, module: str) -> Trouble | None:
+        """What keeps ``module`` from being imported, in a worker that is asked nothing else; None when nothing does."""
+        if (known := self._unresponsive.fault_of(module)) is not None:
+            return _again(known)
+        with self.another() as fresh, self._worker_pool.alone():
+            fresh._asks_again = False  # it is alone already, and mostly because another question got no answer
+            try:
+                fresh.ask(Import(module=module), {})
+            except PackageHung:
+                return self._no_answer()
+            except Trouble as trouble:
+                return trouble
+        return None
+
+    def ask_no_more(self, module: str) -> None:
+        """A module of it does not run: whatever needs that is answered at once, by ``PackageDoesNotRun``."""
+        self._unresponsive.know_fault(module, PackageDoesNotRun(module))
+
+    def printed(self) -> str:
+        """What the package has printed since this was last asked, in the worker at hand and in those lost before."""
+        everything = self._output + (self._worker.output() if self._worker is not None else "")
+        fresh = everything[self._shown :]
+        self._shown = len(everything)
+        return fresh
+
+    def close(self) -> None:
+        """End the worker."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _limit(self, question: AnyQuestion) -> float:
+        """Seconds for an answer."""
+        patience = {TwinRun: RUN_PATIENCE, Import: IMPORT_PATIENCE}
+        return self._timeout * patience.get(type(question), 1)
+
+    def _no_answer(self, question: AnyQuestion | None = None) -> PackageHung:
+        limit = self._timeout if question is None else self._limit(question)
+        return PackageHung(f"no answer within {limit:g} s")
+
+    def _expected(self, question: AnyQuestion) -> Trouble | None:
+        """What a question would only cost another deadline or worker to see again.
+
+        In the same words as for one that was asked: which comes first depends on the two threads.
+        """
+        if (known := self._unresponsive.fault(question)) is not None:
+            return _again(known)
+        if self._unresponsive.seconds > self._worker_pool.budget:
+            return PackageHung(f"no answer: all of its answers took more than {self._worker_pool.budget:g} s")
+        return self._no_answer(question) if self._unresponsive.hangs(question) else None
+
+    def _deadly(self, module: str) -> Trouble | None:
+        """What importing a module ends its worker with, if it does."""
+        fault = self.import_fault(module)
+        return fault if isinstance(fault, PackageDied | PackageHung) else None
+
+    def _lost(self, error: WorkerFailed) -> Trouble:
+        """What it is called that the worker at hand has failed otherwise than by being late."""
+        self._drop()
+        if not self._trusted:
+            self._unresponsive.try_imports(self._asked[0], self._deadly)
+        return PackageDied(str(error))
+
+    def _drop(self) -> None:
+        """The worker at hand has failed: it is gone, and what it had printed is kept."""
+        self._output += self.worker.last_output
+        self._worker = None
+
+
+def _again(trouble: Exception) -> Trouble:
+    """The same trouble, to be raised for another question."""
+    if isinstance(trouble, PackageDoesNotRun):
+        return PackageDoesNotRun(trouble.module)
+    assert isinstance(trouble, PackageDied | PackageHung), trouble
+    return type(trouble)(str(trouble))
+
+
+def ask_both(first: Package, second: Package, question: AnyQuestion, tensors: Tensors) -> tuple[Tensors, Tensors]:
+    """The answers of two packages to one question, worked out at the same time.
+
+    Raises the first one's ``Trouble`` before the second one's.
+    """
+    if first is second:
+        answer = first.ask(question, tensors)
+        return answer, answer
+    first.send(question, tensors)
+    second.send(question, tensors)
+    try:
+        answer = first.receive()
+    except Trouble:
+        with contextlib.suppress(Trouble):
+            second.receive()
+        raise
+    return answer, second.receive()

@@ -1,0 +1,88 @@
+"""What a submission's code raised, in the words of whoever wrote that code."""
+
+import re
+import sys
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from grader.result.record import Place
+from grader.sandbox.questions import Raised
+
+AVAILABLE: Final = "standard library and PyTorch"
+PYTHON: Final = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+
+_NO_ATTRIBUTE: Final = re.compile(r"module '(\w+)' has no attribute '(\w+)'")
+_NO_NAME_IN: Final = re.compile(r"cannot import name '(\w+)' from (?:partially initialized module )?'(\w+)'")
+_MISSING: Final = re.compile(r"(?:has no attribute|^name|cannot import name) '(\w+)'")
+_NO_MODULE: Final = re.compile(r"No module named '([\w.]+)'")
+_IN_FILE: Final = re.compile(r" \([^()\n]+, line \d+\)$")
+_FROM: Final = re.compile(r"(?:^|[:;])\s*from\s+([A-Za-z_][\w.]*)\s+import\b")
+_BESIDE: Final = re.compile(r"(?:^|[:;])\s*from\s+\.(\w+)\s+import\b")
+_IMPORT: Final = re.compile(r"(?:^|[:;])\s*import\s+([^#;]+)")
+_SITE: Final = frozenset({"torch", "numpy"})
+
+
+def in_words(raised: Raised, stack: tuple[Place, ...], files: Mapping[str, str]) -> str:
+    """One sentence; the type and the message as they are, where they say what there is to say.
+
+    Args:
+        stack: the lines of ``files`` that were being run, innermost last.
+        files: of the package, source text by name.
+    """
+    message = raised.message
+    if "SyntaxError" in raised.bases:
+        # Newer syntax is no syntax to an older Python, and nothing else says which one reads it here.
+        return f"{raised.type}: {_IN_FILE.sub('', message)} ({PYTHON} grades here)"
+    if raised.type == "BdbQuit":
+        return "breakpoint() waits for somebody to type here, and nobody is there: take it out"
+    if "EOFError" in raised.bases and "reading a line" in message:
+        return "input() waits for somebody to type here, and nobody is there: take it out"
+    if (found := _NO_ATTRIBUTE.search(message)) and f"{found[1]}.py" in files:
+        return f"{found[1]}.py has no {_kind(found[2])} {found[2]}"
+    if (found := _NO_NAME_IN.search(message)) and f"{found[2]}.py" in files:
+        return f"{found[2]}.py has no {_kind(found[1])} {found[1]}"
+    if stack and (beside := _BESIDE.search(stack[-1].source)) and f"{beside[1]}.py" not in files:
+        return f"{stack[-1].named} imports .{beside[1]}, and there is no {beside[1]}.py"
+    if (module := _unavailable(raised, stack, files)) is not None:
+        return f"{stack[-1].named} imports {module}, which is not available here: {AVAILABLE}"
+    return f"{raised.type}: {message}" if message else raised.type
+
+
+def is_missing(raised: Raised, names: Collection[str]) -> bool:
+    """Whether it was raised because one of these names is nowhere defined."""
+    if not {"AttributeError", "NameError", "ImportError"}.intersection(raised.bases):
+        return False
+    found = _MISSING.search(raised.message)
+    return found is not None and found[1] in names
+
+
+def _kind(name: str) -> str:
+    return "class" if name[:1].isupper() else "function"
+
+
+def _unavailable(raised: Raised, stack: tuple[Place, ...], files: Mapping[str, str]) -> str | None:
+    """The library that a line imports in vain, if that is what was being done.
+
+    It need not be missing: a library that is installed by chance, and wants to write or to start something, fails too.
+    """
+    if not stack:
+        return None
+    imported = _imported(stack[-1].source)
+    if not imported and raised.type == "ModuleNotFoundError":
+        imported = _NO_MODULE.findall(raised.message)
+    return next((name for name in imported if _is_foreign(name.partition(".")[0], files)), None)
+
+
+def _imported(line: str) -> list[str]:
+    """The modules that a statement imports, by their full names, read off the line that it begins in.
+
+    Not off a syntax tree: two threads that make one at once get a SystemError from Python 3.11.
+    """
+    if found := _FROM.search(line):
+        return [found[1]]
+    found = _IMPORT.search(line)
+    return [entry.split()[0] for entry in found[1].split(",") if entry.strip()] if found else []
+
+
+def _is_foreign(library: str, files: Mapping[str, str]) -> bool:
+    return library not in sys.stdlib_module_names | _SITE and f"{library}.py" not in files and library != "submission"

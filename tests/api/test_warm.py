@@ -1,0 +1,154 @@
+"""A grader that stays ready: for several grades, from several threads, and after a failure."""
+
+import dataclasses
+import os
+import signal
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+import pytest
+
+from grader import CannotJudge, Exercise, Grader, Result, UsageError
+from grader.packages.package import Package
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="strict isolation and /proc are Linux's")
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def ready() -> Iterator[Grader]:
+    with Grader() as grader:
+        yield grader
+
+
+def quickly(grader: Grader, name: str = "reference", **options: object) -> Result:
+    return grader.grade(ROOT / name, only=["projection"], explain=False, **options)  # type: ignore[arg-type]
+
+
+def launchers() -> list[int]:
+    """The launchers that this process has started."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text("latin-1").rpartition(")")[2].split()[1])
+                command = (entry / "cmdline").read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if parent == os.getpid() and b"grader.sandbox.launcher" in command:
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.slow
+def test_several_threads_share_one_launcher_that_outlives_the_first(ready: Grader) -> None:
+    first: Future[Result] = Future()
+    thread = threading.Thread(target=lambda: first.set_result(quickly(ready)))
+    thread.start()
+    thread.join()
+    before = launchers()
+    with ThreadPoolExecutor(2) as threads:
+        others = list(threads.map(lambda name: quickly(ready, name), ["candidate", "reference"]))
+
+    assert [result.reward for result in (first.result(), *others)] == [1, 0, 1]
+    assert launchers() == before
+    assert len({result.environment.seed for result in others}) == 2
+
+
+@pytest.mark.slow
+def test_an_archive_is_graded_as_the_files_in_it(ready: Grader, tmp_path: Path) -> None:
+    # A whole grade: what is read is asked elsewhere, and here whether the grade is of that.
+    with zipfile.ZipFile(tmp_path / "hw.zip", "w") as archive:
+        for name in ("model.py", "train.py"):
+            archive.write(ROOT / "reference" / name, f"hw\\{name}")
+    packed = ready.grade(tmp_path / "hw.zip", only=["projection"], explain=False)
+
+    assert (packed.reward, packed.candidate.sha256) == (1, quickly(ready).candidate.sha256)
+
+
+@pytest.mark.slow
+def test_shared_questions_are_those_of_one_secret_seed() -> None:
+    with Grader(shared=True) as grader:
+        results = [quickly(grader), quickly(grader, "candidate")]
+
+    assert len({result.environment.seed for result in results}) == 1
+    assert [result.asked.shared for result in results] == [True, True]
+    assert [result.reward for result in results] == [1, 0]
+
+
+@pytest.mark.slow
+def test_after_a_launcher_was_killed_the_next_grade_has_another() -> None:
+    others = launchers()  # of tests before this one
+    with Grader() as grader:
+        assert quickly(grader).reward == 1
+        [own] = set(launchers()) - set(others)
+        os.kill(own, signal.SIGKILL)
+        with pytest.raises(CannotJudge, match="nothing could be judged"):
+            quickly(grader)
+
+        assert quickly(grader).reward == 1
+
+
+@pytest.mark.slow
+def test_closing_gives_up_what_is_under_way_and_leaves_no_process() -> None:
+    before = launchers()
+    grader = Grader()
+    under_way = threading.Event()
+    grading = grader._ready
+
+    def ready() -> object:
+        under_way.set()
+        return grading()
+
+    grader._ready = ready  # type: ignore[method-assign, assignment]
+    with ThreadPoolExecutor(1) as threads:
+        given_up = threads.submit(grader.grade, ROOT / "candidate", thorough=True)
+        assert under_way.wait(100)
+        grader.close()
+        grader.close()
+        with pytest.raises(CannotJudge, match="nothing could be judged"):
+            given_up.result(100)
+
+    assert set(launchers()) <= set(before)
+    with pytest.raises(CannotJudge, match="this Grader is closed"):
+        quickly(grader)
+
+
+@pytest.mark.slow
+def test_closing_waits_for_no_answer_of_the_reference(exercise: Exercise, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = launchers()
+    files = exercise.reference | {"model.py": exercise.reference["model.py"] + "\nimport time\ntime.sleep(100_000)\n"}
+    asked = threading.Event()
+    send = Package.send
+
+    def noticed(oracle: Package, *question: object) -> None:
+        send(oracle, *question)  # type: ignore[arg-type]
+        if oracle.files == files:
+            asked.set()
+
+    monkeypatch.setattr(Package, "send", noticed)
+    monkeypatch.setattr("grader.grading.answer_cache.PATIENT", 100_000.0)
+    grader = Grader(dataclasses.replace(exercise, reference=files))
+    with ThreadPoolExecutor(3) as threads:
+        given_up = threads.submit(quickly, grader)
+        try:
+            assert asked.wait(100)
+            closing = [threads.submit(grader.close) for _ in range(2)]
+            wait(closing, 100, FIRST_COMPLETED)
+            assert set(launchers()) <= set(before)  # of two that close it, neither comes back before it is
+            assert [each.result(100) for each in closing] == [None, None]
+            with pytest.raises(CannotJudge, match="nothing could be judged"):
+                given_up.result(100)
+        finally:
+            for own in set(launchers()) - set(before):
+                os.kill(own, signal.SIGKILL)
+
+
+def test_what_is_wrong_with_a_submission_is_said_before_anything_is_started(ready: Grader) -> None:
+    with pytest.raises(UsageError, match="no such directory: 'absent'"):
+        ready.grade("absent")
