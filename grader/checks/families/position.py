@@ -196,10 +196,18 @@ def order_matters(case: ModelCase, context: Context) -> None:
     - The position embedding never reaches the residual stream.
     - All tokens get the embedding of one position.
     """
-    # The first two tokens change places; the last logits must move where a correct model's move.
+    require_order(case, context, scale=drawn_scale(case))
+
+
+def require_order(case: ModelCase, context: Context, scale: float) -> None:
+    """The first two tokens change places; the last logits must move where a correct model's move.
+
+    Args:
+        scale: the standard deviation of the weights.
+    """
     swapped = case.token_array()
     swapped[:, [0, 1]] = swapped[:, [1, 0]]
-    question = Forward(config=case.config, weights=case.seeded(context.seeds, scale=drawn_scale(case)))
+    question = Forward(config=case.config, weights=case.seeded(context.seeds, scale=scale))
     answer, variant = context.both(question, {"tokens.0": case.token_array(), "tokens.1": swapped})
     for name in ("logits.0", "logits.1"):
         logits_of(answer, name, swapped)
