@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from grader.sandbox.questions import AnyQuestion, Forward, Watched, modules_asked
+from grader.sandbox.questions import AnyQuestion, Forward, TrainSteps, Watched, WatchedTraining, modules_asked
 
 PATIENCE: Final = 2  # questions of a kind that got no answer in time, before none is asked any more
 RUN_FORWARD: Final = frozenset(  # kinds of questions that forward has to answer, too
@@ -26,6 +26,9 @@ RUN_FORWARD: Final = frozenset(  # kinds of questions that forward has to answer
         "Flops",
     }
 )
+RUN_TRAIN: Final = frozenset({"OwnRun", "TwinRun"})  # kinds that train has to answer, too
+RUN_TRAIN_STEP: Final = RUN_TRAIN | {"RecordSteps", "TrainSteps, whole"}
+RUN: Final = {"Forward": RUN_FORWARD, "TrainSteps": RUN_TRAIN_STEP, "TrainSteps, whole": RUN_TRAIN}
 WATCHED: Final = {"forward": "Forward", "forward-incremental": "Decode", "generate": "Generate"}
 
 
@@ -46,9 +49,11 @@ class Unresponsive:
             self.seconds += seconds
 
     def hangs(self, question: AnyQuestion) -> bool:
-        """Whether asking would only cost another deadline. Where forward hangs, so does all that runs it."""
+        """Whether asking would only cost another deadline. Where forward hangs, so does all that runs it, and where
+        train_step does, so does all that trains.
+        """
         kind = _kind(question)
-        return self._never_ends(kind) or (kind in RUN_FORWARD and self._never_ends("Forward"))
+        return self._never_ends(kind) or any(kind in runs and self._never_ends(part) for part, runs in RUN.items())
 
     def _never_ends(self, kind: str) -> bool:
         """One question is enough where none of its kind was ever answered; else it may be slow for what is large."""
@@ -93,6 +98,10 @@ def _kind(question: AnyQuestion) -> str:
     match question:
         case Forward(classify=True):
             return f"{name}, classify"
+        case TrainSteps(whole=True) | WatchedTraining(by_step=False):
+            return "TrainSteps, whole"
+        case WatchedTraining():
+            return "TrainSteps"
         case Watched(call=call):
             return WATCHED[call]
         case _:

@@ -1,6 +1,7 @@
 """The verdict of a whole grade, and of each item, in one line."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Final, NamedTuple
 
 from grader.report import columns
@@ -95,13 +96,14 @@ def stops(result: Result) -> list[Stop]:
 def _stop(fault: LoadFault, files: tuple[str, ...]) -> Stop:
     place = fault.place
     if place is None:
-        named = fault.reason.startswith(fault.file)
+        named = fault.file in fault.reason.split()
         return Stop(files, fault.reason if named else f"{fault.file}: {fault.reason}", 0, "", ())
     inside = f", in {place.function}" if place.function and not place.function.startswith("<") else ""
     told = place.named in fault.reason
     headline = fault.reason if told else f"{place.file}, line {place.line}{inside}: {fault.reason}"
-    led = tuple(f"{each.file}, line {each.line}: {each.source.strip()}" for each in fault.stack[:-1])
-    return Stop(files, headline, place.line, _excerpt(place), led)
+    led = (f"{each.file}, line {each.line}: {each.source.strip()}" for each in fault.stack[:-1])
+    once = tuple(each for each, _ in groupby(led))  # what calls itself without end is told once
+    return Stop(files, headline, place.line, _excerpt(place), once)
 
 
 def _excerpt(place: Place) -> str:

@@ -111,7 +111,6 @@ def test_nothing_is_close_to_nan(tolerance: str) -> None:
     assert not close(array(1.0, math.nan), array(1.0, 1.0), tolerance)
 
 
-@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
 @pytest.mark.parametrize("tolerance", TOLERANCES)
 def test_infinity_is_close_to_nothing(tolerance: str) -> None:
     assert not close(array(math.inf), array(1.0), tolerance)

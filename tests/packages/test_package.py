@@ -19,11 +19,16 @@ from grader.sandbox.questions import (
     Forward,
     Generate,
     Gradients,
+    OwnRun,
     Parameters,
     Rates,
+    RecordSteps,
     Settings,
     Snippet,
+    TrainSteps,
+    TwinRun,
     Watched,
+    WatchedTraining,
     Weights,
 )
 
@@ -158,6 +163,21 @@ def test_where_forward_never_ends_all_that_runs_it_is_known_to_and_nothing_else(
     assert not any(silence.hangs(question) for question in (decode, generate, *MODEL))
     silence.count_hung(generate)
     assert silence.hangs(Generate(**given, max_new_tokens=1, use_cache=False))
+
+
+def test_where_train_step_never_ends_nothing_that_trains_is_asked_and_where_train_does_not_the_steps_are() -> None:
+    given: dict[str, Any] = {"train": {"steps": 1}, "width": 4, "weights": Weights(seed=0)}
+    steps = TrainSteps(**given), RecordSteps(**given), WatchedTraining(**given, by_step=True)
+    runs: dict[str, Any] = {"config": SIZES, "train": {"steps": 1}}
+    whole = TrainSteps(**given, whole=True), WatchedTraining(**given), OwnRun(**runs, seed=0), TwinRun(**runs)
+    no_steps, no_end = Unresponsive(), Unresponsive()
+    no_steps.count_hung(steps[0])
+    no_end.count_hung(whole[0])
+
+    assert all(no_steps.hangs(question) for question in (*steps, *whole))
+    assert not any(no_steps.hangs(question) for question in (*MODEL, Rates(train={}, steps=(0,))))
+    assert all(no_end.hangs(question) for question in whole)
+    assert not any(no_end.hangs(question) for question in (*steps, *MODEL))
 
 
 def busy(worker_pool: WorkerPool) -> Worker:

@@ -159,7 +159,7 @@ def test_two_faults_are_two(stopped: Result) -> None:
     ("fault", "headline"),
     [
         pytest.param(NO_CLASS, "model.py has no class GPT", id="no-class"),
-        pytest.param(ABSENT, "train.py: there is no train.py", id="absent"),
+        pytest.param(ABSENT, "there is no train.py", id="absent"),
         pytest.param(
             LoadFault(file="train.py", reason="train.py line 4 imports tqdm", place=Place(file="train.py", line=4)),
             "train.py line 4 imports tqdm", id="said-by-the-reason",
@@ -172,6 +172,15 @@ def test_two_faults_are_two(stopped: Result) -> None:
 )  # fmt: skip
 def test_the_place_is_said_once(fault: LoadFault, headline: str, stopped: Result) -> None:
     assert [stop.headline for stop in stops(replace(stopped, load_faults=(fault,)))] == [headline]
+
+
+def test_what_calls_itself_without_end_is_told_once(stopped: Result) -> None:
+    again = Place(file="model.py", line=9, source="    self.forward(tokens)")
+    fault = replace(FAULT, stack=(again, again, again, PLACE))
+
+    assert [stop.came_from for stop in stops(replace(stopped, load_faults=(fault,)))] == [
+        ("model.py, line 9: self.forward(tokens)",)
+    ]
 
 
 def test_what_it_quotes_stands_nowhere_where_a_score_is_read(stopped: Result) -> None:
