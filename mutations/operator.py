@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Literal, NamedTuple
 
 from mutations.edit import Edit
+from mutations.roles.dead import dead_spans
 from mutations.source import Source
 
 
@@ -121,7 +122,7 @@ class Operator:
     edits: Callable[[Source], Iterator[Edit]]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "edits", _once(self.edits))
+        object.__setattr__(self, "edits", _of_use(self.edits))
 
     @property
     def title(self) -> str:
@@ -138,11 +139,17 @@ class Operator:
         return list(self.edits(Source(self.file, text)))
 
 
-def _once(edits: Callable[[Source], Iterator[Edit]]) -> Callable[[Source], Iterator[Edit]]:
-    """Without repetitions of a site that is found in two ways: it would count twice in a draw, and be proven twice."""
+def _of_use(edits: Callable[[Source], Iterator[Edit]]) -> Callable[[Source], Iterator[Edit]]:
+    """Without edits of code that never runs, and without repetitions of a site that is found in two ways.
+
+    Twice in the list it would count twice in a draw, and be proven twice.
+    """
 
     @wraps(edits)
-    def without_repetitions(source: Source) -> Iterator[Edit]:
-        return iter(dict.fromkeys(edits(source)))
+    def chosen(source: Source) -> Iterator[Edit]:
+        dead = list(dead_spans(source))
+        for edit in dict.fromkeys(edits(source)):
+            if not any(start <= edit.start and edit.end <= end for start, end in dead):
+                yield edit
 
-    return without_repetitions
+    return chosen

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from grader.cohort.entries import Entries
     from grader.cohort.messages import Setup
-    from grader.cohort.run import Done, Markers
+    from grader.cohort.run import Backend, Done
     from grader.cohort.summary import Row, Summary
 
 INTERRUPTED: Final = 130
@@ -58,14 +58,14 @@ def run(
     _note_ignored(entries)
     told: _Told | None = None
     try:
-        markers = _markers_of(jobs, scheduler)
+        backend = _markers_of(jobs, scheduler)
         with (
             Progress() as progress,
             Store(output, resume=resume, seed=seed, audience=Audience(audience)) as store,
         ):
             told = _Told(progress)
             cohort = Cohort(entries.found, chosen, options, Audience(audience), store)
-            summary = cohort.run(lambda setup: markers(setup, progress), told.begin, told.tell)
+            summary = cohort.run(lambda setup: backend(setup, progress), told.begin, told.tell)
     except KeyboardInterrupt:
         if told is None:
             raise
@@ -115,22 +115,22 @@ class _Told:
 
 def _markers_of(
     jobs: int | None, scheduler: str | None
-) -> "Callable[[Setup, Progress], AbstractContextManager[Markers]]":
-    """What makes those who mark: processes of this machine, or a cluster's, which is reached no sooner than then."""
+) -> "Callable[[Setup, Progress], AbstractContextManager[Backend]]":
+    """What makes those who grade: processes of this machine, or a cluster's, which is reached no sooner than then."""
     if scheduler is None:
         from grader.cohort.pool import Pool
 
         return lambda setup, _: Pool(setup, jobs or _cores())
     try:
         from grader.cohort.cluster import Cluster
-        from grader.cohort.cluster_markers import ClusterMarkers
+        from grader.cohort.cluster_backend import ClusterBackend
     except ModuleNotFoundError as error:
         raise UsageError(f"--scheduler needs Dask ({error}); {install('cluster')}") from None
 
     @contextmanager
-    def on_a_cluster(setup: "Setup", progress: Progress) -> "Iterator[Markers]":
-        with Cluster(scheduler, progress.note) as cluster, ClusterMarkers(cluster, setup) as markers:
-            yield markers
+    def on_a_cluster(setup: "Setup", progress: Progress) -> "Iterator[Backend]":
+        with Cluster(scheduler, progress.note) as cluster, ClusterBackend(cluster, setup) as backend:
+            yield backend
 
     return on_a_cluster
 

@@ -1,1 +1,1 @@
-"""Many submissions graded alike: read as data, marked in processes of their own, kept, and shown side by side."""
+"""Many submissions graded alike: read as data, graded in processes of their own, kept, and shown side by side."""

@@ -9,8 +9,8 @@ import msgspec
 from distributed import Client, Security
 from distributed.comm.core import connect
 
-from grader.cohort.plugin import versions_here
 from grader.cohort.versions import Versions, differences, versions
+from grader.cohort.worker_plugin import versions_here
 from grader.errors import CannotJudge, UsageError
 from grader.files.printable import one_line
 

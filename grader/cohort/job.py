@@ -1,11 +1,11 @@
-"""The process that marks for a cohort: one submission after another, until nobody asks any more."""
+"""The process that grades for a cohort: one submission after another, until nobody asks any more."""
 
 import os
 import socket
 import sys
 
-from grader.cohort.marker import Marker
-from grader.cohort.messages import NotMarked, Setup, Task, receive, send
+from grader.cohort.job_grader import JobGrader
+from grader.cohort.messages import NotGraded, Setup, Task, receive, send
 from grader.sandbox.lock import die_with_parent, not_dumpable
 
 
@@ -19,11 +19,11 @@ def main() -> None:
         setup = receive(stream)
         if not isinstance(setup, Setup):
             return  # given up before it began
-        with Marker(setup) as marker:
+        with JobGrader(setup) as job_grader:
             while isinstance(task := receive(stream), Task):
-                marked = marker.mark(task.submission)
-                send(peer, marked)
-                if isinstance(marked, NotMarked):
+                graded = job_grader.grade(task.submission)
+                send(peer, graded)
+                if isinstance(graded, NotGraded):
                     break  # the next submission gets a launcher that nothing has happened to
     os._exit(0)  # nothing is left to be put in order
 

@@ -1,4 +1,4 @@
-"""A process that marks, seen from the one that started it: what it is given, and what came of it."""
+"""A process that grades, seen from the one that started it: what it is given, and what came of it."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from grader.cohort.messages import Marked, NotMarked, Setup, Task, receive, send
+from grader.cohort.messages import Graded, NotGraded, Setup, Task, receive, send
 from grader.files.printable import one_line
 from grader.submission.read import Submission
 
@@ -22,7 +22,7 @@ BUSY: Final = 20  # where a worker gets a twentieth of a core
 
 
 class Job:
-    """One process with a launcher of its own, which marks one submission at a time.
+    """One process with a launcher of its own, which grades one submission at a time.
 
     The kernel ends it with the *thread* that made it: let that be one that lasts.
     """
@@ -50,7 +50,7 @@ class Job:
             )
 
     def give(self, submission: Submission) -> None:
-        """Have it mark a submission. This waits for as long as it does not read: ``kill`` ends that."""
+        """Have it grade a submission. This waits for as long as it does not read: ``kill`` ends that."""
         with self._turn:
             self.busy = True
             self._given += 1
@@ -62,29 +62,29 @@ class Job:
             self._setup = None
         self._send(Task(submission=submission))
 
-    def take(self) -> Marked | NotMarked:
+    def take(self) -> Graded | NotGraded:
         """What came of it: there is something to read on ``connection``, or this waits, though not for ever."""
         try:
-            marked = receive(self._stream)
+            graded = receive(self._stream)
         except OSError:
-            marked = None
+            graded = None
         except msgspec.DecodeError as error:  # it stays busy: nothing in order is to be expected of it any more
-            return NotMarked(
+            return NotGraded(
                 reason=f"the process that graded it answered with no message of ours ({one_line(str(error))})"
             )
         finally:
             self._stop_watching()
         with self._turn:
             self.busy = False
-        match marked:
+        match graded:
             case _ if self._overdue:  # what it may have answered just before: the job has ended, and is not to be kept
-                return NotMarked(reason=f"the process that graded it gave no answer for {self._limit:g} s")
+                return NotGraded(reason=f"the process that graded it gave no answer for {self._limit:g} s")
             case None:
-                return NotMarked(reason=f"the process that graded it ended ({self._last_words()})")
-            case Marked() | NotMarked():
-                return marked
+                return NotGraded(reason=f"the process that graded it ended ({self._last_words()})")
+            case Graded() | NotGraded():
+                return graded
             case _:
-                return NotMarked(reason=f"the process that graded it answered with a {type(marked).__name__}")
+                return NotGraded(reason=f"the process that graded it answered with a {type(graded).__name__}")
 
     def kill(self) -> None:
         """End it at once, from any thread: whoever waits for what comes of a submission is told that it has ended."""

@@ -1,4 +1,4 @@
-"""What travels between a cohort and the processes that mark for it: all by value, so that it may be another machine."""
+"""What travels between a cohort and the processes that grade for it: all by value, as to another machine."""
 
 import socket
 import struct
@@ -42,7 +42,7 @@ class Task(Struct, frozen=True, kw_only=True, tag="task"):
     submission: Submission
 
 
-class Marked(Struct, frozen=True, kw_only=True, tag="marked"):
+class Graded(Struct, frozen=True, kw_only=True, tag="graded"):
     """A grade: the instructor's result as JSON, and the report as HTML."""
 
     result: bytes
@@ -50,7 +50,7 @@ class Marked(Struct, frozen=True, kw_only=True, tag="marked"):
     seconds: float  # that it took; neither of the two says it
 
 
-class NotMarked(Struct, frozen=True, kw_only=True, tag="not-marked"):
+class NotGraded(Struct, frozen=True, kw_only=True, tag="not-graded"):
     """There is no verdict: our side or the machine failed."""
 
     reason: str
@@ -61,14 +61,14 @@ class Answer(Struct, frozen=True, kw_only=True, tag="answer"):
     """What came of a submission on a cluster, and which of its workers says so."""
 
     worker: str
-    marked: Marked | NotMarked
+    graded: Graded | NotGraded
 
 
-Message = Setup | Task | Marked | NotMarked | Answer
+Message = Setup | Task | Graded | NotGraded | Answer
 
 
 def setup_of(exercise: Exercise, options: Options, audience: Audience) -> Setup:
-    """What a process needs to know to mark submissions of ``exercise``."""
+    """What a process needs to know to grade submissions of ``exercise``."""
     directories = None
     if isinstance(exercise, StoredExercise):
         directories = str(exercise.reference_directory), str(exercise.starter_directory)

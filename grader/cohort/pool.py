@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from grader.cohort.job_process import Job
-from grader.cohort.messages import Marked, NotMarked, Setup
+from grader.cohort.messages import Graded, NotGraded, Setup
 from grader.errors import CannotJudge
 from grader.submission.read import Submission
 
@@ -26,7 +26,7 @@ class Pool:
         self._most = jobs
         self._jobs: list[Job] = []
 
-    def mark(self, submissions: Mapping[str, Submission]) -> Iterator[tuple[str, Marked | NotMarked]]:
+    def grade(self, submissions: Mapping[str, Submission]) -> Iterator[tuple[str, Graded | NotGraded]]:
         """What came of each submission, by its name, in the order in which they are done.
 
         Raises:
@@ -42,18 +42,18 @@ class Pool:
                 for key, _ in selector.select():
                     job, asked = key.data
                     selector.unregister(job.connection)
-                    marked = job.take()
-                    if isinstance(marked, Marked):
-                        yield asked.name, marked
+                    graded = job.take()
+                    if isinstance(graded, Graded):
+                        yield asked.name, graded
                         continue
                     self._end(job)
-                    if marked.hopeless:
-                        raise CannotJudge(marked.reason)
+                    if graded.hopeless:
+                        raise CannotJudge(graded.reason)
                     asked.tries += 1
                     if asked.tries < TRIES:
                         waiting.append(asked)
                     else:
-                        yield asked.name, marked
+                        yield asked.name, graded
 
     def _idle(self) -> Job:
         """A job that has nothing to do, a new one if there is none."""

@@ -1,4 +1,4 @@
-"""A cohort from its submissions to its pages: what is done already stays, the rest is marked side by side."""
+"""A cohort from its submissions to its pages: what is done already stays, the rest is graded side by side."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from grader.cohort.entries import Entry
-from grader.cohort.messages import Marked, NotMarked, Setup, setup_of
+from grader.cohort.messages import Graded, NotGraded, Setup, setup_of
 from grader.cohort.page import render_index
 from grader.cohort.similarity import similar_pairs
 from grader.cohort.store import Store
@@ -25,10 +25,10 @@ from grader.result.record import Audience, Result, from_json
 from grader.submission.read import Submission
 
 
-class Markers(Protocol):
-    """What marks many submissions."""
+class Backend(Protocol):
+    """What grades many submissions."""
 
-    def mark(self, submissions: Mapping[str, Submission]) -> Iterator[tuple[str, Marked | NotMarked]]:
+    def grade(self, submissions: Mapping[str, Submission]) -> Iterator[tuple[str, Graded | NotGraded]]:
         """What came of each, by its name, as they are done."""
 
 
@@ -56,13 +56,13 @@ class Cohort:
     store: Store
 
     def run(
-        self, markers: Callable[[Setup], AbstractContextManager[Markers]], begin: Callable[[int, int], None],
+        self, backend: Callable[[Setup], AbstractContextManager[Backend]], begin: Callable[[int, int], None],
         tell: Callable[[Done], None],
     ) -> Summary:  # fmt: skip
         """Grade what is not done yet, keep it, and write the pages about all of them.
 
         Args:
-            markers: makes what marks.
+            backend: makes what grades.
             begin: is given how many are done already, and how many are left.
             tell: is given each that is done.
 
@@ -77,9 +77,9 @@ class Cohort:
         }
         begin(len(rows), len(left))
         if left:
-            with markers(setup_of(self.exercise, self._options, self.audience)) as several:
-                for number, (folder, marked) in enumerate(several.mark(left), 1):
-                    rows[folder] = self._keep(folder, left[folder], marked)
+            with backend(setup_of(self.exercise, self._options, self.audience)) as several:
+                for number, (folder, graded) in enumerate(several.grade(left), 1):
+                    rows[folder] = self._keep(folder, left[folder], graded)
                     tell(Done(row=rows[folder], number=number, of=len(left)))
         summary = self._summary(rows)
         self.store.put_summary(render_index(summary).encode(), render_table(summary).encode())
@@ -137,24 +137,24 @@ class Cohort:
         found = differences(there, versions())
         return f"environment: {found}" if found else ""
 
-    def _keep(self, folder: str, submission: Submission, marked: Marked | NotMarked) -> Row:
-        if isinstance(marked, Marked):
-            result = self._result(submission, marked)
+    def _keep(self, folder: str, submission: Submission, graded: Graded | NotGraded) -> Row:
+        if isinstance(graded, Graded):
+            result = self._result(submission, graded)
             if isinstance(result, Result):
-                self.store.put(folder, marked.result, marked.report)
-                self.store.note_time(folder, marked.seconds)
+                self.store.put(folder, graded.result, graded.report)
+                self.store.note_time(folder, graded.seconds)
                 return Row.of(folder, submission.name, result, "")
-            marked = result
-        return Row.of(folder, submission.name, None, marked.reason)
+            graded = result
+        return Row.of(folder, submission.name, None, graded.reason)
 
-    def _result(self, submission: Submission, marked: Marked) -> Result | NotMarked:
+    def _result(self, submission: Submission, graded: Graded) -> Result | NotGraded:
         """What came of ``submission``, which may say that it could not be judged; nothing else gets into the store."""
         try:
-            result = from_json(marked.result)
+            result = from_json(graded.result)
         except (ValueError, RecursionError, msgspec.DecodeError) as error:
-            return NotMarked(reason=f"what came back is no result that can be read ({one_line(str(error))[:300]})")
+            return NotGraded(reason=f"what came back is no result that can be read ({one_line(str(error))[:300]})")
         if other := self._differs(result, submission):
-            return NotMarked(reason=f"what came back is the result of another {other}")
+            return NotGraded(reason=f"what came back is the result of another {other}")
         return result
 
     def _summary(self, rows: Mapping[str, Row]) -> Summary:

@@ -33,7 +33,7 @@ def versions() -> Versions:
 
 
 def versions_of_a_job() -> Versions | str:
-    """Those of a process that is started here to mark, or why it has none.
+    """Those of a process that is started here to grade, or why it has none.
 
     It is asked itself: it looks for packages in fewer places than the process that starts it.
     """

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from grader.comparisons.agreement import all_close
+from grader.comparisons.closeness import all_close
 from grader.comparisons.comparison import Asked, Comparison
 from grader.comparisons.forward import CASES, describe
 from grader.result.record import Lane

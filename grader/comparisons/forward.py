@@ -3,7 +3,7 @@
 from typing import Final
 
 from grader.checks.strategies import ModelCase
-from grader.comparisons.agreement import LOGITS, nearly
+from grader.comparisons.closeness import LOGITS, nearly
 from grader.comparisons.comparison import Asked, Comparison, of
 from grader.sandbox.questions import AnyQuestion, Forward, Precision
 from grader.seeds import Seeds

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from grader.comparisons.agreement import together_close
+from grader.comparisons.closeness import together_close
 from grader.comparisons.comparison import Asked, Comparison, of
 from grader.comparisons.forward import CASES
 from grader.result.record import Lane

@@ -4,7 +4,7 @@ from typing import Final
 
 from grader.checks.strategies import ModelCase
 from grader.comparisons import decoding, forward
-from grader.comparisons.agreement import GRADIENTS
+from grader.comparisons.closeness import GRADIENTS
 from grader.comparisons.comparison import Asked, Comparison, of
 from grader.comparisons.decoding import in_chunks
 from grader.sandbox.questions import AnyQuestion, Forward, Gradients, Precision, Settings

@@ -100,7 +100,7 @@ def _followup_summary(item: Item, verdicts: Mapping[str, Verdict], summary: str)
     verdict = verdicts[missed[0]]
     if verdict.unbuilt:
         return "Not built yet."
-    return f"Nothing more was asked, since all else hangs on this: {BY_ID[missed[0]].title} It says: {verdict.message}"
+    return f"The other checks were skipped because this one failed: {BY_ID[missed[0]].title} It says: {verdict.message}"
 
 
 def _lane(item: Item, status: Status, diagnosis: Diagnosis, lanes: Set[Lane]) -> Lane:

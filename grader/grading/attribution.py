@@ -59,7 +59,7 @@ def blame(
         for check in failing[item.id]:
             causes = _causes(item.id, check, verdicts, failing, told_apart)
             if causes:
-                reason = f"cannot be told before this holds: {BY_ID[next(iter(causes))].title}"
+                reason = f"cannot be judged before this holds: {BY_ID[next(iter(causes))].title}"
                 judged[item.id][check] = blocked(verdicts[item.id][check], set().union(*causes.values()), reason)
     failing = _failing(items, judged)
     for item in items:
@@ -72,7 +72,7 @@ def blame(
         if at_fault and item.id not in at_fault:
             titles = " and ".join(other.title for other in items if other.id in at_fault)
             judged[item.id][rubric.exact_id(item)] = blocked(
-                exact, at_fault, f"cannot be told while this is not right: {titles}"
+                exact, at_fault, f"cannot be judged while this is not right: {titles}"
             )
     _charge_once(items, judged, failing, diagnosis)
     return judged
@@ -106,7 +106,7 @@ def _without_numbers(
     item: Item, verdicts: Mapping[str, Verdict], diagnosis: Diagnosis, owner: str
 ) -> dict[str, Verdict]:
     """The verdicts of an item, with those blocked that rest on numbers, whether they passed or failed."""
-    reason = f"cannot be told before this holds: {BY_ID[FINITE].title}"
+    reason = f"cannot be judged before this holds: {BY_ID[FINITE].title}"
     waiting = set(WAIT_FOR_NUMBERS)
     if item.id != owner and FORWARD in diagnosis.exercise.comparisons_of(item.id) and diagnosis.model_bugs is None:
         waiting.add(rubric.exact_id(item))

@@ -137,7 +137,7 @@ class CheckRunner:
         if blockers:
             named = ", ".join(self.titles[blocker] for blocker in blockers)
             return Verdict(
-                outcome=Outcome.BLOCKED, blocked_by=blockers, message=f"cannot be told before this is fixed: {named}"
+                outcome=Outcome.BLOCKED, blocked_by=blockers, message=f"cannot be judged before this is fixed: {named}"
             )
         if isinstance(failure, PackageHung):
             return Verdict(outcome=Outcome.TIMED_OUT, message=str(failure), counterexample=_show_trouble(case, failure))

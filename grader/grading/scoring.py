@@ -180,8 +180,8 @@ def _summary(
             return "It behaves as it should; it is not identical to the reference bit for bit."
         told = verdicts.get(exact_id(item), _NONE)
         note = told.message if told.rounding else ""
-        return f"Everything asked of it holds{f'; {note}' if note else ''}." + (
-            f" (What could be asked: some of it waits for {_list(blockers)}.)" if blockers else ""
+        return f"All its checks passed{f'; {note}' if note else ''}." + (
+            f" (Some checks wait for {_list(blockers)}.)" if blockers else ""
         )
     if bug_left:
         seen = verdicts[exact_id(item)].message if exact_id(item) in verdicts else ""
@@ -194,8 +194,8 @@ def _summary(
         message = verdicts[failed[0]].message if failed[0] in verdicts else "no answer"
         return f"{len(failed)} of {len(item.earns) + len(item.takes)} checks failed; the first says: {message}"
     if blockers:
-        return f"It cannot be told yet: first mend {_list(blockers)}."
-    return "Nothing of it could be credited."
+        return f"Not graded yet: first fix {_list(blockers)}."
+    return "No check that earns points passed."
 
 
 def _list(names: list[str]) -> str:

@@ -10,8 +10,8 @@ from grader.errors import UsageError
 from grader.files.printable import one_line
 from grader.files.read_untrusted import Kind, Listed, Refused
 from grader.hand_ins.archives import READ, is_archive, is_archive_of_another_kind, open_archive
+from grader.hand_ins.numbered import Chosen, chosen
 from grader.hand_ins.tree import Renamed, Tree
-from grader.hand_ins.versions import Chosen, chosen
 from grader.submission.read import MAX_ENTRIES, Submission, read_folder
 
 MAX_LEVELS: Final = 8  # folders and archives in one another
@@ -112,7 +112,7 @@ class _Folder:
             return self._tree.read(version.name, most)
         found = {self._tree.read(other, most) for other in version.among}
         if len(found) > 1:
-            raise Refused(f"which is meant cannot be told: {_listing(version.among)}; expected one")
+            raise Refused(f"it is not clear which is meant: {_listing(version.among)}; expected one")
         return found.pop()
 
     def notes(self) -> Iterator[str]:

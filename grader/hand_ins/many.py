@@ -235,7 +235,7 @@ def _put_together(tree: Tree, theirs: list[tuple[Named, Listed]]) -> tuple[Tree,
         if (other := files.setdefault(who.name, mine)) is not mine:
             if who.number == other[0]:
                 both = f"{quoted(other[1].name)} and {quoted(entry.name)}"
-                raise Refused(f"which is meant cannot be told: {both}; expected one")
+                raise Refused(f"it is not clear which is meant: {both}; expected one")
             (_, left), kept = sorted((mine, other), key=lambda one: one[0])
             notes.append(f"{brief(kept[1].name)} was taken, and not {brief(left.name)}: by its number it is newer")
             files[who.name] = kept

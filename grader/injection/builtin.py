@@ -17,8 +17,8 @@ from grader.exercise.key import Key
 from grader.exercise.model import Exercise, read_rubric
 from grader.exercise.readme import readme
 from grader.injection.choose import Chosen
-from grader.injection.entries import bug_entry, certificate, hashes, stub_entry
 from grader.injection.folder import to_json
+from grader.injection.key_entries import bug_entry, certificate, hashes, stub_entry
 from grader.injection.mutants import Mutant, mutants, planted
 from grader.injection.observe import Observation, Observer, answerable
 from grader.injection.prove import complaints, prove

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from mutations.edit import Edit, splice
 from mutations.operator import Operator
+from mutations.sites import sites
 from mutations.source import Source
 
 Sources = Mapping[str, str]
@@ -28,16 +29,10 @@ class Mutant(NamedTuple):
 
 def mutants(reference: Sources, operators: Iterable[Operator], kept: Collection[Edit] = ()) -> Iterator[Mutant]:
     """Every site of these operators that no edit of ``kept`` touches."""
-    sources: dict[str, Source] = {}  # each parsed once: that takes longer than to look for a site
-    for operator in operators:
-        file = operator.file
-        if file not in reference:
-            continue
-        if file not in sources:
-            sources[file] = Source(file, reference[file])
-        for site, edit in enumerate(operator.edits(sources[file])):
-            if not any(overlap(edit, other) for other in kept):
-                yield Mutant(operator, edit, site)
+    sources = {file: Source(file, text) for file, text in reference.items()}
+    for site in sites(sources, operators):
+        if not any(overlap(site.edit, other) for other in kept):
+            yield Mutant(site.operator, site.edit, site.number)
 
 
 def planted(reference: Sources, edits: Collection[Edit]) -> dict[str, str]:

@@ -47,12 +47,12 @@ def failing(item: Item, ran: Ran) -> FollowUp:
 
 def waiting(item: Item, files: str) -> FollowUp:
     """Tests of a package that does not run: whatever they say, it is not about a bug."""
-    return _followup(item, Status.WAITS, 0.0, f"It cannot be told before {files} runs.", ())
+    return _followup(item, Status.WAITS, 0.0, f"It cannot be judged before {files} runs.", ())
 
 
 def not_judged(item: Item) -> FollowUp:
     """Tests of a package in which the engine finds no place for any bug."""
-    summary = "It cannot be told what the tests notice: no bug of a kind that is known could be planted in this code."
+    summary = "What the tests notice cannot be judged: no known kind of bug could be planted in this code."
     return FollowUp(id=item.id, title=item.title, status=Status.NOT_JUDGED, score=0, max_score=0, summary=summary)
 
 

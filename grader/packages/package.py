@@ -115,7 +115,7 @@ class PackageDoesNotRun(Trouble):
     kind = "does not run"
 
     def __init__(self, module: str) -> None:
-        super().__init__(f"cannot be told before {module}.py runs")
+        super().__init__(f"cannot be judged before {module}.py runs")
         self.module = module
 
 

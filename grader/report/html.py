@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from grader.files.printable import printable
 from grader.report import influence, standing, verdict, words
-from grader.report.diff import diff_lines
+from grader.report.diff_lines import diff_lines
 from grader.report.grid import token_table
 from grader.report.parameters import parameter_rows
 from grader.report.pictures import pictures

@@ -51,13 +51,13 @@ def standing(item: ItemResult) -> Standing:
     if found.unbuilt:
         return Standing(f"{_passed(item)}; the rest is not built yet." if found.passed else "Not built yet.")
     if waits_for := blockers(found.blocked):
-        return Standing("It cannot be told yet. First mend", waits_for)
+        return Standing("Not graded yet. First fix", waits_for)
     return Standing(item.summary)
 
 
 def _right(item: ItemResult, found: Groups) -> Standing:
     if found.blocked and not found.seen:
-        return Standing("All of it that can be told holds. For the rest, first mend", blockers(found.blocked))
+        return Standing("All that could be checked is right. For the rest, first fix", blockers(found.blocked))
     compared = "" if item.lane is Lane.BEHAVIOUR else f" Compared number by number: {lane(item)}."
     return Standing(item.summary + compared)
 

@@ -8,7 +8,7 @@ from typing import Final
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.errors import WorkerFailed
-from grader.sandbox.lock.report import Layer
+from grader.sandbox.lock.findings import Layer
 from grader.sandbox.lock.syscalls import MACHINE, NUMBERS
 from grader.sandbox.questions import Answered, Raised, Snippet
 

@@ -106,19 +106,23 @@ def _is_listed_as_tied(source: Source, name: str) -> bool:
 
 
 def stacks(source: Source) -> list[cst.Call]:
-    """Calls that make a module list out of one comprehension: the layers of a model, and not the heads of one layer."""
+    """Calls that make a module list out of one comprehension: the layers of a model, no heads or experts."""
     comprehension = m.GeneratorExp() | m.ListComp()
     function = m.Attribute(attr=m.Name("ModuleList")) | m.Name("ModuleList")
     found = source.find(m.Call(func=function, args=[m.Arg(comprehension)]))
     calls_ = [cst.ensure_type(node, cst.Call) for node in found]
-    return [call for call in calls_ if not _holds_heads(source, call)]
+    return [call for call in calls_ if not _holds_parts_of_a_layer(source, call)]
 
 
-def _holds_heads(source: Source, stack: cst.Call) -> bool:
+def _holds_parts_of_a_layer(source: Source, stack: cst.Call) -> bool:
     made = stack.args[0].value
     assert isinstance(made, cst.GeneratorExp | cst.ListComp)
-    names = [function_name(made.elt) if isinstance(made.elt, cst.Call) else "", kept_as(source, stack) or ""]
-    return any("head" in name.lower() for name in names)
+    names = [
+        function_name(made.elt) if isinstance(made.elt, cst.Call) else "",
+        kept_as(source, stack) or "",
+        source.code(made.for_in.iter),
+    ]
+    return any(word in name.lower() for name in names for word in ("head", "expert", "logit"))
 
 
 def calls(source: Source, names: set[str], within: cst.CSTNode | None = None) -> list[cst.Call]:

@@ -1,5 +1,6 @@
 """Losses, what they compare, and the sums that several of them make."""
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
@@ -9,12 +10,13 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.roles.calls import argument
-from mutations.roles.layers import function_name
+from mutations.roles.layers import function_name, owner_of
 from mutations.roles.owners import takes
 from mutations.roles.reads import reads
 from mutations.roles.sizes import resolve
 from mutations.source import Source
 
+OTHER_TASKS = re.compile("question|choice|double", re.IGNORECASE)
 FLATTENED = m.Call(func=m.Attribute(value=m.Name(), attr=m.OneOf(*map(m.Name, ("flatten", "view", "reshape")))))
 
 
@@ -54,9 +56,21 @@ def settings(source: Source, *, classes: bool) -> Iterator[cst.Call]:
         call = cst.ensure_type(node, cst.Call)
         name = function_name(call)
         is_entropy = name == "CrossEntropyLoss" or (name == "cross_entropy" and len(call.args) >= 2)
-        is_plain = is_entropy and not any(arg.star for arg in call.args)
-        if is_plain and is_about_classes(_around(source, call)) == classes:
+        is_plain = is_entropy and not any(arg.star or _is_for_each(source, arg) for arg in call.args)
+        if is_plain and not _is_of_another_task(source, call) and is_about_classes(_around(source, call)) == classes:
             yield call
+
+
+def _is_of_another_task(source: Source, call: cst.Call) -> bool:
+    """Whether a loss is that of a model for something else than the next token or a class: answers, choices."""
+    owner = owner_of(source, call)
+    return owner is not None and bool(OTHER_TASKS.search(owner.name.value))
+
+
+def _is_for_each(source: Source, arg: cst.Arg) -> bool:
+    """Whether a call asks for the loss of each token: to compare texts by, as an evaluation does."""
+    is_reduction = arg.keyword is not None and arg.keyword.value == "reduction"
+    return is_reduction and source.code(arg.value).strip("'\"") == "none"
 
 
 def cross_entropies(source: Source) -> Iterator[CrossEntropy]:
@@ -142,11 +156,14 @@ def _is_loss(source: Source, expression: cst.BaseExpression) -> bool:
 
 
 def _around(source: Source, call: cst.Call) -> str:
-    """What says which logits a loss is for: their names, the function's, and the name that the result is given."""
+    """What says which logits a loss is for: their names, the function's, the class's, and the name of the result."""
     scope, parent = source.scope(call), source.parent(call)
     words = source.code(call.args[0]) if call.args else ""
     if isinstance(scope, cst.FunctionDef):
         words += f" {scope.name.value}"
+    owner = owner_of(source, call)
+    if owner is not None:
+        words += f" {owner.name.value}"
     if isinstance(parent, cst.Assign):
         words += f" {source.code(parent.targets[0].target)}"
     return words

@@ -110,6 +110,7 @@ def assert_harmless(result: Result) -> None:
 def texts(result: Result) -> Iterator[str]:
     """Whatever a result says that a submission may have had a hand in."""
     yield from result.candidate.notes
+    yield from (fault.reason for fault in result.load_faults)
     for check in (check for part in parts(result) for check in part.checks):
         yield from (check.message, check.output)
 

@@ -1,4 +1,4 @@
-"""Who marks for a worker of a cluster can be told to stop at any moment."""
+"""Who grades for a worker of a cluster can be told to stop at any moment."""
 
 import contextlib
 import os
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from grader.cohort.clerk import Clerk
-from grader.cohort.messages import Marked, NotMarked, setup_of
+from grader.cohort.messages import Graded, NotGraded, setup_of
 from grader.cohort.versions import versions
+from grader.cohort.worker_job import WorkerJob
 from grader.exercise.model import Exercise
 from grader.grading.options import Options
 from grader.result.record import Audience
@@ -27,17 +27,17 @@ def test_a_job_that_does_not_read_keeps_nobody_from_closing(
     deaf.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid; mv {tmp_path}/pid {tmp_path}/begun; exec sleep 600\n")
     deaf.chmod(0o700)
     ours = versions()
-    monkeypatch.setattr("grader.cohort.clerk.versions_of_a_job", lambda: ours)
+    monkeypatch.setattr("grader.cohort.worker_job.versions_of_a_job", lambda: ours)
     monkeypatch.setattr("sys.executable", str(deaf))
-    clerk = Clerk(setup_of(exercise, Options(), Audience.INSTRUCTOR), ours)
+    worker_job = WorkerJob(setup_of(exercise, Options(), Audience.INSTRUCTOR), ours)
     files = exercise.reference | {"more.py": "#" * 800_000}  # more than a socket holds
-    answers: list[Marked | NotMarked] = []
-    asking = threading.Thread(target=lambda: answers.append(clerk.mark(submission_of("ann", files))), daemon=True)
+    answers: list[Graded | NotGraded] = []
+    asking = threading.Thread(target=lambda: answers.append(worker_job.grade(submission_of("ann", files))), daemon=True)
     asking.start()
     waiting = threading.Event()
     while not (tmp_path / "begun").exists():
         waiting.wait(0.01)
-    closing = threading.Thread(target=clerk.close, daemon=True)
+    closing = threading.Thread(target=worker_job.close, daemon=True)
     closing.start()
     closing.join(60)
 
@@ -47,4 +47,4 @@ def test_a_job_that_does_not_read_keeps_nobody_from_closing(
         with contextlib.suppress(ProcessLookupError):
             os.kill(int((tmp_path / "begun").read_text()), signal.SIGKILL)
     asking.join(60)
-    assert [type(answer) for answer in answers] == [NotMarked]
+    assert [type(answer) for answer in answers] == [NotGraded]

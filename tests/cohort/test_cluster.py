@@ -23,8 +23,8 @@ pytest.importorskip("distributed", reason="pip install 'gpt-bug-grader[cluster]'
 from distributed import KilledWorker
 
 from grader.cohort.cluster import Cluster
-from grader.cohort.cluster_markers import ClusterMarkers
-from grader.cohort.messages import Marked, NotMarked, Setup, setup_of
+from grader.cohort.cluster_backend import ClusterBackend
+from grader.cohort.messages import Graded, NotGraded, Setup, setup_of
 from grader.cohort.versions import differences, versions, versions_of_a_job
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import Exercise, StoredExercise
@@ -125,7 +125,7 @@ def at_home(submissions: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 @pytest.fixture
 def setup(exercise: StoredExercise) -> Setup:
-    """A cohort's way of marking, cut down to one item; the exercise lies where nobody here can even look."""
+    """A cohort's way of grading, cut down to one item; the exercise lies where nobody here can even look."""
     elsewhere = dataclasses.replace(exercise, reference_directory=Path("/", "x" * 1000))
     return setup_of(elsewhere, Options(only=("projection",), seed=1, shared=True), Audience.INSTRUCTOR)
 
@@ -285,17 +285,17 @@ def test_a_worker_that_would_grade_in_another_way_gets_nothing_to_grade(
 ) -> None:
     odd, other = cluster.workers()
     have(cluster, odd, tmp_path / "odd", "echo no torch here >&2; exit 1")
-    with ClusterMarkers(cluster, setup) as markers:
-        marked = dict(markers.mark(two))
-        assert [type(each) for each in marked.values()] == [Marked, Marked]
+    with ClusterBackend(cluster, setup) as backend:
+        graded = dict(backend.grade(two))
+        assert [type(each) for each in graded.values()] == [Graded, Graded]
 
         have(cluster, other, tmp_path / "other", "exit 1")
 
     with (
-        ClusterMarkers(cluster, setup) as markers,
+        ClusterBackend(cluster, setup) as backend,
         pytest.raises(CannotJudge, match=r"no worker of the cluster can grade; tcp://.*: it has no such grader: "),
     ):
-        list(markers.mark(two))
+        list(backend.grade(two))
 
 
 @pytest.mark.slow
@@ -307,10 +307,10 @@ def test_a_job_that_dies_is_tried_again_and_then_recorded(
     )
     for number, worker in enumerate(cluster.workers()):
         have(cluster, worker, tmp_path / str(number), dying)
-    with ClusterMarkers(cluster, setup) as markers:
-        marked = dict(markers.mark(two))
+    with ClusterBackend(cluster, setup) as backend:
+        graded = dict(backend.grade(two))
 
-    assert marked == dict.fromkeys(two, NotMarked(reason="the process that graded it ended (no memory)"))
+    assert graded == dict.fromkeys(two, NotGraded(reason="the process that graded it ended (no memory)"))
     assert len((tmp_path / "tries").read_text().split()) == 2 * len(two)
 
 
@@ -416,35 +416,35 @@ class Scripted:
 def test_a_submission_that_takes_worker_after_worker_with_it_is_recorded(
     setup: Setup, two: dict[str, Submission]
 ) -> None:
-    killed = KilledWorker("mark", SimpleNamespace(address="tcp://a:1"), 3)  # type: ignore[arg-type]
+    killed = KilledWorker("grade", SimpleNamespace(address="tcp://a:1"), 3)  # type: ignore[arg-type]
     scripted = Scripted(killed, killed)
-    with ClusterMarkers(scripted, setup) as markers:  # type: ignore[arg-type]
-        marked = dict(markers.mark({"ann": two["ann"]}))
+    with ClusterBackend(scripted, setup) as backend:  # type: ignore[arg-type]
+        graded = dict(backend.grade({"ann": two["ann"]}))
 
-    assert marked == {"ann": NotMarked(reason="4 workers of the cluster were lost while they graded it")}
+    assert graded == {"ann": NotGraded(reason="4 workers of the cluster were lost while they graded it")}
     assert scripted.asked == [None, ["tcp://b:1"]]
 
 
 def test_a_scheduler_that_goes_away_ends_the_cohort_and_says_how_to_go_on(
     setup: Setup, two: dict[str, Submission]
 ) -> None:
-    gone = CancelledError("mark", "scheduler-connection-lost")
+    gone = CancelledError("grade", "scheduler-connection-lost")
     with (
-        ClusterMarkers(Scripted(gone, gone), setup) as markers,  # type: ignore[arg-type]
+        ClusterBackend(Scripted(gone, gone), setup) as backend,  # type: ignore[arg-type]
         pytest.raises(
             CannotJudge, match="the connection to the scheduler at tcp://scheduler:8786 was lost; go on with"
         ),
     ):
-        list(markers.mark(two))
+        list(backend.grade(two))
 
 
 def test_no_more_is_sent_to_the_scheduler_than_its_workers_need(setup: Setup, two: dict[str, Submission]) -> None:
-    killed = KilledWorker("mark", SimpleNamespace(address="tcp://a:1"), 3)  # type: ignore[arg-type]
+    killed = KilledWorker("grade", SimpleNamespace(address="tcp://a:1"), 3)  # type: ignore[arg-type]
     many = {f"c{number}": two["ann"] for number in range(50)}
     scripted = Scripted(*[killed] * 100)
     ahead = []
-    with ClusterMarkers(scripted, setup) as markers:  # type: ignore[arg-type]
-        for number, _ in enumerate(markers.mark(many)):
+    with ClusterBackend(scripted, setup) as backend:  # type: ignore[arg-type]
+        for number, _ in enumerate(backend.grade(many)):
             ahead.append(len(scripted.asked) - 2 * number)
 
     assert len(ahead) == len(many)

@@ -1,4 +1,4 @@
-"""A process that marks and dies costs one submission a second try, and no more."""
+"""A process that grades and dies costs one submission a second try, and no more."""
 
 import re
 import select
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader.cohort.job_process import BUSY, Job
-from grader.cohort.messages import Marked, NotMarked, Setup, encode, setup_of
+from grader.cohort.messages import Graded, NotGraded, Setup, encode, setup_of
 from grader.cohort.pool import Pool
 from grader.errors import CannotJudge
 from grader.exercise.model import Exercise
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="strict isolatio
 
 @pytest.fixture
 def setup(exercise: Exercise) -> Setup:
-    """The starter's way of marking, cut down to one item."""
+    """The starter's way of grading, cut down to one item."""
     return setup_of(exercise, Options(only=("projection",), seed=1, shared=True), Audience.INSTRUCTOR)
 
 
@@ -43,9 +43,9 @@ def test_a_machine_on_which_no_job_lives_leaves_every_submission_without_a_verdi
 ) -> None:
     interpreter(monkeypatch, tmp_path / "python", f"echo x >> {tmp_path}/tries; echo no memory >&2; exit 1")
     with Pool(setup, 2) as pool:
-        marked = dict(pool.mark(submissions))
+        graded = dict(pool.grade(submissions))
 
-    assert marked == dict.fromkeys(submissions, NotMarked(reason="the process that graded it ended (no memory)"))
+    assert graded == dict.fromkeys(submissions, NotGraded(reason="the process that graded it ended (no memory)"))
     assert len((tmp_path / "tries").read_text().split()) == 2 * len(submissions)
 
 
@@ -56,12 +56,12 @@ def test_a_job_that_dies_is_replaced_and_its_submission_marked_all_the_same(
     once = f'mkdir {tmp_path}/died 2>/dev/null && kill -9 $$; exec {sys.executable} "$@"'
     interpreter(monkeypatch, tmp_path / "python", once)
     with Pool(setup, 1) as pool:
-        marked = dict(pool.mark(submissions))
+        graded = dict(pool.grade(submissions))
 
     assert (tmp_path / "died").is_dir()
-    assert set(marked) == set(submissions)
-    for name, each in marked.items():
-        assert isinstance(each, Marked)
+    assert set(graded) == set(submissions)
+    for name, each in graded.items():
+        assert isinstance(each, Graded)
         result = from_json(each.result)
         assert (result.candidate.name, result.score, result.seconds) == (name, 15, 0)
         assert {check.seconds for item in result.items for check in item.checks} == {0}
@@ -74,12 +74,12 @@ def test_what_is_the_same_for_every_submission_ends_it_at_once(
     hopeless = (
         "import sys, socket; from grader.cohort.messages import *; "
         "s = socket.socket(fileno=int(sys.argv[1])); receive(s.makefile('rb')); "
-        "send(s, NotMarked(reason='no Landlock here', hopeless=True))"
+        "send(s, NotGraded(reason='no Landlock here', hopeless=True))"
     )
     interpreter(monkeypatch, tmp_path / "python", f'exec {sys.executable} -c "{hopeless}" "$5" "$6"')
 
     with Pool(setup, 2) as pool, pytest.raises(CannotJudge, match="no Landlock here"):
-        list(pool.mark(submissions))
+        list(pool.grade(submissions))
 
 
 @pytest.mark.parametrize(
@@ -111,11 +111,11 @@ def test_a_job_that_answers_with_rubbish_costs_its_submission_alone(
     )
     interpreter(monkeypatch, tmp_path / "python", f'exec {sys.executable} -I -S {tmp_path}/job.py "$5" "$6"')
     with Pool(setup, 2) as pool:
-        marked = dict(pool.mark(submissions))
+        graded = dict(pool.grade(submissions))
 
-    assert set(marked) == set(submissions)
-    for each in marked.values():
-        assert isinstance(each, NotMarked)
+    assert set(graded) == set(submissions)
+    for each in graded.values():
+        assert isinstance(each, NotGraded)
         assert re.fullmatch(f"the process that graded it {reason}", each.reason)
 
 
@@ -131,9 +131,9 @@ def test_a_job_that_hangs_is_ended_after_a_while_and_costs_its_submission_alone(
     interpreter(monkeypatch, tmp_path / "python", f'exec {sys.executable} -I -S {tmp_path}/job.py "$5" "$6"')
     monkeypatch.setattr("grader.cohort.job_process.LIMIT", 1 - BUSY * setup.options.budget)
     with Pool(setup, 3) as pool:
-        marked = dict(pool.mark(submissions))
+        graded = dict(pool.grade(submissions))
 
-    assert marked == dict.fromkeys(submissions, NotMarked(reason="the process that graded it gave no answer for 1 s"))
+    assert graded == dict.fromkeys(submissions, NotGraded(reason="the process that graded it gave no answer for 1 s"))
 
 
 @pytest.fixture
@@ -141,12 +141,12 @@ def job(setup: Setup, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     """A job that answers everything at once."""
     (tmp_path / "job.py").write_text(
         "import socket, sys\n"
-        "from grader.cohort.messages import Marked, receive, send\n"
+        "from grader.cohort.messages import Graded, receive, send\n"
         "peer = socket.socket(fileno=int(sys.argv[1]))\n"
         "stream = peer.makefile('rb')\n"
         "receive(stream)\n"
         "while receive(stream):\n"
-        "    send(peer, Marked(result=b'', report=b'', seconds=0.0))\n"
+        "    send(peer, Graded(result=b'', report=b'', seconds=0.0))\n"
     )
     interpreter(monkeypatch, tmp_path / "python", f'exec {sys.executable} {tmp_path}/job.py "$5" "$6"')
     job = Job(setup)
@@ -158,12 +158,12 @@ def test_time_that_is_up_for_one_submission_says_nothing_of_the_next(
     job: Job, submissions: dict[str, Submission]
 ) -> None:
     job.give(submissions["ann"])
-    assert isinstance(job.take(), Marked)
+    assert isinstance(job.take(), Graded)
     job._end_overdue(1)  # the timer had gone off, and came too late
     job.give(submissions["bob"])
     job._end_overdue(1)
 
-    assert isinstance(job.take(), Marked)
+    assert isinstance(job.take(), Graded)
 
 
 def test_an_answer_that_comes_just_when_time_is_up_is_not_taken_from_a_job_that_has_ended(
@@ -173,7 +173,7 @@ def test_an_answer_that_comes_just_when_time_is_up_is_not_taken_from_a_job_that_
     assert select.select([job.connection], [], [], 60)[0]
     job._end_overdue(1)
 
-    assert job.take() == NotMarked(reason=f"the process that graded it gave no answer for {job._limit:g} s")
+    assert job.take() == NotGraded(reason=f"the process that graded it gave no answer for {job._limit:g} s")
 
 
 def test_leaving_tells_every_job_that_it_is_over_before_it_waits_for_any(
@@ -191,18 +191,18 @@ def test_leaving_tells_every_job_that_it_is_over_before_it_waits_for_any(
         "for _ in range(2):\n"
         "    stream.read(*struct.unpack('!I', stream.read(4)))\n"
         "meet('begun')\n"
-        f"peer.sendall({_framed(Marked(result=b'', report=b'', seconds=0.0))!r})\n"
+        f"peer.sendall({_framed(Graded(result=b'', report=b'', seconds=0.0))!r})\n"
         "stream.read()\n"
         "meet('told')\n"
         "open(f'ended-{os.getpid()}', 'x')\n"
     )
     interpreter(monkeypatch, tmp_path / "python", f'exec {sys.executable} -I -S {tmp_path}/job.py "$5" "$6"')
     with Pool(setup, 2) as pool:
-        marked = dict(pool.mark({name: submissions[name] for name in ("ann", "bob")}))
+        graded = dict(pool.grade({name: submissions[name] for name in ("ann", "bob")}))
 
-    assert len(marked) == len(list(tmp_path.glob("ended-*"))) == 2
+    assert len(graded) == len(list(tmp_path.glob("ended-*"))) == 2
 
 
-def _framed(message: Marked) -> bytes:
+def _framed(message: Graded) -> bytes:
     data = encode(message)
     return len(data).to_bytes(4, "big") + data

@@ -1,4 +1,4 @@
-"""What those who mark answer is looked at before it is kept: it has to be what was asked for."""
+"""What those who grade answer is looked at before it is kept: it has to be what was asked for."""
 
 import contextlib
 import importlib.metadata
@@ -11,9 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from grader.cohort.entries import Entry
-from grader.cohort.marker import untimed
-from grader.cohort.messages import Marked, NotMarked, Setup
-from grader.cohort.run import Cohort, Markers
+from grader.cohort.job_grader import untimed
+from grader.cohort.messages import Graded, NotGraded, Setup
+from grader.cohort.run import Backend, Cohort
 from grader.cohort.store import Store
 from grader.cohort.summary import Summary
 from grader.exercise.model import Exercise
@@ -30,15 +30,15 @@ ONLY = ("projection",)
 class Answering:
     """In place of jobs: every submission gets the same answer."""
 
-    def __init__(self, answer: Marked | NotMarked) -> None:
+    def __init__(self, answer: Graded | NotGraded) -> None:
         self.answer = answer
 
-    def mark(self, submissions: Mapping[str, Submission]) -> Iterator[tuple[str, Marked | NotMarked]]:
+    def grade(self, submissions: Mapping[str, Submission]) -> Iterator[tuple[str, Graded | NotGraded]]:
         for name in submissions:
             yield name, self.answer
 
 
-def answering(answer: Marked | NotMarked) -> Callable[[Setup], AbstractContextManager[Markers]]:
+def answering(answer: Graded | NotGraded) -> Callable[[Setup], AbstractContextManager[Backend]]:
     return lambda _: contextlib.nullcontext(Answering(answer))
 
 
@@ -49,16 +49,16 @@ def submission(exercise: Exercise) -> Submission:
 
 @pytest.fixture(scope="module")
 def result(exercise: Exercise, submission: Submission, launcher: Launcher) -> Result:
-    """What marking the submission does come to."""
+    """What grading the submission does come to."""
     options = Options(only=ONLY, seed=1, shared=True)
     return untimed(grade(submission, exercise, options, launcher, lambda _: None))
 
 
 @pytest.fixture
-def run(exercise: Exercise, submission: Submission, tmp_path: Path) -> Callable[[Marked | NotMarked], Summary]:
-    """``run(answer)``: a cohort of one submission, of which whoever marks says ``answer``."""
+def run(exercise: Exercise, submission: Submission, tmp_path: Path) -> Callable[[Graded | NotGraded], Summary]:
+    """``run(answer)``: a cohort of one submission, of which whoever grades says ``answer``."""
 
-    def run(answer: Marked | NotMarked) -> Summary:
+    def run(answer: Graded | NotGraded) -> Summary:
         with Store(tmp_path / "out", resume=False, seed=1, audience=Audience.INSTRUCTOR) as store:
             entry = Entry(folder="ann", title="ann", submission=submission)
             options = Options(only=ONLY)
@@ -68,21 +68,21 @@ def run(exercise: Exercise, submission: Submission, tmp_path: Path) -> Callable[
     return run
 
 
-def marked(result: bytes) -> Marked:
-    return Marked(result=result, report=b"<p>", seconds=1.0)
+def graded(result: bytes) -> Graded:
+    return Graded(result=result, report=b"<p>", seconds=1.0)
 
 
 def test_the_result_that_was_asked_for_is_kept(
-    result: Result, run: Callable[[Marked], Summary], tmp_path: Path
+    result: Result, run: Callable[[Graded], Summary], tmp_path: Path
 ) -> None:
-    (row,) = run(marked(to_json(result))).rows
+    (row,) = run(graded(to_json(result))).rows
 
     assert (row.score, row.reason) == (result.score, "")
     assert (tmp_path / "out" / "candidates" / "ann" / "result.json").read_bytes() == to_json(result)
 
 
 def test_a_result_that_could_not_be_judged_is_kept_with_the_reason(
-    result: Result, run: Callable[[Marked], Summary], tmp_path: Path
+    result: Result, run: Callable[[Graded], Summary], tmp_path: Path
 ) -> None:
     unjudged = replace(
         result,
@@ -97,7 +97,7 @@ def test_a_result_that_could_not_be_judged_is_kept_with_the_reason(
     )
     assert not unjudged.judged
 
-    (row,) = run(marked(to_json(unjudged))).rows
+    (row,) = run(graded(to_json(unjudged))).rows
 
     assert (row.graded, row.reason) == (True, "some of it could not be judged on this machine")
     assert (tmp_path / "out" / "candidates" / "ann" / "result.json").is_file()
@@ -118,34 +118,34 @@ def test_the_result_of_anything_else_is_not_kept(
     other: Callable[[Result], Result],
     reason: str,
     result: Result,
-    run: Callable[[Marked], Summary],
+    run: Callable[[Graded], Summary],
     tmp_path: Path,
 ) -> None:
-    (row,) = run(marked(to_json(other(result)))).rows
+    (row,) = run(graded(to_json(other(result)))).rows
 
     assert (row.graded, row.reason) == (False, f"what came back is the result of {reason}")
     assert not (tmp_path / "out" / "candidates" / "ann").exists()
 
 
 def test_a_build_of_torch_whose_metadata_do_not_name_it_is_no_other(
-    result: Result, run: Callable[[Marked], Summary], monkeypatch: pytest.MonkeyPatch
+    result: Result, run: Callable[[Graded], Summary], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The standard build has 2.13.0 in its metadata, and 2.13.0+cu130 in torch itself."""
     number = property(lambda self: self.metadata["Version"].partition("+")[0])
     # Whoever has the backport of importlib.metadata imported has other classes of it found.
     monkeypatch.setattr(type(importlib.metadata.distribution("torch")), "version", number)
     torch_version.cache_clear()
-    (row,) = run(marked(to_json(result))).rows
+    (row,) = run(graded(to_json(result))).rows
 
     assert "+" not in version("torch")
     assert (row.graded, row.reason) == (True, "")
 
 
-def test_what_differs_is_said_with_both_values(result: Result, run: Callable[[Marked], Summary]) -> None:
+def test_what_differs_is_said_with_both_values(result: Result, run: Callable[[Graded], Summary]) -> None:
     environment = replace(
         result.environment, torch="2.6.0+cu124", packages=result.environment.packages | {"numpy": "2.0.0"}
     )
-    (row,) = run(marked(to_json(replace(result, environment=environment)))).rows
+    (row,) = run(graded(to_json(replace(result, environment=environment)))).rows
 
     assert row.reason == (
         f"what came back is the result of another environment: torch 2.6.0+cu124 instead of {torch_version()}, "
@@ -153,10 +153,10 @@ def test_what_differs_is_said_with_both_values(result: Result, run: Callable[[Ma
     )
 
 
-def test_another_isolation_is_said_with_both_values(result: Result, run: Callable[[Marked], Summary]) -> None:
+def test_another_isolation_is_said_with_both_values(result: Result, run: Callable[[Graded], Summary]) -> None:
     isolation = replace(result.environment.isolation, mode="process")
     other = replace(result, environment=replace(result.environment, isolation=isolation))
-    (row,) = run(marked(to_json(other))).rows
+    (row,) = run(graded(to_json(other))).rows
 
     assert row.reason == "what came back is the result of another isolation: process instead of strict"
 
@@ -165,9 +165,9 @@ def test_another_isolation_is_said_with_both_values(result: Result, run: Callabl
     "rubbish", [b"", b"{}", b"\xff", b'{"x":' + b"[" * 100_000], ids=["empty", "no-fields", "bytes", "deep"]
 )
 def test_rubbish_is_no_result_and_ends_nothing(
-    rubbish: bytes, run: Callable[[Marked], Summary], tmp_path: Path
+    rubbish: bytes, run: Callable[[Graded], Summary], tmp_path: Path
 ) -> None:
-    (row,) = run(marked(rubbish)).rows
+    (row,) = run(graded(rubbish)).rows
 
     assert row.reason.startswith("what came back is no result that can be read (")
     assert not (tmp_path / "out" / "candidates" / "ann").exists()

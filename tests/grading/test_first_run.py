@@ -160,7 +160,7 @@ def test_what_does_not_run_is_asked_no_more_and_the_rest_is(worker_pool: WorkerP
     first_run(first, second)
 
     for package in (first, second, first.another()):
-        with pytest.raises(PackageDoesNotRun, match=r"cannot be told before model\.py runs"):
+        with pytest.raises(PackageDoesNotRun, match=r"cannot be judged before model\.py runs"):
             package.ask(Configs(), {})
         assert package.ask(TrainConfigs(), {})
     assert first.scope.tokens == 0

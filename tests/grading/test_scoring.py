@@ -127,11 +127,10 @@ def test_what_blocks_an_item_is_called_by_its_title() -> None:
     all_, one = dict.fromkeys(roles(BUG), verdict), verdicts(BUG) | {"a": verdict}
 
     assert score(BUG, all_, bug_left=False, titles=titles).summary == (
-        "It cannot be told yet: first mend Attention masking, Positional addition."
+        "Not graded yet: first fix Attention masking, Positional addition."
     )
     assert score(BUG, one, bug_left=False, titles=titles).summary == (
-        "Everything asked of it holds. (What could be asked: some of it waits for Attention masking, "
-        "Positional addition.)"
+        "All its checks passed. (Some checks wait for Attention masking, Positional addition.)"
     )
 
 
@@ -168,7 +167,7 @@ def test_the_parts_of_an_item_add_up_to_its_points(item: Item) -> None:
     assert (exact_id(item) in roles(item)) is bool(item.exact)
 
 
-HALTED = Verdict(outcome=BLOCKED, message="cannot be told before model.py runs")
+HALTED = Verdict(outcome=BLOCKED, message="cannot be judged before model.py runs")
 
 
 @pytest.mark.parametrize("item", [BUG, EXTENSION, *ITEMS], ids=lambda item: item.id)
@@ -176,7 +175,7 @@ def test_what_waits_for_the_code_to_run_waits_and_says_so(item: Item) -> None:
     scored = score(item, dict.fromkeys(roles(item), HALTED), bug_left=False)
 
     assert (scored.status, scored.score, scored.max_score) == (Status.WAITS, 0, item.points)
-    assert scored.summary == "It cannot be told before model.py runs."
+    assert scored.summary == "It cannot be judged before model.py runs."
 
 
 def test_code_that_does_not_run_excuses_no_check_from_the_total() -> None:

@@ -243,7 +243,7 @@ def test_of_two_files_of_one_name_and_number_none_is_guessed(tmp_path: Path) -> 
     files = {"ann_1_9_model.py": "a = 'one'\n", "ann_LATE_1_9_model.py": "a = 'other'\n"}
 
     assert refused(read_entries(as_directory(tmp_path / "canvas", files))) == {
-        "ann_1": "which is meant cannot be told: 'ann_1_9_model.py' and 'ann_LATE_1_9_model.py'; expected one"
+        "ann_1": "it is not clear which is meant: 'ann_1_9_model.py' and 'ann_LATE_1_9_model.py'; expected one"
     }
 
 

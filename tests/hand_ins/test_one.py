@@ -144,7 +144,7 @@ def test_which_of_two_versions_is_newer_is_not_guessed(delivered: Deliver) -> No
     path = delivered({"model-1.py": "1", "model (1).py": "2", "train.py": ""})
 
     with pytest.raises(
-        UsageError, match=r"which is meant cannot be told: 'model \(1\).py', 'model-1.py'; expected one"
+        UsageError, match=r"it is not clear which is meant: 'model \(1\).py', 'model-1.py'; expected one"
     ):
         read_hand_in(path)
 

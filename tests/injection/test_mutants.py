@@ -94,8 +94,10 @@ def test_a_site_that_a_kept_edit_touches_is_left_out_and_the_others_keep_their_n
     assert [mutant.site for mutant in mutants({"model.py": TEXT}, [planned], kept)] == [0, 2]
 
 
-def test_an_operator_for_a_file_that_is_not_there_has_no_mutants() -> None:
-    assert list(mutants({"train.py": TEXT}, [at((0, 1))])) == []
+def test_a_bug_is_found_in_whatever_file_its_code_is() -> None:
+    (found,) = mutants({"train.py": TEXT, "test_visible.py": TEXT}, [at((0, 1))])
+
+    assert found.edit.file == "train.py"
 
 
 def test_beside_the_gaps_of_the_reference_all_sites_are_left_but_those_inside_them(

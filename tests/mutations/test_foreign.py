@@ -48,6 +48,15 @@ def test_no_site_is_found_twice(here):
     assert len({(site.operator.id, site.edit) for site in here}) == len(here)
 
 
+def test_what_only_an_older_library_would_run_is_left_alone():
+    text = texts("nano")["model.py"]
+    dead = [line for line, code in enumerate(text.splitlines(), start=1) if "att" in code.split() or "n, n" in code]
+    placed = {line.rpartition(":")[2] for line in listed("nano") if " model.py:" in line}
+
+    assert dead
+    assert placed.isdisjoint(map(str, dead))
+
+
 def test_each_site_gives_another_program(style, here):
     files = texts(style)
     trees = {file: ast.dump(ast.parse(text)) for file, text in files.items()}

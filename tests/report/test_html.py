@@ -414,9 +414,9 @@ def test_an_item_that_waits_for_others_says_so_once_and_names_them_by_title(samp
     text = " ".join(page.text.split())
     body = text.partition("Items")[2].partition("Positional addition")[2].partition("Output projection ✗")[0]
 
-    assert body.startswith(" ⊘ Waits 0 of 15 It cannot be told yet. First mend Attention masking, Output projection.")
+    assert body.startswith(" ⊘ Waits 0 of 15 Not graded yet. First fix Attention masking, Output projection.")
     assert "⊘ Waits 2 checks wait for Attention masking, Output projection" in body
-    assert (body.count("First mend"), "projection," in body, "?" in body) == (1, False, False)
+    assert (body.count("First fix"), "projection," in body, "?" in body) == (1, False, False)
 
 
 def test_no_id_of_an_item_stands_in_the_prose(samples: ModuleType) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from grader.report.diff import Line, diff_lines
+from grader.report.diff_lines import Line, diff_lines
 from grader.report.grid import MAX_COLUMNS, MAX_ROWS, token_table
 from grader.report.parameters import parameter_rows
 from grader.result.record import ParameterExhibit, ParameterRow, TokenGrid

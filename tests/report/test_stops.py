@@ -38,11 +38,11 @@ def stopped(samples: ModuleType) -> Result:
 
 def waiting(part: Part) -> Part:
     """The same of which nothing can be told before model.py runs."""
-    summary = "It cannot be told before model.py runs."
+    summary = "It cannot be judged before model.py runs."
     checks = tuple(
         replace(
-            check, outcome=Outcome.BLOCKED, score=0, message="cannot be told before model.py runs", counterexample=None,
-            blocked_by=(), unbuilt=False, output="",
+            check, outcome=Outcome.BLOCKED, score=0, message="cannot be judged before model.py runs",
+            counterexample=None, blocked_by=(), unbuilt=False, output="",
         )
         for check in part.checks
     )  # fmt: skip
@@ -68,7 +68,7 @@ def test_watch_says_it_in_place_of_a_reason_for_each_item(stopped: Result, sampl
     text = render_change(("model.py",), samples.starter(), stopped)
 
     assert f"\n  Does not run: {HEADLINE}\n      def causal_mask(T: int,, device):\n" in text
-    assert (text.count("⊘ "), text.count("cannot be told")) == (6, 0)
+    assert (text.count("⊘ "), text.count("cannot be judged")) == (6, 0)
 
 
 def test_the_page_has_it_before_everything_and_no_item_below_the_table(stopped: Result) -> None:
@@ -96,9 +96,9 @@ def test_gradescope_and_markdown_say_of_each_item_that_it_waits_and_nothing_else
     tests = json.loads(decoded("gradescope", stopped))["tests"]
     markdown = decoded("markdown", stopped)
 
-    waits = "⊘ Waits. It cannot be told before model.py runs."
+    waits = "⊘ Waits. It cannot be judged before model.py runs."
     assert {test["output"] for test in tests if not test["number"].startswith("F")} == {waits}
-    assert markdown.count("⊘ Waits | 0 of 15 | It cannot be told before model.py runs. |") >= 6
+    assert markdown.count("⊘ Waits | 0 of 15 | It cannot be judged before model.py runs. |") >= 6
     assert "<details>" not in markdown
 
 
@@ -118,7 +118,7 @@ def test_classroom_has_a_test_for_it_that_names_file_and_line(stopped: Result) -
 
     assert (first["filename"], first["line_no"], first["status"], first["score"]) == ("model.py", 12, "error", 0)
     assert {(test["status"], test["message"]) for test in others} == {
-        ("error", "Waits: It cannot be told before model.py runs.")
+        ("error", "Waits: It cannot be judged before model.py runs.")
     }
     assert told["status"] == "fail"
 

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -239,3 +240,23 @@ def test_what_is_hidden_cannot_be_imported_from_an_installation(name: str, tmp_p
 
     assert done.returncode == 1
     assert f"ModuleNotFoundError: No module named '{name}'" in done.stderr
+
+
+# Names that more than one module has: what such a module is about is a topic, seen from several sides.
+COMMANDS = {path.stem for path in (ROOT / "grader" / "cli" / "arguments").glob("*.py")}
+TOPICS = COMMANDS | {
+    "catalogue", "classifier", "errors", "exhibits", "given", "heads", "initialisation", "matrix", "modes", "mutants",
+    "ragged", "raised", "results", "training", "weighting",
+}  # fmt: skip
+
+
+def test_no_two_modules_have_a_name_in_common_that_is_no_topic() -> None:
+    names = Counter(MODULES[module].stem for module in inside("grader") if MODULES[module].stem != "__init__")
+
+    assert {name for name, times in names.items() if times > 1} <= TOPICS
+
+
+def test_no_folder_has_more_modules_than_can_be_taken_in() -> None:
+    sizes = Counter(MODULES[module].parent for module in inside("grader"))
+
+    assert {str(folder): size for folder, size in sizes.items() if size > 25} == {}

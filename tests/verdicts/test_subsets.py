@@ -69,7 +69,7 @@ def test_what_waits_for_another_item_calls_it_by_its_title_and_records_its_id(
     assert waiting
     for item, check in waiting:
         assert check.blocked_by == ("masking",)
-        assert check.message == "cannot be told before this is fixed: Attention masking"
+        assert check.message == "cannot be judged before this is fixed: Attention masking"
         assert item.summary.endswith("some of it waits for Attention masking.)")
 
 

@@ -9,7 +9,7 @@ from grader.checks.decoding_cases import DecodeCase, decode_cases
 from grader.checks.families.attention import attention_alone
 from grader.checks.families.masking import future_is_hidden, past_is_seen
 from grader.checks.families.projection import forward_runs, parameter_shapes
-from grader.checks.given import given, tables
+from grader.checks.given_stream import given, tables
 from grader.checks.grids import altered, beyond_rounding, logits_of, places
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import FEW, FRESH, LARGE, ModelCase, drawn_scale, larger, model_case, model_cases
@@ -196,10 +196,18 @@ def order_matters(case: ModelCase, context: Context) -> None:
     - The position embedding never reaches the residual stream.
     - All tokens get the embedding of one position.
     """
-    # The first two tokens change places; the last logits must move where a correct model's move.
+    require_order(case, context, scale=drawn_scale(case))
+
+
+def require_order(case: ModelCase, context: Context, scale: float) -> None:
+    """The first two tokens change places; the last logits must move where a correct model's move.
+
+    Args:
+        scale: the standard deviation of the weights.
+    """
     swapped = case.token_array()
     swapped[:, [0, 1]] = swapped[:, [1, 0]]
-    question = Forward(config=case.config, weights=case.seeded(context.seeds, scale=drawn_scale(case)))
+    question = Forward(config=case.config, weights=case.seeded(context.seeds, scale=scale))
     answer, variant = context.both(question, {"tokens.0": case.token_array(), "tokens.1": swapped})
     for name in ("logits.0", "logits.1"):
         logits_of(answer, name, swapped)

@@ -21,7 +21,7 @@ from grader.checks.families.masking import (
     past_is_seen,
     require_hidden_future,
 )
-from grader.checks.families.position import order_matters
+from grader.checks.families.position import order_matters, require_order
 from grader.checks.families.projection import contract_errors, forward_runs
 from grader.checks.grids import beyond_rounding, logits_of
 from grader.checks.refusal import must_refuse
@@ -42,6 +42,8 @@ from grader.packages.package import Package, PackageRaised, Trouble
 from grader.result.record import Lane, TokenGrid
 from grader.sandbox.questions import Decode, Forward, Generate, Gradients, Influence, Parameters, Precision
 from grader.sandbox.wire import Array
+
+HEARD = 0.5  # standard deviation of weights
 
 # How closely logits agree that hang on sines and cosines, which many take in float32.
 
@@ -565,10 +567,11 @@ def schemes_tell_order(case: SchemeCase, context: Context) -> None:
     - Only queries, or only keys, are told where they stand.
     - All distances come out alike, because they are clamped from the wrong side.
     """
-    # What is asked of learned positions, of each scheme that is built.
+    # What is asked of learned positions, of each scheme that is built; with weights of a size at which a scheme with
+    # parameters of its own can be heard, which move the logits by other amounts than the reference's do.
     for asked in each_scheme(case, context):
         with under(asked.position):
-            order_matters(asked, context)
+            require_order(asked, context, scale=HEARD)
 
 
 def _schemes_decode_alike_snippet(case: SchemeDecodeCase) -> str:

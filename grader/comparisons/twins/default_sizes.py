@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from grader.comparisons.agreement import LOGITS, nearly
+from grader.comparisons.closeness import LOGITS, nearly
 from grader.comparisons.comparison import Asked, Comparison
 from grader.comparisons.forward import describe
 from grader.sandbox.questions import Forward, Precision, Settings, Weights

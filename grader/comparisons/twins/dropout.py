@@ -10,7 +10,7 @@ import numpy as np
 
 from grader.checks.compare import close, same_bits
 from grader.comparisons.comparison import Agree, Asked, Comparison, of
-from grader.comparisons.twins import run
+from grader.comparisons.twins import whole_run as run
 from grader.result.record import Lane
 from grader.sandbox.questions import AnyQuestion, Forward, Precision, TwinRun, Weights
 from grader.sandbox.wire import Array, Tensors

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from grader.comparisons.comparison import Asked, Comparison
-from grader.comparisons.twins import run
+from grader.comparisons.twins import whole_run as run
 from grader.comparisons.twins.sizes import drawn_sizes
 from grader.sandbox.questions import Precision, TwinRun
 from grader.seeds import Seeds

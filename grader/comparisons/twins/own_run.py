@@ -7,7 +7,7 @@ in every grade, so that where the reference's answers are kept, this one is know
 from typing import Final
 
 from grader.comparisons.comparison import Asked, Comparison
-from grader.comparisons.twins import run
+from grader.comparisons.twins import whole_run as run
 from grader.sandbox.questions import Precision, TwinRun
 from grader.seeds import Seeds
 

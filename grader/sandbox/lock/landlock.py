@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from .hidden import HiddenPaths
+from .covered_folders import HiddenPaths
 from .privileges import no_new_privileges
 from .syscalls import syscall
 

@@ -26,6 +26,7 @@ from mutations.source import Source
 CUT = m.Call(func=m.Attribute(attr=m.OneOf(*map(m.Name, ("split", "chunk", "unbind", "tensor_split"))))) | m.Tuple(
     elements=[m.Element(m.Subscript())] * 3
 )
+NUMPY = m.Attribute(value=m.Name("np") | m.Name("numpy"))
 KEYS = m.Name(m.MatchRegex(r"(x?k|keys?)(_.*|eys?)?"))
 VALUES = m.Name(m.MatchRegex(r"(x?v|values?)(_.*|alues?)?"))
 
@@ -34,6 +35,8 @@ def edits(source: Source) -> Iterator[Edit]:
     """Where the parts of one tensor are given names, those of queries, keys and values in this order."""
     three = m.Tuple(elements=[m.Element(m.Name()), m.Element(KEYS), m.Element(VALUES)])
     for node in source.find(m.Assign(targets=[m.AssignTarget(three)], value=CUT)):
+        if source.find(NUMPY, within=node):  # weights from elsewhere, on their way into layers
+            continue
         names = cst.ensure_type(cst.ensure_type(node, cst.Assign).targets[0].target, cst.Tuple).elements
         keys, values = names[1].value, names[2].value
         (start, middle), (middle_end, end) = source.span(keys), source.span(values)
@@ -70,6 +73,7 @@ OPERATOR = Operator(
     ),
     look_alikes=(
         "q, k, v = self.q(x), self.k(x), self.v(x)\n",
+        "q_w, k_w, v_w = np.split(params[name], 3, axis=-1)\n",
         "a, b, c = x.split(n, dim=2)\n",
         "q, v, k = self.c_attn(x).split(n, dim=2)\n",
     ),

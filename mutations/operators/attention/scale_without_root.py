@@ -26,6 +26,8 @@ from mutations.roles.attention import scales
 from mutations.roles.reads import leaves_nothing_unread
 from mutations.source import Source
 
+COMPOUND = cst.BinaryOperation | cst.BooleanOperation | cst.IfExp
+
 
 def edits(source: Source) -> Iterator[Edit]:
     """The root in the scale of attention, wherever it is taken: `math.sqrt(...)` or `... ** 0.5`."""
@@ -35,7 +37,7 @@ def edits(source: Source) -> Iterator[Edit]:
             continue
         if isinstance(root, cst.Call):
             size = source.code(scale.size)
-            yield source.replace(root, f"({size})" if isinstance(scale.size, cst.BinaryOperation) else size)
+            yield source.replace(root, f"({size})" if isinstance(scale.size, COMPOUND) else size)
         elif m.matches(root.right, m.UnaryOperation()):
             yield source.replace_within(root, root.right, "-1")
         elif not root.lpar:
@@ -83,6 +85,10 @@ OPERATOR = Operator(
             "    def forward(self, q, k, v):\n        return (q @ k.mT * self.scale).softmax(dim=-1) @ v\n",
             "class Attention:\n    def __init__(self, dim):\n        self.scale = dim ** -1\n\n"
             "    def forward(self, q, k, v):\n        return (q @ k.mT * self.scale).softmax(dim=-1) @ v\n",
+        ),
+        Example(
+            HEAD + "    scores = (q @ k.mT) * (1.0 / math.sqrt(c.scale or c.width))\n" + TAIL,
+            HEAD + "    scores = (q @ k.mT) * (1.0 / (c.scale or c.width))\n" + TAIL,
         ),
     ),
     look_alikes=(

@@ -17,16 +17,21 @@ Make a batch twice, from two generators with the same seed, and draw something i
 
 from collections.abc import Iterator
 
+from libcst import matchers as m
+
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.roles.loop import body, uses
 from mutations.roles.randomness import draws
+from mutations.roles.traces import PICKS
 from mutations.source import Source
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """Each draw that passes on its function's generator, where it is not the only one."""
+    """Each draw of data that passes on its function's generator, where it is not the only one."""
     for draw in draws(source):
+        if m.matches(draw.call, PICKS):
+            continue
         args = [arg for arg in draw.call.args if arg is not draw.generator]
         if args and uses(source, draw.generator.value, body(draw.function)) > 1:
             start, end = source.span(draw.generator)

@@ -16,6 +16,7 @@ Decode a prompt with one row and continue it with two, then the other way round.
 in the same words.
 """
 
+import re
 from collections.abc import Iterator
 
 import libcst as cst
@@ -23,9 +24,10 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Part, Visibility
-from mutations.roles.cache import is_optional
+from mutations.roles.cache import is_optional, origin
 from mutations.source import Source
 
+KEPT = re.compile("cache|past|kv|prev|state", re.IGNORECASE)
 UNEQUAL = m.Comparison(comparisons=[m.ComparisonTarget(m.NotEqual())])
 REFUSAL = m.If(test=UNEQUAL, body=m.IndentedBlock(body=[m.SimpleStatementLine(body=[m.Raise()])]))
 
@@ -36,7 +38,7 @@ def edits(source: Source) -> Iterator[Edit]:
         test = cst.ensure_type(cst.ensure_type(node, cst.If).test, cst.Comparison)
         left, right = test.left, test.comparisons[0].comparator
         kept = is_optional(source, left)
-        if kept != is_optional(source, right):
+        if kept != is_optional(source, right) and KEPT.search(source.code(origin(source, left if kept else right))):
             yield source.replace(test, f"{source.code(left)} {'>' if kept else '<'} {source.code(right)}")
 
 

@@ -21,8 +21,9 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.attention import FUSED, definition
+from mutations.roles.attention import FUSED
 from mutations.roles.calls import argument
+from mutations.roles.definition import definition
 from mutations.roles.owners import is_torchs
 from mutations.source import Source
 

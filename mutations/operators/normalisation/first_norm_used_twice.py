@@ -24,16 +24,17 @@ from libcst import matchers as m
 from mutations.edit import Edit
 from mutations.examples import BLOCK
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.residual import blocks, norm_calls
+from mutations.roles.residual import blocks, norm_calls, residual_sums
 from mutations.source import Source
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """Methods of a block that call two norms: the second call."""
+    """Methods of a block that norm the stream twice, by two norms: the second call."""
+    readers = [found.reader for found in residual_sums(source)]
     for block in blocks(source):
         for method in source.find(m.FunctionDef(), within=block):
             normed = norm_calls(source, block, within=method)
-            if len(normed) == 2:
+            if len(normed) == 2 and all(call in readers for call in normed):
                 first, second = (cst.ensure_type(call.func, cst.Attribute).attr for call in normed)
                 if not first.deep_equals(second):
                     yield source.replace_within(normed[1], second, first.value)
@@ -65,6 +66,9 @@ OPERATOR = Operator(
         ),
     ),
     look_alikes=(
+        "class Attention(nn.Module):\n    def __init__(self, C):\n        self.q_norm = nn.RMSNorm(C)\n"
+        "        self.k_norm = nn.RMSNorm(C)\n\n    def forward(self, q, k):\n"
+        "        q = self.q_norm(q)\n        k = self.k_norm(k)\n        return q @ k.mT\n",
         BLOCK + "        return x + self.mlp(self.ln_2(x))\n",
         BLOCK + "        x = x + self.attn(self.ln_1(x), mask)\n        return x + self.mlp(self.ln_1(x))\n",
         "def forward(self, x):\n    return self.ln_2(self.ln_1(x))\n",

@@ -16,12 +16,14 @@ Set the last matrix of the branch, and its bias, to zero. The block must return 
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import libcst as cst
 
 from mutations.edit import Edit
 from mutations.examples import BLOCK
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
+from mutations.roles.comments import replace_uncommented
 from mutations.roles.residual import indent, residual_sums, without_kept
 from mutations.source import Source
 
@@ -31,7 +33,11 @@ def edits(source: Source) -> Iterator[Edit]:
     for found in residual_sums(source):
         branch, stream = source.code(found.branch), source.code(found.stream)
         if isinstance(found.node, cst.BinaryOperation) and isinstance(found.branch, cst.Name):
-            edit = without_kept(source, found, source.replace_within(found.node, found.stream, branch))
+            doubled = source.replace_within(found.node, found.stream, branch).after
+            # Of a stream that was kept, a comment says that it is added back.
+            replaced = source.replace if found.kept is None else partial(replace_uncommented, source)
+            change = replaced(found.node, doubled)
+            edit = without_kept(source, found, change)
             if edit is not None:
                 yield edit
             continue
@@ -67,8 +73,8 @@ OPERATOR = Operator(
             BLOCK + "        x = self.mlp(self.ln_2(x))\n        return x + x, kept  # (B, T, C)\n",
         ),
         Example(
-            BLOCK
-            + "        skip = x\n        x = self.attn(self.ln_1(x), mask)\n        x = x + skip\n        return x\n",
+            BLOCK + "        skip = x\n        x = self.attn(self.ln_1(x), mask)\n"
+            "        x = x + skip  # back again\n        return x\n",
             BLOCK + "        x = self.attn(self.ln_1(x), mask)\n        x = x + x\n        return x\n",
         ),
         Example(

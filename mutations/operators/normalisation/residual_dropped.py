@@ -15,6 +15,7 @@ is close to nothing. The deeper the model, the worse.
 Set the last matrix of the branch, and its bias, to zero. The block must return what it was given, not zeros.
 """
 
+import re
 from collections.abc import Iterator
 
 import libcst as cst
@@ -24,6 +25,8 @@ from mutations.examples import BLOCK
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.roles.residual import ResidualSum, residual_sums, without_kept
 from mutations.source import Source
+
+SAYS_SO = re.compile(r"\s*#.*(residual|shortcut|skip)", re.IGNORECASE)
 
 
 def edits(source: Source) -> Iterator[Edit]:
@@ -36,6 +39,8 @@ def edits(source: Source) -> Iterator[Edit]:
             change = source.remove(found.line)
         else:
             change = source.replace(found.node, branch)
+        if source.span(found.line)[0] <= change.start:
+            change = _without_comment(source, found, change)
         edit = without_kept(source, found, change)
         if edit is not None:
             yield edit
@@ -44,6 +49,15 @@ def edits(source: Source) -> Iterator[Edit]:
 def _is_assigned_to_itself(source: Source, found: ResidualSum) -> bool:
     around = source.parent(found.node)
     return isinstance(around, cst.Assign) and around.targets[0].target.deep_equals(found.branch)
+
+
+def _without_comment(source: Source, found: ResidualSum, change: Edit) -> Edit:
+    """A change of a sum that takes a comment right above along, if that calls it one."""
+    line = source.line_start(source.span(found.line)[0])
+    start = source.line_start(line - 1) if line else line
+    if not SAYS_SO.match(source.code_between(start, line)):
+        return change
+    return source.replace_span(start, change.end, source.code_between(line, change.start) + change.after)
 
 
 OPERATOR = Operator(
@@ -76,6 +90,11 @@ OPERATOR = Operator(
             BLOCK + "        # attention\n        skip = x\n        x = self.attn(self.ln_1(x), mask)\n"
             "        x = skip + x  # (B, T, C)\n\n        return self.out(x)\n",
             BLOCK + "        x = self.attn(self.ln_1(x), mask)\n\n        return self.out(x)\n",
+        ),
+        Example(
+            BLOCK + "        skip = x\n        y = self.attn(self.ln_1(x))\n        # residual connection\n"
+            "        x = y + skip\n        return x\n",
+            BLOCK + "        y = self.attn(self.ln_1(x))\n        x = y\n        return x\n",
         ),
         Example(
             BLOCK + "        x += self.attn(self.ln_1(x), mask)\n        return x\n",

@@ -1,4 +1,4 @@
-"""Who marks one submission at a time for whoever asks, from any thread, until told to stop."""
+"""Who grades one submission at a time for whoever asks, from any thread, until told to stop."""
 
 import threading
 from concurrent.futures import Future
@@ -6,15 +6,15 @@ from queue import Empty, SimpleQueue
 from typing import Final
 
 from grader.cohort.job_process import Job
-from grader.cohort.messages import Marked, NotMarked, Setup
+from grader.cohort.messages import Graded, NotGraded, Setup
 from grader.cohort.versions import Versions, differences, versions_of_a_job
 from grader.submission.read import Submission
 
 IDLE: Final = 120.0  # seconds without anything to do, after which a job is ended: whoever asked may have been killed
 
 
-class Clerk:
-    """One job, started when there is something to mark, and not at all where a job would not be the same as elsewhere.
+class WorkerJob:
+    """One job, started when there is something to grade, and not at all where a job would not be the same as elsewhere.
 
     A thread of its own starts it: the kernel ends a job with the thread that made it, and those that ask come and go.
     """
@@ -22,17 +22,17 @@ class Clerk:
     def __init__(self, setup: Setup, wanted: Versions) -> None:
         self._setup = setup
         self._wanted = wanted
-        self._refusal: str | None = None  # why nothing is marked here; empty once it is known that there is no reason
+        self._refusal: str | None = None  # why nothing is graded here; empty once it is known that there is no reason
         self._job: Job | None = None
         self._closed = False
         self._turn = threading.Lock()  # for those three
-        self._asked: SimpleQueue[tuple[Submission, Future[Marked | NotMarked]] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="grader-clerk", daemon=True)
+        self._asked: SimpleQueue[tuple[Submission, Future[Graded | NotGraded]] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="grader-worker_job", daemon=True)
         self._thread.start()
 
-    def mark(self, submission: Submission) -> Marked | NotMarked:
+    def grade(self, submission: Submission) -> Graded | NotGraded:
         """What came of the submission, once those that were asked for before are done."""
-        answer: Future[Marked | NotMarked] = Future()
+        answer: Future[Graded | NotGraded] = Future()
         with self._turn:
             if self._closed:
                 return _given_up()
@@ -53,25 +53,25 @@ class Clerk:
             while (asked := self._next()) is not None:
                 submission, answer = asked
                 try:
-                    answer.set_result(self._marked(submission))
+                    answer.set_result(self._graded(submission))
                 except Exception as error:  # whoever waits for it has to be told something
                     self._end_job()
-                    answer.set_result(NotMarked(reason=f"it could not be marked: {error!r}"[:500]))
+                    answer.set_result(NotGraded(reason=f"it could not be graded: {error!r}"[:500]))
         finally:
             self._end_job()
 
-    def _next(self) -> tuple[Submission, "Future[Marked | NotMarked]"] | None:
+    def _next(self) -> tuple[Submission, "Future[Graded | NotGraded]"] | None:
         while True:
             try:
                 return self._asked.get(timeout=IDLE if self._job is not None else None)
             except Empty:
                 self._end_job()
 
-    def _marked(self, submission: Submission) -> Marked | NotMarked:
+    def _graded(self, submission: Submission) -> Graded | NotGraded:
         if self._refusal is None:
             self._refusal = differences(versions_of_a_job(), self._wanted)
         if self._refusal:
-            return NotMarked(reason=self._refusal, hopeless=True)
+            return NotGraded(reason=self._refusal, hopeless=True)
         with self._turn:
             if self._closed:
                 return _given_up()
@@ -79,10 +79,10 @@ class Clerk:
                 self._job = Job(self._setup)
             job = self._job
         job.give(submission)  # with the lock free: should it not read, close() has to get at it
-        marked = job.take()
-        if isinstance(marked, NotMarked):
+        graded = job.take()
+        if isinstance(graded, NotGraded):
             self._end_job()  # the next one gets a launcher that nothing has happened to
-        return marked
+        return graded
 
     def _end_job(self) -> None:
         with self._turn:
@@ -91,5 +91,5 @@ class Clerk:
             job.close()
 
 
-def _given_up() -> NotMarked:
-    return NotMarked(reason="the cohort was given up")
+def _given_up() -> NotGraded:
+    return NotGraded(reason="the cohort was given up")

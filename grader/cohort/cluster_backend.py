@@ -1,4 +1,4 @@
-"""A cohort on a cluster: Dask says which worker marks what, and hands on what was with a worker that is lost."""
+"""A cohort on a cluster: Dask says which worker grades what, and hands on what was with a worker that is lost."""
 
 import uuid
 from collections import deque
@@ -13,9 +13,9 @@ import msgspec
 from distributed import Future, KilledWorker
 
 from grader.cohort.cluster import Cluster
-from grader.cohort.messages import Answer, Marked, NotMarked, Setup, Task, decode, encode
-from grader.cohort.plugin import MarkingPlugin, mark
+from grader.cohort.messages import Answer, Graded, NotGraded, Setup, Task, decode, encode
 from grader.cohort.pool import TRIES, Asked
+from grader.cohort.worker_plugin import GradingPlugin, grade
 from grader.errors import CannotJudge
 from grader.files.printable import one_line
 from grader.submission.read import Submission
@@ -27,10 +27,10 @@ SPARE: Final = 4  # and so many more
 LEAVE: Final = 60.0  # seconds for the workers to end what they are doing
 
 
-class ClusterMarkers:
+class ClusterBackend:
     """All workers of a cluster. Use as a context manager: leaving it leaves nothing of ours running on them.
 
-    Each worker process marks one submission at a time, in a job like those of this machine. What travels are messages
+    Each worker process grades one submission at a time, in a job like those of this machine. What travels are messages
     of ours as bytes, and the names of functions that are there already.
     """
 
@@ -41,9 +41,9 @@ class ClusterMarkers:
         self._plugin = f"grader-cohort-{uuid.uuid4().hex}"
         self._asked: dict[Future[bytes], Asked] = {}
         self._done: SimpleQueue[Future[bytes]] = SimpleQueue()
-        self._unfit: dict[str, str] = {}  # workers that can mark nothing, and why
+        self._unfit: dict[str, str] = {}  # workers that can grade nothing, and why
 
-    def mark(self, submissions: Mapping[str, Submission]) -> Iterator[tuple[str, Marked | NotMarked]]:
+    def grade(self, submissions: Mapping[str, Submission]) -> Iterator[tuple[str, Graded | NotGraded]]:
         """What came of each submission, by its name, in the order in which they are done.
 
         Raises:
@@ -62,25 +62,25 @@ class ClusterMarkers:
             if answer is None:
                 future.add_done_callback(self._done.put)
                 continue
-            asked, marked = self._asked.pop(future), answer.marked
-            if isinstance(marked, Marked):
-                yield asked.name, marked
+            asked, graded = self._asked.pop(future), answer.graded
+            if isinstance(graded, Graded):
+                yield asked.name, graded
                 continue
-            if marked.hopeless:
-                self._unfit[answer.worker] = marked.reason
+            if graded.hopeless:
+                self._unfit[answer.worker] = graded.reason
             else:
                 asked.tries += 1
             if asked.tries < TRIES:
                 self._ask(asked, self._others(answer.worker))
             else:
-                yield asked.name, marked
+                yield asked.name, graded
 
     def _ask(self, asked: Asked, workers: Iterable[str]) -> None:
-        """Have it marked, by one of these workers if any of them is there by then."""
+        """Have it graded, by one of these workers if any of them is there by then."""
         task = encode(Task(submission=asked.submission))
         preferred = list(workers) or None
         future = self._client.submit(
-            mark, self._plugin, task, workers=preferred, allow_other_workers=preferred is not None, pure=False
+            grade, self._plugin, task, workers=preferred, allow_other_workers=preferred is not None, pure=False
         )
         self._asked[future] = asked
         future.add_done_callback(self._done.put)
@@ -117,13 +117,13 @@ class ClusterMarkers:
             ) from None
         except KilledWorker as killed:
             reason = f"{killed.allowed_failures + 1} workers of the cluster were lost while they graded it"
-            return Answer(worker=killed.last_worker.address, marked=NotMarked(reason=reason))
+            return Answer(worker=killed.last_worker.address, graded=NotGraded(reason=reason))
         except Exception as error:
             reason = one_line(f"the cluster did not run it: {error!r}")[:500]
-            return Answer(worker="", marked=NotMarked(reason=reason))
+            return Answer(worker="", graded=NotGraded(reason=reason))
 
     def __enter__(self) -> Self:
-        plugin = MarkingPlugin(encode(self._setup), msgspec.json.encode(self._cluster.versions))
+        plugin = GradingPlugin(encode(self._setup), msgspec.json.encode(self._cluster.versions))
         try:
             self._client.register_plugin(plugin, name=self._plugin)
         except BaseException:

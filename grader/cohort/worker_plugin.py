@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 import msgspec
 from distributed import WorkerPlugin, get_worker
 
-from grader.cohort.clerk import Clerk
-from grader.cohort.messages import Answer, NotMarked, Setup, Task, decode, encode
+from grader.cohort.messages import Answer, NotGraded, Setup, Task, decode, encode
 from grader.cohort.versions import Versions, versions_of_a_job
+from grader.cohort.worker_job import WorkerJob
 
 if TYPE_CHECKING:
     from distributed import Worker
 
 
-class MarkingPlugin(WorkerPlugin):
-    """A clerk in each worker process. Dask sends it to workers that come later too.
+class GradingPlugin(WorkerPlugin):
+    """A worker_job in each worker process. Dask sends it to workers that come later too.
 
     It travels as the name of this class and bytes, and Dask's pickles are never given more of ours than that.
     """
@@ -25,29 +25,29 @@ class MarkingPlugin(WorkerPlugin):
         self._wanted = wanted
 
     def setup(self, worker: "Worker") -> None:
-        """Get ready; nothing is started before there is something to mark."""
+        """Get ready; nothing is started before there is something to grade."""
         setup = decode(self._setup)
         assert isinstance(setup, Setup), setup
-        self._clerk = Clerk(setup, msgspec.json.decode(self._wanted, type=Versions))
+        self._clerk = WorkerJob(setup, msgspec.json.decode(self._wanted, type=Versions))
 
     async def teardown(self, worker: "Worker") -> None:
         """Leave nothing behind; the worker goes on meanwhile."""
         await asyncio.to_thread(self._clerk.close)
 
-    def mark(self, task: bytes, worker: str) -> bytes:
+    def grade(self, task: bytes, worker: str) -> bytes:
         """The Answer to a Task."""
         asked = decode(task)
         assert isinstance(asked, Task), asked
-        return encode(Answer(worker=worker, marked=self._clerk.mark(asked.submission)))
+        return encode(Answer(worker=worker, graded=self._clerk.grade(asked.submission)))
 
 
-def mark(plugin: str, task: bytes) -> bytes:
+def grade(plugin: str, task: bytes) -> bytes:
     """The Answer to a Task, from the plugin of that name in the Dask worker that this is called in."""
     worker = get_worker()
     found = worker.plugins.get(plugin)
-    if not isinstance(found, MarkingPlugin):
-        return encode(Answer(worker=worker.address, marked=NotMarked(reason="it was not sent the exercise")))
-    return found.mark(task, worker.address)
+    if not isinstance(found, GradingPlugin):
+        return encode(Answer(worker=worker.address, graded=NotGraded(reason="it was not sent the exercise")))
+    return found.grade(task, worker.address)
 
 
 async def versions_here() -> bytes:

@@ -6,7 +6,7 @@ from typing import Self
 
 from msgspec.structs import replace
 
-from grader.cohort.messages import Marked, NotMarked, Setup
+from grader.cohort.messages import Graded, NotGraded, Setup
 from grader.errors import CannotJudge
 from grader.grading.grade import grade
 from grader.grading.session import Session
@@ -17,7 +17,7 @@ from grader.sandbox.errors import NotIsolated
 from grader.submission.read import Submission
 
 
-class Marker:
+class JobGrader:
     """A launcher that stays, and a reference that answers each question once. Use as a context manager."""
 
     def __init__(self, setup: Setup) -> None:
@@ -25,18 +25,18 @@ class Marker:
         self._exercise = setup.exercise
         self._kept = Session(self._exercise, setup.options.isolation)
 
-    def mark(self, submission: Submission) -> Marked | NotMarked:
-        """The grade of ``submission``. After a NotMarked this marker may be of no use any more."""
+    def grade(self, submission: Submission) -> Graded | NotGraded:
+        """The grade of ``submission``. After a NotGraded this job_grader may be of no use any more."""
         started = time.perf_counter()
         try:
             launcher, answer_cache = self._kept.launcher, self._kept.answer_cache
             result = grade(submission, self._exercise, self._setup.options, launcher, lambda _: None, answer_cache)
         except CannotJudge as error:
-            return NotMarked(reason=str(error), hopeless=isinstance(error.__cause__, NotIsolated))
+            return NotGraded(reason=str(error), hopeless=isinstance(error.__cause__, NotIsolated))
         self._kept.forget()
         result = untimed(result)
         report = render_html(for_audience(result, self._setup.audience)).encode()
-        return Marked(result=to_json(result), report=report, seconds=time.perf_counter() - started)
+        return Graded(result=to_json(result), report=report, seconds=time.perf_counter() - started)
 
     def __enter__(self) -> Self:
         return self
