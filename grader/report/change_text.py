@@ -11,6 +11,7 @@ from grader.result.recheck import ItemComparison, recheck
 from grader.result.record import ItemResult, Outcome, Result
 
 WIDTH = 80
+FAILS = (Outcome.FAILED, Outcome.BROKEN, Outcome.TIMED_OUT)
 
 
 def render_change(files: Sequence[str], before: Result, after: Result, paint: Paint = plain) -> str:
@@ -56,9 +57,9 @@ def _item(item: ItemComparison, here: ItemResult, paint: Paint) -> Iterator[str]
 
 
 def _moved(item: ItemComparison) -> Iterator[str]:
-    """How many checks came to pass, and how many ceased to."""
+    """How many checks came to pass, and how many ceased to; of what waits, nobody knows whether it does."""
     now = sum(change.here is Outcome.PASSED for change in item.checks)
-    before = sum(change.recorded is Outcome.PASSED for change in item.checks)
+    before = sum(change.recorded is Outcome.PASSED and change.here in FAILS for change in item.checks)
     if now:
         yield f"{now} more check{'s pass' if now > 1 else ' passes'}"
     if before:

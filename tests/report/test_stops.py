@@ -155,6 +155,13 @@ def test_two_faults_are_two(stopped: Result) -> None:
     ]  # fmt: skip
 
 
+def test_what_waits_is_not_called_what_no_longer_passes(samples: ModuleType, stopped: Result) -> None:
+    text = render_change(("model.py",), samples.perfect(), stopped)
+
+    assert "Waits" in text
+    assert "no longer" not in text
+
+
 @pytest.mark.parametrize(
     ("fault", "headline"),
     [
