@@ -7,6 +7,7 @@ from functools import partial
 from itertools import chain, combinations
 
 import msgspec
+import numpy as np
 
 from grader.checks.check import Check, CheckFailed, Context
 from grader.extent import Extent, extents
@@ -76,6 +77,7 @@ class CheckRunner:
         # The first check of a worker shows what came before it, too: what is printed by an import is lost otherwise.
         return replace(verdict, seconds=seconds, output=printable(candidate.printed())), context
 
+    @np.errstate(all="ignore")  # what a submission answers may be infinite, and numpy would print a warning for each
     def _verdict(self, check: Check, context: Context, own: str) -> Verdict:
         found = search(
             check.cases,

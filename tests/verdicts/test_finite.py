@@ -1,5 +1,6 @@
 """A model that gives no numbers is told that, once: nothing else reads NaN as something that it is not."""
 
+import warnings
 from collections.abc import Callable
 from math import inf, nan
 
@@ -86,3 +87,33 @@ def test_infinities_are_no_numbers_either_in_long_texts_alone(
 @pytest.mark.parametrize(("one", "other", "same"), [(nan, nan, True), (nan, 1.0, False), (1.0, inf, False)])
 def test_nan_is_nan(one: float, other: float, same: bool) -> None:
     assert agrees(one, other) is same
+
+
+@pytest.mark.parametrize(
+    ("item", "change", "seen"),
+    [
+        pytest.param(
+            "classifier", ("return self.class_head(x)  #", "return self.class_head(x) / 0.0  #"), "is NaN or infinite",
+            id="scores-of-classes",
+        ),
+        pytest.param(
+            "kv-cache", ("return logits, KVCache(", "return logits * (float('inf') if T_past else 1), KVCache("),
+            "they are others", id="logits-with-a-cache",
+        ),
+    ],
+)  # fmt: skip
+def test_what_else_is_infinite_is_told_as_that_and_by_no_warning_of_numpys(
+    item: str,
+    change: tuple[str, str],
+    seen: str,
+    rewritten: Callable[..., dict[str, str]],
+    grade_files: Callable[..., Result],
+) -> None:
+    """Grades of one item: a warning comes from whichever check does arithmetic with it."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        [graded] = grade_files(rewritten({"model.py": [change]}), only=(item,)).items
+
+    assert not warned
+    assert (graded.status, graded.score) == (Status.WRONG, 0)
+    assert [check.message for check in graded.checks if seen in check.message]

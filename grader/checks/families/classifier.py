@@ -361,7 +361,10 @@ def gradients_reach(case: ClassCase, context: Context) -> None:
             return
     claim = "the class loss has a gradient with respect to the head, every block and both embeddings"
     if missing:
-        raise CheckFailed("trunk", claim, f"it does not reach {missing[0]}")
+        gradient = answer.get(f"grad.{missing[0]}")
+        lost = gradient is not None and not np.isfinite(gradient).all()
+        seen = f"that of {missing[0]} is NaN or infinite" if lost else f"it does not reach {missing[0]}"
+        raise CheckFailed("trunk", claim, seen)
     raise CheckFailed("head", claim, "it does not reach the head")
 
 
