@@ -115,10 +115,11 @@ def test_an_authors_function_takes_the_keywords_that_it_has():
     own = "def f(x, scale=1):\n    return x\n\n\nf(x)\n"
     layer = "class Layer:\n    def __init__(self, n, *, scale=1):\n        self.n = n\n\n\nLayer(x)\n"
 
-    assert takes(*last_call(own), "scale")
-    assert not takes(*last_call(own), "label_smoothing")
-    assert takes(*last_call(layer), "scale")
-    assert not takes(*last_call(layer), "padding_idx")
+    for text, has, has_not in ((own, "scale", "label_smoothing"), (layer, "scale", "padding_idx")):
+        source, call = last_call(text)
+
+        assert takes(source, call, has)
+        assert not takes(source, call, has_not)
 
 
 def test_no_option_is_added_to_a_loss_of_the_authors_own():
