@@ -8,7 +8,7 @@ from typing import Final
 from grader.result.record import Place
 from grader.sandbox.questions import Raised
 
-AVAILABLE: Final = "standard library and PyTorch"
+AVAILABLE: Final = "only the standard library and PyTorch are"
 PYTHON: Final = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 
 _NO_ATTRIBUTE: Final = re.compile(r"module '(\w+)' has no attribute '(\w+)'")

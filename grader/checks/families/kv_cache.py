@@ -577,7 +577,7 @@ def _generate_is_greedy_confirm(case: DecodeCase, context: Context) -> None:
     examples=6,
 )
 def generate_is_greedy(case: DecodeCase, context: Context) -> None:
-    """generate() continues with the most likely token at every step, with and without the cache.
+    """generate() continues with the most likely token at every step, which with the cache costs one token's work.
 
     ## Why it matters
     This is what the model is for. With the cache it must say the same, only sooner.
