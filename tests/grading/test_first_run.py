@@ -55,7 +55,7 @@ IN_FORWARD = {
     "input": ("n = input('n? ')\n", "input() waits for somebody to type here", "n = input('n? ')"),
     "loop": ("while True: n = 1\n", "no answer within", "while True: n = 1"),
     "name": ("se.lf\n", "NameError: name 'se' is not defined", "se.lf"),
-    "import": ("import einops\n", "imports einops, which is not available here: only the standard library", "import einops"),
+    "import": ("import einops\n", "imports einops, which is not available here: only the standard", "import einops"),
 }
 
 
