@@ -1,6 +1,7 @@
 """The verdict of a whole grade, and of each item, in one line."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -9,6 +10,7 @@ from grader.result.record import (
     CheckResult,
     FollowUp,
     ItemResult,
+    Lane,
     LoadFault,
     Outcome,
     Place,
@@ -155,15 +157,19 @@ def told(parts: Sequence[ItemResult | FollowUp]) -> list[ItemResult | FollowUp]:
 def failing(item: ItemResult | FollowUp) -> list[CheckResult]:
     """The checks that did not pass, those first that say most about what is wrong."""
     found = [check for check in item.checks if check.outcome is not Outcome.PASSED]
-    return sorted(found, key=_telling)
+    still_in = isinstance(item, ItemResult) and item.status is Status.NOT_FIXED and item.lane is not Lane.BEHAVIOUR
+    return sorted(found, key=partial(_telling, still_in=still_in))
 
 
-def _telling(check: CheckResult) -> tuple[int, bool]:
-    """What was seen to go wrong is told before what could not be asked; first what had worked before: a guard."""
+def _telling(check: CheckResult, *, still_in: bool) -> tuple[int, bool]:
+    """What was seen to go wrong comes before what could not be asked.
+
+    Of a bug that is still in, what it is worth to fix comes first; otherwise what had worked before: a guard.
+    """
     if check.unbuilt:
         return 1, False
     rank = 0 if check.outcome in _SEEN else 2 if check.outcome is Outcome.BLOCKED else 3
-    return rank, check.role is not Role.GUARD
+    return rank, (check.role is Role.GUARD) is still_in
 
 
 def first_failing(item: ItemResult | FollowUp) -> CheckResult | None:
