@@ -87,6 +87,8 @@ class Schedule:
         if owner.id in self.verdicts:
             self.verdicts[owner.id][FINITE] = verdict
             self.scopes[owner.id] = pair.candidate.scope
+        else:
+            pair.candidate.show_again()
 
     def ask(self, pair: WorkerPair, items: Sequence[Item]) -> None:
         """Ask all about these items, one after another."""

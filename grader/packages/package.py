@@ -415,6 +415,10 @@ class Package:
         self._shown = len(everything)
         return fresh
 
+    def show_again(self) -> None:
+        """Nobody was shown what has been printed so far."""
+        self._shown = 0
+
     def close(self) -> None:
         """End the worker."""
         if self._worker is not None:
