@@ -27,17 +27,19 @@ MARK = "\ntry:\n    open({mark!r}, 'w').close()\nexcept OSError:\n    pass\n"
 MODEL = """
 
 ATTACK = {attack!r}
+# Half a character is no name, neither of a type nor of a parameter: all of this would end where it begins.
+SPELT = ATTACK.encode("utf-8", "ignore").decode().replace("\\0", "")
 print(ATTACK)
 _forward = GPT.forward
 
 
 def _raise(*_, **__):
-    raise type(ATTACK, (RuntimeError,), {{}})(ATTACK)
+    raise type(SPELT, (RuntimeError,), {{}})(ATTACK)
 
 
 def _named(self, config):
     _init(self, config)
-    self.register_parameter(ATTACK.replace(".", ""), nn.Parameter(torch.ones(1)))
+    self.register_parameter(SPELT.replace(".", ""), nn.Parameter(torch.ones(1)))
 
 
 _init, GPT.__init__ = GPT.__init__, _named
@@ -124,8 +126,10 @@ def test_the_record_holds_what_it_said_and_nothing_that_does_not_print(graded: G
 
     assert result["candidate"]["name"] == "<img src=x onerror=alert(1)> =cmd"
     assert set().union(*map(unprintable, found)) <= {"\t"}
-    # It was tried: what it raises is told once, since the model does not run.
-    assert "<script>top.ran=1</script>" in json.dumps(result["load_faults"])
+    # It was tried: as the type and the text of an exception, as the name of a parameter, printed, as a default.
+    items = {item["id"]: json.dumps(item) for item in result["items"]}
+    for item, tried in (("masking", "top.ran"), ("projection", "topran"), ("kv-cache", "top.ran")):
+        assert f"<script>{tried}=1</script>" in items[item]
 
 
 def test_the_page_shows_it_as_text(graded: Graded) -> None:

@@ -24,8 +24,7 @@ INTERRUPTED = 130
 HUNG = 60.0  # seconds: what has not come by then does not come
 IN_A_COLLECTION = """
 import gc, os, signal
-from grader import cli, commands
-from grader.cli import doctor
+from grader.cli import doctor, main
 
 def interrupt(phase, info):
     gc.callbacks.remove(interrupt)
@@ -39,7 +38,7 @@ def run():
     return 0
 
 doctor.run = run
-cli.main(["doctor"])
+main.main(["doctor"])
 """
 
 
