@@ -324,7 +324,7 @@ def test_where_no_bug_has_a_place_nothing_can_be_judged(judge: CheckRunner) -> N
     told = judge(MODEL, {"test_mine.py": "from model import double\ndef test_x(): assert double(1) == 2"})
 
     assert (told.status, told.score) == (Status.NOT_JUDGED, 0)
-    assert "no bug" in told.summary
+    assert "no known kind of bug" in told.summary
 
 
 def test_a_text_that_brings_the_engine_down_holds_no_bug_that_could_be_planted(worker_pool: WorkerPool) -> None:
