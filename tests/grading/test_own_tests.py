@@ -209,7 +209,7 @@ def test_tests_that_cannot_fail_notice_nothing(cannot_fail: Result) -> None:
     [told] = cannot_fail.followups
     guards, missed = told.checks[:2], told.checks[2:]
 
-    assert (told.status, told.score, told.max_score) == (Status.NOT_BUILT, 0, 10)
+    assert (told.status, told.score, told.max_score) == (Status.WRONG, 0, 10)
     assert told.summary.startswith(
         f"The tests notice 0 of {len(missed)} bugs that were planted in the package. Those that they miss"
     )
