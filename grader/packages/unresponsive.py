@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from grader.sandbox.questions import AnyQuestion, Forward, TrainSteps, Watched, WatchedTraining, modules_asked
+from grader.sandbox.questions import AnyQuestion, Forward, Import, TrainSteps, Watched, WatchedTraining, modules_asked
 
 PATIENCE: Final = 2  # questions of a kind that got no answer in time, before none is asked any more
 RUN_FORWARD: Final = frozenset(  # kinds of questions that forward has to answer, too
@@ -96,6 +96,8 @@ def _kind(question: AnyQuestion) -> str:
     """What a question is counted as when it gets no answer: one that watches a call as one that makes it."""
     name = type(question).__name__
     match question:
+        case Import(module=module):  # that one module hangs says nothing of the other
+            return f"{name}, {module}"
         case Forward(classify=True):
             return f"{name}, classify"
         case TrainSteps(whole=True) | WatchedTraining(by_step=False):
