@@ -26,7 +26,7 @@ class JobGrader:
         self._kept = Session(self._exercise, setup.options.isolation)
 
     def grade(self, submission: Submission) -> Graded | NotGraded:
-        """The grade of ``submission``. After a NotGraded this job_grader may be of no use any more."""
+        """The grade of ``submission``. After a NotGraded this may be of no use any more."""
         started = time.perf_counter()
         try:
             launcher, answer_cache = self._kept.launcher, self._kept.answer_cache

@@ -27,7 +27,7 @@ class WorkerJob:
         self._closed = False
         self._turn = threading.Lock()  # for those three
         self._asked: SimpleQueue[tuple[Submission, Future[Graded | NotGraded]] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="grader-worker_job", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="grader-worker-job", daemon=True)
         self._thread.start()
 
     def grade(self, submission: Submission) -> Graded | NotGraded:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class GradingPlugin(WorkerPlugin):
-    """A worker_job in each worker process. Dask sends it to workers that come later too.
+    """A worker job in each worker process. Dask sends it to workers that come later too.
 
     It travels as the name of this class and bytes, and Dask's pickles are never given more of ours than that.
     """

@@ -1,10 +1,10 @@
-"""Whose failure a failure is, where the variants has no exact answer.
+"""Whose failure a failure is, where no variant agrees exactly.
 
-Checks name what they need: without a forward that runs there is no order to runner, and a cache built over a
+Checks name what they need: without a forward that runs there is no order to judge, and a cache built over a
 mask that is wrong in a way nobody planted has nothing to agree with. A failure then belongs to the item
 that owns what is needed.
 
-A forward that does not run explains an answer that is missing or has no shape to runner. It does not explain a
+A forward that does not run explains an answer that is missing or has no shape to judge. It does not explain a
 wrong one: else breaking forward for some sizes would excuse whatever else is wrong.
 
 Variants tell apart what needs a bug mended. None of them has an extension built wrongly, so that what needs one is

@@ -73,7 +73,7 @@ def grade(
 
     Raises:
         UsageError: ``options.only`` names an item that the exercise does not have.
-        CannotJudge: the launcher or the reference failed, or the worker_pool was stopped.
+        CannotJudge: the launcher or the reference failed, or the workers were stopped.
     """
     started = time.perf_counter()
     items, followups = asked_for(exercise, options)
@@ -230,7 +230,7 @@ class _Grade:
         return Variants(self._exercise, self._seeds, make)
 
     def _compare(self) -> Diagnosis:
-        """The variants's answer for each comparison, once the reference has been seen to reproduce itself."""
+        """What each comparison tells of the candidate, once the reference has been seen to reproduce itself."""
         comparisons = self._comparisons()
         with threads(self._worker_pool) as pool:
             prepared = [pool.submit(pair.variants.prepare, comparisons) for pair in self._pairs]
@@ -272,7 +272,7 @@ class _Grade:
         """How the candidate agrees with the variant that it was found to be, where that may not have been all."""
         bugs = expected_bugs(matches)
         if FORWARD in matches and matches[FORWARD].trouble is not None:
-            return {}  # a model that does not run trains nothing: the grader's own models runner the loop
+            return {}  # a model that does not run trains nothing: the grader's own models judge the loop
         twins = twins_asked(self._exercise, self._items, self._seeds)
         if "train" in self._faults:
             twins = tuple(twin for twin in twins if not self._asks_train(twin))

@@ -40,7 +40,7 @@ class CheckRunner:
     Attributes:
         second: the candidate again, in another worker, for second opinions and snippets.
         fresh_candidate: the candidate in a worker that never sees a prompt or a label.
-        bugs: what the variants says is left in the candidate.
+        bugs: those that are left in the candidate.
         model_bugs: the same for its model alone; None when no variant matched.
         titles: of all items, by id.
         times: how many times the usual number of examples each check tries.

@@ -64,14 +64,14 @@ def score(
 
     Args:
         verdicts: one for each check of ``roles(item)``; a missing one counts as failed.
-        bug_left: the variants says that this item's bug is still in, whatever single checks say.
+        bug_left: whether comparing with the variants says that this item's bug is still in, whatever single checks say.
         titles: of all items, by id, for what is said of those that block this one; without a title its id will do.
     """
     missing = Verdict(outcome=Outcome.FAILED, message="no answer")
     all_roles = roles(item)
     outcomes = {check: verdicts.get(check, missing).outcome for check in all_roles}
     if Outcome.NOT_JUDGED in outcomes.values():
-        return Scored(status=Status.NOT_JUDGED, score=0, max_score=0, summary="The grader could not runner this item.")
+        return Scored(status=Status.NOT_JUDGED, score=0, max_score=0, summary="The grader could not judge this item.")
 
     positive = {check: points for check, (role, points) in all_roles.items() if role is not Role.GUARD}
     # What waits for another item leaves the denominator. What waits because the code does not run stays in it.
@@ -96,7 +96,9 @@ def score(
     unexplained = _is_unexplained(item, outcomes, verdicts)
     taken += item.unexplained if unexplained else 0.0
     total = round(max(0.0, earned - taken), 2)
-    status = _status(item, outcomes, verdicts, total, bug_left=bug_left, unexplained=unexplained)
+    # What is right as far as it could be asked is not all right, where points are lost to what could not.
+    short = unguarded and bool(waits_for_others.intersection(item.earns))
+    status = _status(item, outcomes, verdicts, total, bug_left=bug_left, short=short or unexplained)
     return Scored(
         status=status,
         score=total,
@@ -128,12 +130,12 @@ def _status(
     total: float,
     *,
     bug_left: bool,
-    unexplained: bool,
+    short: bool,
 ) -> Status:
     if total == 0:
         return _status_without_points(item, outcomes, verdicts, bug_left=bug_left)
     required = [outcomes[check] for check in (*item.earns, *item.takes)]
-    if unexplained or any(outcome in FAILURES for outcome in required):
+    if short or any(outcome in FAILURES for outcome in required):
         return Status.PARTLY
     if total < item.points and any(_waits_for_the_code(verdicts.get(check, _NONE)) for check in outcomes):
         return Status.PARTLY
@@ -193,6 +195,8 @@ def _summary(
     if failed and status is not Status.WAITS:
         message = verdicts[failed[0]].message if failed[0] in verdicts else "no answer"
         return f"{len(failed)} of {len(item.earns) + len(item.takes)} checks failed; the first says: {message}"
+    if blockers and status is Status.PARTLY:
+        return f"All checks that could run passed; the others wait for {_list(blockers)}."
     if blockers:
         return f"Not graded yet: first fix {_list(blockers)}."
     return "No check that earns points passed."

@@ -29,7 +29,7 @@ _Key = tuple[Bugs, str, Precision, int]  # of an answer: whose, to which questio
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """What a comparison's diagnosis gave.
+    """What a comparison with the variants gave.
 
     Attributes:
         bugs: the bugs of the variant that agrees; None when none does.

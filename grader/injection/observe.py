@@ -129,7 +129,7 @@ class Observer:
             yield from (check for check in checks if self._kills(check, context))
 
     def _kills(self, check: Check, context: Context) -> bool:
-        """Whether a check sees the context's candidate fail."""
+        """Whether a check sees the candidate fail."""
         context = replace(context, state={})
 
         def ask(case: object) -> None:

@@ -42,7 +42,8 @@ def standing(item: ItemResult) -> Standing:
     found = groups(item)
     if item.status is Status.NOT_JUDGED:
         return Standing(item.summary)
-    if item.status in (Status.FIXED, Status.BUILT):
+    only_waits = item.status is Status.PARTLY and bool(found.blocked) and not found.seen and not found.unbuilt
+    if item.status in (Status.FIXED, Status.BUILT) or only_waits:
         return _right(item, found)
     if found.seen:
         if item.status is Status.NOT_FIXED and item.lane is not Lane.BEHAVIOUR:

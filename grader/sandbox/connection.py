@@ -194,7 +194,7 @@ class Worker:
                 raise WireError("the reply does not carry the question's nonce")
             reply = reply_decoder.decode(body)
         except (WireError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise self._failed(WorkerGarbled(str(error)[:MAX_COMPLAINT])) from None
+            raise self._failed(WorkerGarbled(f"its answer could not be read: {error}"[:MAX_COMPLAINT])) from None
         except WorkerFailed as error:
             raise self._failed(error) from None
         self._pending.popleft()

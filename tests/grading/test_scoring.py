@@ -92,6 +92,13 @@ def test_a_blocked_guard_takes_nothing() -> None:
     assert score(BUG, verdicts(BUG, guard=BLOCKED), bug_left=False).score == 15
 
 
+def test_points_that_wait_beside_a_guard_that_waits_leave_an_item_partly_right() -> None:
+    scored = score(BUG, verdicts(BUG, a=BLOCKED, guard=BLOCKED), bug_left=False)
+
+    assert (scored.score, scored.status) == (9, Status.PARTLY)
+    assert scored.summary == "All checks that could run passed; the others wait for other."
+
+
 @pytest.mark.parametrize("item", [BUG, EXTENSION, *ITEMS], ids=lambda item: item.id)
 def test_all_blocked_is_nothing_and_names_the_blocker(item: Item) -> None:
     blocked = dict.fromkeys(roles(item), Verdict(outcome=BLOCKED, blocked_by=("masking",)))

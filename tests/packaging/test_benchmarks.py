@@ -25,47 +25,47 @@ def beside_the_benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("beside_the_benchmarks")
-@pytest.mark.parametrize("context", BENCHES, ids=lambda context: context.stem)
-def test_a_benchmark_can_be_imported_and_says_how_to_call_it(context, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", [str(context), "--help"])
+@pytest.mark.parametrize("bench", BENCHES, ids=lambda bench: bench.stem)
+def test_a_benchmark_can_be_imported_and_says_how_to_call_it(bench, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [str(bench), "--help"])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(context), run_name="__main__")
+        runpy.run_path(str(bench), run_name="__main__")
 
     assert ended.value.code == 0
-    assert capsys.readouterr().out.startswith(f"usage: {context.name} ")
+    assert capsys.readouterr().out.startswith(f"usage: {bench.name} ")
 
 
 @pytest.mark.usefixtures("beside_the_benchmarks")
-@pytest.mark.parametrize("context", BENCHES, ids=lambda context: context.stem)
-def test_a_benchmark_takes_no_option_that_it_does_not_name(context, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", [str(context), "--no-such-option"])
+@pytest.mark.parametrize("bench", BENCHES, ids=lambda bench: bench.stem)
+def test_a_benchmark_takes_no_option_that_it_does_not_name(bench, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [str(bench), "--no-such-option"])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(context), run_name="__main__")
+        runpy.run_path(str(bench), run_name="__main__")
 
     assert ended.value.code == 2
     assert "unrecognized arguments: --no-such-option" in capsys.readouterr().err
 
 
 def test_the_options_that_a_benchmark_describes_are_those_it_has():
-    for context in BENCHES:
-        text = context.read_text(encoding="utf-8")
-        usage = re.search(rf"^    python tests/benchmarks/{context.name}(.*(?:\n {{8}}.*)*)$", text, re.MULTILINE)
-        assert usage is not None, context.name
+    for bench in BENCHES:
+        text = bench.read_text(encoding="utf-8")
+        usage = re.search(rf"^    python tests/benchmarks/{bench.name}(.*(?:\n {{8}}.*)*)$", text, re.MULTILINE)
+        assert usage is not None, bench.name
         described = set(re.findall(r"--[a-z-]+", usage[1]))
         taken = set(re.findall(r'add_argument\("(--[a-z-]+)"', text))
 
-        assert described == taken, context.name
+        assert described == taken, bench.name
 
 
 def test_the_page_names_every_benchmark_and_none_that_is_gone():
     named = set(re.findall(r"\bbench_\w+\.py", PAGE.read_text(encoding="utf-8")))
 
-    assert named == {context.name for context in BENCHES}
+    assert named == {bench.name for bench in BENCHES}
 
 
-@pytest.mark.parametrize(("context", "tool"), [("bench_otter.py", "otter-grader"), ("bench_survivors.py", "mutmut")])
-def test_a_benchmark_that_needs_what_is_not_there_says_so_and_ends_well(context, tool):
-    command = [sys.executable, str(BENCHMARKS / context)]
+@pytest.mark.parametrize(("bench", "tool"), [("bench_otter.py", "otter-grader"), ("bench_survivors.py", "mutmut")])
+def test_a_benchmark_that_needs_what_is_not_there_says_so_and_ends_well(bench, tool):
+    command = [sys.executable, str(BENCHMARKS / bench)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300)
 
     assert run.returncode == 0, run.stderr
