@@ -80,7 +80,7 @@ import json, os, struct
 _header = json.dumps({"nonce": "0" * 16, "body": {"reply": "answered"}, "tensors": []}).encode()
 os.write(3, struct.pack("<4sIQ", b"GRD1", len(_header), 0) + _header)
 """
-TIMED_OUT: dict[str, Any] = {"outcome": Outcome.TIMED_OUT, "message": "no answer (within|2 times)"}
+TIMED_OUT: dict[str, Any] = {"outcome": Outcome.TIMED_OUT, "message": "no answer (within [12] s|2 times)"}
 ANSWERED = ("NoneType|PermissionError", "too large")
 RUNS: dict[str, Any] = {"item": "projection", "check": "forward-runs"}
 

@@ -48,9 +48,6 @@ ABSENT = {
     "step-in-every-micro-step",
 }
 
-# Differences that this exercise's contract leaves free: no check may see them, and none of them is ever planted.
-FREE = {"head-before-the-last-norm"}  # where the classifier's head reads
-
 
 # They ask whether anything of a follow-up is there: what fails them is a package that has not built it.
 DOORS = {
@@ -125,14 +122,14 @@ def test_all_checks_are_asked_unless_others_are_named(exercise: Exercise, launch
 def test_a_bug_is_seen_by_a_check_of_its_own_kind(matrix: Matrix) -> None:
     own = {category: {check.id for check in of_family(category)} for category in Category}
     seen = {row.operator for row in matrix.rows if own[Category(row.category)] & set(row.killed_by)}
-    others = {row.name: row.killed_by for row in matrix.rows if row.operator not in seen | FREE}
+    others = {row.name: row.killed_by for row in matrix.rows if row.operator not in seen}
 
     assert others == {}, "no check of their own kind sees these; those on the right do"
-    assert seen == {each.id for each in OPERATORS} - ABSENT - FREE
+    assert seen == {each.id for each in OPERATORS} - ABSENT
 
 
 def test_a_bug_is_seen_at_each_of_its_sites(matrix: Matrix) -> None:
-    told_by = {row.name: row.shows_in for row in matrix.survivors if row.operator not in FREE}
+    told_by = {row.name: row.shows_in for row in matrix.survivors}
 
     assert told_by == {}, "no check sees these; the comparisons that tell them are those on the right"
 

@@ -75,7 +75,7 @@ def test_ci_checks_generated_files_builds_the_site_and_measures_coverage_with_a_
     assert {"lint", "docs", "coverage", "test-rest"} <= set(stages)
     assert re.search(r"^lint:.* check-generated$", makefile, re.MULTILINE)
     assert re.search(r'^coverage:.*\n(\t.*\n)*\t\$\(MAKE\) test MEASURE="-m coverage run"$', makefile, re.MULTILINE)
-    assert PROJECT["tool"]["coverage"]["report"]["fail_under"] >= 85
+    assert PROJECT["tool"]["coverage"]["report"]["fail_under"] >= 90
 
 
 def test_what_runs_before_a_commit_is_what_lint_runs() -> None:

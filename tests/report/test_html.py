@@ -25,6 +25,7 @@ from grader.result.record import (
     FlopsExhibit,
     Frozen,
     InfluenceExhibit,
+    Lane,
     ObjectivesRun,
     Outcome,
     ParameterExhibit,
@@ -449,6 +450,17 @@ def test_what_worked_before_and_does_no_longer_is_told_before_all_else_that_fail
     guard = next(check.title for check in checks if check.role is Role.GUARD)
 
     assert min((text.index(check.title), check.title) for check in checks)[1] == guard
+
+
+def test_of_a_bug_that_is_still_in_what_it_is_worth_to_fix_is_told_first(samples: ModuleType) -> None:
+    result = samples.starter()
+    masking = result.items[0]
+    checks = tuple(replace(check, outcome=Outcome.FAILED) for check in masking.checks)
+    still_in = replace(masking, checks=checks, status=Status.NOT_FIXED, lane=Lane.BITWISE)
+    text = Page(render_html(replace(result, items=(still_in,)))).text
+
+    first = min((text.index(check.title), check.role) for check in checks)[1]
+    assert first is Role.EARNS
 
 
 # Follow-up questions
