@@ -38,7 +38,7 @@ mutation_operators = [(cst.Arg, one_more), (cst.Call, from_behind)]
 
 
 @pytest.fixture
-def context(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The benchmark, imported as a script in its directory imports."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     yield importlib.import_module("bench_survivors")
@@ -55,9 +55,9 @@ def scopes(tree: ast.AST, above: str = "") -> Iterator[str]:
             yield from scopes(node, f"{name}.")
 
 
-def test_every_place_of_the_reference_belongs_to_an_item_and_none_is_listed_that_is_gone(context):
+def test_every_place_of_the_reference_belongs_to_an_item_and_none_is_listed_that_is_gone(bench):
     places = sys.modules["places"]
-    rubric = context.builtin_exercise()
+    rubric = bench.builtin_exercise()
     known = {*rubric.items, *rubric.followups}
     for file, listed in places.PLACES.items():
         there = set(scopes(ast.parse((REFERENCE / file).read_text(encoding="utf-8"))))
@@ -70,7 +70,7 @@ def test_every_place_of_the_reference_belongs_to_an_item_and_none_is_listed_that
         assert all(set(items.split()) <= known for _, items in words)
 
 
-def test_a_place_that_nobody_listed_is_an_error(context):
+def test_a_place_that_nobody_listed_is_an_error(bench):
     with pytest.raises(KeyError, match=r"model\.py: GPT\.rewritten"):
         sys.modules["places"].items_of("model.py", "GPT.rewritten", "")
 
@@ -97,29 +97,29 @@ CRASH = {"projection": ["logits-width broken", "forward-runs broken"]}
     ],
 )  # fmt: skip
 def test_a_mutant_is_on_the_right_item_if_something_is_charged_and_nothing_else(
-    context, charged, waiting, unloaded, expected
+    bench, charged, waiting, unloaded, expected
 ):
     mutant = sys.modules["foreign_mutants"].Mutant("model.py", "attend", 1, "", "", "a")
-    case = context.Case(mutant, frozenset({"masking"}))
-    seen = context.Seen(dict.fromkeys([*charged, *waiting], 1.0), charged, unloaded, [])
+    case = bench.Case(mutant, frozenset({"masking"}))
+    seen = bench.Seen(dict.fromkeys([*charged, *waiting], 1.0), charged, unloaded, [])
 
-    found = context.sort_out([case], {"a": seen})
+    found = bench.sort_out([case], {"a": seen})
 
     assert {field.name for field in fields(found) if getattr(found, field.name)} == expected
 
 
-def test_a_sample_is_the_same_for_a_seed_keeps_its_order_and_grows(context):
+def test_a_sample_is_the_same_for_a_seed_keeps_its_order_and_grows(bench):
     cases = list(range(100))
-    few = context.sample(cases, 10, 0)
+    few = bench.sample(cases, 10, 0)
 
     assert len(few) == 10
-    assert few == sorted(few) == context.sample(cases, 10, 0) != context.sample(cases, 10, 1)
-    assert set(few) < set(context.sample(cases, 20, 0))
-    assert context.sample(cases, 0, 0) == context.sample(cases, 1000, 0) == cases
+    assert few == sorted(few) == bench.sample(cases, 10, 0) != bench.sample(cases, 10, 1)
+    assert set(few) < set(bench.sample(cases, 20, 0))
+    assert bench.sample(cases, 0, 0) == bench.sample(cases, 1000, 0) == cases
 
 
-def test_every_equivalent_mutant_is_listed_once_with_a_reason(context):
-    listed = context.read_equivalent(context.EQUIVALENT)
+def test_every_equivalent_mutant_is_listed_once_with_a_reason(bench):
+    listed = bench.read_equivalent(bench.EQUIVALENT)
 
     assert all(len(name) == 12 and reason.endswith(".") for name, reason in listed.items())
 
