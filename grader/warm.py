@@ -14,7 +14,7 @@ from grader.grading.grade import grade
 from grader.grading.options import Options, asked_for
 from grader.grading.session import Session
 from grader.hand_ins.reading import read_hand_in
-from grader.packages.package import WorkerPool
+from grader.packages.worker_pool import WorkerPool
 from grader.result.record import Result
 from grader.sandbox.errors import NotIsolated
 from grader.seeds import check_seed, draw_seed

@@ -13,7 +13,8 @@ import numpy as np
 from grader.checks.check import Context
 from grader.checks.compare import close
 from grader.checks.decoding_cases import DecodeCase
-from grader.packages.package import Package, Trouble
+from grader.packages.package import Package
+from grader.packages.trouble import Trouble
 from grader.result.record import Lane
 from grader.sandbox.questions import Forward
 from grader.sandbox.wire import Array

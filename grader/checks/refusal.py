@@ -3,7 +3,7 @@
 import re
 
 from grader.checks.check import CheckFailed, Context
-from grader.packages.package import PackageRaised
+from grader.packages.trouble import PackageRaised
 from grader.sandbox.questions import AnyQuestion
 from grader.sandbox.wire import Tensors
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from grader.checks.check import CheckFailed, Context
 from grader.checks.decoding_cases import DecodeCase, decode_cases
 from grader.checks.strategies import ModelCase, extended, model_cases
-from grader.packages.package import PackageRaised
+from grader.packages.trouble import PackageRaised
 from grader.sandbox.questions import Forward, Settings, Weights
 
 SCHEMES: Final = ("sinusoidal", "rotary", "alibi", "relative")

@@ -9,7 +9,9 @@ from grader.comparisons.catalogue import BY_ID
 from grader.errors import CannotJudge
 from grader.exercise.model import Exercise, StoredExercise, builtin_exercise
 from grader.grading.variants import Variants
-from grader.packages.package import Package, Trouble, WorkerPool
+from grader.packages.package import Package
+from grader.packages.trouble import Trouble
+from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Locked
 from grader.sandbox.errors import LauncherFailed, NotIsolated

@@ -3,7 +3,8 @@
 import numpy as np
 
 from grader.comparisons.comparison import Asked, of
-from grader.packages.package import Package, PackageMisanswered, PackageRaised
+from grader.packages.package import Package
+from grader.packages.trouble import PackageMisanswered, PackageRaised
 from grader.sandbox.questions import AnyQuestion, ModelQuestion, Parameters
 from grader.sandbox.wire import Tensors
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from grader.grading.search import Draws
 from grader.packages.cached import CachedPackage, Memory
-from grader.packages.package import Package, WorkerPool
+from grader.packages.package import Package
+from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 
 PATIENT: Final = 60.0  # seconds for a question to the reference: it answers, if the machine lets it

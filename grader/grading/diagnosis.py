@@ -11,7 +11,7 @@ from grader.exercise.model import FORWARD, Exercise
 from grader.files.printable import printable
 from grader.grading.scoring import Verdict
 from grader.grading.variants import Bugs, Match
-from grader.packages.package import PackageDoesNotRun, PackageHung, Trouble
+from grader.packages.trouble import PackageDoesNotRun, PackageHung, Trouble
 from grader.result.record import Counterexample, Hidden, Lane, Outcome
 from grader.sandbox.questions import modules_asked
 from grader.seeds import Seeds

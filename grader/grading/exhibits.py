@@ -10,7 +10,8 @@ from grader.checks.compare import first_difference, same_bits, ulp_distances
 from grader.comparisons.forward import COMPARISON as FORWARDS
 from grader.grading.variants import Bugs, Variants
 from grader.grading.weighting_exhibit import weighting_exhibit
-from grader.packages.package import Package, Trouble, ask_both
+from grader.packages.package import Package, ask_both
+from grader.packages.trouble import Trouble
 from grader.result.record import (
     CacheExhibit,
     Curve,

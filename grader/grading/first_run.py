@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 
 from grader.files.printable import one_line
-from grader.packages.package import Package, PackageHung, PackageMisanswered, PackageRaised, Trouble
+from grader.packages.package import Package
+from grader.packages.trouble import PackageHung, PackageMisanswered, PackageRaised, Trouble
 from grader.result.record import LoadFault
 from grader.sandbox.questions import AnyQuestion, Forward, Import, Settings, Weights
 from grader.sandbox.wire import Tensors

@@ -29,9 +29,11 @@ from grader.grading.schedule import Schedule, WorkerPair
 from grader.grading.twins import expected_bugs, match_twins, shares, twins_asked
 from grader.grading.variants import Match, Variants
 from grader.own_tests import own_tests, waiting, written
-from grader.packages.package import Package, Stopped, Trouble, WorkerPool
+from grader.packages.package import Package
 from grader.packages.scope import scope_of
 from grader.packages.threads import THREADS, threads
+from grader.packages.trouble import Stopped, Trouble
+from grader.packages.worker_pool import WorkerPool
 from grader.result.record import (
     Asked,
     CandidateInfo,

@@ -13,7 +13,8 @@ from grader.comparisons.comparison import Comparison
 from grader.exercise.model import Exercise
 from grader.files.printable import one_line
 from grader.grading.variants import Bugs, Variants
-from grader.packages.package import Package, PackageDied, PackageHung
+from grader.packages.package import Package
+from grader.packages.trouble import PackageDied, PackageHung
 from grader.sandbox.wire import Tensors
 
 MOST: Final = 24  # places that are tried, of one comparison

@@ -15,8 +15,8 @@ from grader.files.printable import printable
 from grader.grading.scoring import Verdict
 from grader.grading.search import Draws, Failure, ReferenceFailed, Search, search, search_sizes
 from grader.grading.variants import Bugs, Variants
-from grader.packages.package import (
-    Package,
+from grader.packages.package import Package
+from grader.packages.trouble import (
     PackageDoesNotRun,
     PackageHung,
     PackageMisanswered,

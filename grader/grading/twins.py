@@ -16,7 +16,8 @@ from grader.comparisons.catalogue import TWINS
 from grader.comparisons.comparison import Comparison
 from grader.exercise.model import Exercise, Item
 from grader.grading.variants import Bugs, Match, Variants
-from grader.packages.package import Package, PackageMisanswered, Trouble
+from grader.packages.package import Package
+from grader.packages.trouble import PackageMisanswered, Trouble
 from grader.result.record import Lane
 from grader.sandbox.questions import modules_asked
 from grader.sandbox.wire import Tensors

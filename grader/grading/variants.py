@@ -17,7 +17,8 @@ from itertools import combinations
 from grader.checks.compare import Difference, first_difference, furthest
 from grader.comparisons.comparison import Comparison
 from grader.exercise.model import FORWARD, Exercise
-from grader.packages.package import Package, Trouble, is_machines
+from grader.packages.package import Package
+from grader.packages.trouble import Trouble, is_machines
 from grader.result.record import Lane
 from grader.sandbox.questions import Precision
 from grader.sandbox.wire import Tensors

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 
 from grader.checks.prefix_parity import CONFIG, STEPS, parity_task, train_settings
-from grader.packages.package import Package, Trouble
+from grader.packages.package import Package
+from grader.packages.trouble import Trouble
 from grader.result.exhibits import ObjectivesRun, WeightingExhibit
 from grader.sandbox.questions import FitWeighted, Weighting
 from grader.sandbox.wire import Array, Tensors

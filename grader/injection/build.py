@@ -22,7 +22,7 @@ from grader.injection.mutants import Mutant, Sources, mutants, planted
 from grader.injection.observe import Observation, Observer, answerable, failing_checks
 from grader.injection.prove import complaints, prove
 from grader.injection.recipe import Recipe
-from grader.packages.package import WorkerPool
+from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from mutations.catalogue import OPERATORS, operator
 from mutations.errors import MutationError

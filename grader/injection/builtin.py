@@ -22,7 +22,7 @@ from grader.injection.key_entries import bug_entry, certificate, hashes, stub_en
 from grader.injection.mutants import Mutant, mutants, planted
 from grader.injection.observe import Observation, Observer, answerable
 from grader.injection.prove import complaints, prove
-from grader.packages.package import WorkerPool
+from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from mutations.catalogue import operator
 from mutations.errors import SiteError

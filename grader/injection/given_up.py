@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from grader.errors import CannotJudge
-from grader.packages.package import Stopped
+from grader.packages.trouble import Stopped
 from grader.sandbox.errors import LauncherFailed
 
 

@@ -17,7 +17,9 @@ from grader.extent import extents
 from grader.grading.run_check import ask_case
 from grader.grading.search import Draws, ReferenceFailed, search, search_sizes
 from grader.packages.cached import CachedPackage, Memory
-from grader.packages.package import Package, Trouble, WorkerPool
+from grader.packages.package import Package
+from grader.packages.trouble import Trouble
+from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
 

@@ -16,7 +16,8 @@ from grader.injection.given_up import without_a_verdict
 from grader.injection.mutants import planted
 from grader.injection.observe import SUBMISSION, Observation, Observer, answerable, failing_checks
 from grader.injection.prove import complaints, prove
-from grader.packages.package import Trouble, WorkerPool
+from grader.packages.trouble import Trouble
+from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from grader.submission.read import Submission
 

@@ -13,7 +13,7 @@ from grader.grading.answer_cache import AnswerCache
 from grader.grading.grade import grade
 from grader.grading.options import Options
 from grader.learner.file_watcher import looking_out, wait_for_another
-from grader.packages.package import WorkerPool
+from grader.packages.worker_pool import WorkerPool
 from grader.result.record import Result
 from grader.sandbox.client import Launcher
 from grader.seeds import draw_seed

@@ -10,8 +10,8 @@ from grader.own_tests import results
 from grader.own_tests.mutants import Draw, Mutant, NotRead, TooSlow, find
 from grader.own_tests.running import CONFTEST, RUN, Files, Runner, Runs
 from grader.own_tests.wording import Wording
-from grader.packages.package import WorkerPool
 from grader.packages.threads import threads
+from grader.packages.worker_pool import WorkerPool
 from grader.result.record import FollowUp, Outcome
 from grader.seeds import Seeds
 from grader.submission.read import Submission

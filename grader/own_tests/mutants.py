@@ -11,7 +11,9 @@ from grader.checks.compare import first_difference, largest_change
 from grader.comparisons.catalogue import BY_ID as COMPARISONS
 from grader.comparisons.comparison import Asked, Comparison
 from grader.own_tests.running import Files
-from grader.packages.package import Package, PackageHung, Trouble, WorkerPool
+from grader.packages.package import Package
+from grader.packages.trouble import PackageHung, Trouble
+from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.errors import WorkerFailed
 from grader.sandbox.questions import Answered, FindMutants, Planting
 from grader.sandbox.wire import Tensors

@@ -8,8 +8,8 @@ from random import Random
 from typing import Final
 
 from grader.files.printable import one_line, printable
-from grader.packages.package import WorkerPool
 from grader.packages.threads import THREADS
+from grader.packages.worker_pool import WorkerPool
 from grader.result.record import Outcome
 from grader.sandbox.errors import WorkerDied, WorkerFailed, WorkerTimedOut
 from grader.sandbox.questions import Malformed, Raised, Reply, RunTests

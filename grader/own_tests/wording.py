@@ -8,7 +8,7 @@ import numpy as np
 
 from grader.own_tests.mutants import NotRead
 from grader.own_tests.running import Files
-from grader.packages.package import WorkerPool
+from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.errors import WorkerFailed
 from grader.sandbox.questions import Answered, Reword
 from mutations.ways import Way

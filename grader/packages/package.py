@@ -1,24 +1,23 @@
 """One package to put questions to: the candidate, the reference, or a variant of it."""
 
 import contextlib
-import math
-import threading
-import time
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
-from grader.packages.places import places_in, places_of, reached_by
-from grader.packages.raised import in_words, is_missing
+from grader.packages.places import places_in
 from grader.packages.scope import scope_of
-from grader.packages.unresponsive import Unresponsive
-from grader.result.record import Place, Scope
-from grader.sandbox.client import Launcher
+from grader.packages.trouble import (
+    PackageDied,
+    PackageDoesNotRun,
+    PackageHung,
+    PackageMisanswered,
+    PackageRaised,
+    Trouble,
+)
+from grader.packages.worker_pool import WorkerPool
+from grader.result.record import Scope
 from grader.sandbox.connection import Worker
-from grader.sandbox.control import Purpose
-from grader.sandbox.errors import LauncherFailed, WorkerDied, WorkerFailed, WorkerTimedOut
+from grader.sandbox.errors import WorkerDied, WorkerFailed, WorkerTimedOut
 from grader.sandbox.questions import (
     Answered,
     AnyQuestion,
@@ -30,203 +29,8 @@ from grader.sandbox.questions import (
 )
 from grader.sandbox.wire import Tensors
 
-BREAKPOINTS: Final = ("breakpoint(", "set_trace(")
-PARDONS: Final = 3  # deaths a grade that may be the machine's doing
-REST: Final = 0.02  # seconds between two looks whether the others have come to rest
 IMPORT_PATIENCE: Final = 2  # times the time-out, for an import: what comes of it holds for a whole module
 RUN_PATIENCE: Final = 3  # times the time-out, for a whole run: some hundreds of steps
-
-
-class Trouble(Exception):
-    """The package gave no answer. ``kind`` tells apart ways of failing that are not the same."""
-
-    kind = "trouble"
-    traceback: str | None = None
-    stack: tuple[Place, ...] = ()  # lines of its own that were being run, innermost last
-    trusted = False  # it was the reference, or a variant of it, that gave none: our side
-
-
-def is_machines(trouble: BaseException | None) -> bool:
-    """Whether a package of ours died or hung: what it answers is not known then, only that the machine failed."""
-    return isinstance(trouble, PackageDied | PackageHung) and trouble.trusted
-
-
-class PackageRaised(Trouble):
-    """Its code raised an exception.
-
-    Attributes:
-        words: what that means, in one sentence, without where it was.
-
-    Args:
-        files: of the package, source text by name.
-        left_to_build: names of what it may not have built yet.
-    """
-
-    def __init__(
-        self, raised: Raised, files: Mapping[str, str] = MappingProxyType({}), left_to_build: Collection[str] = ()
-    ) -> None:
-        self.raised = raised
-        self.stack = places_of(raised.frames, files)
-        if raised.type == "BdbQuit":  # which is raised at the line after the one that asked for it
-            self.stack = reached_by(BREAKPOINTS, self.stack, files)
-        self.words = in_words(raised, self.stack, files)
-        self.traceback = raised.traceback
-        self.kind = f"raised {raised.type}"
-        self._missing = is_missing(raised, left_to_build)
-        place = self.stack[-1] if self.stack and not self.unbuilt else None
-        told = "" if place is None or place.named in self.words else f" ({place.file}, line {place.line})"
-        super().__init__(self.words + told)
-
-    def is_a(self, name: str) -> bool:
-        """Whether the exception's class is, or derives from, the built-in ``name``."""
-        return name in self.raised.bases
-
-    @property
-    def unbuilt(self) -> bool:
-        """Whether its code says itself that something is not built yet, or has taken out what was to be built."""
-        return (self.raised.by_raise and self.is_a("NotImplementedError")) or self._missing
-
-
-class PackageMisanswered(Trouble):
-    """Its code returned something that the contract does not allow."""
-
-    kind = "misanswered"
-
-
-class PackageDied(Trouble):
-    """Its process ended, or wrote something that is not an answer."""
-
-    kind = "died"
-
-
-class PackageHung(Trouble):
-    """It gave no answer in time."""
-
-    kind = "hung"
-
-
-class PackageDoesNotRun(Trouble):
-    """A module of it does not run at all, which is known and told already: it is asked no more.
-
-    Args:
-        module: "model" or "train".
-    """
-
-    kind = "does not run"
-
-    def __init__(self, module: str) -> None:
-        super().__init__(f"cannot be judged before {module}.py runs")
-        self.module = module
-
-
-class Stopped(BaseException):
-    """The grade is being given up; nothing more is to be asked.
-
-    Not an ``Exception``: hypothesis must let it through, and not shrink it.
-    """
-
-
-class WorkerPool:
-    """The workers of one grade: made through here, so that they can all be ended at once.
-
-    Args:
-        budget: seconds of its own that a package may take, all questions together; one that is ours may take longer.
-    """
-
-    def __init__(self, launcher: Launcher, budget: float = math.inf) -> None:
-        self._launcher = launcher
-        self._workers: list[Worker] = []
-        self._stopped = False
-        self.budget = budget
-        self.left_to_build: Collection[str] = ()  # names that a package of the candidate's may lack
-        self._silences: dict[frozenset[tuple[str, str]], Unresponsive] = defaultdict(Unresponsive)  # by files
-        self._counting = threading.Lock()
-        self._turn = threading.Condition()
-        self._putting = 0  # questions that are being put this moment
-        self._alone: int | None = None  # the thread that asks alone
-        self.pardon_anew()
-
-    def spawn(self, files: Mapping[str, str], ahead: Sequence[str] = (), purpose: Purpose = "answers") -> Worker:
-        """A fresh worker. Raises ``Stopped`` when the grade is being given up or the launcher has failed."""
-        if self._stopped:
-            raise Stopped
-        worker = self._launcher.spawn(files, ahead, purpose)
-        self._workers.append(worker)
-        if self._stopped:  # meanwhile: the list may have been walked before this one was on it
-            worker.kill()
-            raise Stopped
-        return worker
-
-    def put(self, worker: Worker, question: AnyQuestion, tensors: Tensors, timeout: float) -> None:
-        """Put a question to a worker, unless somebody asks alone: then afterwards."""
-        if self._alone == threading.get_ident():
-            worker.send(question, tensors, timeout)
-            return
-        with self._turn:
-            self._turn.wait_for(lambda: self._alone is None)
-            self._putting += 1
-        try:
-            worker.send(question, tensors, timeout)
-        finally:
-            with self._turn:
-                self._putting -= 1
-                self._turn.notify_all()
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Meanwhile this thread puts questions, no other one does, and no worker still computes an earlier answer."""
-        with self._turn:
-            self._turn.wait_for(lambda: self._alone is None)
-            self._alone = threading.get_ident()
-            self._turn.wait_for(lambda: not self._putting)
-        try:
-            while any(worker.is_busy() for worker in list(self._workers)):
-                time.sleep(REST)
-            yield
-        finally:
-            with self._turn:
-                self._alone = None
-                self._turn.notify_all()
-
-    def unresponsive(self, files: Mapping[str, str]) -> Unresponsive:
-        """What is known of a package's keeping silent; the same for all that ask the same package."""
-        with self._counting:
-            return self._silences[frozenset(files.items())]
-
-    def pardons(self, died: WorkerDied, *, trusted: bool) -> bool:
-        """Whether a death may have been the machine's doing, short of memory, and the question be put once more.
-
-        A package of ours has no other reason to die. The candidate's can be killed by nobody else, but do all the
-        rest by itself. Each is pardoned a few times a grade: a crash that repeats is its own.
-        """
-        with self._counting:
-            if not (trusted or died.killed) or not self._pardons[trusted]:
-                return False
-            self._pardons[trusted] -= 1
-            return True
-
-    def pardon_anew(self) -> None:
-        """As many pardons as at first: another grade begins."""
-        with self._counting:
-            self._pardons = dict.fromkeys((True, False), PARDONS)  # by whether the package is trusted
-
-    def convict(self, *, trusted: bool) -> None:
-        """No more pardons: it died of the same question again."""
-        with self._counting:
-            self._pardons[trusted] = 0
-
-    def stop(self) -> None:
-        """Kill all workers: whoever waits for one learns that it died, and then that the grade has stopped."""
-        self._stopped = True
-        for worker in list(self._workers):
-            worker.kill()
-
-    def close(self) -> None:
-        """End all workers, when nobody waits for any, and see them gone."""
-        for worker in self._workers:
-            worker.close()
-        with contextlib.suppress(LauncherFailed):
-            self._launcher.settle()
 
 
 class Package:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
 
-from grader.packages.package import WorkerPool
+from grader.packages.worker_pool import WorkerPool
 
 THREADS: Final = 2
 

@@ -34,7 +34,8 @@ from grader.exercise.model import StoredExercise, builtin_exercise
 from grader.grading.answer_cache import AnswerCache
 from grader.grading.grade import grade
 from grader.grading.options import Options
-from grader.packages.package import Package, WorkerPool
+from grader.packages.package import Package
+from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Parameters
 from grader.submission.read import submission_of

@@ -17,7 +17,7 @@ import torch
 from grader.checks.catalogue import CHECKS
 from grader.checks.check import Check, Context
 from grader.grading.search import Failure, search
-from grader.packages.package import PackageRaised
+from grader.packages.trouble import PackageRaised
 from grader.sandbox.questions import AnyQuestion, Raised
 from grader.sandbox.wire import Tensors
 from grader.sandbox.worker.serve import BOTH, MODEL, TRAIN

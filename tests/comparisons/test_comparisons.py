@@ -11,7 +11,9 @@ from grader.comparisons.comparison import Comparison
 from grader.comparisons.twins.whole_run import LAST, losses_agree
 from grader.exercise.model import Exercise
 from grader.grading.answer_cache import trusted
-from grader.packages.package import Package, PackageRaised, WorkerPool
+from grader.packages.package import Package
+from grader.packages.trouble import PackageRaised
+from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import AnyQuestion, Precision
 from grader.seeds import Seeds

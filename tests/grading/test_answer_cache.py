@@ -14,7 +14,9 @@ from grader.comparisons.forward import questions
 from grader.exercise.model import Exercise
 from grader.grading.answer_cache import AnswerCache
 from grader.packages.cached import CachedPackage, Memory
-from grader.packages.package import PARDONS, Package, PackageRaised, Stopped, WorkerPool
+from grader.packages.package import Package
+from grader.packages.trouble import PackageRaised, Stopped
+from grader.packages.worker_pool import PARDONS, WorkerPool
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Fit, Flops, Influence, OwnRun, Settings, Sharing, Snippet, Weights, modules_asked
 from grader.seeds import Seeds

@@ -19,7 +19,7 @@ from grader.own_tests.mutants import Draw, Mutant, NotRead, find
 from grader.own_tests.results import graded
 from grader.own_tests.running import Ran, Runner, Runs
 from grader.own_tests.wording import Wording
-from grader.packages.package import WorkerPool
+from grader.packages.worker_pool import WorkerPool
 from grader.result.audience import for_audience
 from grader.result.record import Audience, FollowUp, Outcome, Result, Role, Status
 from grader.sandbox.client import Launcher

@@ -12,7 +12,7 @@ from msgspec import Struct
 from grader.checks.check import CheckFailed
 from grader.extent import MODEL, Extent
 from grader.grading.search import SHRINK_BUDGET, Draws, ReferenceFailed, Search, search, search_sizes
-from grader.packages.package import PackageDied, PackageHung, PackageMisanswered, PackageRaised, Trouble
+from grader.packages.trouble import PackageDied, PackageHung, PackageMisanswered, PackageRaised, Trouble
 from grader.sandbox.questions import Raised
 
 

@@ -9,7 +9,9 @@ from grader.comparisons.catalogue import BY_ID
 from grader.exercise.model import Exercise
 from grader.grading.answer_cache import trusted
 from grader.grading.variants import Match, Variants
-from grader.packages.package import Package, PackageRaised, WorkerPool
+from grader.packages.package import Package
+from grader.packages.trouble import PackageRaised
+from grader.packages.worker_pool import WorkerPool
 from grader.result.record import Lane
 from grader.sandbox.client import Launcher
 from grader.seeds import Seeds

@@ -10,7 +10,7 @@ import pytest
 from grader.exercise.model import Exercise, StoredExercise
 from grader.grading.options import Options
 from grader.learner.watch import Graded, Overtaken, Watcher
-from grader.packages.package import WorkerPool
+from grader.packages.worker_pool import WorkerPool
 from grader.report.change_text import render_change
 from grader.report.columns import width
 from grader.result.record import Status

@@ -13,7 +13,7 @@ from grader.injection.choose import Chooser
 from grader.injection.mutants import Mutant
 from grader.injection.observe import Observer
 from grader.injection.recipe import Recipe
-from grader.packages.package import WorkerPool
+from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from mutations.catalogue import operator
 from mutations.edit import Edit

@@ -10,7 +10,7 @@ from grader.comparisons.comparison import Asked, Comparison
 from grader.exercise.model import Exercise
 from grader.injection.mutants import mutants
 from grader.injection.observe import Observation, Observer
-from grader.packages.package import WorkerPool
+from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Precision, Rates
 from grader.seeds import Seeds

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from grader.exercise.model import Exercise
-from grader.packages.package import Package, PackageDied, PackageHung, PackageRaised, WorkerPool
+from grader.packages.package import Package
+from grader.packages.trouble import PackageDied, PackageHung, PackageRaised
 from grader.packages.unresponsive import PATIENCE, Unresponsive
+from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Purpose

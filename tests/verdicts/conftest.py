@@ -11,7 +11,8 @@ from grader.checks.check import Context
 from grader.exercise.model import Exercise, StoredExercise
 from grader.grading.answer_cache import AnswerCache
 from grader.grading.session import MOST
-from grader.packages.package import Package, WorkerPool
+from grader.packages.package import Package
+from grader.packages.worker_pool import WorkerPool
 from grader.result.record import Result
 from grader.sandbox.client import Launcher
 from grader.seeds import Seeds

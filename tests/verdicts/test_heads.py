@@ -12,7 +12,9 @@ from grader.checks.catalogue import BY_ID
 from grader.checks.check import Check, Context
 from grader.exercise.model import Exercise, StoredExercise
 from grader.grading.search import Search, search
-from grader.packages.package import Package, PackageRaised, WorkerPool
+from grader.packages.package import Package
+from grader.packages.trouble import PackageRaised
+from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.questions import Snippet
 from mutations.catalogue import operator
 from mutations.edit import splice

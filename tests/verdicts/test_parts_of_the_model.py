@@ -14,7 +14,9 @@ from grader.checks.catalogue import BY_ID
 from grader.checks.check import Check, Context
 from grader.exercise.model import Exercise, StoredExercise
 from grader.grading.search import Search, search
-from grader.packages.package import Package, PackageRaised, WorkerPool
+from grader.packages.package import Package
+from grader.packages.trouble import PackageRaised
+from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Forward, Settings, Snippet, Weights
 from grader.seeds import Seeds

@@ -12,7 +12,9 @@ from grader.checks.check import Context
 from grader.exercise.model import Exercise
 from grader.grading.run_check import ask_case
 from grader.grading.search import Search, search
-from grader.packages.package import Package, PackageRaised, WorkerPool
+from grader.packages.package import Package
+from grader.packages.trouble import PackageRaised
+from grader.packages.worker_pool import WorkerPool
 from grader.result.record import FollowUp, Outcome, Result, Status
 from grader.sandbox.questions import Snippet
 

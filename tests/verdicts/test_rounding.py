@@ -9,7 +9,8 @@ from grader.exercise.model import Exercise
 from grader.grading.answer_cache import AnswerCache
 from grader.grading.reordered import Trials
 from grader.grading.variants import Variants
-from grader.packages.package import Package, WorkerPool
+from grader.packages.package import Package
+from grader.packages.worker_pool import WorkerPool
 from grader.result.record import CheckResult, Outcome, Result, Role, Status
 from grader.seeds import Seeds
 

@@ -14,7 +14,7 @@ from grader.checks.given_stream import given, standardised, tables
 from grader.checks.grids import logits_of
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import ModelCase, larger, model_cases
-from grader.packages.package import PackageMisanswered
+from grader.packages.trouble import PackageMisanswered
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import Forward, Sharing
 from grader.sandbox.wire import Array, Tensors

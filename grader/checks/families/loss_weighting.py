@@ -17,7 +17,8 @@ from grader.checks.families.position import position_row_reach, same_token_other
 from grader.checks.families.projection import forward_runs
 from grader.checks.prefix_parity import CLASS_WEIGHT, CONFIG, STEPS, ParityTask, parity_task, train_settings
 from grader.checks.training_cases import STAND_IN_WIDTH, TrainCase, train_cases
-from grader.packages.package import Package, Trouble
+from grader.packages.package import Package
+from grader.packages.trouble import Trouble
 from grader.sandbox.questions import (
     AnyQuestion,
     Classify,

@@ -24,7 +24,8 @@ from grader.checks.strategies import (
     small_scale,
 )
 from grader.extent import MODEL, Extent, at_most
-from grader.packages.package import Package, PackageRaised, Trouble
+from grader.packages.package import Package
+from grader.packages.trouble import PackageRaised, Trouble
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import Decode, Forward, Influence, Precision
 from grader.sandbox.wire import Array

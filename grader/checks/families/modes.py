@@ -30,7 +30,7 @@ from grader.checks.snippets import config_of, model_snippet
 from grader.checks.strategies import extended, model_cases
 from grader.checks.traces import require_inputs_kept, require_no_trace
 from grader.checks.training_cases import STAND_IN_WIDTH, TrainCase, train_cases
-from grader.packages.package import PackageRaised
+from grader.packages.trouble import PackageRaised
 from grader.sandbox.questions import (
     Decode,
     Evaluate,

@@ -38,7 +38,8 @@ from grader.checks.scheme_cases import (
 )
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import extended, model_cases
-from grader.packages.package import Package, PackageRaised, Trouble
+from grader.packages.package import Package
+from grader.packages.trouble import PackageRaised, Trouble
 from grader.result.record import Lane, TokenGrid
 from grader.sandbox.questions import Decode, Forward, Generate, Gradients, Influence, Parameters, Precision
 from grader.sandbox.wire import Array

@@ -17,7 +17,8 @@ from grader.checks.ragged_cases import Lengths, RaggedCase, mixed_cases, ragged_
 from grader.checks.refusal import must_refuse
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import ModelCase, extended, model_cases
-from grader.packages.package import Package, PackageRaised
+from grader.packages.package import Package
+from grader.packages.trouble import PackageRaised
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import Decode, Forward, Generate
 from grader.sandbox.wire import Array, Tensors
