@@ -10,11 +10,11 @@ from grader.errors import UsageError as UsageError
 from grader.exercise.model import Exercise as Exercise
 from grader.exercise.model import builtin_exercise, read_exercise
 from grader.exercise.starter import starter_files as starter_files
-from grader.given import directory_given, isolation_given, names_given
+from grader.isolation_advice import naming_the_way_out
+from grader.library_arguments import directory_given, isolation_given, names_given
+from grader.preconditions import require_docstrings
 from grader.result.record import Result as Result
-from grader.troubles import require_docstrings
 from grader.warm import Grader as Grader
-from grader.way_out import naming_the_way_out
 
 Isolation = Literal["strict", "process"]
 Difficulty = Literal["easy", "medium", "hard"]

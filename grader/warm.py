@@ -9,17 +9,17 @@ from typing import Final, Literal, Self
 
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import Exercise, builtin_exercise
-from grader.given import directory_given, files_given, isolation_given, names_given, timeout_given
 from grader.grading.grade import grade
 from grader.grading.options import Options, asked_for
 from grader.grading.session import Session
-from grader.hand_ins.reading import read_hand_in
+from grader.hand_ins.read_hand_in import read_hand_in
+from grader.library_arguments import directory_given, files_given, isolation_given, names_given, timeout_given
 from grader.packages.worker_pool import WorkerPool
+from grader.preconditions import require_docstrings
 from grader.result.record import Result
 from grader.sandbox.errors import NotIsolated
 from grader.seeds import check_seed, draw_seed
 from grader.submission.read import Submission, read_files
-from grader.troubles import require_docstrings
 
 CLOSED: Final = "nothing could be judged: this Grader is closed"
 

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 import msgspec
 from hypothesis.strategies import SearchStrategy
 
-from grader.extent import Extent
 from grader.packages.package import Package, ask_both
 from grader.result.record import Lane, TokenGrid
 from grader.sandbox.questions import AnyQuestion, Forward, Settings
 from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
+from grader.sizes import Extent
 
 
 class Case(Protocol):

@@ -14,9 +14,9 @@ from msgspec import Struct
 from grader.checks.check import CheckFailed, Context
 from grader.checks.compare import finite
 from grader.checks.strategies import ModelCase, extended, model_case, model_cases
-from grader.extent import Extent, at_most
 from grader.sandbox.questions import Classify, Fit, Settings
 from grader.sandbox.wire import Array, Tensors
+from grader.sizes import Extent, at_most
 
 
 class ClassCase(ModelCase, frozen=True, kw_only=True):

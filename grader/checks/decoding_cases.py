@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from grader.checks.strategies import ModelCase, chunkings, extended, model_case, model_cases
-from grader.extent import Extent, at_most
 from grader.sandbox.questions import Decode
 from grader.sandbox.wire import Array
 from grader.seeds import Seeds
+from grader.sizes import Extent, at_most
 
 LONG: Final = 12  # tokens
 ONE_BY_ONE: Final = 5  # tokens at the end of a long text

@@ -8,8 +8,8 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from grader.checks.decoding_cases import DecodeCase, decode_cases, few_decoded
 from grader.checks.strategies import ModelCase, extended, few_rows, model_cases
-from grader.extent import Extent, smaller
 from grader.sandbox.questions import Settings
+from grader.sizes import Extent, smaller
 
 # d_model and n_head: D is never H, so that no two sizes can be taken for each other.
 WIDTHS_AND_HEADS: Final = ((6, 2), (6, 3), (8, 2), (8, 4))

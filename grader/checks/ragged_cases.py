@@ -8,11 +8,11 @@ from hypothesis.strategies import DrawFn
 
 from grader.checks.grids import logits_of
 from grader.checks.strategies import ModelCase, extended, model_case, model_cases
-from grader.extent import Extent, at_most, smaller
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import Decode
 from grader.sandbox.wire import Array, Tensors
 from grader.seeds import Seeds
+from grader.sizes import Extent, at_most, smaller
 
 Lengths = tuple[int, ...]  # one number a row
 

@@ -11,10 +11,10 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from msgspec import Struct, convert
 from msgspec.structs import asdict, replace
 
-from grader.extent import Extent, at_most
 from grader.sandbox.questions import Settings, Weights
 from grader.sandbox.wire import Array
 from grader.seeds import Seeds
+from grader.sizes import Extent, at_most
 
 WIDTHS: Final = (4, 6, 8)  # d_model
 VOCABULARIES: Final = (3, 5, 7, 9, 11)  # never a width, some below and some above each of them

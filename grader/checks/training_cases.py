@@ -8,10 +8,10 @@ from hypothesis.strategies import SearchStrategy
 from msgspec import Struct
 from msgspec.structs import replace
 
-from grader.extent import Extent
 from grader.sandbox.questions import Settings, Weights
 from grader.sandbox.wire import Array
 from grader.seeds import Seeds
+from grader.sizes import Extent
 
 STAND_IN_WIDTH: Final = 6
 

@@ -16,10 +16,10 @@ from grader.cli.exercises import (
 from grader.cli.progress import Progress
 from grader.errors import CannotJudge, UsageError
 from grader.files.printable import one_line
-from grader.hand_ins.reading import read_hand_in
+from grader.hand_ins.read_hand_in import read_hand_in
+from grader.isolation_advice import naming_the_way_out
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
-from grader.way_out import naming_the_way_out
 
 if TYPE_CHECKING:
     from grader.result.record import Result

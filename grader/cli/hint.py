@@ -14,8 +14,8 @@ from grader.errors import UsageError
 from grader.exercise.model import Exercise, Hints, Item
 from grader.files.printable import one_line
 from grader.learner.workspace import check_workspace, read_workspace, write_workspace
-from grader.nearest import did_you_mean
 from grader.report import columns
+from grader.suggestions import did_you_mean
 
 KINDS: Final = {
     "bug": ("what it looks like", "where to look", "how it comes about"),

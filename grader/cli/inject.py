@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from grader.cli.progress import Progress
 from grader.files.printable import one_line
+from grader.isolation_advice import naming_the_way_out
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
-from grader.way_out import naming_the_way_out
 
 if TYPE_CHECKING:
     from grader.injection.build import Built

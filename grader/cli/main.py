@@ -43,13 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _discard_output()
         sys.exit(INTERRUPTED)
     except ModuleNotFoundError as error:
-        from grader.troubles import not_installed
+        from grader.preconditions import not_installed
 
         _say(f"grader: {not_installed(error)}")
         sys.exit(CannotJudge.exit_code)
     except (OSError, MemoryError, ImportError) as error:
         # A full disk, no more descriptors or memory, half an installation: the machine's, wherever it strikes.
-        from grader.troubles import cannot_write, of_the_machine
+        from grader.preconditions import cannot_write, of_the_machine
 
         if isinstance(error, OSError) and error.filename is None and not options.judges:
             _say(f"grader: {cannot_write(error)}")  # a file that cannot be written is told by who writes it
@@ -85,7 +85,7 @@ def _only_prints(options: argparse.Namespace) -> bool:
 
 
 def _refuse_where_nothing_runs() -> None:
-    from grader.troubles import why_not_here  # now: where there are no more descriptors, nothing can be imported
+    from grader.preconditions import why_not_here  # now: where there are no more descriptors, nothing can be imported
 
     if reason := why_not_here():
         _say(f"grader: {reason}")
@@ -113,7 +113,7 @@ class _Parser(argparse.ArgumentParser):
         """Refuse what is not known here, where it is known which command it was given to."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            from grader.nearest import did_you_mean
+            from grader.suggestions import did_you_mean
 
             known = [name for action in self._actions for name in action.option_strings]
             near = did_you_mean(unknown[0].partition("=")[0], known) if unknown[0].startswith("-") else ""
@@ -124,7 +124,7 @@ class _Parser(argparse.ArgumentParser):
         try:
             super()._check_value(action, value)
         except argparse.ArgumentError as error:
-            from grader.nearest import did_you_mean
+            from grader.suggestions import did_you_mean
 
             near = did_you_mean(str(value), map(str, action.choices or ()))
             raise argparse.ArgumentError(action, f"{error.message}{near}") from None

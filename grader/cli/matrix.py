@@ -7,9 +7,9 @@ from grader.cli.progress import Progress
 from grader.errors import UsageError
 from grader.files.printable import one_line
 from grader.files.write import check_writable, write_atomically
+from grader.isolation_advice import naming_the_way_out
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
-from grader.way_out import naming_the_way_out
 
 
 def run(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from grader.cli.exercises import reference_directory
 from grader.cli.progress import Progress
 from grader.files.printable import one_line, printable
+from grader.isolation_advice import naming_the_way_out
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
-from grader.way_out import naming_the_way_out
 
 if TYPE_CHECKING:
     from grader.injection.verify import Verification

@@ -10,10 +10,10 @@ from grader.cli.grade import TIMEOUT
 from grader.cli.progress import Progress
 from grader.files.printable import one_line
 from grader.files.write import check_writable, write_atomically
+from grader.isolation_advice import naming_the_way_out
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
 from grader.submission.read import read_submission
-from grader.way_out import naming_the_way_out
 
 if TYPE_CHECKING:
     from grader.learner.watch import Graded, Overtaken, Watcher

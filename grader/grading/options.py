@@ -5,8 +5,8 @@ from typing import Final
 
 from grader.errors import UsageError
 from grader.exercise.model import Exercise, Item
-from grader.nearest import did_you_mean
 from grader.sandbox.control import Mode
+from grader.suggestions import did_you_mean
 
 PATIENCE: Final = 30  # times the time-out, at least of a second: minutes, of which most submissions need seconds
 THOROUGH: Final = 8  # times as many examples of each check

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 
 from grader.checks.check import Check, CheckFailed, Context
-from grader.extent import Extent, extents
 from grader.files.printable import printable
 from grader.grading.scoring import Verdict
 from grader.grading.search import Draws, Failure, ReferenceFailed, Search, search, search_sizes
@@ -29,6 +28,7 @@ from grader.result.record import Outcome
 from grader.sandbox.errors import LauncherFailed
 from grader.sandbox.questions import Snippet
 from grader.seeds import Seeds
+from grader.sizes import Extent, extents
 
 MAX_TEXT = 6000  # characters of one message or traceback
 

@@ -16,10 +16,10 @@ from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
 from grader.checks.check import CheckFailed, case_key
-from grader.extent import LEAST, SHRUNK, Extent, smaller
 from grader.grading.hypothesis_patch import drawing_alike
 from grader.packages.trouble import PackageDied, PackageDoesNotRun, PackageHung, PackageRaised, Stopped, Trouble
 from grader.sandbox.errors import LauncherFailed
+from grader.sizes import LEAST, SHRUNK, Extent, smaller
 
 PATIENCE: Final = 3600.0  # seconds by the clock for one check; what ends it before is the package's own time for all
 SHRINK_BUDGET: Final = 60  # cases asked while shrinking; the smallest found by then is reported

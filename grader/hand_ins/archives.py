@@ -16,7 +16,7 @@ from typing import BinaryIO, Final, cast
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from grader.files.read_untrusted import Kind, Listed, Refused
-from grader.hand_ins.tape import Taped, read_tape
+from grader.hand_ins.tarballs import Taped, read_tape
 
 MAX_MEMBERS: Final = 50_000
 MAX_PIECE: Final = 4 << 20  # bytes in one read, such as that of a zip's table of contents

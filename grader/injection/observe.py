@@ -13,7 +13,6 @@ from grader.checks.compare import first_difference, largest_change
 from grader.comparisons.catalogue import COMPARISONS
 from grader.comparisons.comparison import Comparison
 from grader.exercise.model import builtin_exercise
-from grader.extent import extents
 from grader.grading.run_check import ask_case
 from grader.grading.search import Draws, ReferenceFailed, search, search_sizes
 from grader.packages.cached import CachedPackage, Memory
@@ -22,6 +21,7 @@ from grader.packages.trouble import Trouble
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
+from grader.sizes import extents
 
 TIMEOUT: Final = 30.0
 SUBMISSION: Final = "inject"  # in the place of a submission's hash: nothing is hidden from our own reference

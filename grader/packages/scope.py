@@ -6,7 +6,6 @@ Read off the questions themselves. Nothing is right beyond what was asked, and a
 from collections.abc import Iterator
 from typing import Any
 
-from grader.extent import MODEL, RUN
 from grader.result.record import Mode, Scope
 from grader.sandbox.questions import (
     AnyQuestion,
@@ -23,6 +22,7 @@ from grader.sandbox.questions import (
     WatchedEvaluation,
 )
 from grader.sandbox.wire import Tensors
+from grader.sizes import MODEL, RUN
 
 
 def scope_of(question: AnyQuestion, tensors: Tensors) -> Scope:

@@ -22,7 +22,7 @@ from grader.distribution import DISTRIBUTION
 from grader.environments import harbor, verify
 from grader.environments.harbor import harbor_task
 from grader.files.digest import digest, grader_digest
-from grader.hand_ins.reading import read_hand_in
+from grader.hand_ins.read_hand_in import read_hand_in
 from grader.result.record import Status
 
 ROOT = Path(__file__).resolve().parents[2]

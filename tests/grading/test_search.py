@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from grader.checks.check import CheckFailed
-from grader.extent import MODEL, Extent
 from grader.grading.search import SHRINK_BUDGET, Draws, ReferenceFailed, Search, search, search_sizes
 from grader.packages.trouble import PackageDied, PackageHung, PackageMisanswered, PackageRaised, Trouble
 from grader.sandbox.questions import Raised
+from grader.sizes import MODEL, Extent
 
 
 class Case(Struct, frozen=True):

@@ -17,10 +17,11 @@ import pytest
 
 from grader.errors import UsageError
 from grader.files.read_untrusted import Refused
-from grader.hand_ins import archives, tape
+from grader.hand_ins import archives
 from grader.hand_ins import locate as package
+from grader.hand_ins import tarballs as tape
 from grader.hand_ins.archives import open_archive
-from grader.hand_ins.reading import read_hand_in
+from grader.hand_ins.read_hand_in import read_hand_in
 
 packing = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("packing.py"))))
 as_zip, as_tar = packing.as_zip, packing.as_tar

@@ -10,7 +10,7 @@ import pytest
 
 from grader.errors import UsageError
 from grader.hand_ins.locate import MAX_FOLDERS
-from grader.hand_ins.reading import read_hand_in
+from grader.hand_ins.read_hand_in import read_hand_in
 from grader.submission.read import Submission, read_files, submission_of
 
 packing = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("packing.py"))))

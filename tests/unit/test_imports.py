@@ -142,33 +142,33 @@ def test_only_the_launcher_and_the_worker_import_torch() -> None:
 ROOMS = {
     "__main__": "cli",
     "cli": "environments cohort learner injection grading exercise comparisons packages hand_ins report submission "
-    "result sandbox files troubles way_out distribution nearest seeds errors mutations",
+    "result sandbox files preconditions isolation_advice distribution suggestions seeds errors mutations",
     "environments": "api injection exercise submission result files distribution errors",
-    "api": "warm given injection exercise result sandbox troubles way_out errors",
-    "warm": "given grading exercise packages hand_ins submission result sandbox troubles seeds errors",
+    "api": "warm library_arguments injection exercise result sandbox preconditions isolation_advice errors",
+    "warm": "library_arguments grading exercise packages hand_ins submission result sandbox preconditions seeds errors",
     "cohort": "grading exercise hand_ins report submission result sandbox files seeds errors",
     "learner": "grading exercise packages submission result sandbox files seeds errors",
-    "injection": "grading exercise comparisons checks packages submission result sandbox seeds extent errors mutations",
-    "grading": "own_tests exercise comparisons checks packages submission result sandbox files nearest seeds extent "
+    "injection": "grading exercise comparisons checks packages submission result sandbox seeds sizes errors mutations",
+    "grading": "own_tests exercise comparisons checks packages submission result sandbox files suggestions seeds sizes "
     "errors",
     "own_tests": "exercise comparisons checks packages submission result sandbox files seeds mutations",
     "exercise": "comparisons checks files errors mutations",
     "comparisons": "checks packages result sandbox seeds",
-    "checks": "packages result sandbox seeds extent",
-    "packages": "result sandbox extent",
+    "checks": "packages result sandbox seeds sizes",
+    "packages": "result sandbox sizes",
     "hand_ins": "submission files errors",
     "report": "result files",
     "submission": "result files errors",
     "result": "files",
-    "troubles": "distribution sandbox errors",
-    "way_out": "sandbox errors",
+    "preconditions": "distribution sandbox errors",
+    "isolation_advice": "sandbox errors",
     "sandbox": "mutations",
     "files": "errors",
-    "given": "errors",
+    "library_arguments": "errors",
     "seeds": "errors",
     "distribution": "",
-    "nearest": "",
-    "extent": "",
+    "suggestions": "",
+    "sizes": "",
     "errors": "",
 }
 
@@ -245,7 +245,7 @@ def test_what_is_hidden_cannot_be_imported_from_an_installation(name: str, tmp_p
 # Names that more than one module has: what such a module is about is a topic, seen from several sides.
 COMMANDS = {path.stem for path in (ROOT / "grader" / "cli" / "arguments").glob("*.py")}
 TOPICS = COMMANDS | {
-    "catalogue", "classifier", "errors", "exhibits", "given", "heads", "initialisation", "matrix", "modes", "mutants",
+    "catalogue", "classifier", "errors", "exhibits", "heads", "initialisation", "matrix", "modes", "mutants",
     "ragged", "raised", "results", "training", "weighting",
 }  # fmt: skip
 

@@ -13,9 +13,9 @@ from grader.checks.families.projection import CONTRACT
 from grader.checks.strategies import model_case
 from grader.checks.training_cases import train_case
 from grader.exercise.model import Exercise
-from grader.extent import MODEL, RUN, extents
 from grader.grading.run_check import ask_case
 from grader.grading.search import Search, search, search_sizes
+from grader.sizes import MODEL, RUN, extents
 
 Judged = Callable[..., AbstractContextManager[Context]]
 HERE = Path(__file__).parent

@@ -10,9 +10,9 @@ from grader.checks.families.projection import forward_runs
 from grader.checks.grids import logits_of
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import FEW, ModelCase, model_case, model_cases
-from grader.extent import Extent, at_most
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import Forward
+from grader.sizes import Extent, at_most
 
 
 def _prefix_stands_alone_snippet(case: ModelCase) -> str:

@@ -35,7 +35,6 @@ from grader.checks.refusal import must_refuse
 from grader.checks.snippets import config_of, model_snippet
 from grader.checks.strategies import FEW, WEIGHT_DRAWS
 from grader.checks.training_cases import TRAIN_CASES, TrainCase, train_case
-from grader.extent import MODEL, Extent, at_most
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import (
     KINDS,
@@ -49,6 +48,7 @@ from grader.sandbox.questions import (
     WatchedTraining,
 )
 from grader.sandbox.wire import Array, Tensors
+from grader.sizes import MODEL, Extent, at_most
 
 ONE = 1  # class: a head all the same
 

@@ -17,12 +17,12 @@ from grader.checks.grids import beyond_rounding, logits_of, places
 from grader.checks.refusal import must_refuse
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import FEW, extended, model_case, model_cases
-from grader.extent import MODEL, Extent, at_most
 from grader.packages.package import Package
 from grader.packages.trouble import Trouble, is_machines
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import Decode, Forward, Generate
 from grader.sandbox.wire import Array, Tensors
+from grader.sizes import MODEL, Extent, at_most
 
 
 def _cached_equals_full_snippet(case: DecodeCase) -> str:

@@ -7,8 +7,8 @@ from msgspec.structs import asdict
 from grader.checks.check import CheckFailed, Context, check
 from grader.checks.snippets import training_snippet
 from grader.checks.training_cases import STAND_IN_WIDTH, TrainCase, train_case, train_cases
-from grader.extent import RUN, Extent
 from grader.sandbox.questions import Rates, RecordSteps
+from grader.sizes import RUN, Extent
 
 WARMED_UP = train_cases(warmup=(2, 3, 4, 10))
 

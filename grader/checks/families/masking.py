@@ -23,12 +23,12 @@ from grader.checks.strategies import (
     positions_to_try,
     small_scale,
 )
-from grader.extent import MODEL, Extent, at_most
 from grader.packages.package import Package
 from grader.packages.trouble import PackageRaised, Trouble
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import Decode, Forward, Influence, Precision
 from grader.sandbox.wire import Array
+from grader.sizes import MODEL, Extent, at_most
 
 CLAIM: Final = "every logit is a finite number"
 

@@ -13,11 +13,11 @@ from grader.checks.given_stream import given, tables
 from grader.checks.grids import altered, beyond_rounding, logits_of, places
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import FEW, FRESH, LARGE, ModelCase, drawn_scale, larger, model_case, model_cases
-from grader.extent import MODEL, Extent, at_most
 from grader.packages.trouble import PackageRaised
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import Decode, Forward
 from grader.sandbox.wire import Array, Tensors
+from grader.sizes import MODEL, Extent, at_most
 
 
 def one_token(case: ModelCase) -> Array:

@@ -16,11 +16,11 @@ from grader.checks.compare import first_difference
 from grader.checks.refusal import must_refuse
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import VOCABULARIES, WIDTHS, ModelCase, Sizes, few_rows, model_case, model_cases
-from grader.extent import MODEL, Extent, at_most
 from grader.packages.package import ask_both
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import Configs, Forward, Gradients, Parameters, Settings
 from grader.sandbox.wire import Tensors
+from grader.sizes import MODEL, Extent, at_most
 
 
 @check(cases=model_cases(lengths=(1, 7)), at_size=model_case, default=MODEL, examples=5)

@@ -12,9 +12,9 @@ from grader.checks.compare import close, finite, first_difference, same_bits
 from grader.checks.families.projection import NoCase, require_defaults
 from grader.checks.snippets import training_snippet
 from grader.checks.training_cases import STAND_IN_WIDTH, TRAIN_CASES, TrainCase, train_case, train_cases
-from grader.extent import RUN
 from grader.sandbox.questions import KINDS, MakeBatch, RecordSteps, TrainConfigs, TrainSteps, WatchedTraining
 from grader.sandbox.wire import Array, Tensors
+from grader.sizes import RUN
 
 CONTRACT: Final = MappingProxyType(
     {

@@ -6,7 +6,7 @@ import numpy as np
 
 from grader.comparisons.comparison import Asked, Comparison
 from grader.comparisons.twins import whole_run as run
-from grader.comparisons.twins.sizes import drawn_sizes
+from grader.comparisons.twins.drawn_sizes import drawn_sizes
 from grader.sandbox.questions import Precision, TwinRun
 from grader.seeds import Seeds
 

@@ -10,7 +10,7 @@ import numpy as np
 from grader.comparisons.closeness import LOGITS, nearly
 from grader.comparisons.comparison import Asked, Comparison
 from grader.comparisons.forward import describe
-from grader.comparisons.twins.sizes import drawn_sizes
+from grader.comparisons.twins.drawn_sizes import drawn_sizes
 from grader.sandbox.questions import Forward, Precision, Weights
 from grader.seeds import Seeds
 

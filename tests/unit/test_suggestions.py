@@ -9,7 +9,7 @@ from grader.cli import hint
 from grader.cli.main import parser
 from grader.exercise.model import StoredExercise
 from grader.grading.options import Options, asked_for
-from grader.nearest import did_you_mean
+from grader.suggestions import did_you_mean
 
 ROOT = Path(__file__).resolve().parents[2]
 ITEMS = ("masking", "position", "kv-cache", "position-schemes")

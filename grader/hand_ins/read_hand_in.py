@@ -7,8 +7,8 @@ from typing import Final
 from grader.errors import UsageError
 from grader.files.read_untrusted import Directory, Listed, Refused
 from grader.hand_ins.archives import is_archive, open_archive
+from grader.hand_ins.assignments import MAX_HAND_INS, hand_ins, is_of_a_platform
 from grader.hand_ins.locate import is_a_systems, read_package
-from grader.hand_ins.many import MAX_HAND_INS, hand_ins, is_of_a_platform
 from grader.hand_ins.tree import OnDisk, Tree
 from grader.submission.read import EXPECTED, Submission, name_of
 

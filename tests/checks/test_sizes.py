@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import asdict
 
-from grader.extent import MODEL, RUN, SHRUNK, Extent, at_most, extents
+from grader.sizes import MODEL, RUN, SHRUNK, Extent, at_most, extents
 
 SEEDS = range(60)
 PAST = {"tokens": 32, "rows": 16, "layers": 4, "width": 32, "words": 64, "classes": 3, "steps": 200}
