@@ -10,7 +10,7 @@ from grader.hand_ins.archives import is_archive, open_archive
 from grader.hand_ins.assignments import MAX_HAND_INS, hand_ins, is_of_a_platform
 from grader.hand_ins.locate import is_a_systems, read_package
 from grader.hand_ins.tree import OnDisk, Tree
-from grader.submission.read import EXPECTED, Submission, name_of
+from grader.submission.read import EXPECTED, Submission, UnreadableFile, name_of
 
 OR_PACKED: Final = f"{EXPECTED}, or a .zip or .tar.gz of it"
 
@@ -27,6 +27,8 @@ def read_hand_in(path: Path) -> Submission:
         if not is_of_a_platform(_meant(tree)):
             try:
                 return read_package(tree, name_of(path), where, stack)
+            except UnreadableFile:
+                raise  # it is there: nothing else is expected
             except UsageError as error:
                 raise UsageError(f"{error}; {OR_PACKED}") from None
         handed_in = hand_ins(tree, where, stack, is_packed=is_archive(path.name)).found

@@ -25,6 +25,7 @@ MAX_FILES: Final = 64
 MAX_FILE_BYTES: Final = 512 * 1024
 MAX_BYTES: Final = 900 * 1024  # of all files together, as they travel: one header of the wire format holds them
 MAX_NOTES: Final = 20
+ENCODING: Final = "save it as UTF-8, or name its encoding in the first line"
 REQUIRED: Final = ("model.py", "train.py")
 EXPECTED: Final = "expected a directory that holds model.py and train.py"
 
@@ -63,6 +64,10 @@ class Submission:
     def with_notes(self, notes: Sequence[str]) -> "Submission":
         """The same, with these notes before its own."""
         return replace(self, notes=(*notes, *self.notes))
+
+
+class UnreadableFile(UsageError):
+    """A file is there that the submission cannot do without, and it cannot be read."""
 
 
 def read_submission(directory: Path) -> Submission:
@@ -121,12 +126,15 @@ def read_folder(
         decoded: files that were text before they came into the folder: they are UTF-8, whatever they say.
 
     Raises:
-        UsageError: there is no model.py, or, if ``whole``, a file that is needed cannot be read.
+        UsageError: there is no model.py.
+        UnreadableFile: a file that is needed cannot be read, if ``whole``.
     """
     files, tests, unread, notes = _read_all(folder, where, decoded)
     needed = {*REQUIRED, *(f"{module}.py" for module in _imported(files))}
     if whole and (missing := sorted(needed & unread.keys())):
-        raise UsageError("; ".join(f"{one_line(file)} in {where} cannot be read: {unread[file]}" for file in missing))
+        raise UnreadableFile(
+            "; ".join(f"{one_line(file)} in {where} cannot be read: {unread[file]}" for file in missing)
+        )
     if len(notes) > MAX_NOTES:
         notes[MAX_NOTES:] = [f"and {len(notes) - MAX_NOTES} more like these"]
     return submission_of(name, files, notes, tests)
@@ -213,7 +221,7 @@ def _source(data: bytes, *, is_utf_8: bool) -> str:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         kind = "UTF-8" if encoding == _UTF_8 else encoding
-        raise Refused(f"it is not {kind} text (byte {error.start})") from None
+        raise Refused(f"it is not {kind} text (byte {error.start}); {ENCODING}") from None
     if "\0" in text:
         raise Refused(f"it is not text: a zero byte (byte {data.index(0)})")
     return text

@@ -11,7 +11,7 @@ import pytest
 from grader.errors import UsageError
 from grader.hand_ins.locate import MAX_FOLDERS
 from grader.hand_ins.read_hand_in import read_hand_in
-from grader.submission.read import Submission, read_files, submission_of
+from grader.submission.read import ENCODING, Submission, read_files, submission_of
 
 packing = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("packing.py"))))
 as_directory, as_zip = packing.as_directory, packing.as_zip
@@ -198,7 +198,7 @@ def test_what_is_no_submission_is_told_with_what_is_in_it(files: Files, message:
 def test_a_file_that_is_needed_and_cannot_be_read_is_no_zero(file: str, tmp_path: Path) -> None:
     path = as_directory(tmp_path / "hw", {**RIGHT, file: b"x = '\xe9'\n"})
 
-    with pytest.raises(UsageError, match=rf"{file} in .* cannot be read: it is not UTF-8 text \(byte 5\)"):
+    with pytest.raises(UsageError, match=rf"{file} in .* cannot be read: it is not UTF-8 text \(byte 5\); {ENCODING}$"):
         read_hand_in(path)
 
 
@@ -206,7 +206,7 @@ def test_a_file_that_nobody_needs_and_cannot_be_read_is_a_note(tmp_path: Path) -
     submission = read_hand_in(as_directory(tmp_path / "hw", {**RIGHT, "scratch.py": b"\xe9"}))
 
     assert submission.sha256 == SHA256
-    assert submission.notes == ("scratch.py was not read: it is not UTF-8 text (byte 0)",)
+    assert submission.notes == (f"scratch.py was not read: it is not UTF-8 text (byte 0); {ENCODING}",)
 
 
 def test_links_are_not_followed_at_any_depth(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from grader.errors import UsageError
 from grader.sandbox.questions import Load
 from grader.sandbox.wire import pack
 from grader.submission.read import (
+    ENCODING,
     MAX_ENTRIES,
     MAX_FILE_BYTES,
     MAX_FILES,
@@ -113,7 +114,11 @@ def test_a_socket_is_no_file(directory: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_what_is_not_utf_8_is_not_read(directory: Path) -> None:
     (directory / "model.py").write_bytes(b"x = '\xe9'\n")
 
-    assert_not_read(read_submission(directory), "model.py", "it is not UTF-8 text (byte 5)")
+    assert_not_read(
+        read_submission(directory),
+        "model.py",
+        f"it is not UTF-8 text (byte 5); {ENCODING}",
+    )
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text(directory: Path) -> None:
@@ -188,7 +193,11 @@ def test_many_notes_are_cut_and_the_cut_is_said(directory: Path) -> None:
     submission = read_submission(directory)
 
     assert len(submission.notes) == MAX_NOTES + 1
-    assert_not_read(submission, "train.py", "it is not UTF-8 text (byte 0)")
+    assert_not_read(
+        submission,
+        "train.py",
+        f"it is not UTF-8 text (byte 0); {ENCODING}",
+    )
     assert submission.notes[-1] == "and 5 more like these"
 
 
@@ -196,9 +205,17 @@ def test_many_notes_are_cut_and_the_cut_is_said(directory: Path) -> None:
     ("data", "reason"),
     [
         pytest.param(b"x = 1\0\n", "it is not text: a zero byte (byte 5)", id="zero-byte"),
-        pytest.param("x = 1\n".encode("utf-16"), "it is not UTF-8 text (byte 0)", id="utf-16"),
+        pytest.param(
+            "x = 1\n".encode("utf-16"),
+            f"it is not UTF-8 text (byte 0); {ENCODING}",
+            id="utf-16",
+        ),
         pytest.param(b"\x7fELF\x02\x01\x01\0", "it is not text: a zero byte (byte 7)", id="program"),
-        pytest.param(b"\xa7\r\r\n\0\0\0\0", "it is not UTF-8 text (byte 0)", id="bytecode"),
+        pytest.param(
+            b"\xa7\r\r\n\0\0\0\0",
+            f"it is not UTF-8 text (byte 0); {ENCODING}",
+            id="bytecode",
+        ),
     ],
 )
 def test_what_is_no_text_is_not_read(data: bytes, reason: str, directory: Path) -> None:
