@@ -164,6 +164,9 @@ def _blockers(outcomes: Iterable[str], verdicts: Mapping[str, Verdict]) -> list[
     return sorted({name for check in outcomes for name in verdicts.get(check, _NONE).blocked_by})
 
 
+_PASSED_AND_WAIT = "All checks that could run passed; the others wait for"
+
+
 def _summary(
     item: Item,
     status: Status,
@@ -182,9 +185,8 @@ def _summary(
             return "It behaves as it should; it is not identical to the reference bit for bit."
         told = verdicts.get(exact_id(item), _NONE)
         note = told.message if told.rounding else ""
-        return f"All its checks passed{f'; {note}' if note else ''}." + (
-            f" (Some checks wait for {_list(blockers)}.)" if blockers else ""
-        )
+        passed = f"{_PASSED_AND_WAIT} {_list(blockers)}" if blockers else "All its checks passed"
+        return f"{passed}{f'; {note}' if note else ''}."
     if bug_left:
         seen = verdicts[exact_id(item)].message if exact_id(item) in verdicts else ""
         return f"The bug is still in: {seen or 'the results are exactly those of the code with this bug'}."
@@ -196,7 +198,7 @@ def _summary(
         message = verdicts[failed[0]].message if failed[0] in verdicts else "no answer"
         return f"{len(failed)} of {len(item.earns) + len(item.takes)} checks failed; the first says: {message}"
     if blockers and status is Status.PARTLY:
-        return f"All checks that could run passed; the others wait for {_list(blockers)}."
+        return f"{_PASSED_AND_WAIT} {_list(blockers)}."
     if blockers:
         return f"Not graded yet: first fix {_list(blockers)}."
     return "No check that earns points passed."
