@@ -17,6 +17,7 @@ from grader.files.digest import digest
 from mutations.edit import splice
 
 _DEFINED: Final = re.compile(r"^ *(?:def|class) +(\w+)", re.MULTILINE)
+_AT_THE_TOP: Final = re.compile(r"^(?:def|class) +(\w+)", re.MULTILINE)
 _STUB: Final = re.compile(r"(\w+) is yours to build")
 
 Points = Annotated[float, Meta(ge=0)]
@@ -105,8 +106,8 @@ class Exercise:
         starter = "\n".join(self.starter().values())
         defined = {file: set(_DEFINED.findall(text)) for file, text in self.reference.items()}
         left = set[str]().union(*defined.values()).difference(_DEFINED.findall(starter)).union(_STUB.findall(starter))
-        files = {file.removesuffix(".py") for file, names in defined.items() if names and names <= left}
-        return frozenset(left | files)
+        top = {file: set(_AT_THE_TOP.findall(text)) for file, text in self.reference.items()}
+        return frozenset(left | {file.removesuffix(".py") for file, names in top.items() if names and names <= left})
 
     @cached_property
     def items(self) -> dict[str, Item]:
