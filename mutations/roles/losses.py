@@ -10,13 +10,12 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.roles.calls import argument
-from mutations.roles.layers import function_name, owner_of
+from mutations.roles.layers import OTHER_TASKS, function_name, owner_of
 from mutations.roles.owners import takes
 from mutations.roles.reads import reads
 from mutations.roles.sizes import resolve
 from mutations.source import Source
 
-OTHER_TASKS = re.compile("question|choice|double", re.IGNORECASE)
 FLATTENED = m.Call(func=m.Attribute(value=m.Name(), attr=m.OneOf(*map(m.Name, ("flatten", "view", "reshape")))))
 
 
@@ -99,8 +98,16 @@ def with_option(source: Source, call: cst.Call, keyword: str, value: str) -> Edi
     if given is not None:
         same = source.code(given.value).strip("'\"") == value.strip("'\"")
         return None if same else source.replace_within(call, given.value, value)
-    arguments = [*map(source.code, call.args), f"{keyword}={value}"]
-    return source.replace(call, f"{source.code(call.func)}({', '.join(arguments)})")
+    if not call.args:
+        return source.replace(call, f"{source.code(call.func)}({keyword}={value})")
+    start, end = source.span(call.args[-1])
+    if isinstance(call.args[-1].comma, cst.Comma):
+        end = source.span(call.args[-1].comma)[0]
+    first, closing = source.span(call.args[0])[0], source.code_between(end, source.span(call)[1])
+    is_one_a_line = "\n" in closing and "\n" in source.code_between(source.span(call.func)[1], first)
+    indent = source.code_between(source.line_start(start), start)
+    separator = f",\n{indent}" if is_one_a_line and not indent.strip() else ", "
+    return source.replace_within(call, call.args[-1], f"{source.code(call.args[-1])}{separator}{keyword}={value}")
 
 
 def shifts(source: Source) -> Iterator[Shift]:
