@@ -16,6 +16,8 @@ from mutations.roles.reads import reads
 from mutations.roles.sizes import resolve
 from mutations.source import Source
 
+SIZES = re.compile(r"batch|size|len|num|count|tokens|\bn\b|\bB\b|shape", re.IGNORECASE)
+BALANCE = re.compile(r"router|expert|balanc|moe|z_loss", re.IGNORECASE)
 FLATTENED = m.Call(func=m.Attribute(value=m.Name(), attr=m.OneOf(*map(m.Name, ("flatten", "view", "reshape")))))
 
 
@@ -137,9 +139,21 @@ def weighted_sums(source: Source) -> Iterator[WeightedSum]:
             parts = [(addition.left, addition.right), (addition.right, addition.left)]
         for plain, term in parts:
             found = _weighted(source, term)
-            if found is not None and _is_loss(source, plain):
+            if found is not None and _is_loss(source, plain) and not _is_of_something_else(source, node, found[1]):
                 assert isinstance(node, cst.BinaryOperation | cst.AugAssign)
                 yield WeightedSum(node, plain, *found)
+
+
+def _is_of_something_else(source: Source, node: cst.CSTNode, weight: cst.BaseExpression) -> bool:
+    """Whether a sum is no total of the losses of a language model and a classifier.
+
+    A running total that is weighted by the size of a batch, the balance of experts, and whatever speaks neither of
+    classes nor of a second loss beside the first.
+    """
+    around = source.code(source.scope(node))
+    is_second = is_about_classes(around) or "aux" in around.lower() or "label" in around.lower()
+    is_size = SIZES.search(source.code(weight)) is not None
+    return not is_second or is_size or BALANCE.search(around) is not None
 
 
 def _weighted(
