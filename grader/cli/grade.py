@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
             result = session.grade(submission, options, progress=progress)
     by_default = Audience.LEARNER if choice.by_workspace and recorded is None else Audience.INSTRUCTOR
     shown = for_audience(result, Audience(arguments.audience) if arguments.audience is not None else by_default)
-    holds = _report(shown, files, choice.told) if recorded is None else _confirm(recorded, result, shown, files)
+    holds = _report(shown, files, choice.named) if recorded is None else _confirm(recorded, result, shown, files)
     if not result.judged:
         return CannotJudge.exit_code
     return 0 if holds else 1

@@ -13,7 +13,7 @@ def listen() -> None:
 
 
 class _Interrupted(KeyboardInterrupt):
-    """Not KeyboardInterrupt itself: Python ends itself by a signal, whoever catches it, if that crosses an exec."""
+    """Not KeyboardInterrupt itself: Python ends itself by a signal, even if that is caught, when it crosses an exec."""
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         from grader.preconditions import cannot_write, of_the_machine
 
         if isinstance(error, OSError) and error.filename is None and not options.judges:
-            _say(f"grader: {cannot_write(error)}")  # a file that cannot be written is told by who writes it
+            _say(f"grader: {cannot_write(error)}")  # its writer reports a file that cannot be written
         else:
             _say(f"grader: nothing could be judged: {of_the_machine(error)}")
         _discard_output()
@@ -93,7 +93,7 @@ def _refuse_where_nothing_runs() -> None:
 
 
 def _discard_output() -> None:
-    """Nobody can read it any more: have nothing to flush at exit, where that would fail once more."""
+    """Its reader is gone: leave nothing to flush at exit, where that would fail once more."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -101,7 +101,7 @@ def _discard_output() -> None:
 def _say(message: str) -> None:
     from grader.files.printable import printable
 
-    with contextlib.suppress(OSError):  # nobody can be told that nobody can be told
+    with contextlib.suppress(OSError):  # there is nowhere left to report this
         sys.stderr.write(f"{printable(message)}\n")
         sys.stderr.flush()
 

@@ -27,7 +27,7 @@ class Cluster:
         say: is given what the user should know.
 
     Raises:
-        UsageError: nobody answers at the address, or workers would grade in another way than this machine.
+        UsageError: no scheduler answers at the address, or workers would grade in another way than this machine.
         CannotJudge: no worker comes.
     """
 
@@ -100,7 +100,7 @@ def _connected(address: str) -> Client:
         return Client(address, timeout=CONNECT, set_as_default=False)
     except Exception as error:  # whatever Dask makes of an address
         reason = one_line(str(error))[:300]
-        raise UsageError(f"nobody can be reached at --scheduler={address!r} ({reason}); {expected}") from None
+        raise UsageError(f"no scheduler can be reached at --scheduler={address!r} ({reason}); {expected}") from None
 
 
 async def _knock(address: str) -> None:

@@ -1,4 +1,4 @@
-"""The process that grades for a cohort: one submission after another, until nobody asks any more."""
+"""The process that grades for a cohort: one submission after another, until it is asked no more."""
 
 import os
 import socket

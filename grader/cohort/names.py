@@ -17,7 +17,7 @@ def told_apart(titles: Mapping[str, str]) -> dict[str, str]:
     """By folder, the candidate's title; where another looks like it, or could be made to, with a hash behind it.
 
     The hash is the one of the folder's name. A candidate whose folder is called as the candidate is keeps its title
-    whatever others are called: nobody can take it, or change it, by choosing a name.
+    whatever others are called: choosing a name neither takes nor changes it.
     """
     shown = {folder: one_line(title) for folder, title in titles.items()}
     looks = Counter(_look(title) for title in shown.values())

@@ -12,7 +12,7 @@ from grader.result.record import Result, Status
 
 BINS: Final = 10  # of the histogram, over the whole range of points
 RIGHT: Final = (Status.FIXED, Status.BUILT)
-UNTOLD: Final = (Status.WAITS, Status.NOT_JUDGED)  # neither right nor wrong: nobody could tell
+UNJUDGED: Final = (Status.WAITS, Status.NOT_JUDGED)  # neither right nor wrong: not judged
 MOST_NOTES: Final = 2  # of a submission that was graded; the report has all of them
 
 
@@ -139,9 +139,9 @@ class Summary:
         """How many candidates have an item right."""
         return sum(self.statuses[item][status] for status in RIGHT)
 
-    def told(self, item: str) -> int:
-        """Of how many candidates it could be told whether they have an item right."""
-        return sum(count for status, count in self.statuses[item].items() if status not in UNTOLD)
+    def judged(self, item: str) -> int:
+        """How many candidates could be judged on an item."""
+        return sum(count for status, count in self.statuses[item].items() if status not in UNJUDGED)
 
     def like(self, folder: str) -> tuple[Pair, ...]:
         """The pairs that a candidate is one of."""

@@ -78,7 +78,7 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise, which need not lie anywhere.
+    """An exercise in memory.
 
     Attributes:
         reference: source text by file name.
@@ -133,7 +133,7 @@ class Exercise:
         return digest(parts | {"visible tests": self.visible_tests.encode()})
 
     def hints_of(self, item: str) -> Hints | None:
-        """Three hints for an item, each saying more than the one before; None where nobody wrote any."""
+        """Three hints for an item, each saying more than the one before; None where there are none."""
         own = self.items[item].hints
         return next((bug.hints for bug in self.key.bugs if bug.item == item), own)
 
@@ -162,7 +162,7 @@ class Exercise:
         return tuple(item.id for item in self.rubric.item if item.id in here)
 
     def comparisons_of(self, item: str) -> tuple[str, ...]:
-        """The comparisons that an item is told by: those that its bug shows in, and for an extension the model's."""
+        """The comparisons that diagnose an item: those that its bug shows in, and for an extension the model's."""
         shown = {comparison for bug in self.key.bugs if bug.item == item for comparison in bug.shows_in} or {FORWARD}
         return tuple(comparison for comparison in self.rubric.comparisons if comparison in shown)
 

@@ -17,7 +17,7 @@ def readme(rubric: Rubric, where: str = "", *, files: Collection[str] = (), buil
     Args:
         where: what is said of where the bugs are, to follow their number.
         files: of the starter, by name.
-        built_in: whether the commands know this exercise without being told where it lies.
+        built_in: whether the commands find this exercise without a path.
     """
     bugs = [item for item in rubric.item if item.kind == "bug"]
     extensions = [item for item in rubric.item if item.kind == "extension"]

@@ -63,7 +63,7 @@ class AnswerCache:
         """The packages of one grade, whose own workers are those of ``worker_pool``.
 
         The machine's failures are counted anew, and if the grade fails or is given up, no package is left with a
-        question whose answer nobody fetched. It would pass for the answer to the next one.
+        question whose answer was not fetched. It would pass for the answer to the next one.
         """
         self._worker_pool.pardon_anew()
         try:
@@ -85,7 +85,7 @@ class AnswerCache:
                 left -= size * len(self._memories)
 
     def stop(self) -> None:
-        """Kill the workers, from any thread: whoever waits for an answer learns that the grade is given up."""
+        """Kill the workers, from any thread: waiting callers learn that the grade is given up."""
         self._worker_pool.stop()
 
     def close(self) -> None:

@@ -1,13 +1,13 @@
 """Whose failure a failure is, where no variant agrees exactly.
 
 Checks name what they need: without a forward that runs there is no order to judge, and a cache built over a
-mask that is wrong in a way nobody planted has nothing to agree with. A failure then belongs to the item
+mask that is wrong in a way that is no known bug has nothing to agree with. A failure then belongs to the item
 that owns what is needed.
 
 A forward that does not run explains an answer that is missing or has no shape to judge. It does not explain a
 wrong one: else breaking forward for some sizes would excuse whatever else is wrong.
 
-Variants tell apart what needs a bug mended. None of them has an extension built wrongly, so that what needs one is
+Variants tell apart what needs a bug fixed. None of them has an extension built wrongly, so that what needs one is
 never told apart by them, however exact the model is.
 """
 
@@ -127,11 +127,10 @@ def _causes(
 ) -> dict[str, set[str]]:
     """By check that has to hold first, the items that fail it: none where the failure is the item's own.
 
-    What fails because of something else in turn is not named, but that which is behind it: nobody can mend what cannot
-    be told yet.
+    Only root causes are named: a cause that is itself blocked is replaced by what blocks it.
 
     Args:
-        told_apart: the items of bugs that have an exact answer: what needs them, the variants have told already.
+        told_apart: the items of bugs that have an exact answer: the variants have judged what needs them already.
     """
     verdict = verdicts[item][check]
     if verdict.unbuilt:

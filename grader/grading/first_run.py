@@ -1,7 +1,7 @@
 """Whether a submission runs at all: asked once, before anything else.
 
-What does not run is no wrong answer to anything. It is told by itself, with its place; what needs it waits and is not
-asked, so that one slip of the keyboard is neither a list of failures nor a long wait.
+What does not run is no wrong answer to anything. It is reported by itself, with its place; what needs it waits and is
+not asked, so that one typing error is neither a list of failures nor a long wait.
 """
 
 from types import MappingProxyType
@@ -32,7 +32,7 @@ def first_run(model: Package, train: Package) -> dict[str, LoadFault]:
     Args:
         model, train: the same package, in two workers at once.
     """
-    # One after the other: what is late is asked once more, alone, and waits for that until nobody else is busy.
+    # One after the other: what is late is asked once more, alone, and waits until no other worker is busy.
     troubles = {"model": _trouble_of(model, MODEL), "train": _trouble_of(train, TRAIN)}
     when = "when it was imported"
     if troubles["model"] is None:

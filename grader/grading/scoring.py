@@ -113,7 +113,7 @@ def _waits_for_others(verdict: Verdict) -> bool:
 
 
 def _waits_for_the_code(verdict: Verdict) -> bool:
-    """Whether nothing could be told because a file of the submission does not run."""
+    """Whether nothing could be judged because a file of the submission does not run."""
     return verdict.outcome is Outcome.BLOCKED and not verdict.blocked_by
 
 
@@ -183,8 +183,8 @@ def _summary(
         exact = outcomes.get(exact_id(item), Outcome.PASSED)
         if exact in FAILURES:
             return "It behaves as it should; it is not identical to the reference bit for bit."
-        told = verdicts.get(exact_id(item), _NONE)
-        note = told.message if told.rounding else ""
+        verdict = verdicts.get(exact_id(item), _NONE)
+        note = verdict.message if verdict.rounding else ""
         passed = f"{_PASSED_AND_WAIT} {_list(blockers)}" if blockers else "All its checks passed"
         return f"{passed}{f'; {note}' if note else ''}."
     if bug_left:

@@ -1,4 +1,4 @@
-"""The rubric of a generated exercise: an item for each bug, told by the checks that were measured to see it."""
+"""The rubric of a generated exercise: an item for each bug, with the checks that were measured to see it."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final

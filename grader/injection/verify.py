@@ -113,7 +113,7 @@ def texts(exercise: StoredExercise) -> Finding:
 
 
 def _bug(exercise: Exercise, bug: PlantedBug, seen: Observation) -> Finding:
-    """A bug is seen by the checks that earn its points, whatever the seed, and told by one of the comparisons."""
+    """A bug is seen by the checks that earn its points, whatever the seed, and shows in one of the comparisons."""
     what = f"{bug.item} ({bug.operator}) is seen by its checks on {len(seen.detections)} seeds"
     unseen = [check for check in exercise.items[bug.item].earns if check not in seen.killed_by]
     if unseen:
@@ -121,7 +121,7 @@ def _bug(exercise: Exercise, bug: PlantedBug, seen: Observation) -> Finding:
     if not set(exercise.comparisons_of(bug.item)) <= set(seen.shows_in):
         return Finding(what, f"shows in {', '.join(seen.shows_in) or 'nothing'} alone")
     if seen.crashes_in and len(exercise.key.bugs) > 1:
-        return Finding(what, f"breaks {', '.join(seen.crashes_in)}, which other bugs are told by")
+        return Finding(what, f"breaks {', '.join(seen.crashes_in)}, which shows other bugs")
     return Finding(what)
 
 

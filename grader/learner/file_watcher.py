@@ -56,7 +56,7 @@ def looking_out(directory: Path, known: Submission, act: Callable[[], None]) -> 
     seen, enough = Lookout(), Event()
 
     def look() -> None:
-        # What cannot be read is told by whoever waits next.
+        # Read errors are ignored here; the next `wait_for_another` reports them.
         seen.found = wait_for_another(directory, known, lambda _: None, enough)
         if seen.found is not None:
             act()

@@ -92,8 +92,8 @@ class Draw:
     def mutants(self, plantings: Iterable[Planting]) -> list[Mutant]:
         """One mutant of each operator, at the first place where it shows; fewer once time is up.
 
-        All there are and no choice of them, so that the same tests earn the same whatever the seed is. Who breaks down
-        is noticed by whoever runs it: such mutants are taken where there are no others.
+        All there are and no choice of them, so that the same tests earn the same whatever the seed is. Any test
+        notices a mutant that crashes, so those are used only where there are no others.
 
         Raises:
             TooSlow: time is up, and there is none.

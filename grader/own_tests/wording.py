@@ -61,12 +61,12 @@ class Wording:
             reply, answer = worker.receive()
             if not isinstance(reply, Answered):
                 raise NotRead(reply.message)
-            told = iter([answer[name].tobytes().decode() for name in tensors])
+            reworded = iter([answer[name].tobytes().decode() for name in tensors])
         except (WorkerFailed, KeyError, UnicodeDecodeError) as error:
             raise NotRead(str(error)) from None
         finally:
             worker.close()
-        packages: list[Files] = [{file: next(told) for file in version} for version in versions]
+        packages: list[Files] = [{file: next(reworded) for file in version} for version in versions]
         if any(_size(package) > _size(version) + GROWTH for package, version in zip(packages, versions, strict=True)):
             raise NotRead("it is too long in other words")
         return packages

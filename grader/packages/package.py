@@ -137,7 +137,7 @@ class Package:
             raise self._lost(error) from None
 
     def _reply_when_asked_alone(self) -> tuple[Reply, Tensors]:
-        """After no answer in time: it may have been the machine's doing, until it is seen again with nobody beside."""
+        """After no answer in time: it counts when it happens again with no other work beside it."""
         question, _ = self._asked
         self._drop()
         if not self._asks_again:
@@ -146,7 +146,7 @@ class Package:
             self._unresponsive.try_imports(question, self._deadly)
         try:
             with self._worker_pool.alone():
-                # What the import has told by now, or another thread before it was our turn.
+                # What the import has reported by now, or another thread before this one.
                 if not self._trusted and (expected := self._expected(question)) is not None:
                     raise expected from None
                 self._put()
@@ -220,7 +220,7 @@ class Package:
         return fresh
 
     def show_again(self) -> None:
-        """Nobody was shown what has been printed so far."""
+        """What has been printed so far was not shown."""
         self._shown = 0
 
     def close(self) -> None:

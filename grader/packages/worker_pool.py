@@ -100,7 +100,7 @@ class WorkerPool:
     def pardons(self, died: WorkerDied, *, trusted: bool) -> bool:
         """Whether a death may have been the machine's doing, short of memory, and the question be put once more.
 
-        A package of ours has no other reason to die. The candidate's can be killed by nobody else, but do all the
+        A package of ours has no other reason to die. The candidate's cannot be killed by others, but do all the
         rest by itself. Each is pardoned a few times a grade: a crash that repeats is its own.
         """
         with self._counting:
@@ -120,13 +120,13 @@ class WorkerPool:
             self._pardons[trusted] = 0
 
     def stop(self) -> None:
-        """Kill all workers: whoever waits for one learns that it died, and then that the grade has stopped."""
+        """Kill all workers: waiting callers learn that theirs died, and then that the grade has stopped."""
         self._stopped = True
         for worker in list(self._workers):
             worker.kill()
 
     def close(self) -> None:
-        """End all workers, when nobody waits for any, and see them gone."""
+        """End all workers, when no caller waits for any, and wait until they are gone."""
         for worker in self._workers:
             worker.close()
         with contextlib.suppress(LauncherFailed):

@@ -64,7 +64,7 @@ def _right(item: ItemResult, found: Groups) -> Standing:
 
 
 def blockers(checks: list[CheckResult]) -> tuple[str, ...]:
-    """The items that have to be right before these checks can be told."""
+    """The items that have to be right before these checks can be judged."""
     return tuple(dict.fromkeys(item for check in checks for item in check.blocked_by))
 
 

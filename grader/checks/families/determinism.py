@@ -120,7 +120,7 @@ def batches_follow_the_generator(case: TrainCase, context: Context) -> None:
     """make_batch draws from the generator that it is given, and goes on where that stands.
 
     ## Why it matters
-    Whoever hands over a generator decides what is drawn. Numbers from anywhere else make runs differ that should agree;
+    The generator that is passed in decides what is drawn. Other numbers make runs differ that should agree;
     a generator that is turned back makes batches agree that should differ.
 
     ## Usual causes
@@ -344,7 +344,7 @@ def forward_leaves_no_trace(case: DropoutCase, context: Context) -> None:
 
 
 def forward_is_to_blame(config: Settings, weights: Weights, tokens: Array, context: Context) -> bool:
-    """Whether a forward pass without dropout leaves a trace: what calls it cannot be told to have left it then."""
+    """Whether a forward pass without dropout leaves a trace: its trace and its caller's look alike then."""
     for modes in get_args(Modes):
         question = Watched(config=config | {"dropout": 0.0}, weights=weights, call="forward", modes=modes)
         try:

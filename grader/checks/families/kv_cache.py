@@ -488,7 +488,7 @@ def cache_limits(case: DecodeCase, context: Context) -> None:
 
     ## Why it matters
     There is no position for a token beyond the block. Without an error the model reads a wrong row, wraps
-    around, or crashes somewhere deep inside with a message that helps nobody.
+    around, or crashes somewhere deep inside with a message that does not help.
 
     ## Usual causes
     - Only the new chunk's length is checked, not cached and new tokens together.

@@ -56,7 +56,7 @@ def empty_rows_weigh_nothing(case: EmptyRowsCase, context: Context) -> None:
     lost too.
 
     ## Usual causes
-    - A row of the mask forbids everything, and nobody says what becomes of it.
+    - A row of the mask forbids everything, and no code handles it.
     - What was computed of padding is kept in the cache as if it were real.
     - `lengths` is accepted, and not used.
     """

@@ -41,14 +41,14 @@ def in_time(answer: Tensors) -> Tensors:
         if name.startswith("grad."):
             _, call, parameter = name.split(".", 2)
             gradients[int(call)][f"step {call}: the gradient of {parameter}"] = answer[name]
-    told: dict[str, Array] = {}
+    seen: dict[str, Array] = {}
     for step in range(len(losses["loss"])):
-        told |= {f"step {step}: {name}": series[step] for name, series in losses.items()}
-        told |= gradients[step]
+        seen |= {f"step {step}: {name}": series[step] for name, series in losses.items()}
+        seen |= gradients[step]
     for name in answer:
         if name.startswith("param."):
-            told[f"{LAST}: {name.split('.', 2)[2]}"] = answer[name]
-    return told
+            seen[f"{LAST}: {name.split('.', 2)[2]}"] = answer[name]
+    return seen
 
 
 def _narrowed(losses: Array) -> Array:

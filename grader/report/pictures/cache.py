@@ -28,5 +28,5 @@ def cache_picture(exhibit: CacheExhibit) -> str:
         axes.set_ylim(bottom=0)
         axes.set(xlabel="tokens read", ylabel="numbers kept by a layer")
 
-    told = [f"Layer {number}: {ends(layer)}" for number, layer in enumerate(layers) if layer]
-    return draw("cache", "Numbers that each layer keeps, by number of tokens read", "; ".join(told) + ".", paint)
+    shown = [f"Layer {number}: {ends(layer)}" for number, layer in enumerate(layers) if layer]
+    return draw("cache", "Numbers that each layer keeps, by number of tokens read", "; ".join(shown) + ".", paint)

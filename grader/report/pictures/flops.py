@@ -25,5 +25,5 @@ def flops_picture(exhibit: FlopsExhibit) -> str:
         axes.yaxis.set_major_formatter(EngFormatter(sep=" "))
         axes.set(xlabel="tokens already there", ylabel="operations for one more token")
 
-    told = f"With the cache: {ends(cached)}; without: {ends(full)}." if lengths else ""
-    return draw("flops", "Operations for one more token, with the cache and without", told, paint)
+    shown = f"With the cache: {ends(cached)}; without: {ends(full)}." if lengths else ""
+    return draw("flops", "Operations for one more token, with the cache and without", shown, paint)

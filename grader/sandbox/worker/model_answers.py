@@ -66,7 +66,7 @@ def new_model(module: ModuleType, config: Settings) -> Any:
 
 
 def weighted_model(module: ModuleType, question: ModelQuestion, *, training: bool = False) -> Any:
-    """The model of a question, in its precision, with the grader's weights, in eval mode unless told otherwise.
+    """The model of a question, in its precision, with the grader's weights, in eval mode by default.
 
     Schemes other than learned positions have fixed numbers, which some keep as parameters that are not to be trained.
     """
@@ -185,7 +185,7 @@ def one_head(module: ModuleType, question: OneHead, tensors: Tensors) -> dict[st
         many = new_model(module, question.config | {"n_head": question.heads})
         if _graft(module, question, model, many):
             set_weights(model, question.weights)
-            # Nobody promised that one class can be called where the other is.
+            # The contract does not say that one class can be called where the other is.
             with contextlib.suppress(Exception):
                 answer["grafted"] = as_array(model(tokens), "what forward returned")
     return answer

@@ -34,13 +34,13 @@ def edits(source: Source) -> Iterator[Edit]:
         loss = owner(update.backward)
         for node in source.find(m.Dict(), within=source.scope(update.backward)):
             values = [element.value for element in cst.ensure_type(node, cst.Dict).elements]
-            told = [_told(value) for value in values if m.matches(value, VALUE)]
-            others = [each for each in told if not each.deep_equals(loss)]
-            if isinstance(loss, cst.Name) and len(others) < len(told) and others:
+            losses = [_loss_of(value) for value in values if m.matches(value, VALUE)]
+            others = [each for each in losses if not each.deep_equals(loss)]
+            if isinstance(loss, cst.Name) and len(others) < len(losses) and others:
                 yield source.replace(others[0], loss.value)
 
 
-def _told(value: cst.BaseExpression) -> cst.BaseExpression:
+def _loss_of(value: cst.BaseExpression) -> cst.BaseExpression:
     return cst.ensure_type(cst.ensure_type(value, cst.Call).func, cst.Attribute).value
 
 

@@ -1,7 +1,7 @@
 """The position embeddings are added to the token embeddings, and the sum is thrown away.
 
 ## What it does
-Turns the assignment of the sum into a call that returns it to nobody: tensor methods without a trailing underscore
+Turns the assignment of the sum into a call whose result is dropped: tensor methods without a trailing underscore
 leave their tensor as it was.
 
 ## Why it is wrong
@@ -74,7 +74,7 @@ OPERATOR = Operator(
         symptom="The model trains, but it hardly cares about the order of the tokens it has read.",
         area="Follow one token on its way into the first block. After training, which parameters still hold "
         "their initial values?",
-        mechanism="Something is computed there, and nobody keeps the result.",
+        mechanism="Something is computed there, and the result is not kept.",
     ),
     examples=(
         Example(
