@@ -131,8 +131,8 @@ class Directory:
             raise Refused("it is a symbolic link")
         if not stat.S_ISREG(status.st_mode):
             raise Refused("it is not a regular file")
-        # Installers and backups link files too, so that several names alone say nothing. A candidate may hand in a link to
-        # someone else's file that only the grader can read.
+        # Installers and backups link files too, so that several names alone say nothing. A candidate may hand in a
+        # link to someone else's file that only the grader can read.
         if status.st_nlink > 1 and status.st_uid != self._owner:
             raise Refused("it is a hard link to a file of another user")
 

@@ -59,7 +59,7 @@ def blame(
         for check in failing[item.id]:
             causes = _causes(item.id, check, verdicts, failing, told_apart)
             if causes:
-                reason = f"cannot be judged before this holds: {BY_ID[next(iter(causes))].title}"
+                reason = f"cannot be judged before this check passes: {BY_ID[next(iter(causes))].title}"
                 judged[item.id][check] = blocked(verdicts[item.id][check], set().union(*causes.values()), reason)
     failing = _failing(items, judged)
     for item in items:
@@ -97,7 +97,7 @@ def _charge_once(
             judged[item.id][rubric.exact_id(item)] = replace(
                 exact,
                 outcome=Outcome.PASSED,
-                message=f"right up to rounding, which is charged once, at {earlier[0].title}",
+                message=f"right up to rounding; the points for that are taken once, at {earlier[0].title}",
                 counterexample=None,
             )
 
@@ -106,7 +106,7 @@ def _without_numbers(
     item: Item, verdicts: Mapping[str, Verdict], diagnosis: Diagnosis, owner: str
 ) -> dict[str, Verdict]:
     """The verdicts of an item, with those blocked that rest on numbers, whether they passed or failed."""
-    reason = f"cannot be judged before this holds: {BY_ID[FINITE].title}"
+    reason = f"cannot be judged before this check passes: {BY_ID[FINITE].title}"
     waiting = set(WAIT_FOR_NUMBERS)
     if item.id != owner and FORWARD in diagnosis.exercise.comparisons_of(item.id) and diagnosis.model_bugs is None:
         waiting.add(rubric.exact_id(item))

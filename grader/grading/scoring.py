@@ -182,7 +182,7 @@ def _summary(
     if status in (Status.FIXED, Status.BUILT):
         exact = outcomes.get(exact_id(item), Outcome.PASSED)
         if exact in FAILURES:
-            return "It behaves as it should; it is not identical to the reference bit for bit."
+            return "It behaves as it should, but its results are not the reference's bit for bit."
         verdict = verdicts.get(exact_id(item), _NONE)
         note = verdict.message if verdict.rounding else ""
         passed = f"{_PASSED_AND_WAIT} {_list(blockers)}" if blockers else "All its checks passed"

@@ -137,7 +137,9 @@ class Chooser:
         if seen.crashes_in and self._count > 1:
             return f"it breaks what shows other bugs ({', '.join(seen.crashes_in)}): only for a single bug"
         if seen.unsteady_in:
-            return f"it answers otherwise each time ({', '.join(seen.unsteady_in)}): no candidate could be found to have it"
+            return (
+                f"it answers otherwise each time ({', '.join(seen.unsteady_in)}): no candidate can be known to have it"
+            )
         return self._uneven(mutant, seen)
 
     def _uneven(self, mutant: Mutant, seen: Observation) -> str | None:

@@ -107,7 +107,7 @@ def texts(exercise: StoredExercise) -> Finding:
         if not (folder / file).is_file():
             return Finding(what, f"the starter has no {file}")
         if file in made and (folder / file).read_bytes() != made[file].encode():
-            return Finding(what, f"{file} of the starter is another")
+            return Finding(what, f"{file} of the starter differs")
     more = sorted({path.name for path in folder.iterdir()} - {*made, *BESIDE_THE_CODE, *LEFT_BY_RUNNING})
     return Finding(what, f"the starter has {', '.join(more)} too" if more else "")
 
@@ -141,7 +141,7 @@ def _subsets(exercise: Exercise, launcher: Launcher, seed: int, progress: Callab
         if len(said) > SHOWN:
             return f"{'; '.join(said[:SHOWN])}; and {len(said) - SHOWN} more"
         if not said and certificate is not None and _by_subset(certificate.rows) != _by_subset(rows):
-            return "the proof that is kept in key.json is another"
+            return "the proof that is kept in key.json differs"
         return "; ".join(said)
 
     return _graded(f"all {2**bugs} subsets of the bugs are graded as they should be", wrong)

@@ -1,4 +1,4 @@
-"""Code that never runs, and what is never read: what is there for an older torch, and masks that are made for nothing."""
+"""Code that never runs or is never read: what is there for an older torch, and masks that are made for nothing."""
 
 from collections.abc import Iterator
 from functools import lru_cache

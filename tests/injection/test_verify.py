@@ -107,7 +107,7 @@ def test_a_proof_that_is_not_of_this_exercise_is_found(folder: Path, verified: C
 
     found = verified()
 
-    assert wrong(found) == {SUBSETS: "the proof that is kept in key.json is another"}
+    assert wrong(found) == {SUBSETS: "the proof that is kept in key.json differs"}
     assert found.findings[FIRST].what.endswith("on 2 seeds")
 
 

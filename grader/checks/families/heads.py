@@ -69,7 +69,7 @@ def heads_are_separate(case: HeadCase, context: Context) -> None:
         raise CheckFailed(
             "heads-differ",
             "every head attends with its own rows of the query, key and value weights, and nothing else",
-            f"with d_model={case.d_model} and n_head={case.n_head} the logits are others (in float64, beyond rounding)",
+            f"with d_model={case.d_model} and n_head={case.n_head} the logits differ (in float64, beyond rounding)",
             grid=TokenGrid(tokens=case.tokens),
         )
     context.lanes.add(lane)

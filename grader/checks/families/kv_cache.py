@@ -70,7 +70,7 @@ def cached_equals_full(case: DecodeCase, context: Context) -> None:
         raise CheckFailed(
             "cache-differs",
             "logits of cached decoding are those of the full forward (in float64, up to rounding)",
-            f"decoded in chunks of {' + '.join(map(str, case.chunks))} tokens they are others",
+            f"decoded in chunks of {' + '.join(map(str, case.chunks))} tokens they differ",
             grid=_grid(case, decoded, context),
         )
 
@@ -283,7 +283,7 @@ def cache_can_be_mixed(case: DecodeCase, context: Context) -> None:
     raise CheckFailed(
         "recomputed",
         "the next logits are computed from the cache's keys and values, whatever texts they come from",
-        f"from {LAYERS}, from {PARTS}, or from {ORDER}, the next logits are others than those that follow from them",
+        f"from {LAYERS}, from {PARTS}, or from {ORDER}, the next logits differ from those that follow from them",
     )
 
 

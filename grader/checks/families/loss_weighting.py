@@ -147,7 +147,7 @@ config = TrainConfig({settings})
 rising = [warmup_weight(step, config) for step in range(config.warmup + 1)]
 print(rising, constant_weight(0, config), constant_weight({case.at[-1]}, config))
 for step in (0, config.warmup, {case.at[-1]}):
-    assert constant_weight(step, config) == config.class_weight, "the constant weight is another one"
+    assert constant_weight(step, config) == config.class_weight, "the constant weight differs"
 for step, weight in enumerate(rising):
     right = config.class_weight * min(1, (step + 1) / config.warmup)
     assert abs(weight - right) <= 1e-9, f"at step {{step}} the weight is {{weight}}, not {{right}}"
@@ -206,7 +206,7 @@ s = torch.tensor([{case.lm_log_variance}, {case.class_log_variance}], dtype=torc
 right = (-s[0]).exp() * lm_loss + s[0] / 2 + (-s[1]).exp() * class_loss + s[1] / 2
 total = uncertainty_weighting(lm_loss, class_loss, s)
 print(float(total), float(right))
-assert abs(total - right) <= 1e-9, "the total is another one"
+assert abs(total - right) <= 1e-9, "the total differs"
 (gradient,), (wanted,) = torch.autograd.grad(total, s), torch.autograd.grad(right, s)
 print(gradient, wanted)
 assert (gradient - wanted).abs().max() <= 1e-9, "the log variances would learn something else"
@@ -341,7 +341,7 @@ except RuntimeError as error:
     raise AssertionError("the losses cannot be differentiated any more") from error
 again = float(gradient_norm_weight(model, lm_loss, class_loss))
 print(first, again)
-assert first == again, "the second answer is another one"
+assert first == again, "the second answer differs"
 """,
     )
 

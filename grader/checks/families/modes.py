@@ -95,7 +95,7 @@ def dropout_follows_the_mode(case: DropoutCase, context: Context) -> None:
             raise CheckFailed(
                 "never-off",
                 "in eval mode a model with dropout gives the logits of one without",
-                f"with dropout={case.dropout}, the logits of a model in eval mode are others",
+                f"with dropout={case.dropout}, the logits of a model in eval mode differ",
             )
     first, second = (
         context.both(_seeded_forward(case, context, case.config, training=True, seed=seed), tokens)
@@ -483,7 +483,7 @@ def heads_without_dropout(case: DropoutHeadCase, context: Context) -> None:
         raise CheckFailed(
             "never-off",
             "in eval mode a model with dropout gives the logits of one without",
-            f"with n_head={case.n_head} and dropout={case.dropout}, the logits of a model in eval mode are others",
+            f"with n_head={case.n_head} and dropout={case.dropout}, the logits of a model in eval mode differ",
         )
     decoding_without_dropout(case, context)
 

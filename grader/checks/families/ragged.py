@@ -44,7 +44,7 @@ def rows_agree(case: RaggedCase, context: Context, kind: str, claim: str) -> Non
         raise CheckFailed(
             kind,
             claim,
-            f"read in chunks of {case.chunked()} tokens, one number a row, some row has other logits",
+            f"read in chunks of {case.sizes()} tokens, one number a row, some row has other logits",
             grid=case.grid(),
         )
 
@@ -344,7 +344,7 @@ def _must_stay(case: RaggedCase, answer: Tensors, names: tuple[str, str], chunk:
         raise CheckFailed(
             kind,
             "padding is never read: the logits of real tokens do not depend on what stands there",
-            f"read in chunks of {case.chunked()} tokens, one number a row: with {what}, real tokens have other logits",
+            f"read in chunks of {case.sizes()} tokens, one number a row: with {what}, real tokens have other logits",
             grid=case.grid(),
         )
 
@@ -371,7 +371,7 @@ def ragged_cache_tells_lengths(case: RaggedCase, context: Context) -> None:
         given = cache.pop("lengths", None)
         if given is None and len(set(totals)) == 1:
             continue  # rows of one length may as well be kept in a plain cache
-        after = f"read in chunks of {case.chunked()} tokens, one number a row, after chunk {step} "
+        after = f"read in chunks of {case.sizes()} tokens, one number a row, after chunk {step} "
         claim = f"cache.lengths is then {list(totals)}, int64 (B,): all tokens that each row has read"
         if given is None:
             raise CheckFailed("no-lengths", claim, f"{after}it is None", grid=case.grid())
@@ -419,7 +419,7 @@ def ragged_cache_travels(case: RaggedCase, context: Context) -> None:
         raise CheckFailed(
             "stateful",
             "keys, values and lengths are all that is needed to go on",
-            f"read in chunks of {case.chunked()} tokens, one number a row: another process, given the cache and the last "
+            f"read in chunks of {case.sizes()} tokens, one number a row: another process, given the cache and the last "
             "chunk, computes other logits",
             grid=case.grid(),
         )
@@ -458,7 +458,7 @@ def ragged_rows_can_be_picked(case: RaggedCase, context: Context) -> None:
             raise CheckFailed(
                 "picked-differ",
                 "after rows of a cache were picked, each goes on as it would have",
-                f"read in chunks of {case.chunked()} tokens, one number a row: with rows {list(rows)} of the cache alone, "
+                f"read in chunks of {case.sizes()} tokens, one number a row: with rows {list(rows)} of the cache alone, "
                 "the last chunk has other logits",
                 grid=case.grid(),
             )
@@ -497,7 +497,7 @@ def ragged_cache_unchanged(case: RaggedCase, context: Context) -> None:
         raise CheckFailed(
             "disturbed",
             "two continuations of one cache do not disturb each other",
-            f"read in chunks of {case.chunked()} tokens, one number a row: after another continuation of the same cache, "
+            f"read in chunks of {case.sizes()} tokens, one number a row: after another continuation of the same cache, "
             "the first one gives other logits",
             grid=case.grid(),
         )
@@ -540,7 +540,7 @@ def ragged_limits(case: RaggedCase, context: Context) -> None:
     except PackageRaised as raised:
         if raised.unbuilt:
             raise
-        seen = f"read in chunks of {case.chunked()} tokens, one number a row, of {case.block_size}: it raised {raised}"
+        seen = f"read in chunks of {case.sizes()} tokens, one number a row, of {case.block_size}: it raised {raised}"
         raise CheckFailed("padding-counted", FITS, seen, grid=case.grid()) from None
     steps, rows = len(case.lengths), len(case.tokens)
     one_more = Decode(config=case.config, weights=case.seeded(context.seeds), parents=tuple(range(-1, steps)))

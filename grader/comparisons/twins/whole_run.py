@@ -61,12 +61,12 @@ def _narrowed(losses: Array) -> Array:
 def meaning(tensor: str) -> str:
     """What it tells where two runs part."""
     if "gradient" in tensor:
-        return " (the losses up to there agree: the backward pass or the clip is another one)"
+        return " (the losses up to there agree: the backward pass or the clip differs)"
     if tensor.startswith("step 0:"):
-        return " (before any update: the first batch, the initial parameters or the loss is another one)"
+        return " (before any update: the first batch, the initial parameters or the loss differs)"
     if tensor.startswith("step"):
-        return " (the update in the step before, or the batch of this step, is another one)"
-    return " (the last update is another one)"
+        return " (the update in the step before, or the batch of this step, differs)"
+    return " (the last update differs)"
 
 
 def agree(answer: Tensors, expected: Tensors) -> bool:
