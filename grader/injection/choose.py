@@ -138,7 +138,7 @@ class Chooser:
             return f"it breaks what shows other bugs ({', '.join(seen.crashes_in)}): only for a single bug"
         if seen.unsteady_in:
             return (
-                f"it answers otherwise each time ({', '.join(seen.unsteady_in)}): no candidate can be known to have it"
+                f"its answers vary ({', '.join(seen.unsteady_in)}): no candidate can be known to have it"
             )
         return self._uneven(mutant, seen)
 

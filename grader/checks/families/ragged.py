@@ -458,8 +458,8 @@ def ragged_rows_can_be_picked(case: RaggedCase, context: Context) -> None:
             raise CheckFailed(
                 "picked-differ",
                 "after rows of a cache were picked, each goes on as it would have",
-                f"read in chunks of {case.sizes()} tokens, one number a row: with rows {list(rows)} of the cache alone, "
-                "the last chunk has other logits",
+                f"read in chunks of {case.sizes()} tokens, one number a row: with rows {list(rows)} of the cache "
+                "alone, the last chunk has other logits",
                 grid=case.grid(),
             )
 
