@@ -28,7 +28,7 @@ LEAVE: Final = 60.0  # seconds for the workers to end what they are doing
 
 
 class ClusterBackend:
-    """All workers of a cluster. Use as a context manager: leaving it leaves nothing of ours running on them.
+    """All workers of a cluster. Use as a context manager: leaving it leaves none of our processes on them.
 
     Each worker process grades one submission at a time, in a job like those of this machine. What travels are messages
     of ours as bytes, and the names of functions that are there already.

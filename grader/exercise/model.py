@@ -36,11 +36,10 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         earns: points by check.
         takes: what failing a guard costs, by check.
         exact: points for agreeing with the reference bit for bit.
-        unexplained: what it costs beyond them to agree neither bit for bit nor but for rounding, with no known bug
-            that explains it.
+        unexplained: what a difference beyond rounding costs in addition, if no known bug explains it.
         essential: checks without which nothing else in the item counts.
-        core: checks that must not be blocked: what the rest of the item means hangs on them.
-        mutants: of a follow-up that is about the candidate's own tests, what noticing the bugs of each kind counts.
+        core: checks that must not be blocked: while one is, the item has no points.
+        mutants: for the follow-up about own tests, the weight of each kind of bug that the tests notice.
         hints: three for an extension, from what is asked to how it is done; those of a bug are in the key.
     """
 
@@ -50,7 +49,7 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     points: Annotated[float, Meta(gt=0)]  # shares are taken of them
     earns: dict[str, Points] = {}
     takes: dict[str, Points] = {}
-    exact: Points = 0.0  # as it is after a journey: its hash must not change
+    exact: Points = 0.0  # a float, as after a JSON round trip, so that the hash does not change
     unexplained: Points = 0.0
     essential: tuple[str, ...] = ()
     core: tuple[str, ...] = ()

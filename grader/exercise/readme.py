@@ -27,7 +27,7 @@ def readme(rubric: Rubric, where: str = "", *, files: Collection[str] = (), buil
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # Markdown for people, made of numbers and words of ours
+        autoescape=False,  # Markdown, made of trusted text alone
     )
     return environment.get_template("README.md.jinja").render(
         bugs=f"{NUMBERS[len(bugs)]} bug{'s' if len(bugs) > 1 else ''}",

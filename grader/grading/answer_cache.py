@@ -25,7 +25,7 @@ class Keep(Enum):
         NOTHING: none; for a single grade, which asks hardly anything twice.
         REFERENCE: those of the reference and its variants. Grades share an answer if they ask with the same seed.
         EVERYTHING: those of what is graded as well, and between the two pairs of workers: it is a variant of the
-            reference itself. Such a grade does not say whether the reference reproduces itself; see to that first.
+            reference itself. Such a grade does not check that the reference reproduces itself: do that before.
     """
 
     NOTHING = "nothing"

@@ -77,12 +77,12 @@ def score(
     # What waits for another item leaves the denominator. What waits because the code does not run stays in it.
     waits_for_others = {check for check in positive if _waits_for_others(verdicts.get(check, missing))}
     open_points = sum(points for check, points in positive.items() if check not in waits_for_others)
-    untold_bits = item.exact if outcomes.get(exact_id(item)) is Outcome.BLOCKED else 0
-    untold = any(outcomes.get(check) is Outcome.BLOCKED for check in item.core)
-    void = bug_left or untold or any(outcomes.get(check) is not Outcome.PASSED for check in item.essential)
+    is_blocked_bits = item.exact if outcomes.get(exact_id(item)) is Outcome.BLOCKED else 0
+    is_blocked = any(outcomes.get(check) is Outcome.BLOCKED for check in item.core)
+    void = bug_left or is_blocked or any(outcomes.get(check) is not Outcome.PASSED for check in item.essential)
     # Of an item whose guards could not all be asked, what was asked says nothing about the rest.
     unguarded = any(outcomes[check] is Outcome.BLOCKED for check in item.takes)
-    share = 1.0 if unguarded or not open_points else (item.points - untold_bits) / open_points
+    share = 1.0 if unguarded or not open_points else (item.points - is_blocked_bits) / open_points
     factor = 0.0 if void else share
     parts: dict[str, tuple[float, float]] = {}
     for check, (role, points) in all_roles.items():

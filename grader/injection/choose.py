@@ -137,9 +137,7 @@ class Chooser:
         if seen.crashes_in and self._count > 1:
             return f"it breaks what shows other bugs ({', '.join(seen.crashes_in)}): only for a single bug"
         if seen.unsteady_in:
-            return (
-                f"its answers vary ({', '.join(seen.unsteady_in)}): no candidate can be known to have it"
-            )
+            return f"its answers vary ({', '.join(seen.unsteady_in)}): no candidate can be known to have it"
         return self._uneven(mutant, seen)
 
     def _uneven(self, mutant: Mutant, seen: Observation) -> str | None:

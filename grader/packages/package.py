@@ -44,7 +44,7 @@ class Package:
         name: for messages.
         files: the package, file name to source.
         timeout: seconds of its own, computing or asleep, for one question.
-        trusted: the package is ours; what goes wrong with it is not the candidate's doing.
+        trusted: not the candidate's; what goes wrong with it is a failure of the machine.
         ahead: modules that a worker imports before it is asked.
         asks_again: whether to believe that no answer comes in time only when it is asked once more, alone.
     """

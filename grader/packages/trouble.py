@@ -25,7 +25,7 @@ class Trouble(Exception):
 
 
 def is_machines(trouble: BaseException | None) -> bool:
-    """Whether a package of ours died or hung: what it answers is not known then, only that the machine failed."""
+    """True if a trusted package died or timed out: a failure of the machine, not an answer."""
     return isinstance(trouble, PackageDied | PackageHung) and trouble.trusted
 
 

@@ -28,7 +28,7 @@ class WorkerPool:
     """The workers of one grade: made through here, so that they can all be ended at once.
 
     Args:
-        budget: seconds of its own that a package may take, all questions together; one that is ours may take longer.
+        budget: seconds of its own that a package may take, all questions together; a trusted one may take longer.
         left_to_build: names that a package of the candidate's may lack.
     """
 
@@ -100,7 +100,7 @@ class WorkerPool:
     def pardons(self, died: WorkerDied, *, trusted: bool) -> bool:
         """Whether a death may have been the machine's doing, short of memory, and the question be put once more.
 
-        A package of ours has no other reason to die. The candidate's cannot be killed by others, but do all the
+        A trusted package has no other reason to die. The candidate's cannot be killed by others, but do all the
         rest by itself. Each is pardoned a few times a grade: a crash that repeats is its own.
         """
         with self._counting:
