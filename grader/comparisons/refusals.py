@@ -9,11 +9,11 @@ from grader.sandbox.questions import AnyQuestion, ModelQuestion, Parameters
 from grader.sandbox.wire import Tensors
 
 
-def refused(oracle: Package, asked: Asked) -> Tensors:
+def refused(package: Package, asked: Asked) -> Tensors:
     """``refused``: 1 where the question is met with a ValueError, 0 where it is answered or breaks in another way."""
     refusal = False
     try:
-        oracle.ask(*asked)
+        package.ask(*asked)
     except PackageRaised as raised:
         refusal = raised.is_a("ValueError")
     except PackageMisanswered:

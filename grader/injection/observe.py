@@ -114,7 +114,7 @@ class Observer:
             return next(self._killers(mutant, self._seeds[0], checks), None)
 
     def _mutant(self, files: Mapping[str, str]) -> Package:
-        """An oracle for a mutant: what its untouched files answer is known from the reference."""
+        """A package for a mutant: what its untouched files answer is known from the reference."""
         return CachedPackage(self._worker_pool, "the mutant", files, TIMEOUT, memory=self._memory, learns=False)
 
     def _killers(self, mutant: Package, seeds: Seeds, checks: Iterable[Check]) -> Iterator[Check]:
@@ -178,8 +178,8 @@ class Observer:
         except Trouble:
             return True
 
-    def _answers(self, comparison: Comparison, oracle: Package) -> list[Tensors]:
-        return [comparison.ask(oracle, asked) for asked in comparison.questions(self._seeds[0], "float32")]
+    def _answers(self, comparison: Comparison, package: Package) -> list[Tensors]:
+        return [comparison.ask(package, asked) for asked in comparison.questions(self._seeds[0], "float32")]
 
 
 class Failing(NamedTuple):

@@ -165,7 +165,7 @@ def _whole_grades(exercise: Exercise, launcher: Launcher, seed: int) -> Iterator
 
 
 def _graded(what: str, wrong: Callable[[], str]) -> Finding:
-    """What a grade brings out. That a reference gives no answers to grade by is a fault of the exercise, not of the grader."""
+    """What a grade shows. A reference without answers is a fault of the exercise, not of the grader."""
     try:
         return Finding(what, wrong())
     except CannotJudge as error:

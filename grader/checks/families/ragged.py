@@ -70,14 +70,14 @@ def by_row(case: RaggedCase, answer: Tensors) -> Array:
     )
 
 
-def full(case: RaggedCase, oracle: Package, context: Context) -> Array:
+def full(case: RaggedCase, package: Package, context: Context) -> Array:
     """One forward of each row: (1, N, V)."""
     question = Forward(config=case.config, weights=case.seeded(context.seeds))
-    answer = oracle.ask(question, {f"tokens.{i}": row for i, row in enumerate(case.rows())})
+    answer = package.ask(question, {f"tokens.{i}": row for i, row in enumerate(case.rows())})
     return joined([answer[f"logits.{i}"] for i in range(len(case.tokens))])
 
 
-def chunked(case: RaggedCase, oracle: Package, context: Context) -> Array:
+def chunked(case: RaggedCase, package: Package, context: Context) -> Array:
     """Each row decoded alone, chunk by chunk, without those that bring it nothing: (1, N, V)."""
     parents: list[int] = []
     tensors: dict[str, Array] = {}
@@ -85,13 +85,13 @@ def chunked(case: RaggedCase, oracle: Package, context: Context) -> Array:
         for number, piece in enumerate(piece for piece in row if piece.size):
             tensors[f"chunk.{len(parents)}"] = piece.copy()
             parents.append(len(parents) - 1 if number else -1)
-    answer = oracle.ask(Decode(config=case.config, weights=case.seeded(context.seeds), parents=tuple(parents)), tensors)
+    answer = package.ask(Decode(config=case.config, weights=case.seeded(context.seeds), parents=tuple(parents)), tensors)
     return joined([answer[f"logits.{i}"] for i in range(len(parents))])
 
 
-def together(case: RaggedCase, oracle: Package, context: Context) -> Array:
+def together(case: RaggedCase, package: Package, context: Context) -> Array:
     """The rows read together by another package: (1, N, V)."""
-    return by_row(case, oracle.ask(case.in_turn(context.seeds), case.steps()))
+    return by_row(case, package.ask(case.in_turn(context.seeds), case.steps()))
 
 
 # Plain PyTorch that shows rows of different lengths.
