@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from grader.errors import UsageError
 from grader.exercise.key import FORMAT, Key, Planted
 from grader.files.digest import digest
+from grader.sandbox.questions import ADAPTER
 from mutations.edit import splice
 
 _DEFINED: Final = re.compile(r"^ *(?:def|class) +(\w+)", re.MULTILINE)
@@ -87,6 +88,11 @@ class Exercise:
     visible_tests: str
     rubric: Rubric
     key: Key
+
+    @property
+    def adapter(self) -> str | None:
+        """The text of its adapter.py; None where its packages keep the contract."""
+        return self.reference.get(ADAPTER)
 
     def variant(self, bugs: frozenset[str]) -> dict[str, str]:
         """The reference's files with the bugs of these items left in."""
@@ -211,7 +217,8 @@ def _validate(exercise: Exercise) -> None:
     key = exercise.key
     if key.format != FORMAT:
         complain(f"its key.json has format={key.format!r}; this grader reads format {FORMAT}")
-    for file in sorted({"model.py", "train.py"} | {planted.file for planted in (*key.bugs, *key.stubs)}):
+    required = {"model.py", "train.py"} if exercise.adapter is None else {"model.py"}
+    for file in sorted(required | {planted.file for planted in (*key.bugs, *key.stubs)}):
         if file not in exercise.reference:
             complain(f"its reference has no {file}")
     asked = (*exercise.rubric.item, *exercise.rubric.followup)

@@ -51,10 +51,14 @@ class AnswerCache:
         return CachedPackage(worker_pool, CANDIDATE, files, timeout, memory=self._memory(pair))
 
     @contextmanager
-    def lent(self) -> Iterator[None]:
+    def lent(self, adapter: str | None = None) -> Iterator[None]:
         """For the time of one grade: the machine's failures are counted anew, and if the grade fails or is given up,
         no package is left with a question whose answer nobody fetched. It would pass for the answer to the next one.
+
+        Args:
+            adapter: that of the exercise.
         """
+        self._worker_pool.adapter = adapter
         self._worker_pool.pardon_anew()
         try:
             yield

@@ -23,6 +23,7 @@ from grader.grading.attribution import blame
 from grader.grading.diagnosis import Diagnosis
 from grader.grading.exhibits import collect
 from grader.grading.first_run import first_run
+from grader.grading.fitted import fitted
 from grader.grading.options import Options, asked_for
 from grader.grading.reordered import Trials
 from grader.grading.schedule import Schedule, WorkerPair
@@ -43,6 +44,7 @@ from grader.result.record import (
     FollowUp,
     Integrity,
     Isolation,
+    LoadFault,
     Result,
     Scope,
     environment_digest,
@@ -84,8 +86,10 @@ def grade(
     worker_pool = worker_pool or WorkerPool(launcher)
     worker_pool.budget = options.budget
     worker_pool.left_to_build = exercise.left_to_build
+    worker_pool.adapter = exercise.adapter
+    submission = fitted(submission, exercise)
     try:
-        with answer_cache.lent() if answer_cache is not None else nullcontext():
+        with answer_cache.lent(exercise.adapter) if answer_cache is not None else nullcontext():
             grading = _Grade(
                 submission, exercise, items, followups, options, launcher, worker_pool, progress, seeds, answer_cache
             )
@@ -236,7 +240,7 @@ class _Grade:
         comparisons = self._comparisons()
         with threads(self._worker_pool) as pool:
             prepared = [pool.submit(pair.variants.prepare, comparisons) for pair in self._pairs]
-            self._faults = first_run(*(pair.candidate for pair in self._pairs))
+            self._faults = self._first_run()
             answers = [
                 pair.variants.put(comparison, pair.candidate)
                 for pair, comparison in zip(cycle(self._pairs), comparisons)
@@ -255,6 +259,10 @@ class _Grade:
             for pair, comparison, answer in zip(cycle(self._pairs), comparisons, answers)
         }
         return Diagnosis(self._exercise, matches, self._compare_twins(matches), self._reordered(matches))
+
+    def _first_run(self) -> dict[str, LoadFault]:
+        first, second = (pair.candidate for pair in self._pairs)
+        return first_run(first, second, has_adapter=self._exercise.adapter is not None)
 
     def _reordered(self, matches: Mapping[str, Match]) -> dict[str, str]:
         """By comparison that differs by rounding, the changed lines that do it, where they can be told."""

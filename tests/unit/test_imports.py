@@ -152,7 +152,7 @@ ROOMS = {
     "grading": "own_tests exercise comparisons checks packages submission result sandbox files suggestions seeds sizes "
     "errors",
     "own_tests": "exercise comparisons checks packages submission result sandbox files seeds mutations",
-    "exercise": "comparisons checks files errors mutations",
+    "exercise": "comparisons checks sandbox files errors mutations",
     "comparisons": "checks packages result sandbox seeds",
     "checks": "packages result sandbox seeds sizes",
     "packages": "result sandbox sizes",
