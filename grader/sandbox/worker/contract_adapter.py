@@ -27,12 +27,14 @@ class ContractAdapter:
 
     Attributes:
         parts: cuts a parameter into what it is made of, by the names that the grader's questions have.
+        makes_single_steps: whether a step can be asked for by itself.
 
     Args:
         module: imports model.py or train.py, by name.
     """
 
     parts: Final[Parts] = staticmethod(whole)
+    makes_single_steps: Final = True
 
     def __init__(self, module: Callable[[str], ModuleType]) -> None:
         self._module = module

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.optimizer import register_optimizer_step_pre_hook
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from grader.sandbox.questions import (
     KINDS,
@@ -36,7 +36,7 @@ from grader.sandbox.worker.contract import ContractError, as_array, as_scalar, f
 from grader.sandbox.worker.model_answers import Adapter, defaults, named_gradients, precision, weighted_model
 from grader.sandbox.worker.recorder import RecordingOptimizer
 from grader.sandbox.worker.seeding import seed_all
-from grader.sandbox.worker.standin import StandIn, StandInConfig
+from grader.sandbox.worker.standin import StandIn, StandInConfig, StandInWithLoss
 from grader.sandbox.worker.watching import (
     all_state,
     as_text,
@@ -57,14 +57,14 @@ def batches_of(adapter: Adapter, tensors: Tensors) -> list[Any]:
     return [adapter.batch(*(part[i] for part in parts)) for i in range(parts[0].size(0))]
 
 
-def stand_in(question: StandInQuestion) -> StandIn:
+def stand_in(adapter: Adapter, question: StandInQuestion) -> StandIn:
     """The stand-in model of a question, with the grader's weights, in training mode."""
     vocab, length = int(question.train["vocab_size"]), int(question.train["seq_len"])
     dropout = question.dropout if isinstance(question, TrainSteps) else 0.0
     config = StandInConfig(
         vocab_size=vocab, block_size=length, d_model=question.width, n_classes=question.n_classes, dropout=dropout
     )
-    model = StandIn(config)
+    model = StandInWithLoss(config) if isinstance(adapter, WrittenAdapter) else StandIn(config)
     model.to(getattr(torch, question.precision))
     set_weights(model, question.weights)
     return model.train()
@@ -80,7 +80,11 @@ def _both(package: Any) -> Adapter:
 def train_steps(adapter: Adapter, question: TrainSteps, tensors: Tensors) -> dict[str, Array]:
     answer: dict[str, Array] = {}
     with precision(question.precision):
-        model, config, batches = stand_in(question), adapter.settings(question.train), batches_of(adapter, tensors)
+        model, config, batches = (
+            stand_in(adapter, question),
+            adapter.settings(question.train),
+            batches_of(adapter, tensors),
+        )
         answer |= _snapshot(model, "initial")
         called = adapter.stand_in(model)
         called.train(not question.in_eval)
@@ -88,21 +92,47 @@ def train_steps(adapter: Adapter, question: TrainSteps, tensors: Tensors) -> dic
             torch.manual_seed(question.weights.seed)
         if question.whole:
             history = adapter.trained(called, config, **({} if question.own_batches else {"batches": batches}))
-            if not isinstance(history, list) or len(history) != len(batches):
-                raise ContractError(f"train returned {_describe(history)}; expected a list of {len(batches)} dicts")
+            _require_whole(adapter, history, batches)
             answer |= _snapshot(model, f"param.{len(batches) - 1}")
+        elif not adapter.makes_single_steps:
+            with _after_each_step(model) as snapshots:
+                history = adapter.trained(called, config, batches=batches)
+            _require_whole(adapter, history, batches)
+            answer |= snapshots
         else:
             history = []
             optimizer = adapter.optimizer(called, config)
             for step, batch in enumerate(batches):
                 history.append(adapter.stepped(called, optimizer, batch, config, step))
                 answer |= _snapshot(model, f"param.{step}")
+    if history is None:
+        return answer  # a loop that is no function of the contract's may keep its losses to itself
     for key, name in (("loss", "losses"), ("lm_loss", "lm_losses")):
         answer[name] = np.array([as_scalar(field(record, key, "train_step"), key) for record in history])
     class_losses = [field(record, "class_loss", "train_step") for record in history]
     answer["without_class_loss"] = np.array([int(loss is None) for loss in class_losses])
     answer["class_losses"] = np.array([as_scalar(loss, "class_loss") for loss in class_losses if loss is not None])
     return answer
+
+
+def _require_whole(adapter: Adapter, history: object, batches: list[Any]) -> None:
+    """Complain of what a run says of its steps, unless there is one record for each of them."""
+    if history is None and isinstance(adapter, WrittenAdapter):
+        return
+    if not isinstance(history, list) or len(history) != len(batches):
+        raise ContractError(f"train returned {_describe(history)}; expected a list of {len(batches)} dicts")
+
+
+@contextmanager
+def _after_each_step(model: nn.Module) -> Iterator[dict[str, Array]]:
+    """The parameters of a model after each step of an optimizer, any: param.{i}.{name}"""
+    snapshots: dict[str, Array] = {}
+    steps = count()
+    handle = register_optimizer_step_post_hook(lambda *_: snapshots.update(_snapshot(model, f"param.{next(steps)}")))
+    try:
+        yield snapshots
+    finally:
+        handle.remove()
 
 
 def _describe(value: object) -> str:
@@ -117,7 +147,11 @@ def record_steps(adapter: Adapter, question: RecordSteps, tensors: Tensors) -> d
     answer: dict[str, Array] = {}
     calls, rates = [], []
     with precision(question.precision):
-        model, config, batches = stand_in(question), adapter.settings(question.train), batches_of(adapter, tensors)
+        model, config, batches = (
+            stand_in(adapter, question),
+            adapter.settings(question.train),
+            batches_of(adapter, tensors),
+        )
         called = adapter.stand_in(model)
         optimizer = RecordingOptimizer(model.parameters(), float(config.lr), question.groups)
         names = [name for name, _ in model.named_parameters()]
@@ -280,7 +314,11 @@ def watched_training(package: Any, question: WatchedTraining, tensors: Tensors) 
     package.module("train")
     adapter = package.adapter
     with precision(question.precision):
-        model, config, batches = stand_in(question), adapter.settings(question.train), batches_of(adapter, tensors)
+        model, config, batches = (
+            stand_in(adapter, question),
+            adapter.settings(question.train),
+            batches_of(adapter, tensors),
+        )
         called = adapter.stand_in(model)
         called.train(not question.in_eval)
         answer = begin(model, question.weights.seed)

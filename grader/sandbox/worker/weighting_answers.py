@@ -53,7 +53,7 @@ def gradient_norms(package: Any, question: GradientNorms, tensors: Tensors) -> d
     again: list[float] = []
     usable: list[bool] = []
     with precision(question.precision):
-        model, batches = stand_in(question), batches_of(package.adapter, tensors)
+        model, batches = stand_in(package.adapter, question), batches_of(package.adapter, tensors)
         torch.manual_seed(question.weights.seed)
         for parameter in model.parameters():
             parameter.grad = torch.full_like(parameter, 0.25)

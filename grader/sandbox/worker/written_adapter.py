@@ -230,8 +230,13 @@ class WrittenAdapter:
         """One update, and what it says of it."""
         return _record(self._function("step")(self._train, model, optimizer, batch, config, step))
 
+    @property
+    def makes_single_steps(self) -> bool:
+        """Whether a step can be asked for by itself: else a run is looked at after each of its steps."""
+        return hasattr(self._written, "step") or not hasattr(self._written, "run")
+
     def trained(self, model: Any, config: RunSettings, *, batches: Any = None, optimizer: Any = None) -> Any:
-        """A whole run of its own loop."""
+        """A whole run of its own loop; what it says of each step, if anything."""
         run = self._function("run")
         if batches is None or optimizer is not None:
             raise ContractError(f"run of {ADAPTER} is given batches, and makes its own optimizer")
