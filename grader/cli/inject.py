@@ -34,6 +34,8 @@ def run(directory: Path, recipe: "Recipe", *, source: Path | None, force: bool, 
 
 def told(built: "Built", directory: Path) -> str:
     """What was built, for a terminal: the bugs, what was passed over and why, the proof, and where it lies."""
+    from grader.injection.fit import in_one_line
+
     exercise = built.exercise
     certificate = exercise.key.certificate
     assert certificate is not None
@@ -45,6 +47,8 @@ def told(built: "Built", directory: Path) -> str:
     if built.rejected:
         lines += ["", "Drawn too, and passed over:"]
         lines += [f"  {mutant}: {reason}" for mutant, reason in built.rejected]
+    if built.fit is not None:
+        lines += ["", one_line(f"{in_one_line(built.fit)}.")]
     if built.left_out:
         lines += ["", f"Not asked, since the reference does not pass it itself: {', '.join(built.left_out)}"]
     where = one_line(str(directory))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from grader.errors import UsageError
 from grader.exercise.key import FORMAT, Key, Planted
@@ -65,6 +65,7 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         twins: what it is compared by beside the variant that it was found to be; and the items that answer for a
             difference that no known bug explains.
         followup: scored in a table of their own, beside the points of the items.
+        unasked: of an exercise with an adapter.py, the families of checks of which nothing fits its model.
     """
 
     id: str
@@ -73,6 +74,8 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     item: tuple[Item, ...]
     twins: dict[str, Annotated[tuple[str, ...], Meta(min_length=1)]] = {}
     followup: tuple[Item, ...] = ()
+    # Unset, and not empty: the hash of an exercise that has none must not change.
+    unasked: tuple[str, ...] | UnsetType = UNSET
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from grader.exercise.model import Item, Rubric
 
@@ -19,16 +19,8 @@ def readme(rubric: Rubric, where: str = "", *, built_in: bool = False) -> str:
     """
     bugs = [item for item in rubric.item if item.kind == "bug"]
     extensions = [item for item in rubric.item if item.kind == "extension"]
-    environment = Environment(
-        loader=PackageLoader("grader.exercise", ""),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # Markdown for people, made of numbers and words of ours
-    )
-    return environment.get_template("README.md.jinja").render(
-        bugs=f"{NUMBERS[len(bugs)]} bug{'s' if len(bugs) > 1 else ''}",
+    return _template("README.md.jinja").render(
+        bugs=_number_of(bugs),
         where=where,
         built_in=built_in,
         extensions=bool(extensions),
@@ -38,6 +30,44 @@ def readme(rubric: Rubric, where: str = "", *, built_in: bool = False) -> str:
         exact=_exact(bugs),
         grade=_grade([item.points for item in bugs], [item.points for item in extensions]),
     )
+
+
+def adapted_readme(rubric: Rubric, files: Sequence[str]) -> str:
+    """The task with a GPT that keeps no contract.
+
+    Args:
+        files: of the starter that bugs may be in, by name.
+    """
+    bugs = [item for item in rubric.item if item.kind == "bug"]
+    return _template("README.adapted.md.jinja").render(
+        files=_listed([f"`{file}`" for file in files]),
+        bugs=_number_of(bugs),
+        several=len(bugs) > 1,
+        exact=_exact(bugs),
+        unasked=_listed([family.replace("-", " ") for family in rubric.unasked or ()]),
+        grade=_grade([item.points for item in bugs], []),
+    )
+
+
+def _template(name: str) -> Template:
+    environment = Environment(
+        loader=PackageLoader("grader.exercise", ""),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown for people, made of numbers and words of ours
+    )
+    return environment.get_template(name)
+
+
+def _number_of(bugs: Sequence[Item]) -> str:
+    return f"{NUMBERS[len(bugs)]} bug{'s' if len(bugs) > 1 else ''}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def _exact(bugs: Sequence[Item]) -> str:

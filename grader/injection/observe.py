@@ -14,7 +14,7 @@ from grader.comparisons.catalogue import COMPARISONS
 from grader.comparisons.comparison import Comparison
 from grader.exercise.model import builtin_exercise
 from grader.grading.run_check import ask_case
-from grader.grading.search import Draws, ReferenceFailed, search, search_sizes
+from grader.grading.search import Draws, Failure, ReferenceFailed, search, search_sizes
 from grader.packages.cached import CachedPackage, Memory
 from grader.packages.package import Package
 from grader.packages.trouble import Trouble
@@ -80,8 +80,7 @@ class Observer:
 
     def observe_reference(self) -> Observation:
         """What is seen of the reference in another process: nothing, if it is right and reproduces itself."""
-        files = self._reference.files
-        return self._observe(Package(self._worker_pool, "the reference again", files, TIMEOUT))
+        return self._observe(self.reference_again())
 
     def observe(self, files: Mapping[str, str]) -> Observation:
         """What is seen of the package ``files``."""
@@ -114,24 +113,57 @@ class Observer:
         with self._mutant(files) as mutant:
             return next(self._killers(mutant, self._seeds[0], checks), None)
 
+    def reference_again(self) -> Package:
+        """The reference in another process, as a package that is judged."""
+        return Package(self._worker_pool, "the reference again", self._reference.files, TIMEOUT)
+
+    def faults(self, package: Package) -> dict[str, str]:
+        """By check that a package does not pass on every seed, what it said first; it is not the package's doing alone
+        where it is the reference itself."""
+        found: dict[str, str] = {}
+        for seeds in self._seeds:
+            with package.another() as fresh_candidate:
+                context = self._context(package, fresh_candidate, seeds)
+                for check in self._checks:
+                    if check.id not in found and (fault := self._fault(check, context)) is not None:
+                        found[check.id] = str(fault)
+        return found
+
+    def answered(self, package: Package) -> tuple[Comparison, ...]:
+        """The comparisons whose questions a package answers, with the bits of the reference."""
+        return tuple(each for each in self._comparisons if self._agrees(each, package))
+
+    def _agrees(self, comparison: Comparison, package: Package) -> bool:
+        try:
+            return not _differ(self._answers(comparison, package), self._answers(comparison, self._reference))
+        except Trouble:
+            return False
+
     def _mutant(self, files: Mapping[str, str]) -> Package:
         """An oracle for a mutant: what its untouched files answer is known from the reference."""
         return CachedPackage(self._worker_pool, "the mutant", files, TIMEOUT, memory=self._memory, learns=False)
 
     def _killers(self, mutant: Package, seeds: Seeds, checks: Iterable[Check]) -> Iterator[Check]:
         with mutant.another() as fresh_candidate:
-            context = Context(
-                candidate=mutant,
-                variant=self._reference,
-                reference=self._reference,
-                fresh_candidate=fresh_candidate,
-                seeds=seeds,
-                variants=lambda: [self._reference],
-            )
+            context = self._context(mutant, fresh_candidate, seeds)
             yield from (check for check in checks if self._kills(check, context))
 
+    def _context(self, candidate: Package, fresh_candidate: Package, seeds: Seeds) -> Context:
+        return Context(
+            candidate=candidate,
+            variant=self._reference,
+            reference=self._reference,
+            fresh_candidate=fresh_candidate,
+            seeds=seeds,
+            variants=lambda: [self._reference],
+        )
+
     def _kills(self, check: Check, context: Context) -> bool:
-        """Whether a check sees the candidate fail."""
+        """Whether a check sees the candidate fail; not where the reference lacks what the check asks for."""
+        return not isinstance(self._fault(check, context), ReferenceFailed | None)
+
+    def _fault(self, check: Check, context: Context) -> Failure | ReferenceFailed | None:
+        """How a candidate fails a check, or that the reference gives no answer to compare it with."""
         context = replace(context, state={})
 
         def ask(case: object) -> None:
@@ -143,9 +175,9 @@ class Observer:
             if found.failure is None and self._at_sizes and check.at_size is not None:
                 sizes = extents(check.default, context.seeds.derive("sizes"), thorough=False)
                 found = search_sizes(check.at_size, sizes, ask, shrink=False)
-        except ReferenceFailed:
-            return False  # the reference lacks what the check asks for
-        return found.failure is not None
+        except ReferenceFailed as failed:
+            return failed
+        return found.failure
 
     def _compare(self, mutant: Package) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], float]:
         """The comparisons that it shows in, those that it crashes in, those that it is unsteady in, and its effect."""

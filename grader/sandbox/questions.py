@@ -281,6 +281,8 @@ class RecordSteps(StandInQuestion, frozen=True, kw_only=True, tag="record-steps"
     lr (N, groups), grad.{i}.{name} at the (first) call of step i, and in_train: how often ``train`` steps the
     optimizer it is given.
 
+    Of a loop that cannot be asked for single steps, the same is seen of the optimizer that it makes itself, whatever
+    ``groups`` and ``at`` say, and nothing of ``in_train``.
     The optimizer holds the parameters in as many ``groups``. With ``at`` each step is called by the number that stands
     there for its batch, and ``train`` is called for as many steps as there are batches.
     """

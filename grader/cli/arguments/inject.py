@@ -26,7 +26,8 @@ def add(commands: "Commands") -> None:
         dest="source",
         metavar="REFERENCE",
         type=Path,
-        help="a directory with a correct model.py and train.py that keep the contract (default: the built-in one)",
+        help="a directory with a correct GPT: model.py and train.py that keep the contract, or a model.py of any kind "
+        "with an adapter.py that says how it is called (default: the built-in one)",
     )
     which = command.add_mutually_exclusive_group()
     which.add_argument(

@@ -70,6 +70,12 @@ def stand_in(adapter: Adapter, question: StandInQuestion) -> StandIn:
     return model.train()
 
 
+def _given(adapter: Adapter, question: StandInQuestion, tensors: Tensors) -> tuple[StandIn, Any, Any, list[Any]]:
+    """The stand-in model, the same as the loop calls it, the settings of the run, and its batches."""
+    model = stand_in(adapter, question)
+    return model, adapter.stand_in(model), adapter.settings(question.train), batches_of(adapter, tensors)
+
+
 def _both(package: Any) -> Adapter:
     """The adapter, once both modules are imported: what keeps one of them from that is told before anything else."""
     package.module("model"), package.module("train")
@@ -80,13 +86,8 @@ def _both(package: Any) -> Adapter:
 def train_steps(adapter: Adapter, question: TrainSteps, tensors: Tensors) -> dict[str, Array]:
     answer: dict[str, Array] = {}
     with precision(question.precision):
-        model, config, batches = (
-            stand_in(adapter, question),
-            adapter.settings(question.train),
-            batches_of(adapter, tensors),
-        )
+        model, called, config, batches = _given(adapter, question, tensors)
         answer |= _snapshot(model, "initial")
-        called = adapter.stand_in(model)
         called.train(not question.in_eval)
         if question.dropout:
             torch.manual_seed(question.weights.seed)
@@ -147,12 +148,9 @@ def record_steps(adapter: Adapter, question: RecordSteps, tensors: Tensors) -> d
     answer: dict[str, Array] = {}
     calls, rates = [], []
     with precision(question.precision):
-        model, config, batches = (
-            stand_in(adapter, question),
-            adapter.settings(question.train),
-            batches_of(adapter, tensors),
-        )
-        called = adapter.stand_in(model)
+        model, called, config, batches = _given(adapter, question, tensors)
+        if not adapter.makes_single_steps:
+            return _recorded_in_a_run(adapter, model, called, config, batches)
         optimizer = RecordingOptimizer(model.parameters(), float(config.lr), question.groups)
         names = [name for name, _ in model.named_parameters()]
         numbers = question.at or range(len(batches))
@@ -174,6 +172,32 @@ def record_steps(adapter: Adapter, question: RecordSteps, tensors: Tensors) -> d
             config = adapter.settings(question.train | {"steps": len(batches)})
         adapter.trained(called, config, batches=batches, optimizer=given)
     return answer | {"in_train": np.array(len(given.rates))}
+
+
+def _recorded_in_a_run(
+    adapter: Adapter, model: nn.Module, called: Any, config: Any, batches: list[Any]
+) -> dict[str, Array]:
+    """The same of a loop that cannot be asked for single steps, with the optimizer that it makes: of as many steps as
+    there are batches."""
+    answer: dict[str, Array] = {}
+    rates: list[list[float]] = []
+
+    def record(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        for name, parameter in model.named_parameters() if len(rates) < len(batches) else ():
+            if parameter.grad is not None:
+                answer[f"grad.{len(rates)}.{name}"] = as_array(parameter.grad, f"the gradient of {name}").copy()
+        rates.append([float(group["lr"]) for group in optimizer.param_groups])
+
+    handle = register_optimizer_step_pre_hook(record)
+    try:
+        adapter.trained(called, config, batches=batches)
+    finally:
+        handle.remove()
+    calls = (np.arange(len(batches)) < len(rates)).astype(np.int64)
+    calls[-1] += max(0, len(rates) - len(batches))
+    none = [0.0] * len(rates[0] if rates else ())
+    rows = (rates + [none] * len(batches))[: len(batches)]
+    return answer | {"calls": calls, "lr": np.array(rows)}
 
 
 def train_configs(train: ModuleType, _: TrainConfigs, __: Tensors) -> dict[str, Array]:
@@ -314,12 +338,7 @@ def watched_training(package: Any, question: WatchedTraining, tensors: Tensors) 
     package.module("train")
     adapter = package.adapter
     with precision(question.precision):
-        model, config, batches = (
-            stand_in(adapter, question),
-            adapter.settings(question.train),
-            batches_of(adapter, tensors),
-        )
-        called = adapter.stand_in(model)
+        model, called, config, batches = _given(adapter, question, tensors)
         called.train(not question.in_eval)
         answer = begin(model, question.weights.seed)
         given, taken = counted(batches)

@@ -53,8 +53,10 @@ def require_named(model: nn.Module, weights: Weights, parts: Parts) -> None:
     names = [name for own_name, own in model.named_parameters() for name, _ in parts(own_name, own)]
     if weights.query_scale != 1.0 and not any(QUERIES in name for name in names):
         raise ContractError("no parameter is called blocks.{i}.attn.query.weight")
-    for end in weights.factors:
-        if not any(name.endswith(end) for name in names):
+    for end, factor in weights.factors.items():
+        # A map without a bias is as silent as one whose bias is zero.
+        ends = (end, end.removesuffix("bias") + "weight") if end.endswith("bias") and not factor else (end,)
+        if not any(name.endswith(ends) for name in names):
             raise ContractError(f"no parameter has a name that ends in {end!r}")
 
 

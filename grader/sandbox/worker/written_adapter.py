@@ -240,7 +240,7 @@ class WrittenAdapter:
         run = self._function("run")
         if batches is None or optimizer is not None:
             raise ContractError(f"run of {ADAPTER} is given batches, and makes its own optimizer")
-        history = run(self._train, model, batches, config)
+        history = run(self._train, model, list(batches), config)
         return [_record(entry) for entry in history] if isinstance(history, list) else history
 
     def ran(self, model: Any, config: RunSettings, *, batches: Any = None) -> Any:
