@@ -7,6 +7,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from grader.exercise.model import Item, Rubric
 
+ABOUT: Final = {  # families of checks, as a learner would say it
+    "kv-cache": "decoding with a cache",
+    "ragged": "rows of different lengths",
+    "position-schemes": "other schemes of positions",
+    "classifier": "a classifier",
+    "loss-weighting": "the weighing of two losses",
+    "learning-rate": "the learning rate by itself",
+    "training-loop": "the training loop",
+    "loss": "the loss",
+    "optimizer": "the optimizer",
+    "clipping": "the clipping of gradients",
+    "heads": "several heads",
+    "determinism": "seeds",
+    "modes": "training and evaluation mode",
+}
 NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six")
 
 
@@ -44,7 +59,7 @@ def adapted_readme(rubric: Rubric, files: Sequence[str]) -> str:
         bugs=_number_of(bugs),
         several=len(bugs) > 1,
         exact=_exact(bugs),
-        unasked=_listed([family.replace("-", " ") for family in rubric.unasked or ()]),
+        unasked=_listed([ABOUT.get(family, family) for family in rubric.unasked or ()]),
         grade=_grade([item.points for item in bugs], []),
     )
 

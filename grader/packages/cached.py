@@ -32,7 +32,7 @@ class CachedPackage(Package):
         self._memory: Memory = {} if memory is None else memory
         self._learns = learns
         # A function of an adapter.py may import any file.
-        apart = (("model",), ("train",)) if self._worker_pool.adapter is None else ()
+        apart = (("model",), ("train",)) if not self.has_adapter else ()
         self._texts = {modules: _digest(self.files, modules) for modules in (*apart, ())}
 
     def send(self, question: AnyQuestion, tensors: Tensors) -> None:

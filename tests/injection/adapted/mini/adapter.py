@@ -2,14 +2,13 @@
 
 from types import SimpleNamespace
 
+QKV = "query", "key", "value"
 NAMES = {
     r"transformer\.wte\.weight": "token_embedding.weight",
     r"transformer\.wpe\.weight": "position_embedding.weight",
     r"transformer\.h\.(\d+)\.(ln_\d\.\w+)": r"blocks.\1.\2",
-    r"transformer\.h\.(\d+)\.attn\.c_attn\.(\w+)": (
-        r"blocks.\1.attn.query.\2",
-        r"blocks.\1.attn.key.\2",
-        r"blocks.\1.attn.value.\2",
+    r"transformer\.h\.(\d+)\.attn\.c_attn\.(\w+)": tuple(
+        rf"blocks.\1.attn.{part}.\2" for part in ("query", "key", "value")
     ),
     r"transformer\.h\.(\d+)\.attn\.c_proj\.(\w+)": r"blocks.\1.attn.proj.\2",
     r"transformer\.h\.(\d+)\.mlp\.c_(fc|proj)\.(\w+)": r"blocks.\1.mlp.\2.\3",
@@ -35,7 +34,7 @@ def generate(net, prompt, count, use_cache):
 
 
 def run(train, net, batches, settings):
-    rows = [row for batch in batches for row in zip(batch.tokens, batch.targets)]
+    rows = [row for batch in batches for row in zip(batch.tokens, batch.targets, strict=True)]
     config = SimpleNamespace(
         batch_size=len(batches[0].tokens), max_iters=len(batches), learning_rate=settings.lr, betas=(0.9, 0.95),
         weight_decay=settings.weight_decay, grad_norm_clip=settings.grad_clip,

@@ -1,13 +1,12 @@
 """Loss and optimizer are methods of the model; the head shares its weight with the table of tokens."""
 
+QKV = "query", "key", "value"
 NAMES = {
     r"transformer\.wte\.weight": "token_embedding.weight",
     r"transformer\.wpe\.weight": "position_embedding.weight",
     r"transformer\.h\.(\d+)\.(ln_\d\.\w+)": r"blocks.\1.\2",
-    r"transformer\.h\.(\d+)\.attn\.c_attn\.(\w+)": (
-        r"blocks.\1.attn.query.\2",
-        r"blocks.\1.attn.key.\2",
-        r"blocks.\1.attn.value.\2",
+    r"transformer\.h\.(\d+)\.attn\.c_attn\.(\w+)": tuple(
+        rf"blocks.\1.attn.{part}.\2" for part in ("query", "key", "value")
     ),
     r"transformer\.h\.(\d+)\.attn\.c_proj\.(\w+)": r"blocks.\1.attn.proj.\2",
     r"transformer\.h\.(\d+)\.mlp\.c_(fc|proj)\.(\w+)": r"blocks.\1.mlp.\2.\3",
