@@ -55,10 +55,10 @@ def require_it_runs(worker_pool: WorkerPool, reference: Mapping[str, str]) -> No
         if not each.fault:
             continue
         if ADAPTER in reference:
-            raise UsageError(f"it does not work yet that {each.what}: {each.fault}; {WAY_ON}")
+            raise UsageError(f"{each.what} fails: {each.fault}; {WAY_ON}")
         raise UsageError(
-            f"this is no GPT as the contract has it: {each.fault}; a GPT of your own needs an adapter.py beside its "
-            f"model.py: {WAY_ON}"
+            f"{each.what} as the contract has it fails: {each.fault}; a GPT of your own needs an adapter.py beside its "
+            f"model.py: {WAY_ON}, and `grader adapt` writes a first one"
         )
 
 

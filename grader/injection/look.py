@@ -42,7 +42,7 @@ class Look(NamedTuple):
     """What was tried, in this order, and what came of it.
 
     Attributes:
-        what: `a model is built and called`.
+        what: `building a model`.
         fault: why not; empty where it works.
     """
 
@@ -61,15 +61,15 @@ def look(worker_pool: WorkerPool, files: Mapping[str, str]) -> Iterator[Look]:
             yield from _by_contract(package)
             return
         offered: list[Offered] = []
-        read = _tried("adapter.py is read, and builds a model", lambda: offered.append(offers(package)))
+        read = _tried("building a model", lambda: offered.append(offers(package)))
         yield read
         if not offered:
             return
         if offered[0].unmatched:
             patterns = ", ".join(map(repr, offered[0].unmatched))
-            yield Look("every pattern of NAMES names a parameter", f"no parameter of the model is called {patterns}")
+            yield Look("naming the parameters", f"no parameter of the model is called {patterns}")
             return
-        called = _tried("a model is called", lambda: _call(package))
+        called = _tried("calling a model", lambda: _call(package))
         yield called
         if called.fault:
             return
@@ -90,9 +90,9 @@ def _by_contract(package: Package) -> Iterator[Look]:
         faults = first_run(package, other)
     for file in ("model.py", "train.py"):
         fault = faults.get(file.removesuffix(".py"))
-        yield Look(f"{file} runs", fault.reason if fault is not None else "")
+        yield Look(f"running {file}", fault.reason if fault is not None else "")
     if not faults:
-        yield _tried("a model is trained", lambda: package.ask(_steps(), TRAIN_CASE.batches(SEEDS)))
+        yield _tried("training a model", lambda: package.ask(_steps(), TRAIN_CASE.batches(SEEDS)))
 
 
 def _call(package: Package) -> None:
@@ -117,11 +117,11 @@ def _more() -> Iterator[tuple[tuple[str, ...], str, AnyQuestion, Tensors]]:
     """By functions of an adapter.py: what can be tried with one of them."""
     weights, tokens = CASE.seeded(SEEDS), CASE.token_array()
     decode = Decode(config=SIZES, weights=weights, parents=(-1, 0))
-    yield ("decode",), "tokens are decoded with a cache", decode, {"chunk.0": tokens[:, :3], "chunk.1": tokens[:, 3:]}
+    yield ("decode",), "decoding with a cache", decode, {"chunk.0": tokens[:, :3], "chunk.1": tokens[:, 3:]}
     loss = Loss(config=SIZES, weights=weights, class_weight=0.0, classify=False)
-    yield ("loss",), "a loss is computed", loss, dict.fromkeys(("tokens", "targets", "labels"), tokens)
-    yield ("step", "run"), "a model is trained", _steps(), TRAIN_CASE.batches(SEEDS)
-    yield ("rate",), "there is a learning rate", Rates(train=TRAIN_CASE.config, steps=(0, 1)), {}
+    yield ("loss",), "computing a loss", loss, dict.fromkeys(("tokens", "targets", "labels"), tokens)
+    yield ("step", "run"), "training a model", _steps(), TRAIN_CASE.batches(SEEDS)
+    yield ("rate",), "asking for a learning rate", Rates(train=TRAIN_CASE.config, steps=(0, 1)), {}
 
 
 def _steps() -> TrainSteps:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from grader.sandbox.questions import Forward, Gradients, Influence, Weights
+from grader.sandbox.questions import Forward, Gradients, Influence, Settings, Weights
 from grader.sandbox.worker import model_answers
 from grader.sandbox.worker.contract import ContractError
 from grader.sandbox.worker.contract_adapter import ContractAdapter
@@ -15,7 +15,7 @@ from grader.sandbox.worker.loading import SourcePackage
 from grader.sandbox.worker.weights import keyed_normal, require_named, set_weights
 from grader.sandbox.worker.written_adapter import WrittenAdapter
 
-CONFIG = {"vocab_size": 5, "block_size": 6, "n_layer": 1, "d_model": 4}
+CONFIG: Settings = {"vocab_size": 5, "block_size": 6, "n_layer": 1, "d_model": 4}
 
 # One attention layer with a fused map that is stored (inputs, outputs); the head shares the table of tokens.
 MODEL = """

@@ -1,17 +1,14 @@
-"""A training loop: gradients are accumulated and scaled, and the rate follows a cosine."""
+"""A training loop: the gradients of parts of a batch are accumulated, and the rate follows a cosine."""
 
 import math
-from contextlib import nullcontext
 
 import torch
 
 gradient_accumulation_steps = 2
-beta1, beta2 = 0.9, 0.95
+betas = (0.9, 0.95)
 grad_clip = 1.0
 warmup_iters = 2
-lr_decay_iters = 20
-device_type = "cpu"
-ctx = nullcontext()
+lr_decay_iters = 200
 
 
 def get_lr(it, learning_rate, min_lr):
@@ -25,26 +22,24 @@ def get_lr(it, learning_rate, min_lr):
 
 
 def train(model, batches, learning_rate, weight_decay):
-    scaler = torch.amp.GradScaler(device_type, enabled=False)
-    optimizer = model.configure_optimizers(weight_decay, learning_rate, (beta1, beta2), device_type)
+    """Trains on a list of (tokens, targets); the losses, one for each."""
+    optimizer = model.configure_optimizers(weight_decay, learning_rate, betas)
     history = []
+    model.train()
     for iter_num, (X, Y) in enumerate(batches):
         lr = get_lr(iter_num, learning_rate, learning_rate / 10)
         for param_group in optimizer.param_groups:
             param_group["lr"] = lr
 
-        # parts of a batch, one after the other: their gradients add up to that of the whole
         parts = min(gradient_accumulation_steps, len(X))
+        total = 0.0
         for micro_step in range(parts):
-            with ctx:
-                logits, loss = model(X[micro_step::parts], Y[micro_step::parts])
-                loss = loss / parts
-            scaler.scale(loss).backward()
-        if grad_clip != 0.0:
-            scaler.unscale_(optimizer)
-            torch.nn.utils.clip_grad_norm_(model.parameters(), grad_clip)
-        scaler.step(optimizer)
-        scaler.update()
+            _, loss = model(X[micro_step::parts], Y[micro_step::parts])
+            loss = loss / parts
+            loss.backward()
+            total += loss.item()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), grad_clip)
+        optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        history.append(loss.item() * parts)
+        history.append(total)
     return history
