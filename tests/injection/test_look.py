@@ -59,21 +59,11 @@ def test_the_built_in_reference_works(exercise: Exercise, pool_for: Callable[[di
         (
             "model.py",
             "import math\n",
-            "import math\nimport tiktoken\n",
-            "imports tiktoken, which is not available here",
+            "import math\nimport wandb\n",
+            "imports wandb, which is not available",
         ),
     ],
-    ids=[
-        "no-build",
-        "build-raises",
-        "last-position-only",
-        "a-tuple",
-        "pattern",
-        "run-raises",
-        "stand-in",
-        "loop",
-        "import",
-    ],  # fmt: skip
+    ids=["no-build", "build-raises", "last-only", "a-tuple", "pattern", "run-raises", "stand-in", "loop", "import"],
 )
 def test_what_does_not_work_is_said_with_the_way_on(
     file: str,
