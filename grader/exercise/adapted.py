@@ -38,7 +38,8 @@ def make_batch():
     """Rows that count up, each from a start and by a stride of its own."""
     start, stride = torch.randint(12, (16, 1)), torch.randint(1, 5, (16, 1))
     sequence = (start + stride * torch.arange(11)) % 12
-    return SimpleNamespace(tokens=sequence[:, :-1], targets=sequence[:, 1:], labels=sequence[:, :-1] % 2)
+    tokens, targets = sequence[:, :-1].contiguous(), sequence[:, 1:].contiguous()
+    return SimpleNamespace(tokens=tokens, targets=targets, labels=tokens % 2)
 
 
 def fit(net, batches):

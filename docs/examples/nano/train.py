@@ -33,8 +33,8 @@ def train(model, batches, learning_rate, weight_decay):
 
         parts = min(gradient_accumulation_steps, len(X))
         total = 0.0
-        for micro_step in range(parts):
-            _, loss = model(X[micro_step::parts], Y[micro_step::parts])
+        for x, y in zip(X.tensor_split(parts), Y.tensor_split(parts), strict=True):
+            _, loss = model(x, y)
             loss = loss / parts
             loss.backward()
             total += loss.item()

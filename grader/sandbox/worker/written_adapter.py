@@ -209,7 +209,8 @@ class WrittenAdapter:
         start = torch.randint(config.vocab_size, (config.batch_size, 1), generator=generator)  # (B, 1)
         stride = torch.randint(1, MAX_STRIDE + 1, (config.batch_size, 1), generator=generator)  # (B, 1)
         sequence = (start + stride * torch.arange(config.seq_len + 1)) % config.vocab_size  # (B, T + 1)
-        return Batch(sequence[:, :-1], sequence[:, 1:], sequence[:, :-1] % 2)
+        tokens, targets = sequence[:, :-1].contiguous(), sequence[:, 1:].contiguous()  # for losses that want a view
+        return Batch(tokens, targets, tokens % 2)
 
     def stand_in(self, small: nn.Module) -> Any:
         """A model of the grader's own, as the loop calls one."""
