@@ -48,7 +48,7 @@ def starter_contents(exercise: Exercise) -> dict[str, str]:
     """Every file that the learner of a generated exercise is handed, by name."""
     starter = exercise.starter()
     text = (
-        readme(exercise.rubric)
+        readme(exercise.rubric, files=exercise.reference)
         if exercise.adapter is None
         else adapted_readme(exercise.rubric, [file for file in starter if file != ADAPTER])
     )

@@ -7,7 +7,7 @@ from grader.sandbox.questions import ADAPTER
 from mutations.edit import Edit, splice
 from mutations.operator import Operator
 from mutations.sites import sites
-from mutations.source import Source
+from mutations.source import together
 
 Sources = Mapping[str, str]
 """File name to source text."""
@@ -30,7 +30,7 @@ class Mutant(NamedTuple):
 
 def mutants(reference: Sources, operators: Iterable[Operator], kept: Collection[Edit] = ()) -> Iterator[Mutant]:
     """Every site of these operators that no edit of ``kept`` touches."""
-    sources = {file: Source(file, text) for file, text in reference.items() if file != ADAPTER}
+    sources = together({file: text for file, text in reference.items() if file != ADAPTER})
     for site in sites(sources, operators):
         if not any(overlap(site.edit, other) for other in kept):
             yield Mutant(site.operator, site.edit, site.number)

@@ -13,15 +13,14 @@ from grader.checks.compare import first_difference, largest_change
 from grader.comparisons.catalogue import COMPARISONS
 from grader.comparisons.comparison import Comparison
 from grader.exercise.model import builtin_exercise
-from grader.grading.run_check import ask_case
-from grader.grading.search import Draws, Failure, ReferenceFailed, search, search_sizes
+from grader.grading.run_check import run_check
+from grader.grading.search import Draws, Failure, ReferenceFailed
 from grader.packages.cached import CachedPackage, Memory
 from grader.packages.package import Package
 from grader.packages.trouble import Trouble
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
-from grader.sizes import extents
 
 TIMEOUT: Final = 30.0
 SUBMISSION: Final = "inject"  # in the place of a submission's hash: nothing is hidden from our own reference
@@ -125,7 +124,7 @@ class Observer:
             with package.another() as fresh_candidate:
                 context = self._context(package, fresh_candidate, seeds)
                 for check in self._checks:
-                    if check.id not in found and (fault := self._fault(check, context)) is not None:
+                    if check.id not in found and (fault := self._fault(check, context, confirm=True)) is not None:
                         found[check.id] = str(fault)
         return found
 
@@ -162,22 +161,22 @@ class Observer:
         """Whether a check sees the candidate fail; not where the reference lacks what the check asks for."""
         return not isinstance(self._fault(check, context), ReferenceFailed | None)
 
-    def _fault(self, check: Check, context: Context) -> Failure | ReferenceFailed | None:
+    def _fault(self, check: Check, context: Context, *, confirm: bool = False) -> Failure | ReferenceFailed | None:
         """How a candidate fails a check, or that the reference gives no answer to compare it with."""
         context = replace(context, state={})
-
-        def ask(case: object) -> None:
-            ask_case(check, case, context)
-
-        seed = context.seeds.derive("cases", check.id)
         try:
-            found = search(check.cases, ask, seed=seed, examples=check.examples, shrink=False, draws=self._draws)
-            if found.failure is None and self._at_sizes and check.at_size is not None:
-                sizes = extents(check.default, context.seeds.derive("sizes"), thorough=False)
-                found = search_sizes(check.at_size, sizes, ask, shrink=False)
+            ran = run_check(
+                check,
+                context,
+                seeds=context.seeds,
+                shrink=False,
+                draws=self._draws,
+                confirm=confirm,
+                at_sizes=self._at_sizes,
+            )
         except ReferenceFailed as failed:
             return failed
-        return found.failure
+        return ran.failure
 
     def _compare(self, mutant: Package) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], float]:
         """The comparisons that it shows in, those that it crashes in, those that it is unsteady in, and its effect."""

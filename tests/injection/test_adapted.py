@@ -13,8 +13,8 @@ import pytest
 
 from grader.checks.snippets import with_adapter
 from grader.exercise.model import StoredExercise, read_exercise
-from grader.grading.grade import grade
 from grader.grading.options import Options
+from grader.grading.session import Session
 from grader.injection import build as building
 from grader.injection.build import build
 from grader.injection.folder import write
@@ -71,7 +71,8 @@ def graded(launcher: Launcher) -> Callable[..., Result]:
     """``graded(exercise, files) -> Result``."""
 
     def run(exercise: StoredExercise, files: Mapping[str, str]) -> Result:
-        return grade(submission_of("candidate", files), exercise, Options(seed=1), launcher, lambda _: None)
+        with Session(exercise, launcher) as session:
+            return session.grade(submission_of("candidate", files), Options(seed=1))
 
     return run
 
