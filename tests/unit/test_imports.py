@@ -148,7 +148,7 @@ ROOMS = {
     "warm": "library_arguments grading exercise hand_ins submission result sandbox preconditions seeds errors",
     "cohort": "grading exercise hand_ins report submission result sandbox files seeds errors",
     "learner": "grading submission result files seeds errors",
-    "injection": "grading exercise comparisons checks packages submission result sandbox seeds sizes errors mutations",
+    "injection": "grading exercise comparisons checks packages submission result sandbox seeds errors mutations",
     "grading": "own_tests exercise comparisons checks packages submission result sandbox files seeds sizes errors",
     "own_tests": "exercise comparisons checks packages submission result sandbox files seeds mutations",
     "exercise": "comparisons checks sandbox files suggestions errors mutations",
