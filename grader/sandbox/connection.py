@@ -68,6 +68,7 @@ class Worker:
 
     Args:
         clock: what is known of its time; by default what the kernel tells.
+        adapter: the exercise's adapter.py, for a package that keeps no contract.
     """
 
     def __init__(
@@ -79,12 +80,13 @@ class Worker:
         files: Mapping[str, str],
         ahead: Sequence[str] = (),
         clock: ProcessClock | None = None,
+        adapter: str | None = None,
     ) -> None:
         self._parent = parent
         self._pid = pid
         self._connection = connection
         self._output = output
-        self._load = Load(files=dict(files), ahead=tuple(ahead))
+        self._load = Load(files=dict(files), ahead=tuple(ahead), adapter=adapter)
         self._clock = clock or clock_of(pid)
         self._pending: deque[tuple[str, Deadline]] = deque()  # nonce and deadline of each question under way
         self._locked: control.Locked | None = None
