@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from grader import __version__
-from grader.cli.arguments import cohort, doctor, export, grade, hint, inject, mutations, report, start, verify, watch
+from grader.cli import cohort, doctor, export, grade, hint, inject, mutations, report, start, verify, watch
 from grader.cli.interruption import listen
 from grader.errors import CannotJudge, GraderError
 

@@ -321,16 +321,20 @@ def _inputs(source: Source) -> Iterator[Inputs]:
 
 
 def _attention_functions(source: Source) -> Iterator[tuple[str, tuple[tuple[int, str], ...]]]:
-    """Functions whose parameters are query, key and value: their names, and the place and name of each of the three."""
-    for product in score_products(source):
-        function, mixing = source.scope(product), _mixing(source, product)
-        if not isinstance(function, cst.FunctionDef) or mixing is None:
-            continue
-        query, key = operands(product)
-        names = [param.name.value for param in function.params.params if param.name.value != "self"]
-        wanted = [source.code(query), source.code(transposed(key)), source.code(operands(mixing)[1])]
-        if set(wanted) <= set(names):
-            yield function.name.value, tuple((names.index(name), name) for name in wanted)
+    """Functions whose parameters are query, key and value: their names, and the place and name of each of the three.
+
+    They may stand in another file of the package.
+    """
+    for here in (source, *source.beside):
+        for product in score_products(here):
+            function, mixing = here.scope(product), _mixing(here, product)
+            if not isinstance(function, cst.FunctionDef) or mixing is None:
+                continue
+            query, key = operands(product)
+            names = [param.name.value for param in function.params.params if param.name.value != "self"]
+            wanted = [here.code(query), here.code(transposed(key)), here.code(operands(mixing)[1])]
+            if set(wanted) <= set(names):
+                yield function.name.value, tuple((names.index(name), name) for name in wanted)
 
 
 def _of_call(call: cst.Call, places: tuple[tuple[int, str], ...]) -> Iterator[Inputs]:
@@ -358,11 +362,11 @@ def _is_parameter(source: Source, expression: cst.BaseExpression) -> bool:
 
 
 def _linear_layers(source: Source) -> set[str]:
-    layers = set()
-    for node in source.find(m.Assign(targets=[m.AssignTarget(m.Attribute(value=m.Name("self")))], value=LINEAR)):
-        target = cst.ensure_type(node, cst.Assign).targets[0].target
-        layers.add(cst.ensure_type(target, cst.Attribute).attr.value)
-    return layers
+    """Names of layers: of a class of another file, a class of this one may be derived."""
+    made = m.Assign(targets=[m.AssignTarget(m.Attribute(value=m.Name("self")))], value=LINEAR)
+    nodes = [node for here in (source, *source.beside) for node in here.find(made)]
+    targets = [cst.ensure_type(node, cst.Assign).targets[0].target for node in nodes]
+    return {cst.ensure_type(target, cst.Attribute).attr.value for target in targets}
 
 
 def _made_of(source: Source, output: cst.CSTNode, scope: cst.CSTNode) -> set[str]:
