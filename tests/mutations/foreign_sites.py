@@ -26,8 +26,8 @@ def texts(style: str) -> dict[str, str]:
     folder = FOREIGN / style
     if style in PACKAGES:
         spec = find_spec(PACKAGES[style])
-        assert spec is not None and spec.origin is not None, f"{PACKAGES[style]} is not installed; see pyproject.toml"
-        folder = Path(spec.origin).parent
+        assert spec, f"{PACKAGES[style]} is not installed: make .venv/.installed-dev"
+        folder = Path(str(spec.origin)).parent
     return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
 
 

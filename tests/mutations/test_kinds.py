@@ -1,6 +1,7 @@
 """Kinds of code that are easily taken for something else: what is left alone, and its twin that is not.
 
-Each kind was found in a public GPT. The texts are made up, several of a kind, since people write one thing in many ways.
+Each kind was found in a public GPT. The texts are made up, and there are several of a kind: people write one thing in
+many ways.
 """
 
 from textwrap import dedent, indent
@@ -92,7 +93,10 @@ LEFT_ALONE = {
         "residual-dropped",
         block("q = self.n1(x)\nq = q + self.lora(q)\nreturn self.n2(q)\n"),
     ),
-    "norm-after-the-sum": ("residual-doubled", block("x = self.n1(x + self.attn(x))\nreturn self.n2(x + self.mlp(x))\n")),
+    "norm-after-the-sum": (
+        "residual-doubled",
+        block("x = self.n1(x + self.attn(x))\nreturn self.n2(x + self.mlp(x))\n"),
+    ),
     # weights that two parts share
     **{
         f"tied-{name}": ("token-zero-taken-for-padding", TIED.format(tie, logits))
@@ -121,15 +125,22 @@ LEFT_ALONE = {
             ("that-is-made", "cross_entropy = make_loss()\n\n\n"),
             ("that-is-a-lambda", "cross_entropy = lambda x, y: x.mean()\n\n\n"),
             ("in-a-branch", "if FAST:\n    def cross_entropy(x, y):\n        return x\n\n\n"),
-            ("or-torchs", "try:\n    from fast import cross_entropy\nexcept ImportError:\n    from torch import cross_entropy\n"),
+            (
+                "or-torchs",
+                "try:\n    from fast import cross_entropy\nexcept ImportError:\n    from torch import cross_entropy\n",
+            ),
         )
     },
     "own-loss-as-a-parameter": ("labels-smoothed", "def train(x, y, cross_entropy):\n    return cross_entropy(x, y)\n"),
-    "own-clip": ("clip-each-tensor-alone", "from mine import clip_grad_norm_\n\nclip_grad_norm_(m.parameters(), 1.0)\n"),
+    "own-clip": (
+        "clip-each-tensor-alone",
+        "from mine import clip_grad_norm_\n\nclip_grad_norm_(m.parameters(), 1.0)\n",
+    ),
     # tables that are not of positions, nor of tokens
     "table-of-kinds": (
         "position-table-one-row-more",
-        "class G(nn.Module):\n    def __init__(self, V, C, n):\n        self.tok = nn.Embedding(V, C)\n        self.kind = nn.Embedding(n, C)\n",
+        "class G(nn.Module):\n    def __init__(self, V, C, n):\n        self.tok = nn.Embedding(V, C)\n"
+        "        self.kind = nn.Embedding(n, C)\n",
     ),
     "table-of-distances": (
         "token-zero-taken-for-padding",
@@ -141,9 +152,18 @@ LEFT_ALONE = {
         f"targets-{name}": ("targets-wrap-around", f"def batch(data, text, buf, i, n, ix):\n{indent(body, '    ')}")
         for name, body in (
             ("of-a-list", "ids = enc.encode(text)\nreturn ids[:-1], ids[1:]\n"),
-            ("converted-later", "x = data[i : i + n]\ny = data[i + 1 : i + n + 1]\nreturn torch.tensor(x), torch.tensor(y)\n"),
-            ("put-in-lists", "xs.append(data[i : i + n])\nys.append(data[i + 1 : i + n + 1])\nreturn torch.tensor(ys)\n"),
-            ("of-an-array", "x = np.stack([data[j : j + n] for j in ix])\ny = np.stack([data[j + 1 : j + 1 + n] for j in ix])\n"),
+            (
+                "converted-later",
+                "x = data[i : i + n]\ny = data[i + 1 : i + n + 1]\nreturn torch.tensor(x), torch.tensor(y)\n",
+            ),
+            (
+                "put-in-lists",
+                "xs.append(data[i : i + n])\nys.append(data[i + 1 : i + n + 1])\nreturn torch.tensor(ys)\n",
+            ),
+            (
+                "of-an-array",
+                "x = np.stack([data[j : j + n] for j in ix])\ny = np.stack([data[j + 1 : j + 1 + n] for j in ix])\n",
+            ),
             ("cut-later", "x = buf[:-1]\ny = buf[1:]\nreturn x.view(2, n), y.view(2, n)\n"),
             ("cut-by-torch", "x = torch.reshape(buf[:-1], (2, n))\ny = torch.reshape(buf[1:], (2, n))\n"),
         )
@@ -154,35 +174,53 @@ LEFT_ALONE = {
         "        return self.data[i : i + n], self.data[i + 1 : i + 1 + n]\n",
     ),
     # a loss that would be the same once more
-    "old-logits": ("loss-reported-after-update", "def f(model, opt, x, y):\n    out = model(x)\n    z = out.logits\n    loss = ce(z, y)\n" + STEP),
-    "old-states": ("loss-reported-after-update", "def f(model, opt, x, y):\n    h = model.embed(x)\n    loss = head(h, y)\n" + STEP),
-    "old-scores-of-self": ("loss-reported-after-update", "def f(self, opt, x, y):\n    z = self.net(x)\n    loss = ce(z, y)\n" + STEP),
+    "old-logits": (
+        "loss-reported-after-update",
+        "def f(model, opt, x, y):\n    out = model(x)\n    z = out.logits\n    loss = ce(z, y)\n" + STEP,
+    ),
+    "old-states": (
+        "loss-reported-after-update",
+        "def f(model, opt, x, y):\n    h = model.embed(x)\n    loss = head(h, y)\n" + STEP,
+    ),
+    "old-scores-of-self": (
+        "loss-reported-after-update",
+        "def f(self, opt, x, y):\n    z = self.net(x)\n    loss = ce(z, y)\n" + STEP,
+    ),
     # what is called acc, and is none
     "a-loss-called-acc": ("accuracy-of-the-last-batch", "for x in data:\n    acc_loss += f(x)\n"),
     "steps-called-acc": ("accuracy-of-the-last-batch", "for x in data:\n    acc_steps += 1\n"),
     "gradients-called-acc": ("accuracy-of-the-last-batch", "for x in data:\n    grads_acc.append(g(x))\n"),
     # epochs
-    "epochs-of-a-loader": ("last-step-missing", "for e in range(n_epochs):\n    for b in loader:\n" + nested(UPDATE, 2)),
+    "epochs-of-a-loader": (
+        "last-step-missing",
+        "for e in range(n_epochs):\n    for b in loader:\n" + nested(UPDATE, 2),
+    ),
     "epochs-of-a-function": (
         "last-step-missing",
         "def one(loader):\n    for b in loader:\n" + nested(UPDATE, 2) + "\n\nfor i in range(n):\n    one(loader)\n",
     ),
-    "epochs-until-the-end": ("last-step-missing", "for i in range(n):\n    while True:\n        b = next(it)\n" + nested(UPDATE, 2)),
+    "epochs-until-the-end": (
+        "last-step-missing",
+        "for i in range(n):\n    while True:\n        b = next(it)\n" + nested(UPDATE, 2),
+    ),
     # masks that are added, and triangles that are none
     "mask-of-zeros": (
         "masked-scores-become-zero",
-        ATTEND + '    b = torch.zeros(T, T).masked_fill(m, float("-inf"))\n    return (q @ k.mT / D**0.5 + b).softmax(-1) @ v\n',
+        ATTEND + '    b = torch.zeros(T, T).masked_fill(m, float("-inf"))\n'
+        "    return (q @ k.mT / D**0.5 + b).softmax(-1) @ v\n",
     ),
     "bias-that-is-filled": (
         "masked-scores-become-zero",
-        ATTEND + '    b = q.new_zeros(T, T)\n    b.masked_fill_(m, float("-inf"))\n    return (q @ k.mT + b).softmax(-1) @ v\n',
+        ATTEND + '    b = q.new_zeros(T, T)\n    b.masked_fill_(m, float("-inf"))\n'
+        "    return (q @ k.mT + b).softmax(-1) @ v\n",
     ),
     "triangle-that-picks": ("mask-flipped", "def f(s):\n    return s[torch.triu(torch.ones_like(s), 1) == 1]\n"),
     "triangle-that-is-counted": ("mask-flipped", "def f(n):\n    return torch.ones(n, n).tril().sum(-1)\n"),
     "triangle-that-adds-up": ("mask-flipped", "def f(x, n):\n    return torch.tril(torch.ones(n, n)) @ x\n"),
     "triangle-nobody-reads": (
         "mask-flipped",
-        "class A(nn.Module):\n    def __init__(self, T):\n        self.register_buffer('bias', torch.tril(torch.ones(T, T)))\n\n"
+        "class A(nn.Module):\n    def __init__(self, T):\n"
+        "        self.register_buffer('bias', torch.tril(torch.ones(T, T)))\n\n"
         "    def forward(self, q, k, v):\n        return F.scaled_dot_product_attention(q, k, v, is_causal=True)\n",
     ),
     "tokens-that-are-ruled-out": ("mask-fill-too-weak", 'probs = logits.masked_fill(out, float("-inf")).softmax(-1)\n'),
@@ -212,18 +250,33 @@ LEFT_ALONE = {
         "def clones(module, n):\n    return nn.ModuleList([copy.deepcopy(module) for _ in range(n)])\n",
     ),
     # schedules of something else than the rate
-    "momentum-that-warms-up": ("rate-in-whole-numbers", "def momentum(it, warmup):\n    return 0.85 + 0.1 * it / warmup\n"),
-    "end-of-a-run": ("rate-in-whole-numbers", "def cooldown(it, total, warm_steps):\n    return (total - it) / warm_steps\n"),
+    "momentum-that-warms-up": (
+        "rate-in-whole-numbers",
+        "def momentum(it, warmup):\n    return 0.85 + 0.1 * it / warmup\n",
+    ),
+    "end-of-a-run": (
+        "rate-in-whole-numbers",
+        "def cooldown(it, total, warm_steps):\n    return (total - it) / warm_steps\n",
+    ),
     # an epsilon that is kept and not used
     "epsilon-of-torchs-norm": ("norm-epsilon-too-large", NORM.format("F.rms_norm(x, (x.size(-1),))")),
     "epsilon-of-nobody": ("norm-without-epsilon", NORM.format("F.normalize(x, dim=-1)")),
     # sums of losses that are no classifier's
-    "running-total": ("class-weight-left-out", "for x, labels in data:\n    total_loss += loss(x, labels) * batch_size\n"),
+    "running-total": (
+        "class-weight-left-out",
+        "for x, labels in data:\n    total_loss += loss(x, labels) * batch_size\n",
+    ),
     "balance-of-experts": ("class-weight-on-the-wrong-loss", "loss = lm_loss + c.router_coef * aux_loss\n"),
     "third-loss": ("class-weight-on-the-wrong-loss", "loss = loss + exit_loss * self.exit_weight\n"),
     # modes that are for something else
-    "mode-of-a-loaded-model": ("evaluated-in-training-mode", "def load(p):\n    m = torch.load(p)\n    m.eval()\n    return m\n"),
-    "mode-of-a-sample": ("evaluated-in-training-mode", "def show(m, x):\n    m.eval()\n    print(m.generate(x))\n    m.train()\n"),
+    "mode-of-a-loaded-model": (
+        "evaluated-in-training-mode",
+        "def load(p):\n    m = torch.load(p)\n    m.eval()\n    return m\n",
+    ),
+    "mode-of-a-sample": (
+        "evaluated-in-training-mode",
+        "def show(m, x):\n    m.eval()\n    print(m.generate(x))\n    m.train()\n",
+    ),
     # caches that are views, and positions that no cache gives
     "cache-that-is-turned": (
         "cache-changed-in-place",
@@ -231,14 +284,18 @@ LEFT_ALONE = {
     ),
     "positions-that-are-a-default": (
         "distances-restart-with-each-chunk",
-        "def f(self, x, at=None):\n    if at is None:\n        at = torch.arange(x.size(1))\n    return self.g(x, at)\n",
+        "def f(self, x, at=None):\n    if at is None:\n        at = torch.arange(x.size(1))\n"
+        "    return self.g(x, at)\n",
     ),
     # divisions that are no share of a batch
     "loss-of-a-whole-update": (
         "accumulated-loss-not-divided",
         "for x in data:\n    opt.zero_grad()\n    (loss(x) / parts).backward()\n    opt.step()\n    log(parts)\n",
     ),
-    "loss-that-is-printed": ("loss-keeps-its-graph", "for loss in losses():\n    loss.backward()\n    opt.step()\n    print(f'{loss.item()}')\n"),
+    "loss-that-is-printed": (
+        "loss-keeps-its-graph",
+        "for loss in losses():\n    loss.backward()\n    opt.step()\n    print(f'{loss.item()}')\n",
+    ),
     "reduction-that-is-asked-for": (
         "loss-summed-over-tokens",
         "def f(x, y, reduction):\n    return F.cross_entropy(x, y, reduction=reduction)\n",
@@ -257,8 +314,16 @@ FOUND = {
         block("kept = x\nx = self.n1(x)\nx = self.attn(x)\nx = kept + x\nreturn self.n2(x)\n"),
         [["x = x + x"]],
     ),
-    "free-table": ("token-zero-taken-for-padding", TIED.format("nn.init.normal_(self.wte.weight, std=0.02)", UNTIED), 1),
-    "table-that-is-only-looked-at": ("token-zero-taken-for-padding", TIED.format("n = self.wte.weight.numel()", UNTIED), 1),
+    "free-table": (
+        "token-zero-taken-for-padding",
+        TIED.format("nn.init.normal_(self.wte.weight, std=0.02)", UNTIED),
+        1,
+    ),
+    "table-that-is-only-looked-at": (
+        "token-zero-taken-for-padding",
+        TIED.format("n = self.wte.weight.numel()", UNTIED),
+        1,
+    ),
     "loss-under-torchs-name": ("labels-smoothed", "from torch.nn.functional import cross_entropy\n\n\n" + LOSS, 1),
     "loss-that-is-torchs-by-assignment": ("labels-smoothed", "cross_entropy = F.cross_entropy\n\n\n" + LOSS, 1),
     "vocabulary-of-tokens": (
@@ -270,11 +335,16 @@ FOUND = {
     "updates-that-are-counted": ("last-step-missing", "for it in range(max_iters):\n" + nested(UPDATE, 1), 1),
     "mask-that-is-read": (
         "mask-flipped",
-        "class A(nn.Module):\n    def __init__(self, T):\n        self.register_buffer('bias', torch.tril(torch.ones(T, T)))\n\n"
+        "class A(nn.Module):\n    def __init__(self, T):\n"
+        "        self.register_buffer('bias', torch.tril(torch.ones(T, T)))\n\n"
         "    def forward(self, x):\n        return x.masked_fill(self.bias == 0, -1e9)\n",
         1,
     ),
-    "epsilon-that-is-used": ("norm-epsilon-too-large", NORM.format("x / (x.pow(2).mean(-1, True) + self.eps).sqrt()"), 1),
+    "epsilon-that-is-used": (
+        "norm-epsilon-too-large",
+        NORM.format("x / (x.pow(2).mean(-1, True) + self.eps).sqrt()"),
+        1,
+    ),
     "halves-in-two-lines": (
         "turned-the-other-way",
         "def f(x, n):\n    a = x[..., :n]\n    b = x[..., n:]\n    return torch.cat((-b, a), dim=-1)\n",
@@ -299,7 +369,8 @@ FOUND = {
     ),
     "step-that-waits": (
         "step-in-every-micro-step",
-        "for i, x in enumerate(data):\n    log(i, n)\n    f(x).backward()\n    if (i + 1) % n == 0:\n        opt.step()\n",
+        "for i, x in enumerate(data):\n    log(i, n)\n    f(x).backward()\n    if (i + 1) % n == 0:\n"
+        "        opt.step()\n",
         [["opt.step()"]],
     ),
     "generation-outside-of-the-model": (

@@ -133,7 +133,8 @@ OPERATOR = Operator(
         ),
         Example(
             "chunk = torch.stack([data[i : i + T + 1] for i in ix])\nx, y = chunk[:, :-1], chunk[:, 1:]\n",
-            "chunk = torch.stack([data[i : i + T + 1] for i in ix])\nx, y = chunk[:, :-1], chunk[:, :-1].roll(-1, dims=1)\n",
+            "chunk = torch.stack([data[i : i + T + 1] for i in ix])\n"
+            "x, y = chunk[:, :-1], chunk[:, :-1].roll(-1, dims=1)\n",
         ),
         Example(
             "def item(chunk):\n    return chunk[:-1], chunk[1:]\n",

@@ -43,7 +43,9 @@ def edits(source: Source) -> Iterator[Edit]:
 def _is_written_out(source: Source, read: cst.CSTNode) -> bool:
     """Whether a value is made a number or a text where it is read: then no graph is kept."""
     node: cst.CSTNode = read
-    while isinstance(node, cst.BaseExpression | cst.Arg | cst.DictElement | cst.Element | cst.FormattedStringExpression):
+    while isinstance(
+        node, cst.BaseExpression | cst.Arg | cst.DictElement | cst.Element | cst.FormattedStringExpression
+    ):
         node = source.parent(node)
         if isinstance(node, cst.FormattedStringExpression):
             return True
