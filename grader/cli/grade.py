@@ -1,5 +1,6 @@
 """``grader grade``: grade a directory, print the verdict, write what was asked for."""
 
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
 
 if TYPE_CHECKING:
+    from grader.report.next_step import Command
     from grader.result.record import Result
 
 TIMEOUT: Final = 10.0  # seconds for one question
@@ -65,6 +67,7 @@ def run(
         # From here on torch is being imported in the launcher, while this process imports its own.
         from grader.grading.grade import grade
         from grader.grading.options import Options
+        from grader.learner.workspace import remember_grade
         from grader.result.audience import for_audience
         from grader.result.record import Audience
 
@@ -80,9 +83,16 @@ def run(
         )
         with naming_the_way_out(), Progress() as progress:
             result = grade(submission, chosen, options, launcher, progress)
+    if choice.by_workspace and recorded is None:
+        remember_grade(directory, result)
     by_default = Audience.LEARNER if choice.by_workspace and recorded is None else Audience.INSTRUCTOR
     shown = for_audience(result, Audience(audience) if audience is not None else by_default)
-    holds = _report(shown, files, choice.told) if recorded is None else _confirm(recorded, result, shown, files)
+    if recorded is not None:
+        holds = _confirm(recorded, result, shown, files)
+    else:
+        holds = _report(
+            shown, files, choice.told, _hint_command(directory, exercise if not choice.by_workspace else None)
+        )
     if not result.judged:
         return CannotJudge.exit_code
     return 0 if holds else 1
@@ -110,12 +120,21 @@ def _recorded(path: Path | None, *, seed: int | None, only: tuple[str, ...], tho
     return result
 
 
-def _report(shown: "Result", files: Mapping[str, str], exercise: str) -> bool:
+def _hint_command(directory: Path, exercise: Path | None) -> "Command | None":
+    """How a hint for an item of this directory is asked for; None for an archive, which has none."""
+    if not directory.is_dir():
+        return None
+    where = shlex.quote(one_line(str(directory)))
+    named = "" if exercise is None else f" --exercise {shlex.quote(one_line(str(exercise)))}"
+    return lambda item: f"grader hint {where} {shlex.quote(item)}{named}"
+
+
+def _report(shown: "Result", files: Mapping[str, str], exercise: str, hint: "Command | None") -> bool:
     """Write and print the verdict; whether it is full marks."""
     from grader.report import render_text
     from grader.report.paint import paint_for
 
-    outputs.write(shown, files, lambda: render_text(shown, paint_for(sys.stdout), exercise))
+    outputs.write(shown, files, lambda: render_text(shown, paint_for(sys.stdout), exercise, hint))
     return shown.full_marks
 
 

@@ -39,7 +39,8 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         essential: checks without which nothing else in the item counts.
         core: checks that must not be blocked: what the rest of the item means hangs on them.
         mutants: of a follow-up that is about the candidate's own tests, what noticing the bugs of each kind counts.
-        hints: three for an extension, from what is asked to how it is done; those of a bug are in the key.
+        hints: three for an extension or a follow-up, from what is asked to how it is done; those of a bug are in the
+            key.
     """
 
     id: str
@@ -126,8 +127,8 @@ class Exercise:
         return digest(parts | {"visible tests": self.visible_tests.encode()})
 
     def hints_of(self, item: str) -> Hints | None:
-        """Three hints for an item, each saying more than the one before; None where nobody wrote any."""
-        own = self.items[item].hints
+        """Three hints for an item or a follow-up, each saying more than the one before; None where there are none."""
+        own = (self.items | self.followups)[item].hints
         return next((bug.hints for bug in self.key.bugs if bug.item == item), own)
 
     def bugs_in(self, comparison: str) -> tuple[str, ...]:

@@ -147,7 +147,7 @@ ROOMS = {
     "api": "warm library_arguments injection exercise result sandbox preconditions isolation_advice errors",
     "warm": "library_arguments grading exercise packages hand_ins submission result sandbox preconditions seeds errors",
     "cohort": "grading exercise hand_ins report submission result sandbox files seeds errors",
-    "learner": "grading exercise packages submission result sandbox files seeds errors",
+    "learner": "grading exercise packages submission result sandbox files suggestions seeds errors",
     "injection": "grading exercise comparisons checks packages submission result sandbox seeds sizes errors mutations",
     "grading": "own_tests exercise comparisons checks packages submission result sandbox files suggestions seeds sizes "
     "errors",
