@@ -24,7 +24,7 @@ def run(directory: Path, item: str, *, exercise: Path | None) -> int:
     if hint is None:
         title = hintable(chosen)[item].title
         sys.stdout.write(
-            f"{title}: right already, as the last grade of these files says. There is nothing to hint at.\n"
+            f"{title}: right already, by the last grade of these files.\n"
         )
     else:
         _print(hint)

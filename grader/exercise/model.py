@@ -91,11 +91,11 @@ class Exercise:
 
     def variant(self, bugs: frozenset[str]) -> dict[str, str]:
         """The reference's files with the bugs of these items left in."""
-        return self._planted(bug for bug in self.key.bugs if bug.item in bugs)
+        return self.planted(bug for bug in self.key.bugs if bug.item in bugs)
 
     def starter(self) -> dict[str, str]:
         """The reference's files with all bugs left in and the extensions taken out: what the learner is handed."""
-        return self._planted((*self.key.bugs, *self.key.stubs))
+        return self.planted((*self.key.bugs, *self.key.stubs))
 
     @cached_property
     def left_to_build(self) -> frozenset[str]:
@@ -141,7 +141,8 @@ class Exercise:
         shown = {comparison for bug in self.key.bugs if bug.item == item for comparison in bug.shows_in} or {FORWARD}
         return tuple(comparison for comparison in self.rubric.comparisons if comparison in shown)
 
-    def _planted(self, entries: Iterable[Planted]) -> dict[str, str]:
+    def planted(self, entries: Iterable[Planted]) -> dict[str, str]:
+        """The reference's files with these edits made."""
         edits = [entry.edit for entry in entries]
         return {
             name: splice(text, [edit for edit in edits if edit.file == name]) for name, text in self.reference.items()

@@ -16,6 +16,7 @@ EXERCISE = (
     "reference/exercise.toml",
     "reference/key.json",
     "reference/model.py",
+    "reference/review.md",
     "reference/test_end_to_end.py",
     "reference/train.py",
 )
