@@ -23,9 +23,7 @@ def run(directory: Path, item: str, *, exercise: Path | None) -> int:
     hint = next_hint(directory, chosen, item)
     if hint is None:
         title = hintable(chosen)[item].title
-        sys.stdout.write(
-            f"{title}: right already, by the last grade of these files.\n"
-        )
+        sys.stdout.write(f"{title}: right already, by the last grade of these files.\n")
     else:
         _print(hint)
     return 0

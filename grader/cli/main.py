@@ -21,6 +21,7 @@ from grader.cli.arguments import (
     grade,
     hint,
     inject,
+    mcp,
     mutations,
     report,
     review,
@@ -159,6 +160,6 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"grader {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     # In the order of --help.
-    for command in (grade, report, inject, verify, mutations, start, watch, hint, review, cohort, export, doctor):
+    for command in (grade, report, inject, verify, mutations, start, watch, hint, mcp, review, cohort, export, doctor):
         command.add(commands)
     return top

@@ -1,7 +1,7 @@
 """What there is to learn from an exercise: each bug with its story and its place, and what a good answer says."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -176,7 +176,7 @@ def _without(exercise: Exercise, done: Iterable[Planted]) -> dict[str, str]:
     return exercise.planted(entry for entry in (*exercise.key.bugs, *exercise.key.stubs) if entry not in undone)
 
 
-def _diffs(exercise: Exercise, done: list[Planted] | list[PlantedBug]) -> dict[str, str]:
+def _diffs(exercise: Exercise, done: Sequence[Planted]) -> dict[str, str]:
     """From the starter to the same with these edits undone: by file, a unified diff."""
     return {change.file: change.diff for change in changes(exercise.starter(), _without(exercise, done))}
 

@@ -1,4 +1,4 @@
-"""After it is over: each bug with its place and its story, what a good answer says; and nothing of it for a workspace."""
+"""After it is over: each bug with its place and its story, what a good answer says; nothing for a workspace."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from grader.cli import review, start
 from grader.cli.main import parser
 from grader.errors import UsageError
 from grader.exercise.model import StoredExercise, read_exercise
-from grader.result.record import ExerciseInfo, Result, Status, to_json
+from grader.result.record import ExerciseInfo, Result, Status
 from grader.review.lessons import lessons, read_answers
 from grader.review.review_page import render_review_page
 from grader.review.review_text import render_review

@@ -141,8 +141,10 @@ def test_only_the_launcher_and_the_worker_import_torch() -> None:
 # What each room of the house may import of the others: the list runs down, so that no circle can come to be.
 ROOMS = {
     "__main__": "cli",
-    "cli": "environments cohort review learner injection grading exercise comparisons packages hand_ins report submission "
-    "result sandbox files preconditions isolation_advice distribution suggestions seeds errors mutations",
+    "cli": "assistant environments warm cohort review learner injection grading exercise comparisons packages hand_ins "
+    "report submission result sandbox files preconditions isolation_advice distribution suggestions seeds errors "
+    "mutations",
+    "assistant": "learner exercise report submission result files suggestions errors",
     "environments": "api injection exercise submission result files distribution errors",
     "api": "warm library_arguments injection exercise result sandbox preconditions isolation_advice errors",
     "warm": "library_arguments grading exercise packages hand_ins submission result sandbox preconditions seeds errors",
