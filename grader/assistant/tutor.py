@@ -59,7 +59,7 @@ class Tutor:
         directory: Path,
         exercise: Exercise,
         grader: Grading,
-        remember: Callable[[Submission, Result], None],
+        remember: Callable[[Result], None],
         *,
         timeout: float = 10.0,
     ) -> None:
@@ -95,7 +95,7 @@ class Tutor:
         submission = read_submission(self._directory)
         result = self._grader.grade(self._directory, only=tuple(items), timeout=self._timeout)
         with self._lock:  # not before: meanwhile other answers can be had
-            self._remember(submission, result)
+            self._remember(result)
             self._before, self._last = self._last, Graded(submission, for_audience(result, Audience.LEARNER))
             return "\n".join([render_text(self._last.result).rstrip(), "", *_explainable(self._last.result)])
 

@@ -1,46 +1,83 @@
 """``grader hint``: the next of three hints for an item, or what there are hints for."""
 
+import argparse
 import shlex
 import sys
 import textwrap
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from grader.cli.exercises import chosen_exercise, exercise_of
-from grader.exercise.model import Exercise
+from grader.cli.options import add_command, add_exercise
 from grader.files.printable import one_line
-from grader.learner.hints import Hint, hintable, next_hint, right_now
-from grader.learner.workspace import check_workspace, read_workspace
-from grader.report import columns
+
+if TYPE_CHECKING:
+    from grader.cli.options import Commands
+    from grader.exercise.model import Exercise
 
 WIDTH: Final = 80
 
 
-def run(directory: Path, item: str, *, exercise: Path | None) -> int:
-    """Print the next hint and remember that it was shown; after the last one, print that again. Always 0."""
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    command = add_command(
+        commands, "hint", "the next of three hints for an item; never the solution", judges=False, only_prints=True
+    )
+    command.add_argument("directory", metavar="DIR", type=Path, help="the workspace")
+    command.add_argument(
+        "item",
+        metavar="ITEM",
+        nargs="?",
+        help="an item, a follow-up, or does-not-run; without it: what there is, and how much was shown",
+    )
+    add_exercise(command, "the one that the workspace was started from")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the next hint of an item, or without one which hints there are; always 0."""
+    from grader.cli.exercises import chosen_exercise, exercise_of
+    from grader.learner.workspace import check_workspace
+
+    directory: Path = arguments.directory
     check_workspace(directory)
-    chosen = chosen_exercise(exercise_of(directory, exercise))
-    hint = next_hint(directory, chosen, item)
-    if hint is None:
-        title = hintable(chosen)[item].title
-        sys.stdout.write(f"{title}: right already, by the last grade of these files.\n")
+    exercise = chosen_exercise(exercise_of(directory, arguments.exercise))
+    if arguments.item is None:
+        _print_all(directory, exercise, arguments.exercise)
     else:
-        _print(hint)
+        _print_next(directory, exercise, arguments.item)
     return 0
 
 
-def run_without_item(directory: Path, *, exercise: Path | None) -> int:
-    """Print what there are hints for, and how many of each were shown; always 0."""
-    check_workspace(directory)
-    chosen = chosen_exercise(exercise_of(directory, exercise))
-    named = "" if exercise is None else f" --exercise {shlex.quote(one_line(str(exercise)))}"
-    sys.stdout.write(f"{chosen.rubric.title}: hints\n\n{_table(directory, chosen)}\n")
-    sys.stdout.write(f"For the next one: grader hint {shlex.quote(one_line(str(directory)))} ITEM{named}\n")
-    return 0
+def _print_next(directory: Path, exercise: "Exercise", item: str) -> None:
+    """The next hint, which is then remembered as shown; after the last one, that again."""
+    from grader.learner.hints import hintable, next_hint
+
+    hint = next_hint(directory, exercise, item)
+    if hint is None:
+        sys.stdout.write(f"{hintable(exercise)[item].title}: right already, by the last grade of these files.\n")
+        return
+    left = hint.of - hint.number
+    rest = f"{left} more" if left else "that was the last one"
+    sys.stdout.write(
+        f"{hint.title}, hint {hint.number} of {hint.of}: {hint.kind}\n\n"
+        f"{textwrap.fill(hint.text, WIDTH, initial_indent='  ', subsequent_indent='  ', break_on_hyphens=False)}\n\n"
+        f"({rest})\n"
+    )
 
 
-def _table(directory: Path, exercise: Exercise) -> str:
+def _print_all(directory: Path, exercise: "Exercise", named: Path | None) -> None:
+    """What there are hints for, and how many of each were shown."""
+    option = "" if named is None else f" --exercise {shlex.quote(one_line(str(named)))}"
+    sys.stdout.write(f"{exercise.rubric.title}: hints\n\n{_table(directory, exercise)}\n")
+    sys.stdout.write(f"For the next one: grader hint {shlex.quote(one_line(str(directory)))} ITEM{option}\n")
+
+
+def _table(directory: Path, exercise: "Exercise") -> str:
     """A line for each thing that has hints, by the name that is typed."""
+    from grader.learner.hints import hintable, right_now
+    from grader.learner.workspace import read_workspace
+    from grader.report import columns
+
     workspace = read_workspace(directory)
     right = right_now(directory, workspace)
     rows = hintable(exercise)
@@ -52,13 +89,3 @@ def _table(directory: Path, exercise: Exercise) -> str:
         told = f"right, {shown}" if name in right else shown
         lines.append(f"  {name:{names}}  {columns.pad(each.title, titles)}  {told}\n")
     return "".join(lines)
-
-
-def _print(hint: Hint) -> None:
-    left = hint.of - hint.number
-    rest = f"{left} more" if left else "that was the last one"
-    sys.stdout.write(
-        f"{hint.title}, hint {hint.number} of {hint.of}: {hint.kind}\n\n"
-        f"{textwrap.fill(hint.text, WIDTH, initial_indent='  ', subsequent_indent='  ', break_on_hyphens=False)}\n\n"
-        f"({rest})\n"
-    )

@@ -1,22 +1,39 @@
 """``grader start``: a learner's workspace, the starter alone."""
 
+import argparse
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from grader.cli.exercises import BUILT_IN, chosen_exercise, starter_digest
-from grader.exercise.starter import starter_files
+from grader.cli.options import add_command, add_exercise
 from grader.files.printable import one_line
-from grader.learner.workspace import start
+
+if TYPE_CHECKING:
+    from grader.cli.options import Commands
 
 
-def run(directory: Path, *, exercise: Path | None) -> int:
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    command = add_command(
+        commands, "start", "make a workspace: the code with the bugs, for someone to mend", judges=False
+    )
+    command.add_argument("directory", metavar="DIR", type=Path, help="a new directory, or an empty one")
+    add_exercise(command, "the built-in one")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Make the workspace and say what to do in it; always 0."""
-    chosen = chosen_exercise(exercise)
-    if exercise == BUILT_IN:
-        exercise = None
+    from grader.cli.exercises import BUILT_IN, chosen_exercise, starter_digest
+    from grader.exercise.starter import starter_files
+    from grader.learner.workspace import start
+
+    directory: Path = arguments.directory
+    chosen = chosen_exercise(arguments.exercise)
+    lies_at = None if arguments.exercise == BUILT_IN else arguments.exercise
     files = starter_files(chosen)
-    start(directory, files, exercise, starter_digest(chosen.starter()))
+    start(directory, files, lies_at, starter_digest(chosen.starter()))
     where = shlex.quote(one_line(str(directory)))
     item = chosen.rubric.item[0].id
     sys.stdout.write(

@@ -1,50 +1,62 @@
 """``grader watch``: grade again whenever a file is saved, and say what has changed."""
 
+import argparse
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.cli.exercises import chosen_exercise, exercise_of, reference_directory
-from grader.cli.grade import TIMEOUT
-from grader.cli.progress import Progress
+from grader.cli.options import add_command, add_exercise, add_running, options_of
 from grader.files.printable import one_line
-from grader.files.write import check_writable, write_atomically
-from grader.isolation_advice import naming_the_way_out
-from grader.sandbox.client import Launcher
-from grader.sandbox.control import Mode
-from grader.submission.read import read_submission
 
 if TYPE_CHECKING:
+    from grader.cli.options import Commands
+    from grader.cli.progress import Progress
     from grader.learner.watch import Graded, Overtaken, Watcher
 
 
-def run(directory: Path, *, exercise: Path | None, html: Path | None, isolation: Mode, timeout: float | None) -> int:
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    command = add_command(commands, "watch", "grade again whenever a file is saved, and say what changed")
+    command.add_argument("directory", metavar="DIR", type=Path, help="the workspace")
+    add_exercise(command, "the one that the workspace was started from")
+    command.add_argument("--html", metavar="FILE", type=Path, help="write the learner's report here each time")
+    add_running(command)
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Grade until Ctrl-C, which is its orderly end: always 0."""
-    exercise = exercise_of(directory, exercise)
-    reference = reference_directory(exercise)
-    read_submission(directory)  # what is missing is told at once, without waiting for torch
+    from grader.cli.exercises import exercise_of, reference_directory, session_on
+    from grader.cli.progress import Progress
+    from grader.files.write import check_writable
+    from grader.submission.read import read_submission
+
+    directory: Path = arguments.directory
+    html: Path | None = arguments.html
+    exercise = exercise_of(directory, arguments.exercise)
+    reference_directory(exercise)
+    read_submission(directory)  # what is missing is said at once, without waiting for torch
     if html is not None:
         check_writable(html)
+    options = replace(options_of(arguments), followups=False)
     try:
-        with naming_the_way_out(), Launcher(isolation, hidden=[reference]) as launcher:
-            from grader.grading.options import Options
+        with session_on(exercise, options.isolation) as session, Progress() as progress:
             from grader.learner.watch import Graded, Watcher
 
-            options = Options(isolation=isolation, timeout=timeout or TIMEOUT, followups=False)
-            chosen = chosen_exercise(exercise)
-            with Watcher(directory, chosen, launcher, options) as watcher, Progress() as progress:
-                where = one_line(str(directory))
-                sys.stdout.write(f"Watching {where}: save a file and it is graded again. Ctrl-C ends.\n")
-                sys.stdout.flush()
-                for event in watcher.grades(progress, _tell):
-                    progress.clear()
-                    if not isinstance(event, Graded):
-                        _print_overtaken(event)
-                        continue
-                    _print(event)
-                    if html is not None:
-                        _write(event, watcher, html, progress)
+            watcher = Watcher(directory, session, options)
+            where = one_line(str(directory))
+            sys.stdout.write(f"Watching {where}: save a file and it is graded again. Ctrl-C ends.\n")
+            sys.stdout.flush()
+            for event in watcher.grades(progress, _tell):
+                progress.clear()
+                if not isinstance(event, Graded):
+                    _print_overtaken(event)
+                    continue
+                _print(event)
+                if html is not None:
+                    _write(event, watcher, html, progress)
     except KeyboardInterrupt:
         sys.stdout.write("\n")
     return 0
@@ -75,8 +87,9 @@ def _tell(trouble: str) -> None:
     sys.stdout.flush()
 
 
-def _write(graded: "Graded", watcher: "Watcher", html: Path, progress: Progress) -> None:
+def _write(graded: "Graded", watcher: "Watcher", html: Path, progress: "Progress") -> None:
     """The whole report, with the smallest failing cases: after the first words, since it takes longer."""
+    from grader.files.write import write_atomically
     from grader.report import render_html
     from grader.result.audience import for_audience
     from grader.result.record import Audience

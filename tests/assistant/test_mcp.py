@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -32,7 +33,7 @@ Call = Callable[..., Awaitable[tuple[bool, str]]]
 
 @pytest.fixture
 def workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    start.run(tmp_path / "mine", exercise=None)
+    start.run(Namespace(directory=tmp_path / "mine", exercise=None))
     capsys.readouterr()
     return tmp_path / "mine"
 

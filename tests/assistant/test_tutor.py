@@ -1,5 +1,6 @@
 """What an assistant may ask of a workspace is answered as to a learner, without a grade where none is needed."""
 
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import StoredExercise
 from grader.learner.workspace import read_workspace, remember_grade
 from grader.result.record import Result
-from grader.submission.read import Submission, read_submission
+from grader.submission.read import read_submission
 
 SECRET = "0.123456789"
 CHECK = {
@@ -87,16 +88,13 @@ class Graded:
 
 @pytest.fixture
 def workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    start.run(tmp_path / "mine", exercise=None)
+    start.run(Namespace(directory=tmp_path / "mine", exercise=None))
     capsys.readouterr()
     return tmp_path / "mine"
 
 
 def tutor(exercise: StoredExercise, directory: Path, *outcomes: str) -> Tutor:
-    def remember(_: Submission, result: Result) -> None:
-        remember_grade(directory, result)
-
-    return Tutor(directory, exercise, Graded(directory, *outcomes), remember)
+    return Tutor(directory, exercise, Graded(directory, *outcomes), lambda result: remember_grade(directory, result))
 
 
 def test_the_requirements_are_the_handout_with_the_names_that_are_asked_for(

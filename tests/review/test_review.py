@@ -1,6 +1,7 @@
 """After it is over: each bug with its place and its story, what a good answer says; nothing for a workspace."""
 
 import re
+from argparse import Namespace
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -167,11 +168,11 @@ def test_the_page_is_whole_runs_nothing_and_shows_no_ones_markup(
 
 
 def test_a_workspace_is_refused_whatever_exercise_it_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    start.run(tmp_path / "mine", exercise=None)
+    start.run(Namespace(directory=tmp_path / "mine", exercise=None))
     capsys.readouterr()
 
     with pytest.raises(UsageError, match=r"is somebody's code, and a review shows the solution; expected the exercise"):
-        review.run(tmp_path / "mine", result=None, html=None)
+        review.run(Namespace(exercise=tmp_path / "mine", result=None, html=None))
     assert capsys.readouterr().out == ""
 
 
@@ -193,7 +194,7 @@ def test_what_cannot_be_read_or_written_is_told(what: str, tmp_path: Path) -> No
     exercise = tmp_path / "absent" if what == "absent" else Path("built-in")
 
     with pytest.raises(UsageError, match=messages[what]):
-        review.run(exercise, **arguments[what])
+        review.run(Namespace(exercise=exercise, **arguments[what]))
 
 
 def test_an_exercise_of_other_bugs_has_their_stories_and_the_answers_of_its_extensions(
