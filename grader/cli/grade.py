@@ -1,7 +1,6 @@
 """``grader grade``: grade a directory, print the verdict, write what was asked for."""
 
 import argparse
-import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -53,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Grade and report; the exit code."""
     from grader.cli import outputs
     from grader.cli.exercises import Choice, exercise_to_grade, note_on_another_starter, reference_directory, session_on
+    from grader.cli.hint import hint_command
     from grader.cli.progress import Progress
     from grader.hand_ins.read_hand_in import read_hand_in
 
@@ -78,14 +78,16 @@ def run(arguments: argparse.Namespace) -> int:
         _say(note_on_another_starter(directory, session.exercise.starter()))
         with Progress() as progress:
             result = session.grade(submission, options, progress=progress)
-    if choice.by_workspace and recorded is None:
+    if choice.by_workspace and recorded is None and arguments.audience != Audience.INSTRUCTOR:
+        # An instructor who looks at it leaves it as it was handed in.
         remember_grade(directory, result)
     by_default = Audience.LEARNER if choice.by_workspace and recorded is None else Audience.INSTRUCTOR
     shown = for_audience(result, Audience(arguments.audience) if arguments.audience is not None else by_default)
     if recorded is not None:
         holds = _confirm(recorded, result, shown, files)
     else:
-        holds = _report(shown, files, choice.told, _hint_command(directory, arguments.exercise))
+        hint = hint_command(directory, arguments.exercise) if directory.is_dir() else None  # an archive keeps no count
+        holds = _report(shown, files, choice.told, hint)
     if not result.judged:
         return CannotJudge.exit_code
     return 0 if holds else 1
@@ -125,15 +127,6 @@ def _as_recorded(recorded: "Result", options: "Options", timeout: float | None) 
         shared=asked.shared,
         timeout=timeout or min(asked.timeout, LONGEST),
     )
-
-
-def _hint_command(directory: Path, exercise: Path | None) -> "Command | None":
-    """How a hint for an item of this directory is asked for; None for an archive, which has none."""
-    if not directory.is_dir():
-        return None
-    where = shlex.quote(one_line(str(directory)))
-    named = "" if exercise is None else f" --exercise {shlex.quote(one_line(str(exercise)))}"
-    return lambda item: f"grader hint {where} {shlex.quote(item)}{named}"
 
 
 def _report(shown: "Result", files: Mapping[str, str], exercise: str, hint: "Command | None") -> bool:

@@ -13,6 +13,7 @@ from grader.files.printable import one_line
 if TYPE_CHECKING:
     from grader.cli.options import Commands
     from grader.exercise.model import Exercise
+    from grader.report.next_step import Command
 
 WIDTH: Final = 80
 
@@ -48,6 +49,17 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def hint_command(directory: Path, exercise: Path | None) -> "Command":
+    """How the hint for an item of a directory is asked for.
+
+    Args:
+        exercise: as it was named on the command line; None where it was not.
+    """
+    where = shlex.quote(one_line(str(directory)))
+    named = "" if exercise is None else f" --exercise {shlex.quote(one_line(str(exercise)))}"
+    return lambda item: f"grader hint {where} {shlex.quote(item)}{named}"
+
+
 def _print_next(directory: Path, exercise: "Exercise", item: str) -> None:
     """The next hint, which is then remembered as shown; after the last one, that again."""
     from grader.learner.hints import hintable, next_hint
@@ -67,9 +79,8 @@ def _print_next(directory: Path, exercise: "Exercise", item: str) -> None:
 
 def _print_all(directory: Path, exercise: "Exercise", named: Path | None) -> None:
     """What there are hints for, and how many of each were shown."""
-    option = "" if named is None else f" --exercise {shlex.quote(one_line(str(named)))}"
     sys.stdout.write(f"{exercise.rubric.title}: hints\n\n{_table(directory, exercise)}\n")
-    sys.stdout.write(f"For the next one: grader hint {shlex.quote(one_line(str(directory)))} ITEM{option}\n")
+    sys.stdout.write(f"For the next one: {hint_command(directory, named)('ITEM')}\n")
 
 
 def _table(directory: Path, exercise: "Exercise") -> str:

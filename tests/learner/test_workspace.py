@@ -39,7 +39,7 @@ def shown(capsys: pytest.CaptureFixture[str], directory: Path, item: str, **opti
 
 
 def test_a_workspace_is_the_starter_and_nothing_else(workspace: Path, exercise: StoredExercise) -> None:
-    names = {"README.md", "model.py", "test_visible.py", "train.py"}
+    names = {"README.md", "followups.py", "model.py", "test_visible.py", "train.py"}
 
     assert {*names, RECORD} == set(os.listdir(workspace))
     for name in names:
@@ -90,7 +90,7 @@ def test_what_can_be_done_in_a_workspace_is_said_one_below_the_other(
 
     assert capsys.readouterr().out.splitlines() == [
         "A GPT with four bugs and two things to build",
-        "Written to 'my work': README.md, model.py, test_visible.py, train.py",
+        "Written to 'my work': README.md, followups.py, model.py, test_visible.py, train.py",
         "",
         "Read its README.md first. Then:",
         "",
@@ -245,6 +245,19 @@ def test_a_grade_adds_to_what_is_remembered_and_a_workspace_that_cannot_be_writt
     assert kept.graded is not None
     assert kept.graded.right == ("masking", "does-not-run")
     assert (workspace / RECORD).read_text() == "{"
+
+
+def test_a_grade_of_some_items_keeps_what_is_known_of_the_others(workspace: Path, exercise: Exercise) -> None:
+    whole = graded(exercise, workspace, right=("masking", "position"))
+    remember_grade(workspace, whole)
+    some = msgspec.structs.replace(
+        whole, items=tuple(item for item in graded(exercise, workspace, right=()).items if item.id == "position")
+    )
+    remember_grade(workspace, some)
+    kept = read_workspace(workspace).graded
+
+    assert kept is not None
+    assert set(kept.right) == {"masking", "does-not-run"}
 
 
 def test_an_unknown_item_is_told_with_those_there_are(workspace: Path) -> None:

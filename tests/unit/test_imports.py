@@ -151,7 +151,7 @@ ROOMS = {
     "cohort": "grading exercise hand_ins report submission result sandbox files seeds errors",
     "review": "exercise checks report submission result files errors mutations",
     "learner": "grading exercise submission result files suggestions seeds errors",
-    "injection": "grading exercise comparisons checks packages submission result sandbox seeds sizes errors mutations",
+    "injection": "grading exercise comparisons checks packages submission result sandbox seeds errors mutations",
     "grading": "own_tests exercise comparisons checks packages submission result sandbox files seeds sizes errors",
     "own_tests": "exercise comparisons checks packages submission result sandbox files seeds mutations",
     "exercise": "comparisons checks files suggestions errors mutations",
