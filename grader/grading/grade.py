@@ -15,7 +15,7 @@ from grader.errors import CannotJudge
 from grader.exercise.model import FORWARD, Exercise, Item
 from grader.files.digest import grader_digest, package_versions
 from grader.grading.answer_cache import CANDIDATE, Packages
-from grader.grading.assemble import followup_result, item_result
+from grader.grading.assemble import followup_result, item_result, with_hints
 from grader.grading.attribution import blame
 from grader.grading.diagnosis import Diagnosis
 from grader.grading.exhibits import collect
@@ -130,12 +130,13 @@ class Grade:
         """What is behind a follow-up's failure may be an item; the other way round it never is."""
         verdicts = blame((*self._items, *self._followups), schedule.verdicts, self._diagnosis, schedule.not_finite)
         titles = self._exercise.titles
-        return tuple(
+        results = (
             self._own_tests(item)
             if item.kind == "tests"
             else followup_result(item, verdicts[item.id], titles, schedule.scopes[item.id])
             for item in self._followups
         )
+        return tuple(with_hints(result, self._exercise.hints_of(result.id)) for result in results)
 
     def _compared(self, item: Item) -> Scope:
         """How far the questions went by which an item was compared with the variants, and with its twin."""
