@@ -141,17 +141,20 @@ def test_only_the_launcher_and_the_worker_import_torch() -> None:
 # What each room of the house may import of the others: the list runs down, so that no circle can come to be.
 ROOMS = {
     "__main__": "cli",
-    "cli": "environments cohort learner injection grading exercise comparisons packages hand_ins report submission "
-    "result sandbox files preconditions isolation_advice distribution suggestions seeds errors mutations",
+    "cli": "assistant environments warm cohort review learner injection grading exercise comparisons packages hand_ins "
+    "report submission result sandbox files preconditions isolation_advice distribution suggestions seeds errors "
+    "mutations",
+    "assistant": "learner exercise report submission result files suggestions errors",
     "environments": "api injection exercise submission result files distribution errors",
     "api": "warm library_arguments injection exercise result sandbox preconditions isolation_advice errors",
     "warm": "library_arguments grading exercise hand_ins submission result sandbox preconditions seeds errors",
     "cohort": "grading exercise hand_ins report submission result sandbox files seeds errors",
-    "learner": "grading submission result files seeds errors",
+    "review": "exercise checks report submission result files errors mutations",
+    "learner": "grading exercise submission result files suggestions seeds errors",
     "injection": "grading exercise comparisons checks packages submission result sandbox seeds errors mutations",
     "grading": "own_tests exercise comparisons checks packages submission result sandbox files seeds sizes errors",
     "own_tests": "exercise comparisons checks packages submission result sandbox files seeds mutations",
-    "exercise": "comparisons checks files suggestions errors mutations",
+    "exercise": "comparisons checks sandbox files suggestions errors mutations",
     "comparisons": "checks packages result sandbox seeds",
     "checks": "packages result sandbox seeds sizes",
     "packages": "result sandbox sizes errors",

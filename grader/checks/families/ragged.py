@@ -85,7 +85,9 @@ def chunked(case: RaggedCase, package: Package, context: Context) -> Array:
         for number, piece in enumerate(piece for piece in row if piece.size):
             tensors[f"chunk.{len(parents)}"] = piece.copy()
             parents.append(len(parents) - 1 if number else -1)
-    answer = package.ask(Decode(config=case.config, weights=case.seeded(context.seeds), parents=tuple(parents)), tensors)
+    answer = package.ask(
+        Decode(config=case.config, weights=case.seeded(context.seeds), parents=tuple(parents)), tensors
+    )
     return joined([answer[f"logits.{i}"] for i in range(len(parents))])
 
 
