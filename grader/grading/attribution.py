@@ -8,7 +8,7 @@ A forward that does not run explains an answer that is missing or has no shape t
 wrong one: else breaking forward for some sizes would excuse whatever else is wrong.
 
 Variants tell apart what needs a bug fixed. None of them has an extension built wrongly, so that what needs one is
-never told apart by them, however exact the model is.
+never separated by them, however exact the model is.
 """
 
 from collections.abc import Collection, Iterable, Mapping

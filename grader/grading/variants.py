@@ -5,7 +5,7 @@ candidate that computes, bit for bit, what one variant computes has exactly that
 they hide each other. Where no variant agrees bit for bit, the diagnosis is repeated in float64 within a
 tolerance, for solutions that are right and add up in another order.
 
-Bugs that show in different comparisons are told apart by different questions, so that the variants to ask are
+Bugs that show in different comparisons are separated by different questions, so that the variants to ask are
 counted by comparison and not by exercise.
 """
 

@@ -1,4 +1,4 @@
-"""From verdicts to points: what is not passed earns nothing, guards take, and what is blocked is nobody's fault."""
+"""From verdicts to points: what is not passed earns nothing, guards take, and what is blocked is no failure."""
 
 import pytest
 

@@ -102,7 +102,7 @@ def test_follow_ups_have_a_table_as_soon_as_one_is_begun(samples: ModuleType) ->
 
     assert "Follow-up question, beside the points" in text
     assert re.search(r"Several heads +\S+ Partly.* 3 of 5\n", text)
-    assert "✗ Batches of prompts" not in text  # nothing is said of what nobody has begun
+    assert "✗ Batches of prompts" not in text  # nothing is said of what is not begun
 
 
 def test_bugs_that_are_still_in_are_called_by_their_titles(samples: ModuleType) -> None:

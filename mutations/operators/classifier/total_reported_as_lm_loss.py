@@ -5,7 +5,7 @@ Puts the total where the record names one of the losses that it is made of.
 
 ## Why it is wrong
 The parts are reported so that it shows how each objective fares. With the total in the place of one, the two can no
-longer be told apart, and a classifier that gets worse looks like a language model that does.
+longer be separated, and a classifier that gets worse looks like a language model that does.
 
 ## Symptom
 Training is as it was. Two curves lie on each other, and where the second objective counts for something that is not a
