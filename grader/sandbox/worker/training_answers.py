@@ -77,7 +77,7 @@ def _given(adapter: Adapter, question: StandInQuestion, tensors: Tensors) -> tup
 
 
 def _both(package: Any) -> Adapter:
-    """The adapter, once both modules are imported: what keeps one of them from that is reported before anything else."""
+    """The adapter, once both modules are imported: what keeps one from that is reported before anything else."""
     package.module("model"), package.module("train")
     adapter: Adapter = package.adapter
     return adapter
