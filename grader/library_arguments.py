@@ -2,14 +2,12 @@
 
 import math
 import os
-import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from grader.errors import UsageError
-
-LONGEST: Final = 3600.0  # seconds for a question
+from grader.limits import DEFAULT_ISOLATION, QUESTION_MAX_SECONDS
 
 
 def directory_given(name: str, value: object) -> Path:
@@ -24,7 +22,7 @@ def isolation_given(value: object) -> Literal["strict", "process"]:
     """How to isolate; strict on Linux for None, and process elsewhere. Raises ``UsageError`` for what is neither."""
     match value:
         case None:
-            return "strict" if sys.platform == "linux" else "process"
+            return DEFAULT_ISOLATION
         case "strict" | "process":
             return value
         case _:
@@ -58,6 +56,6 @@ def files_given(value: Mapping[Any, Any]) -> dict[str, str | bytes]:
 def timeout_given(value: object) -> float:
     """Seconds for a question. Raises ``UsageError`` for what is none."""
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-    if not 0 < number <= LONGEST:  # not a number is neither
-        raise UsageError(f"timeout={value!r}; expected a number of seconds above 0 and up to {LONGEST:g}")
+    if not 0 < number <= QUESTION_MAX_SECONDS:  # not a number is neither
+        raise UsageError(f"timeout={value!r}; expected a number of seconds above 0 and up to {QUESTION_MAX_SECONDS:g}")
     return float(number)

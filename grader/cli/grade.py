@@ -5,18 +5,17 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from grader.cli.options import FORMATS, add_audience, add_command, add_exercise, add_questions, add_running, options_of
 from grader.errors import CannotJudge, UsageError
 from grader.files.printable import one_line
+from grader.limits import RECHECK_QUESTION_MAX_SECONDS
 
 if TYPE_CHECKING:
     from grader.cli.options import Commands
     from grader.grading.options import Options
     from grader.result.record import Result
-
-LONGEST: Final = 60.0  # seconds for a question that a file may ask for; more has to be asked for by a person
 
 
 def add(commands: "Commands") -> None:
@@ -115,7 +114,7 @@ def _as_recorded(recorded: "Result", options: "Options", timeout: float | None) 
         only=asked.only,
         thorough=asked.thorough,
         shared=asked.shared,
-        timeout=timeout or min(asked.timeout, LONGEST),
+        timeout=timeout or min(asked.timeout, RECHECK_QUESTION_MAX_SECONDS),
     )
 
 

@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from grader.cli.options import default_isolation
 from grader.errors import UsageError
 from grader.files.printable import one_line
+from grader.limits import DEFAULT_ISOLATION
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     if html is not None:
         check_writable(html)
     hidden, reference = read_reference(arguments.source)
-    isolation = arguments.isolation or default_isolation()
+    isolation = arguments.isolation or DEFAULT_ISOLATION
     with naming_the_way_out(), Launcher(isolation, hidden=[hidden]) as launcher:
         from grader.injection import matrix_page
         from grader.injection.matrix import kill_matrix, to_json

@@ -13,10 +13,8 @@ from grader.cohort.versions import Versions, differences, versions
 from grader.cohort.worker_plugin import versions_here
 from grader.errors import CannotJudge, UsageError
 from grader.files.printable import one_line
+from grader.limits import CLUSTER_CONNECT_SECONDS, CLUSTER_LEAVE_SECONDS, CLUSTER_WORKERS_SECONDS
 
-CONNECT: Final = 20.0  # seconds to reach the scheduler
-WORKERS: Final = 300.0  # seconds to wait for a worker where there is none
-LEAVE: Final = 10.0  # seconds to take leave of the scheduler
 NAMED: Final = 3  # workers that a complaint names
 
 
@@ -42,7 +40,7 @@ class Cluster:
             self._refuse_others()
             self._greet()
         except BaseException:
-            self.client.close(LEAVE)
+            self.client.close(CLUSTER_LEAVE_SECONDS)
             raise
 
     def workers(self) -> dict[str, int]:
@@ -54,12 +52,12 @@ class Cluster:
 
     def wait_for_workers(self) -> None:
         """Until there is one; raises CannotJudge when there is none for long."""
-        self._say(f"the cluster has no workers; waiting for one, for {WORKERS:.0f} s at most")
+        self._say(f"the cluster has no workers; waiting for one, for {CLUSTER_WORKERS_SECONDS:.0f} s at most")
         try:
-            self.client.wait_for_workers(1, timeout=WORKERS)
+            self.client.wait_for_workers(1, timeout=CLUSTER_WORKERS_SECONDS)
         except TimeoutError:
             raise CannotJudge(
-                f"no worker has come to the scheduler at {self.address} within {WORKERS:.0f} s; "
+                f"no worker has come to the scheduler at {self.address} within {CLUSTER_WORKERS_SECONDS:.0f} s; "
                 "start some and try again, with --resume if it had begun"
             ) from None
 
@@ -69,7 +67,7 @@ class Cluster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.client.close(LEAVE)
+        self.client.close(CLUSTER_LEAVE_SECONDS)
 
     def _refuse_others(self) -> None:
         """Complain about workers that would grade in another way. Those that come later are asked when they begin."""
@@ -97,7 +95,7 @@ def _connected(address: str) -> Client:
         raise UsageError(f"--scheduler={address!r}; {expected}")
     try:
         asyncio.run(_knock(address))
-        return Client(address, timeout=CONNECT, set_as_default=False)
+        return Client(address, timeout=CLUSTER_CONNECT_SECONDS, set_as_default=False)
     except Exception as error:  # whatever Dask makes of an address
         reason = one_line(str(error))[:300]
         raise UsageError(f"nobody can be reached at --scheduler={address!r} ({reason}); {expected}") from None
@@ -106,7 +104,7 @@ def _connected(address: str) -> Client:
 async def _knock(address: str) -> None:
     """See that somebody is there. A Client that cannot make sense of its address takes a minute to be got rid of."""
     arguments = Security().get_connection_args("client")
-    comm = await connect(address, timeout=CONNECT, **arguments)
+    comm = await connect(address, timeout=CLUSTER_CONNECT_SECONDS, **arguments)
     comm.abort()
 
 

@@ -14,17 +14,15 @@ from distributed import Future, KilledWorker
 
 from grader.cohort.cluster import Cluster
 from grader.cohort.messages import Answer, Graded, NotGraded, Setup, Task, decode, encode
-from grader.cohort.pool import TRIES, Asked
+from grader.cohort.pool import Asked
 from grader.cohort.worker_plugin import GradingPlugin, grade
 from grader.errors import CannotJudge
 from grader.files.printable import one_line
+from grader.limits import CLUSTER_END_SECONDS, CLUSTER_FETCH_SECONDS, CLUSTER_NEWS_SECONDS, JOB_TRIES
 from grader.submission.read import Submission
 
-LOOK: Final = 10.0  # seconds without news, after which it is seen whether there are any workers
-FETCH: Final = 60.0  # seconds for a result to arrive; one that went down with its worker is made again
 AHEAD: Final = 2  # submissions for each worker that are with the scheduler at a time
 SPARE: Final = 4  # and so many more
-LEAVE: Final = 60.0  # seconds for the workers to end what they are doing
 
 
 class ClusterBackend:
@@ -70,7 +68,7 @@ class ClusterBackend:
                 self._unfit[answer.worker] = graded.reason
             else:
                 asked.tries += 1
-            if asked.tries < TRIES:
+            if asked.tries < JOB_TRIES:
                 self._ask(asked, self._others(answer.worker))
             else:
                 yield asked.name, graded
@@ -97,7 +95,7 @@ class ClusterBackend:
     def _next_done(self) -> "Future[bytes] | None":  # a string: older ones cannot be subscripted when this is run
         """What is done next; None when there is nothing for a while, in which workers may have come."""
         try:
-            return self._done.get(timeout=LOOK)
+            return self._done.get(timeout=CLUSTER_NEWS_SECONDS)
         except Empty:
             if not self._cluster.workers():
                 self._cluster.wait_for_workers()
@@ -106,7 +104,7 @@ class ClusterBackend:
     def _answer(self, future: "Future[bytes]") -> Answer | None:
         """What came of it; None when that is not known yet: the worker that knew it was lost before it could say."""
         try:
-            answer = decode(future.result(timeout=FETCH))
+            answer = decode(future.result(timeout=CLUSTER_FETCH_SECONDS))
             assert isinstance(answer, Answer), answer
             return answer
         except TimeoutError:
@@ -145,5 +143,5 @@ class ClusterBackend:
             await self._client.unregister_worker_plugin(self._plugin)
 
         with suppress(Exception):  # the cluster has gone, then
-            self._client.sync(withdraw, callback_timeout=LEAVE)
+            self._client.sync(withdraw, callback_timeout=CLUSTER_END_SECONDS)
         self._asked.clear()

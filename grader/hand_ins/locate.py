@@ -12,13 +12,16 @@ from grader.files.read_untrusted import Kind, Listed, Refused
 from grader.hand_ins.archives import READ, is_archive, is_archive_of_another_kind, open_archive
 from grader.hand_ins.numbered import Chosen, chosen
 from grader.hand_ins.tree import Renamed, Tree
-from grader.submission.read import MAX_ENTRIES, Submission, read_folder
+from grader.limits import (
+    HAND_IN_ARCHIVES_MAX_BYTES,
+    HAND_IN_MAX_ARCHIVES,
+    HAND_IN_MAX_ARCHIVES_DEEP,
+    HAND_IN_MAX_FOLDERS,
+    HAND_IN_MAX_LEVELS,
+    SUBMISSION_MAX_ENTRIES,
+)
+from grader.submission.read import Submission, read_folder
 
-MAX_LEVELS: Final = 8  # folders and archives in one another
-MAX_ARCHIVES_DEEP: Final = 3  # archives in one another
-MAX_FOLDERS: Final = 512
-MAX_ARCHIVES: Final = 16
-MAX_HELD: Final = 128 << 20  # bytes of archives in archives, which are held in memory
 LARGE: Final = 1 << 20  # bytes of a file beside the code that is worth a note
 MOST_NAMED: Final = 6  # files, where there is no submission
 LONGEST: Final = 60  # characters of a name
@@ -138,23 +141,23 @@ class _Search:
     def levels(self, tree: Tree) -> Iterator[list[tuple[_Place, _Folder]]]:
         """All folders at one depth, from the top down."""
         level = [_Place(tree, "", 0)]
-        for _ in range(MAX_LEVELS):
+        for _ in range(HAND_IN_MAX_LEVELS):
             surveyed = [(place, self.survey(place)) for place in level]
             yield surveyed
             level = [inner for place, folder in surveyed for inner in self.inside(place, folder)]
 
     def survey(self, place: _Place) -> _Folder:
         self._folders += 1
-        if self._folders > MAX_FOLDERS:
-            raise _TooManyFolders(f"no model.py was found in the first {MAX_FOLDERS} folders of {self._where}")
+        if self._folders > HAND_IN_MAX_FOLDERS:
+            raise _TooManyFolders(f"no model.py was found in the first {HAND_IN_MAX_FOLDERS} folders of {self._where}")
         try:
-            entries = place.tree.entries(MAX_ENTRIES)
+            entries = place.tree.entries(SUBMISSION_MAX_ENTRIES)
         except Refused as reason:
             self._troubles.append(f"{quoted(place.path)} cannot be read: {reason}")
             entries = []
         folder = _Folder(place.tree, entries)
         if entries is None:
-            self._found.append(f"more than {MAX_ENTRIES} files and folders")
+            self._found.append(f"more than {SUBMISSION_MAX_ENTRIES} files and folders")
         further_in = {file.name for files in _in_folders_of_windows(folder.entries).values() for file in files.values()}
         for entry in folder.entries:
             if entry.kind is not Kind.FOLDER and not is_nobodys(entry.name) and entry.name not in further_in:
@@ -182,7 +185,7 @@ class _Search:
         for name in [version.name] if version.name else version.among:
             path = _joined(place.path, name)
             self._archives += 1
-            if self._archives > MAX_ARCHIVES or place.archives >= MAX_ARCHIVES_DEEP:
+            if self._archives > HAND_IN_MAX_ARCHIVES or place.archives >= HAND_IN_MAX_ARCHIVES_DEEP:
                 self._troubles.append(f"{quoted(path)} was not opened: there are too many archives in one another")
                 continue
             try:
@@ -193,8 +196,8 @@ class _Search:
                 yield _Place(inner, path, place.archives + 1)
 
     def _open(self, tree: Tree, name: str) -> BinaryIO:
-        if self._held > MAX_HELD:
-            raise Refused(f"all archives in archives are larger than {MAX_HELD >> 20} MiB")
+        if self._held > HAND_IN_ARCHIVES_MAX_BYTES:
+            raise Refused(f"all archives in archives are larger than {HAND_IN_ARCHIVES_MAX_BYTES >> 20} MiB")
         file = tree.open(name)
         if isinstance(file, io.BytesIO):
             self._held += file.getbuffer().nbytes

@@ -15,6 +15,7 @@ from grader.comparisons.comparison import Comparison
 from grader.exercise.model import builtin_exercise
 from grader.grading.run_check import run_check
 from grader.grading.search import Draws, ReferenceFailed
+from grader.limits import MEASURING_QUESTION_SECONDS
 from grader.packages.cached import CachedPackage, Memory
 from grader.packages.package import Package
 from grader.packages.trouble import Trouble
@@ -22,7 +23,6 @@ from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
 
-TIMEOUT: Final = 30.0
 SUBMISSION: Final = "inject"  # in the place of a submission's hash: nothing is hidden from our own reference
 
 
@@ -74,13 +74,13 @@ class Observer:
         self._memory: Memory = {}
         self._draws = Draws()
         self._reference = CachedPackage(
-            worker_pool, "the reference", reference, TIMEOUT, trusted=True, memory=self._memory
+            worker_pool, "the reference", reference, MEASURING_QUESTION_SECONDS, trusted=True, memory=self._memory
         )
 
     def observe_reference(self) -> Observation:
         """What is seen of the reference in another process: nothing, if it is right and reproduces itself."""
         files = self._reference.files
-        return self._observe(Package(self._worker_pool, "the reference again", files, TIMEOUT))
+        return self._observe(Package(self._worker_pool, "the reference again", files, MEASURING_QUESTION_SECONDS))
 
     def observe(self, files: Mapping[str, str]) -> Observation:
         """What is seen of the package ``files``."""
@@ -115,7 +115,9 @@ class Observer:
 
     def _mutant(self, files: Mapping[str, str]) -> Package:
         """An oracle for a mutant: what its untouched files answer is known from the reference."""
-        return CachedPackage(self._worker_pool, "the mutant", files, TIMEOUT, memory=self._memory, learns=False)
+        return CachedPackage(
+            self._worker_pool, "the mutant", files, MEASURING_QUESTION_SECONDS, memory=self._memory, learns=False
+        )
 
     def _killers(self, mutant: Package, seeds: Seeds, checks: Iterable[Check]) -> Iterator[Check]:
         with mutant.another() as fresh_candidate:

@@ -6,13 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Final
 
 from grader.errors import UsageError
+from grader.limits import WATCH_POLL_SECONDS, WATCH_UNREADABLE_POLLS
 from grader.submission.read import Submission, read_submission
-
-PAUSE: Final = 0.1  # seconds between two looks at the directory
-PATIENCE: Final = 10  # looks at sources that cannot be read
 
 
 def wait_for_another(
@@ -28,12 +25,12 @@ def wait_for_another(
     enough = enough or Event()
     last = known
     unread = 0
-    while not enough.wait(PAUSE):
+    while not enough.wait(WATCH_POLL_SECONDS):
         try:
             submission = read_submission(directory)
         except UsageError as error:
             unread += 1  # gone for the moment that saving takes, or for good
-            if unread == PATIENCE:
+            if unread == WATCH_UNREADABLE_POLLS:
                 tell(str(error))
             continue
         unread = 0

@@ -13,9 +13,9 @@ from msgspec import Meta, Struct
 from grader.errors import CannotJudge, UsageError
 from grader.files.read_untrusted import Directory, Refused
 from grader.files.write import write_atomically
+from grader.limits import WORKSPACE_RECORD_MAX_BYTES
 
 RECORD: Final = ".grader.json"
-MAX_BYTES: Final = 1 << 20
 OF_THE_MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What another directory would not help against."""
 
@@ -46,7 +46,7 @@ def read_workspace(directory: Path) -> Workspace:
     try:
         # It may be a submission's, and a pipe or a link of that name.
         with Directory(directory) as opened:
-            return msgspec.json.decode(opened.read(RECORD, MAX_BYTES), type=Workspace)
+            return msgspec.json.decode(opened.read(RECORD, WORKSPACE_RECORD_MAX_BYTES), type=Workspace)
     except FileNotFoundError:
         return Workspace()
     except Refused as reason:

@@ -10,6 +10,7 @@ import msgspec
 from grader.checks.compare import first_difference, largest_change
 from grader.comparisons.catalogue import BY_ID as COMPARISONS
 from grader.comparisons.comparison import Asked, Comparison
+from grader.limits import DRAW_MUTANTS_TIMEOUT_FACTOR, FIND_MUTANTS_SECONDS
 from grader.own_tests.running import Files
 from grader.packages.package import Package
 from grader.packages.trouble import PackageHung, Trouble
@@ -21,8 +22,6 @@ from grader.seeds import Seeds
 from mutations.edit import Edit, splice
 from mutations.errors import SpliceError
 
-PATIENCE: Final = 30.0  # seconds for the engine to read a package
-DRAWING: Final = 12  # times the time-out that answers may take while mutants are drawn; it takes seconds
 VISIBLE: Final = 1e-4  # a change of this part of the largest value; rounding changes 1e-6 of it
 BY_FILE: Final = {"model.py": ("decoding", "cache-errors", "forward"), "train.py": ("training", "harness")}
 ALL: Final = tuple(comparison for comparisons in BY_FILE.values() for comparison in comparisons)
@@ -52,7 +51,7 @@ def find(worker_pool: WorkerPool, package: Files, groups: Iterable[str]) -> tupl
     """
     worker = worker_pool.spawn({}, purpose="mutants")
     try:
-        worker_pool.put(worker, FindMutants(files=dict(package), groups=tuple(groups)), {}, PATIENCE)
+        worker_pool.put(worker, FindMutants(files=dict(package), groups=tuple(groups)), {}, FIND_MUTANTS_SECONDS)
         reply, answer = worker.receive()
         if not isinstance(reply, Answered):
             raise NotRead(reply.message)
@@ -83,7 +82,7 @@ class Draw:
         self._package = package
         self._seeds = Seeds(seed, "own tests")
         self._timeout = timeout
-        self._most = DRAWING * timeout
+        self._most = DRAW_MUTANTS_TIMEOUT_FACTOR * timeout
         self._own = Package(worker_pool, "the candidate", package, timeout)
         self._own_again = self._own.another()
         self._asked = [self._own, self._own_again]

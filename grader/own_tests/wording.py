@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from grader.limits import REWORD_GROWTH_BYTES, REWORD_SECONDS
 from grader.own_tests.mutants import NotRead
 from grader.own_tests.running import Files
 from grader.packages.worker_pool import WorkerPool
@@ -13,9 +14,7 @@ from grader.sandbox.errors import WorkerFailed
 from grader.sandbox.questions import Answered, Reword
 from mutations.ways import Way
 
-PATIENCE: Final = 60.0  # seconds for all the words of a package's mutants; a second or two is what it takes
 SHARE: Final = 0.5  # of the places where something can be said otherwise
-GROWTH: Final = 64 << 10  # bytes that a package may be longer in other words: it travels in one header, with its tests
 SENSITIVE: Final = "it answers otherwise as soon as it is put in other words"
 
 
@@ -57,7 +56,7 @@ class Wording:
         tensors = {f"text.{place}": np.frombuffer(text.encode(), np.uint8) for place, text in enumerate(texts)}
         worker = self._worker_pool.spawn({}, purpose="mutants")
         try:
-            self._worker_pool.put(worker, question, tensors, PATIENCE)
+            self._worker_pool.put(worker, question, tensors, REWORD_SECONDS)
             reply, answer = worker.receive()
             if not isinstance(reply, Answered):
                 raise NotRead(reply.message)
@@ -67,7 +66,10 @@ class Wording:
         finally:
             worker.close()
         packages: list[Files] = [{file: next(told) for file in version} for version in versions]
-        if any(_size(package) > _size(version) + GROWTH for package, version in zip(packages, versions, strict=True)):
+        if any(
+            _size(package) > _size(version) + REWORD_GROWTH_BYTES
+            for package, version in zip(packages, versions, strict=True)
+        ):
             raise NotRead("it is too long in other words")
         return packages
 

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from grader.limits import CLOCK_BACKSTOP_FACTOR
 from grader.sandbox.process_clock import ProcessClock
 
-BACKSTOP: Final = 30  # times what may be spent, by the clock: a process that gets no core must end some time, too
 LOOK: Final = 0.1  # seconds between two looks at what a process does
 BRIEFLY: Final = 0.01  # the least of them
 
@@ -40,7 +40,7 @@ class Deadline:
     @property
     def is_over(self) -> bool:
         """Whether all is spent, or the clock says that this will not end."""
-        return self.spent >= self.seconds or self._now() - self._started >= BACKSTOP * self.seconds
+        return self.spent >= self.seconds or self._now() - self._started >= CLOCK_BACKSTOP_FACTOR * self.seconds
 
     @property
     def until_next_look(self) -> float:

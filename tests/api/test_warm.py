@@ -132,7 +132,7 @@ def test_closing_waits_for_no_answer_of_the_reference(exercise: Exercise, monkey
             asked.set()
 
     monkeypatch.setattr(Package, "send", noticed)
-    monkeypatch.setattr("grader.grading.answer_cache.PATIENT", 100_000.0)
+    monkeypatch.setattr("grader.grading.answer_cache.TRUSTED_QUESTION_SECONDS", 100_000.0)
     grader = Grader(dataclasses.replace(exercise, reference=files))
     with ThreadPoolExecutor(3) as threads:
         given_up = threads.submit(quickly, grader)

@@ -182,7 +182,7 @@ def test_an_empty_file_is_worth_nothing(judge: CheckRunner) -> None:
 def test_a_package_in_which_no_bug_shows_in_time_has_only_itself_to_blame(
     judge: CheckRunner, exercise: Exercise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grader.own_tests.mutants.DRAWING", 0)
+    monkeypatch.setattr("grader.own_tests.mutants.DRAW_MUTANTS_TIMEOUT_FACTOR", 0)
     told = judge(exercise.reference, {"test_mine.py": "def test_x(): pass\n"}, masking=1)
 
     assert (told.status, told.score, told.max_score) == (Status.NOT_BUILT, 0, 10)
