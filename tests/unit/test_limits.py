@@ -15,7 +15,7 @@ UNITS = re.compile(r"SECONDS|BYTES|FACTOR|RATIO|CHARACTERS|(MAX|PARDONED|UNREADA
 def assigned(path: Path) -> set[str]:
     """The constants that a module's top gives a value."""
     statements = ast.parse(path.read_text("utf-8")).body
-    targets = [node.target for node in statements if isinstance(node, ast.AnnAssign)]
+    targets: list[ast.expr] = [node.target for node in statements if isinstance(node, ast.AnnAssign)]
     targets += [target for node in statements if isinstance(node, ast.Assign) for target in node.targets]
     return {target.id for target in targets if isinstance(target, ast.Name)}
 
