@@ -98,10 +98,15 @@ class Exercise:
 
     @cached_property
     def left_to_build(self) -> frozenset[str]:
-        """Names of the functions and classes that the starter has no more than a stub of, or not even that."""
+        """Names of the functions and classes that the starter has only a stub of, or does not have.
+
+        And of the files that hold nothing else, which a learner need not hand in.
+        """
         starter = "\n".join(self.starter().values())
-        defined = {name for text in self.reference.values() for name in _DEFINED.findall(text)}
-        return frozenset(defined.difference(_DEFINED.findall(starter)).union(_STUB.findall(starter)))
+        defined = {file: set(_DEFINED.findall(text)) for file, text in self.reference.items()}
+        left = set[str]().union(*defined.values()).difference(_DEFINED.findall(starter)).union(_STUB.findall(starter))
+        files = {file.removesuffix(".py") for file, names in defined.items() if names and names <= left}
+        return frozenset(left | files)
 
     @cached_property
     def items(self) -> dict[str, Item]:

@@ -42,6 +42,20 @@ def rewritten(exercise: Exercise) -> Callable[[Replacements], dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
+def edited() -> Callable[..., dict[str, str]]:
+    """``edited(files, [(old, new), ...]) -> files``: each ``old`` stands once in these files, in whichever of them."""
+
+    def edit(files: Mapping[str, str], pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+        changed = dict(files)
+        for old, new in pairs:
+            assert sum(text.count(old) for text in changed.values()) == 1, f"{old!r} does not stand there once"
+            changed = {name: text.replace(old, new) for name, text in changed.items()}
+        return changed
+
+    return edit
+
+
+@pytest.fixture(scope="session")
 def session(exercise: StoredExercise) -> Iterator[Session]:
     """What the reference and its variants have answered, for all grades of a session. It has a launcher of its own,
     since its workers stay: other tests hold that none is left of the session's."""
