@@ -122,7 +122,7 @@ def _report(shown: "Result", files: Mapping[str, str], exercise: str) -> bool:
     """Write and print the verdict; whether it is full marks."""
     from grader.cli import outputs
     from grader.report import render_text
-    from grader.report.paint import paint_for
+    from grader.report.terminal import paint_for
 
     outputs.write(shown, files, lambda: render_text(shown, paint_for(sys.stdout), exercise))
     return shown.full_marks
@@ -131,8 +131,8 @@ def _report(shown: "Result", files: Mapping[str, str], exercise: str) -> bool:
 def _confirm(recorded: "Result", result: "Result", shown: "Result", files: Mapping[str, str]) -> bool:
     """Write the new result, print how the recorded one compares with it; whether that is confirmed."""
     from grader.cli import outputs
-    from grader.report.paint import paint_for
     from grader.report.recheck_text import render_recheck
+    from grader.report.terminal import paint_for
     from grader.result.recheck import recheck
 
     found = recheck(recorded, result)

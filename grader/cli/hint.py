@@ -84,13 +84,13 @@ def _print_items(directory: Path, exercise: "Exercise", named: Path | None) -> N
 
 def _table(exercise: "Exercise", shown: Mapping[str, int]) -> str:
     """A line for each item that has hints, by the name that is typed."""
-    from grader.report import columns
+    from grader.report import terminal
 
     rows = [(item.id, item.title, hints) for item in exercise.rubric.item if (hints := exercise.hints_of(item.id))]
     names = max((len(name) for name, _, _ in rows), default=0)
-    titles = max((columns.width(title) for _, title, _ in rows), default=0)
+    titles = max((terminal.width(title) for _, title, _ in rows), default=0)
     return "".join(
-        f"  {name:{names}}  {columns.pad(title, titles)}  {min(shown.get(name, 0), len(hints))} of {len(hints)} shown\n"
+        f"  {name:{names}}  {terminal.pad(title, titles)}  {min(shown.get(name, 0), len(hints))} of {len(hints)} shown\n"
         for name, title, hints in rows
     )
 

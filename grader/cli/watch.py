@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _print(graded: "Graded") -> None:
     from grader.report import render_text
     from grader.report.change_text import render_change
-    from grader.report.paint import paint_for
+    from grader.report.terminal import paint_for
 
     if graded.before is None:
         sys.stdout.write(f"\n{render_text(graded.result, paint_for(sys.stdout))}")

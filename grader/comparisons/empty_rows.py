@@ -4,8 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from grader.comparisons.closeness import GRADIENTS
-from grader.comparisons.comparison import Asked, Comparison, of
+from grader.comparisons.comparison import GRADIENTS, Asked, Comparison, of
 from grader.comparisons.forward import CASES
 from grader.sandbox.questions import AnyQuestion, Gradients, Precision
 from grader.seeds import Seeds

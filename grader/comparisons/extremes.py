@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from grader.comparisons.closeness import all_close
-from grader.comparisons.comparison import Asked, Comparison
+from grader.comparisons.comparison import Asked, Comparison, all_close
 from grader.comparisons.forward import CASES, describe
 from grader.result.record import Lane
 from grader.sandbox.questions import Forward, Precision

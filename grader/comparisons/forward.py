@@ -3,8 +3,7 @@
 from typing import Final
 
 from grader.checks.strategies import ModelCase
-from grader.comparisons.closeness import LOGITS, nearly
-from grader.comparisons.comparison import Asked, Comparison, of
+from grader.comparisons.comparison import LOGITS, Asked, Comparison, nearly, of
 from grader.sandbox.questions import AnyQuestion, Forward, Precision
 from grader.seeds import Seeds
 

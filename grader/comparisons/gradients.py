@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from grader.comparisons.closeness import together_close
-from grader.comparisons.comparison import Asked, Comparison, of
+from grader.comparisons.comparison import Asked, Comparison, of, together_close
 from grader.comparisons.forward import CASES
 from grader.result.record import Lane
 from grader.sandbox.questions import AnyQuestion, Gradients, Precision

@@ -8,11 +8,9 @@ from typing import Final
 from grader.exercise.model import Exercise, Item
 from grader.limits import OWN_TESTS_TIMEOUT_FACTOR
 from grader.own_tests import results
-from grader.own_tests.mutants import Draw, Mutant, NotRead, TooSlow, find
+from grader.own_tests.mutants import Draw, Mutant, NotRead, TooSlow, Wording, find
 from grader.own_tests.running import CONFTEST, Files, Runner, Runs
-from grader.own_tests.wording import Wording
-from grader.packages.threads import threads
-from grader.packages.worker_pool import WorkerPool
+from grader.packages.worker_pool import WorkerPool, threads
 from grader.result.record import FollowUp, Outcome
 from grader.seeds import Seeds
 from grader.submission.read import Submission

@@ -9,8 +9,7 @@ from typing import Final
 
 from grader.files.printable import one_line, printable
 from grader.limits import OWN_TESTS_ALL_TIMEOUT_FACTOR, OWN_TESTS_SLACK_SECONDS, OWN_TESTS_TIMEOUT_FACTOR
-from grader.packages.threads import THREADS
-from grader.packages.worker_pool import WorkerPool
+from grader.packages.worker_pool import THREADS, WorkerPool
 from grader.result.record import Outcome
 from grader.sandbox.errors import WorkerDied, WorkerFailed, WorkerTimedOut
 from grader.sandbox.questions import Malformed, Raised, Reply, RunTests

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Self
 
 from grader.limits import IMPORT_TIMEOUT_FACTOR, RUN_TIMEOUT_FACTOR
-from grader.packages.places import places_in
+from grader.packages.raised import places_in
 from grader.packages.scope import scope_of
 from grader.packages.trouble import (
     PackageDied,

@@ -6,7 +6,9 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Final
 
 from grader.limits import PARDONED_DEATHS, REST_POLL_SECONDS
 from grader.packages.trouble import Stopped
@@ -128,3 +130,18 @@ class WorkerPool:
             worker.close()
         with contextlib.suppress(LauncherFailed):
             self._launcher.settle()
+
+
+THREADS: Final = 2
+
+
+@contextmanager
+def threads(worker_pool: WorkerPool) -> Iterator[ThreadPoolExecutor]:
+    """Two threads; when anything fails, all workers are ended, so that neither thread waits for an answer."""
+    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            worker_pool.stop()
+            raise

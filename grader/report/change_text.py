@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from grader.files.printable import one_line
-from grader.report import columns
-from grader.report.paint import Paint, plain
+from grader.report import terminal
+from grader.report.terminal import Paint, plain
 from grader.report.verdict import DOES_NOT_RUN, first_failing, is_full, stops, waits_for_the_code, what_was_seen
 from grader.report.words import STATUS, number
 from grader.result.recheck import ItemComparison, recheck
@@ -21,18 +21,18 @@ def render_change(files: Sequence[str], before: Result, after: Result, paint: Pa
 
 def render_overtaken(files: Sequence[str]) -> str:
     """That a grade was given up for newer files; one line of at most 80 columns, with a time before it."""
-    return f"{columns.clip(one_line(', '.join(files)), WIDTH - 40)} saved meanwhile: grading anew\n"
+    return f"{terminal.clip(one_line(', '.join(files)), WIDTH - 40)} saved meanwhile: grading anew\n"
 
 
 def _lines(files: Sequence[str], before: Result, after: Result, paint: Paint) -> Iterator[str]:
     named = one_line(", ".join(files))
     score = f"{number(after.score)} of {number(after.max_score)}{_difference(after.score - before.score)}"
-    yield f"{columns.clip(named, WIDTH - 30)}: {score}"
+    yield f"{terminal.clip(named, WIDTH - 30)}: {score}"
     for stop in stops(after):
-        for line in columns.wrap(f"{DOES_NOT_RUN}: {one_line(stop.headline)}", WIDTH - 2, 2):
+        for line in terminal.wrap(f"{DOES_NOT_RUN}: {one_line(stop.headline)}", WIDTH - 2, 2):
             yield f"  {line}"
         for line in stop.excerpt.splitlines():
-            yield f"      {columns.clip(line, WIDTH - 6).rstrip()}"
+            yield f"      {terminal.clip(line, WIDTH - 6).rstrip()}"
     changed = [item for item in recheck(before, after).items if not item.same]
     if not changed:
         yield "  Nothing changed in the verdict."
@@ -45,14 +45,14 @@ def _item(item: ItemComparison, here: ItemResult, paint: Paint) -> Iterator[str]
     was = item.recorded.score if item.recorded is not None else 0.0
     label = STATUS[here.status]
     score = f"{number(here.score)} of {number(here.max_score)}{_difference(here.score - was)}"
-    word = paint(columns.pad(label.word, 15), label.tone)
-    yield f"  {paint(label.symbol, label.tone)} {columns.pad(one_line(item.title), 40)} {word} {score}"
+    word = paint(terminal.pad(label.word, 15), label.tone)
+    yield f"  {paint(label.symbol, label.tone)} {terminal.pad(one_line(item.title), 40)} {word} {score}"
     moved = ", ".join(_moved(item))
     if moved:
         yield f"    {moved}"
     check = None if is_full(here) or waits_for_the_code(here) else first_failing(here)
     if check is not None:
-        for line in columns.wrap(one_line(what_was_seen(check)), WIDTH - 4, 2):
+        for line in terminal.wrap(one_line(what_was_seen(check)), WIDTH - 4, 2):
             yield f"    {line}"
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from grader.files.printable import printable
-from grader.report import columns
-from grader.report.paint import Paint, plain
+from grader.report import terminal
+from grader.report.terminal import Paint, plain
 from grader.report.words import OUTCOME, STATUS, number
 from grader.result.recheck import Compared, ItemComparison, Recheck
 from grader.result.record import ItemResult, Outcome
@@ -31,7 +31,7 @@ def _lines(found: Recheck, paint: Paint) -> Iterator[str]:
         if not total.same:
             yield from _origin(total, paint)
     yield ""
-    yield from columns.wrap(_conclusion(found), WIDTH, 3)
+    yield from terminal.wrap(_conclusion(found), WIDTH, 3)
 
 
 def _origin(origin: Compared, paint: Paint) -> Iterator[str]:
@@ -39,8 +39,8 @@ def _origin(origin: Compared, paint: Paint) -> Iterator[str]:
         yield _row(SAME, origin.what, printable(origin.here)[:SHOWN], paint)
         return
     yield _row(DIFFERS, origin.what, "", paint)
-    yield f"           recorded {columns.clip(printable(origin.recorded), 58)}"
-    yield f"           here     {columns.clip(printable(origin.here), 58)}"
+    yield f"           recorded {terminal.clip(printable(origin.recorded), 58)}"
+    yield f"           here     {terminal.clip(printable(origin.here), 58)}"
 
 
 def _item(item: ItemComparison, paint: Paint) -> Iterator[str]:
@@ -52,13 +52,13 @@ def _item(item: ItemComparison, paint: Paint) -> Iterator[str]:
     yield f"           here     {_verdict(item.here)}"
     for check in item.checks:
         text = f"{printable(check.id)}: recorded {_outcome(check.recorded)}, here {_outcome(check.here)}"
-        for line in columns.wrap(text, WIDTH - 11, 2):
+        for line in terminal.wrap(text, WIDTH - 11, 2):
             yield f"           {line}"
 
 
 def _row(label: tuple[str, str], what: str, value: str, paint: Paint) -> str:
     word, tone = label
-    return f"  {paint(f'{word:8}', tone)} {columns.pad(what, 42)} {value}".rstrip()
+    return f"  {paint(f'{word:8}', tone)} {terminal.pad(what, 42)} {value}".rstrip()
 
 
 def _verdict(item: ItemResult | None) -> str:

@@ -14,7 +14,7 @@ import msgspec
 
 from grader.limits import LOCK_SECONDS, OUTPUT_READ_MAX_BYTES, STACK_MAX_BYTES, STACK_PAUSE_SECONDS, STACK_SECONDS
 from grader.sandbox import control
-from grader.sandbox.deadline import Deadline
+from grader.sandbox.deadline import Deadline, ProcessClock, clock_of
 from grader.sandbox.errors import (
     LauncherFailed,
     NotIsolated,
@@ -23,7 +23,6 @@ from grader.sandbox.errors import (
     WorkerGarbled,
     WorkerTimedOut,
 )
-from grader.sandbox.process_clock import ProcessClock, clock_of
 from grader.sandbox.questions import AnyQuestion, Load, Reply, reply_decoder
 from grader.sandbox.wire import (
     PREFIX,

@@ -22,8 +22,7 @@ pytest.importorskip("distributed", reason="pip install 'gpt-bug-grader[cluster]'
 
 from distributed import KilledWorker
 
-from grader.cohort.cluster import Cluster
-from grader.cohort.cluster_backend import ClusterBackend
+from grader.cohort.cluster import Cluster, ClusterBackend
 from grader.cohort.messages import Graded, NotGraded, Setup, setup_of
 from grader.cohort.versions import differences, versions, versions_of_a_job
 from grader.errors import CannotJudge, UsageError

@@ -15,10 +15,9 @@ import pytest
 
 from grader.exercise.model import Exercise, Item, StoredExercise
 from grader.own_tests import own_tests
-from grader.own_tests.mutants import Draw, Mutant, NotRead, find
+from grader.own_tests.mutants import Draw, Mutant, NotRead, Wording, find
 from grader.own_tests.results import graded
 from grader.own_tests.running import Ran, Runner, Runs
-from grader.own_tests.wording import Wording
 from grader.packages.worker_pool import WorkerPool
 from grader.result.audience import for_audience
 from grader.result.record import Audience, FollowUp, Outcome, Result, Role, Status

@@ -13,7 +13,7 @@ from grader.grading.session import Session
 from grader.learner.watch import Graded, Overtaken, Watcher
 from grader.packages.worker_pool import WorkerPool
 from grader.report.change_text import render_change
-from grader.report.columns import width
+from grader.report.terminal import width
 from grader.result.record import Status
 from grader.sandbox.client import Launcher
 

@@ -17,8 +17,8 @@ from grader.limits import FRAME_HEADER_MAX_BYTES, FRAME_PAYLOAD_MAX_BYTES
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Locked
+from grader.sandbox.deadline import WallClock
 from grader.sandbox.errors import LauncherFailed, NotIsolated, WorkerDied, WorkerFailed, WorkerGarbled, WorkerTimedOut
-from grader.sandbox.process_clock import WallClock
 from grader.sandbox.questions import Answered, Malformed, Raised, Snippet
 from grader.sandbox.wire import PREFIX, pack, unpack_header, unpack_prefix
 

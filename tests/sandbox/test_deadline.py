@@ -12,9 +12,8 @@ import pytest
 
 from grader.limits import CLOCK_BACKSTOP_FACTOR
 from grader.sandbox.client import Launcher
-from grader.sandbox.deadline import Deadline
+from grader.sandbox.deadline import STILL, Deadline, KernelClock, WallClock, clock_of
 from grader.sandbox.errors import WorkerTimedOut
-from grader.sandbox.process_clock import STILL, KernelClock, WallClock, clock_of
 from grader.sandbox.questions import Answered, Snippet
 
 HUNG = 60.0  # seconds: what has not happened by then does not happen

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from grader.limits import FRAME_HEADER_MAX_BYTES, FRAME_PAYLOAD_MAX_BYTES
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Locked
+from grader.sandbox.deadline import WallClock
 from grader.sandbox.errors import WorkerFailed
-from grader.sandbox.process_clock import WallClock
 from grader.sandbox.questions import Snippet, reply_decoder
 from grader.sandbox.wire import (
     MAGIC,

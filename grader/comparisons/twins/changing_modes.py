@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from grader.comparisons.closeness import LOGITS, nearly
-from grader.comparisons.comparison import Asked, Comparison, of
+from grader.comparisons.comparison import LOGITS, Asked, Comparison, nearly, of
 from grader.comparisons.twins.training_mode import in_modes
 from grader.sandbox.questions import AnyQuestion, Forward, Precision
 from grader.seeds import Seeds

@@ -4,8 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from grader.comparisons.closeness import LOGITS, nearly
-from grader.comparisons.comparison import Asked, Comparison, of
+from grader.comparisons.comparison import LOGITS, Asked, Comparison, nearly, of
 from grader.comparisons.twins.default_sizes import DEFAULTS, SHAPE
 from grader.sandbox.questions import AnyQuestion, Forward, Precision, Weights
 from grader.seeds import Seeds

@@ -7,8 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from grader.comparisons.closeness import LOGITS, nearly
-from grader.comparisons.comparison import Asked, Comparison
+from grader.comparisons.comparison import LOGITS, Asked, Comparison, nearly
 from grader.comparisons.forward import describe
 from grader.comparisons.twins.drawn_sizes import drawn_sizes
 from grader.sandbox.questions import Forward, Precision, Weights
