@@ -91,7 +91,7 @@ def _recorded(path: Path | None, options: "Options") -> "Result | None":
     """The result to be confirmed, if one was named; it says itself how it was asked for."""
     if path is None:
         return None
-    from grader.cli.results import read_result
+    from grader.cli.outputs import read_result
 
     given_options = {"--seed": options.seed is not None, "--only": options.only, "--thorough": options.thorough}
     for option, given in given_options.items():
@@ -131,8 +131,8 @@ def _report(shown: "Result", files: Mapping[str, str], exercise: str) -> bool:
 def _confirm(recorded: "Result", result: "Result", shown: "Result", files: Mapping[str, str]) -> bool:
     """Write the new result, print how the recorded one compares with it; whether that is confirmed."""
     from grader.cli import outputs
-    from grader.report.recheck_text import render_recheck
     from grader.report.terminal import paint_for
+    from grader.report.two_grades import render_recheck
     from grader.result.recheck import recheck
 
     found = recheck(recorded, result)

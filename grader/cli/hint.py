@@ -89,10 +89,11 @@ def _table(exercise: "Exercise", shown: Mapping[str, int]) -> str:
     rows = [(item.id, item.title, hints) for item in exercise.rubric.item if (hints := exercise.hints_of(item.id))]
     names = max((len(name) for name, _, _ in rows), default=0)
     titles = max((terminal.width(title) for _, title, _ in rows), default=0)
-    return "".join(
-        f"  {name:{names}}  {terminal.pad(title, titles)}  {min(shown.get(name, 0), len(hints))} of {len(hints)} shown\n"
+    lines = (
+        (f"  {name:{names}}  {terminal.pad(title, titles)}", min(shown.get(name, 0), len(hints)), len(hints))
         for name, title, hints in rows
     )
+    return "".join(f"{line}  {seen} of {of} shown\n" for line, seen, of in lines)
 
 
 def _print(item: "Item", number: int, hints: "Hints") -> None:

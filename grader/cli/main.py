@@ -8,14 +8,15 @@ import argparse
 import contextlib
 import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any, NoReturn
 
 from grader import __version__
 from grader.cli import cohort, doctor, export, grade, hint, inject, mutations, report, start, verify, watch
-from grader.cli.interruption import listen
 from grader.errors import CannotJudge, GraderError
 
 INTERRUPTED = 130
@@ -149,3 +150,29 @@ def parser() -> argparse.ArgumentParser:
     for command in (grade, report, inject, verify, mutations, start, watch, hint, cohort, export, doctor):
         command.add(commands)
     return top
+
+
+def listen() -> None:
+    """From now on either of them raises a ``KeyboardInterrupt`` in the main thread, once."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, _interrupt)
+    sys.unraisablehook = _interrupt_again
+
+
+class _Interrupted(KeyboardInterrupt):
+    """Not KeyboardInterrupt itself: Python ends itself by a signal, whoever catches it, if that crosses an exec."""
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """SIGTERM ends a grade the way Ctrl-C does: in order, leaving no process."""
+    for again in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(again, signal.SIG_IGN)  # a second one would interrupt the tidying up
+    raise _Interrupted
+
+
+def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
+    """An interruption that falls into a destructor or a garbage collection is swallowed by Python: try once more."""
+    if unraisable.exc_type is _Interrupted:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+    else:
+        sys.__unraisablehook__(unraisable)

@@ -64,8 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print(graded: "Graded") -> None:
     from grader.report import render_text
-    from grader.report.change_text import render_change
     from grader.report.terminal import paint_for
+    from grader.report.two_grades import render_change
 
     if graded.before is None:
         sys.stdout.write(f"\n{render_text(graded.result, paint_for(sys.stdout))}")
@@ -76,7 +76,7 @@ def _print(graded: "Graded") -> None:
 
 
 def _print_overtaken(event: "Overtaken") -> None:
-    from grader.report.change_text import render_overtaken
+    from grader.report.two_grades import render_overtaken
 
     sys.stdout.write(f"\n{time.strftime('%H:%M:%S')}  {render_overtaken(event.changed)}")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""The logits of a candidate beside the variant that it was found to be: at other sizes, of new models, in other modes."""
+"""The logits beside those of the variant that a candidate was found to be: other sizes, new models, other modes."""
 
 from typing import Final
 

@@ -18,10 +18,10 @@ from grader.exercise.model import Exercise, read_rubric
 from grader.exercise.readme import readme
 from grader.injection.choose import Chosen
 from grader.injection.folder import to_json
-from grader.injection.key_entries import bug_entry, certificate, hashes, stub_entry
 from grader.injection.mutants import Mutant, mutants, planted
 from grader.injection.observe import Observation, Observer, answerable
 from grader.injection.prove import complaints, prove
+from grader.injection.rubric_and_key import bug_entry, certificate, hashes, stub_entry
 from grader.limits import DEFAULT_ISOLATION
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher

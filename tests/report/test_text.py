@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from grader.files.printable import printable
 from grader.report import render_html, render_text, terminal
-from grader.report.formats.catalogue import FORMATS
+from grader.report.formats import FORMATS
 from grader.report.terminal import Paint, coloured, paint_for, plain
 from grader.report.words import number
 from grader.result.audience import for_audience
