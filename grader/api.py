@@ -28,6 +28,7 @@ from grader.submission.read import Submission, read_files
 
 Isolation = Literal["strict", "process"]
 Difficulty = Literal["easy", "medium", "hard"]
+CLOSED: Final = "nothing could be judged: this Grader is closed"
 
 
 def load_exercise(directory: str | PathLike[str] | None = None) -> Exercise:
@@ -142,9 +143,6 @@ def inject(
         return built.exercise
     write(built, target)
     return read_exercise(target)
-
-
-CLOSED: Final = "nothing could be judged: this Grader is closed"
 
 
 class Grader:
