@@ -55,8 +55,8 @@ def _print_next(directory: Path, exercise: "Exercise", item: str) -> None:
     """The next hint, and remember that it was shown; after the last one, that again."""
     from msgspec.structs import replace
 
+    from grader.errors import did_you_mean
     from grader.learner.workspace import read_workspace, write_workspace
-    from grader.suggestions import did_you_mean
 
     if item not in exercise.items:
         near = did_you_mean(item, exercise.items)

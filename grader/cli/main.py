@@ -114,7 +114,7 @@ class _Parser(argparse.ArgumentParser):
         """Refuse what is not known here, where it is known which command it was given to."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            from grader.suggestions import did_you_mean
+            from grader.errors import did_you_mean
 
             known = [name for action in self._actions for name in action.option_strings]
             near = did_you_mean(unknown[0].partition("=")[0], known) if unknown[0].startswith("-") else ""
@@ -125,7 +125,7 @@ class _Parser(argparse.ArgumentParser):
         try:
             super()._check_value(action, value)
         except argparse.ArgumentError as error:
-            from grader.suggestions import did_you_mean
+            from grader.errors import did_you_mean
 
             near = did_you_mean(str(value), map(str, action.choices or ()))
             raise argparse.ArgumentError(action, f"{error.message}{near}") from None

@@ -11,10 +11,9 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from grader.errors import UsageError
+from grader.errors import UsageError, did_you_mean
 from grader.exercise.key import Key, Planted
 from grader.files.digest import digest
-from grader.suggestions import did_you_mean
 from mutations.edit import splice
 
 _DEFINED: Final = re.compile(r"^ *(?:def|class) +(\w+)", re.MULTILINE)

@@ -1,6 +1,8 @@
 """Where in a hand-in the submission is: the folder, or archive, nearest to its top that holds a model.py."""
 
 import io
+import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -10,7 +12,6 @@ from grader.errors import UsageError
 from grader.files.printable import one_line
 from grader.files.read_untrusted import Kind, Listed, Refused
 from grader.hand_ins.archives import READ, is_archive, is_archive_of_another_kind, open_archive
-from grader.hand_ins.numbered import Chosen, chosen
 from grader.hand_ins.tree import Renamed, Tree
 from grader.limits import (
     HAND_IN_ARCHIVES_MAX_BYTES,
@@ -29,6 +30,19 @@ WANTED: Final = "model.py"
 BESIDE_IT: Final = "train.py"
 _OF_SYSTEMS: Final = {"__macosx", "thumbs.db", "desktop.ini"}
 _OF_TOOLS: Final = {"__pycache__", "node_modules", "venv", "env", "site-packages"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Which file is taken for one of that name.
+
+    Attributes:
+        name: the file's as it lies there; empty where that cannot be told.
+        among: all that could be meant, in order.
+    """
+
+    name: str
+    among: tuple[str, ...]
 
 
 def is_a_systems(name: str) -> bool:
@@ -299,3 +313,44 @@ def _listing_of(names: Sequence[str]) -> str:
         return "nothing"
     shown, more = names[:MOST_NAMED], len(names) - MOST_NAMED
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+_MODULE: Final = re.compile(r"[^\W\d]\w*\.py")
+_NUMBERED: Final = re.compile(r"(?P<stem>.+?)(?:-(?P<canvas>[1-9]\d?)| ?\((?P<browser>[1-9]\d?)\))", re.DOTALL)
+
+
+def chosen(names: Sequence[str], endings: Sequence[str]) -> dict[str, Chosen]:
+    """By its name without a number, which of its versions is taken, of each of ``names`` that has one of the endings.
+
+    A ``.py`` file counts as a version only of what can be imported: ``a-1.py`` could not be, under its own name.
+    """
+    versions: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
+    for name in sorted(names):
+        ending = next((ending for ending in endings if name.lower().endswith(ending)), None)
+        if ending is None:
+            continue
+        stem, canvas, browser = _parted(name[: -len(ending)])
+        plain = stem + name[-len(ending) :]
+        if ending == ".py" and not _MODULE.fullmatch(plain):
+            plain, canvas, browser = name, 0, 0
+        versions[plain].append((canvas, browser, name))
+    return {plain: _newest(found) for plain, found in versions.items()}
+
+
+def _parted(stem: str) -> tuple[str, int, int]:
+    """The stem without numbers, and those of Canvas and of a browser; each may have put one there."""
+    canvas = browser = 0
+    while found := _NUMBERED.fullmatch(stem):
+        if (found["canvas"] and canvas) or (found["browser"] and browser):
+            break
+        canvas = int(found["canvas"] or canvas)
+        browser = int(found["browser"] or browser)
+        stem = found["stem"]
+    return stem, canvas, browser
+
+
+def _newest(versions: list[tuple[int, int, str]]) -> Chosen:
+    among = tuple(name for *_, name in sorted(versions))
+    highest = max(canvas for canvas, _, _ in versions), max(browser for _, browser, _ in versions)
+    newest = [name for canvas, browser, name in versions if (canvas, browser) == highest]
+    return Chosen(name=newest[0] if len(newest) == 1 else "", among=among)

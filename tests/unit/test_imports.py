@@ -142,7 +142,7 @@ def test_only_the_launcher_and_the_worker_import_torch() -> None:
 ROOMS = {
     "__main__": "cli",
     "cli": "environments cohort learner injection grading exercise comparisons packages hand_ins report submission "
-    "result preconditions sandbox files seeds suggestions limits errors mutations",
+    "result preconditions sandbox files seeds limits errors mutations",
     "environments": "api injection exercise submission result preconditions files limits errors",
     "api": "injection grading exercise hand_ins submission result preconditions sandbox seeds limits errors",
     "cohort": "grading exercise hand_ins report submission result sandbox files seeds limits errors",
@@ -152,7 +152,7 @@ ROOMS = {
     "grading": "own_tests exercise comparisons checks packages submission result sandbox files seeds sizes limits "
     "errors",
     "own_tests": "exercise comparisons checks packages submission result sandbox files seeds limits mutations",
-    "exercise": "comparisons checks files suggestions limits errors mutations",
+    "exercise": "comparisons checks files limits errors mutations",
     "comparisons": "checks packages result sandbox seeds",
     "checks": "packages result sandbox seeds sizes",
     "packages": "result sandbox sizes limits errors",
@@ -164,7 +164,6 @@ ROOMS = {
     "sandbox": "limits mutations",
     "files": "errors",
     "seeds": "limits errors",
-    "suggestions": "",
     "sizes": "",
     "limits": "",
     "errors": "",
