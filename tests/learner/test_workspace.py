@@ -35,7 +35,7 @@ def shown(capsys: pytest.CaptureFixture[str], directory: Path, item: str, **opti
 
 
 def test_a_workspace_is_the_starter_and_nothing_else(workspace: Path, exercise: StoredExercise) -> None:
-    names = {"README.md", "model.py", "test_visible.py", "train.py"}
+    names = {"README.md", "followups.py", "model.py", "test_visible.py", "train.py"}
 
     assert {*names, RECORD} == set(os.listdir(workspace))
     for name in names:
@@ -86,7 +86,7 @@ def test_what_can_be_done_in_a_workspace_is_said_one_below_the_other(
 
     assert capsys.readouterr().out.splitlines() == [
         "A GPT with four bugs and two things to build",
-        "Written to 'my work': README.md, model.py, test_visible.py, train.py",
+        "Written to 'my work': README.md, followups.py, model.py, test_visible.py, train.py",
         "",
         "Read its README.md first. Then:",
         "",
