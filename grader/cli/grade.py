@@ -15,6 +15,7 @@ from grader.limits import RECHECK_QUESTION_MAX_SECONDS
 if TYPE_CHECKING:
     from grader.cli.options import Commands
     from grader.grading.options import Options
+    from grader.report.next_step import Command
     from grader.result.record import Result
 
 
@@ -50,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Grade and report; the exit code."""
     from grader.cli import outputs
     from grader.cli.exercises import Choice, exercise_to_grade, note_on_another_starter, reference_directory, session_on
+    from grader.cli.hint import hint_command
     from grader.cli.progress import Progress
     from grader.hand_ins.read_hand_in import read_hand_in
 
@@ -68,15 +70,23 @@ def run(arguments: argparse.Namespace) -> int:
     submission = read_hand_in(directory)
     _guard_against_candidates()
     with session_on(choice.exercise, options.isolation, one_grade=True) as session:
+        from grader.learner.workspace import remember_grade
         from grader.result.audience import for_audience
         from grader.result.record import Audience
 
         _say(note_on_another_starter(directory, session.exercise.starter()))
         with Progress() as progress:
             result = session.grade(submission, options, progress=progress)
+    if choice.by_workspace and recorded is None and arguments.audience != Audience.INSTRUCTOR:
+        # An instructor who looks at it leaves it as it was handed in.
+        remember_grade(directory, result)
     by_default = Audience.LEARNER if choice.by_workspace and recorded is None else Audience.INSTRUCTOR
     shown = for_audience(result, Audience(arguments.audience) if arguments.audience is not None else by_default)
-    holds = _report(shown, files, choice.told) if recorded is None else _confirm(recorded, result, shown, files)
+    if recorded is not None:
+        holds = _confirm(recorded, result, shown, files)
+    else:
+        hint = hint_command(directory, arguments.exercise) if directory.is_dir() else None  # an archive keeps no count
+        holds = _report(shown, files, choice.told, hint)
     if not result.judged:
         return CannotJudge.exit_code
     return 0 if holds else 1
@@ -118,13 +128,13 @@ def _as_recorded(recorded: "Result", options: "Options", timeout: float | None) 
     )
 
 
-def _report(shown: "Result", files: Mapping[str, str], exercise: str) -> bool:
+def _report(shown: "Result", files: Mapping[str, str], exercise: str, hint: "Command | None") -> bool:
     """Write and print the verdict; whether it is full marks."""
     from grader.cli import outputs
     from grader.report import render_text
     from grader.report.terminal import paint_for
 
-    outputs.write(shown, files, lambda: render_text(shown, paint_for(sys.stdout), exercise))
+    outputs.write(shown, files, lambda: render_text(shown, paint_for(sys.stdout), exercise, hint))
     return shown.full_marks
 
 

@@ -16,7 +16,21 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from grader import __version__
-from grader.cli import cohort, doctor, export, grade, hint, inject, mutations, report, start, verify, watch
+from grader.cli import (
+    cohort,
+    doctor,
+    export,
+    grade,
+    hint,
+    inject,
+    mcp,
+    mutations,
+    report,
+    review,
+    start,
+    verify,
+    watch,
+)
 from grader.errors import CannotJudge, GraderError
 
 INTERRUPTED = 130
@@ -147,7 +161,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"grader {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     # In the order of --help.
-    for command in (grade, report, inject, verify, mutations, start, watch, hint, cohort, export, doctor):
+    for command in (grade, report, inject, verify, mutations, start, watch, hint, mcp, review, cohort, export, doctor):
         command.add(commands)
     return top
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from grader.cli.options import Commands
     from grader.cli.progress import Progress
     from grader.learner.watch import Graded, Overtaken, Watcher
+    from grader.report.next_step import Command
 
 
 def add(commands: "Commands") -> None:
@@ -43,7 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     options = replace(options_of(arguments), followups=False)
     try:
         with session_on(exercise, options.isolation) as session, Progress() as progress:
+            from grader.cli.hint import hint_command
             from grader.learner.watch import Graded, Watcher
+            from grader.learner.workspace import is_workspace, remember_grade
 
             watcher = Watcher(directory, session, options)
             where = one_line(str(directory))
@@ -54,7 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
                 if not isinstance(event, Graded):
                     _print_overtaken(event)
                     continue
-                _print(event)
+                _print(event, hint_command(directory, arguments.exercise))
+                if is_workspace(directory):
+                    remember_grade(directory, event.result)
                 if html is not None:
                     _write(event, watcher, html, progress)
     except KeyboardInterrupt:
@@ -62,16 +67,17 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print(graded: "Graded") -> None:
+def _print(graded: "Graded", hint: "Command") -> None:
     from grader.report import render_text
+    from grader.report.next_step import next_step
     from grader.report.terminal import paint_for
     from grader.report.two_grades import render_change
 
     if graded.before is None:
-        sys.stdout.write(f"\n{render_text(graded.result, paint_for(sys.stdout))}")
+        sys.stdout.write(f"\n{render_text(graded.result, paint_for(sys.stdout), hint=hint)}")
     else:
         change = render_change(graded.changed, graded.before, graded.result, paint_for(sys.stdout))
-        sys.stdout.write(f"\n{time.strftime('%H:%M:%S')}  {change}")
+        sys.stdout.write(f"\n{time.strftime('%H:%M:%S')}  {change}  {next_step(graded.result, hint)}\n")
     sys.stdout.flush()
 
 

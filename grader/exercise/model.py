@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from grader.errors import UsageError, did_you_mean
 from grader.exercise.key import Key, Planted
 from grader.files.digest import digest
+from grader.sandbox.questions import ADAPTER
 from mutations.edit import splice
 
 _DEFINED: Final = re.compile(r"^ *(?:def|class) +(\w+)", re.MULTILINE)
@@ -38,7 +39,8 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         essential: checks without which nothing else in the item counts.
         core: checks that must not be blocked: what the rest of the item means hangs on them.
         mutants: of a follow-up that is about the candidate's own tests, what noticing the bugs of each kind counts.
-        hints: three for an extension, from what is asked to how it is done; those of a bug are in the key.
+        hints: three for an extension or a follow-up, from what is asked to how it is done; those of a bug are in the
+            key.
     """
 
     id: str
@@ -63,6 +65,7 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         twins: what it is compared by beside the variant that it was found to be; and the items that answer for a
             difference that no known bug explains.
         followup: scored in a table of their own, beside the points of the items.
+        unasked: of an exercise with an adapter.py, the families of checks of which nothing fits its model.
     """
 
     id: str
@@ -71,6 +74,8 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     item: tuple[Item, ...]
     twins: dict[str, Annotated[tuple[str, ...], Meta(min_length=1)]] = {}
     followup: tuple[Item, ...] = ()
+    # Unset, and not empty: the hash of an exercise that has none must not change.
+    unasked: tuple[str, ...] | UnsetType = UNSET
 
 
 @dataclass(frozen=True)
@@ -87,13 +92,18 @@ class Exercise:
     rubric: Rubric
     key: Key
 
+    @property
+    def adapter(self) -> str | None:
+        """The text of its adapter.py; None where its packages keep the contract."""
+        return self.reference.get(ADAPTER)
+
     def variant(self, bugs: frozenset[str]) -> dict[str, str]:
         """The reference's files with the bugs of these items left in."""
-        return self._planted(bug for bug in self.key.bugs if bug.item in bugs)
+        return self.planted(bug for bug in self.key.bugs if bug.item in bugs)
 
     def starter(self) -> dict[str, str]:
         """The reference's files with all bugs left in and the extensions taken out: what the learner is handed."""
-        return self._planted((*self.key.bugs, *self.key.stubs))
+        return self.planted((*self.key.bugs, *self.key.stubs))
 
     @cached_property
     def left_to_build(self) -> frozenset[str]:
@@ -130,8 +140,8 @@ class Exercise:
         return digest(parts | {"visible tests": self.visible_tests.encode()})
 
     def hints_of(self, item: str) -> Hints | None:
-        """Three hints for an item, each saying more than the one before; None where nobody wrote any."""
-        own = self.items[item].hints
+        """Three hints for an item or a follow-up, each saying more than the one before; None where there are none."""
+        own = (self.items | self.followups)[item].hints
         return next((bug.hints for bug in self.key.bugs if bug.item == item), own)
 
     def asked(self, only: Collection[str] = (), *, followups: bool = True) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
@@ -163,7 +173,8 @@ class Exercise:
         shown = {comparison for bug in self.key.bugs if bug.item == item for comparison in bug.shows_in} or {FORWARD}
         return tuple(comparison for comparison in self.rubric.comparisons if comparison in shown)
 
-    def _planted(self, entries: Iterable[Planted]) -> dict[str, str]:
+    def planted(self, entries: Iterable[Planted]) -> dict[str, str]:
+        """The reference's files with these edits made."""
         edits = [entry.edit for entry in entries]
         return {
             name: splice(text, [edit for edit in edits if edit.file == name]) for name, text in self.reference.items()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from grader.files.printable import one_line, quoted
 from grader.report import terminal
+from grader.report.next_step import Command, next_step
 from grader.report.terminal import Paint, plain
 from grader.report.verdict import (
     DOES_NOT_RUN,
@@ -26,13 +27,15 @@ _TITLE, _STATUS, _POINTS = 45, 17, 14  # with the margin and the two gaps betwee
 _NOTES = 5
 
 
-def render_text(result: Result, paint: Paint = plain, exercise: str = "") -> str:
-    """The result in at most 80 columns: the table of items, then what each unfinished item stumbles over.
+def render_text(result: Result, paint: Paint = plain, exercise: str = "", hint: Command | None = None) -> str:
+    """The result in at most 80 columns: the items, what each unfinished one stumbles over, and what to do next.
 
     Args:
         exercise: which one it was graded against, and who said so, where that is to be said.
+        hint: how a hint is asked for; None where none can be. A command is never cut, however long it is.
     """
-    return "".join(f"{_unheard(line)}\n" for line in _lines(result, paint, exercise))
+    lines = (*_lines(result, paint, exercise), "", next_step(result, hint))
+    return "".join(f"{_unheard(line)}\n" for line in lines)
 
 
 def _unheard(line: str) -> str:

@@ -186,7 +186,7 @@ def first_step(result: Result) -> ItemResult | None:
     return next(iter(seen or unfinished), None)
 
 
-def usual_causes(item: ItemResult) -> tuple[str, ...]:
+def usual_causes(item: ItemResult | FollowUp) -> tuple[str, ...]:
     """What usually causes the failure that says most."""
     check = first_failing(item)
     return check.usual_causes if check is not None else ()

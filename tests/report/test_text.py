@@ -91,7 +91,10 @@ def test_full_marks_leave_nothing_to_tell(samples: ModuleType) -> None:
     assert "Full marks: everything that was asked for is right." in text
     assert "Known bugs still in: none" in text
     assert "✗" not in text
-    assert text.endswith("\nFollow-up questions, none built: Batches of prompts of different lengths\n")
+    assert text.endswith(
+        "\nFollow-up questions, none built: Batches of prompts of different lengths\n"
+        "\nNext, if you like: the follow-up Batches of prompts of different lengths.\n"
+    )
 
 
 def test_follow_ups_have_a_table_as_soon_as_one_is_begun(samples: ModuleType) -> None:
