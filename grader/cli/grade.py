@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,6 +116,8 @@ def _recorded(path: Path | None, options: "Options") -> "Result | None":
 
 def _as_recorded(recorded: "Result", options: "Options", timeout: float | None) -> "Options":
     """The options that a result was graded with; its time-out is obeyed up to a bound, and ``timeout`` goes first."""
+    from dataclasses import replace
+
     asked = recorded.asked
     return replace(
         options,

@@ -3,7 +3,6 @@
 import argparse
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +28,8 @@ def add(commands: "Commands") -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Grade until Ctrl-C, which is its orderly end: always 0."""
+    from dataclasses import replace
+
     from grader.cli.exercises import exercise_of, reference_directory, session_on
     from grader.cli.progress import Progress
     from grader.files.write import check_writable
