@@ -96,7 +96,8 @@ def inject(
         bugs: how many, 1 to 6; four unless ``operators`` say otherwise.
         operators: these bugs, by their ids in the catalogue.
         difficulty: of each bug; None for any.
-        source: a directory with a correct model.py and train.py to plant them in; None for the built-in ones.
+        source: a directory with a correct GPT to plant them in: a model.py and train.py that keep the contract, or a
+            model.py of any kind with an adapter.py; None for the built-in ones.
         keep_extensions: leave cache, classifier and heads built, and plant bugs in them too.
         force: replace an exercise that is in ``directory``.
         isolation: of the processes that run the code, as for ``grade``.

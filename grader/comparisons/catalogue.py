@@ -22,6 +22,7 @@ from grader.comparisons import (
     weighting,
 )
 from grader.comparisons.comparison import Comparison
+from grader.comparisons.parts import PARTS
 from grader.comparisons.twins import (
     changing_modes,
     default_sizes,
@@ -67,5 +68,8 @@ TWINS: Final[tuple[Comparison, ...]] = (
 """What a candidate is compared by once its bugs are known, with the variant that has them. They tell no bug that no
 other comparison tells, and most cost too much to be asked of every bug that might be planted."""
 
-BY_ID: Final = {comparison.id: comparison for comparison in COMPARISONS}
+EVERY: Final = (*COMPARISONS, *PARTS)
+"""Those too that a package is compared by which keeps no contract."""
+
+BY_ID: Final = {comparison.id: comparison for comparison in EVERY}
 TWIN_BY_ID: Final = {twin.id: twin for twin in TWINS}

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from grader.errors import UsageError
 from grader.exercise.key import FORMAT, Key, Planted
 from grader.files.digest import digest
+from grader.sandbox.questions import ADAPTER
 from grader.suggestions import did_you_mean
 from mutations.edit import splice
 
@@ -66,6 +67,7 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         twins: what it is compared by beside the variant that it was found to be; and the items that answer for a
             difference that no known bug explains.
         followup: scored in a table of their own, beside the points of the items.
+        unasked: of an exercise with an adapter.py, the families of checks of which nothing fits its model.
     """
 
     id: str
@@ -74,6 +76,8 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     item: tuple[Item, ...]
     twins: dict[str, Annotated[tuple[str, ...], Meta(min_length=1)]] = {}
     followup: tuple[Item, ...] = ()
+    # Unset, and not empty: the hash of an exercise that has none must not change.
+    unasked: tuple[str, ...] | UnsetType = UNSET
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,11 @@ class Exercise:
     visible_tests: str
     rubric: Rubric
     key: Key
+
+    @property
+    def adapter(self) -> str | None:
+        """The text of its adapter.py; None where its packages keep the contract."""
+        return self.reference.get(ADAPTER)
 
     def variant(self, bugs: frozenset[str]) -> dict[str, str]:
         """The reference's files with the bugs of these items left in."""
@@ -238,7 +247,8 @@ def _validate(exercise: Exercise) -> None:
     key = exercise.key
     if key.format != FORMAT:
         complain(f"its key.json has format={key.format!r}; this grader reads format {FORMAT}")
-    for file in sorted({"model.py", "train.py"} | {planted.file for planted in (*key.bugs, *key.stubs)}):
+    required = {"model.py", "train.py"} if exercise.adapter is None else {"model.py"}
+    for file in sorted(required | {planted.file for planted in (*key.bugs, *key.stubs)}):
         if file not in exercise.reference:
             complain(f"its reference has no {file}")
     asked = (*exercise.rubric.item, *exercise.rubric.followup)

@@ -40,10 +40,13 @@ class AnswerCache:
 
     Attributes:
         draws: the cases; None where nothing is kept.
+
+    Args:
+        adapter: the exercise's adapter.py, if its packages keep no contract.
     """
 
-    def __init__(self, launcher: Launcher, keep: Keep = Keep.REFERENCE) -> None:
-        self._worker_pool = WorkerPool(launcher)
+    def __init__(self, launcher: Launcher, keep: Keep = Keep.REFERENCE, adapter: str | None = None) -> None:
+        self._worker_pool = WorkerPool(launcher, adapter=adapter)
         self._keep = keep
         self._oracles: dict[tuple[int, frozenset[tuple[str, str]]], Package] = {}
         self._memories: dict[int, Memory] = defaultdict(dict)

@@ -38,6 +38,7 @@ from grader.result.record import (
     FollowUp,
     Integrity,
     Isolation,
+    LoadFault,
     Result,
     Scope,
     environment_digest,
@@ -177,7 +178,7 @@ class Grade:
         comparisons = self._comparisons()
         with threads(self._packages.pool) as pool:
             prepared = [pool.submit(pair.variants.prepare, comparisons) for pair in self._pairs]
-            self._faults = first_run(*(pair.candidate for pair in self._pairs))
+            self._faults = self._first_run()
             answers = [
                 pair.variants.put(comparison, pair.candidate)
                 for pair, comparison in zip(cycle(self._pairs), comparisons)
@@ -196,6 +197,10 @@ class Grade:
             for pair, comparison, answer in zip(cycle(self._pairs), comparisons, answers)
         }
         return Diagnosis(self._exercise, matches, self._compare_twins(matches), self._reordered(matches))
+
+    def _first_run(self) -> dict[str, LoadFault]:
+        first, second = (pair.candidate for pair in self._pairs)
+        return first_run(first, second, has_adapter=self._exercise.adapter is not None)
 
     def _reordered(self, matches: Mapping[str, Match]) -> dict[str, str]:
         """By comparison that differs by rounding, the changed lines that do it, where they can be told."""

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from grader.errors import CannotJudge
 from grader.exercise.model import Exercise, StoredExercise, builtin_reference
 from grader.grading.answer_cache import AnswerCache, Keep
+from grader.grading.fitted import fitted
 from grader.grading.grade import Grade
 from grader.grading.options import Options
 from grader.packages.trouble import Trouble, without_a_verdict
@@ -66,7 +67,7 @@ class Session(AbstractContextManager["Session"]):
         self.exercise: Final = exercise
         self._launcher = launcher
         self._owns_launcher = False
-        self._answer_cache = AnswerCache(launcher, keep)
+        self._answer_cache = AnswerCache(launcher, keep, exercise.adapter)
         self._cancel = Cancel()
         self._stopped = False
 
@@ -103,7 +104,10 @@ class Session(AbstractContextManager["Session"]):
         seeds = Seeds(
             draw_seed() if options.seed is None else options.seed, SHARED if options.shared else submission.sha256
         )
-        worker_pool = WorkerPool(self._launcher, options.budget, self.exercise.left_to_build)
+        submission = fitted(submission, self.exercise)
+        worker_pool = WorkerPool(
+            self._launcher, options.budget, self.exercise.left_to_build, adapter=self.exercise.adapter
+        )
         self._cancel = cancel or Cancel()
         self._cancel.stops(worker_pool)
         if self._stopped:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from grader.checks.catalogue import of_family
 from grader.checks.check import Check
-from grader.comparisons.catalogue import COMPARISONS
+from grader.comparisons.catalogue import EVERY
 from grader.exercise.model import FORWARD, Item, Rubric
 from grader.grading.attribution import FINITE
 from grader.injection.observe import Observation
@@ -39,7 +39,8 @@ def rubric(
         _bug_item(number, [check.id for check in of_family(category, checks)], seen, points, failing)
         for number, ((category, seen), points) in enumerate(zip(bugs, shares, strict=True), start=1)
     ]
-    items = _answering_for_numbers(items, bugs)
+    if FINITE in (check.id for check in checks):
+        items = _answering_for_numbers(items, bugs)
     return Rubric(
         id=exercise_id, title=title, comparisons=comparisons(seen for _, seen in bugs), item=(*items, *extensions)
     )
@@ -48,10 +49,9 @@ def rubric(
 def comparisons(seen: Iterable[Observation]) -> tuple[str, ...]:
     """The comparisons to compare by: for each bug the first that it shows in."""
     needed = {
-        next(comparison.id for comparison in COMPARISONS if comparison.id in observation.shows_in)
-        for observation in seen
+        next(comparison.id for comparison in EVERY if comparison.id in observation.shows_in) for observation in seen
     }
-    return tuple(comparison.id for comparison in COMPARISONS if comparison.id in needed)
+    return tuple(comparison.id for comparison in EVERY if comparison.id in needed)
 
 
 def _bug_item(number: int, own: Sequence[str], seen: Observation, points: float, failing: Collection[str]) -> Item:

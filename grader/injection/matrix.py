@@ -12,11 +12,15 @@ from msgspec import Struct
 
 from grader.checks.catalogue import MEASURED_BY, of_family
 from grader.checks.check import Check
+from grader.comparisons.catalogue import COMPARISONS
+from grader.comparisons.comparison import Comparison
+from grader.injection.fit import fit, require_it_runs
 from grader.injection.mutants import Mutant, Sources, mutants
 from grader.injection.observe import Observer
 from grader.packages.trouble import without_a_verdict
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
+from grader.sandbox.questions import ADAPTER
 from mutations.operator import Operator
 
 THREADS: Final = 2
@@ -84,11 +88,12 @@ def kill_matrix(
     started = time.perf_counter()
     todo = list(mutants(reference, operators))
     waiting = deque(enumerate(todo))
-    worker_pool = WorkerPool(launcher)
+    worker_pool = WorkerPool(launcher, adapter=reference.get(ADAPTER))
     found: dict[int, Row] = {}
+    comparisons: Sequence[Comparison] = COMPARISONS
 
     def work() -> None:
-        observer = Observer(worker_pool, reference, checks, [seed])
+        observer = Observer(worker_pool, reference, checks, [seed], comparisons)
         while True:
             try:
                 number, mutant = waiting.popleft()
@@ -99,6 +104,11 @@ def kill_matrix(
 
     with without_a_verdict():
         try:
+            if ADAPTER in reference:
+                require_it_runs(worker_pool, reference)
+                fitting = fit(worker_pool, reference, [seed])
+                checks = [check for check in checks if check.id not in fitting.left_out]
+                comparisons = fitting.comparisons
             with ThreadPoolExecutor(THREADS) as pool:
                 try:
                     for share in [pool.submit(work) for _ in range(THREADS)]:

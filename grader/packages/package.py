@@ -190,6 +190,11 @@ class Package:
             self._worker = self._worker_pool.spawn(self.files, self._ahead)
         return self._worker
 
+    @property
+    def has_adapter(self) -> bool:
+        """Whether it keeps no contract, but is called as the exercise's adapter.py says."""
+        return self._worker_pool.adapter is not None
+
     def another(self, ahead: Sequence[str] = ()) -> "Package":
         """The same package in a worker of its own, which has seen nothing this one has seen."""
         return Package(self._worker_pool, self.name, self.files, self._timeout, trusted=self._trusted, ahead=ahead)

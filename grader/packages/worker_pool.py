@@ -30,14 +30,23 @@ class WorkerPool:
     Args:
         budget: seconds of its own that a package may take, all questions together; one that is ours may take longer.
         left_to_build: names that a package of the candidate's may lack.
+        adapter: the exercise's adapter.py, if its packages keep no contract.
     """
 
-    def __init__(self, launcher: Launcher, budget: float = math.inf, left_to_build: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        launcher: Launcher,
+        budget: float = math.inf,
+        left_to_build: Collection[str] = (),
+        *,
+        adapter: str | None = None,
+    ) -> None:
         self._launcher = launcher
         self._workers: list[Worker] = []
         self._stopped = False
         self.budget = budget
         self.left_to_build = left_to_build
+        self.adapter = adapter
         self._silences: dict[frozenset[tuple[str, str]], Unresponsive] = defaultdict(Unresponsive)  # by files
         self._counting = threading.Lock()
         self._turn = threading.Condition()
@@ -54,7 +63,7 @@ class WorkerPool:
         """A fresh worker. Raises ``Stopped`` when the grade is being given up or the launcher has failed."""
         if self._stopped:
             raise Stopped
-        worker = self._launcher.spawn(files, ahead, purpose)
+        worker = self._launcher.spawn(files, ahead, purpose, self.adapter)
         self._workers.append(worker)
         if self._stopped:  # meanwhile: the list may have been walked before this one was on it
             worker.kill()

@@ -89,12 +89,17 @@ class Launcher:
             return self._started
 
     def spawn(
-        self, files: Mapping[str, str], ahead: Sequence[str] = (), purpose: control.Purpose = "answers"
+        self,
+        files: Mapping[str, str],
+        ahead: Sequence[str] = (),
+        purpose: control.Purpose = "answers",
+        adapter: str | None = None,
     ) -> Worker:
         """A fresh worker that answers for the package ``files`` (file name to source).
 
         Nothing of it has run yet; the modules ``ahead`` are imported as soon as the worker is locked, while the
-        caller goes on. For what it needs of ours beside torch, the ``purpose`` has to be known before.
+        caller goes on. For what it needs of ours beside torch, the ``purpose`` has to be known before. A package that
+        keeps no contract is called as the ``adapter`` says, the text of the exercise's adapter.py.
         """
         self.started  # noqa: B018  waits until it is
         with self._turn:
@@ -105,7 +110,8 @@ class Launcher:
                 raise LauncherFailed(self._broken)
             connection, output = self._descriptors[:2]
             del self._descriptors[:2]
-        return Worker(self, response.pid, socket.socket(fileno=connection), output, files, ahead)
+        connected = socket.socket(fileno=connection)
+        return Worker(self, response.pid, connected, output, files, ahead, adapter=adapter)
 
     def reap(self, pid: int, kill: bool) -> int | None:
         """End worker ``pid``; its exit code, minus the signal that killed it, or None when we did."""

@@ -68,6 +68,7 @@ class Worker:
 
     Args:
         clock: what is known of its time; by default what the kernel tells.
+        adapter: the exercise's adapter.py, for a package that keeps no contract.
     """
 
     def __init__(
@@ -79,12 +80,13 @@ class Worker:
         files: Mapping[str, str],
         ahead: Sequence[str] = (),
         clock: ProcessClock | None = None,
+        adapter: str | None = None,
     ) -> None:
         self._parent = parent
         self._pid = pid
         self._connection = connection
         self._output = output
-        self._load = Load(files=dict(files), ahead=tuple(ahead))
+        self._load = Load(files=dict(files), ahead=tuple(ahead), adapter=adapter)
         self._clock = clock or clock_of(pid)
         self._pending: deque[tuple[str, Deadline]] = deque()  # nonce and deadline of each question under way
         self._locked: control.Locked | None = None
@@ -237,12 +239,13 @@ class Worker:
 
     def _comes(self, event: int, deadline: Deadline) -> bool:
         """Whether the connection can be read or written (or has been closed) before the deadline."""
-        while not (ready := self._ready(event, 0 if deadline.is_over else deadline.until_next_look)):
-            deadline.look(lambda: not self._ready(event, 0))
+        while not self._ready(event, 0):
             if deadline.is_over:
-                return self._ready(event, 0)
-        deadline.look(lambda: not self._ready(event, 0))  # who sends byte by byte is never waited for, and yet is slow
-        return ready
+                return False
+            # Before it is waited for: who sleeps between one byte and the next has always sent one when the wait ends.
+            deadline.look(lambda: not self._ready(event, 0))
+            self._ready(event, deadline.until_next_look)
+        return True
 
     def _read(self, deadline: Deadline) -> tuple[str, bytes, dict[str, Array]]:
         header_length, payload_length = unpack_prefix(self._read_exactly(PREFIX.size, deadline))

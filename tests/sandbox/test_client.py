@@ -17,7 +17,7 @@ from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Locked
 from grader.sandbox.errors import LauncherFailed, NotIsolated, WorkerDied, WorkerFailed, WorkerGarbled, WorkerTimedOut
-from grader.sandbox.process_clock import WallClock
+from grader.sandbox.process_clock import ProcessClock, WallClock
 from grader.sandbox.questions import Answered, Malformed, Raised, Snippet
 from grader.sandbox.wire import MAX_HEADER, MAX_PAYLOAD, PREFIX, pack, unpack_header, unpack_prefix
 
@@ -53,7 +53,7 @@ def read_question(connection: socket.socket) -> str:
 
 
 Behaviour = Callable[[socket.socket, str], None]
-Play = Callable[[Behaviour], tuple[Worker, Reaper]]
+Play = Callable[..., tuple[Worker, Reaper]]
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def play() -> Iterator[Play]:
     """A worker whose other end is a thread: it loads honestly, and then behaves as told."""
     actors: list[tuple[threading.Thread, socket.socket]] = []
 
-    def start(behave: Behaviour) -> tuple[Worker, Reaper]:
+    def start(behave: Behaviour, clock: ProcessClock | None = None) -> tuple[Worker, Reaper]:
         ours, theirs = socket.socketpair()
 
         def act() -> None:
@@ -73,7 +73,7 @@ def play() -> Iterator[Play]:
         actors.append((threading.Thread(target=act), theirs))
         actors[-1][0].start()
         reaper = Reaper()
-        return Worker(reaper, 7, ours, os.memfd_create("output"), {}, clock=WallClock()), reaper
+        return Worker(reaper, 7, ours, os.memfd_create("output"), {}, clock=clock or WallClock()), reaper
 
     yield start
     for thread, theirs in actors:
@@ -145,6 +145,26 @@ def test_an_answer_that_does_not_come_times_out_and_ends_the_worker(behave: Beha
     with pytest.raises(WorkerTimedOut, match="it gave no answer in time"):
         worker.receive()
     assert reaper.reaped == [(7, True)]
+
+
+class Asleep:
+    """The clock of a process that never computes."""
+
+    def computed(self) -> float:
+        return 0.0
+
+    def sleeps(self) -> bool:
+        return True
+
+
+def test_sleep_between_one_byte_and_the_next_counts(play: Play) -> None:
+    worker, reaper = play(dribble, Asleep())
+    worker.send(QUESTION, {}, TIMEOUT)
+
+    with pytest.raises(WorkerTimedOut, match="it gave no answer in time"):
+        worker.receive()
+    assert reaper.reaped == [(7, True)]
+    assert worker.spent >= TIMEOUT  # and it was not the clock alone that ended it
 
 
 @pytest.mark.parametrize("sent", [0, 5, 30], ids=["nothing", "half-a-prefix", "half-a-frame"])

@@ -154,7 +154,7 @@ ROOMS = {
     "injection": "grading exercise comparisons checks packages submission result sandbox seeds errors mutations",
     "grading": "own_tests exercise comparisons checks packages submission result sandbox files seeds sizes errors",
     "own_tests": "exercise comparisons checks packages submission result sandbox files seeds mutations",
-    "exercise": "comparisons checks files suggestions errors mutations",
+    "exercise": "comparisons checks sandbox files suggestions errors mutations",
     "comparisons": "checks packages result sandbox seeds",
     "checks": "packages result sandbox seeds sizes",
     "packages": "result sandbox sizes errors",
