@@ -63,6 +63,7 @@ def _template() -> Template:
         scope=words.scope,
         verdict=verdict.verdict,
         is_full=verdict.is_full,
+        is_bug=verdict.is_bug,
         shows_followups=verdict.shows_followups,
         first_step=verdict.first_step,
         stops=verdict.stops,

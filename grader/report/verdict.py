@@ -123,6 +123,11 @@ def is_full(item: ItemResult | FollowUp) -> bool:
     return item.status is not Status.NOT_JUDGED and item.score >= item.max_score
 
 
+def is_bug(item: ItemResult) -> bool:
+    """Whether the item is a bug to fix: of those alone the bits are asked for."""
+    return any(check.role is Role.EXACT for check in item.checks)
+
+
 def is_right_but_for_bits(item: ItemResult | FollowUp) -> bool:
     """Whether all that is wrong with an item is that its results are not the solution's bit for bit."""
     wrong = [check for check in item.checks if check.outcome in _SEEN]
