@@ -74,7 +74,7 @@ def _template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # Markdown for people, made of numbers and words of ours
+        autoescape=False,  # Markdown, made of trusted text alone
     )
     return environment.get_template(name)
 
