@@ -6,21 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from grader.errors import UsageError
+from grader.errors import UsageError, did_you_mean
 from grader.exercise.model import Exercise
 from grader.exercise.starter import starter_files
 from grader.files.printable import one_line
 from grader.learner.hints import hintable, next_hint, right_now
 from grader.learner.workspace import check_workspace, read_workspace
 from grader.report import render_text
-from grader.report.change_text import render_change
 from grader.report.formats.plain import as_text, evidence, headline, stopped
+from grader.report.two_grades import render_change
 from grader.report.verdict import failing, stops, told
 from grader.result.audience import for_audience
 from grader.result.record import Audience, CheckResult, FollowUp, ItemResult, Result
 from grader.submission.diff import changes
 from grader.submission.read import Submission, read_submission
-from grader.suggestions import did_you_mean
 
 NOTHING_YET: Final = "nothing was graded yet; grade the workspace first"
 MOST_CHECKS: Final = 12  # that are named in one answer
@@ -28,7 +27,7 @@ MOST_DIFF: Final = 12_000  # characters
 
 
 class Grading(Protocol):
-    """What grades a directory, as ``grader.warm.Grader`` does."""
+    """What grades a directory, as ``grader.api.Grader`` does."""
 
     def grade(self, submission: Path, *, only: Sequence[str] = (), timeout: float = 10.0) -> Result:
         """The result of one grade."""

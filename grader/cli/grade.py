@@ -3,21 +3,19 @@
 import argparse
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from grader.cli.options import FORMATS, add_audience, add_command, add_exercise, add_questions, add_running, options_of
 from grader.errors import CannotJudge, UsageError
 from grader.files.printable import one_line
+from grader.limits import RECHECK_QUESTION_MAX_SECONDS
 
 if TYPE_CHECKING:
     from grader.cli.options import Commands
     from grader.grading.options import Options
     from grader.report.next_step import Command
     from grader.result.record import Result
-
-LONGEST: Final = 60.0  # seconds for a question that a file may ask for; more has to be asked for by a person
 
 
 def add(commands: "Commands") -> None:
@@ -102,7 +100,7 @@ def _recorded(path: Path | None, options: "Options") -> "Result | None":
     """The result to be confirmed, if one was named; it says itself how it was asked for."""
     if path is None:
         return None
-    from grader.cli.results import read_result
+    from grader.cli.outputs import read_result
 
     given_options = {"--seed": options.seed is not None, "--only": options.only, "--thorough": options.thorough}
     for option, given in given_options.items():
@@ -118,6 +116,8 @@ def _recorded(path: Path | None, options: "Options") -> "Result | None":
 
 def _as_recorded(recorded: "Result", options: "Options", timeout: float | None) -> "Options":
     """The options that a result was graded with; its time-out is obeyed up to a bound, and ``timeout`` goes first."""
+    from dataclasses import replace
+
     asked = recorded.asked
     return replace(
         options,
@@ -125,7 +125,7 @@ def _as_recorded(recorded: "Result", options: "Options", timeout: float | None) 
         only=asked.only,
         thorough=asked.thorough,
         shared=asked.shared,
-        timeout=timeout or min(asked.timeout, LONGEST),
+        timeout=timeout or min(asked.timeout, RECHECK_QUESTION_MAX_SECONDS),
     )
 
 
@@ -133,7 +133,7 @@ def _report(shown: "Result", files: Mapping[str, str], exercise: str, hint: "Com
     """Write and print the verdict; whether it is full marks."""
     from grader.cli import outputs
     from grader.report import render_text
-    from grader.report.paint import paint_for
+    from grader.report.terminal import paint_for
 
     outputs.write(shown, files, lambda: render_text(shown, paint_for(sys.stdout), exercise, hint))
     return shown.full_marks
@@ -142,8 +142,8 @@ def _report(shown: "Result", files: Mapping[str, str], exercise: str, hint: "Com
 def _confirm(recorded: "Result", result: "Result", shown: "Result", files: Mapping[str, str]) -> bool:
     """Write the new result, print how the recorded one compares with it; whether that is confirmed."""
     from grader.cli import outputs
-    from grader.report.paint import paint_for
-    from grader.report.recheck_text import render_recheck
+    from grader.report.terminal import paint_for
+    from grader.report.two_grades import render_recheck
     from grader.result.recheck import recheck
 
     found = recheck(recorded, result)

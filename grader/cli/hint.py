@@ -87,16 +87,16 @@ def _table(directory: Path, exercise: "Exercise") -> str:
     """A line for each thing that has hints, by the name that is typed."""
     from grader.learner.hints import hintable, right_now
     from grader.learner.workspace import read_workspace
-    from grader.report import columns
+    from grader.report import terminal
 
     workspace = read_workspace(directory)
     right = right_now(directory, workspace)
     rows = hintable(exercise)
     names = max(map(len, rows))
-    titles = max(columns.width(each.title) for each in rows.values())
+    titles = max(terminal.width(each.title) for each in rows.values())
     lines = []
     for name, each in rows.items():
         shown = f"{min(workspace.hints.get(name, 0), len(each.hints))} of {len(each.hints)} shown"
         told = f"right, {shown}" if name in right else shown
-        lines.append(f"  {name:{names}}  {columns.pad(each.title, titles)}  {told}\n")
+        lines.append(f"  {name:{names}}  {terminal.pad(each.title, titles)}  {told}\n")
     return "".join(lines)

@@ -70,9 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Build, prove, write; the exit code."""
     from grader.cli.progress import Progress
     from grader.injection.folder import check_target, write
-    from grader.injection.origin import read_reference
-    from grader.injection.recipe import Recipe
-    from grader.isolation_advice import naming_the_way_out
+    from grader.injection.recipe import Recipe, read_reference
+    from grader.preconditions import naming_the_way_out
     from grader.sandbox.client import Launcher
 
     recipe = Recipe(

@@ -30,8 +30,8 @@ def add(commands: "Commands") -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Answer until the client is gone; always 0."""
     from grader.cli.exercises import chosen_exercise, exercise_to_grade
-    from grader.distribution import install
     from grader.learner.workspace import check_workspace, is_workspace, remember_grade
+    from grader.preconditions import install
 
     directory: Path = arguments.directory
     check_workspace(directory)
@@ -41,8 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
         from grader.assistant.protocol_server import serve
     except ModuleNotFoundError as error:
         raise UsageError(f"grader mcp needs the SDK of the protocol ({error}); {install('mcp')}") from None
+    from grader.api import Grader
     from grader.assistant.tutor import Tutor
-    from grader.warm import Grader
 
     def remember(result: "Result") -> None:
         if is_workspace(directory):

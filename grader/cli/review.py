@@ -37,7 +37,7 @@ def add(commands: "Commands") -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the review, or write it as a page; always 0."""
     from grader.cli.exercises import chosen_exercise
-    from grader.cli.results import read_result
+    from grader.cli.outputs import read_result
     from grader.files.write import check_writable, write_atomically
     from grader.review.lessons import lessons
 

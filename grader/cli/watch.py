@@ -3,7 +3,6 @@
 import argparse
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +28,8 @@ def add(commands: "Commands") -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Grade until Ctrl-C, which is its orderly end: always 0."""
+    from dataclasses import replace
+
     from grader.cli.exercises import exercise_of, reference_directory, session_on
     from grader.cli.progress import Progress
     from grader.files.write import check_writable
@@ -69,9 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print(graded: "Graded", hint: "Command") -> None:
     from grader.report import render_text
-    from grader.report.change_text import render_change
     from grader.report.next_step import next_step
-    from grader.report.paint import paint_for
+    from grader.report.terminal import paint_for
+    from grader.report.two_grades import render_change
 
     if graded.before is None:
         sys.stdout.write(f"\n{render_text(graded.result, paint_for(sys.stdout), hint=hint)}")
@@ -82,7 +83,7 @@ def _print(graded: "Graded", hint: "Command") -> None:
 
 
 def _print_overtaken(event: "Overtaken") -> None:
-    from grader.report.change_text import render_overtaken
+    from grader.report.two_grades import render_overtaken
 
     sys.stdout.write(f"\n{time.strftime('%H:%M:%S')}  {render_overtaken(event.changed)}")
     sys.stdout.flush()

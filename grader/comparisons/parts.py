@@ -6,8 +6,7 @@ from typing import Final
 import numpy as np
 
 from grader.checks.training_cases import STAND_IN_WIDTH
-from grader.comparisons.closeness import LOGITS, all_close
-from grader.comparisons.comparison import Asked, Comparison, of
+from grader.comparisons.comparison import LOGITS, Asked, Comparison, all_close, of
 from grader.comparisons.forward import CASES as FORWARD_CASES
 from grader.comparisons.forward import describe as describe_forward
 from grader.comparisons.harness import STEPS

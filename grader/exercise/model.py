@@ -11,11 +11,10 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from grader.errors import UsageError
-from grader.exercise.key import FORMAT, Key, Planted
+from grader.errors import UsageError, did_you_mean
+from grader.exercise.key import Key, Planted
 from grader.files.digest import digest
 from grader.sandbox.questions import ADAPTER
-from grader.suggestions import did_you_mean
 from mutations.edit import splice
 
 _DEFINED: Final = re.compile(r"^ *(?:def|class) +(\w+)", re.MULTILINE)
@@ -24,7 +23,6 @@ _STUB: Final = re.compile(r"(\w+) is yours to build")
 Points = Annotated[float, Meta(ge=0)]
 Hints = tuple[str, str, str]
 Group = Literal["kv-cache", "masking", "training-loop", "determinism"]  # of bugs, for own tests to notice
-TAKEN = ("score", "solved", "reward")  # where every item is a metric, by its id, these stand beside them
 VISIBLE_TESTS = "test_visible.py"  # of the starter
 FORWARD = "forward"  # the comparison of what a model computes, which every extension builds on
 
@@ -231,69 +229,8 @@ def _read(reference: Path, starter: Path) -> StoredExercise:
         key = msgspec.json.decode((reference / "key.json").read_bytes(), type=Key)
     except (OSError, ValueError, msgspec.ValidationError) as error:
         raise UsageError(f"not an exercise: {str(reference.parent)!r}: {error}") from None
+    from grader.exercise.rules import validate  # it brings all checks: not for what needs the types alone
+
     exercise = StoredExercise(sources, tests, rubric, key, reference, starter)
-    _validate(exercise)
+    validate(exercise)
     return exercise
-
-
-def _validate(exercise: Exercise) -> None:
-    from grader.checks.catalogue import BY_ID
-    from grader.comparisons.catalogue import BY_ID as COMPARISONS
-    from grader.comparisons.catalogue import TWIN_BY_ID
-
-    def complain(what: str) -> None:
-        raise UsageError(f"bad exercise {exercise.rubric.id!r}: {what}")
-
-    key = exercise.key
-    if key.format != FORMAT:
-        complain(f"its key.json has format={key.format!r}; this grader reads format {FORMAT}")
-    required = {"model.py", "train.py"} if exercise.adapter is None else {"model.py"}
-    for file in sorted(required | {planted.file for planted in (*key.bugs, *key.stubs)}):
-        if file not in exercise.reference:
-            complain(f"its reference has no {file}")
-    asked = (*exercise.rubric.item, *exercise.rubric.followup)
-    for what, names in (("item", [item.id for item in asked]), ("comparison", exercise.rubric.comparisons)):
-        for name in names:
-            if names.count(name) > 1:
-                complain(f"it has the {what} {name!r} twice")
-    if not exercise.rubric.item:
-        complain("it has no item")
-    for item in asked:
-        if item.id in TAKEN:
-            complain(f"it has the item {item.id!r}; {', '.join(TAKEN)} are the names of other metrics")
-    for item in exercise.rubric.followup:
-        if item.kind == "tests":
-            if not item.mutants or item.earns or item.takes or item.exact:
-                complain(f"the follow-up {item.id!r} is about own tests: it needs mutants, and no check earns or takes")
-        elif item.kind != "followup" or not item.essential:
-            complain(f'the follow-up {item.id!r} needs kind = "followup" and an essential check to be known as built')
-    for item in asked:
-        if item.kind == "tests":
-            continue
-        for check in (*item.essential, *item.core):
-            if check in BY_ID and check not in item.earns:
-                complain(f"item {item.id!r} hangs on the check {check!r}, which earns nothing in it")
-        for check in (*item.earns, *item.takes, *item.essential, *item.core):
-            if check not in BY_ID:
-                complain(f"item {item.id!r} names the check {check!r}, which does not exist")
-        if sum(item.earns.values()) + item.exact != item.points:
-            complain(f"the points of item {item.id!r} add up to {sum(item.earns.values()) + item.exact:g}, "
-                     f"not to its {item.points:g}")  # fmt: skip
-    for comparison in exercise.rubric.comparisons:
-        if comparison not in COMPARISONS:
-            complain(f"its facets name {comparison!r}, which does not exist; expected some of {', '.join(COMPARISONS)}")
-    for twin, answerable in exercise.rubric.twins.items():
-        if twin not in TWIN_BY_ID:
-            complain(f"its twins name {twin!r}, which does not exist; expected some of {', '.join(TWIN_BY_ID)}")
-        for name in answerable:
-            if name not in exercise.items or not exercise.items[name].exact:
-                complain(f"its twin {twin!r} names the item {name!r}; expected one that earns points for exactness")
-    for bug in key.bugs:
-        if bug.item not in exercise.items:
-            complain(f"key.json has a bug for the item {bug.item!r}, which does not exist")
-        if not exercise.comparisons_of(bug.item):
-            complain(f"the bug of the item {bug.item!r} shows in none of the facets that are compared")
-    try:
-        exercise.starter()
-    except Exception as error:
-        complain(f"its bugs and gaps cannot be planted: {error}")

@@ -28,7 +28,7 @@ from grader.grading.variants import Match, Variants
 from grader.own_tests import own_tests, waiting, written
 from grader.packages.package import Package
 from grader.packages.scope import scope_of
-from grader.packages.threads import THREADS, threads
+from grader.packages.worker_pool import THREADS, threads
 from grader.result.record import (
     Asked,
     CandidateInfo,

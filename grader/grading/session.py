@@ -17,6 +17,7 @@ from grader.grading.answer_cache import AnswerCache, Keep
 from grader.grading.fitted import fitted
 from grader.grading.grade import Grade
 from grader.grading.options import Options
+from grader.limits import KEPT_ANSWERS_MAX_BYTES
 from grader.packages.trouble import Trouble, without_a_verdict
 from grader.packages.worker_pool import WorkerPool
 from grader.result.record import Result, harmless
@@ -24,8 +25,6 @@ from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
 from grader.seeds import SHARED, Seeds, draw_seed
 from grader.submission.read import Submission
-
-MOST: Final = 128 << 20  # bytes of answers of the reference
 
 
 class Cancel:
@@ -119,7 +118,7 @@ class Session(AbstractContextManager["Session"]):
             raise CannotJudge(f"nothing could be judged: the reference gave no answer: {trouble}") from trouble
         finally:
             worker_pool.close()
-        self._answer_cache.forget_beyond(MOST)
+        self._answer_cache.forget_beyond(KEPT_ANSWERS_MAX_BYTES)
         return harmless(replace(result, seconds=round(time.perf_counter() - started, 3)))
 
     def stop(self) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 from grader.comparisons.forward import CASES
 from grader.comparisons.training import CASES as TRAIN_CASES
 from grader.grading.first_run import first_run
-from grader.injection.observe import SUBMISSION, TIMEOUT
+from grader.injection.observe import SUBMISSION
+from grader.limits import MEASURING_QUESTION_SECONDS
 from grader.packages.package import Package
 from grader.packages.trouble import PackageRaised, Trouble
 from grader.packages.worker_pool import WorkerPool
@@ -56,7 +57,7 @@ def look(worker_pool: WorkerPool, files: Mapping[str, str]) -> Iterator[Look]:
     Args:
         worker_pool: which has the adapter.py, if there is one.
     """
-    with Package(worker_pool, "the reference", files, TIMEOUT) as package:
+    with Package(worker_pool, "the reference", files, MEASURING_QUESTION_SECONDS) as package:
         if ADAPTER not in files:
             yield from _by_contract(package)
             return

@@ -15,6 +15,7 @@ from grader.comparisons.comparison import Comparison
 from grader.exercise.model import builtin_exercise
 from grader.grading.run_check import run_check
 from grader.grading.search import Draws, Failure, ReferenceFailed
+from grader.limits import MEASURING_QUESTION_SECONDS
 from grader.packages.cached import CachedPackage, Memory
 from grader.packages.package import Package
 from grader.packages.trouble import Trouble
@@ -22,7 +23,6 @@ from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
 
-TIMEOUT: Final = 30.0
 SUBMISSION: Final = "inject"  # in the place of a submission's hash: nothing is hidden from our own reference
 
 
@@ -74,7 +74,7 @@ class Observer:
         self._memory: Memory = {}
         self._draws = Draws()
         self._reference = CachedPackage(
-            worker_pool, "the reference", reference, TIMEOUT, trusted=True, memory=self._memory
+            worker_pool, "the reference", reference, MEASURING_QUESTION_SECONDS, trusted=True, memory=self._memory
         )
 
     def observe_reference(self) -> Observation:
@@ -114,7 +114,7 @@ class Observer:
 
     def reference_again(self) -> Package:
         """The reference in another process, as a package that is judged."""
-        return Package(self._worker_pool, "the reference again", self._reference.files, TIMEOUT)
+        return Package(self._worker_pool, "the reference again", self._reference.files, MEASURING_QUESTION_SECONDS)
 
     def faults(self, package: Package) -> dict[str, str]:
         """By check that a package does not pass on every seed, what it said first; it is not the package's doing alone
@@ -140,7 +140,9 @@ class Observer:
 
     def _mutant(self, files: Mapping[str, str]) -> Package:
         """An oracle for a mutant: what its untouched files answer is known from the reference."""
-        return CachedPackage(self._worker_pool, "the mutant", files, TIMEOUT, memory=self._memory, learns=False)
+        return CachedPackage(
+            self._worker_pool, "the mutant", files, MEASURING_QUESTION_SECONDS, memory=self._memory, learns=False
+        )
 
     def _killers(self, mutant: Package, seeds: Seeds, checks: Iterable[Check]) -> Iterator[Check]:
         with mutant.another() as fresh_candidate:

@@ -19,13 +19,13 @@ from grader.injection.fit import fit, require_it_runs
 from grader.injection.mutants import planted
 from grader.injection.observe import SUBMISSION, Observation, Observer, answerable, failing_checks
 from grader.injection.prove import complaints, prove
+from grader.limits import MEASURING_QUESTION_SECONDS
 from grader.packages.trouble import Trouble, without_a_verdict
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from grader.submission.read import Submission
 
 SEEDS: Final = (11, 12, 13)  # for an exercise that says none
-TIMEOUT: Final = 30.0
 SHOWN: Final = 5  # complaints about subsets
 LEFT_BY_RUNNING: Final = (
     "__pycache__",
@@ -183,7 +183,7 @@ def _whole_grades(exercise: Exercise, launcher: Launcher, seed: int) -> Iterator
 
         def wrong(submission: Submission = submission, wanted: float = wanted) -> str:
             with Session(exercise, launcher, Keep.NOTHING) as session:
-                result = session.grade(submission, Options(seed=seed, timeout=TIMEOUT))
+                result = session.grade(submission, Options(seed=seed, timeout=MEASURING_QUESTION_SECONDS))
             return "" if result.score == wanted else f"scores {result.score:g}"
 
         yield _graded(f"the {name} scores {wanted:g} of {best:g}", wrong)

@@ -6,12 +6,11 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from grader.errors import UsageError
+from grader.errors import UsageError, did_you_mean
 from grader.exercise.model import Exercise, Hints
 from grader.learner.workspace import Workspace, read_workspace, write_workspace
 from grader.result.record import STOPPED
 from grader.submission.read import read_submission
-from grader.suggestions import did_you_mean
 
 KINDS: Final[Mapping[str, Hints]] = {
     "bug": ("what this bug does by itself", "where to look", "how it comes about"),

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
@@ -12,11 +11,11 @@ from msgspec import Meta, Struct
 
 from grader.errors import CannotJudge, GraderError, UsageError
 from grader.files.read_untrusted import Directory, Refused
-from grader.files.write import write_atomically
+from grader.files.write import Existing, check_place, write_atomically, write_folder
+from grader.limits import WORKSPACE_RECORD_MAX_BYTES
 from grader.result.record import STOPPED, FollowUp, ItemResult, Result, Status
 
 RECORD: Final = ".grader.json"
-MAX_BYTES: Final = 1 << 20
 RIGHT: Final = (Status.FIXED, Status.BUILT)
 OF_THE_MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What another directory would not help against."""
@@ -62,7 +61,7 @@ def read_workspace(directory: Path) -> Workspace:
     try:
         # It may be a submission's, and a pipe or a link of that name.
         with Directory(directory) as opened:
-            return msgspec.json.decode(opened.read(RECORD, MAX_BYTES), type=Workspace)
+            return msgspec.json.decode(opened.read(RECORD, WORKSPACE_RECORD_MAX_BYTES), type=Workspace)
     except FileNotFoundError:
         return Workspace()
     except Refused as reason:
@@ -75,7 +74,11 @@ def read_workspace(directory: Path) -> Workspace:
 
 def write_workspace(directory: Path, workspace: Workspace) -> None:
     """Remember it. Raises ``CannotJudge`` when the machine does not let us."""
-    write_atomically(directory / RECORD, msgspec.json.format(msgspec.json.encode(workspace)) + b"\n")
+    write_atomically(directory / RECORD, _encoded(workspace))
+
+
+def _encoded(workspace: Workspace) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(workspace)) + b"\n"
 
 
 def remember_grade(directory: Path, result: Result) -> None:
@@ -125,20 +128,15 @@ def start(directory: Path, files: Mapping[str, str], exercise: Path | None, star
         UsageError: there is something in ``directory`` already, or it is a place that nothing can be put in.
         CannotJudge: the machine has no room.
     """
-    target = directory.resolve()
-    if not target.parent.is_dir():
-        raise UsageError(f"cannot write {str(directory)!r}: there is no directory {str(target.parent)!r}")
+    check_place(directory)
     if os.path.lexists(directory) and not (directory.is_dir() and not os.listdir(directory)):
         raise UsageError(f"{str(directory)!r} exists and is not an empty directory; choose another name")
+    lies_at = str(exercise.resolve()) if exercise is not None else None
+    contents = {name: text.encode() for name, text in files.items()}
+    contents[RECORD] = _encoded(Workspace(exercise=lies_at, starter=starter))
     try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
-            made = Path(scratch) / "new"
-            made.mkdir()
-            for name, text in files.items():
-                (made / name).write_bytes(text.encode())
-            lies_at = str(exercise.resolve()) if exercise is not None else None
-            write_workspace(made, Workspace(exercise=lies_at, starter=starter))
-            made.replace(target)  # an empty directory in its place gives way
-    except OSError as error:
-        kind = CannotJudge if error.errno in OF_THE_MACHINE else UsageError
-        raise kind(f"cannot write {str(directory)!r}: {error.strerror}") from None
+        write_folder(directory, contents, Existing.IF_EMPTY)
+    except CannotJudge as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno not in OF_THE_MACHINE:
+            raise UsageError(str(error)) from error
+        raise

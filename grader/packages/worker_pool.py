@@ -6,9 +6,11 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
 
+from grader.limits import PARDONED_DEATHS, REST_POLL_SECONDS
 from grader.packages.trouble import Stopped
 from grader.packages.unresponsive import Unresponsive
 from grader.sandbox.client import Launcher
@@ -19,9 +21,6 @@ from grader.sandbox.questions import (
     AnyQuestion,
 )
 from grader.sandbox.wire import Tensors
-
-PARDONS: Final = 3  # deaths a grade that may be the machine's doing
-REST: Final = 0.02  # seconds between two looks whether the others have come to rest
 
 
 class WorkerPool:
@@ -94,7 +93,7 @@ class WorkerPool:
             self._turn.wait_for(lambda: not self._putting)
         try:
             while any(worker.is_busy() for worker in list(self._workers)):
-                time.sleep(REST)
+                time.sleep(REST_POLL_SECONDS)
             yield
         finally:
             with self._turn:
@@ -121,7 +120,7 @@ class WorkerPool:
     def pardon_anew(self) -> None:
         """As many pardons as at first: another grade begins."""
         with self._counting:
-            self._pardons = dict.fromkeys((True, False), PARDONS)  # by whether the package is trusted
+            self._pardons = dict.fromkeys((True, False), PARDONED_DEATHS)  # by whether the package is trusted
 
     def convict(self, *, trusted: bool) -> None:
         """No more pardons: it died of the same question again."""
@@ -140,3 +139,18 @@ class WorkerPool:
             worker.close()
         with contextlib.suppress(LauncherFailed):
             self._launcher.settle()
+
+
+THREADS: Final = 2
+
+
+@contextmanager
+def threads(worker_pool: WorkerPool) -> Iterator[ThreadPoolExecutor]:
+    """Two threads; when anything fails, all workers are ended, so that neither thread waits for an answer."""
+    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            worker_pool.stop()
+            raise

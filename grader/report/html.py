@@ -11,7 +11,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from grader.files.printable import printable
-from grader.report import influence, standing, verdict, words
+from grader.report import influence, verdict, words
 from grader.report.diff_lines import diff_lines
 from grader.report.grid import token_table
 from grader.report.parameters import parameter_rows
@@ -71,10 +71,10 @@ def _template() -> Template:
         waits_for_the_code=verdict.waits_for_the_code,
         told=verdict.told,
         first_failing=verdict.first_failing,
-        groups=standing.groups,
-        standing=standing.standing,
+        groups=verdict.groups,
+        standing=verdict.standing,
         status_label=words.STATUS,
-        blockers=standing.blockers,
+        blockers=verdict.blockers,
         check_label=words.label,
         share=words.share,
         what_was_seen=verdict.what_was_seen,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from grader.files.printable import one_line
-from grader.report import columns
+from grader.report import terminal
 from grader.report.verdict import first_failing, first_step, is_full, is_right_but_for_bits, is_unbuilt, stops
 from grader.result.record import STOPPED, FollowUp, ItemResult, Result, Status
 
@@ -58,4 +58,4 @@ def _when_all_is_right(result: Result) -> str:
 
 
 def _named(text: str) -> str:
-    return columns.clip(one_line(text), _TITLE)
+    return terminal.clip(one_line(text), _TITLE)

@@ -12,8 +12,9 @@ from typing import Final, Protocol
 
 import msgspec
 
+from grader.limits import LOCK_SECONDS, OUTPUT_READ_MAX_BYTES, STACK_MAX_BYTES, STACK_PAUSE_SECONDS, STACK_SECONDS
 from grader.sandbox import control
-from grader.sandbox.deadline import Deadline
+from grader.sandbox.deadline import Deadline, ProcessClock, clock_of
 from grader.sandbox.errors import (
     LauncherFailed,
     NotIsolated,
@@ -22,7 +23,6 @@ from grader.sandbox.errors import (
     WorkerGarbled,
     WorkerTimedOut,
 )
-from grader.sandbox.process_clock import ProcessClock, clock_of
 from grader.sandbox.questions import AnyQuestion, Load, Reply, reply_decoder
 from grader.sandbox.wire import (
     PREFIX,
@@ -35,12 +35,7 @@ from grader.sandbox.wire import (
     unpack_tensors,
 )
 
-LOCK_TIMEOUT: Final = 30.0  # seconds for a worker to lock itself
-MAX_OUTPUT: Final = 8 * 1024  # bytes of a worker's output that are ever read
 MAX_COMPLAINT: Final = 500  # characters of what is said of a garbled frame, which may quote it
-STACK_TIMEOUT: Final = 0.5  # seconds that a worker which hangs gets to say where
-STACK_PAUSE: Final = 0.1  # seconds without another word, and it has said all
-MAX_STACK: Final = 16 * 1024  # bytes of that
 CHUNK: Final = 256 * 1024  # bytes made room for at a time: a frame costs memory as it comes, not as it is announced
 
 
@@ -100,14 +95,14 @@ class Worker:
         """What the worker is locked by; waits until it is. It said so before it had seen any code."""
         if self._locked is None:
             try:
-                _, body, _ = self._read(Deadline(LOCK_TIMEOUT, self._clock))
+                _, body, _ = self._read(Deadline(LOCK_SECONDS, self._clock))
                 locked = msgspec.json.decode(body, type=control.Locked)
             except (WorkerFailed, WireError, msgspec.DecodeError) as error:
                 raise LauncherFailed(f"a worker could not be locked: {error}") from None
             if locked.failure is not None:
                 raise (NotIsolated if locked.of_the_lock else LauncherFailed)(locked.failure)
             self._locked = locked
-            self._post(self._load, {}, LOCK_TIMEOUT)
+            self._post(self._load, {}, LOCK_SECONDS)
             self._collect()
         return self._locked
 
@@ -138,7 +133,7 @@ class Worker:
 
     def output(self) -> str:
         """What the package has printed so far, cut to a few kilobytes."""
-        data = os.pread(self._output, MAX_OUTPUT, 0)
+        data = os.pread(self._output, OUTPUT_READ_MAX_BYTES, 0)
         return data.decode("utf-8", "replace")
 
     def kill(self) -> None:
@@ -219,16 +214,16 @@ class Worker:
         """Where the worker is, in faulthandler's words or whatever else it writes; empty where it writes nothing."""
         self._parent.dump(self._pid)
         data = bytearray()
-        deadline = time.monotonic() + STACK_TIMEOUT
-        while len(data) < MAX_STACK and self._ready(select.POLLIN, deadline - time.monotonic()):
+        deadline = time.monotonic() + STACK_SECONDS
+        while len(data) < STACK_MAX_BYTES and self._ready(select.POLLIN, deadline - time.monotonic()):
             try:
-                chunk = self._connection.recv(MAX_STACK)
+                chunk = self._connection.recv(STACK_MAX_BYTES)
             except OSError:
                 break
             if not chunk:
                 break
             data += chunk
-            deadline = min(deadline, time.monotonic() + STACK_PAUSE) if b'File "' in data else deadline
+            deadline = min(deadline, time.monotonic() + STACK_PAUSE_SECONDS) if b'File "' in data else deadline
         return data.decode("utf-8", "replace")
 
     def _ready(self, event: int, timeout: float) -> bool:

@@ -63,7 +63,7 @@ def the_loss_complains_for_some_sizes(code: Code) -> bool:
 
 
 def scores_are_not_as_many_as_tokens(code: Code) -> bool:
-    return code.new_model()(torch.zeros(1, 4, dtype=torch.long)).size(-1) != 16
+    return bool(code.new_model()(torch.zeros(1, 4, dtype=torch.long)).size(-1) != 16)
 
 
 def the_loss_stays_whatever_the_rate(code: Code) -> bool:

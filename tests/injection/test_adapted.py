@@ -36,8 +36,8 @@ BUGS = {
     "example": ("mask-peeks-one-ahead", "accumulated-loss-not-divided"),
     "mini": ("scale-without-root", "optimizer-never-steps"),
     "book": ("values-from-the-key-map", "gradients-accumulate"),
-    "tiny_llama": ("residual-dropped", "clip-after-step"),
-    "script": ("fused-parts-out-of-order", "step-takes-stale-gradients"),
+    "tiny_llama": ("turned-the-other-way", "gradients-accumulate"),
+    "script": ("positions-run-backwards", "optimizer-never-steps"),
 }
 
 

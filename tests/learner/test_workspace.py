@@ -347,7 +347,7 @@ def test_a_machine_without_room_is_not_the_users_fault(
     def fail(*_: object, **__: object) -> None:
         raise OSError(error, os.strerror(error))
 
-    monkeypatch.setattr("grader.learner.workspace.tempfile.TemporaryDirectory", fail)
+    monkeypatch.setattr("grader.files.write.tempfile.TemporaryDirectory", fail)
 
     with pytest.raises(CannotJudge, match=os.strerror(error)):
         start.run(Namespace(directory=tmp_path / "mine", exercise=None))

@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 from msgspec.structs import replace
 
-from grader.report import columns, render_text
+from grader.report import render_text, terminal
 from grader.report.next_step import next_step
 from grader.result.record import FollowUp, LoadFault, Result, Status
 
@@ -84,7 +84,7 @@ def test_it_is_one_line_of_at_most_80_columns_and_a_command_is_never_cut(result:
     long = "x" * 200
     titled = replace(result, items=tuple(replace(item, title=long) for item in result.items))
 
-    assert columns.width(next_step(titled)) <= 80
+    assert terminal.width(next_step(titled)) <= 80
     assert "\n" not in next_step(titled, hint)
     asked = next_step(titled, lambda _: f"grader hint {long}").partition(" For a hint: ")[2]
     assert asked in ("", f"grader hint {long}")

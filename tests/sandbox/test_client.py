@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grader.limits import FRAME_HEADER_MAX_BYTES, FRAME_PAYLOAD_MAX_BYTES
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Locked
+from grader.sandbox.deadline import ProcessClock, WallClock
 from grader.sandbox.errors import LauncherFailed, NotIsolated, WorkerDied, WorkerFailed, WorkerGarbled, WorkerTimedOut
-from grader.sandbox.process_clock import ProcessClock, WallClock
 from grader.sandbox.questions import Answered, Malformed, Raised, Snippet
-from grader.sandbox.wire import MAX_HEADER, MAX_PAYLOAD, PREFIX, pack, unpack_header, unpack_prefix
+from grader.sandbox.wire import PREFIX, pack, unpack_header, unpack_prefix
 
 QUESTION = Snippet(source="pass")
 TIMEOUT = 0.3  # seconds for an answer that never comes
@@ -103,8 +104,8 @@ SPEC = b'{"name":"x","dtype":"int64","shape":[0,4294967296,4294967296]}'
 GARBLED = {
     "nonce": (says(pack("0" * 16, ANSWER, {})), "does not carry the question's nonce"),
     "garbage": (says(b"Segmentation fault (core dumped)"), "starts with b'Segm', expected b'GRD1'"),
-    "large-header": (says(PREFIX.pack(b"GRD1", MAX_HEADER + 1, 0)), "more than is allowed"),
-    "large-payload": (says(PREFIX.pack(b"GRD1", 10, MAX_PAYLOAD + 1)), "more than is allowed"),
+    "large-header": (says(PREFIX.pack(b"GRD1", FRAME_HEADER_MAX_BYTES + 1, 0)), "more than is allowed"),
+    "large-payload": (says(PREFIX.pack(b"GRD1", 10, FRAME_PAYLOAD_MAX_BYTES + 1)), "more than is allowed"),
     "no-json": (says(frame(b"pickle")), "frame header: "),
     "no-text": (says(frame(b'{"nonce":"\xff","body":0}')), "utf-8"),
     "no-text-in-the-body": (says(frame(b'{"nonce":"' + NONCE + b'","body":{"reply":"\xff"}}')), "utf-8"),

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 
 from grader.checks.compare import close, same_bits
+from grader.comparisons import twin_runs
 from grader.comparisons.comparison import Agree, Asked, Comparison, of
-from grader.comparisons.twins import whole_run as run
 from grader.result.record import Lane
 from grader.sandbox.questions import AnyQuestion, Forward, Precision, TwinRun, Weights
 from grader.sandbox.wire import Array, Tensors
@@ -45,7 +45,7 @@ def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
                 precision=precision,
                 modes=MODES,
                 recording=True,
-                seed=run.drawn_seed(draw),
+                seed=twin_runs.drawn_seed(draw),
             ),
             {f"tokens.{i}": tokens for i in range(len(MODES))},
         )
@@ -53,7 +53,7 @@ def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
     ]
     short = TwinRun(
         config={"block_size": 9, "n_layer": 2, "d_model": 12, "dropout": dropout},
-        train={"vocab_size": 9, "seq_len": 7, "batch_size": 5, "steps": 8, "seed": run.drawn_seed(draw)},
+        train={"vocab_size": 9, "seq_len": 7, "batch_size": 5, "steps": 8, "seed": twin_runs.drawn_seed(draw)},
         precision=precision,
     )
     return asked if precision == "float64" else [*asked, (short, {})]
@@ -62,19 +62,19 @@ def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
 def describe(question: AnyQuestion) -> str:
     """``training mode and evaluation with dropout=0.2, ...``."""
     if isinstance(question, TwinRun):
-        return run.describe(question)
+        return twin_runs.describe(question)
     assert isinstance(question, Forward)
     return f"training mode and evaluation in turn, with {of(question.config)}"
 
 
 def steady(answer: Tensors) -> Tensors:
     """A run in its order, and logits as they are."""
-    return run.in_time(answer) if "loss" in answer else answer
+    return twin_runs.in_time(answer) if "loss" in answer else answer
 
 
 def meaning(tensor: str) -> str:
     """What it tells where two runs part."""
-    return "" if tensor.startswith("logits") else run.meaning(tensor)
+    return "" if tensor.startswith("logits") else twin_runs.meaning(tensor)
 
 
 def spread_alike(tolerance: str) -> Agree:

@@ -1,4 +1,4 @@
-"""A run of the candidate's own training as it happens, and how two of them agree."""
+"""Runs of the candidate's own training as they happen, and how two of them agree."""
 
 from collections import defaultdict
 from typing import Final
@@ -6,10 +6,12 @@ from typing import Final
 import numpy as np
 
 from grader.checks.compare import close
-from grader.comparisons.comparison import of
+from grader.comparisons.comparison import Asked, Comparison, of
+from grader.comparisons.twin_models import drawn_sizes
 from grader.result.record import Lane
-from grader.sandbox.questions import AnyQuestion, TwinRun
+from grader.sandbox.questions import AnyQuestion, Precision, TwinRun
 from grader.sandbox.wire import Array, Tensors
+from grader.seeds import Seeds
 
 LAST: Final = "after the last step"
 EARLY: Final = 20  # steps in which rounding has not grown yet
@@ -110,3 +112,57 @@ def nearly(answer: Tensors, expected: Tensors) -> bool:
 
 
 LANES: Final = ((Lane.FLOAT64, agree), (Lane.FLOAT32, losses_agree))
+
+
+def _own_run_questions(seeds: Seeds, precision: Precision) -> list[Asked]:
+    """One run of the candidate's own model at the default configuration: seeding, batches, optimizer and loop are its.
+
+    All of its steps, as ``python train.py`` runs it; nothing watches it. It is the same run in every grade, so that
+    where the reference's answers are kept, this one is known.
+    """
+    return [(TwinRun(config={}, train={}, precision=precision), {})]
+
+
+OWN_RUN: Final = Comparison(
+    id="own-run",
+    questions=_own_run_questions,
+    describe=describe,
+    lanes=LANES,
+    nearly=nearly,
+    meaning=meaning,
+    steady=in_time,
+    after=("changing-modes", "gradients"),
+)
+
+
+def _larger_run_questions(seeds: Seeds, precision: Precision) -> list[Asked]:
+    """A few steps at sizes beyond the default, drawn for each grade, with the gradients of some of the steps."""
+    draw = np.random.default_rng(seeds.derive("larger run"))
+    vocabulary = int(draw.integers(17, 33))  # below the width: targets fit logits of either size
+    config, rows, length = drawn_sizes(draw, length=(33, 45), rows=(17, 23), width=(33, 40), layers=(3, 4))
+    steps = int(draw.integers(5, 8))
+    question = TwinRun(
+        config=config,
+        train={
+            "vocab_size": vocabulary,
+            "seq_len": length,
+            "batch_size": rows,
+            "steps": steps,
+            "seed": drawn_seed(draw),
+        },
+        precision=precision,
+        watched=(0, int(draw.integers(1, steps - 1)), steps - 1),
+    )
+    return [(question, {})]
+
+
+LARGER_RUN: Final = Comparison(
+    id="larger-run",
+    questions=_larger_run_questions,
+    describe=describe,
+    lanes=LANES,
+    nearly=nearly,
+    meaning=meaning,
+    steady=in_time,
+    after=("larger-sizes", "own-run"),
+)
