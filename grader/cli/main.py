@@ -14,7 +14,20 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from grader import __version__
-from grader.cli.arguments import cohort, doctor, export, grade, hint, inject, mutations, report, start, verify, watch
+from grader.cli.arguments import (
+    cohort,
+    compare,
+    doctor,
+    export,
+    grade,
+    hint,
+    inject,
+    mutations,
+    report,
+    start,
+    verify,
+    watch,
+)
 from grader.cli.interruption import listen
 from grader.errors import CannotJudge, GraderError
 
@@ -146,6 +159,6 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"grader {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     # In the order of --help.
-    for command in (grade, report, inject, verify, mutations, start, watch, hint, cohort, export, doctor):
+    for command in (grade, report, compare, inject, verify, mutations, start, watch, hint, cohort, export, doctor):
         command.add(commands)
     return top

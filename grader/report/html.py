@@ -1,7 +1,5 @@
 """A result as one self-contained HTML file."""
 
-import base64
-import hashlib
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +10,7 @@ from markupsafe import Markup
 
 from grader.files.printable import printable
 from grader.report import influence, standing, verdict, words
+from grader.report.content_policy import content_policy
 from grader.report.diff_lines import diff_lines
 from grader.report.grid import token_table
 from grader.report.parameters import parameter_rows
@@ -43,7 +42,6 @@ def render_html(result: Result) -> str:
 def _template() -> Template:
     folder = Path(__file__).parent
     stylesheet = (folder / "report.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(stylesheet.encode()).digest()).decode()
     environment = Environment(
         loader=FileSystemLoader(folder),
         # Not select_autoescape: it goes by the end of the file name and leaves `.jinja` unescaped.
@@ -56,7 +54,7 @@ def _template() -> Template:
     environment.filters["number"] = words.number
     environment.globals.update(
         stylesheet=stylesheet,
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        policy=content_policy(stylesheet),
         outcome=words.OUTCOME,
         lane=words.lane,
         points=words.points,
