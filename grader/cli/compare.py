@@ -59,6 +59,8 @@ def _in_directory(directory: Path) -> list[Named]:
     if len(found) < 2:
         few = f"{len(found)} result" if found else "no results"
         raise UsageError(f"{few} in {str(directory)!r}; {EXPECTED}")
+    if all(each.result.graded_at is not None for each in found):
+        found.sort(key=lambda each: each.result.graded_at or "")
     return found
 
 

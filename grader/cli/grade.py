@@ -63,6 +63,7 @@ def run(
     _guard_against_candidates()
     with Launcher(isolation, hidden=[reference]) as launcher:
         # From here on torch is being imported in the launcher, while this process imports its own.
+        from grader.cli.history import remember
         from grader.grading.grade import grade
         from grader.grading.options import Options
         from grader.result.audience import for_audience
@@ -80,6 +81,9 @@ def run(
         )
         with naming_the_way_out(), Progress() as progress:
             result = grade(submission, chosen, options, launcher, progress)
+    if choice.by_workspace and recorded is None and audience != Audience.INSTRUCTOR:
+        # An instructor who looks at it leaves it as it was handed in.
+        _say(remember(directory, submission, result, chosen.starter(), "grade"))
     by_default = Audience.LEARNER if choice.by_workspace and recorded is None else Audience.INSTRUCTOR
     shown = for_audience(result, Audience(audience) if audience is not None else by_default)
     holds = _report(shown, files, choice.told) if recorded is None else _confirm(recorded, result, shown, files)

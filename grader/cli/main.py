@@ -21,6 +21,7 @@ from grader.cli.arguments import (
     export,
     grade,
     hint,
+    history,
     inject,
     mutations,
     report,
@@ -159,6 +160,20 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"grader {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     # In the order of --help.
-    for command in (grade, report, compare, inject, verify, mutations, start, watch, hint, cohort, export, doctor):
+    for command in (
+        grade,
+        report,
+        compare,
+        inject,
+        verify,
+        mutations,
+        start,
+        watch,
+        hint,
+        history,
+        cohort,
+        export,
+        doctor,
+    ):
         command.add(commands)
     return top

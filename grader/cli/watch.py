@@ -28,14 +28,18 @@ def run(directory: Path, *, exercise: Path | None, html: Path | None, isolation:
         check_writable(html)
     try:
         with naming_the_way_out(), Launcher(isolation, hidden=[reference]) as launcher:
+            from grader.cli.history import remember
             from grader.grading.options import Options
             from grader.learner.watch import Graded, Watcher
+            from grader.learner.workspace import is_workspace
 
             options = Options(isolation=isolation, timeout=timeout or TIMEOUT, followups=False)
             chosen = chosen_exercise(exercise)
             with Watcher(directory, chosen, launcher, options) as watcher, Progress() as progress:
                 where = one_line(str(directory))
-                sys.stdout.write(f"Watching {where}: save a file and it is graded again. Ctrl-C ends.\n")
+                sys.stdout.write(
+                    f"Watching {where}: save a file and it is graded again. Ctrl-C ends.\n{_clock(directory)}"
+                )
                 sys.stdout.flush()
                 for event in watcher.grades(progress, _tell):
                     progress.clear()
@@ -43,11 +47,25 @@ def run(directory: Path, *, exercise: Path | None, html: Path | None, isolation:
                         _print_overtaken(event)
                         continue
                     _print(event)
+                    if is_workspace(directory):
+                        for note in remember(directory, event.submission, event.result, chosen.starter(), "watch"):
+                            progress.note(note)
                     if html is not None:
                         _write(event, watcher, html, progress)
     except KeyboardInterrupt:
         sys.stdout.write("\n")
     return 0
+
+
+def _clock(directory: Path) -> str:
+    """How much of the time is left, on a line of its own; nothing where no clock was set."""
+    from grader.learner.workspace import deadline
+
+    end = deadline(directory)
+    if end is None:
+        return ""
+    left = round((end - time.time()) / 60)
+    return f"The clock: {left} min left.\n" if left > 0 else f"The clock: the time was up {-left} min ago.\n"
 
 
 def _print(graded: "Graded") -> None:

@@ -53,7 +53,9 @@ from grader.sandbox.errors import LauncherFailed
 from grader.sandbox.questions import modules_asked
 from grader.seeds import SHARED, Seeds, draw_seed
 from grader.submission.diff import changes
+from grader.submission.history import now, text_of
 from grader.submission.read import Submission
+from grader.submission.read_timeline import session_of
 
 Progress = Callable[[str], None]
 
@@ -98,7 +100,14 @@ def grade(
         raise CannotJudge(f"nothing could be judged: {stopped.__cause__ or 'it was given up'}") from stopped.__cause__
     finally:
         worker_pool.close()
-    return harmless(msgspec.structs.replace(result, seconds=round(time.perf_counter() - started, 3)))
+    return harmless(
+        msgspec.structs.replace(
+            result,
+            seconds=round(time.perf_counter() - started, 3),
+            graded_at=text_of(now()),
+            session=session_of(submission.history),
+        )
+    )
 
 
 class _Grade:

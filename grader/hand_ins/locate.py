@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Final
 
 from grader.errors import UsageError
@@ -12,6 +12,7 @@ from grader.files.read_untrusted import Kind, Listed, Refused
 from grader.hand_ins.archives import READ, is_archive, is_archive_of_another_kind, open_archive
 from grader.hand_ins.numbered import Chosen, chosen
 from grader.hand_ins.tree import Renamed, Tree
+from grader.submission.history import read_history
 from grader.submission.read import MAX_ENTRIES, Submission, read_folder
 
 MAX_LEVELS: Final = 8  # folders and archives in one another
@@ -226,7 +227,7 @@ def _in_folders_of_windows(entries: Sequence[Listed]) -> dict[str, dict[str, Lis
 
 
 def _read(folder: _Folder, name: str, where: str) -> Submission:
-    submission = read_folder(folder, name, where, whole=True)
+    submission = replace(read_folder(folder, name, where, whole=True), history=read_history(folder))
     notes = list(folder.notes())
     if not folder.holds(BESIDE_IT):
         beside = [quoted(entry.name) for entry in folder.entries if not is_nobodys(entry.name)]

@@ -13,6 +13,9 @@ from msgspec import Meta, Struct
 from grader.errors import CannotJudge, UsageError
 from grader.files.read_untrusted import Directory, Refused
 from grader.files.write import write_atomically
+from grader.learner.history_writer import record_hint
+from grader.submission.history import FILE as HISTORY
+from grader.submission.history import Started, parse, read_history
 
 RECORD: Final = ".grader.json"
 MAX_BYTES: Final = 1 << 20
@@ -58,8 +61,16 @@ def read_workspace(directory: Path) -> Workspace:
 
 
 def write_workspace(directory: Path, workspace: Workspace) -> None:
-    """Remember it. Raises ``CannotJudge`` when the machine does not let us."""
+    """Remember it, and add each hint that was not shown before to the history.
+
+    Raises:
+        CannotJudge: the machine does not let us.
+    """
+    shown = read_workspace(directory).hints
     write_atomically(directory / RECORD, msgspec.json.format(msgspec.json.encode(workspace)) + b"\n")
+    for item, number in workspace.hints.items():
+        if number > shown.get(item, 0):
+            record_hint(directory, item, number)
 
 
 def check_workspace(directory: Path) -> None:
@@ -80,12 +91,32 @@ def is_workspace(directory: Path) -> bool:
     return os.path.lexists(directory / RECORD)
 
 
-def start(directory: Path, files: Mapping[str, str], exercise: Path | None, starter: str | None = None) -> None:
+def deadline(directory: Path) -> float | None:
+    """When the time of a workspace is up, in seconds since the epoch; None where no clock was set."""
+    try:
+        with Directory(directory) as opened:
+            lines = parse(read_history(opened)).lines
+    except OSError:
+        return None
+    first = lines[0] if lines else None
+    if not isinstance(first, Started) or first.minutes is None:
+        return None
+    return first.at.timestamp() + 60 * first.minutes
+
+
+def start(
+    directory: Path,
+    files: Mapping[str, str],
+    exercise: Path | None,
+    starter: str | None = None,
+    first_line: bytes = b"",
+) -> None:
     """Make a workspace of these files, text by name: of all of them or none.
 
     Args:
         exercise: where it lies; None for the built-in one.
         starter: the hash of its starter's code.
+        first_line: what its history begins with.
 
     Raises:
         UsageError: there is something in ``directory`` already, or it is a place that nothing can be put in.
@@ -104,6 +135,8 @@ def start(directory: Path, files: Mapping[str, str], exercise: Path | None, star
                 (made / name).write_bytes(text.encode())
             lies_at = str(exercise.resolve()) if exercise is not None else None
             write_workspace(made, Workspace(exercise=lies_at, starter=starter))
+            if first_line:
+                (made / HISTORY).write_bytes(first_line)
             made.replace(target)  # an empty directory in its place gives way
     except OSError as error:
         kind = CannotJudge if error.errno in OF_THE_MACHINE else UsageError

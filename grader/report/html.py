@@ -1,5 +1,6 @@
 """A result as one self-contained HTML file."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -9,13 +10,14 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from grader.files.printable import printable
-from grader.report import influence, standing, verdict, words
+from grader.report import influence, session_words, standing, verdict, words
 from grader.report.content_policy import content_policy
+from grader.report.curve import ScoreCurve, score_curve
 from grader.report.diff_lines import diff_lines
 from grader.report.grid import token_table
 from grader.report.parameters import parameter_rows
 from grader.report.pictures import pictures
-from grader.result.record import Audience, Result
+from grader.result.record import Audience, Result, SessionEvent
 
 MAX_BYTES = 1_000_000
 # How much of one text is shown. Only a flood makes the page too big at the first of these.
@@ -29,6 +31,7 @@ def render_html(result: Result) -> str:
         "instructor": result.audience is Audience.INSTRUCTOR,
         "places": _places(result),
         "pictures": pictures(result.exhibits),
+        "titles": {item.id: item.title for item in result.items} | {each.id: each.title for each in result.followups},
     }
     page = ""
     for limit in _LIMITS:
@@ -79,6 +82,9 @@ def _template() -> Template:
         brief=words.brief,
         token_table=token_table,
         diff_lines=diff_lines,
+        session_words=session_words,
+        session_curve=_session_curve,
+        when=words.when,
         parameter_rows=parameter_rows,
         panels=influence.panels,
         leaks=influence.leaks,
@@ -98,6 +104,11 @@ def _shown(context: Context, value: object) -> object:
     if len(text) <= limit:
         return text
     return f"{text[:limit]}… ({len(text) - limit:,} more characters; the JSON result has them)"
+
+
+def _session_curve(grades: Sequence[SessionEvent]) -> ScoreCurve:
+    scores = [(f"{grade.score:g} after {session_words.minutes(grade.minute)}", grade.score) for grade in grades]
+    return score_curve(scores, max(grade.max_score for grade in grades))
 
 
 class _Place(NamedTuple):

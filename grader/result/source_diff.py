@@ -51,8 +51,8 @@ def _between(name: str, old: FileChange | None, new: FileChange | None) -> FileC
         )
     edits = [_edits(change) for change in (old, new)]
     known = edits[0].known | edits[1].known
-    sides = [list(_lines(each, in_starter or 0, known)) for each in edits]
-    lines = list(unified_diff(*sides, lineterm=""))[2:]
+    here, there = (list(_lines(each, in_starter or 0, known)) for each in edits)
+    lines = list(unified_diff(here, there, lineterm=""))[2:]
     return FileChange(
         file=name,
         lines_before=counts[0],

@@ -54,6 +54,19 @@ def test_a_folder_is_read_in_the_order_of_its_names(folder: Path, capsys: pytest
     assert (folder / "page.html").read_text("utf-8").startswith("<!DOCTYPE html>")
 
 
+def test_a_folder_is_read_in_the_order_of_dates_where_all_have_one(
+    folder: Path, samples: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("save-11", "save-2", "save-10")
+    for hour, name in enumerate(names):
+        dated = replace(samples.starter(), graded_at=f"2026-11-29T{hour:02}:00:00Z")
+        (folder / f"{name}.json").write_bytes(to_json(dated))
+
+    assert run(folder) == 0
+    out = capsys.readouterr().out
+    assert sorted(names, key=out.index) == list(names)
+
+
 def test_a_result_of_version_1_is_compared_with_one_of_today(folder: Path) -> None:
     old = folder / "save-2.json"
     old.write_text(old.read_text().replace('"schema_version": 2', '"schema_version": 1'))

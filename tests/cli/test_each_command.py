@@ -65,12 +65,14 @@ def test_mutations() -> None:
 
 @each("grader start")
 @each("grader hint")
-def test_start_and_hint(tmp_path: Path) -> None:
+@each("grader history")
+def test_start_hint_and_history(tmp_path: Path) -> None:
     workspace = tmp_path / "mine"
 
     assert f"grader watch {workspace}" in grader("start", workspace)
     assert "hint 1 of 3" in grader("hint", workspace, "masking")
     assert "1 of 3 shown" in grader("hint", workspace)
+    assert "hint 1 for Attention masking" in grader("history", workspace)
 
 
 @each("grader watch")

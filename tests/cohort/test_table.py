@@ -16,7 +16,8 @@ def test_every_candidate_has_a_line_with_its_points_and_who_is_like_it(summary: 
     assert table["c1"] == {
         "candidate": "'=HYPERLINK(1)", "score": "10", "max_score": "40",
         "masking": "15", "masking status": "fixed", "kv-cache": "5", "kv-cache status": "partly",
-        "bugs_left": "", "nearly_the_same_as": "", "remark": "", "folder": "c1",
+        "bugs_left": "", "nearly_the_same_as": "", "hints": "", "grades": "", "started_at": "", "minutes": "",
+        "remark": "", "folder": "c1",
     }  # fmt: skip
     assert (table["c0"]["nearly_the_same_as"], table["c7"]["nearly_the_same_as"]) == ("c7", "c0")
     assert table["c0"]["bugs_left"] == "masking"

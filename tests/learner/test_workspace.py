@@ -14,6 +14,7 @@ from grader.cli.main import parser
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import Exercise, StoredExercise
 from grader.learner.workspace import RECORD, Workspace, read_workspace, write_workspace
+from grader.submission.history import FILE as HISTORY
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def shown(capsys: pytest.CaptureFixture[str], directory: Path, item: str, **opti
 def test_a_workspace_is_the_starter_and_nothing_else(workspace: Path, exercise: StoredExercise) -> None:
     names = {"README.md", "model.py", "test_visible.py", "train.py"}
 
-    assert {*names, RECORD} == set(os.listdir(workspace))
+    assert {*names, RECORD, HISTORY} == set(os.listdir(workspace))
     for name in names:
         assert (workspace / name).read_bytes() == (exercise.starter_directory / name).read_bytes()
     assert read_workspace(workspace) == Workspace(starter=starter_digest(exercise.starter()))
@@ -83,7 +84,9 @@ def test_what_can_be_done_in_a_workspace_is_said_one_below_the_other(
     monkeypatch.chdir(tmp_path)
     start.run(Path("my work"), exercise=None)
 
-    assert capsys.readouterr().out.splitlines() == [
+    *lines, empty, begins = capsys.readouterr().out.splitlines()
+    assert (empty, begins[:24]) == ("", "Its history begins with ")
+    assert lines == [
         "A GPT with four bugs and two things to build",
         "Written to 'my work': README.md, model.py, test_visible.py, train.py",
         "",
@@ -93,6 +96,7 @@ def test_what_can_be_done_in_a_workspace_is_said_one_below_the_other(
         "  grader hint 'my work'          which hints there are",
         "  grader hint 'my work' masking  the next hint for an item",
         "  grader grade 'my work'         the grade",
+        "  grader history 'my work'       what was found when, and with which hints",
     ]
 
 

@@ -1,0 +1,56 @@
+"""``grader history``: what a workspace remembers of its grades and hints."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grader.cli.exercises import chosen_exercise, exercise_of
+from grader.errors import CannotJudge, UsageError
+from grader.files.printable import one_line
+from grader.files.read_untrusted import Directory
+from grader.learner.history_writer import record_grade
+from grader.learner.workspace import check_workspace
+from grader.report.session_text import render_session
+from grader.submission.history import FILE, read_history
+from grader.submission.read_timeline import session_of
+
+if TYPE_CHECKING:
+    from grader.result.record import Result
+    from grader.submission.read import Submission
+
+
+def run(directory: Path, *, exercise: Path | None) -> int:
+    """Print it; 0 when its lines hold together, else 1."""
+    check_workspace(directory)
+    with Directory(directory) as opened:
+        session = session_of(read_history(opened))
+    if session is None:
+        raise UsageError(
+            f"no history in {str(directory)!r}: there is no {FILE} that can be read; `grader start` makes a workspace "
+            "with one, and `grader grade` and `grader watch` write in it"
+        )
+    sys.stdout.write(render_session(session, _titles(directory, exercise)))
+    return 1 if session.troubles else 0
+
+
+def remember(
+    directory: Path, submission: "Submission", result: "Result", starter: Mapping[str, str], by: str
+) -> tuple[str, ...]:
+    """Add a grade to the history of a workspace; why not, where that cannot be done: a grade is worth having all the
+    same."""
+    try:
+        record_grade(directory, submission, result, starter, by)
+    except CannotJudge as error:
+        return (f"this grade is not in the workspace's history: {one_line(str(error))}",)
+    return ()
+
+
+def _titles(directory: Path, exercise: Path | None) -> dict[str, str]:
+    """What the items are called; nothing where the exercise is not at hand, as for the workspace of another machine."""
+    try:
+        return chosen_exercise(exercise_of(directory, exercise)).titles
+    except UsageError:
+        if exercise is not None:
+            raise
+        return {}
