@@ -1,7 +1,9 @@
 """``grader watch``: grade again whenever a file is saved, and say what has changed."""
 
+import contextlib
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,23 +19,33 @@ from grader.submission.read import read_submission
 
 if TYPE_CHECKING:
     from grader.learner.watch import Graded, Overtaken, Watcher
+    from grader.live.live_page import LivePage
+    from grader.result.record import Result
 
 
-def run(directory: Path, *, exercise: Path | None, html: Path | None, isolation: Mode, timeout: float | None) -> int:
-    """Grade until Ctrl-C, which is its orderly end: always 0."""
+def run(
+    directory: Path, *, exercise: Path | None, html: Path | None, live: bool, isolation: Mode, timeout: float | None
+) -> int:
+    """Grade until Ctrl-C, which is its orderly end: always 0.
+
+    Args:
+        html: where the report is written after each grade.
+        live: whether to serve a page that keeps up, and to open a browser on it.
+    """
     exercise = exercise_of(directory, exercise)
     reference = reference_directory(exercise)
     read_submission(directory)  # what is missing is told at once, without waiting for torch
     if html is not None:
         check_writable(html)
     try:
-        with naming_the_way_out(), Launcher(isolation, hidden=[reference]) as launcher:
+        with naming_the_way_out(), Launcher(isolation, hidden=[reference]) as launcher, ExitStack() as stack:
             from grader.cli.history import remember
             from grader.grading.options import Options
             from grader.learner.watch import Graded, Watcher
             from grader.learner.workspace import is_workspace
 
             options = Options(isolation=isolation, timeout=timeout or TIMEOUT, followups=False)
+            page = _page(directory, stack) if live else None
             chosen = chosen_exercise(exercise)
             with Watcher(directory, chosen, launcher, options) as watcher, Progress() as progress:
                 where = one_line(str(directory))
@@ -41,30 +53,98 @@ def run(directory: Path, *, exercise: Path | None, html: Path | None, isolation:
                     f"Watching {where}: save a file and it is graded again. Ctrl-C ends.\n{_clock(directory)}"
                 )
                 sys.stdout.flush()
-                for event in watcher.grades(progress, _tell):
+                steps = _Steps(progress, page)
+                for event in watcher.grades(steps, steps.wait):
                     progress.clear()
                     if not isinstance(event, Graded):
                         _print_overtaken(event)
                         continue
+                    if page is not None:
+                        page.graded(event.submission, event.result)
                     _print(event)
                     if is_workspace(directory):
                         for note in remember(directory, event.submission, event.result, chosen.starter(), "watch"):
                             progress.note(note)
-                    if html is not None:
-                        _write(event, watcher, html, progress)
+                    if html is not None or page is not None:
+                        _explain(event, watcher, html, page, progress)
     except KeyboardInterrupt:
         sys.stdout.write("\n")
     return 0
 
 
+class _Steps:
+    """Tells the terminal, and the live page if there is one, what is being done."""
+
+    def __init__(self, progress: Progress, page: "LivePage | None") -> None:
+        self._progress = progress
+        self._page = page
+
+    def __call__(self, text: str) -> None:
+        self._progress(text)
+        if self._page is not None:
+            self._page.grading()
+
+    def wait(self, trouble: str) -> None:
+        """What keeps the sources from being read."""
+        sys.stdout.write(f"\nWaiting: {one_line(trouble)}\n")
+        sys.stdout.flush()
+        if self._page is not None:
+            self._page.waiting(trouble)
+
+
+def _page(directory: Path, stack: ExitStack) -> "LivePage":
+    """The live page, served until ``stack`` is left, with a browser opened on it where there is one."""
+    from grader.errors import UsageError
+    from grader.learner.workspace import earlier_scores, read_workspace, time_limit
+    from grader.live.board import Board
+    from grader.live.live_page import LivePage
+    from grader.live.server import Server
+
+    def hints() -> dict[str, int]:
+        try:
+            return read_workspace(directory).hints
+        except UsageError:
+            return {}  # it may just be written; who asks for a hint is told of a damaged one
+
+    limit = time_limit(directory)
+    page = LivePage(
+        board=Board(),
+        directory=directory,
+        hints=hints,
+        scores=earlier_scores(directory),
+        end=limit.end if limit is not None else None,
+        minutes=limit.minutes if limit is not None else None,
+    )
+    server = stack.enter_context(Server(page.board, page.look))
+    sys.stdout.write(f"The page: {server.address}\n")
+    if not _open_browser(server.address):
+        sys.stdout.write("No browser could be opened here: open that address yourself. It is for this machine alone.\n")
+    sys.stdout.flush()
+    return page
+
+
+def _open_browser(address: str) -> bool:
+    """Open it in the browser of whoever is at this machine, or say that there is none with a window of its own."""
+    import os
+    import webbrowser
+
+    with contextlib.suppress(webbrowser.Error, OSError):
+        browser = webbrowser.get()
+        # One that runs in this terminal would take it away from what is watched here.
+        in_this_terminal = type(browser) is webbrowser.GenericBrowser
+        if not in_this_terminal or "BROWSER" in os.environ:
+            return browser.open(address)
+    return False
+
+
 def _clock(directory: Path) -> str:
     """How much of the time is left, on a line of its own; nothing where no clock was set."""
-    from grader.learner.workspace import deadline
+    from grader.learner.workspace import time_limit
 
-    end = deadline(directory)
-    if end is None:
+    limit = time_limit(directory)
+    if limit is None:
         return ""
-    left = round((end - time.time()) / 60)
+    left = round((limit.end - time.time()) / 60)
     return f"The clock: {left} min left.\n" if left > 0 else f"The clock: the time was up {-left} min ago.\n"
 
 
@@ -88,20 +168,22 @@ def _print_overtaken(event: "Overtaken") -> None:
     sys.stdout.flush()
 
 
-def _tell(trouble: str) -> None:
-    sys.stdout.write(f"\nWaiting: {one_line(trouble)}\n")
-    sys.stdout.flush()
-
-
-def _write(graded: "Graded", watcher: "Watcher", html: Path, progress: Progress) -> None:
+def _explain(
+    graded: "Graded", watcher: "Watcher", html: Path | None, page: "LivePage | None", progress: Progress
+) -> None:
     """The whole report, with the smallest failing cases: after the first words, since it takes longer."""
+    explained = watcher.explain(graded.submission, lambda _: progress("writing the report"))
+    if page is not None:
+        page.explained(explained)
+    if explained is not None and html is not None:
+        _write(explained, html, progress)
+
+
+def _write(explained: "Result", html: Path, progress: Progress) -> None:
     from grader.report import render_html
     from grader.result.audience import for_audience
     from grader.result.record import Audience
 
-    explained = watcher.explain(graded.submission, lambda _: progress("writing the report"))
-    if explained is None:
-        return
     write_atomically(html, render_html(for_audience(explained, Audience.LEARNER)).encode())
     progress.clear()
     sys.stdout.write(f"Written: {one_line(str(html))}\n")

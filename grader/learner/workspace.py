@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
@@ -15,7 +15,7 @@ from grader.files.read_untrusted import Directory, Refused
 from grader.files.write import write_atomically
 from grader.learner.history_writer import record_hint
 from grader.submission.history import FILE as HISTORY
-from grader.submission.history import Started, parse, read_history
+from grader.submission.history import Graded, Line, Started, parse, read_history
 
 RECORD: Final = ".grader.json"
 MAX_BYTES: Final = 1 << 20
@@ -91,17 +91,34 @@ def is_workspace(directory: Path) -> bool:
     return os.path.lexists(directory / RECORD)
 
 
-def deadline(directory: Path) -> float | None:
-    """When the time of a workspace is up, in seconds since the epoch; None where no clock was set."""
-    try:
-        with Directory(directory) as opened:
-            lines = parse(read_history(opened)).lines
-    except OSError:
-        return None
+class TimeLimit(NamedTuple):
+    """The clock of a workspace: how many minutes, and when they are over, in seconds since the epoch."""
+
+    minutes: int
+    end: float
+
+
+def time_limit(directory: Path) -> TimeLimit | None:
+    """What the clock was set to when the workspace was started; None where it was not."""
+    lines = _history(directory)
     first = lines[0] if lines else None
     if not isinstance(first, Started) or first.minutes is None:
         return None
-    return first.at.timestamp() + 60 * first.minutes
+    return TimeLimit(first.minutes, first.at.timestamp() + 60 * first.minutes)
+
+
+def earlier_scores(directory: Path) -> list[tuple[str, float]]:
+    """The scores of all grades so far, each with when it was given."""
+    grades = (line for line in _history(directory) if isinstance(line, Graded))
+    return [(f"{line.score:g} on {line.at.astimezone():%Y-%m-%d %H:%M}", line.score) for line in grades]
+
+
+def _history(directory: Path) -> tuple[Line, ...]:
+    try:
+        with Directory(directory) as opened:
+            return parse(read_history(opened)).lines
+    except OSError:
+        return ()
 
 
 def start(

@@ -13,7 +13,7 @@ from grader.cli import hint, history, start
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import StoredExercise
 from grader.learner.history_writer import LAST, record_grade
-from grader.learner.workspace import deadline, read_workspace, write_workspace
+from grader.learner.workspace import TimeLimit, read_workspace, time_limit, write_workspace
 from grader.result.record import Result, Session
 from grader.submission.history import FILE, MAX_BYTES, Graded, Hinted, Started, parse
 from grader.submission.read import submission_of
@@ -192,5 +192,5 @@ def test_late_grades_are_marked(workspace: Path, samples: ModuleType) -> None:
 def test_the_clock_ends_so_many_minutes_after_the_start(workspace: Path, tmp_path: Path) -> None:
     (line,) = parse((workspace / FILE).read_bytes()).lines
 
-    assert deadline(workspace) == line.at.timestamp() + 90 * 60
-    assert deadline(tmp_path) is None
+    assert time_limit(workspace) == TimeLimit(90, line.at.timestamp() + 90 * 60)
+    assert time_limit(tmp_path) is None

@@ -141,12 +141,14 @@ def test_only_the_launcher_and_the_worker_import_torch() -> None:
 # What each room of the house may import of the others: the list runs down, so that no circle can come to be.
 ROOMS = {
     "__main__": "cli",
-    "cli": "environments cohort learner injection grading exercise comparisons packages hand_ins report submission "
-    "result sandbox files preconditions isolation_advice distribution suggestions seeds errors mutations",
+    "cli": "environments cohort live learner injection grading exercise comparisons packages hand_ins report "
+    "submission result sandbox files preconditions isolation_advice distribution suggestions seeds errors "
+    "mutations",
     "environments": "api injection exercise submission result files distribution errors",
     "api": "warm library_arguments injection exercise result sandbox preconditions isolation_advice errors",
     "warm": "library_arguments grading exercise packages hand_ins submission result sandbox preconditions seeds errors",
     "cohort": "grading exercise hand_ins report submission result sandbox files seeds errors",
+    "live": "report submission result files errors",
     "learner": "grading exercise packages submission result sandbox files seeds errors",
     "injection": "grading exercise comparisons checks packages submission result sandbox seeds sizes errors mutations",
     "grading": "own_tests exercise comparisons checks packages submission result sandbox files suggestions seeds sizes "

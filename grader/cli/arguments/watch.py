@@ -16,6 +16,12 @@ def add(commands: "Commands") -> None:
     command.add_argument("directory", metavar="DIR", type=Path, help="the workspace")
     add_exercise(command, "the one that the workspace was started from")
     command.add_argument("--html", metavar="FILE", type=Path, help="write the learner's report here each time")
+    command.add_argument(
+        "--open",
+        dest="live",
+        action="store_true",
+        help="serve a page here that keeps up with every save, and open a browser on it (needs the extra live)",
+    )
     add_running(command)
     command.set_defaults(run=_run)
 
@@ -27,6 +33,7 @@ def _run(options: argparse.Namespace) -> int:
         options.directory,
         exercise=options.exercise,
         html=options.html,
+        live=options.live,
         isolation=options.isolation,
         timeout=options.timeout,
     )
