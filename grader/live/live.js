@@ -56,6 +56,13 @@
     if (found) scrollBy({ top: found.getBoundingClientRect().top - place.top, behavior: "instant" });
   };
 
+  // The first words on a save are shorter than the whole report that follows: until that is there, and the reader does not
+  // move, the place is the one from before the save, and the page stays as high as it was.
+  let place = null;
+  for (const moved of ["wheel", "touchmove", "pointerdown", "keydown"]) {
+    addEventListener(moved, () => (place = null), { passive: true });
+  }
+
   const put = (place, markup) => {
     const parsed = new DOMParser().parseFromString(markup, "text/html");
     const within = document.activeElement !== document.body && place.contains(document.activeElement);
@@ -115,10 +122,12 @@
   };
 
   const show = view => {
-    const place = anchor();
+    place ??= anchor();
+    report.style.minHeight = view.phase === "explaining" ? `${report.offsetHeight}px` : "";
     if (view.report !== shown.report) put(report, view.report);
     if (view.side !== shown.side) put(side, view.side);
     scrollBack(place);
+    if (view.phase === "graded") place = null;
     Object.assign(shown, view);
     document.title = view.title;
     tick();

@@ -26,6 +26,7 @@ from grader.submission.read import Submission
 FAILING: Final = (Outcome.FAILED, Outcome.BROKEN, Outcome.TIMED_OUT)
 MOST_PRINTED: Final = 5  # checks whose output stands at the side
 MOST_LINES: Final = 30  # of each
+CURVE_WIDTH: Final = 340  # about that of the column at the side
 MOST_SAVES: Final = 300  # that the line of scores goes back
 
 
@@ -130,7 +131,7 @@ class LivePage:
                 change=result.score - before.score if before is not None else 0.0,
                 items=[item for item in recheck(before, result).items if not item.same] if before is not None else (),
                 sources=self._sources,
-                drawn=score_curve(scores, result.max_score) if len(scores) > 1 else None,
+                drawn=score_curve(scores, result.max_score, CURVE_WIDTH) if len(scores) > 1 else None,
                 next=self._next(result),
                 printed=printed[:MOST_PRINTED],
                 more_printed=len(printed[MOST_PRINTED:]),

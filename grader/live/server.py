@@ -76,6 +76,7 @@ class Server:
         self._board.change(phase=Phase.ENDED)
         self._server.should_exit = True
         self._thread.join()
+        self._socket.close()
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket])

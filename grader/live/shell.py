@@ -7,6 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from grader import report
+from grader.files.printable import printable
 from grader.live.board import View
 from grader.report import words
 from grader.report.content_policy import content_policy
@@ -42,6 +43,7 @@ def environment() -> Environment:
         loader=FileSystemLoader([_FOLDER, _REPORT]),
         autoescape=True,  # not select_autoescape: it leaves `.jinja` unescaped
         undefined=StrictUndefined,
+        finalize=lambda value: printable(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

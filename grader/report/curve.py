@@ -22,28 +22,31 @@ class ScoreCurve(NamedTuple):
     """A line of scores.
 
     Attributes:
+        width: of the picture, in the units of its text, which is 12 high.
         line: its corners, as an SVG polyline takes them.
         dots: one for each score; none where there are too many.
         marks: the heights of none, half and all of the points, with the points.
     """
 
+    width: int
     line: str
     dots: list[Dot]
     marks: list[tuple[float, float]]
 
 
-def score_curve(scores: Sequence[tuple[str, float]], most: float) -> ScoreCurve:
+def score_curve(scores: Sequence[tuple[str, float]], most: float, width: int = WIDTH) -> ScoreCurve:
     """The line of these scores, each with what is said of it.
 
     Args:
         most: the points that can be reached; the top of the picture.
     """
     most = most if most > 0 and math.isfinite(most) else 1.0
-    step = (WIDTH - _LEFT - _RIGHT) / max(len(scores) - 1, 1)
+    step = (width - _LEFT - _RIGHT) / max(len(scores) - 1, 1)
     dots = [
         Dot(round(_LEFT + step * index, 1), _height(score, most), label) for index, (label, score) in enumerate(scores)
     ]
     return ScoreCurve(
+        width=width,
         line=" ".join(f"{dot.x:g},{dot.y:g}" for dot in dots),
         dots=dots if len(dots) <= MOST_DOTS else dots[-1:],
         marks=[(_height(points, most), points) for points in (0.0, most / 2, most)],
