@@ -21,10 +21,11 @@
     return `${before} / ${name}`;
   };
 
-  const restore = place => {
+  // What was unfolded stays so, though its check may pass by now; the rest is as the new page has it.
+  const restore = (place, unfolded = new Set()) => {
     for (const details of place.querySelectorAll("details")) {
-      const open = kept.get(keyOf(details));
-      if (open !== undefined) details.open = open;
+      const key = keyOf(details);
+      details.open = kept.get(key) ?? (unfolded.has(key) || details.open);
     }
   };
 
@@ -35,13 +36,17 @@
     sessionStorage.setItem("unfolded", JSON.stringify([...kept]));
   });
 
-  // What stands at the top of the window, so that it can be put there again when all above it has changed.
+  // What the reader is at, so that it can be put there again when what stands above it has changed: the fold that has the
+  // focus, if it can be seen, else what stands at the top of the window.
   const names = element => element.id || (element.matches("details") ? keyOf(element) : "");
   const marks = () => [...report.querySelectorAll("details, section > h2[id]")].filter(element => element.checkVisibility?.() ?? true);
 
   const anchor = () => {
     if (scrollY === 0) return null;
     const line = status.getBoundingClientRect().bottom;
+    const focused = document.activeElement.closest("#report summary")?.parentElement;
+    const seen = focused?.getBoundingClientRect().top ?? -1;
+    if (seen >= 0 && seen < innerHeight) return { name: keyOf(focused), top: seen };
     let best = null;
     for (const element of marks()) {
       const { top } = element.getBoundingClientRect();
@@ -64,11 +69,12 @@
   }
 
   const put = (place, markup) => {
+    const unfolded = new Set([...place.querySelectorAll("details[open]")].map(keyOf));
     const parsed = new DOMParser().parseFromString(markup, "text/html");
     const within = document.activeElement !== document.body && place.contains(document.activeElement);
     const focused = within && document.activeElement.matches("summary") ? keyOf(document.activeElement.parentElement) : null;
     place.replaceChildren(...parsed.body.childNodes);
-    restore(place);
+    restore(place, unfolded);
     if (focused === null) return;
     const again = [...place.querySelectorAll("details")].find(details => keyOf(details) === focused);
     again?.querySelector("summary").focus({ preventScroll: true });

@@ -93,7 +93,7 @@ def test_saves_come_to_both_tabs_and_leave_them_as_they_were(session: Session) -
         until(tab, GRADED)
     assert one.run("document.title") == two.run("document.title") == "0 of 100: mine"
 
-    # One tab has folded an item and scrolled to a check; the other has not.
+    # One tab has folded an item and is at a check, of the item that is then right; the other has not and is not.
     item = "[...document.querySelectorAll('#report details.item')].find(e => e.innerText.includes('Output projection'))"
     one.run(f"{item}.querySelector('summary').click()")
     check = "[...document.querySelectorAll('#report summary h4')].filter(e => e.checkVisibility()).at(-1)"
@@ -109,6 +109,7 @@ def test_saves_come_to_both_tabs_and_leave_them_as_they_were(session: Session) -
         until(tab, GRADED)
 
     assert [tab.run(f"{item}.open") for tab in (one, two)] == [False, True]
+    assert one.run(f"{watched}.closest('.item').matches('.good[open]')")
     assert abs(one.run(f"{watched}.getBoundingClientRect().top") - before) < 3
     assert one.run("document.activeElement.textContent.includes(window.watched)")
     assert "Training step" in one.run(SIDE)
