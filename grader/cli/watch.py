@@ -34,6 +34,8 @@ def run(
     """
     exercise = exercise_of(directory, exercise)
     reference = reference_directory(exercise)
+    if live:
+        _check_installed()
     read_submission(directory)  # what is missing is told at once, without waiting for torch
     if html is not None:
         check_writable(html)
@@ -70,6 +72,18 @@ def run(
     except KeyboardInterrupt:
         sys.stdout.write("\n")
     return 0
+
+
+def _check_installed() -> None:
+    """Complain of what the live page needs and is not there, before anything is started. Raises ``UsageError``."""
+    from importlib.util import find_spec
+
+    from grader.distribution import install
+    from grader.errors import UsageError
+
+    for name in ("starlette", "uvicorn"):
+        if find_spec(name) is None:
+            raise UsageError(f"--open needs {name}, which is not installed; {install('live')}")
 
 
 class _Steps:

@@ -66,7 +66,7 @@ def test_what_changed_since_the_last_save_is_told(grade: Callable[..., str], sam
     first = grade(samples.starter())
     second = grade(samples.half_done(), SECOND)
 
-    assert "the first grade since" in first
+    assert "this is the first grade since" in first
     assert "<del>-a = 1</del>" in second
     assert "<ins>+a = 2</ins>" in second
     assert "Output projection" in second
