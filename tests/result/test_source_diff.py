@@ -56,7 +56,7 @@ def test_the_difference_makes_one_of_the_other(seed: int) -> None:
     assert patched(one, found[0].diff if found else "") == other
     for change in found:
         assert (change.lines_before, change.lines_after) == (len(one), len(other))
-        assert change.lines_after - change.lines_before == change.added - change.removed
+        assert len(other) - len(one) == change.added - change.removed
 
 
 def test_a_change_that_both_made_is_none() -> None:
