@@ -67,8 +67,8 @@ lint-style: $(VENV)/.installed-dev
 
 lint-types: $(VENV)/.installed-dev
 	$(BIN)/python -m mypy
-	MYPYPATH=reference $(BIN)/python -m mypy -m model -m train
-	MYPYPATH=candidate $(BIN)/python -m mypy -m model -m train
+	MYPYPATH=reference $(BIN)/python -m mypy -m model -m train -m followups
+	MYPYPATH=candidate $(BIN)/python -m mypy -m model -m train -m followups
 	MYPYPATH=tests/benchmarks $(BIN)/python -m mypy tests/benchmarks/*.py
 	$(BIN)/python -m mypy --explicit-package-bases tests
 	MYPYPATH=docs/site $(BIN)/python -m mypy docs/site/*.py

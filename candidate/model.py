@@ -74,14 +74,18 @@ class SimpleSelfAttention(nn.Module):
         return self.dropout(self.proj(y))
 
 
-def other_positions(config: GPTConfig) -> nn.Module:
-    """What stands in the place of the learned table: positions -> what is added to the embedding of the tokens."""
-    raise NotImplementedError("other_positions is yours to build")
-
-
 def other_attention(config: GPTConfig) -> nn.Module:
-    """The attention of a block that has more heads than one, or scores that depend on position."""
-    raise NotImplementedError("other_attention is yours to build")
+    """The attention of a block that has more heads than one, or scores that depend on position: a follow-up."""
+    from followups import build_attention  # not at the top: that file builds on this one
+
+    return build_attention(config)
+
+
+def other_positions(config: GPTConfig) -> nn.Module:
+    """What stands in the place of the learned table, positions -> what is added to the tokens: a follow-up."""
+    from followups import build_positions
+
+    return build_positions(config)
 
 
 class MLP(nn.Module):

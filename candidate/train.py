@@ -102,34 +102,6 @@ def loss_fn(model: nn.Module, batch: Batch, class_weight: float = 0.0) -> tuple[
     return lm_loss + class_weight * class_loss, lm_loss, class_loss
 
 
-def constant_weight(step: int, config: TrainConfig) -> float:
-    """The classifier's loss always counts the same."""
-    raise NotImplementedError("constant_weight is yours to build")
-
-
-def warmup_weight(step: int, config: TrainConfig) -> float:
-    """The classifier's loss counts more from step to step, as the learning rate does, up to its full weight."""
-    raise NotImplementedError("warmup_weight is yours to build")
-
-
-def uncertainty_weighting(lm_loss: Tensor, class_loss: Tensor, log_variances: Tensor) -> Tensor:
-    """The sum of exp(-s) * loss + s / 2, with a log variance s for each objective, learned with the model: (2,) -> ()
-
-    Kendall, Gal, Cipolla (2018): an objective that stays uncertain counts less, and the s / 2 keeps s from growing.
-    The first log variance is the language model's, the second the classifier's.
-    """
-    raise NotImplementedError("uncertainty_weighting is yours to build")
-
-
-def gradient_norm_weight(model: nn.Module, lm_loss: Tensor, class_loss: Tensor) -> float:
-    """The weight with which the classifier's loss pulls as hard at what both objectives share as the other does.
-
-    That is, the length of the gradient of lm_loss over that of class_loss, by all parameters that both losses reach.
-    The parameters' .grad stay as they are, and both losses can still be differentiated afterwards.
-    """
-    raise NotImplementedError("gradient_norm_weight is yours to build")
-
-
 def train_step(
     model: nn.Module, optimizer: Optimizer, batch: Batch, config: TrainConfig, step: int
 ) -> dict[str, float | None]:
@@ -183,6 +155,37 @@ def evaluate(model: nn.Module, batches: Iterable[Batch]) -> dict[str, float | No
         for module, training in modes:
             module.training = training
     return {"lm_loss": fmean(lm_losses), "class_accuracy": fmean(accuracies) if accuracies else None}
+
+
+# A follow-up: four ways to weigh the two losses. No item needs them, and nothing above calls them.
+
+
+def constant_weight(step: int, config: TrainConfig) -> float:
+    """The classifier's loss always counts the same."""
+    raise NotImplementedError("constant_weight is yours to build")
+
+
+def warmup_weight(step: int, config: TrainConfig) -> float:
+    """The classifier's loss counts more from step to step, as the learning rate does, up to its full weight."""
+    raise NotImplementedError("warmup_weight is yours to build")
+
+
+def uncertainty_weighting(lm_loss: Tensor, class_loss: Tensor, log_variances: Tensor) -> Tensor:
+    """The sum of exp(-s) * loss + s / 2, with a log variance s for each objective, learned with the model: (2,) -> ()
+
+    Kendall, Gal, Cipolla (2018): an objective that stays uncertain counts less, and the s / 2 keeps s from growing.
+    The first log variance is the language model's, the second the classifier's.
+    """
+    raise NotImplementedError("uncertainty_weighting is yours to build")
+
+
+def gradient_norm_weight(model: nn.Module, lm_loss: Tensor, class_loss: Tensor) -> float:
+    """The weight with which the classifier's loss pulls as hard at what both objectives share as the other does.
+
+    That is, the length of the gradient of lm_loss over that of class_loss, by all parameters that both losses reach.
+    The parameters' .grad stay as they are, and both losses can still be differentiated afterwards.
+    """
+    raise NotImplementedError("gradient_norm_weight is yours to build")
 
 
 def main() -> None:

@@ -9,12 +9,10 @@ from typing import Final, Literal, Self
 
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import Exercise, builtin_exercise
-from grader.grading.grade import grade
-from grader.grading.options import Options, asked_for
+from grader.grading.options import Options
 from grader.grading.session import Session
 from grader.hand_ins.read_hand_in import read_hand_in
 from grader.library_arguments import directory_given, files_given, isolation_given, names_given, timeout_given
-from grader.packages.worker_pool import WorkerPool
 from grader.preconditions import require_docstrings
 from grader.result.record import Result
 from grader.sandbox.errors import NotIsolated
@@ -53,8 +51,7 @@ class Grader:
         self.exercise: Final = exercise or builtin_exercise()
         self._isolation = chosen
         self._shared = draw_seed() if shared else None
-        self._kept: Session | None = None
-        self._worker_pool: WorkerPool | None = None
+        self._session: Session | None = None
         self._closed = False
         self._closing = threading.RLock()  # whoever closes it too waits until it is
         # The kernel ends a launcher with the thread that started it: let that be one that lasts.
@@ -85,7 +82,7 @@ class Grader:
             timeout=timeout_given(timeout),
             explain=explain,
         )
-        asked_for(self.exercise, options)
+        self.exercise.asked(options.only, followups=options.followups)
         if isinstance(submission, Mapping):
             given = read_files(files_given(submission))
         else:
@@ -102,9 +99,8 @@ class Grader:
             if self._closed:
                 return
             self._closed = True
-            for under_way in (self._worker_pool, self._kept):
-                if under_way is not None:
-                    under_way.stop()
+            if (session := self._session) is not None:
+                session.stop()
             self._thread.submit(self._end)
             self._thread.shutdown()
 
@@ -120,14 +116,10 @@ class Grader:
 
     def _grade(self, submission: Submission, options: Options) -> Result:
         try:
-            kept = self._ready()
-            worker_pool = self._worker_pool = WorkerPool(kept.launcher)
-            if self._closed:  # too late for close to see them
+            session = self._ready()
+            if self._closed:  # too late for close to see the session
                 raise CannotJudge(CLOSED)
-            result = grade(
-                submission, self.exercise, options, kept.launcher, lambda _: None, kept.answer_cache, worker_pool
-            )
-            kept.forget()
+            return session.grade(submission, options)
         except CannotJudge as error:
             self._end()  # the next grade gets a launcher that nothing has happened to
             if isinstance(error.__cause__, NotIsolated):
@@ -136,15 +128,14 @@ class Grader:
         except OSError as error:
             self._end()
             raise CannotJudge(f"nothing could be judged: {error}") from error
-        return result
 
     def _ready(self) -> Session:
         """What is ready, or is being made so: PyTorch is imported while nobody waits for it yet."""
-        if self._kept is None:
-            self._kept = Session(self.exercise, self._isolation)
-        return self._kept
+        if self._session is None:
+            self._session = Session.start(self.exercise, self._isolation)
+        return self._session
 
     def _end(self) -> None:
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            kept.close()
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()

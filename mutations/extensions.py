@@ -66,9 +66,9 @@ def _cache_readers(code: Code) -> Iterator[tuple[Definition | None, str]]:
             yield around, INCREMENTAL
         elif mention.name in CACHE_TYPES and around is not None and not (around.is_class or around.owner in types):
             yield around, mention.name
-    source = _source(code, MODEL)
-    for keys, _ in joins(source):
-        yield code.around(source, keys.line), "the keys and values of a cache"
+    for source in _of_the_model(code):
+        for keys, _ in joins(source):
+            yield code.around(source, keys.line), "the keys and values of a cache"
 
 
 def _heads(code: Code) -> list[Definition]:
@@ -85,8 +85,8 @@ def _heads(code: Code) -> list[Definition]:
 def _classifier(code: Code) -> list[Definition]:
     """What makes the head, what reads it, and in the training what is given labels."""
     makers: list[Definition] = []
-    for call in _class_maps(code):
-        maker = code.around(_source(code, MODEL), call)
+    for source, call in _class_maps(code):
+        maker = code.around(source, call)
         layer = maker.owner if maker is not None and maker.own_name == "__init__" else None
         if layer is not None and layer.own_name != "GPT":
             makers += [layer, *_makers(code, "classifier", [layer])]
@@ -112,16 +112,15 @@ def _classifier(code: Code) -> list[Definition]:
 
 def _schemes(code: Code) -> list[Definition]:
     """Functions and classes that ask whether a position scheme other than learned positions is wanted."""
-    source = _source(code, MODEL)
     found = []
-    for node in source.find(m.Comparison()):
+    for source, node in _everywhere(code, m.Comparison()):
         if any(_text(literal) in SCHEMES for literal in source.find(m.SimpleString(), within=node)):
             around = code.around(source, node)
             part = around.owner if around is not None and around.owner is not None else around
             if part is None or part.name in CONTRACT[MODEL]:
                 raise GapError(
-                    f"position-schemes: {around.name if around else MODEL} picks a scheme itself, and a plain model "
-                    "needs it; let a function of its own make what the scheme needs, or keep the extension"
+                    f"position-schemes: {around.name if around else source.file} picks a scheme itself, and a plain "
+                    "model needs it; let a function of its own make what the scheme needs, or keep the extension"
                 )
             found.append(part)
     return list(dict.fromkeys(found))
@@ -191,31 +190,30 @@ def _deals_with_heads(code: Code, module: Definition) -> bool:
     return False
 
 
-def _class_maps(code: Code) -> Iterator[cst.Call]:
-    """Where model.py makes a linear map with n_classes outputs, by its constructor or by what is handed that."""
-    source = _source(code, MODEL)
-    for node in source.find(m.Call(func=LINEAR) | m.Call(args=[m.ZeroOrMore(), m.Arg(LINEAR), m.ZeroOrMore()])):
+def _class_maps(code: Code) -> Iterator[tuple[Source, cst.Call]]:
+    """Where the model makes a linear map with n_classes outputs, by its constructor or by what is handed that."""
+    made = m.Call(func=LINEAR) | m.Call(args=[m.ZeroOrMore(), m.Arg(LINEAR), m.ZeroOrMore()])
+    for source, node in _everywhere(code, made):
         call = cst.ensure_type(node, cst.Call)
         if any("n_classes" in source.code(resolve(source, arg.value)) for arg in call.args):
-            yield call
+            yield source, call
 
 
 def _head_readers(code: Code, makers: list[Definition]) -> list[Definition]:
     """Functions that do more with the head than to ask whether there is one."""
-    source = _source(code, MODEL)
     names = set()
-    for node in source.find(m.Assign(targets=[m.AssignTarget(m.Attribute(value=m.Name("self")))])):
+    for source, node in _everywhere(code, m.Assign(targets=[m.AssignTarget(m.Attribute(value=m.Name("self")))])):
         assignment = cst.ensure_type(node, cst.Assign)
         calls = source.find(m.Call(), within=assignment.value)
         made = {function_name(cst.ensure_type(call, cst.Call)) for call in calls}
         if any(maker.own_name in made for maker in makers) or (
-            code.around(source, node) in makers and any(call in calls for call in _class_maps(code))
+            code.around(source, node) in makers and any(call in calls for _, call in _class_maps(code))
         ):
             names.add(cst.ensure_type(assignment.targets[0].target, cst.Attribute).attr.value)
     found = []
     for mention in code.mentions:
-        is_head = mention.source is source and isinstance(mention.node, cst.Attribute) and mention.name in names
-        around = mention.within
+        source, around = mention.source, mention.within
+        is_head = source.file != TRAIN and isinstance(mention.node, cst.Attribute) and mention.name in names
         if not is_head or around in makers or around is None or around.own_name == "__init__":
             continue
         if isinstance(source.parent(mention.node), cst.AssignTarget) or _is_asked_for(source, mention.node):
@@ -295,17 +293,35 @@ def _source(code: Code, file: str) -> Source:
     return next(source for source in code.sources if source.file == file)
 
 
+def _of_the_model(code: Code) -> list[Source]:
+    """All files but train.py: what stands beside model.py is taken for a part of the model."""
+    return [source for source in code.sources if source.file != TRAIN]
+
+
+def _everywhere(code: Code, matcher: m.BaseMatcherNode) -> Iterator[tuple[Source, cst.CSTNode]]:
+    """What matches in the files of the model."""
+    for source in _of_the_model(code):
+        yield from ((source, node) for node in source.find(matcher))
+
+
 def _is_class(code: Code, source: Source, function: cst.BaseExpression) -> bool:
-    """Whether what is called is a class of the file."""
-    found = code.named(source.file, source.code(function))
+    """Whether what is called is a class of these files."""
+    found = _named(code, source, function)
     return found is not None and found.is_class
 
 
 def _bases(code: Code, definition: Definition) -> list[Definition]:
-    """The classes of the same file that a class is derived from."""
+    """The classes of these files that a class is derived from."""
     bases = cst.ensure_type(definition.node, cst.ClassDef).bases
-    named = [code.named(definition.source.file, definition.source.code(base.value)) for base in bases]
+    named = [_named(code, definition.source, base.value) for base in bases]
     return [base for base in named if base is not None]
+
+
+def _named(code: Code, source: Source, expression: cst.BaseExpression) -> Definition | None:
+    """What `name` or `file.name` stands for: a definition of the same file, or else of another one."""
+    module, _, name = source.code(expression).rpartition(".")
+    files = [f"{module}.py"] if module else [source.file, *(other.file for other in code.sources)]
+    return next((found for file in files if (found := code.named(file, name)) is not None), None)
 
 
 def _is_module(code: Code, definition: Definition) -> bool:

@@ -2,11 +2,14 @@
 
 What an extension is made of is found by what the contract fixes: `forward_incremental`, `n_head`, `n_classes`,
 `labels`. Of that, a function is emptied if the contract or code that stays knows it by name; all else is removed, since
-a stub would already say how the extension is built. What only the extension used goes with it.
+a stub would already say how the extension is built. What only the extension used goes with it, from whatever file.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
+
+import libcst as cst
+from libcst import matchers as m
 
 from mutations.contract import CONTRACT, MODEL, TRAIN, is_needed
 from mutations.edit import Edit
@@ -15,7 +18,7 @@ from mutations.extensions import EXTENSIONS, Extension
 from mutations.roles.definitions import Code, Definition
 from mutations.roles.guards import is_guarded
 from mutations.source import Source
-from mutations.stub import empty, remove
+from mutations.stub import empty, import_without, remove
 
 
 class Gap(NamedTuple):
@@ -33,7 +36,7 @@ def find_gaps(sources: Mapping[str, Source], items: Collection[str] | None = Non
     Raises:
         GapError: an extension cannot be found, or not be cut out without taking away what a plain model needs.
     """
-    code = Code(sources[file] for file in (MODEL, TRAIN))
+    code = Code(sources[file] for file in sorted(sources, key=lambda file: (file == TRAIN, file != MODEL, file)))
     chosen = [each for each in EXTENSIONS if items is None or each.item in items]
     parts = {extension.item: extension.parts(code) for extension in chosen}
     owned = {each for found in parts.values() for each in found}
@@ -47,11 +50,14 @@ def find_gaps(sources: Mapping[str, Source], items: Collection[str] | None = Non
     for extension in chosen:
         mine = _with_helpers(code, parts[extension.item], gone - owned) - claimed
         claimed |= mine
-        gaps += [
-            Gap(extension.item, (remove if each in gone else empty)(each.source, each.name))
+        edits = [
+            (remove if each in gone else empty)(each.source, each.name)
             for each in code.definitions
             if each in mine and each.owner not in gone
         ]
+        gaps += [Gap(extension.item, edit) for edit in edits]
+        gaps += _shorter_imports(code, extension.item, mine & gone, edits)
+    _check_imports(gaps)
     return tuple(gaps)
 
 
@@ -61,7 +67,7 @@ def _reached(code: Code, owned: Collection[Definition]) -> set[Definition]:
     What nobody mentions is there for somebody else, and is kept with all that it leads to.
     """
     found: set[Definition] = set()
-    waiting = [each for each in code.definitions if each.name in CONTRACT[each.source.file]]
+    waiting = [each for each in code.definitions if each.name in CONTRACT.get(each.source.file, ())]
     waiting += [each for mention in code.mentions if mention.within is None for each in code.meant(mention)]
     unmentioned = {each for each in code.definitions if not code.mentions_of(each)}
     waiting += [each for each in unmentioned if each.owner is None and each not in owned]
@@ -114,6 +120,30 @@ def _check_no_class_is_left_empty(code: Code, gone: Collection[Definition]) -> N
     for each in code.definitions:
         if each.is_class and each not in gone and all(statement in removed for statement in each.node.body.body):
             raise GapError(f"{each.name} of {each.source.file} would be left empty; let a docstring say what it is for")
+
+
+def _shorter_imports(code: Code, item: str, gone: Collection[Definition], cut: Collection[Edit]) -> Iterator[Gap]:
+    """What other files import of that which goes with an item is no longer imported."""
+    for source in code.sources:
+        for node in source.find(m.ImportFrom(module=m.Name())):
+            statement = cst.ensure_type(node, cst.ImportFrom)
+            file = f"{cst.ensure_type(statement.module, cst.Name).value}.py"
+            names = {each.name for each in gone if each.owner is None and each.source.file == file}
+            start, _ = source.span(statement)
+            is_cut = any(edit.file == source.file and edit.start <= start < edit.end for edit in cut)
+            if not is_cut and (edit := import_without(source, statement, names)) is not None:
+                yield Gap(item, edit)
+
+
+def _check_imports(gaps: Iterable[Gap]) -> None:
+    """No import is shortened for two extensions: either may be left out."""
+    shortened: dict[tuple[str, int], str] = {}
+    for item, edit in gaps:
+        if shortened.setdefault((edit.file, edit.start), item) != item:
+            raise GapError(
+                f"{item}: {edit.file} imports in one statement what goes with {item} and with "
+                f"{shortened[edit.file, edit.start]}; let it be a statement for each"
+            )
 
 
 def _with_helpers(code: Code, parts: Iterable[Definition], helpers: Collection[Definition]) -> set[Definition]:

@@ -4,7 +4,7 @@ The text is never printed back from the tree, so whatever an edit does not cover
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import libcst as cst
 from libcst import matchers as m
@@ -17,11 +17,16 @@ Scope = cst.FunctionDef | cst.Module
 
 
 class Source:
-    """One file to be mutated."""
+    """One file to be mutated.
+
+    Attributes:
+        beside: the other files of its package, where `together` has read them.
+    """
 
     def __init__(self, file: str, text: str) -> None:
         wrapper = MetadataWrapper(cst.parse_module(text))
         self.file = file
+        self.beside: tuple[Source, ...] = ()
         self.module = wrapper.module
         self._bytes = text.encode()
         self._spans = wrapper.resolve(ByteSpanPositionProvider)
@@ -138,6 +143,14 @@ class Source:
 
     def _is_comment(self, start: int) -> bool:
         return self._line(start).lstrip().startswith(b"#")
+
+
+def together(files: Mapping[str, str]) -> dict[str, Source]:
+    """The files of a package, text by name: what one of them leaves open another may define."""
+    sources = {file: Source(file, text) for file, text in files.items()}
+    for source in sources.values():
+        source.beside = tuple(other for other in sources.values() if other is not source)
+    return sources
 
 
 class _Index:

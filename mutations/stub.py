@@ -1,5 +1,6 @@
-"""Functions taken out of a text, their bodies or they themselves, and classes."""
+"""Functions taken out of a text, their bodies or they themselves, and classes; and imports of what is gone."""
 
+from collections.abc import Collection
 from difflib import get_close_matches
 
 import libcst as cst
@@ -35,6 +36,19 @@ def empty(source: Source, name: str) -> Edit:
 def remove(source: Source, name: str) -> Edit:
     """The function, method or class is gone, with its decorators and the comments right above it."""
     return source.remove(_definition(source, name, "function or class", m.FunctionDef() | m.ClassDef()))
+
+
+def import_without(source: Source, statement: cst.ImportFrom, names: Collection[str]) -> Edit | None:
+    """``from module import a, b`` without some of the names, on one line; None where it has none of them."""
+    aliases = () if isinstance(statement.names, cst.ImportStar) else statement.names
+    kept = [alias for alias in aliases if alias.evaluated_name not in names]
+    if len(kept) == len(aliases):
+        return None
+    if not kept:
+        return source.remove(source.parent(statement))
+    first, _ = source.span(aliases[0])
+    _, last = source.span(aliases[-1])
+    return source.replace_span(first, last, ", ".join(source.code(alias).rstrip(", \n") for alias in kept))
 
 
 def _definition(source: Source, name: str, kind: str, matcher: m.BaseMatcherNode) -> cst.CSTNode:

@@ -11,9 +11,9 @@ from types import ModuleType
 import pytest
 
 from grader.exercise.model import StoredExercise, builtin_exercise
-from grader.grading.answer_cache import AnswerCache
-from grader.grading.grade import grade
+from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
+from grader.grading.session import Session
 from grader.result.record import Result
 from grader.sandbox.client import Launcher
 from grader.submission.read import Submission, submission_of
@@ -64,12 +64,12 @@ def grade_files(launcher: Launcher, exercise: StoredExercise) -> Callable[..., R
         *,
         name: str = "candidate",
         tests: Mapping[str, str] | None = None,
-        library: AnswerCache | None = None,
+        session: Session | None = None,
         **options: object,
     ) -> Result:
         submission: Submission = submission_of(name, files, tests=tests)
         chosen = Options(**{"seed": 1, "followups": False} | options)  # type: ignore[arg-type]
-        return grade(submission, exercise, chosen, launcher, lambda _: None, library)
+        return (session or Session(exercise, launcher, Keep.NOTHING)).grade(submission, chosen)
 
     return run
 

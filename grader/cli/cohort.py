@@ -1,25 +1,22 @@
 """``grader cohort``: grade many submissions alike, several at a time, and show them together."""
 
+import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from grader.cli.exercises import chosen_exercise
-from grader.cli.grade import TIMEOUT
-from grader.cli.progress import Progress
-from grader.distribution import install
+from grader.cli.options import add_audience, add_command, add_exercise, add_questions, add_running, options_of
 from grader.errors import CannotJudge, UsageError
 from grader.files.printable import one_line
-from grader.sandbox.control import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from grader.cli.options import Commands
+    from grader.cli.progress import Progress
     from grader.cohort.entries import Entries
     from grader.cohort.messages import Setup
     from grader.cohort.run import Backend, Done
@@ -28,43 +25,74 @@ if TYPE_CHECKING:
 INTERRUPTED: Final = 130
 
 
-def run(
-    submissions: Path,
-    output: Path,
-    *,
-    jobs: int | None,
-    scheduler: str | None,
-    resume: bool,
-    exercise: Path | None,
-    audience: str,
-    only: tuple[str, ...],
-    seed: int | None,
-    thorough: bool,
-    isolation: Mode,
-    timeout: float | None,
-) -> int:
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    command = add_command(commands, "cohort", "grade many submissions alike, several at a time, and show them together")
+    command.add_argument(
+        "submissions",
+        metavar="SUBMISSIONS",
+        type=Path,
+        help="a directory in which every sub-directory and every archive is a submission, or what Moodle, Canvas, "
+        "Blackboard or Gradescope deliver, unpacked or as one archive",
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR",
+        type=Path,
+        required=True,
+        help="write index.html, results.csv and for each submission its result and report here",
+    )
+    where = command.add_mutually_exclusive_group()
+    where.add_argument("--jobs", metavar="N", type=_jobs, help="how many are graded at a time (default: one a core)")
+    where.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="grade on the workers of the Dask cluster whose scheduler is at ADDRESS, such as tcp://HOST:8786, "
+        "one submission at a time on each (needs Dask: the extra cluster)",
+    )
+    command.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on in DIR: what was graded is kept, unless it has changed since",
+    )
+    add_exercise(command, "the built-in one")
+    add_audience(command)
+    add_questions(
+        command,
+        seed="ask what an earlier cohort was asked; without it the seed is drawn in secret, once for all submissions",
+        thorough="try eight times as many cases in each check, and larger ones",
+    )
+    add_running(command)
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Grade all that is not graded yet; 0, 1 when a hand-in could not be graded, or 3 when one could not be judged."""
+    from grader.cli.exercises import chosen_exercise
+    from grader.cli.progress import Progress
     from grader.cohort.entries import read_entries
     from grader.cohort.run import Cohort
     from grader.cohort.store import Store
-    from grader.grading.options import Options, asked_for
     from grader.result.record import Audience
 
-    _check_apart(submissions, output)
-    chosen = chosen_exercise(exercise)
-    options = Options(only=only, thorough=thorough, isolation=isolation, timeout=timeout or TIMEOUT)
-    asked_for(chosen, options)
-    entries = read_entries(submissions)
+    output: Path = arguments.output
+    _check_apart(arguments.submissions, output)
+    exercise = chosen_exercise(arguments.exercise)
+    options = options_of(arguments)
+    exercise.asked(options.only, followups=options.followups)
+    entries = read_entries(arguments.submissions)
     _note_ignored(entries)
+    audience = Audience(arguments.audience)
     told: _Told | None = None
     try:
-        backend = _markers_of(jobs, scheduler)
+        backend = _markers_of(arguments.jobs, arguments.scheduler)
         with (
             Progress() as progress,
-            Store(output, resume=resume, seed=seed, audience=Audience(audience)) as store,
+            Store(output, resume=arguments.resume, seed=options.seed, audience=audience) as store,
         ):
             told = _Told(progress)
-            cohort = Cohort(entries.found, chosen, options, Audience(audience), store)
+            cohort = Cohort(entries.found, exercise, options, audience, store)
             summary = cohort.run(lambda setup: backend(setup, progress), told.begin, told.tell)
     except KeyboardInterrupt:
         if told is None:
@@ -77,10 +105,16 @@ def run(
     return 1 if summary.unread else 0
 
 
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1024")
+    return int(text)
+
+
 class _Told:
     """How far a cohort has come, on stderr."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: "Progress") -> None:
         self._progress = progress
         self._kept = self._new = self._left = 0
         self._started = time.monotonic()
@@ -125,10 +159,13 @@ def _markers_of(
         from grader.cohort.cluster import Cluster
         from grader.cohort.cluster_backend import ClusterBackend
     except ModuleNotFoundError as error:
+        from grader.distribution import install
+
         raise UsageError(f"--scheduler needs Dask ({error}); {install('cluster')}") from None
+    from contextlib import contextmanager
 
     @contextmanager
-    def on_a_cluster(setup: "Setup", progress: Progress) -> "Iterator[Backend]":
+    def on_a_cluster(setup: "Setup", progress: "Progress") -> "Iterator[Backend]":
         with Cluster(scheduler, progress.note) as cluster, ClusterBackend(cluster, setup) as backend:
             yield backend
 

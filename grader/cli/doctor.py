@@ -1,29 +1,39 @@
 """``grader doctor``: what this machine can isolate and reproduce, tried and not only claimed."""
 
+import argparse
 import platform
 import sys
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from grader import __version__
-from grader.comparisons.catalogue import BY_ID
+from grader.cli.options import add_command
 from grader.errors import CannotJudge
-from grader.exercise.model import Exercise, StoredExercise, builtin_exercise
-from grader.grading.variants import Variants
-from grader.packages.package import Package
-from grader.packages.trouble import Trouble
-from grader.packages.worker_pool import WorkerPool
-from grader.sandbox.client import Launcher
-from grader.sandbox.control import Locked
-from grader.sandbox.errors import LauncherFailed, NotIsolated
-from grader.sandbox.trial import Attempt, attempts
-from grader.seeds import Seeds
+
+if TYPE_CHECKING:
+    from grader.cli.options import Commands
+    from grader.exercise.model import Exercise, StoredExercise
+    from grader.sandbox.client import Launcher
+    from grader.sandbox.control import Locked
+    from grader.sandbox.trial import Attempt
 
 TIMEOUT = 60.0
 
 
-def run() -> int:
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    command = add_command(commands, "doctor", "say what this machine can isolate and reproduce")
+    command.set_defaults(run=run)
+
+
+def run(_: argparse.Namespace) -> int:
     """Try it: lock a worker, let it attack, ask the reference twice, print what held. 0 when strict grading works here,
     else 3."""
+    from grader.exercise.model import builtin_exercise
+    from grader.packages.trouble import Trouble
+    from grader.sandbox.client import Launcher
+    from grader.sandbox.errors import LauncherFailed, NotIsolated
+
     write = sys.stdout.write
     write(f"grader {__version__}, Python {platform.python_version()}, {platform.system()} {platform.release()}\n")
     exercise = builtin_exercise()
@@ -52,8 +62,10 @@ def run() -> int:
     return 0 if steady else CannotJudge.exit_code
 
 
-def _attack(launcher: Launcher, exercise: StoredExercise) -> tuple[Locked, list[Attempt]]:
+def _attack(launcher: "Launcher", exercise: "StoredExercise") -> "tuple[Locked, list[Attempt]]":
     """What a worker says it is locked by, and what it attempted against those layers."""
+    from grader.sandbox.trial import attempts
+
     worker = launcher.spawn({})
     try:
         locked = worker.locked
@@ -64,7 +76,7 @@ def _attack(launcher: Launcher, exercise: StoredExercise) -> tuple[Locked, list[
     return locked, [attempt for attempt in attempts(launcher, secret) if attempt.layer in in_force]
 
 
-def _layers(locked: Locked, tried: Iterable[Attempt]) -> Iterator[str]:
+def _layers(locked: "Locked", tried: "Iterable[Attempt]") -> Iterator[str]:
     """Each layer in force with what it refused; then what is missing."""
     tried = list(tried)
     for phrase in locked.applied:
@@ -76,8 +88,14 @@ def _layers(locked: Locked, tried: Iterable[Attempt]) -> Iterator[str]:
         yield f"  no   {sentence}"
 
 
-def _repeat(launcher: Launcher, exercise: Exercise) -> Iterator[tuple[str, bool]]:
+def _repeat(launcher: "Launcher", exercise: "Exercise") -> Iterator[tuple[str, bool]]:
     """By comparison, whether two processes that answer for the reference give the same bits."""
+    from grader.comparisons.catalogue import BY_ID
+    from grader.grading.variants import Variants
+    from grader.packages.package import Package
+    from grader.packages.worker_pool import WorkerPool
+    from grader.seeds import Seeds
+
     worker_pool, seeds = WorkerPool(launcher), Seeds(0, "doctor")
     one, other = (
         Variants(exercise, seeds, lambda name, files: Package(worker_pool, name, files, TIMEOUT, trusted=True))

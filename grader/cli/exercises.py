@@ -1,6 +1,7 @@
 """Which exercise a command is about."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -8,6 +9,8 @@ from grader.errors import UsageError
 
 if TYPE_CHECKING:
     from grader.exercise.model import StoredExercise
+    from grader.grading.session import Session
+    from grader.sandbox.control import Mode
 
 
 BUILT_IN: Final = Path("built-in")
@@ -30,6 +33,27 @@ def chosen_exercise(exercise: Path | None) -> "StoredExercise":
     from grader.exercise.model import builtin_exercise, read_exercise
 
     return builtin_exercise() if exercise is None or exercise == BUILT_IN else read_exercise(exercise)
+
+
+@contextmanager
+def session_on(exercise: Path | None, isolation: "Mode", *, one_grade: bool = False) -> "Iterator[Session]":
+    """A session on an exercise; where it cannot isolate, the error says what to do.
+
+    PyTorch is being imported in the launcher while this process imports its own.
+
+    Args:
+        one_grade: no other grade follows, so that no answer is kept.
+    """
+    from grader.isolation_advice import naming_the_way_out
+    from grader.sandbox.client import Launcher
+
+    with naming_the_way_out(), Launcher(isolation, hidden=[reference_directory(exercise)]) as launcher:
+        from grader.grading.answer_cache import Keep
+        from grader.grading.session import Session
+
+        keep = Keep.NOTHING if one_grade else Keep.REFERENCE
+        with Session(chosen_exercise(exercise), launcher, keep) as session:
+            yield session
 
 
 class Choice(NamedTuple):

@@ -1,91 +1,86 @@
 """``grader grade``: grade a directory, print the verdict, write what was asked for."""
 
+import argparse
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from grader.cli import outputs
-from grader.cli.exercises import (
-    Choice,
-    chosen_exercise,
-    exercise_to_grade,
-    note_on_another_starter,
-    reference_directory,
-)
-from grader.cli.progress import Progress
+from grader.cli.options import FORMATS, add_audience, add_command, add_exercise, add_questions, add_running, options_of
 from grader.errors import CannotJudge, UsageError
 from grader.files.printable import one_line
-from grader.hand_ins.read_hand_in import read_hand_in
-from grader.isolation_advice import naming_the_way_out
-from grader.sandbox.client import Launcher
-from grader.sandbox.control import Mode
 
 if TYPE_CHECKING:
+    from grader.cli.options import Commands
+    from grader.grading.options import Options
     from grader.result.record import Result
 
-TIMEOUT: Final = 10.0  # seconds for one question
 LONGEST: Final = 60.0  # seconds for a question that a file may ask for; more has to be asked for by a person
 
 
-def run(
-    directory: Path,
-    *,
-    exercise: Path | None,
-    files: Mapping[str, str],
-    audience: str | None,
-    only: tuple[str, ...],
-    seed: int | None,
-    thorough: bool,
-    isolation: Mode,
-    timeout: float | None,
-    check: Path | None,
-) -> int:
-    """Grade and report; the exit code.
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    command = add_command(commands, "grade", "grade a directory or an archive that holds model.py and train.py")
+    command.add_argument(
+        "directory",
+        metavar="DIR",
+        type=Path,
+        help="the submission: a directory with model.py and train.py, or a .zip or .tar.gz of it",
+    )
+    add_exercise(command, "the one that a workspace was started from, else the built-in one")
+    for name, what in FORMATS.items():
+        command.add_argument(f"--{name}", metavar="FILE", help=f"write {what}; - for standard output")
+    add_audience(command, default=None)
+    add_questions(
+        command,
+        seed="repeat a grade; without it the seed is drawn in secret",
+        thorough="try eight times as many cases in each check, and larger ones; takes up to five times as long",
+    )
+    add_running(command, timeout="default 10; with --check as then")
+    command.add_argument(
+        "--check",
+        metavar="RESULT.json",
+        type=Path,
+        help="grade again as this result was, and say item by item whether its verdict holds (exit code 0) or not (1)",
+    )
+    command.set_defaults(run=run)
 
-    Args:
-        files: where each format goes that is asked for, by its name; ``-`` is standard output.
-        audience: None for the learner in a workspace that says itself which exercise it is, else for the instructor.
-        timeout: None for the usual one, or the recorded one.
-        check: a recorded result: is its verdict reached again?
-    """
+
+def run(arguments: argparse.Namespace) -> int:
+    """Grade and report; the exit code."""
+    from grader.cli import outputs
+    from grader.cli.exercises import Choice, exercise_to_grade, note_on_another_starter, reference_directory, session_on
+    from grader.cli.history import remember
+    from grader.cli.progress import Progress
+    from grader.hand_ins.read_hand_in import read_hand_in
+
+    files = {name: file for name in FORMATS if (file := getattr(arguments, name)) is not None}
     outputs.check(files)
-    recorded = _recorded(check, seed=seed, only=only, thorough=thorough)
+    options = options_of(arguments)
+    recorded = _recorded(arguments.check, options)
     if recorded is not None:
-        seed, only, thorough = recorded.environment.seed, recorded.asked.only, recorded.asked.thorough
-        timeout = timeout or min(recorded.asked.timeout, LONGEST)
-    timeout = timeout or TIMEOUT
-    choice = exercise_to_grade(directory, exercise) if directory.is_dir() else Choice(exercise, "", by_workspace=False)
-    exercise = choice.exercise
+        options = _as_recorded(recorded, options, arguments.timeout)
+    directory: Path = arguments.directory
+    choice = Choice(arguments.exercise, "", by_workspace=False)
+    if directory.is_dir():
+        choice = exercise_to_grade(directory, arguments.exercise)
     _say(choice.notes)
-    reference = reference_directory(exercise)
+    reference_directory(choice.exercise)  # whether there is one is known before the submission is read
     submission = read_hand_in(directory)
     _guard_against_candidates()
-    with Launcher(isolation, hidden=[reference]) as launcher:
-        # From here on torch is being imported in the launcher, while this process imports its own.
-        from grader.cli.history import remember
-        from grader.grading.grade import grade
-        from grader.grading.options import Options
+    with session_on(choice.exercise, options.isolation, one_grade=True) as session:
         from grader.result.audience import for_audience
         from grader.result.record import Audience
 
-        chosen = chosen_exercise(exercise)
-        _say(note_on_another_starter(directory, chosen.starter()))
-        options = Options(
-            only=only,
-            seed=seed,
-            shared=recorded is not None and recorded.asked.shared,
-            thorough=thorough,
-            isolation=isolation,
-            timeout=timeout,
-        )
-        with naming_the_way_out(), Progress() as progress:
-            result = grade(submission, chosen, options, launcher, progress)
-    if choice.by_workspace and recorded is None and audience != Audience.INSTRUCTOR:
+        _say(note_on_another_starter(directory, session.exercise.starter()))
+        with Progress() as progress:
+            result = session.grade(submission, options, progress=progress)
+    if choice.by_workspace and recorded is None and arguments.audience != Audience.INSTRUCTOR:
         # An instructor who looks at it leaves it as it was handed in.
-        _say(remember(directory, submission, result, chosen.starter(), "grade"))
+        _say(remember(directory, submission, result, session.exercise.starter(), "grade"))
     by_default = Audience.LEARNER if choice.by_workspace and recorded is None else Audience.INSTRUCTOR
-    shown = for_audience(result, Audience(audience) if audience is not None else by_default)
+    shown = for_audience(result, Audience(arguments.audience) if arguments.audience is not None else by_default)
     holds = _report(shown, files, choice.told) if recorded is None else _confirm(recorded, result, shown, files)
     if not result.judged:
         return CannotJudge.exit_code
@@ -97,13 +92,14 @@ def _say(notes: Iterable[str]) -> None:
         sys.stderr.write(f"grader: {one_line(note)}\n")
 
 
-def _recorded(path: Path | None, *, seed: int | None, only: tuple[str, ...], thorough: bool) -> "Result | None":
+def _recorded(path: Path | None, options: "Options") -> "Result | None":
     """The result to be confirmed, if one was named; it says itself how it was asked for."""
     if path is None:
         return None
     from grader.cli.results import read_result
 
-    for option, given in (("--seed", seed is not None), ("--only", bool(only)), ("--thorough", thorough)):
+    given_options = {"--seed": options.seed is not None, "--only": options.only, "--thorough": options.thorough}
+    for option, given in given_options.items():
         if given:
             raise UsageError(f"{option} with --check; the result to check says how it was graded")
     result = read_result(path)
@@ -114,8 +110,22 @@ def _recorded(path: Path | None, *, seed: int | None, only: tuple[str, ...], tho
     return result
 
 
+def _as_recorded(recorded: "Result", options: "Options", timeout: float | None) -> "Options":
+    """The options that a result was graded with; its time-out is obeyed up to a bound, and ``timeout`` goes first."""
+    asked = recorded.asked
+    return replace(
+        options,
+        seed=recorded.environment.seed,
+        only=asked.only,
+        thorough=asked.thorough,
+        shared=asked.shared,
+        timeout=timeout or min(asked.timeout, LONGEST),
+    )
+
+
 def _report(shown: "Result", files: Mapping[str, str], exercise: str) -> bool:
     """Write and print the verdict; whether it is full marks."""
+    from grader.cli import outputs
     from grader.report import render_text
     from grader.report.paint import paint_for
 
@@ -125,6 +135,7 @@ def _report(shown: "Result", files: Mapping[str, str], exercise: str) -> bool:
 
 def _confirm(recorded: "Result", result: "Result", shown: "Result", files: Mapping[str, str]) -> bool:
     """Write the new result, print how the recorded one compares with it; whether that is confirmed."""
+    from grader.cli import outputs
     from grader.report.paint import paint_for
     from grader.report.recheck_text import render_recheck
     from grader.result.recheck import recheck

@@ -1,28 +1,90 @@
 """``grader inject``: build a new exercise from a correct GPT, and prove it."""
 
+import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.cli.progress import Progress
+from grader.cli.options import add_command, add_isolation, seed_of
 from grader.files.printable import one_line
-from grader.isolation_advice import naming_the_way_out
-from grader.sandbox.client import Launcher
-from grader.sandbox.control import Mode
 
 if TYPE_CHECKING:
+    from grader.cli.options import Commands
     from grader.injection.build import Built
-    from grader.injection.recipe import Recipe
 
 
-def run(directory: Path, recipe: "Recipe", *, source: Path | None, force: bool, isolation: Mode) -> int:
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    command = add_command(commands, "inject", "plant bugs in a correct GPT: a new exercise, proven sound")
+    command.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR",
+        type=Path,
+        required=True,
+        help="the directory to make, with starter/ and reference/ in it",
+    )
+    command.add_argument(
+        "--from",
+        dest="source",
+        metavar="REFERENCE",
+        type=Path,
+        help="a directory with a correct model.py and train.py that keep the contract (default: the built-in one)",
+    )
+    which = command.add_mutually_exclusive_group()
+    which.add_argument(
+        "--bugs", metavar="K", type=int, choices=range(1, 7), default=4, help="how many, 1 to 6 (default 4)"
+    )
+    which.add_argument(
+        "--bug", metavar="OPERATOR", nargs="+", action="extend", default=[], help="these ones; see `grader mutations`"
+    )
+    command.add_argument(
+        "--difficulty",
+        choices=("easy", "medium", "hard"),
+        help="plant only bugs that are this hard to find: how few checks see them, how little they change, how far "
+        "from the line they show (default: any)",
+    )
+    command.add_argument(
+        "--seed",
+        metavar="N",
+        type=seed_of,
+        default=0,
+        help="which bugs are drawn, and where they go: the same seed builds the same exercise (default 0)",
+    )
+    command.add_argument(
+        "--keep-extensions",
+        action="store_true",
+        help="leave cache, classifier and heads built, and plant bugs in them too",
+    )
+    command.add_argument(
+        "--force",
+        action="store_true",
+        help="if DIR holds an exercise, replace it; anything else that is there is never touched",
+    )
+    add_isolation(command, "the processes that run the code")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Build, prove, write; the exit code."""
+    from grader.cli.progress import Progress
     from grader.injection.folder import check_target, write
     from grader.injection.origin import read_reference
+    from grader.injection.recipe import Recipe
+    from grader.isolation_advice import naming_the_way_out
+    from grader.sandbox.client import Launcher
 
-    check_target(directory, force=force, replacing="--force")
-    hidden, reference = read_reference(source)
-    with naming_the_way_out(), Launcher(isolation, hidden=[hidden]) as launcher:
+    recipe = Recipe(
+        seed=arguments.seed,
+        bugs=arguments.bugs,
+        operators=tuple(arguments.bug),
+        difficulty=arguments.difficulty,
+        keep_extensions=arguments.keep_extensions,
+    )
+    directory: Path = arguments.output
+    check_target(directory, force=arguments.force, replacing="--force")
+    hidden, reference = read_reference(arguments.source)
+    with naming_the_way_out(), Launcher(arguments.isolation, hidden=[hidden]) as launcher:
         from grader.injection.build import build
 
         with Progress() as progress:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from grader import __version__
-from grader.cli.arguments import (
+from grader.cli import (
     cohort,
     compare,
     doctor,

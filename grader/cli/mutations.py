@@ -1,5 +1,6 @@
 """``grader mutations``: the catalogue of bugs that can be planted, or one of them with its story."""
 
+import argparse
 import os
 import shutil
 import sys
@@ -7,33 +8,87 @@ import textwrap
 from collections.abc import Iterator
 from itertools import groupby
 from json import dumps
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from grader.cli.options import add_command, add_isolation, seed_of
 from grader.errors import UsageError
-from mutations.catalogue import OPERATORS, operator
-from mutations.errors import UnknownOperatorError
-from mutations.operator import Operator
+
+if TYPE_CHECKING:
+    from grader.cli.options import Commands
+    from mutations.operator import Operator
 
 GAP = "  "
-LONGEST_ID = max(len(each.id) for each in OPERATORS)
 ROOM = 60  # columns: what a sentence is given beside its name, or it goes below
 NARROWEST = 20  # columns: a sentence wrapped to less than that says nothing
 
 
-def run(operator_id: str | None, *, hints: bool, json: bool) -> int:
-    """Print what is asked for; always 0."""
-    if operator_id is None:
-        if hints:
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    command = add_command(
+        commands,
+        "mutations",
+        "the catalogue of bugs that can be planted, or one with its story",
+        judges=False,
+        only_prints=True,
+    )
+    command.add_argument("operator", metavar="OPERATOR", nargs="?", help="tell this one's whole story")
+    command.add_argument("--hints", action="store_true", help="with OPERATOR: the hints for a learner too")
+    command.add_argument(
+        "--json",
+        action="store_true",
+        help="print it as JSON, for programs: the catalogue, the OPERATOR, or with --matrix who sees which bug",
+    )
+    command.add_argument(
+        "--matrix", action="store_true", help="plant each in a correct GPT, and say which checks see it"
+    )
+    command.add_argument("--first", action="store_true", help="with --matrix: stop at the first check that sees a bug")
+    command.add_argument("--html", metavar="FILE", type=Path, help="with --matrix: write it here as a table")
+    command.add_argument("--from", dest="source", metavar="REFERENCE", type=Path, help="with --matrix: plant them here")
+    command.add_argument("--seed", metavar="N", type=seed_of, help="with --matrix: ask with other cases (default 0)")
+    add_isolation(command, "the processes that run the code", only="with --matrix: ")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what is asked for; 1 when a matrix has a bug that no check sees, else 0."""
+    if arguments.matrix:
+        from grader.cli import matrix
+
+        return matrix.run(arguments)
+    _refuse_without_matrix(arguments)
+    from mutations.catalogue import OPERATORS, operator
+    from mutations.errors import UnknownOperatorError
+
+    if arguments.operator is None:
+        if arguments.hints:
             raise UsageError("--hints without an OPERATOR; name the one whose hints are wanted")
-        sys.stdout.write(_json([_entry(each) for each in OPERATORS]) if json else _table(_width_of_table()))
+        whole = [_entry(each) for each in OPERATORS]
+        sys.stdout.write(_json(whole) if arguments.json else _table(_width_of_table()))
         return 0
     try:
-        chosen = operator(operator_id)
+        chosen = operator(arguments.operator)
     except UnknownOperatorError as error:
         raise UsageError(str(error)) from None
     width = shutil.get_terminal_size().columns  # 80 where there is no terminal
-    sys.stdout.write(_json(_whole_entry(chosen, hints)) if json else "\n".join(_story(chosen, hints, width)) + "\n")
+    if arguments.json:
+        sys.stdout.write(_json(_whole_entry(chosen, arguments.hints)))
+    else:
+        sys.stdout.write("\n".join(_story(chosen, arguments.hints, width)) + "\n")
     return 0
+
+
+def _refuse_without_matrix(options: argparse.Namespace) -> None:
+    given = {
+        "--first": options.first,
+        "--html": options.html is not None,
+        "--from": options.source is not None,
+        "--seed": options.seed is not None,
+        "--isolation": options.isolation is not None,
+    }
+    for name, is_given in given.items():
+        if is_given:
+            raise UsageError(f"{name} without --matrix says nothing of the catalogue; add --matrix, or leave it out")
 
 
 def _width_of_table() -> int | None:
@@ -47,16 +102,19 @@ def _table(width: int | None) -> str:
     Args:
         width: None for a line each, however long: for another program.
     """
+    from mutations.catalogue import OPERATORS
+
+    longest = max(len(each.id) for each in OPERATORS)
     paragraphs = []
     for category, entries in groupby(OPERATORS, key=lambda each: each.category):
-        rows = (line + "\n" for each in entries for line in _row(each, width))
+        rows = (line + "\n" for each in entries for line in _row(each, width, longest))
         paragraphs.append(f"{category}\n{''.join(rows)}")
     return "\n".join(paragraphs)
 
 
-def _row(entry: Operator, width: int | None) -> list[str]:
+def _row(entry: "Operator", width: int | None, longest: int) -> list[str]:
     """The sentence beside the name where there is room for it, else below."""
-    name = GAP + entry.id.ljust(LONGEST_ID) + GAP
+    name = GAP + entry.id.ljust(longest) + GAP
     if width is None:
         return [name + entry.title]
     if width - len(name) >= ROOM:
@@ -68,7 +126,7 @@ def _wrap(text: str, width: int, indent: str = "") -> str:
     return textwrap.fill(text, max(NARROWEST, width), subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _story(entry: Operator, hints: bool, width: int) -> Iterator[str]:
+def _story(entry: "Operator", hints: bool, width: int) -> Iterator[str]:
     """Everything about an operator, its prose wrapped to the width; code is left as it is."""
     yield entry.id
     yield ""
@@ -92,7 +150,7 @@ def _story(entry: Operator, hints: bool, width: int) -> Iterator[str]:
         yield from (_wrap(f"{number}. {hint}", width, "   ") for number, hint in enumerate(entry.hints, 1))
 
 
-def _entry(entry: Operator) -> dict[str, Any]:
+def _entry(entry: "Operator") -> dict[str, Any]:
     return {
         "id": entry.id,
         "category": entry.category,
@@ -104,7 +162,7 @@ def _entry(entry: Operator) -> dict[str, Any]:
     }
 
 
-def _whole_entry(entry: Operator, hints: bool) -> dict[str, Any]:
+def _whole_entry(entry: "Operator", hints: bool) -> dict[str, Any]:
     whole = {**_entry(entry), "story": entry.story, "example": entry.examples[0]._asdict()}
     return {**whole, "hints": entry.hints._asdict()} if hints else whole
 

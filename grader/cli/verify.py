@@ -1,32 +1,43 @@
 """``grader verify``: prove an exercise sound, and print what was seen."""
 
+import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from grader.cli.exercises import reference_directory
-from grader.cli.progress import Progress
+from grader.cli.options import add_command, add_isolation
 from grader.files.printable import one_line, printable
-from grader.isolation_advice import naming_the_way_out
-from grader.sandbox.client import Launcher
-from grader.sandbox.control import Mode
 
 if TYPE_CHECKING:
+    from grader.cli.options import Commands
     from grader.injection.verify import Verification
 
 UNSOUND: Final = 1
 HEADING: Final = "Checks and the bugs they see"
 
 
-def run(directory: Path, *, isolation: Mode) -> int:
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    command = add_command(commands, "verify", "prove an exercise sound: solvable, and credited bug by bug")
+    command.add_argument("exercise", metavar="EXERCISE", type=Path, help="its directory")
+    add_isolation(command, "the processes that run the code")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Verify and print; 0 when the exercise is sound, 1 when it is not."""
-    hidden = reference_directory(directory)
-    with naming_the_way_out(), Launcher(isolation, hidden=[hidden]) as launcher:
+    from grader.cli.exercises import reference_directory
+    from grader.cli.progress import Progress
+    from grader.isolation_advice import naming_the_way_out
+    from grader.sandbox.client import Launcher
+
+    hidden = reference_directory(arguments.exercise)
+    with naming_the_way_out(), Launcher(arguments.isolation, hidden=[hidden]) as launcher:
         from grader.exercise.model import read_exercise
         from grader.injection.verify import verify
 
-        exercise = read_exercise(directory)
+        exercise = read_exercise(arguments.exercise)
         with Progress() as progress:
             found = verify(exercise, launcher, progress)
     # What an exercise says of itself may come from anybody.

@@ -1,74 +1,85 @@
 """``grader watch``: grade again whenever a file is saved, and say what has changed."""
 
+import argparse
 import contextlib
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.cli.exercises import chosen_exercise, exercise_of, reference_directory
-from grader.cli.grade import TIMEOUT
-from grader.cli.progress import Progress
+from grader.cli.options import add_command, add_exercise, add_running, options_of
 from grader.files.printable import one_line
-from grader.files.write import check_writable, write_atomically
-from grader.isolation_advice import naming_the_way_out
-from grader.sandbox.client import Launcher
-from grader.sandbox.control import Mode
-from grader.submission.read import read_submission
 
 if TYPE_CHECKING:
+    from grader.cli.options import Commands
+    from grader.cli.progress import Progress
     from grader.learner.watch import Graded, Overtaken, Watcher
     from grader.live.live_page import LivePage
     from grader.result.record import Result
 
 
-def run(
-    directory: Path, *, exercise: Path | None, html: Path | None, live: bool, isolation: Mode, timeout: float | None
-) -> int:
-    """Grade until Ctrl-C, which is its orderly end: always 0.
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    command = add_command(commands, "watch", "grade again whenever a file is saved, and say what changed")
+    command.add_argument("directory", metavar="DIR", type=Path, help="the workspace")
+    add_exercise(command, "the one that the workspace was started from")
+    command.add_argument("--html", metavar="FILE", type=Path, help="write the learner's report here each time")
+    command.add_argument(
+        "--open",
+        dest="live",
+        action="store_true",
+        help="serve a page here that keeps up with every save, and open a browser on it (needs the extra live)",
+    )
+    add_running(command)
+    command.set_defaults(run=run)
 
-    Args:
-        html: where the report is written after each grade.
-        live: whether to serve a page that keeps up, and to open a browser on it.
-    """
-    exercise = exercise_of(directory, exercise)
-    reference = reference_directory(exercise)
-    if live:
+
+def run(arguments: argparse.Namespace) -> int:
+    """Grade until Ctrl-C, which is its orderly end: always 0."""
+    from grader.cli.exercises import exercise_of, reference_directory, session_on
+    from grader.cli.history import remember
+    from grader.cli.progress import Progress
+    from grader.files.write import check_writable
+    from grader.submission.read import read_submission
+
+    directory: Path = arguments.directory
+    html: Path | None = arguments.html
+    exercise = exercise_of(directory, arguments.exercise)
+    reference_directory(exercise)
+    if arguments.live:
         _check_installed()
-    read_submission(directory)  # what is missing is told at once, without waiting for torch
+    read_submission(directory)  # what is missing is said at once, without waiting for torch
     if html is not None:
         check_writable(html)
+    options = replace(options_of(arguments), followups=False)
     try:
-        with naming_the_way_out(), Launcher(isolation, hidden=[reference]) as launcher, ExitStack() as stack:
-            from grader.cli.history import remember
-            from grader.grading.options import Options
+        with session_on(exercise, options.isolation) as session, Progress() as progress, ExitStack() as stack:
             from grader.learner.watch import Graded, Watcher
             from grader.learner.workspace import is_workspace
 
-            options = Options(isolation=isolation, timeout=timeout or TIMEOUT, followups=False)
-            page = _page(directory, stack) if live else None
-            chosen = chosen_exercise(exercise)
-            with Watcher(directory, chosen, launcher, options) as watcher, Progress() as progress:
-                where = one_line(str(directory))
-                sys.stdout.write(
-                    f"Watching {where}: save a file and it is graded again. Ctrl-C ends.\n{_clock(directory)}"
-                )
-                sys.stdout.flush()
-                steps = _Steps(progress, page)
-                for event in watcher.grades(steps, steps.wait):
-                    progress.clear()
-                    if not isinstance(event, Graded):
-                        _print_overtaken(event)
-                        continue
-                    if page is not None:
-                        page.graded(event.submission, event.result)
-                    _print(event)
-                    if is_workspace(directory):
-                        for note in remember(directory, event.submission, event.result, chosen.starter(), "watch"):
-                            progress.note(note)
-                    if html is not None or page is not None:
-                        _explain(event, watcher, html, page, progress)
+            page = _page(directory, stack) if arguments.live else None
+            steps = _Steps(progress, page)
+
+            watcher = Watcher(directory, session, options)
+            where = one_line(str(directory))
+            sys.stdout.write(f"Watching {where}: save a file and it is graded again. Ctrl-C ends.\n{_clock(directory)}")
+            sys.stdout.flush()
+            for event in watcher.grades(steps, steps.wait):
+                progress.clear()
+                if not isinstance(event, Graded):
+                    _print_overtaken(event)
+                    continue
+                if page is not None:
+                    page.graded(event.submission, event.result)
+                _print(event)
+                if is_workspace(directory):
+                    starter = session.exercise.starter()
+                    for note in remember(directory, event.submission, event.result, starter, "watch"):
+                        progress.note(note)
+                if html is not None or page is not None:
+                    _explain(event, watcher, html, page, progress)
     except KeyboardInterrupt:
         sys.stdout.write("\n")
     return 0
@@ -89,7 +100,7 @@ def _check_installed() -> None:
 class _Steps:
     """Tells the terminal, and the live page if there is one, what is being done."""
 
-    def __init__(self, progress: Progress, page: "LivePage | None") -> None:
+    def __init__(self, progress: "Progress", page: "LivePage | None") -> None:
         self._progress = progress
         self._page = page
 
@@ -183,7 +194,7 @@ def _print_overtaken(event: "Overtaken") -> None:
 
 
 def _explain(
-    graded: "Graded", watcher: "Watcher", html: Path | None, page: "LivePage | None", progress: Progress
+    graded: "Graded", watcher: "Watcher", html: Path | None, page: "LivePage | None", progress: "Progress"
 ) -> None:
     """The whole report, with the smallest failing cases: after the first words, since it takes longer."""
     explained = watcher.explain(graded.submission, lambda _: progress("writing the report"))
@@ -193,7 +204,8 @@ def _explain(
         _write(explained, html, progress)
 
 
-def _write(explained: "Result", html: Path, progress: Progress) -> None:
+def _write(explained: "Result", html: Path, progress: "Progress") -> None:
+    from grader.files.write import write_atomically
     from grader.report import render_html
     from grader.result.audience import for_audience
     from grader.result.record import Audience

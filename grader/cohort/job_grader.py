@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from grader.cohort.messages import Graded, NotGraded, Setup
 from grader.errors import CannotJudge
-from grader.grading.grade import grade
 from grader.grading.session import Session
 from grader.report import render_html
 from grader.result.audience import for_audience
@@ -22,18 +21,15 @@ class JobGrader:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
-        self._exercise = setup.exercise
-        self._kept = Session(self._exercise, setup.options.isolation)
+        self._session = Session.start(setup.exercise, setup.options.isolation)
 
     def grade(self, submission: Submission) -> Graded | NotGraded:
         """The grade of ``submission``. After a NotGraded this may be of no use any more."""
         started = time.perf_counter()
         try:
-            launcher, answer_cache = self._kept.launcher, self._kept.answer_cache
-            result = grade(submission, self._exercise, self._setup.options, launcher, lambda _: None, answer_cache)
+            result = self._session.grade(submission, self._setup.options)
         except CannotJudge as error:
             return NotGraded(reason=str(error), hopeless=isinstance(error.__cause__, NotIsolated))
-        self._kept.forget()
         result = untimed(result)
         report = render_html(for_audience(result, self._setup.audience)).encode()
         return Graded(result=to_json(result), report=report, seconds=time.perf_counter() - started)
@@ -44,7 +40,7 @@ class JobGrader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._kept.close()
+        self._session.close()
 
 
 def untimed(result: Result) -> Result:

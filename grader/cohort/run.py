@@ -18,7 +18,7 @@ from grader.cohort.versions import Versions, differences, versions
 from grader.exercise.model import Exercise
 from grader.files.digest import grader_digest
 from grader.files.printable import one_line
-from grader.grading.options import Options, asked_for
+from grader.grading.options import Options
 from grader.report import render_html
 from grader.result.audience import for_audience
 from grader.result.record import Audience, Result, Session, from_json
@@ -161,7 +161,7 @@ class Cohort:
 
     def _summary(self, rows: Mapping[str, Row]) -> Summary:
         submissions = {entry.folder: entry.submission for entry in self.entries if entry.submission is not None}
-        items, _ = asked_for(self.exercise, self.options)
+        items, _ = self.exercise.asked(self.options.only, followups=self.options.followups)
         return Summary(
             exercise=self.exercise.rubric.title,
             items=tuple((item.id, item.title) for item in items),

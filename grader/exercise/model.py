@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from grader.errors import UsageError
 from grader.exercise.key import FORMAT, Key, Planted
 from grader.files.digest import digest
+from grader.suggestions import did_you_mean
 from mutations.edit import splice
 
 _DEFINED: Final = re.compile(r"^ *(?:def|class) +(\w+)", re.MULTILINE)
@@ -98,10 +99,15 @@ class Exercise:
 
     @cached_property
     def left_to_build(self) -> frozenset[str]:
-        """Names of the functions and classes that the starter has no more than a stub of, or not even that."""
+        """Names of the functions and classes that the starter has only a stub of, or does not have.
+
+        And of the files that hold nothing else, which a learner need not hand in.
+        """
         starter = "\n".join(self.starter().values())
-        defined = {name for text in self.reference.values() for name in _DEFINED.findall(text)}
-        return frozenset(defined.difference(_DEFINED.findall(starter)).union(_STUB.findall(starter)))
+        defined = {file: set(_DEFINED.findall(text)) for file, text in self.reference.items()}
+        left = set[str]().union(*defined.values()).difference(_DEFINED.findall(starter)).union(_STUB.findall(starter))
+        files = {file.removesuffix(".py") for file, names in defined.items() if names and names <= left}
+        return frozenset(left | files)
 
     @cached_property
     def items(self) -> dict[str, Item]:
@@ -129,6 +135,25 @@ class Exercise:
         """Three hints for an item, each saying more than the one before; None where nobody wrote any."""
         own = self.items[item].hints
         return next((bug.hints for bug in self.key.bugs if bug.item == item), own)
+
+    def asked(self, only: Collection[str] = (), *, followups: bool = True) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+        """The items and the follow-ups to grade.
+
+        Args:
+            only: their ids; empty for all.
+            followups: whether to ask the follow-ups too where ``only`` names nothing.
+
+        Raises:
+            UsageError: it has no such item.
+        """
+        for name in only:
+            if name not in self.titles:
+                near = did_you_mean(name, self.titles)
+                raise UsageError(f"no such item: {name!r}; this exercise has {', '.join(self.titles)}{near}")
+        if not only:
+            return self.rubric.item, self.rubric.followup if followups else ()
+        items = tuple(item for item in self.rubric.item if item.id in only)
+        return items, tuple(item for item in self.rubric.followup if item.id in only)
 
     def bugs_in(self, comparison: str) -> tuple[str, ...]:
         """The items whose bug shows in a comparison, in the rubric's order."""

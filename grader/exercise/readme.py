@@ -1,20 +1,22 @@
 """The README that a learner is handed with a starter."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from grader.exercise.model import Item, Rubric
 
+FOLLOWUPS: Final = "followups.py"  # where the built-in reference has code for follow-ups
 NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six")
 
 
-def readme(rubric: Rubric, where: str = "", *, built_in: bool = False) -> str:
+def readme(rubric: Rubric, where: str = "", *, files: Collection[str] = (), built_in: bool = False) -> str:
     """The task as an interviewer would state it.
 
     Args:
         where: what is said of where the bugs are, to follow their number.
+        files: of the starter, by name.
         built_in: whether the commands know this exercise without being told where it lies.
     """
     bugs = [item for item in rubric.item if item.kind == "bug"]
@@ -33,6 +35,7 @@ def readme(rubric: Rubric, where: str = "", *, built_in: bool = False) -> str:
         built_in=built_in,
         extensions=bool(extensions),
         followups=rubric.followup,
+        apart=FOLLOWUPS in files,
         total=f"{sum(item.points for item in rubric.item):g}",
         several=len(bugs) > 1,
         exact=_exact(bugs),

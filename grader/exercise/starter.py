@@ -45,4 +45,8 @@ def _text(exercise: StoredExercise, opened: Directory, name: str) -> str:
 
 def starter_contents(exercise: Exercise) -> dict[str, str]:
     """Every file that the learner of a generated exercise is handed, by name."""
-    return {**exercise.starter(), "README.md": readme(exercise.rubric), VISIBLE_TESTS: exercise.visible_tests}
+    return {
+        **exercise.starter(),
+        "README.md": readme(exercise.rubric, files=exercise.reference),
+        VISIBLE_TESTS: exercise.visible_tests,
+    }

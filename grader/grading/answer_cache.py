@@ -1,8 +1,10 @@
-"""Packages of ours that outlive a grade: the reference and its variants, each question put to each of them once."""
+"""Trusted packages that outlive a grade: the reference and its variants, each question put to each of them once."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 from grader.grading.search import Draws
@@ -12,28 +14,40 @@ from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 
 PATIENT: Final = 60.0  # seconds for a question to the reference: it answers, if the machine lets it
+AHEAD: Final = ("model", "train")
+CANDIDATE: Final = "the candidate"
+
+
+class Keep(Enum):
+    """Which answers are kept for the grades that follow.
+
+    Attributes:
+        NOTHING: none; for a single grade, which asks hardly anything twice.
+        REFERENCE: those of the reference and its variants. Grades share an answer if they ask with the same seed.
+        EVERYTHING: those of what is graded as well, and between the two pairs of workers: it is a variant of the
+            reference itself. Such a grade does not say whether the reference reproduces itself; see to that first.
+    """
+
+    NOTHING = "nothing"
+    REFERENCE = "reference"
+    EVERYTHING = "everything"
 
 
 class AnswerCache:
-    """The answers of packages of ours, and the cases they were asked of, for as many grades as are made with it.
+    """The answers of trusted packages, and the cases they were asked of, for as many grades as are made with it.
 
-    Grades share an answer if they ask with the same seed. Use as a context manager, or close it.
+    Use as a context manager, or close it.
 
     Attributes:
-        draws: the cases.
-
-    Args:
-        ours: what is graded is ours too, a variant of the reference like those that it is compared with: its
-            answers are shared like theirs, and between the pairs. Then a grade no longer tells whether the
-            reference reproduces itself; see to that first.
+        draws: the cases; None where nothing is kept.
     """
 
-    def __init__(self, launcher: Launcher, *, ours: bool = False) -> None:
+    def __init__(self, launcher: Launcher, keep: Keep = Keep.REFERENCE) -> None:
         self._worker_pool = WorkerPool(launcher)
-        self._ours = ours
+        self._keep = keep
         self._oracles: dict[tuple[int, frozenset[tuple[str, str]]], Package] = {}
         self._memories: dict[int, Memory] = defaultdict(dict)
-        self.draws = Draws()
+        self.draws: Final = None if keep is Keep.NOTHING else Draws()
 
     def oracle(self, pair: int, name: str, files: Mapping[str, str]) -> Package:
         """The one that answers for ``files`` in pair number ``pair``: no two threads may share a worker."""
@@ -44,20 +58,16 @@ class AnswerCache:
             )
         return self._oracles[key]
 
-    def candidate(self, pair: int, worker_pool: WorkerPool, files: Mapping[str, str], timeout: float) -> Package:
-        """One that answers for what is graded, in a worker of the grade's own."""
-        if not self._ours:
-            return Package(worker_pool, CANDIDATE, files, timeout)
-        return CachedPackage(worker_pool, CANDIDATE, files, timeout, memory=self._memory(pair))
-
     @contextmanager
-    def lent(self) -> Iterator[None]:
-        """For the time of one grade: the machine's failures are counted anew, and if the grade fails or is given up,
-        no package is left with a question whose answer nobody fetched. It would pass for the answer to the next one.
+    def lent(self, worker_pool: WorkerPool) -> Iterator["Packages"]:
+        """The packages of one grade, whose own workers are those of ``worker_pool``.
+
+        The machine's failures are counted anew, and if the grade fails or is given up, no package is left with a
+        question whose answer nobody fetched. It would pass for the answer to the next one.
         """
         self._worker_pool.pardon_anew()
         try:
-            yield
+            yield Packages(self, worker_pool)
         except BaseException:
             for oracle in self._oracles.values():
                 oracle.close()
@@ -75,7 +85,7 @@ class AnswerCache:
                 left -= size * len(self._memories)
 
     def stop(self) -> None:
-        """Kill the workers, from any thread: whoever waits for an answer is told that the grade is given up."""
+        """Kill the workers, from any thread: whoever waits for an answer learns that the grade is given up."""
         self._worker_pool.stop()
 
     def close(self) -> None:
@@ -89,13 +99,38 @@ class AnswerCache:
         self.close()
 
     def _memory(self, pair: int) -> Memory:
-        return self._memories[0 if self._ours else pair]
+        return self._memories[0 if self._keep is Keep.EVERYTHING else pair]
 
 
-AHEAD: Final = ("model", "train")
-CANDIDATE: Final = "the candidate"
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """Makes the packages that one grade asks.
+
+    Attributes:
+        pool: the grade's own workers.
+    """
+
+    _cache: AnswerCache
+    pool: WorkerPool
+
+    @property
+    def draws(self) -> Draws | None:
+        """What was drawn for earlier grades that asked the same."""
+        return self._cache.draws
+
+    def trusted(self, pair: int, name: str, files: Mapping[str, str]) -> Package:
+        """The reference or a variant of it, for pair number ``pair``."""
+        if self._cache._keep is Keep.NOTHING:
+            return trusted(self.pool, name, files)
+        return self._cache.oracle(pair, name, files)
+
+    def candidate(self, pair: int, files: Mapping[str, str], timeout: float) -> Package:
+        """What is graded, in workers of the grade's own."""
+        if self._cache._keep is not Keep.EVERYTHING:
+            return Package(self.pool, CANDIDATE, files, timeout)
+        return CachedPackage(self.pool, CANDIDATE, files, timeout, memory=self._cache._memory(pair))
 
 
 def trusted(worker_pool: WorkerPool, name: str, files: Mapping[str, str]) -> Package:
-    """An oracle for a package of ours that is asked in one grade alone."""
+    """A trusted package whose answers are not kept."""
     return Package(worker_pool, name, files, PATIENT, trusted=True, ahead=AHEAD)

@@ -1,14 +1,11 @@
-"""Grade one submission: from the launcher to the result record."""
+"""Grade one submission: compare it, ask its items' checks, attribute what fails, score, and record."""
 
 import platform
-import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from functools import partial, reduce
 from itertools import cycle
 from operator import or_
-
-import msgspec
 
 from grader import __version__
 from grader.comparisons.catalogue import BY_ID as COMPARISONS
@@ -17,13 +14,13 @@ from grader.comparisons.comparison import Comparison
 from grader.errors import CannotJudge
 from grader.exercise.model import FORWARD, Exercise, Item
 from grader.files.digest import grader_digest, package_versions
-from grader.grading.answer_cache import CANDIDATE, AnswerCache, trusted
+from grader.grading.answer_cache import CANDIDATE, Packages
 from grader.grading.assemble import followup_result, item_result
 from grader.grading.attribution import blame
 from grader.grading.diagnosis import Diagnosis
 from grader.grading.exhibits import collect
 from grader.grading.first_run import first_run
-from grader.grading.options import Options, asked_for
+from grader.grading.options import Options
 from grader.grading.reordered import Trials
 from grader.grading.schedule import Schedule, WorkerPair
 from grader.grading.twins import expected_bugs, match_twins, shares, twins_asked
@@ -32,8 +29,6 @@ from grader.own_tests import own_tests, waiting, written
 from grader.packages.package import Package
 from grader.packages.scope import scope_of
 from grader.packages.threads import THREADS, threads
-from grader.packages.trouble import Stopped, Trouble
-from grader.packages.worker_pool import WorkerPool
 from grader.result.record import (
     Asked,
     CandidateInfo,
@@ -46,97 +41,35 @@ from grader.result.record import (
     Result,
     Scope,
     environment_digest,
-    harmless,
 )
-from grader.sandbox.client import Launcher
-from grader.sandbox.errors import LauncherFailed
 from grader.sandbox.questions import modules_asked
-from grader.seeds import SHARED, Seeds, draw_seed
+from grader.seeds import Seeds
 from grader.submission.diff import changes
-from grader.submission.history import now, text_of
 from grader.submission.read import Submission
-from grader.submission.read_timeline import session_of
 
 Progress = Callable[[str], None]
 
 
-def grade(
-    submission: Submission,
-    exercise: Exercise,
-    options: Options,
-    launcher: Launcher,
-    progress: Progress,
-    answer_cache: AnswerCache | None = None,
-    worker_pool: WorkerPool | None = None,
-) -> Result:
-    """The result of grading ``submission``.
-
-    Args:
-        answer_cache: answers for the reference and its variants; without one they are asked anew.
-        worker_pool: makes the workers of this grade, for whoever may want to ``stop`` it from another thread.
-
-    Raises:
-        UsageError: ``options.only`` names an item that the exercise does not have.
-        CannotJudge: the launcher or the reference failed, or the workers were stopped.
-    """
-    started = time.perf_counter()
-    items, followups = asked_for(exercise, options)
-    seed = draw_seed() if options.seed is None else options.seed
-    seeds = Seeds(seed, SHARED if options.shared else submission.sha256)
-    worker_pool = worker_pool or WorkerPool(launcher)
-    worker_pool.budget = options.budget
-    worker_pool.left_to_build = exercise.left_to_build
-    try:
-        with answer_cache.lent() if answer_cache is not None else nullcontext():
-            grading = _Grade(
-                submission, exercise, items, followups, options, launcher, worker_pool, progress, seeds, answer_cache
-            )
-            result = grading.run()
-    except LauncherFailed as error:
-        raise CannotJudge(f"nothing could be judged: {error}") from error
-    except Trouble as trouble:
-        raise CannotJudge(f"nothing could be judged: the reference gave no answer: {trouble}") from trouble
-    except Stopped as stopped:
-        raise CannotJudge(f"nothing could be judged: {stopped.__cause__ or 'it was given up'}") from stopped.__cause__
-    finally:
-        worker_pool.close()
-    return harmless(
-        msgspec.structs.replace(
-            result,
-            seconds=round(time.perf_counter() - started, 3),
-            graded_at=text_of(now()),
-            session=session_of(submission.history),
-        )
-    )
-
-
-class _Grade:
-    """One grade under way."""
+class Grade:
+    """One grade under way, started by ``Session.grade``."""
 
     def __init__(
         self,
         submission: Submission,
         exercise: Exercise,
-        items: tuple[Item, ...],
-        followups: tuple[Item, ...],
         options: Options,
-        launcher: Launcher,
-        worker_pool: WorkerPool,
-        progress: Progress,
         seeds: Seeds,
-        answer_cache: AnswerCache | None,
+        packages: Packages,
+        progress: Progress,
     ) -> None:
         self._submission = submission
         self._exercise = exercise
-        self._items = items
-        self._followups = followups
+        self._items, self._followups = exercise.asked(options.only, followups=options.followups)
         self._options = options
-        self._launcher = launcher
-        self._worker_pool = worker_pool
-        self._progress = progress
         self._seeds = seeds
-        self._answer_cache = answer_cache
-        # One for each thread; before that, each bears witness that the other's reference can be reproduced.
+        self._packages = packages
+        self._progress = progress
+        # One for each thread. First they check each other: both references must give the same bits.
         self._pairs = tuple(self._new_pair(number) for number in range(THREADS))
 
     def run(self) -> Result:
@@ -222,28 +155,26 @@ class _Grade:
     def _own_tests(self, item: Item) -> FollowUp:
         if self._faults and written(self._submission.tests, self._exercise.visible_tests):
             return waiting(item, " and ".join(fault.file for fault in self._faults.values()))
-        given = self._submission, self._exercise, self._worker_pool, self._seeds
-        return own_tests(item, *given, timeout=self._options.timeout, progress=self._progress)
-
-    def _new_pair(self, number: int) -> WorkerPair:
-        answer_cache, worker_pool = self._answer_cache, self._worker_pool
-        files, timeout = self._submission.files, self._options.timeout
-        if answer_cache is None:
-            return WorkerPair(
-                self._variants(partial(trusted, worker_pool)), Package(worker_pool, CANDIDATE, files, timeout)
-            )
-        return WorkerPair(
-            self._variants(partial(answer_cache.oracle, number)),
-            answer_cache.candidate(number, worker_pool, files, timeout),
+        return own_tests(
+            item,
+            self._submission,
+            self._exercise,
+            self._packages.pool,
+            self._seeds,
+            timeout=self._options.timeout,
+            progress=self._progress,
         )
 
-    def _variants(self, make: Callable[[str, Mapping[str, str]], Package]) -> Variants:
-        return Variants(self._exercise, self._seeds, make)
+    def _new_pair(self, number: int) -> WorkerPair:
+        return WorkerPair(
+            Variants(self._exercise, self._seeds, partial(self._packages.trusted, number)),
+            self._packages.candidate(number, self._submission.files, self._options.timeout),
+        )
 
     def _compare(self) -> Diagnosis:
         """What each comparison tells of the candidate, once the reference has been seen to reproduce itself."""
         comparisons = self._comparisons()
-        with threads(self._worker_pool) as pool:
+        with threads(self._packages.pool) as pool:
             prepared = [pool.submit(pair.variants.prepare, comparisons) for pair in self._pairs]
             self._faults = first_run(*(pair.candidate for pair in self._pairs))
             answers = [
@@ -277,7 +208,7 @@ class _Grade:
         return found
 
     def _trial(self, files: Mapping[str, str]) -> Package:
-        return Package(self._worker_pool, CANDIDATE, files, self._options.timeout)
+        return Package(self._packages.pool, CANDIDATE, files, self._options.timeout)
 
     def _compare_twins(self, matches: Mapping[str, Match]) -> dict[str, Match]:
         """How the candidate agrees with the variant that it was found to be, where that may not have been all."""
@@ -288,7 +219,7 @@ class _Grade:
         if "train" in self._faults:
             twins = tuple(twin for twin in twins if not self._asks_train(twin))
         # By workers of their own: what is printed in whole runs would leave no room for what checks make it print.
-        with threads(self._worker_pool) as pool, ExitStack() as workers:
+        with threads(self._packages.pool) as pool, ExitStack() as workers:
             asked = [
                 pool.submit(match_twins, share, pair.variants, workers.enter_context(pair.candidate.another()), bugs)
                 for pair, share in zip(self._pairs, shares(twins), strict=True)
@@ -313,14 +244,21 @@ class _Grade:
         )
 
     def _schedule(self) -> Schedule:
-        draws = self._answer_cache.draws if self._answer_cache is not None else None
-        given = self._exercise, self._items, self._followups, self._diagnosis, self._seeds, self._options
-        return Schedule(*given, draws, self._progress)
+        return Schedule(
+            exercise=self._exercise,
+            items=self._items,
+            followups=self._followups,
+            diagnosis=self._diagnosis,
+            seeds=self._seeds,
+            options=self._options,
+            draws=self._packages.draws,
+            progress=self._progress,
+        )
 
     def _ask_all(self, schedule: Schedule) -> Exhibits:
         """Items, follow-ups and exhibits, in a thread for each pair."""
         first, *others = zip(self._pairs, schedule.shares(THREADS), strict=True)
-        with threads(self._worker_pool) as pool:
+        with threads(self._packages.pool) as pool:
             pool.submit(schedule.ask_first, first[0]).result()
             asked = [pool.submit(schedule.ask, *share) for share in (first, *others)]
             asked[0].result()
@@ -342,7 +280,7 @@ class _Grade:
         )
 
     def _environment(self) -> Environment:
-        started = self._launcher.started
+        started = self._packages.pool.started
         locked = self._pairs[0].variants.reference.worker.locked
         return Environment(
             grader=__version__,

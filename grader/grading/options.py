@@ -1,12 +1,9 @@
-"""How to grade, and what is graded then."""
+"""How to grade: built once, and handed on as one value."""
 
 from dataclasses import dataclass
 from typing import Final
 
-from grader.errors import UsageError
-from grader.exercise.model import Exercise, Item
 from grader.sandbox.control import Mode
-from grader.suggestions import did_you_mean
 
 PATIENCE: Final = 30  # times the time-out, at least of a second: minutes, of which most submissions need seconds
 THOROUGH: Final = 8  # times as many examples of each check
@@ -44,17 +41,3 @@ class Options:
     def budget(self) -> float:
         """Seconds that all answers of a submission together may take, computing or asleep."""
         return PATIENCE * max(1.0, self.timeout) * self.times
-
-
-def asked_for(exercise: Exercise, options: Options) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
-    """The items and the follow-ups to grade. Raises ``UsageError`` for one that the exercise does not have."""
-    rubric, only = exercise.rubric, options.only
-    for name in only:
-        if name not in exercise.items and name not in exercise.followups:
-            listed = ", ".join((*exercise.items, *exercise.followups))
-            near = did_you_mean(name, (*exercise.items, *exercise.followups))
-            raise UsageError(f"no such item: {name!r}; this exercise has {listed}{near}")
-    if not only:
-        return rubric.item, rubric.followup if options.followups else ()
-    items, followups = (tuple(item for item in of if item.id in only) for of in (rubric.item, rubric.followup))
-    return items, followups

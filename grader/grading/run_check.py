@@ -1,10 +1,11 @@
-"""Ask one check, and turn what is found into a verdict."""
+"""Run one check, for a grade or to measure a bug; and of a grade, turn what is found into a verdict."""
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, combinations
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from grader.checks.check import Check, CheckFailed, Context
 from grader.files.printable import printable
 from grader.grading.scoring import Verdict
-from grader.grading.search import Draws, Failure, ReferenceFailed, Search, search, search_sizes
+from grader.grading.search import Draws, Failure, ReferenceFailed, search, search_sizes
 from grader.grading.variants import Bugs, Variants
 from grader.packages.package import Package
 from grader.packages.trouble import (
@@ -31,6 +32,97 @@ from grader.seeds import Seeds
 from grader.sizes import Extent, extents
 
 MAX_TEXT = 6000  # characters of one message or traceback
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What a check found when it was run.
+
+    Attributes:
+        case: the smallest that fails, or the last that was asked.
+        failure: how it fails; None when nothing does.
+        asked: how many different cases were asked.
+        last: the check as it was asked last: with the property that confirms it in the place of its own, maybe.
+        context: what it was asked with last.
+    """
+
+    case: Any
+    failure: Failure | None
+    asked: int
+    last: Check
+    context: Context
+
+
+@np.errstate(all="ignore")  # what a package answers may be infinite, and numpy would print a warning for each
+def run_check(
+    check: Check,
+    context: Context,
+    *,
+    seeds: Seeds,
+    times: int = 1,
+    shrink: bool = True,
+    draws: Draws | None = None,
+    confirm: bool = True,
+    at_sizes: bool = True,
+) -> Ran:
+    """Put one check to a package, as far as it holds: drawn cases, then one again, then larger ones.
+
+    Args:
+        times: how many times the usual number of examples is drawn.
+        shrink: whether to look for the smallest case that fails.
+        draws: what was drawn for earlier packages that were asked the same.
+        confirm: whether a case that passes is asked once more, by the check's other property and in training mode.
+        at_sizes: whether cases of the default sizes and beyond are asked as well.
+
+    Raises:
+        ReferenceFailed: the reference, or the variant beside it, gave no answer.
+    """
+    found = search(
+        check.cases,
+        lambda case: ask_case(check, case, context),
+        seed=seeds.derive("cases", check.id),
+        examples=check.examples * times,
+        shrink=shrink,
+        draws=draws,
+    )
+    ran = Ran(case=found.case, failure=found.failure, asked=found.asked, last=check, context=context)
+    if confirm and ran.failure is None and check.confirm is not None:
+        ran = _asked_again(ran, replace(check, holds=check.confirm), context)
+    if confirm and ran.failure is None and check.in_training:
+        ran = _asked_again(ran, check, replace(context, training=True))
+    if at_sizes and ran.failure is None and check.at_size is not None:
+        ran = _asked_at_sizes(
+            ran, check, check.at_size, replace(context, training=False), seeds=seeds, thorough=times > 1, shrink=shrink
+        )
+    return ran
+
+
+def _asked_again(ran: Ran, check: Check, context: Context) -> Ran:
+    """The last case once more."""
+    failure = _failure_of(partial(ask_case, check, ran.case, context))
+    if context.training:
+        failure = _in_training_mode(failure)
+    return replace(ran, failure=failure, last=check, context=context)
+
+
+def _asked_at_sizes(
+    ran: Ran,
+    check: Check,
+    at_size: Callable[[Extent], object],
+    context: Context,
+    *,
+    seeds: Seeds,
+    thorough: bool,
+    shrink: bool,
+) -> Ran:
+    """A case at the default sizes, and beyond them."""
+    found = search_sizes(
+        at_size,
+        extents(check.default, seeds.derive("sizes"), thorough=thorough),
+        lambda case: ask_case(check, case, context),
+        shrink=shrink,
+    )
+    return Ran(case=found.case, failure=found.failure, asked=ran.asked + found.asked, last=check, context=context)
 
 
 @dataclass(slots=True)
@@ -77,43 +169,13 @@ class CheckRunner:
         # The first check of a worker shows what came before it, too: what is printed by an import is lost otherwise.
         return replace(verdict, seconds=seconds, output=printable(candidate.printed())), context
 
-    @np.errstate(all="ignore")  # what a submission answers may be infinite, and numpy would print a warning for each
     def _verdict(self, check: Check, context: Context, own: str) -> Verdict:
-        found = search(
-            check.cases,
-            lambda case: ask_case(check, case, context),
-            seed=self.seeds.derive("cases", check.id),
-            examples=check.examples * self.times,
-            shrink=self.explain,
-            draws=self.draws,
-        )
-        failure, last, asked = found.failure, check, found.asked
-        if failure is None and check.confirm is not None:
-            last = replace(check, holds=check.confirm)  # whatever follows is about what was asked last
-            failure = _failure_of(partial(ask_case, last, found.case, context))
-        if failure is None and check.in_training:
-            context = replace(context, training=True)
-            failure = _in_training_mode(_failure_of(partial(ask_case, check, found.case, context)))
-            last = check
-        if failure is None and check.at_size is not None:
-            context = replace(context, training=False)
-            found, last = self._at_sizes(check, check.at_size, context), check
-            failure = found.failure
-            asked += found.asked
+        ran = run_check(check, context, seeds=self.seeds, times=self.times, shrink=self.explain, draws=self.draws)
         verdict = Verdict(outcome=Outcome.PASSED)
-        if failure is not None:
-            verdict = self._failed(last, found.case, failure, context, own)
-        answered = isinstance(failure, CheckFailed) and failure.kind != "shape"
-        return replace(verdict, examples=asked, answered=answered)
-
-    def _at_sizes(self, check: Check, at_size: Callable[[Extent], object], context: Context) -> Search:
-        """The check at the default sizes, and beyond them."""
-        return search_sizes(
-            at_size,
-            extents(check.default, self.seeds.derive("sizes"), thorough=self.times > 1),
-            lambda case: ask_case(check, case, context),
-            shrink=self.explain,
-        )
+        if ran.failure is not None:
+            verdict = self._failed(ran.last, ran.case, ran.failure, ran.context, own)
+        answered = isinstance(ran.failure, CheckFailed) and ran.failure.kind != "shape"
+        return replace(verdict, examples=ran.asked, answered=answered)
 
     def _context(self, candidate: Package, variant: Package) -> Context:
         return Context(

@@ -38,6 +38,7 @@ class Schedule:
 
     def __init__(
         self,
+        *,
         exercise: Exercise,
         items: Sequence[Item],
         followups: Sequence[Item],

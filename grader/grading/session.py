@@ -1,46 +1,157 @@
-"""What stays ready from one grade to the next: PyTorch, imported once, and what the reference has answered."""
+"""Grades of one exercise, one after another: what stays ready between them, and where a grade starts."""
 
 import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
+from msgspec.structs import replace
+
+from grader.errors import CannotJudge
 from grader.exercise.model import Exercise, StoredExercise, builtin_reference
-from grader.grading.answer_cache import AnswerCache
+from grader.grading.answer_cache import AnswerCache, Keep
+from grader.grading.grade import Grade
+from grader.grading.options import Options
+from grader.packages.trouble import Trouble, without_a_verdict
+from grader.packages.worker_pool import WorkerPool
+from grader.result.record import Result, harmless
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
+from grader.seeds import SHARED, Seeds, draw_seed
+from grader.submission.history import now, text_of
+from grader.submission.read import Submission
+from grader.submission.read_timeline import session_of
 
 MOST: Final = 128 << 20  # bytes of answers of the reference
 
 
-class Session:
-    """A launcher, which ends with the thread that makes this, and a library of the exercise's reference.
+class Cancel:
+    """Gives up one grade when it is called, from any thread, even before the grade has started."""
 
-    Attributes:
-        launcher: it can read neither the exercise's reference nor the built-in one.
+    def __init__(self) -> None:
+        self._changing = threading.Lock()
+        self._given = False
+        self._stop: Callable[[], None] | None = None
+
+    def __call__(self) -> None:
+        """Kill the grade's workers: ``Session.grade`` raises ``CannotJudge``."""
+        with self._changing:
+            self._given = True
+            stop = self._stop
+        if stop is not None:
+            stop()
+
+    def stops(self, worker_pool: WorkerPool) -> None:
+        """Stop this pool when it is given up, or now if it was already."""
+        with self._changing:
+            self._stop = worker_pool.stop
+            given = self._given
+        if given:
+            worker_pool.stop()
+
+
+class Session(AbstractContextManager["Session"]):
+    """Owns what grades of an exercise share: the launcher, the kept answers and drawn cases, and the worker pools.
+
+    Grades are made one at a time; ``stop`` may be called from any thread. Use as a context manager, or close it.
+
+    Args:
+        launcher: stays its caller's, who closes it after the session; ``Session.start`` makes one of its own.
+        keep: which answers are kept from grade to grade.
     """
 
-    def __init__(self, exercise: Exercise, isolation: Mode) -> None:
-        self.launcher: Final = Launcher(isolation, _hidden(exercise))
-        self.answer_cache: Final = AnswerCache(self.launcher)
+    def __init__(self, exercise: Exercise, launcher: Launcher, keep: Keep = Keep.REFERENCE) -> None:
+        self.exercise: Final = exercise
+        self._launcher = launcher
+        self._owns_launcher = False
+        self._answer_cache = AnswerCache(launcher, keep)
+        self._cancel = Cancel()
+        self._stopped = False
 
-    def forget(self) -> None:
-        """Between two grades: forget what was not asked for longest, if it has become too much."""
-        self.answer_cache.forget_beyond(MOST)
+    @classmethod
+    def start(cls, exercise: Exercise, isolation: Mode) -> Self:
+        """A session with a launcher of its own, which ends with the thread that calls this.
+
+        Its workers can read neither the exercise's reference nor the built-in one.
+        """
+        session = cls(exercise, Launcher(isolation, _hidden(exercise)))
+        session._owns_launcher = True
+        return session
+
+    def grade(
+        self,
+        submission: Submission,
+        options: Options,
+        *,
+        progress: Callable[[str], None] | None = None,
+        cancel: Cancel | None = None,
+    ) -> Result:
+        """The result of grading ``submission``.
+
+        Args:
+            progress: is called with what is being done.
+            cancel: gives up this grade, and leaves the session as it is.
+
+        Raises:
+            UsageError: ``options.only`` names an item that the exercise does not have.
+            CannotJudge: the launcher or the reference failed, or the grade was given up.
+        """
+        started = time.perf_counter()
+        self.exercise.asked(options.only, followups=options.followups)  # before anything is started
+        seeds = Seeds(
+            draw_seed() if options.seed is None else options.seed, SHARED if options.shared else submission.sha256
+        )
+        worker_pool = WorkerPool(self._launcher, options.budget, self.exercise.left_to_build)
+        self._cancel = cancel or Cancel()
+        self._cancel.stops(worker_pool)
+        if self._stopped:
+            worker_pool.stop()
+        try:
+            with without_a_verdict(), self._answer_cache.lent(worker_pool) as packages:
+                result = Grade(submission, self.exercise, options, seeds, packages, progress or _say_nothing).run()
+        except Trouble as trouble:
+            raise CannotJudge(f"nothing could be judged: the reference gave no answer: {trouble}") from trouble
+        finally:
+            worker_pool.close()
+        self._answer_cache.forget_beyond(MOST)
+        return harmless(
+            replace(
+                result,
+                seconds=round(time.perf_counter() - started, 3),
+                graded_at=text_of(now()),
+                session=session_of(submission.history),
+            )
+        )
 
     def stop(self) -> None:
-        """Have nobody wait any longer for what packages of ours answer, from any thread; then only close this."""
-        self.answer_cache.stop()
+        """Give up the grade under way and every later one, from any thread; afterwards only ``close`` is of use."""
+        self._stopped = True
+        self._cancel()
+        self._answer_cache.stop()
 
     def close(self) -> None:
         """End all processes."""
-        self.answer_cache.close()
-        self.launcher.close()
+        self._answer_cache.close()
+        if self._owns_launcher:
+            self._launcher.close()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _say_nothing(_: str) -> None:
+    pass
 
 
 def _hidden(exercise: Exercise) -> list[Path]:
-    """The directories that workers must not see. The exercise may have come from elsewhere, where it lies in a place
-    that is not here, or that nobody here may look at (which is an error to Path.is_dir); the built-in reference is on
-    every machine."""
+    """The directories that workers must not see. The exercise's path may be of another machine, or unreadable here
+    (then ``Path.is_dir`` raises); the built-in reference is on every machine."""
     directories = {builtin_reference()}
     if isinstance(exercise, StoredExercise):
         directories.add(exercise.reference_directory)

@@ -15,13 +15,13 @@ from grader.errors import CannotJudge, UsageError
 from grader.exercise.key import Key, Row
 from grader.exercise.model import Exercise, Item, builtin_exercise
 from grader.injection.choose import Chooser, Chosen
-from grader.injection.given_up import without_a_verdict
 from grader.injection.key_entries import bug_entry, certificate, hashes, stub_entry
 from grader.injection.make_rubric import rubric
 from grader.injection.mutants import Mutant, Sources, mutants, planted
 from grader.injection.observe import Observation, Observer, answerable, failing_checks
 from grader.injection.prove import complaints, prove
 from grader.injection.recipe import Recipe
+from grader.packages.trouble import without_a_verdict
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from mutations.catalogue import OPERATORS, operator

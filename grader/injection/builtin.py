@@ -30,7 +30,7 @@ from mutations.gaps import find_gaps
 from mutations.source import Source
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-FILES: Final = ("model.py", "train.py")
+FILES: Final = ("model.py", "followups.py", "train.py")
 BUGS: Final = (  # item, operator
     ("masking", "mask-peeks-one-ahead"),
     ("position", "position-sum-discarded"),
@@ -92,7 +92,7 @@ def generated_files(root: Path, key: Key) -> dict[Path, str]:
     """Every generated file under a root, with the text that it should hold."""
     edits = [entry.edit for entry in (*key.bugs, *key.stubs)]
     files = {root / "candidate" / file: text for file, text in planted(read_reference(root), edits).items()}
-    files[root / "candidate" / "README.md"] = readme(read_rubric(root / "reference"), WHERE, built_in=True)
+    files[root / "candidate" / "README.md"] = readme(read_rubric(root / "reference"), WHERE, files=FILES, built_in=True)
     files[root / "reference" / "key.json"] = to_json(key)
     return files
 

@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from grader.checks.catalogue import MEASURED_BY, of_family
 from grader.checks.check import Check
-from grader.injection.given_up import without_a_verdict
 from grader.injection.mutants import Mutant, Sources, mutants
 from grader.injection.observe import Observer
+from grader.packages.trouble import without_a_verdict
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from mutations.operator import Operator

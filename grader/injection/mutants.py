@@ -6,7 +6,7 @@ from typing import NamedTuple
 from mutations.edit import Edit, splice
 from mutations.operator import Operator
 from mutations.sites import sites
-from mutations.source import Source
+from mutations.source import together
 
 Sources = Mapping[str, str]
 """File name to source text."""
@@ -29,7 +29,7 @@ class Mutant(NamedTuple):
 
 def mutants(reference: Sources, operators: Iterable[Operator], kept: Collection[Edit] = ()) -> Iterator[Mutant]:
     """Every site of these operators that no edit of ``kept`` touches."""
-    sources = {file: Source(file, text) for file, text in reference.items()}
+    sources = together(reference)
     for site in sites(sources, operators):
         if not any(overlap(site.edit, other) for other in kept):
             yield Mutant(site.operator, site.edit, site.number)

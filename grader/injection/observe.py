@@ -13,15 +13,14 @@ from grader.checks.compare import first_difference, largest_change
 from grader.comparisons.catalogue import COMPARISONS
 from grader.comparisons.comparison import Comparison
 from grader.exercise.model import builtin_exercise
-from grader.grading.run_check import ask_case
-from grader.grading.search import Draws, ReferenceFailed, search, search_sizes
+from grader.grading.run_check import run_check
+from grader.grading.search import Draws, ReferenceFailed
 from grader.packages.cached import CachedPackage, Memory
 from grader.packages.package import Package
 from grader.packages.trouble import Trouble
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
-from grader.sizes import extents
 
 TIMEOUT: Final = 30.0
 SUBMISSION: Final = "inject"  # in the place of a submission's hash: nothing is hidden from our own reference
@@ -133,19 +132,19 @@ class Observer:
     def _kills(self, check: Check, context: Context) -> bool:
         """Whether a check sees the candidate fail."""
         context = replace(context, state={})
-
-        def ask(case: object) -> None:
-            ask_case(check, case, context)
-
-        seed = context.seeds.derive("cases", check.id)
         try:
-            found = search(check.cases, ask, seed=seed, examples=check.examples, shrink=False, draws=self._draws)
-            if found.failure is None and self._at_sizes and check.at_size is not None:
-                sizes = extents(check.default, context.seeds.derive("sizes"), thorough=False)
-                found = search_sizes(check.at_size, sizes, ask, shrink=False)
+            ran = run_check(
+                check,
+                context,
+                seeds=context.seeds,
+                shrink=False,
+                draws=self._draws,
+                confirm=False,
+                at_sizes=self._at_sizes,
+            )
         except ReferenceFailed:
             return False  # the reference lacks what the check asks for
-        return found.failure is not None
+        return ran.failure is not None
 
     def _compare(self, mutant: Package) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], float]:
         """The comparisons that it shows in, those that it crashes in, those that it is unsteady in, and its effect."""

@@ -6,11 +6,11 @@ from typing import Final
 
 from grader.exercise.key import Row
 from grader.exercise.model import Exercise
-from grader.grading.answer_cache import AnswerCache
-from grader.grading.grade import grade
+from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
+from grader.grading.session import Session
 from grader.injection.observe import SUBMISSION
-from grader.result.record import Result, Status
+from grader.result.record import Status
 from grader.sandbox.client import Launcher
 from grader.submission.read import Submission
 
@@ -37,25 +37,18 @@ def prove(exercise: Exercise, launcher: Launcher, seed: int, progress: Callable[
     bugs = tuple(item.id for item in exercise.rubric.item if item.kind == "bug")
     subsets = [subset for size in (0, len(bugs), *range(1, len(bugs))) for subset in combinations(bugs, size)]
     rows = []
-    with AnswerCache(launcher, ours=True) as answer_cache:
+    options = Options(only=bugs, seed=seed, timeout=TIMEOUT, explain=False)
+    with Session(exercise, launcher, Keep.EVERYTHING) as session:
         for number, left in enumerate(subsets, start=1):
             progress(f"subset {number} of {len(subsets)}")
-            rows.append(_row(exercise, left, bugs, seed, launcher, answer_cache))
+            rows.append(_row(session, left, options))
     return rows
 
 
-def _row(
-    exercise: Exercise,
-    left: tuple[str, ...],
-    bugs: tuple[str, ...],
-    seed: int,
-    launcher: Launcher,
-    answer_cache: AnswerCache,
-) -> Row:
-    files = exercise.variant(frozenset(left))
+def _row(session: Session, left: tuple[str, ...], options: Options) -> Row:
+    files = session.exercise.variant(frozenset(left))
     submission = Submission(name="variant", files=files, sha256=SUBMISSION, notes=())
-    options = Options(only=bugs, seed=seed, timeout=TIMEOUT, explain=False)
-    result: Result = grade(submission, exercise, options, launcher, lambda _: None, answer_cache)
+    result = session.grade(submission, options)
     return Row(
         left=left,
         statuses={item.id: str(item.status) for item in result.items},

@@ -10,13 +10,13 @@ from grader.errors import CannotJudge
 from grader.exercise.key import PlantedBug, Row
 from grader.exercise.model import Exercise, StoredExercise
 from grader.exercise.starter import BESIDE_THE_CODE
-from grader.grading.grade import grade
+from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
-from grader.injection.given_up import without_a_verdict
+from grader.grading.session import Session
 from grader.injection.mutants import planted
 from grader.injection.observe import SUBMISSION, Observation, Observer, answerable, failing_checks
 from grader.injection.prove import complaints, prove
-from grader.packages.trouble import Trouble
+from grader.packages.trouble import Trouble, without_a_verdict
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from grader.submission.read import Submission
@@ -157,7 +157,8 @@ def _whole_grades(exercise: Exercise, launcher: Launcher, seed: int) -> Iterator
         submission = Submission(name=name, files=files, sha256=SUBMISSION, notes=())
 
         def wrong(submission: Submission = submission, wanted: float = wanted) -> str:
-            result = grade(submission, exercise, Options(seed=seed, timeout=TIMEOUT), launcher, lambda _: None)
+            with Session(exercise, launcher, Keep.NOTHING) as session:
+                result = session.grade(submission, Options(seed=seed, timeout=TIMEOUT))
             return "" if result.score == wanted else f"scores {result.score:g}"
 
         yield _graded(f"the {name} scores {wanted:g} of {best:g}", wrong)

@@ -1,21 +1,14 @@
 """Grade a directory again whenever its sources change, with everything that does not change kept ready."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from grader.errors import CannotJudge
-from grader.exercise.model import Exercise
-from grader.grading.answer_cache import AnswerCache
-from grader.grading.grade import grade
 from grader.grading.options import Options
+from grader.grading.session import Cancel, Session
 from grader.learner.file_watcher import looking_out, wait_for_another
-from grader.packages.worker_pool import WorkerPool
 from grader.result.record import Result
-from grader.sandbox.client import Launcher
 from grader.seeds import draw_seed
 from grader.submission.read import Submission, read_submission
 
@@ -46,29 +39,19 @@ class Overtaken:
     changed: tuple[str, ...]
 
 
-class Watcher(AbstractContextManager["Watcher"]):
-    """Grades one directory again and again. Use as a context manager.
+class Watcher:
+    """Grades one directory again and again.
 
     The questions stay the same from grade to grade, so that the reference answers each of them once: whoever
     watches works for themselves, and the verdict that counts is drawn anew by ``grader grade``. A grade whose sources
     change is given up: nobody waits for a verdict on what is not there any more.
     """
 
-    def __init__(self, directory: Path, exercise: Exercise, launcher: Launcher, options: Options) -> None:
+    def __init__(self, directory: Path, session: Session, options: Options) -> None:
         self._directory = directory
-        self._exercise = exercise
-        self._launcher = launcher
+        self._session = session
         self._options = replace(options, shared=True, seed=draw_seed() if options.seed is None else options.seed)
-        self._answer_cache = AnswerCache(launcher)
         self._newer: Submission | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._answer_cache.close()
 
     def grades(self, progress: Callable[[str], None], tell: Callable[[str], None]) -> Iterator[Graded | Overtaken]:
         """A grade now, and another one whenever the sources have changed; without end.
@@ -101,13 +84,11 @@ class Watcher(AbstractContextManager["Watcher"]):
     def _grade(self, submission: Submission, progress: Callable[[str], None], *, explain: bool) -> Result | None:
         """The result, or None when the sources changed meanwhile: then ``self._newer`` has them as they are now."""
         options = replace(self._options, explain=explain)
-        worker_pool = WorkerPool(self._launcher)
         result = None
-        with looking_out(self._directory, submission, worker_pool.stop) as lookout:
+        cancel = Cancel()
+        with looking_out(self._directory, submission, cancel) as lookout:
             try:
-                result = grade(
-                    submission, self._exercise, options, self._launcher, progress, self._answer_cache, worker_pool
-                )
+                result = self._session.grade(submission, options, progress=progress, cancel=cancel)
             except CannotJudge:
                 if lookout.found is None:
                     raise

@@ -13,7 +13,7 @@ PYTHON: Final = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 
 _NO_ATTRIBUTE: Final = re.compile(r"module '(\w+)' has no attribute '(\w+)'")
 _NO_NAME_IN: Final = re.compile(r"cannot import name '(\w+)' from (?:partially initialized module )?'(\w+)'")
-_MISSING: Final = re.compile(r"(?:has no attribute|^name|cannot import name) '(\w+)'")
+_MISSING: Final = re.compile(r"(?:has no attribute|^name|cannot import name|^No module named) '(\w+)'")
 _NO_MODULE: Final = re.compile(r"No module named '([\w.]+)'")
 _IN_FILE: Final = re.compile(r" \([^()\n]+, line \d+\)$")
 _FROM: Final = re.compile(r"(?:^|[:;])\s*from\s+([A-Za-z_][\w.]*)\s+import\b")
@@ -49,7 +49,7 @@ def in_words(raised: Raised, stack: tuple[Place, ...], files: Mapping[str, str])
 
 
 def is_missing(raised: Raised, names: Collection[str]) -> bool:
-    """Whether it was raised because one of these names is nowhere defined."""
+    """Whether it was raised because there is no function, class or file of one of these names."""
     if not {"AttributeError", "NameError", "ImportError"}.intersection(raised.bases):
         return False
     found = _MISSING.search(raised.message)

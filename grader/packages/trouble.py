@@ -1,15 +1,16 @@
 """What comes of a question that a package does not answer."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Final
 
+from grader.errors import CannotJudge
 from grader.packages.places import places_of, reached_by
 from grader.packages.raised import in_words, is_missing
 from grader.result.record import Place
-from grader.sandbox.questions import (
-    Raised,
-)
+from grader.sandbox.errors import LauncherFailed
+from grader.sandbox.questions import Raised
 
 BREAKPOINTS: Final = ("breakpoint(", "set_trace(")
 
@@ -101,3 +102,14 @@ class Stopped(BaseException):
 
     Not an ``Exception``: hypothesis must let it through, and not shrink it.
     """
+
+
+@contextmanager
+def without_a_verdict() -> Iterator[None]:
+    """Raise ``CannotJudge`` where the launcher fails or the work is given up, in this thread or one waited for."""
+    try:
+        yield
+    except LauncherFailed as error:
+        raise CannotJudge(f"nothing could be judged: {error}") from error
+    except Stopped as stopped:
+        raise CannotJudge(f"nothing could be judged: {stopped.__cause__ or 'it was given up'}") from stopped.__cause__

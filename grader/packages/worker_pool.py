@@ -9,13 +9,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from grader.packages.trouble import (
-    Stopped,
-)
+from grader.packages.trouble import Stopped
 from grader.packages.unresponsive import Unresponsive
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
-from grader.sandbox.control import Purpose
+from grader.sandbox.control import Purpose, Started
 from grader.sandbox.errors import LauncherFailed, WorkerDied
 from grader.sandbox.questions import (
     AnyQuestion,
@@ -31,20 +29,26 @@ class WorkerPool:
 
     Args:
         budget: seconds of its own that a package may take, all questions together; one that is ours may take longer.
+        left_to_build: names that a package of the candidate's may lack.
     """
 
-    def __init__(self, launcher: Launcher, budget: float = math.inf) -> None:
+    def __init__(self, launcher: Launcher, budget: float = math.inf, left_to_build: Collection[str] = ()) -> None:
         self._launcher = launcher
         self._workers: list[Worker] = []
         self._stopped = False
         self.budget = budget
-        self.left_to_build: Collection[str] = ()  # names that a package of the candidate's may lack
+        self.left_to_build = left_to_build
         self._silences: dict[frozenset[tuple[str, str]], Unresponsive] = defaultdict(Unresponsive)  # by files
         self._counting = threading.Lock()
         self._turn = threading.Condition()
         self._putting = 0  # questions that are being put this moment
         self._alone: int | None = None  # the thread that asks alone
         self.pardon_anew()
+
+    @property
+    def started(self) -> Started:
+        """What its workers run on. Raises ``LauncherFailed``."""
+        return self._launcher.started
 
     def spawn(self, files: Mapping[str, str], ahead: Sequence[str] = (), purpose: Purpose = "answers") -> Worker:
         """A fresh worker. Raises ``Stopped`` when the grade is being given up or the launcher has failed."""

@@ -19,6 +19,9 @@ SCORES = m.BinaryOperation(operator=m.MatrixMultiply(), right=TRANSPOSED) | m.Ca
 EINSUM = m.Call(
     func=m.Attribute(attr=m.Name("einsum")) | m.Name("einsum"),
     args=[m.Arg(m.SimpleString()), m.Arg(star=""), m.Arg(star="")],
+) | m.Call(
+    func=m.Attribute(attr=m.Name("einsum")) | m.Name("einsum"),
+    args=[m.Arg(star=""), m.Arg(star=""), m.Arg(m.SimpleString())],
 )
 SOFTMAX = m.Call(func=m.Attribute(attr=m.Name("softmax")) | m.Name("softmax"))
 FUNCTIONAL = m.Name("F") | m.Name("torch") | m.Attribute(attr=m.Name("functional"))
@@ -36,6 +39,7 @@ FILLED = m.Call(
     func=m.Attribute(attr=m.OneOf(*map(m.Name, ("ones", "ones_like", "full", "full_like", "new_ones", "new_full"))))
     | m.Name("ones")
 )
+ZEROS = m.Call(func=m.Attribute(attr=m.OneOf(*map(m.Name, ("zeros", "zeros_like", "new_zeros", "empty")))))
 # The diagonal of a right mask: triu marks what is forbidden and starts above the main diagonal, tril marks what is
 # allowed and ends on it, which is also the default.
 CAUSAL = {"triu": "1", "tril": "0"}
@@ -103,12 +107,24 @@ def triangles(source: Source) -> Iterator[Triangle]:
         func = cst.ensure_type(call.func, cst.Attribute)
         name, is_function = func.attr.value, m.matches(func.value, m.Name("torch"))
         diagonal = argument(call, 1 if is_function else 0, "diagonal")
-        if not _is_matrix_of_a_mask(source, call, is_function=is_function):
+        if not _is_matrix_of_a_mask(source, call, is_function=is_function) or _is_counted(source, call):
             continue
         given = diagonal is not None and m.matches(diagonal.value, m.Integer(CAUSAL[name]))
         implied = diagonal is None and name == "tril" and not any(arg.star for arg in call.args)
         if given or implied:
             yield Triangle(call, name, diagonal, is_function)
+
+
+def _is_counted(source: Source, call: cst.Call) -> bool:
+    """Whether a triangle picks entries of a matrix, is added up, or multiplied by one: what a mask is not for."""
+    node: cst.CSTNode = call
+    while isinstance(parent := source.parent(node), cst.Comparison | cst.UnaryOperation | cst.Attribute | cst.Call):
+        if isinstance(parent, cst.Attribute) and parent.attr.value in ("sum", "cumsum", "nonzero", "count_nonzero"):
+            return True
+        if isinstance(parent, cst.Call) and parent.func is not node:
+            break
+        node = parent
+    return m.matches(parent, m.Index() | m.BinaryOperation(operator=m.MatrixMultiply()))
 
 
 def _is_matrix_of_a_mask(source: Source, call: cst.Call, *, is_function: bool) -> bool:
@@ -132,13 +148,26 @@ def _makes_scores(product: cst.CSTNode) -> bool:
     """Whether a product is one of queries and transposed keys; `...qd,...kd->...qk` says so by its letters."""
     if not m.matches(product, EINSUM):
         return m.matches(product, SCORES)
-    equation = cst.ensure_type(cst.ensure_type(product, cst.Call).args[0].value, cst.SimpleString).evaluated_value
-    parts = re.fullmatch(r"([a-zA-Z]+),([a-zA-Z]+)->([a-zA-Z]+)", re.sub(r"\s|\.\.\.", "", str(equation)))
-    if parts is None:
+    parts = [_axes(part) for part in re.split(",|->", _equation(cst.ensure_type(product, cst.Call)))]
+    if len(parts) != 3:
         return False
-    queries, keys, scores = parts.groups()
-    is_summed = queries[-1] == keys[-1] and keys[-1] not in scores and len(queries) == len(keys) == len(scores)
+    queries, keys, scores = parts
+    if not len(queries) == len(keys) == len(scores) >= 2:
+        return False
+    is_summed = queries[-1] == keys[-1] and keys[-1] not in scores
     return is_summed and scores[-2] not in keys and scores[-1] not in queries
+
+
+def _equation(call: cst.Call) -> str:
+    """What an einsum is told: first, or last where it is einops'."""
+    told = next(arg.value for arg in call.args if isinstance(arg.value, cst.SimpleString))
+    return str(cst.ensure_type(told, cst.SimpleString).evaluated_value)
+
+
+def _axes(part: str) -> list[str]:
+    """The names of axes: letters, or words with spaces between them."""
+    words = part.replace("...", " ").split()
+    return words if len(words) > 1 else list("".join(words))
 
 
 def attends(source: Source, node: cst.CSTNode) -> bool:
@@ -151,8 +180,9 @@ def operands(product: cst.CSTNode) -> tuple[cst.BaseExpression, cst.BaseExpressi
     if isinstance(product, cst.BinaryOperation):
         return product.left, product.right
     call = cst.ensure_type(product, cst.Call)
-    if len(call.args) >= 2:
-        return call.args[-2].value, call.args[-1].value
+    factors = [arg.value for arg in call.args if not isinstance(arg.value, cst.SimpleString)]
+    if len(factors) >= 2:
+        return factors[-2], factors[-1]
     return cst.ensure_type(call.func, cst.Attribute).value, call.args[0].value
 
 
@@ -172,6 +202,12 @@ def fills(source: Source) -> Iterator[Fill]:
         mask, value = argument(call, 0, "mask"), argument(call, 1, "value")
         if mask is not None and value is not None and m.matches(value.value, MINUS_INFINITY) and attends(source, call):
             yield Fill(call, cst.ensure_type(call.func, cst.Attribute).value, mask.value, value.value)
+
+
+def fills_scores(source: Source, fill: Fill) -> bool:
+    """Whether it is scores that are filled, and not a mask made of numbers that is added to them."""
+    made = source.find(FILLED | ZEROS, within=resolve(source, fill.scores))
+    return not made and "mask" not in source.code(fill.scores).lower()
 
 
 def scales(source: Source) -> Iterator[Scale]:
@@ -285,16 +321,20 @@ def _inputs(source: Source) -> Iterator[Inputs]:
 
 
 def _attention_functions(source: Source) -> Iterator[tuple[str, tuple[tuple[int, str], ...]]]:
-    """Functions whose parameters are query, key and value: their names, and the place and name of each of the three."""
-    for product in score_products(source):
-        function, mixing = source.scope(product), _mixing(source, product)
-        if not isinstance(function, cst.FunctionDef) or mixing is None:
-            continue
-        query, key = operands(product)
-        names = [param.name.value for param in function.params.params if param.name.value != "self"]
-        wanted = [source.code(query), source.code(transposed(key)), source.code(operands(mixing)[1])]
-        if set(wanted) <= set(names):
-            yield function.name.value, tuple((names.index(name), name) for name in wanted)
+    """Functions whose parameters are query, key and value: their names, and the place and name of each of the three.
+
+    They may stand in another file of the package.
+    """
+    for here in (source, *source.beside):
+        for product in score_products(here):
+            function, mixing = here.scope(product), _mixing(here, product)
+            if not isinstance(function, cst.FunctionDef) or mixing is None:
+                continue
+            query, key = operands(product)
+            names = [param.name.value for param in function.params.params if param.name.value != "self"]
+            wanted = [here.code(query), here.code(transposed(key)), here.code(operands(mixing)[1])]
+            if set(wanted) <= set(names):
+                yield function.name.value, tuple((names.index(name), name) for name in wanted)
 
 
 def _of_call(call: cst.Call, places: tuple[tuple[int, str], ...]) -> Iterator[Inputs]:
@@ -322,11 +362,11 @@ def _is_parameter(source: Source, expression: cst.BaseExpression) -> bool:
 
 
 def _linear_layers(source: Source) -> set[str]:
-    layers = set()
-    for node in source.find(m.Assign(targets=[m.AssignTarget(m.Attribute(value=m.Name("self")))], value=LINEAR)):
-        target = cst.ensure_type(node, cst.Assign).targets[0].target
-        layers.add(cst.ensure_type(target, cst.Attribute).attr.value)
-    return layers
+    """Names of layers: of a class of another file, a class of this one may be derived."""
+    made = m.Assign(targets=[m.AssignTarget(m.Attribute(value=m.Name("self")))], value=LINEAR)
+    nodes = [node for here in (source, *source.beside) for node in here.find(made)]
+    targets = [cst.ensure_type(node, cst.Assign).targets[0].target for node in nodes]
+    return {cst.ensure_type(target, cst.Attribute).attr.value for target in targets}
 
 
 def _made_of(source: Source, output: cst.CSTNode, scope: cst.CSTNode) -> set[str]:

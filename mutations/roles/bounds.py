@@ -37,13 +37,18 @@ def bounds(source: Source, call: m.BaseMatcherNode) -> Iterator[Bound]:
             continue
         for found in source.find(call, within=iterated):
             number = cst.ensure_type(found, cst.Call).args[-1].value
-            if m.matches(number, m.Name() | m.Attribute()):
+            if m.matches(number, m.Name() | m.Attribute()) and "epoch" not in source.code(number).lower():
                 yield Bound(node, number)
 
 
 def _holds_a_loop_that_trains(source: Source, repeated: cst.CSTNode) -> bool:
-    """Whether it is epochs that are counted, of many updates each."""
-    return any(trains(source, cst.ensure_type(loop, cst.For).body) for loop in source.find(m.For(), within=repeated))
+    """Whether it is epochs that are counted, of many updates each, here or in a function that is called."""
+    called = [cst.ensure_type(call, cst.Call).func for call in source.find(m.Call(func=m.Name()), within=repeated)]
+    names = {cst.ensure_type(function, cst.Name).value for function in called}
+    functions = [source.find(m.FunctionDef(name=m.Name(name))) for name in names]
+    pieces = [repeated, *(function for found in functions for function in found)]
+    loops = [loop for piece in pieces for loop in source.find(m.For() | m.While(), within=piece)]
+    return any(trains(source, cst.ensure_type(loop, cst.For | cst.While).body) for loop in loops)  # type: ignore[arg-type]
 
 
 def moved(source: Source, bound: Bound, by: str) -> Edit:

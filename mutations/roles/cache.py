@@ -14,12 +14,16 @@ PAIR = m.Tuple(elements=[m.Element(), m.Element()]) | m.List(elements=[m.Element
 
 
 class Join(NamedTuple):
-    """A line that puts what is new after what was kept: `k = torch.cat((past.k, k), dim=2)`."""
+    """A line that puts what is new after what was kept: `k = torch.cat((past.k, k), dim=2)`.
+
+    A cache that is an object keeps it itself: `self.keys[i] = torch.cat((self.keys[i], k), dim=2)`.
+    """
 
     line: cst.SimpleStatementLine
     call: cst.Call
     past: cst.BaseExpression
     new: cst.Name
+    is_state: bool
 
 
 class Count(NamedTuple):
@@ -49,6 +53,8 @@ def joins(source: Source) -> Iterator[tuple[Join, Join]]:
 
 def past_of(join: Join) -> cst.Name | None:
     """What holds the keys and values of one layer: `past` of `past.k` or `past[0]`."""
+    if join.is_state:
+        return None
     if isinstance(join.past, cst.Attribute | cst.Subscript) and isinstance(join.past.value, cst.Name):
         return join.past.value
     return None
@@ -95,15 +101,18 @@ def _join(node: cst.CSTNode) -> Join | None:
     line = cst.ensure_type(node, cst.SimpleStatementLine)
     assignment = cst.ensure_type(line.body[0], cst.Assign)
     target, call = assignment.targets[0].target, assignment.value
-    if len(assignment.targets) > 1 or not isinstance(target, cst.Name) or not isinstance(call, cst.Call):
+    if len(assignment.targets) > 1 or not isinstance(call, cst.Call):
         return None
     if not m.matches(call.func, CAT) or not call.args or not m.matches(call.args[0].value, PAIR):
         return None
     pair = call.args[0].value
     assert isinstance(pair, cst.Tuple | cst.List)
     past, new = (element.value for element in pair.elements)
-    is_kept = isinstance(past, cst.Name | cst.Attribute | cst.Subscript) and not past.deep_equals(target)
-    return Join(line, call, past, target) if is_kept and new.deep_equals(target) else None
+    if not isinstance(past, cst.Name | cst.Attribute | cst.Subscript) or not isinstance(new, cst.Name):
+        return None
+    is_local = new.deep_equals(target) and not past.deep_equals(target)
+    is_state = past.deep_equals(target) and not isinstance(target, cst.Name)
+    return Join(line, call, past, new, is_state) if is_local or is_state else None
 
 
 def _may_be_zero(source: Source, name: cst.BaseExpression) -> bool:

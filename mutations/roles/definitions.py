@@ -94,7 +94,9 @@ class Code:
         found = []
         for each in self._defined[mention.name]:
             is_method = each.owner is not None
-            if isinstance(mention.node, cst.Attribute) == is_method and not each.is_called_by_python:
+            if _is_of_module(mention.node, each.source.file) and not is_method:
+                found.append(each)
+            elif isinstance(mention.node, cst.Attribute) == is_method and not each.is_called_by_python:
                 is_near = each.source is mention.source
                 if is_near or each.owner is None or each.owner.own_name == "GPT":
                     found.append(each)
@@ -112,6 +114,11 @@ class Code:
         """The innermost definition around a node."""
         here: Found = {each.node: each for each in self.definitions if each.source is source}
         return _around(source, node, here)[0]
+
+
+def _is_of_module(node: cst.Name | cst.Attribute, file: str) -> bool:
+    """Whether it is `helpers.f`, for a file helpers.py."""
+    return isinstance(node, cst.Attribute) and m.matches(node.value, m.Name(file.removesuffix(".py")))
 
 
 def _definitions(source: Source) -> Found:

@@ -14,6 +14,12 @@ from mutations.source import Source
 # What the rows of a table of positions, or the table itself, are called.
 POSITIONS = re.compile(r"pos|wpe|block_?size|n_?ctx|context|seq|max_?len|length|time", re.IGNORECASE)
 ARANGE = m.Call(func=m.Attribute(attr=m.Name("arange")))
+# What reads off a weight how large or of which kind it is.
+LOOKS = re.compile("dtype|device|shape|ndim|size|numel|dim|requires_grad|grad|is_contiguous|element_size")
+PARTS = re.compile("head|expert|logit|group|branch|codebook", re.IGNORECASE)
+PART_KINDS = re.compile("linear|norm|embed|conv|dropout|proj|mlp|feed|ffn|lora|adapter|parameter", re.IGNORECASE)
+# Models of such names answer something else than which token comes next.
+OTHER_TASKS = re.compile("question|choice|double", re.IGNORECASE)
 
 
 class Layer(NamedTuple):
@@ -55,42 +61,75 @@ def token_embeddings(source: Source) -> list[Layer]:
     named = [layer for layer in found if _has_vocabulary_rows(source, layer)]
     owners = [layer.owner for layer in positions]
     known = [layer.owner for layer in named]
-    return [
-        layer
-        for layer in found
-        if layer in named or (layer not in positions and layer.owner in owners and layer.owner not in known)
-    ]
+    left = [layer for layer in found if layer not in positions and layer.owner in owners and layer.owner not in known]
+    alone = [layer for layer in left if sum(layer.owner is other.owner for other in left) == 1]
+    return [layer for layer in found if layer in named or layer in alone]
 
 
 def head(source: Source) -> Layer | None:
-    """The map from the width to the vocabulary: the last linear layer whose outputs are the vocabulary."""
+    """The map from the width to the vocabulary: the last linear layer whose outputs are the vocabulary.
+
+    That of a model which answers something else beside the next token is left out.
+    """
     heads = []
     for layer in layers(source, lambda kind: kind == "Linear"):
         outputs = argument(layer.call, 1, "out_features")
         if outputs is not None and is_vocabulary(source, outputs.value):
             heads.append(layer)
+    heads = [layer for layer in heads if not OTHER_TASKS.search(layer.owner.name.value)] or heads
     return heads[-1] if heads else None
 
 
 def shares_weight(source: Source, name: str) -> bool:
-    """Whether another part of the model has a layer's weight too: neither its gradient nor its shape is its own.
+    """Whether another part of the model may have a layer's weight too: neither its gradient nor its shape is its own.
 
-    `a.weight = b.weight`, whichever way round; a list of tied names, as a library of models keeps it; and the weight
-    itself in a product, `x @ a.weight.T` or `F.linear(x, a.weight)`.
+    Whatever takes the weight itself, `a.weight = b.weight`, `x @ a.weight.T`, `F.linear(x, a.weight)`, may share it;
+    what looks at its type, counts it or fills it with numbers does not. A whole layer under two names is shared, and so
+    is one that a list of tied names has.
     """
-    weight = m.Attribute(value=m.Attribute(attr=m.Name(name)), attr=m.Name("weight"))
-    assigned = m.Assign(targets=[m.AssignTarget(weight)], value=m.Attribute(attr=m.Name("weight")))
-    given = m.Assign(value=weight)
-    turned = m.OneOf(
-        weight,
-        m.Attribute(value=weight, attr=m.Name("T") | m.Name("mT")),
-        m.Call(func=m.Attribute(value=weight, attr=m.Name("t") | m.Name("transpose"))),
-    )
-    multiplied = m.BinaryOperation(operator=m.MatrixMultiply(), right=turned) | m.Call(
-        func=m.Attribute(attr=m.OneOf(*map(m.Name, ("linear", "matmul", "einsum")))),
-        args=[m.ZeroOrMore(), m.Arg(turned), m.ZeroOrMore()],
-    )
-    return bool(source.find(assigned | given | multiplied)) or _is_listed_as_tied(source, name)
+    quoted = m.SimpleString(m.MatchRegex(rf"""["']{re.escape(name)}["']"""))
+    entry = m.Subscript(slice=[m.SubscriptElement(m.Index(quoted))])
+    kept = m.Attribute(attr=m.Name(name)) | m.Name(name) | entry
+    weights = source.find(m.Attribute(value=kept, attr=m.Name("weight")))
+    if any(_is_taken(source, cst.ensure_type(node, cst.Attribute)) for node in weights):
+        return True
+    return _has_two_names(source, name) or _is_listed_as_tied(source, name)
+
+
+def _is_taken(source: Source, weight: cst.Attribute) -> bool:
+    """Whether a weight is used as it is, for something else than to look at it or to fill it."""
+    node: cst.CSTNode = weight
+    parent = source.parent(node)
+    while isinstance(parent, cst.Attribute) and parent.attr.value in ("data", "T", "mT"):
+        node, parent = parent, source.parent(parent)
+    match parent:
+        case cst.Attribute():
+            return not (LOOKS.fullmatch(parent.attr.value) or parent.attr.value.endswith("_"))
+        case cst.AssignTarget():
+            value = cst.ensure_type(source.parent(parent), cst.Assign).value
+            return not isinstance(value, cst.Call)
+        case cst.Arg():
+            call = source.parent(parent)
+            return not (isinstance(call, cst.Call) and _only_looks(source, call, weight))
+    return True
+
+
+def _only_looks(source: Source, call: cst.Call, weight: cst.Attribute) -> bool:
+    """Whether a call measures a weight, fills it with numbers, or makes the one that takes its place."""
+    name, around = function_name(call), source.parent(call)
+    if name in ("len", "print", "id", "isinstance") or name.endswith("_"):
+        return True
+    return isinstance(around, cst.Assign) and around.targets[0].target.deep_equals(weight)
+
+
+def _has_two_names(source: Source, name: str) -> bool:
+    """Whether a layer is assigned to another attribute, or handed to a function that ties."""
+    of_self = m.Attribute(value=m.Name("self"), attr=m.Name(name))
+    assigned = m.Assign(targets=[m.AssignTarget(m.Attribute())], value=of_self)
+    replaced = m.Assign(targets=[m.AssignTarget(of_self)], value=m.Attribute(value=m.Name("self")))
+    ties = m.Name(m.MatchRegex("(?i).*(tie|share).*"))
+    given = m.Call(func=ties | m.Attribute(attr=ties), args=[m.ZeroOrMore(), m.Arg(of_self), m.ZeroOrMore()])
+    return bool(source.find(assigned | replaced | given))
 
 
 def _is_listed_as_tied(source: Source, name: str) -> bool:
@@ -106,23 +145,24 @@ def _is_listed_as_tied(source: Source, name: str) -> bool:
 
 
 def stacks(source: Source) -> list[cst.Call]:
-    """Calls that make a module list out of one comprehension: the layers of a model, no heads or experts."""
+    """Calls that make a module list out of one comprehension: the layers of a model, no heads or experts.
+
+    What a function returns may be copies of anything.
+    """
     comprehension = m.GeneratorExp() | m.ListComp()
     function = m.Attribute(attr=m.Name("ModuleList")) | m.Name("ModuleList")
     found = source.find(m.Call(func=function, args=[m.Arg(comprehension)]))
-    calls_ = [cst.ensure_type(node, cst.Call) for node in found]
+    calls_ = [cst.ensure_type(node, cst.Call) for node in found if not isinstance(source.parent(node), cst.Return)]
     return [call for call in calls_ if not _holds_parts_of_a_layer(source, call)]
 
 
 def _holds_parts_of_a_layer(source: Source, stack: cst.Call) -> bool:
+    """Whether a list is one of heads, of experts, or of single maps and norms: several of them make a layer."""
     made = stack.args[0].value
     assert isinstance(made, cst.GeneratorExp | cst.ListComp)
-    names = [
-        function_name(made.elt) if isinstance(made.elt, cst.Call) else "",
-        kept_as(source, stack) or "",
-        source.code(made.for_in.iter),
-    ]
-    return any(word in name.lower() for name in names for word in ("head", "expert", "logit"))
+    kind = function_name(made.elt) if isinstance(made.elt, cst.Call) else ""
+    names = [kind, kept_as(source, stack) or "", source.code(made.for_in.iter)]
+    return bool(PART_KINDS.search(kind)) or any(PARTS.search(name) for name in names)
 
 
 def calls(source: Source, names: set[str], within: cst.CSTNode | None = None) -> list[cst.Call]:

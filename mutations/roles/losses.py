@@ -10,13 +10,14 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.roles.calls import argument
-from mutations.roles.layers import function_name, owner_of
+from mutations.roles.layers import OTHER_TASKS, function_name, owner_of
 from mutations.roles.owners import takes
 from mutations.roles.reads import reads
 from mutations.roles.sizes import resolve
 from mutations.source import Source
 
-OTHER_TASKS = re.compile("question|choice|double", re.IGNORECASE)
+SIZES = re.compile(r"batch|size|len|num|count|tokens|\bn\b|\bB\b|shape", re.IGNORECASE)
+BALANCE = re.compile(r"router|expert|balanc|moe|z_loss", re.IGNORECASE)
 FLATTENED = m.Call(func=m.Attribute(value=m.Name(), attr=m.OneOf(*map(m.Name, ("flatten", "view", "reshape")))))
 
 
@@ -99,8 +100,16 @@ def with_option(source: Source, call: cst.Call, keyword: str, value: str) -> Edi
     if given is not None:
         same = source.code(given.value).strip("'\"") == value.strip("'\"")
         return None if same else source.replace_within(call, given.value, value)
-    arguments = [*map(source.code, call.args), f"{keyword}={value}"]
-    return source.replace(call, f"{source.code(call.func)}({', '.join(arguments)})")
+    if not call.args:
+        return source.replace(call, f"{source.code(call.func)}({keyword}={value})")
+    start, end = source.span(call.args[-1])
+    if isinstance(call.args[-1].comma, cst.Comma):
+        end = source.span(call.args[-1].comma)[0]
+    first, closing = source.span(call.args[0])[0], source.code_between(end, source.span(call)[1])
+    is_one_a_line = "\n" in closing and "\n" in source.code_between(source.span(call.func)[1], first)
+    indent = source.code_between(source.line_start(start), start)
+    separator = f",\n{indent}" if is_one_a_line and not indent.strip() else ", "
+    return source.replace_within(call, call.args[-1], f"{source.code(call.args[-1])}{separator}{keyword}={value}")
 
 
 def shifts(source: Source) -> Iterator[Shift]:
@@ -130,9 +139,21 @@ def weighted_sums(source: Source) -> Iterator[WeightedSum]:
             parts = [(addition.left, addition.right), (addition.right, addition.left)]
         for plain, term in parts:
             found = _weighted(source, term)
-            if found is not None and _is_loss(source, plain):
+            if found is not None and _is_loss(source, plain) and not _is_of_something_else(source, node, found[1]):
                 assert isinstance(node, cst.BinaryOperation | cst.AugAssign)
                 yield WeightedSum(node, plain, *found)
+
+
+def _is_of_something_else(source: Source, node: cst.CSTNode, weight: cst.BaseExpression) -> bool:
+    """Whether a sum is no total of the losses of a language model and a classifier.
+
+    A running total that is weighted by the size of a batch, the balance of experts, and whatever speaks neither of
+    classes nor of a second loss beside the first.
+    """
+    around = source.code(source.scope(node))
+    is_second = is_about_classes(around) or "aux" in around.lower() or "label" in around.lower()
+    is_size = SIZES.search(source.code(weight)) is not None
+    return not is_second or is_size or BALANCE.search(around) is not None
 
 
 def _weighted(

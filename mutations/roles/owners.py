@@ -11,14 +11,36 @@ TORCH = "torch"
 
 
 def is_torchs(source: Source, call: cst.Call) -> bool:
-    """Whether what is called may be torch's: where nothing in the file says otherwise, it is."""
+    """Whether what is called is torch's: where nothing in the file says otherwise, it is."""
     root = _root(call.func)
     if root is None or root == "self":
         return False
-    if isinstance(call.func, cst.Name) and _own(source, root) is not None:
+    if isinstance(call.func, cst.Name) and _may_be_the_authors(source, call.func):
         return False
-    modules = list(_imported_from(source, root))
-    return not modules or any(module.split(".")[0] == TORCH for module in modules)
+    return all(module.split(".")[0] == TORCH for module in _imported_from(source, root))
+
+
+def _may_be_the_authors(source: Source, name: cst.Name) -> bool:
+    """Whether a name is defined or assigned in the file, is a parameter, or may come out of another module's star."""
+    if _own(source, name.value) is not None or _is_assigned(source, name) or _is_parameter(source, name):
+        return True
+    stars = [cst.ensure_type(node, cst.ImportFrom) for node in source.find(m.ImportFrom(names=m.ImportStar()))]
+    foreign = any(star.module is None or source.code(star.module).split(".")[0] != TORCH for star in stars)
+    return foreign and not list(_imported_from(source, name.value))
+
+
+def _is_assigned(source: Source, name: cst.Name) -> bool:
+    """Whether a name is given a value that is nothing of torch's: `cross_entropy = make_loss()`."""
+    assigned = source.find(m.Assign(targets=[m.AssignTarget(m.Name(name.value))]))
+    values = [cst.ensure_type(node, cst.Assign).value for node in assigned]
+    return any(_root(value) not in (TORCH, "nn", "F") for value in values)
+
+
+def _is_parameter(source: Source, name: cst.Name) -> bool:
+    function = source.scope(name)
+    return isinstance(function, cst.FunctionDef) and bool(
+        source.find(m.Param(name=m.Name(name.value)), within=function.params)
+    )
 
 
 def takes(source: Source, call: cst.Call, keyword: str) -> bool:
@@ -35,9 +57,14 @@ def takes(source: Source, call: cst.Call, keyword: str) -> bool:
 
 
 def _own(source: Source, name: str) -> cst.CSTNode | None:
-    """The function or the class of that name at the top of the file."""
+    """The function or the class of that name in the file; a method has another owner."""
     found = source.find(m.FunctionDef(m.Name(name)) | m.ClassDef(m.Name(name)))
-    return next((node for node in found if source.parent(node) is source.module), None)
+    return next((node for node in found if not _is_method(source, node)), None)
+
+
+def _is_method(source: Source, node: cst.CSTNode) -> bool:
+    block = source.parent(node)
+    return isinstance(node, cst.FunctionDef) and not isinstance(block, cst.Module) and isinstance(source.parent(block), cst.ClassDef)
 
 
 def _root(function: cst.BaseExpression) -> str | None:

@@ -8,6 +8,7 @@ from libcst import matchers as m
 
 from mutations.roles.calls import argument
 from mutations.roles.layers import calls, position_embeddings
+from mutations.roles.schemes import NEW_AXIS
 from mutations.roles.sizes import resolve
 from mutations.source import Source
 
@@ -52,9 +53,11 @@ def counts(source: Source) -> Iterator[Count]:
     """Where the positions that are looked up are counted, in the order of the text."""
     found: dict[cst.CSTNode, bool] = {}
     for lookup in lookups(source):
+        around = source.parent(lookup)
+        is_shaped_after = m.matches(source.parent(around), SHAPING) or m.matches(around, NEW_AXIS)
         for expression, is_shaped in _origins(source, lookup.args[0].value):
             for node in source.find(m.Call(func=m.Attribute(attr=m.Name("arange"))), within=expression):
-                found[node] = is_shaped or found.get(node, False)
+                found[node] = is_shaped or is_shaped_after or found.get(node, False)
     for node in sorted(found, key=source.span):
         call = cst.ensure_type(node, cst.Call)
         numbers = [arg.value for arg in call.args if arg.keyword is None and not arg.star]
@@ -111,8 +114,14 @@ def _origins(source: Source, expression: cst.BaseExpression) -> Iterator[tuple[c
 def _unshaped(expression: cst.BaseExpression) -> tuple[cst.BaseExpression, bool]:
     """What an expression gives another shape, and whether it does."""
     is_shaped = False
-    while isinstance(expression, cst.Call) and m.matches(expression, SHAPING):
-        expression, is_shaped = cst.ensure_type(expression.func, cst.Attribute).value, True
+    while m.matches(expression, SHAPING | NEW_AXIS):
+        if isinstance(expression, cst.Subscript):
+            expression = expression.value
+        else:
+            call = cst.ensure_type(expression, cst.Call)
+            func = cst.ensure_type(call.func, cst.Attribute)
+            expression = call.args[0].value if m.matches(func.value, m.Name("torch")) else func.value
+        is_shaped = True
     return expression, is_shaped
 
 
@@ -120,6 +129,6 @@ def _is_shaped_in_place(source: Source, expression: cst.BaseExpression) -> bool:
     """Whether a name is given another shape of itself somewhere: `pos = pos.unsqueeze(0)`."""
     if not isinstance(expression, cst.Name):
         return False
-    shaped = m.Assign(targets=[m.AssignTarget(m.Name(expression.value))], value=SHAPING)
+    shaped = m.Assign(targets=[m.AssignTarget(m.Name(expression.value))], value=SHAPING | NEW_AXIS)
     found = [cst.ensure_type(node, cst.Assign).value for node in source.find(shaped, within=source.scope(expression))]
     return any(_unshaped(value)[0].deep_equals(expression) for value in found)

@@ -91,10 +91,32 @@ def _sums_of(source: Source, block: cst.ClassDef) -> Iterator[ResidualSum]:
         if len(streams) != 1:
             continue
         [(stream, branch)] = streams
+        if not _comes_from(source, node, branch, stream.reader):
+            continue
         normed = [call for call in norm_calls(source, block, within=branch) if _norms(call, stream.name)]
         assert isinstance(node, cst.BinaryOperation | cst.AugAssign)
         norm = normed[0] if len(normed) == 1 else None
         yield ResidualSum(node, line, stream.name, branch, norm, stream.reader, stream.kept)
+
+
+def _comes_from(source: Source, node: cst.CSTNode, branch: cst.BaseExpression, reader: cst.Call) -> bool:
+    """Whether a branch is made of what the norm gave, itself or by the names that it has gone through since."""
+    start, end = source.span(branch)
+    if start <= source.span(reader)[0] < end:
+        return True
+    names: set[str] = set()
+    for statement in source.find(m.Assign() | m.AugAssign() | m.AnnAssign(), within=source.scope(node)):
+        if not source.span(reader)[0] <= source.span(statement)[1] <= source.span(node)[0]:
+            continue
+        value = getattr(statement, "value", None)
+        holds = value is not None and source.span(value)[0] <= source.span(reader)[0] < source.span(value)[1]
+        if value is not None and (holds or _reads_any(source, value, names)):
+            names |= {target.value for target in _targets(source, statement)}
+    return _reads_any(source, branch, names)
+
+
+def _reads_any(source: Source, expression: cst.CSTNode, names: set[str]) -> bool:
+    return any(cst.ensure_type(name, cst.Name).value in names for name in source.find(m.Name(), within=expression))
 
 
 def indent(source: Source, line: cst.CSTNode) -> str:

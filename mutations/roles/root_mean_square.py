@@ -10,6 +10,7 @@ from mutations.roles.sizes import resolve
 from mutations.source import Source
 
 MEAN = m.Call(func=m.Attribute(attr=m.Name("mean") | m.Name("var")))
+EPSILON = m.MatchRegex(".*eps(ilon)?")
 SQRT = m.Call(func=m.Attribute(attr=m.Name("sqrt")) | m.Name("sqrt"))
 RSQRT = m.Call(func=m.Attribute(attr=m.Name("rsqrt")) | m.Name("rsqrt"))
 
@@ -56,6 +57,8 @@ def epsilons(source: Source) -> Iterator[cst.Float]:
         if isinstance(root.epsilon, cst.Float):
             yield root.epsilon
     for node in source.find(m.ClassDef(name=m.Name(m.MatchRegex(".*Norm")))):
+        if not _reads_its_epsilon(source, node):
+            continue
         kept = m.Assign(targets=[m.AssignTarget(m.Attribute(m.Name("self"), m.Name(m.MatchRegex("eps(ilon)?"))))])
         for found in source.find(kept, within=node):
             value = cst.ensure_type(found, cst.Assign).value
@@ -67,6 +70,18 @@ def epsilons(source: Source) -> Iterator[cst.Float]:
             yield cst.ensure_type(cst.ensure_type(found, cst.Param).default, cst.Float)
     for node in source.find(m.AnnAssign(target=m.Name(m.MatchRegex(".*norm_eps(ilon)?")), value=m.Float())):
         yield cst.ensure_type(cst.ensure_type(node, cst.AnnAssign).value, cst.Float)
+
+
+def _reads_its_epsilon(source: Source, norm: cst.CSTNode) -> bool:
+    """Whether a norm that is shown whole adds its epsilon to something, or hands it on."""
+    if not source.find(m.FunctionDef(name=m.Name("forward")), within=norm):
+        return True
+    read = m.Name(EPSILON) | m.Attribute(attr=m.Name(EPSILON))
+    for node in source.find(read, within=norm):
+        around = source.parent(node)
+        if isinstance(around, cst.BinaryOperation) or (isinstance(around, cst.Arg) and around.value is node):
+            return True
+    return False
 
 
 def _is_small(source: Source, expression: cst.BaseExpression) -> bool:

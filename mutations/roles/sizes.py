@@ -1,14 +1,18 @@
 """What a size in the code stands for."""
 
+import re
+
 import libcst as cst
 from libcst import matchers as m
 
 from mutations.source import Source
 
+VOCABULARY = re.compile(r"vocab|\b(n|num|ntok)_?tokens?\b", re.IGNORECASE)
+
 
 def is_vocabulary(source: Source, expression: cst.BaseExpression) -> bool:
-    """Whether an expression stands for the size of the vocabulary: the contract calls it `vocab_size`."""
-    return "vocab" in source.code(resolve(source, expression)).lower()
+    """Whether an expression stands for the size of the vocabulary: `vocab_size`, `n_vocab`, `num_tokens`."""
+    return bool(VOCABULARY.search(source.code(resolve(source, expression))))
 
 
 def resolve(source: Source, expression: cst.BaseExpression) -> cst.BaseExpression:

@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_grade.py [--rounds N]
 
 Cold is the command, from nothing to the result. Warm is a grade by a process whose launcher has imported torch, with a
-``AnswerCache`` that knows what the reference and its variants answer, as a job of a cohort has it from its second
+``Session`` that knows what the reference and its variants answer, as a job of a cohort has it from its second
 submission on, and a learner's ``grader watch`` from its second grade on: the questions are the same each time, the
 submission another. ``verdict`` is what the watching learner gets first, without the smallest failing cases and without
 evidence (``explain=False``); ``whole`` has them, and is what a cohort asks for.
@@ -33,10 +33,8 @@ from tempfile import TemporaryDirectory
 from costs import BASELINE, ROOT, grader, import_torch, print_ratios, python, rounds
 
 from grader.exercise.model import builtin_exercise
-from grader.grading.answer_cache import AnswerCache
-from grader.grading.grade import grade
 from grader.grading.options import Options
-from grader.sandbox.client import Launcher
+from grader.grading.session import Session
 from grader.submission.read import read_submission, submission_of
 
 # How many times ``import torch`` each may take; nothing for what builds every follow-up.
@@ -57,8 +55,7 @@ def main(count_of_rounds: int) -> None:
     items = tuple(exercise.items)
     with (
         TemporaryDirectory() as scratch,
-        Launcher("strict", [exercise.reference_directory]) as launcher,
-        AnswerCache(launcher) as library,
+        Session.start(exercise, "strict") as session,
     ):
         numbers = count()
 
@@ -69,7 +66,7 @@ def main(count_of_rounds: int) -> None:
             def measure() -> None:
                 files = read.files | {"train.py": f"{read.files['train.py']}# {next(numbers)}\n"}
                 submission = submission_of(directory, files, tests=read.tests)
-                grade(submission, exercise, options, launcher, lambda _: None, library)
+                session.grade(submission, options)
 
             return measure
 

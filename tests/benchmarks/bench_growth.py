@@ -22,8 +22,9 @@ from collections.abc import Mapping
 from costs import cost, import_torch
 
 from grader.exercise.model import Exercise, builtin_exercise
-from grader.grading.grade import grade
+from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
+from grader.grading.session import Session
 from grader.injection.build import Built, build
 from grader.injection.recipe import MAX_BUGS, Recipe
 from grader.sandbox.client import Launcher
@@ -77,7 +78,7 @@ def _graded(exercise: Exercise, rounds: int, launcher: Launcher, *, thorough: bo
 
 
 def _grade(submission: Submission, exercise: Exercise, launcher: Launcher, thorough: bool, score: float) -> None:
-    result = grade(submission, exercise, Options(followups=False, thorough=thorough), launcher, lambda _: None)
+    result = Session(exercise, launcher, Keep.NOTHING).grade(submission, Options(followups=False, thorough=thorough))
     if result.score != score:
         sys.exit(f"{submission.name}: graded {result.score:g}, not {score:g}; that is no measurement")
 

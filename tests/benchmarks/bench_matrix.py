@@ -10,7 +10,7 @@ only the kill matrix is measured. One that shares the packages of the project's 
         > $(echo .venv-others/lib/python3*/site-packages)/shared.pth
     .venv-others/bin/python -m pip install 'mutmut>=3' cosmic-ray
 
-Both get a project of their own: the reference's two files as sources, and as tests the checks as in_process.py asks
+Both get a project of their own: the reference's files as sources, and as tests the checks as in_process.py asks
 them, compared with the reference in the same process, and without shrinking what fails. Each tool runs N mutants,
 evenly spaced among those it makes, for SECONDS at most, with one worker and with two.
 
@@ -99,7 +99,7 @@ pytest_add_cli_args_test_selection = ["tests/"]
 
 COSMIC_RAY_CONFIG = """\
 [cosmic-ray]
-module-path = ["src/model.py", "src/train.py"]
+module-path = ["src/model.py", "src/followups.py", "src/train.py"]
 timeout = {timeout:.0f}
 excluded-modules = []
 test-command = "{python} -m pytest -x -q tests"
@@ -277,7 +277,7 @@ def _cosmic_ray(python: Path, mutants: int, limit: float) -> Iterator[Rate]:
 
 @contextmanager
 def _project() -> Iterator[Path]:
-    """A project of the reference's two files and the checks as its tests."""
+    """A project of the reference's files and the checks as its tests."""
     with tempfile.TemporaryDirectory() as scratch:
         project = Path(scratch) / "project"
         files = {f"src/{name}": text for name, text in builtin_exercise().reference.items()}

@@ -31,9 +31,8 @@ from tempfile import TemporaryDirectory
 from costs import descendants
 
 from grader.exercise.model import StoredExercise, builtin_exercise
-from grader.grading.answer_cache import AnswerCache
-from grader.grading.grade import grade
 from grader.grading.options import Options
+from grader.grading.session import Session
 from grader.packages.package import Package
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
@@ -41,6 +40,7 @@ from grader.sandbox.questions import Parameters
 from grader.submission.read import submission_of
 
 PAUSE = 0.05  # seconds between two looks
+REFERENCE, CANDIDATE = "reference's worker", "candidate's worker"
 LAUNCHER, WORKER, JOB, COHORT = "launcher", "worker", "job", "the cohort's own process"
 
 
@@ -62,10 +62,9 @@ def main(jobs: int, workers: int, candidates: int) -> None:
 
 def _one_grade(exercise: StoredExercise) -> None:
     options = Options(seed=7, shared=True)
-    with Launcher("strict", [exercise.reference_directory]) as launcher, AnswerCache(launcher) as library:
+    with Launcher("strict", [exercise.reference_directory]) as launcher, Session(exercise, launcher) as session:
         launcher.started  # noqa: B018  waits until it is
         kinds = {os.getpid(): JOB, launcher._process.pid: LAUNCHER}
-        worker_pools = {"reference's worker": library._worker_pool, "candidate's worker": WorkerPool(launcher)}
         submission = submission_of("reference", exercise.reference)
         most: dict[int, Held] = {}
 
@@ -75,12 +74,11 @@ def _one_grade(exercise: StoredExercise) -> None:
                 most[pid] = Held(max(before.pss, held.pss), max(before.private, held.private))
 
         with _watching(look):
-            grade(submission, exercise, options, launcher, lambda _: None, library, worker_pools["candidate's worker"])
-        for kind, worker_pool in worker_pools.items():
-            kinds |= {worker._pid: kind for worker in worker_pool._workers}
+            session.grade(submission, options)
+        kinds |= {worker._pid: REFERENCE for worker in session._answer_cache._worker_pool._workers}
     print(f"{'one grade of the reference: MB at most':40} {'PSS':>7} {'private':>8} {'seen':>5}")
-    for kind in (JOB, LAUNCHER, *worker_pools):
-        held = [held for pid, held in most.items() if kinds.get(pid) == kind]
+    for kind in (JOB, LAUNCHER, REFERENCE, CANDIDATE):
+        held = [held for pid, held in most.items() if kinds.get(pid, CANDIDATE) == kind]
         if held:
             mean = Held(statistics.mean(one.pss for one in held), statistics.mean(one.private for one in held))
             print(f"{kind:40} {mean.pss:7.1f} {mean.private:8.1f} {len(held):5}")

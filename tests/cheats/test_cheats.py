@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from grader.exercise.model import Exercise
-from grader.grading.grade import grade
+from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
+from grader.grading.session import Session
 from grader.report.html import render_html
 from grader.report.text import render_text
 from grader.report.words import number
@@ -70,7 +71,7 @@ def judged(
         handed = hand_in(file)
         before = surroundings()
         options = Options(seed=1, explain=False, only=handed.entry.only, timeout=handed.entry.timeout)
-        result = grade(handed.submission, exercise, options, launcher, lambda _: None)
+        result = Session(exercise, launcher, Keep.NOTHING).grade(handed.submission, options)
 
         assert surroundings() == before
         assert children_of(launcher._process.pid) == []

@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import importlib
 import io
 import os
 import re
@@ -24,10 +23,6 @@ INTERRUPTED = 130
 HUNG = 60.0  # seconds: what is not gone by then does not go; a launcher that is only starting has yet to notice
 
 
-STARTING = ("doctor", "grade", "inject", "matrix", "verify", "watch")
-"""The commands that start a launcher."""
-
-
 @pytest.fixture(scope="session")
 def grader(launcher: Launcher) -> Callable[..., subprocess.CompletedProcess[str]]:
     """``grader("grade", DIR, "--seed", 7, cwd=...)``: a command line in this process, with the session's launcher.
@@ -43,8 +38,7 @@ def grader(launcher: Launcher) -> Callable[..., subprocess.CompletedProcess[str]
     def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2)]
         with pytest.MonkeyPatch.context() as patch:
-            for name in STARTING:
-                patch.setattr(importlib.import_module(f"grader.cli.{name}"), "Launcher", start)
+            patch.setattr("grader.sandbox.client.Launcher", start)
             patch.setattr("grader.cli.grade._guard_against_candidates", lambda: None)
             patch.setattr(cli, "listen", lambda: None)  # the signals are the test run's
             patch.chdir(cwd or Path.cwd())

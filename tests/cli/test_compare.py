@@ -1,6 +1,7 @@
 """``grader compare``: results in files and folders, and what cannot be compared is said in one line."""
 
 import importlib.util
+from argparse import Namespace
 from pathlib import Path
 from types import ModuleType
 
@@ -32,7 +33,7 @@ def folder(samples: ModuleType, tmp_path: Path) -> Path:
 
 
 def run(*results: Path, html: Path | None = None, audience: str = "instructor") -> int:
-    return compare.run(results, html=html, audience=audience)
+    return compare.run(Namespace(results=list(results), html=html, audience=audience))
 
 
 def test_two_files_are_compared_and_a_loss_is_exit_code_1(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

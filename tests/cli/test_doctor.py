@@ -1,6 +1,7 @@
 """``grader doctor`` shows what each layer refused, and believes no layer that did not."""
 
 import contextlib
+from argparse import Namespace
 from dataclasses import replace
 
 import pytest
@@ -16,11 +17,11 @@ pytestmark = pytest.mark.skipif(landlock.abi() == 0, reason="strict isolation is
 @pytest.fixture(autouse=True)
 def one_launcher(launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
     """The launcher of the session, so that torch is imported once."""
-    monkeypatch.setattr(doctor, "Launcher", lambda *_, **__: contextlib.nullcontext(launcher))
+    monkeypatch.setattr("grader.sandbox.client.Launcher", lambda *_, **__: contextlib.nullcontext(launcher))
 
 
 def test_each_layer_is_shown_with_what_it_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    code = doctor.run()
+    code = doctor.run(Namespace())
     lines = capsys.readouterr().out.splitlines()
 
     assert code == 0
@@ -43,8 +44,8 @@ def test_a_layer_that_lets_something_through_is_no_layer(
         for attempt in attempts(*arguments):  # type: ignore[arg-type]
             yield replace(attempt, refusal=None) if attempt.deed == "open a socket" else attempt
 
-    monkeypatch.setattr(doctor, "attempts", let_through)
-    code = doctor.run()
+    monkeypatch.setattr("grader.sandbox.trial.attempts", let_through)
+    code = doctor.run(Namespace())
     printed = capsys.readouterr().out
 
     assert code == 3

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -47,7 +48,7 @@ def another(exercise: Exercise, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def workspace(tmp_path: Path, exercise: Path | None) -> Path:
     directory = tmp_path / "mine"
-    start.run(directory, exercise=exercise)
+    start.run(Namespace(directory=directory, exercise=exercise, minutes=None))
     return directory
 
 

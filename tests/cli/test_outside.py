@@ -5,6 +5,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -196,7 +197,7 @@ def test_doctor_names_a_way_out_where_there_is_one_alone(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(doctor, "Launcher", fail)
+    monkeypatch.setattr("grader.sandbox.client.Launcher", fail)
 
-    assert doctor.run() == NO_VERDICT
+    assert doctor.run(Namespace()) == NO_VERDICT
     assert capsys.readouterr().out.splitlines()[-3:] == [f"  no   {error}", "", conclusion]

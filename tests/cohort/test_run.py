@@ -17,8 +17,9 @@ from grader.cohort.run import Backend, Cohort
 from grader.cohort.store import Store
 from grader.cohort.summary import Summary
 from grader.exercise.model import Exercise
-from grader.grading.grade import grade
+from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
+from grader.grading.session import Session
 from grader.result.record import Audience, Outcome, Result, Status, to_json
 from grader.sandbox.client import Launcher
 from grader.sandbox.torch_version import torch_version
@@ -51,7 +52,7 @@ def submission(exercise: Exercise) -> Submission:
 def result(exercise: Exercise, submission: Submission, launcher: Launcher) -> Result:
     """What grading the submission does come to."""
     options = Options(only=ONLY, seed=1, shared=True)
-    return untimed(grade(submission, exercise, options, launcher, lambda _: None))
+    return untimed(Session(exercise, launcher, Keep.NOTHING).grade(submission, options))
 
 
 @pytest.fixture

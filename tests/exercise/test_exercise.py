@@ -39,7 +39,7 @@ def test_the_built_in_exercise_has_four_bugs_two_extensions_and_100_points(exerc
 
 def test_tests_beside_a_reference_are_no_part_of_it(exercise: StoredExercise) -> None:
     assert (exercise.reference_directory / "test_end_to_end.py").is_file()
-    assert sorted(exercise.reference) == ["model.py", "train.py"]
+    assert sorted(exercise.reference) == ["followups.py", "model.py", "train.py"]
 
 
 def test_every_bug_and_stub_together_make_the_starter(exercise: StoredExercise) -> None:

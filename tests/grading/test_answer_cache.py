@@ -186,31 +186,33 @@ def test_two_teams_do_not_share_a_worker_and_one_team_has_one_for_each_package(
         assert first_difference(answers[2], answers[0]) is not None
 
 
-def ask_and_give_up(library: AnswerCache, oracle: Package) -> None:
-    with library.lent():
+def ask_and_give_up(library: AnswerCache, worker_pool: WorkerPool, oracle: Package) -> None:
+    with library.lent(worker_pool):
         oracle.send(*ASKED[0])
         raise Stopped
 
 
 def test_a_grade_that_is_given_up_leaves_no_answer_to_be_taken_for_another(
-    launcher: Launcher, exercise: Exercise
+    launcher: Launcher, exercise: Exercise, worker_pool: WorkerPool
 ) -> None:
     with AnswerCache(launcher) as library:
         oracle = library.oracle(0, "the reference", exercise.reference)
         with pytest.raises(Stopped):
-            ask_and_give_up(library, oracle)
-        with library.lent():
+            ask_and_give_up(library, worker_pool, oracle)
+        with library.lent(worker_pool):
             answer = oracle.ask(*ASKED[1])
 
         expected = library.oracle(1, "the reference", exercise.reference).ask(*ASKED[1])
         assert first_difference(answer, expected) is None
 
 
-def test_the_machine_may_fail_in_every_grade_that_a_library_is_lent_to(launcher: Launcher, exercise: Exercise) -> None:
+def test_the_machine_may_fail_in_every_grade_that_a_library_is_lent_to(
+    launcher: Launcher, exercise: Exercise, worker_pool: WorkerPool
+) -> None:
     with AnswerCache(launcher) as library:
         oracle = library.oracle(0, "the reference", exercise.reference)
         for seed in range(PARDONS + 1):
-            with library.lent():
+            with library.lent(worker_pool):
                 oracle.worker.locked  # noqa: B018  it is there
                 os.kill(oracle.worker._pid, signal.SIGKILL)
                 oracle.ask(*questions(Seeds(seed, "candidate"), "float32")[0])

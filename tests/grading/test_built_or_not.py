@@ -9,7 +9,8 @@ from grader.result.record import Result, Status
 
 FOLLOW_UPS = ("loss-weighting", "position-schemes")
 TAKEN_OUT = {
-    "model.py": ("forward_incremental", "_generate_incrementally", "other_positions", "other_attention"),
+    "model.py": ("forward_incremental", "_generate_incrementally"),
+    "followups.py": ("build_positions", "build_attention"),
     "train.py": ("constant_weight", "warmup_weight", "uncertainty_weighting", "gradient_norm_weight"),
 }
 

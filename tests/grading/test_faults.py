@@ -13,8 +13,9 @@ import pytest
 
 from grader.errors import CannotJudge
 from grader.exercise.model import Exercise, StoredExercise
-from grader.grading.grade import grade
+from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
+from grader.grading.session import Session
 from grader.result.record import Outcome, Result, Status
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
@@ -107,7 +108,7 @@ def test_a_grade_whose_launcher_is_killed_has_no_verdict(
         with pytest.raises(
             CannotJudge, match=r"nothing could be judged: .*(launcher|worker could not be locked: it hung up)"
         ):
-            grade(submission, exercise, Options(seed=1, only=ITEMS), launcher, lambda _: None)
+            Session(exercise, launcher, Keep.NOTHING).grade(submission, Options(seed=1, only=ITEMS))
 
         assert launcher._process.wait() == -signal.SIGKILL
 
@@ -161,7 +162,9 @@ def test_items_whose_reference_died_are_not_judged(
             comparing.set()
 
     submission = submission_of("mine", own_copy(exercise))
-    result = grade(submission, exercise, Options(seed=1, only=("training-step",)), launcher, progress)
+    result = Session(exercise, launcher, Keep.NOTHING).grade(
+        submission, Options(seed=1, only=("training-step",)), progress=progress
+    )
 
     assert not result.judged
     assert [(item.status, item.score, item.max_score) for item in result.items] == [(Status.NOT_JUDGED, 0, 0)]
@@ -197,7 +200,7 @@ def test_a_reference_that_does_not_reproduce_itself_judges_nobody(launcher: Laun
     noisy = replace(exercise, reference=exercise.reference | {"model.py": exercise.reference["model.py"] + NOISE})
 
     with pytest.raises(CannotJudge, match=r"the reference does not reproduce itself on this machine \(forward\)"):
-        grade(submission_of("mine", exercise.reference), noisy, Options(seed=1), launcher, lambda _: None)
+        Session(noisy, launcher, Keep.NOTHING).grade(submission_of("mine", exercise.reference), Options(seed=1))
 
 
 def test_a_clock_that_jumps_changes_no_verdict(

@@ -397,7 +397,7 @@ FROM_OUTSIDE = """
 import copy, inspect, io, pickle
 from dataclasses import fields
 
-import model, pytest, torch, train
+import followups, model, pytest, torch, train
 from model import GPT, GPTConfig
 
 def test_what_a_caller_has_to_know():
@@ -406,7 +406,7 @@ def test_what_a_caller_has_to_know():
     assert inspect.signature(model.causal_mask).parameters.keys() == {"T", "device"}
     assert [field.name for field in fields(GPTConfig)][:2] == ["vocab_size", "block_size"]
     assert train.train_step.__annotations__["step"] is int
-    assert issubclass(model.MultiHeadSelfAttention, model.SimpleSelfAttention)
+    assert issubclass(followups.MultiHeadSelfAttention, model.SimpleSelfAttention)
 
 def test_what_is_called(monkeypatch):
     seen = []

@@ -9,6 +9,7 @@ import pytest
 
 from grader.exercise.model import Exercise, StoredExercise
 from grader.grading.options import Options
+from grader.grading.session import Session
 from grader.learner.watch import Graded, Overtaken, Watcher
 from grader.packages.worker_pool import WorkerPool
 from grader.report.change_text import render_change
@@ -38,7 +39,8 @@ def told() -> list[str]:
 @pytest.fixture
 def grades(directory: Path, exercise: Exercise, launcher: Launcher, told: list[str]) -> Iterator[Iterator[Graded]]:
     """The grades of ``directory`` as they come, of two items."""
-    with Watcher(directory, exercise, launcher, Options(only=ITEMS, seed=1)) as watcher:
+    with Session(exercise, launcher) as session:
+        watcher = Watcher(directory, session, Options(only=ITEMS, seed=1))
         yield (event for event in watcher.grades(lambda _: None, told.append) if isinstance(event, Graded))
 
 
@@ -129,7 +131,8 @@ def test_a_report_is_given_up_for_what_is_saved_meanwhile(
         (directory / "train.py").write_text(exercise.reference["train.py"])
         assert stopped.wait(100)
 
-    with Watcher(directory, exercise, launcher, Options(only=ITEMS, seed=1)) as watcher:
+    with Session(exercise, launcher) as session:
+        watcher = Watcher(directory, session, Options(only=ITEMS, seed=1))
         events = watcher.grades(lambda _: None, lambda _: None)
         first = next(events)
         assert isinstance(first, Graded)

@@ -14,8 +14,9 @@ import pytest
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.key import Row
 from grader.exercise.model import Exercise, StoredExercise, read_exercise
-from grader.grading.grade import grade
+from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
+from grader.grading.session import Session
 from grader.injection.build import build
 from grader.injection.builtin import BUGS as BUILT_IN
 from grader.injection.folder import write
@@ -45,7 +46,7 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 def graded(files: dict[str, str], exercise: Exercise, launcher: Launcher, *only: str) -> Result:
     options = Options(only=only, seed=5, explain=False)
-    return grade(submission_of("candidate", files), exercise, options, launcher, silent)
+    return Session(exercise, launcher, Keep.NOTHING).grade(submission_of("candidate", files), options)
 
 
 def bugs_of(exercise: Exercise) -> tuple[str, ...]:

@@ -132,12 +132,23 @@ def test_the_starter_speaks_of_a_cache_only_where_the_contract_does():
 
 
 def test_the_starter_has_one_head_and_one_position_scheme_and_leaves_more_to_build():
-    model = ast.parse(STARTER["model.py"])
-    builders = [node for node in model.body if isinstance(node, ast.FunctionDef) and node.name.startswith("other_")]
+    builders = [node for node in ast.parse(STARTER["followups.py"]).body if isinstance(node, ast.FunctionDef)]
 
-    assert [build.name for build in builders] == ["other_positions", "other_attention"]
+    assert [build.name for build in builders] == ["build_attention", "build_positions"]
     assert all("raise NotImplementedError" in ast.unparse(build.body[-1]) for build in builders)
-    assert not re.search(r"MultiHead|slopes|rotate|[Ss]inusoidalPositions", STARTER["model.py"])
+    for text in STARTER.values():
+        assert not re.search(r"MultiHead|slopes|rotate|[Ss]inusoidalPositions|lay_out_rows|in_order|Chunk", text)
+
+
+@pytest.mark.parametrize("n_head", [1, 2])
+def test_the_starter_needs_its_follow_up_file_only_for_follow_ups(n_head, tmp_path):
+    for file in ("model.py", "train.py"):
+        shutil.copy(ROOT / "candidate" / file, tmp_path)
+    script = f"import train\nfrom model import GPT, GPTConfig\nGPT(GPTConfig(n_head={n_head}))\n"
+    command = [sys.executable, "-c", script]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+
+    assert ran.stderr.strip().endswith("No module named 'followups'") if n_head > 1 else ran.returncode == 0
 
 
 def test_helpers_of_an_extension_are_gone_and_the_contract_stays():
@@ -157,8 +168,10 @@ def test_the_only_lines_of_its_own_are_the_bugs_and_the_stubs():
     bugs = [bug["after"] for bug in KEY["bugs"] if bug["after"]]
     for file, text in STARTER.items():
         own = set(text.splitlines()) - set(REFERENCE[file].splitlines())
+        shorter = {line for line in own if line.startswith("from model import ")}
 
-        assert all("raise NotImplementedError(" in line or any(bug in line for bug in bugs) for line in own)
+        assert all("raise NotImplementedError(" in line or any(bug in line for bug in bugs) for line in own - shorter)
+        assert shorter <= {"from model import GPTConfig, LayerKV, SimpleSelfAttention, attend, causal_mask"}
 
 
 def test_the_starter_is_clean_under_ruff():

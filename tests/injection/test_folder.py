@@ -18,8 +18,8 @@ from grader.injection.observe import Observation
 from mutations.operator import Category
 
 FILES = {
-    "starter": ["README.md", "model.py", "test_visible.py", "train.py"],
-    "reference": ["exercise.toml", "key.json", "model.py", "train.py"],
+    "starter": ["README.md", "followups.py", "model.py", "test_visible.py", "train.py"],
+    "reference": ["exercise.toml", "followups.py", "key.json", "model.py", "train.py"],
 }
 
 
@@ -122,7 +122,7 @@ def test_no_time_tells_which_file_was_edited(built: Built, tmp_path: Path) -> No
     write(built, tmp_path / "ex")
     paths = [tmp_path / "ex", *(tmp_path / "ex").rglob("*")]
 
-    assert len(paths) == 1 + 2 + 8
+    assert len(paths) == 1 + 2 + 10
     assert len({path.stat().st_mtime_ns for path in paths}) == 1
 
 

@@ -28,7 +28,7 @@ def table(text: str) -> list[tuple[str, str]]:
 def test_the_readme_of_the_built_in_starter_is_this_one(exercise: StoredExercise) -> None:
     committed = (exercise.starter_directory / "README.md").read_text("utf-8")
 
-    assert readme(exercise.rubric, WHERE, built_in=True) == committed
+    assert readme(exercise.rubric, WHERE, files=exercise.reference, built_in=True) == committed
 
 
 def test_who_has_an_exercise_of_a_folder_is_told_where_the_commands_know_it() -> None:

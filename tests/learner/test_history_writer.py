@@ -1,6 +1,7 @@
 """A workspace writes down its start, its grades and its hints, and what changed from one grade to the next."""
 
 import os
+from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +24,7 @@ from grader.submission.read_timeline import session_of
 @pytest.fixture
 def workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     directory = tmp_path / "mine"
-    start.run(directory, exercise=None, minutes=90)
+    start.run(Namespace(directory=directory, exercise=None, minutes=90))
     capsys.readouterr()
     return directory
 
@@ -46,14 +47,14 @@ def test_a_workspace_begins_with_its_clock(workspace: Path, exercise: StoredExer
 
 
 def test_no_two_workspaces_begin_alike(workspace: Path, tmp_path: Path) -> None:
-    start.run(tmp_path / "other", exercise=None, minutes=90)
+    start.run(Namespace(directory=tmp_path / "other", exercise=None, minutes=90))
 
     assert session(workspace).first != session(tmp_path / "other").first
 
 
 def test_each_hint_is_written_once_whoever_shows_it(workspace: Path) -> None:
     for _ in range(5):
-        hint.run(workspace, "masking", exercise=None)
+        hint.run(Namespace(directory=workspace, item="masking", exercise=None))
     record = read_workspace(workspace)
     write_workspace(workspace, msgspec.structs.replace(record, hints=record.hints | {"position": 1}))
 
@@ -143,11 +144,11 @@ def test_what_was_kept_of_the_last_grade_may_be_anything(workspace: Path, sample
 def test_the_history_is_printed_with_the_items_titles(
     workspace: Path, samples: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hint.run(workspace, "masking", exercise=None)
+    hint.run(Namespace(directory=workspace, item="masking", exercise=None))
     grade(workspace, {"model.py": "a"}, samples.perfect(), {"model.py": "a"})
     capsys.readouterr()
 
-    assert history.run(workspace, exercise=None) == 0
+    assert history.run(Namespace(directory=workspace, exercise=None)) == 0
     out = capsys.readouterr().out
     assert "1 grade and 1 hint in 0 min" in out
     assert "the clock was set to 90 minutes." in " ".join(out.split())
@@ -157,12 +158,12 @@ def test_the_history_is_printed_with_the_items_titles(
 
 
 def test_a_broken_history_is_exit_code_1(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    hint.run(workspace, "masking", exercise=None)
+    hint.run(Namespace(directory=workspace, item="masking", exercise=None))
     data = (workspace / FILE).read_bytes()
     (workspace / FILE).write_bytes(data.replace(b'"minutes":90', b'"minutes":99'))
     capsys.readouterr()
 
-    assert history.run(workspace, exercise=None) == 1
+    assert history.run(Namespace(directory=workspace, exercise=None)) == 1
     assert "does not hold together: line 2 does not follow the line before it" in " ".join(
         capsys.readouterr().out.split()
     )
@@ -173,9 +174,9 @@ def test_a_folder_without_a_history_is_told(tmp_path: Path, exercise: StoredExer
         (tmp_path / name).write_text(text)
 
     with pytest.raises(UsageError, match=r"no history in .*; `grader start` makes a workspace with one"):
-        history.run(tmp_path, exercise=None)
+        history.run(Namespace(directory=tmp_path, exercise=None))
     with pytest.raises(UsageError, match="no such directory"):
-        history.run(tmp_path / "absent", exercise=None)
+        history.run(Namespace(directory=tmp_path / "absent", exercise=None))
 
 
 def test_late_grades_are_marked(workspace: Path, samples: ModuleType) -> None:

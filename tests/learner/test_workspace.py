@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -21,13 +22,13 @@ from grader.submission.history import FILE as HISTORY
 def workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     """A workspace of the built-in exercise."""
     directory = tmp_path / "mine"
-    assert start.run(directory, exercise=None) == 0
+    assert start.run(Namespace(directory=directory, exercise=None, minutes=None)) == 0
     capsys.readouterr()
     return directory
 
 
 def shown(capsys: pytest.CaptureFixture[str], directory: Path, item: str, **options: Path | None) -> str:
-    assert hint.run(directory, item, **({"exercise": None} | options)) == 0
+    assert hint.run(Namespace(**{"directory": directory, "item": item, "exercise": None} | options)) == 0
     return " ".join(capsys.readouterr().out.split())
 
 
@@ -45,7 +46,7 @@ def test_a_workspace_is_the_starter_and_nothing_else(workspace: Path, exercise: 
 
 def test_an_empty_folder_becomes_the_workspace(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    start.run(tmp_path / "mine", exercise=None)
+    start.run(Namespace(directory=tmp_path / "mine", exercise=None, minutes=None))
 
     assert (tmp_path / "mine" / "model.py").is_file()
     assert os.listdir(tmp_path) == ["mine"]
@@ -64,17 +65,17 @@ def test_what_is_there_is_not_overwritten(what: str, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
 
     with pytest.raises(UsageError, match=r"mine' exists and is not an empty directory"):
-        start.run(target, exercise=None)
+        start.run(Namespace(directory=target, exercise=None, minutes=None))
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_place_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no directory '.*absent'"):
-        start.run(tmp_path / "absent" / "mine", exercise=None)
+        start.run(Namespace(directory=tmp_path / "absent" / "mine", exercise=None, minutes=None))
     with pytest.raises(UsageError, match="cannot write '/proc/mine'"):
-        start.run(Path("/proc/mine"), exercise=None)
+        start.run(Namespace(directory=Path("/proc/mine"), exercise=None, minutes=None))
     with pytest.raises(UsageError, match="no such exercise"):
-        start.run(tmp_path / "mine", exercise=tmp_path / "absent")
+        start.run(Namespace(directory=tmp_path / "mine", exercise=tmp_path / "absent", minutes=None))
     assert os.listdir(tmp_path) == []
 
 
@@ -82,7 +83,7 @@ def test_what_can_be_done_in_a_workspace_is_said_one_below_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    start.run(Path("my work"), exercise=None)
+    start.run(Namespace(directory=Path("my work"), exercise=None, minutes=None))
 
     *lines, empty, begins = capsys.readouterr().out.splitlines()
     assert (empty, begins[:24]) == ("", "Its history begins with ")
@@ -159,7 +160,7 @@ def test_every_item_has_three_hints_and_none_of_them_is_the_fix(exercise: Stored
 
 def test_an_unknown_item_is_told_with_those_there_are(workspace: Path) -> None:
     with pytest.raises(UsageError, match="no such item: 'mask'; this exercise has masking, position, projection"):
-        hint.run(workspace, "mask", exercise=None)
+        hint.run(Namespace(directory=workspace, item="mask", exercise=None))
     assert read_workspace(workspace).hints == {}
 
 
@@ -169,7 +170,7 @@ def test_a_damaged_record_is_told_and_left_alone(text: str, workspace: Path) -> 
     (workspace / RECORD).write_bytes(data)
 
     with pytest.raises(UsageError, match=r"\.grader\.json' is damaged .*; remove it to begin the hints anew"):
-        hint.run(workspace, "masking", exercise=None)
+        hint.run(Namespace(directory=workspace, item="masking", exercise=None))
     assert (workspace / RECORD).read_bytes() == data
 
 
@@ -201,14 +202,14 @@ def test_a_workspace_of_another_exercise_remembers_which(
     generated: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder: Path = generated(seed=3, bugs=2)  # type: ignore[operator]
-    start.run(tmp_path / "mine", exercise=folder)
+    start.run(Namespace(directory=tmp_path / "mine", exercise=folder, minutes=None))
 
     assert re.search(rf"grader grade {tmp_path / 'mine'} +the grade\n", capsys.readouterr().out)
     assert read_workspace(tmp_path / "mine").exercise == str(folder)
     for item in ("bug-1", "bug-2", "kv-cache", "classifier"):
         assert "hint 1 of 3" in shown(capsys, tmp_path / "mine", item)
     with pytest.raises(UsageError, match="no such item: 'masking'; this exercise has bug-1, bug-2"):
-        hint.run(tmp_path / "mine", "masking", exercise=None)
+        hint.run(Namespace(directory=tmp_path / "mine", item="masking", exercise=None))
 
 
 @pytest.mark.parametrize("item", [None, "masking"])
@@ -247,4 +248,4 @@ def test_a_machine_without_room_is_not_the_users_fault(
     monkeypatch.setattr("grader.learner.workspace.tempfile.TemporaryDirectory", fail)
 
     with pytest.raises(CannotJudge, match=os.strerror(error)):
-        start.run(tmp_path / "mine", exercise=None)
+        start.run(Namespace(directory=tmp_path / "mine", exercise=None, minutes=None))

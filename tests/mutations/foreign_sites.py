@@ -12,7 +12,7 @@ from pathlib import Path
 from mutations.catalogue import OPERATORS
 from mutations.edit import splice
 from mutations.sites import Site, sites
-from mutations.source import Source
+from mutations.source import together
 
 FOREIGN = Path(__file__).parent / "foreign"
 STYLES = tuple(sorted(path.parent.name for path in FOREIGN.glob("*/sites.txt")))
@@ -26,7 +26,7 @@ def texts(style: str) -> dict[str, str]:
 
 def found(style: str) -> list[Site]:
     """Every site of every operator, in all files of a style."""
-    return list(sites({file: Source(file, text) for file, text in texts(style).items()}, OPERATORS))
+    return list(sites(together(texts(style)), OPERATORS))
 
 
 def listed(style: str) -> list[str]:

@@ -13,6 +13,7 @@ from mutations.gaps import find_gaps
 from mutations.source import Source
 
 REFERENCE = Path(__file__).resolve().parents[2] / "reference"
+BUILT_IN = ("model.py", "followups.py", "train.py")
 ITEMS = ["kv-cache", "multi-head", "classifier"]
 
 # Kept to the contract and to nothing else: other names inside, the cached way split otherwise, labels under a name.
@@ -232,7 +233,7 @@ def changed(before, after, *, texts=TEXTS):
 
 
 def test_the_gaps_of_the_built_in_exercise_are_what_its_key_says():
-    texts = {file: (REFERENCE / file).read_text(encoding="utf-8") for file in ("model.py", "train.py")}
+    texts = {file: (REFERENCE / file).read_text(encoding="utf-8") for file in BUILT_IN}
     stubs = json.loads((REFERENCE / "key.json").read_text(encoding="utf-8"))["stubs"]
 
     assert stubs == [{"item": gap.item, **gap.edit.to_dict()} for gap in gaps_of(texts)]
@@ -446,3 +447,42 @@ def test_a_class_that_would_be_left_empty_is_refused():
 
     with pytest.raises(GapError, match=r"Steps of model\.py would be left empty"):
         gaps_of({**TEXTS, "model.py": moved})
+
+
+def apart(names, *, imports):
+    """The model with these definitions in helpers.py, from which model.py imports them, and which imports others."""
+    moved, left = [], MODEL
+    for name in names:
+        start = MODEL.index(f"class {name}" if f"class {name}" in MODEL else f"def {name}(")
+        end = MODEL.index("\n\n\n", start) + 3
+        moved.append(MODEL[start:end].rstrip())
+        left = left.replace(MODEL[start:end], "")
+    head = "import torch\nfrom torch import nn\n\n"
+    model = left.replace("from torch import Tensor, nn\n", f"from torch import Tensor, nn\n\n{imports[0]}\n", 1)
+    return {"model.py": model, "helpers.py": f"{head}{imports[1]}\n" + "\n\n\n".join(moved) + "\n", "train.py": TRAIN}
+
+
+def test_an_extension_is_cut_out_of_every_file_with_the_imports_of_what_is_gone():
+    texts = apart(["grown", "Dealer"], imports=("from helpers import Dealer\nfrom helpers import grown", ""))
+    made = starter(texts)
+
+    assert "grown" not in made["helpers.py"] + made["model.py"]
+    assert "import Dealer" not in made["model.py"]
+    for text in made.values():
+        compile(text, "made", "exec", dont_inherit=True)
+
+
+def test_what_two_extensions_take_from_one_import_is_refused():
+    texts = apart(["grown", "Dealer"], imports=("from helpers import Dealer, grown", ""))
+
+    with pytest.raises(GapError, match="imports in one statement"):
+        gaps_of(texts)
+
+
+def test_what_stays_is_still_imported():
+    texts = apart(["weigh", "grown"], imports=("from helpers import weigh, grown", ""))
+    made = starter(texts)
+
+    assert "from helpers import weigh\n" in made["model.py"]
+    assert "def grown" not in made["helpers.py"]
+    assert "def weigh" in made["helpers.py"]

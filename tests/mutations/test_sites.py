@@ -10,7 +10,7 @@ from libcst import matchers as m
 from mutations.catalogue import OPERATORS, operator
 from mutations.roles.owners import is_torchs, takes
 from mutations.sites import sites
-from mutations.source import Source
+from mutations.source import Source, together
 
 REFERENCE = Path(__file__).resolve().parents[2] / "reference"
 
@@ -27,8 +27,7 @@ class G(nn.Module):
 
 
 def found(id, files):
-    sources = {file: Source(file, text) for file, text in files.items()}
-    return [(site.edit.file, site.number) for site in sites(sources, [operator(id)])]
+    return [(site.edit.file, site.number) for site in sites(together(files), [operator(id)])]
 
 
 def test_sites_are_looked_for_in_every_file_the_usual_one_first():
@@ -43,11 +42,12 @@ def test_tests_are_left_alone():
     ]
 
 
-def test_in_the_built_in_reference_every_site_is_in_the_usual_file():
-    sources = {path.name: Source(path.name, path.read_text(encoding="utf-8")) for path in REFERENCE.glob("*.py")}
+def test_in_the_built_in_reference_every_site_is_in_the_usual_file_or_in_that_of_the_follow_ups():
+    sources = together({path.name: path.read_text(encoding="utf-8") for path in REFERENCE.glob("*.py")})
     placed = list(sites(sources, OPERATORS))
+    elsewhere = {(site.operator.file, site.edit.file) for site in placed if site.edit.file != site.operator.file}
 
-    assert [(site.operator.id, site.edit.file) for site in placed if site.edit.file != site.operator.file] == []
+    assert elsewhere == {("model.py", "followups.py")}
     assert len(placed) > len(OPERATORS)
 
 
@@ -155,3 +155,25 @@ def test_every_operator_can_be_asked_about_a_file_that_holds_nothing():
 def last_call(text):
     source = Source("model.py", text)
     return source, cst.ensure_type(source.find(m.Call())[-1], cst.Call)
+
+
+def test_what_a_function_of_another_file_does_is_known():
+    attend = "def attend(q, k, v):\n    return (q @ k.transpose(-2, -1)).softmax(dim=-1) @ v\n"
+    heads = """\
+from attention import attend
+
+class Heads(nn.Module):
+    def __init__(self, config):
+        self.n_head = config.n_head
+
+    def forward(self, x):
+        q, k, v = (each.view(B, T, self.n_head, D).transpose(1, 2) for each in self.maps(x))
+        return attend(q, k, v)
+"""
+    gpt = "class GPT(nn.Module):\n    def __init__(self, config):\n        self.blocks = range(config.n_layer)\n"
+    files = {"attention.py": attend, "heads.py": heads, "model.py": gpt}
+
+    assert found("keys-of-first-head-only", files) == [("heads.py", 0)]
+    assert found("heads-counted-as-layers", files) == [("heads.py", 0)]
+    assert found("keys-of-first-head-only", {"heads.py": heads}) == []
+    assert found("heads-counted-as-layers", {"heads.py": heads}) == []

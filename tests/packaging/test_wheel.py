@@ -14,12 +14,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 EXERCISE = (
     "reference/exercise.toml",
+    "reference/followups.py",
     "reference/key.json",
     "reference/model.py",
     "reference/test_end_to_end.py",
     "reference/train.py",
 )
-STARTER = ("starter/README.md", "starter/model.py", "starter/train.py", "starter/test_visible.py")
+STARTER = (
+    "starter/README.md",
+    "starter/followups.py",
+    "starter/model.py",
+    "starter/train.py",
+    "starter/test_visible.py",
+)
 
 
 def execute(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:

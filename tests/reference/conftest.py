@@ -52,6 +52,20 @@ def model(gpt: ModuleType) -> torch.nn.Module:
     return model
 
 
+@pytest.fixture(scope="session")
+def followups(gpt: ModuleType) -> ModuleType:
+    """reference/followups.py, which finds model.py by its plain name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "model", gpt)
+        return load(REFERENCE / "followups.py")
+
+
+@pytest.fixture(autouse=True)
+def _follow_ups_are_found(followups: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """model.py imports them when it needs them."""
+    monkeypatch.setitem(sys.modules, "followups", followups)
+
+
 @pytest.fixture(autouse=True)
 def _one_thread():
     """Bits depend on the number of threads."""

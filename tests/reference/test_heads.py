@@ -57,11 +57,11 @@ def test_each_head_attends_within_its_own_channels(gpt, build, n_head):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_the_many_headed_class_with_one_head_gives_the_bits_of_the_simple_one(gpt, build, tokens, dtype):
+def test_the_many_headed_class_with_one_head_gives_the_bits_of_the_simple_one(gpt, followups, build, tokens, dtype):
     model = build(1, dtype)
     many = build(1, dtype)
     for block in many.blocks:
-        simple, block.attn = block.attn, gpt.MultiHeadSelfAttention(many.config).to(dtype).requires_grad_(False)
+        simple, block.attn = block.attn, followups.MultiHeadSelfAttention(many.config).to(dtype).requires_grad_(False)
         block.attn.load_state_dict(simple.state_dict())
     first, cache = model.forward_incremental(tokens[:, :4])
     second, _ = model.forward_incremental(tokens[:, 4:], cache)

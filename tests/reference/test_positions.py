@@ -90,9 +90,9 @@ def test_the_sinusoidal_table_is_the_published_one(build):
             torch.testing.assert_close(table[p, 2 * i : 2 * i + 2], expected, rtol=0, atol=1e-14)
 
 
-def test_a_vector_is_turned_by_its_position_and_keeps_its_length(gpt):
+def test_a_vector_is_turned_by_its_position_and_keeps_its_length(followups):
     x = torch.randn(2, 3, 5, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    turned = gpt.rotate(x, torch.arange(5))
+    turned = followups.rotate(x, torch.arange(5))
     pairs = torch.complex(turned[..., :4], turned[..., 4:]) / torch.complex(x[..., :4], x[..., 4:])
     rates = 10000.0 ** (-torch.arange(0, 8, 2).double() / 8)
     expected = torch.exp(1j * torch.arange(5).double()[:, None] * rates)
@@ -100,10 +100,10 @@ def test_a_vector_is_turned_by_its_position_and_keeps_its_length(gpt):
     torch.testing.assert_close(pairs, expected.expand_as(pairs), rtol=0, atol=1e-12)
 
 
-def test_the_product_of_turned_vectors_depends_on_the_distance_alone(gpt):
+def test_the_product_of_turned_vectors_depends_on_the_distance_alone(followups):
     generator = torch.Generator().manual_seed(3)
     q, k = (torch.randn(1, 1, 1, 6, dtype=torch.float64, generator=generator).expand(1, 1, 9, 6) for _ in range(2))
-    scores = gpt.rotate(q, torch.arange(9)) @ gpt.rotate(k, torch.arange(9)).mT
+    scores = followups.rotate(q, torch.arange(9)) @ followups.rotate(k, torch.arange(9)).mT
     for distance in range(-8, 9):
         diagonal = scores[0, 0].diagonal(distance)
 
@@ -120,8 +120,10 @@ def test_the_product_of_turned_vectors_depends_on_the_distance_alone(gpt):
         (12, [1, 2, 3, 4, 5, 6, 7, 8, 0.5, 1.5, 2.5, 3.5]),
     ],
 )
-def test_slopes_are_those_of_the_power_of_two_below_and_every_other_one_of_the_next(gpt, n_head, exponents):
-    torch.testing.assert_close(gpt.alibi_slopes(n_head), torch.tensor([2.0**-e for e in exponents]), rtol=1e-6, atol=0)
+def test_slopes_are_those_of_the_power_of_two_below_and_every_other_one_of_the_next(followups, n_head, exponents):
+    torch.testing.assert_close(
+        followups.alibi_slopes(n_head), torch.tensor([2.0**-e for e in exponents]), rtol=1e-6, atol=0
+    )
 
 
 @pytest.mark.parametrize("position", ["alibi", "relative"])

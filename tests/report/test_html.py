@@ -496,12 +496,13 @@ def test_without_follow_ups_there_is_no_word_of_them(samples: ModuleType) -> Non
 
 def test_how_it_came_about_is_told_to_instructors_alone(samples: ModuleType) -> None:
     half = samples.half_done()
-    text = " ".join(Page(render_html(half)).text.split())
+    markup = render_html(half)
+    text = " ".join(Page(markup).text.split())
 
     assert "How it came about 2 grades and 1 hint in 52 min, from 2026-11-29 19:00 UTC to 2026-11-29 19:52 UTC" in text
     assert "the clock was set to 45 minutes; 1 grade after that." in text
     assert "The history does not hold together: line 7 cannot be read." in text
-    assert "Output projection after 20 min 1 0" in text
+    assert '<th scope="row">Output projection</th><td>after 20 min</td><td>1</td><td>0</td>' in markup
     assert "52 min 0 of 100; no change; does not run; lost Output projection after the time" in text
     assert "How it came about" not in render_html(for_audience(half, Audience.LEARNER))
     assert "How it came about" not in render_html(samples.perfect())

@@ -1,5 +1,6 @@
 """Who mistypes a name is told the one that was meant: of items, commands, options and values."""
 
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,6 @@ from grader import UsageError
 from grader.cli import hint
 from grader.cli.main import parser
 from grader.exercise.model import StoredExercise
-from grader.grading.options import Options, asked_for
 from grader.suggestions import did_you_mean
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,6 +77,6 @@ def test_what_resembles_nothing_is_refused_without_a_guess(
 
 def test_an_item_is_proposed_where_items_are_named(exercise: StoredExercise) -> None:
     with pytest.raises(UsageError, match=r"no such item: 'maskin'; this exercise has .*; did you mean 'masking'\?$"):
-        asked_for(exercise, Options(only=("maskin",)))
+        exercise.asked(("maskin",))
     with pytest.raises(UsageError, match=r"no such item: 'mask'; this exercise has .*; did you mean 'masking'\?$"):
-        hint.run(ROOT / "candidate", "mask", exercise=None)
+        hint.run(Namespace(directory=ROOT / "candidate", item="mask", exercise=None))

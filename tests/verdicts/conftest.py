@@ -9,8 +9,7 @@ import pytest
 
 from grader.checks.check import Context
 from grader.exercise.model import Exercise, StoredExercise
-from grader.grading.answer_cache import AnswerCache
-from grader.grading.session import MOST
+from grader.grading.session import Session
 from grader.packages.package import Package
 from grader.packages.worker_pool import WorkerPool
 from grader.result.record import Result
@@ -43,25 +42,38 @@ def rewritten(exercise: Exercise) -> Callable[[Replacements], dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def library(exercise: StoredExercise) -> Iterator[AnswerCache]:
+def edited() -> Callable[..., dict[str, str]]:
+    """``edited(files, [(old, new), ...]) -> files``: each ``old`` stands once in these files, in whichever of them."""
+
+    def edit(files: Mapping[str, str], pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+        changed = dict(files)
+        for old, new in pairs:
+            assert sum(text.count(old) for text in changed.values()) == 1, f"{old!r} does not stand there once"
+            changed = {name: text.replace(old, new) for name, text in changed.items()}
+        return changed
+
+    return edit
+
+
+@pytest.fixture(scope="session")
+def session(exercise: StoredExercise) -> Iterator[Session]:
     """What the reference and its variants have answered, for all grades of a session. It has a launcher of its own,
     since its workers stay: other tests hold that none is left of the session's."""
     if sys.platform != "linux":
         pytest.skip("strict isolation is Linux's")
-    with Launcher("strict", hidden=[exercise.reference_directory]) as launcher, AnswerCache(launcher) as library:
-        yield library
+    with Session.start(exercise, "strict") as session:
+        yield session
 
 
 @pytest.fixture(scope="session")
-def grade_files(grade_files: Callable[..., Result], library: AnswerCache) -> Callable[..., Result]:
+def grade_files(grade_files: Callable[..., Result], session: Session) -> Callable[..., Result]:
     """As elsewhere, but as a cohort is graded: all are asked the same, so that the reference answers once.
 
     test_shared_questions.py compares that with grades that share nothing.
     """
 
     def run(files: Mapping[str, str], **options: object) -> Result:
-        library.forget_beyond(MOST)
-        return grade_files(files, **{"library": library, "shared": True} | options)
+        return grade_files(files, **{"session": session, "shared": True} | options)
 
     return run
 
@@ -75,21 +87,21 @@ def worker_pool(launcher: Launcher) -> Iterator[WorkerPool]:
 
 
 @pytest.fixture(scope="session")
-def reference(library: AnswerCache, exercise: Exercise) -> Package:
+def reference(session: Session, exercise: Exercise) -> Package:
     """Answers each question once for all tests."""
-    return library.oracle(0, "the reference", exercise.reference)
+    return session._answer_cache.oracle(0, "the reference", exercise.reference)
 
 
 @pytest.fixture
 def judged(
-    worker_pool: WorkerPool, library: AnswerCache, reference: Package
+    worker_pool: WorkerPool, session: Session, reference: Package
 ) -> Callable[..., AbstractContextManager[Context]]:
     """``with judged(files, "subject") as context``: a package beside the reference; its workers end with the block."""
 
     @contextmanager
     def judged(files: Mapping[str, str], subject: str) -> Iterator[Context]:
         candidate = Package(worker_pool, "candidate", files, TIMEOUT)
-        with library.lent(), candidate, candidate.another() as fresh_candidate:
+        with session._answer_cache.lent(worker_pool), candidate, candidate.another() as fresh_candidate:
             yield Context(
                 candidate=candidate,
                 variant=reference,

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from grader.exercise.model import Exercise, read_exercise
-from grader.grading.grade import grade
+from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
+from grader.grading.session import Session
 from grader.result.record import Lane, Role, Status
 from grader.sandbox.client import Launcher
 from grader.submission.read import submission_of
@@ -62,7 +63,7 @@ def test_a_rewrite_has_every_bug_fixed(
     files = rewritten(rewrite_named(subject, name))
     options = Options(only=bugs, seed=1, explain=False)
 
-    result = grade(submission_of("rewrite", files), exercise, options, launcher, lambda _: None)
+    result = Session(exercise, launcher, Keep.NOTHING).grade(submission_of("rewrite", files), options)
 
     assert {item.id: item.status for item in result.items} == dict.fromkeys(bugs, Status.FIXED)
     assert not result.remaining_bugs

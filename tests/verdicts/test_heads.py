@@ -10,14 +10,14 @@ import pytest
 
 from grader.checks.catalogue import BY_ID
 from grader.checks.check import Check, Context
-from grader.exercise.model import Exercise, StoredExercise
+from grader.exercise.model import Exercise
 from grader.grading.search import Search, search
+from grader.injection.mutants import mutants
 from grader.packages.package import Package
 from grader.packages.trouble import PackageRaised
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.questions import Snippet
 from mutations.catalogue import operator
-from mutations.edit import splice
 
 pytestmark = pytest.mark.slow  # a second or two for each search
 
@@ -25,6 +25,10 @@ SEPARATE, CAUSAL, CACHED = "heads-are-separate", "heads-are-causal", "cached-hea
 ROWS, ONE, START = "rows-ignore-each-other", "one-head-is-plain", "heads-leave-the-start"
 CHECKS = [BY_ID[check] for check in (SEPARATE, CAUSAL, CACHED, ROWS, ONE, START)]
 TIMEOUT = 120.0
+
+Files = Mapping[str, str]
+Ask = Callable[[Files, Check], Search]
+Edited = Callable[..., dict[str, str]]
 
 # Operator, site in the reference, and the checks that fail. A cache that agrees with a right forward is right, whatever
 # the candidate's own forward does.
@@ -64,11 +68,11 @@ HONEST = [
 
 
 @pytest.fixture
-def ask(judged: Callable[..., AbstractContextManager[Context]], exercise: Exercise) -> Callable[[str, Check], Search]:
-    """``ask(text of model.py, check)``: what the search for a failing case has found."""
+def ask(judged: Callable[..., AbstractContextManager[Context]]) -> Ask:
+    """``ask(files, check)``: what the search for a failing case has found."""
 
-    def ask(model: str, check: Check) -> Search:
-        with judged(changed(exercise.reference, model), "heads") as context:
+    def ask(files: Files, check: Check) -> Search:
+        with judged(files, "heads") as context:
             found = search(
                 check.cases, lambda case: check.holds(case, context), seed=1, examples=check.examples, shrink=False
             )
@@ -79,49 +83,40 @@ def ask(judged: Callable[..., AbstractContextManager[Context]], exercise: Exerci
     return ask
 
 
-def changed(files: Mapping[str, str], model: str) -> dict[str, str]:
-    return {**files, "model.py": model}
-
-
-def replaced(text: str, old: str, new: str) -> str:
-    assert text.count(old) == 1
-    return text.replace(old, new)
-
-
-def planted(text: str, operator_id: str, site: int) -> str:
-    return splice(text, [operator(operator_id).find(text)[site]])
+def planted(files: Files, operator_id: str, site: int) -> dict[str, str]:
+    return list(mutants(files, [operator(operator_id)]))[site].files(files)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
-def test_the_reference_passes(check: Check, ask: Callable[[str, Check], Search], exercise: Exercise) -> None:
-    assert ask(exercise.reference["model.py"], check).failure is None
+def test_the_reference_passes(check: Check, ask: Ask, exercise: Exercise) -> None:
+    assert ask(exercise.reference, check).failure is None
 
 
 @pytest.mark.parametrize(("operator_id", "site", "failing"), PLANTED)
 def test_a_planted_bug_fails_what_it_breaks(
-    operator_id: str, site: int, failing: set[str], ask: Callable[[str, Check], Search], exercise: Exercise
+    operator_id: str, site: int, failing: set[str], ask: Ask, exercise: Exercise
 ) -> None:
-    model = planted(exercise.reference["model.py"], operator_id, site)
+    files = planted(exercise.reference, operator_id, site)
 
-    assert {check.id for check in CHECKS if ask(model, check).failure is not None} == failing
+    assert {check.id for check in CHECKS if ask(files, check).failure is not None} == failing
 
 
 @pytest.mark.parametrize(("old", "new", "failing"), WRONG)
 def test_a_bug_that_no_operator_plants_here_fails_too(
-    old: str, new: str, failing: set[str], ask: Callable[[str, Check], Search], exercise: Exercise
+    old: str, new: str, failing: set[str], ask: Ask, edited: Edited, exercise: Exercise
 ) -> None:
-    model = replaced(exercise.reference["model.py"], old, new)
+    files = edited(exercise.reference, [(old, new)])
 
-    assert {check.id for check in CHECKS if ask(model, check).failure is not None} == failing
+    assert {check.id for check in CHECKS if ask(files, check).failure is not None} == failing
 
 
 @pytest.mark.parametrize(("old", "new"), HONEST)
 def test_what_is_right_and_written_otherwise_passes(
-    old: str, new: str, ask: Callable[[str, Check], Search], exercise: Exercise
+    old: str, new: str, ask: Ask, edited: Edited, exercise: Exercise
 ) -> None:
-    model = replaced(exercise.reference["model.py"], old, new)
+    files = edited(exercise.reference, [(old, new)])
 
-    assert {check.id: ask(model, check).failure for check in CHECKS} == {check.id: None for check in CHECKS}
+    assert {check.id: ask(files, check).failure for check in CHECKS} == {check.id: None for check in CHECKS}
 
 
 # A bug that the snippets of the checks show.
@@ -134,24 +129,21 @@ SHOWN = {
 
 @pytest.mark.parametrize("check", [check for check in CHECKS if check.snippet], ids=lambda check: check.id)
 def test_a_snippet_shows_the_bug_and_nothing_where_there_is_none(
-    check: Check, ask: Callable[[str, Check], Search], worker_pool: WorkerPool, exercise: Exercise
+    check: Check, ask: Ask, edited: Edited, worker_pool: WorkerPool, exercise: Exercise
 ) -> None:
-    model = exercise.reference["model.py"]
-    for old, new in SHOWN.get(check.id, SHOWN[SEPARATE]):
-        model = replaced(model, old, new)
-    case = ask(model, check).case
+    files = edited(exercise.reference, SHOWN.get(check.id, SHOWN[SEPARATE]))
+    case = ask(files, check).case
     assert check.snippet is not None
     script = Snippet(source=check.snippet(case))
-    wrong = Package(worker_pool, "candidate", changed(exercise.reference, model), TIMEOUT)
+    wrong = Package(worker_pool, "candidate", files, TIMEOUT)
     with pytest.raises(PackageRaised, match="AssertionError"):
         wrong.ask(script, {})
     right = Package(worker_pool, "candidate", exercise.reference, TIMEOUT)
     right.ask(script, {})
 
 
-def test_heads_that_are_not_built_yet_say_so(ask: Callable[[str, Check], Search], exercise: StoredExercise) -> None:
-    starter = (exercise.starter_directory / "model.py").read_text("utf-8")
-    failure = ask(starter, BY_ID[SEPARATE]).failure
+def test_heads_that_are_not_built_yet_say_so(ask: Ask, exercise: Exercise) -> None:
+    failure = ask(exercise.starter(), BY_ID[SEPARATE]).failure
 
     assert isinstance(failure, PackageRaised)
     assert failure.unbuilt

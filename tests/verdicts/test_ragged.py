@@ -83,9 +83,9 @@ def test_a_wrong_solution_is_caught_by_the_check_meant_for_it(
     [pytest.param(change, id=name, marks=smoke(name, "honest rewrite")) for name, change in HONEST.items()],
 )
 def test_what_is_right_and_written_otherwise_has_full_marks(
-    change: list[tuple[str, str]], rewritten: Rewritten, grade_files: GradeFiles
+    change: dict[str, object], rewritten: Rewritten, grade_files: GradeFiles
 ) -> None:
-    found = followup(grade_files(rewritten({"model.py": change}), only=(ID,)))
+    found = followup(grade_files(rewritten(change), only=(ID,)))
 
     assert {check.id: check.message for check in found.checks if check.outcome is not Outcome.PASSED} == {}
     assert found.score == found.max_score

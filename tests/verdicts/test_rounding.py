@@ -6,8 +6,8 @@ import pytest
 
 from grader.comparisons.forward import COMPARISON as FORWARDS
 from grader.exercise.model import Exercise
-from grader.grading.answer_cache import AnswerCache
 from grader.grading.reordered import Trials
+from grader.grading.session import Session
 from grader.grading.variants import Variants
 from grader.packages.package import Package
 from grader.packages.worker_pool import WorkerPool
@@ -26,18 +26,17 @@ def exact(result: Result) -> list[CheckResult]:
 
 
 @pytest.fixture
-def trials(
-    exercise: Exercise, worker_pool: WorkerPool, library: AnswerCache
-) -> Iterator[Callable[[dict[str, str]], str]]:
+def trials(exercise: Exercise, worker_pool: WorkerPool, session: Session) -> Iterator[Callable[[dict[str, str]], str]]:
     """``trials(files)``: the place that is told."""
-    variants = Variants(exercise, Seeds(1, "rounding"), lambda name, files: library.oracle(0, name, files))
+    answer_cache = session._answer_cache
+    variants = Variants(exercise, Seeds(1, "rounding"), lambda name, files: answer_cache.oracle(0, name, files))
 
     def told(files: dict[str, str], bugs: frozenset[str] = NONE) -> str:
         return Trials(files, exercise, variants, lambda tried: Package(worker_pool, "candidate", tried, 120.0)).lines(
             FORWARDS, bugs
         )
 
-    with library.lent():
+    with answer_cache.lent(worker_pool):
         yield told
 
 

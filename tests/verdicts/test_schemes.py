@@ -32,8 +32,10 @@ OF_SCHEMES = [check for check in CHECKS if check.family == "position-schemes"]
 SMOKE = {"turned-backwards", "rotary-by-complex-numbers-cached-turned"}
 TIMEOUT = 120.0
 
-Ask = Callable[[str, Check], Search]
-BUILD = "def other_positions(config):\n"
+Files = Mapping[str, str]
+Ask = Callable[[Files, Check], Search]
+Edited = Callable[..., dict[str, str]]
+FILE = "followups.py"
 NOT_YET = '    raise NotImplementedError(f"position={config.position!r}")\n'
 ALL = ("sinusoidal", "rotary", "alibi", "relative")
 OWN = {
@@ -53,13 +55,14 @@ def worker_pool(launcher: Launcher) -> Iterator[WorkerPool]:
 
 @pytest.fixture
 def ask(worker_pool: WorkerPool, reference: Package, exercise: Exercise) -> Iterator[Ask]:
-    """``ask(text of model.py, check)``: what the search for a failing case has found."""
+    """``ask(files, check)``: what the search for a failing case has found."""
     packages: dict[str, Package] = {}
 
-    def ask(model: str, check: Check) -> Search:
-        if model not in packages:
-            packages[model] = Package(worker_pool, "candidate", {**exercise.reference, "model.py": model}, TIMEOUT)
-        candidate = packages[model]
+    def ask(files: Files, check: Check) -> Search:
+        key = repr(sorted(files.items()))
+        if key not in packages:
+            packages[key] = Package(worker_pool, "candidate", files, TIMEOUT)
+        candidate = packages[key]
         with candidate.another() as fresh_candidate:
             context = Context(
                 candidate=candidate,
@@ -81,23 +84,17 @@ def ask(worker_pool: WorkerPool, reference: Package, exercise: Exercise) -> Iter
         package.close()
 
 
-def replaced(text: str, pairs: Sequence[tuple[str, str]]) -> str:
-    for old, new in pairs:
-        assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times"
-        text = text.replace(old, new)
-    return text
-
-
-def redefined(text: str, definitions: str) -> str:
-    """A module with these classes and functions in the place of its own, and those that it does not have before MLP."""
+def redefined(files: Files, definitions: str) -> dict[str, str]:
+    """followups.py with these classes and functions in the place of its own, and others below the kinds of attention."""
+    text = files[FILE].replace("import torch\n", "import math\n\nimport torch\n", 1)
     for node in reversed(ast.parse(definitions).body):
         assert isinstance(node, ast.ClassDef | ast.FunctionDef)
         lines = text.splitlines(keepends=True)
         own = {each.name: each for each in ast.parse(text).body if isinstance(each, ast.ClassDef | ast.FunctionDef)}
-        at = own.get(node.name, own["MLP"])
+        at = own.get(node.name, own["SinusoidalPositions"])
         end = at.end_lineno if node.name in own else at.lineno - 1
         text = "".join([*lines[: at.lineno - 1], f"{ast.unparse(node)}\n\n\n", *lines[end:]])
-    return text
+    return {**files, FILE: text}
 
 
 def followup(result: Result) -> FollowUp:
@@ -108,14 +105,15 @@ def outcomes(result: Result) -> dict[str, Outcome]:
     return {check.id: check.outcome for check in followup(result).checks}
 
 
-def with_schemes_alone(model: str, schemes: Sequence[str], refusal: str = NOT_YET) -> str:
+def with_schemes_alone(files: Files, schemes: Sequence[str], refusal: str = NOT_YET) -> dict[str, str]:
     """A model that has these schemes and no others."""
-    for name in ("other_positions", "other_attention"):
+    text = files[FILE]
+    for name in ("build_positions", "build_attention"):
         head = f"def {name}(config: GPTConfig) -> nn.Module:\n"
-        start = model.index('"""', model.index(head) + len(head) + 7) + 4
+        start = text.index('"""', text.index(head) + len(head) + 7) + 4
         guard = f"    if config.position not in {('learned', *schemes)}:\n    {refusal}"
-        model = model[:start] + guard + model[start:]
-    return model
+        text = text[:start] + guard + text[start:]
+    return {**files, FILE: text}
 
 
 def named(cases: Mapping[str, object], kind: str) -> list[object]:
@@ -125,18 +123,20 @@ def named(cases: Mapping[str, object], kind: str) -> list[object]:
 
 
 @pytest.mark.parametrize("name", named(HONEST, "honest rewrite"))
-def test_what_is_right_and_written_otherwise_passes(name: str, ask: Ask, exercise: Exercise) -> None:
+def test_what_is_right_and_written_otherwise_passes(name: str, ask: Ask, edited: Edited, exercise: Exercise) -> None:
     definitions, pairs = HONEST[name]
-    model = replaced(redefined(exercise.reference["model.py"], definitions), pairs)
+    files = edited(redefined(exercise.reference, definitions), pairs)
 
-    assert {check.id: ask(model, check).failure for check in OF_SCHEMES} == {check.id: None for check in OF_SCHEMES}
+    assert {check.id: ask(files, check).failure for check in OF_SCHEMES} == {check.id: None for check in OF_SCHEMES}
 
 
 @pytest.mark.parametrize("name", named(WRONG, "wrong solution"))
-def test_what_is_wrong_is_seen_by_the_check_meant_for_it(name: str, ask: Ask, exercise: Exercise) -> None:
+def test_what_is_wrong_is_seen_by_the_check_meant_for_it(
+    name: str, ask: Ask, edited: Edited, exercise: Exercise
+) -> None:
     check, pairs = WRONG[name]
 
-    assert ask(replaced(exercise.reference["model.py"], pairs), BY_ID[check]).failure is not None
+    assert ask(edited(exercise.reference, pairs), BY_ID[check]).failure is not None
 
 
 def test_every_check_has_caught_something(exercise: Exercise) -> None:
@@ -178,12 +178,11 @@ def test_a_bug_that_is_left_costs_nothing_here(
 
 
 def test_schemes_that_are_right_beside_plain_attention_that_is_not_are_right(
-    exercise: Exercise, grade_files: Callable[..., Result]
+    edited: Edited, exercise: Exercise, grade_files: Callable[..., Result]
 ) -> None:
-    files = exercise.variant(frozenset({"masking"}))
     masked = "self.attend(q, k, v, mask, positions)"
     own = masked.replace("mask", "torch.ones_like(mask).triu(diagonal=1)")
-    result = grade_files({**files, "model.py": replaced(files["model.py"], [(masked, own)])}, only=("masking", ID))
+    result = grade_files(edited(exercise.variant(frozenset({"masking"})), [(masked, own)]), only=("masking", ID))
 
     assert (followup(result).status, followup(result).score) == (Status.BUILT, 10)
 
@@ -192,8 +191,8 @@ def test_schemes_that_are_right_beside_plain_attention_that_is_not_are_right(
 def test_who_builds_two_schemes_is_judged_by_these_two(
     refusal: str, exercise: Exercise, grade_files: Callable[..., Result]
 ) -> None:
-    model = with_schemes_alone(exercise.reference["model.py"], ("rotary", "alibi"), refusal)
-    result = grade_files({**exercise.reference, "model.py": model}, only=(ID,))
+    files = with_schemes_alone(exercise.reference, ("rotary", "alibi"), refusal)
+    result = grade_files(files, only=(ID,))
 
     found = followup(result)
     assert (found.status, found.score) == (Status.PARTLY, 5)
@@ -204,19 +203,18 @@ def test_who_builds_two_schemes_is_judged_by_these_two(
 
 @pytest.mark.parametrize("missing", ["multi-head", "kv-cache"])
 def test_schemes_can_be_built_before_heads_or_a_cache(
-    missing: str, exercise: Exercise, grade_files: Callable[..., Result]
+    missing: str, edited: Edited, exercise: Exercise, grade_files: Callable[..., Result]
 ) -> None:
-    model = exercise.reference["model.py"]
+    files = exercise.reference
     if missing == "kv-cache":
         signature = "def forward_incremental(self, tokens, cache=None, *, lengths=None):\n"
         unbuilt = f"class GPT(GPT):\n    {signature}        raise NotImplementedError\n"
-        model += f"\n\nclass _Whole(GPT):\n    pass\n\n\n{unbuilt}"
+        files = {**files, "model.py": f"{files['model.py']}\n\nclass _Whole(GPT):\n    pass\n\n\n{unbuilt}"}
     else:
         check = 'raise ValueError(f"d_model={config.d_model!r} is not a multiple of n_head={config.n_head!r}")\n'
-        model = replaced(
-            model, [(check, f"{check}        if config.n_head > 1:\n            raise NotImplementedError\n")]
-        )
-    result = grade_files({**exercise.reference, "model.py": model}, only=(ID,))
+        several = "        if config.n_head > 1:\n            raise NotImplementedError\n"
+        files = edited(files, [(check, check + several)])
+    result = grade_files(files, only=(ID,))
 
     lost = {check for check, outcome in outcomes(result).items() if outcome is not Outcome.PASSED}
     assert lost == ({"alibi-slopes"} if missing == "multi-head" else set())
@@ -227,12 +225,12 @@ def test_schemes_can_be_built_before_heads_or_a_cache(
 def test_another_name_for_learned_positions_or_for_none_earns_nothing(
     instead: str, exercise: Exercise, grade_files: Callable[..., Result]
 ) -> None:
-    model = redefined(
-        exercise.reference["model.py"],
-        f"def other_positions(config):\n    return {instead}\n\n"
-        "def other_attention(config):\n    return MultiHeadSelfAttention(config)\n",
+    files = redefined(
+        exercise.reference,
+        f"def build_positions(config):\n    return {instead}\n\n"
+        "def build_attention(config):\n    return MultiHeadSelfAttention(config)\n",
     )
-    result = grade_files({**exercise.reference, "model.py": model}, only=(ID,))
+    result = grade_files(files, only=(ID,))
 
     assert followup(result).score == 0
 
@@ -247,13 +245,13 @@ def test_another_name_for_learned_positions_or_for_none_earns_nothing(
     ],
 )
 def test_a_snippet_shows_the_bug_and_nothing_where_there_is_none(
-    name: str, check: str, ask: Ask, worker_pool: WorkerPool, exercise: Exercise
+    name: str, check: str, ask: Ask, edited: Edited, worker_pool: WorkerPool, exercise: Exercise
 ) -> None:
-    model = replaced(exercise.reference["model.py"], WRONG[name][1])
+    files = edited(exercise.reference, WRONG[name][1])
     snippet = BY_ID[check].snippet
     assert snippet is not None
-    script = Snippet(source=snippet(ask(model, BY_ID[check]).case))
-    wrong = Package(worker_pool, "candidate", {**exercise.reference, "model.py": model}, TIMEOUT)
+    script = Snippet(source=snippet(ask(files, BY_ID[check]).case))
+    wrong = Package(worker_pool, "candidate", files, TIMEOUT)
     with pytest.raises(PackageRaised, match="AssertionError"):
         wrong.ask(script, {})
     Package(worker_pool, "candidate", exercise.reference, TIMEOUT).ask(script, {})

@@ -46,9 +46,9 @@ def test_neither_questions_nor_answers_that_are_shared_change_a_verdict(
     case: str, exercise: Exercise, rewritten: Callable[..., dict[str, str]], grade_files: Callable[..., Result]
 ) -> None:
     files = exercise.starter() if case == "starter" else rewritten(CASES[case])
-    own = grade_files(files, library=None, shared=False)
+    own = grade_files(files, session=None, shared=False)
     # Twice: the second time everything is known.
-    anew, first, second = (untimed(grade_files(files, **options)) for options in ({"library": None}, {}, {}))
+    anew, first, second = (untimed(grade_files(files, **options)) for options in ({"session": None}, {}, {}))
 
     assert first == anew
     assert second == anew

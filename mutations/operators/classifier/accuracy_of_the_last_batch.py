@@ -25,6 +25,8 @@ from mutations.operator import Category, Distance, Example, Hints, Operator, Par
 from mutations.source import Source
 
 APPEND = m.Expr(m.Call(func=m.Attribute(value=m.Name(), attr=m.Name("append")), args=[m.Arg(keyword=None, star="")]))
+# What else is called `acc`: what is accumulated.
+OTHER_COUNTS = ("loss", "losses", "step", "steps", "grad", "grads", "time", "tokens")
 COUNT = m.AugAssign(target=m.Name(), operator=m.AddAssign())
 
 
@@ -45,7 +47,11 @@ def edits(source: Source) -> Iterator[Edit]:
 
 def _is_about_accuracy(text: str) -> bool:
     words = re.findall(r"[a-z]+", text.lower())
-    return any(word in ("acc", "accs") or word.startswith("accura") or "correct" in word for word in words)
+    if any(word in OTHER_COUNTS for word in words):
+        return False
+    if any(word.startswith("accura") or "correct" in word for word in words):
+        return True
+    return any(word in ("acc", "accs") for word in words) and ("==" in text or "argmax" in text)
 
 
 OPERATOR = Operator(
@@ -77,6 +83,7 @@ OPERATOR = Operator(
         ),
     ),
     look_alikes=(
+        "for x in parts:\n    acc_loss += loss(x)\n    acc_steps += 1\n    acc.append(loss(x))\n",
         "for x, y in batches:\n    loss_accum += loss(x, y)\n",
         "for batch in batches:\n    losses.append(loss(model, batch))\n",
         "accuracies.append(accuracy(scores, labels))\n",

@@ -65,6 +65,8 @@ OPERATOR = Operator(
         ),
     ),
     look_alikes=(
+        "loss = loss + exit_loss * self.exit_loss_weight\n",
+        "loss = lm_loss + c.router_coef * aux_loss\n",
         "loss = lm_loss + aux_loss\n",
         "loss = lm_loss + 0.5 * penalty\n",
         "rate = base + w * step\n",

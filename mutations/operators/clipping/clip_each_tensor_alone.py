@@ -23,6 +23,7 @@ from libcst import matchers as m
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.roles.loop import CLIP, only_call, statement
+from mutations.roles.owners import is_torchs
 from mutations.source import Source
 
 PARAMETERS = m.Call(func=m.Attribute(attr=m.Name("parameters")), args=[])
@@ -32,7 +33,7 @@ def edits(source: Source) -> Iterator[Edit]:
     """Clips of `x.parameters()` whose result nobody asks for; the loop takes a name that the file has not."""
     for line in source.find(statement(CLIP)):
         call = only_call(line)
-        if not call.args or not m.matches(call.args[0], m.Arg(value=PARAMETERS, keyword=None)):
+        if not call.args or not is_torchs(source, call) or not m.matches(call.args[0], m.Arg(value=PARAMETERS, keyword=None)):
             continue
         free = [name for name in ("parameter", "param", "p") if not source.find(m.Name(name))]
         if free:
@@ -70,6 +71,7 @@ OPERATOR = Operator(
         ),
     ),
     look_alikes=(
+        "from mine import clip_grad_norm_\n\nloss.backward()\nclip_grad_norm_(model.parameters(), 1.0)\n",
         "norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)\n",
         "nn.utils.clip_grad_norm_(params, 1.0)\n",
         "nn.utils.clip_grad_norm_(model.parameters(recurse=False), 1.0)\n",

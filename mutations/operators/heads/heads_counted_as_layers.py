@@ -44,8 +44,9 @@ def edits(source: Source) -> Iterator[Edit]:
 
 
 def _layers_of(source: Source, config: cst.BaseExpression) -> str | None:
-    """The field in which that object, or one of the same name elsewhere, counts its layers."""
-    fields = [cst.ensure_type(node, cst.Attribute) for node in source.find(m.Attribute())]
+    """The field in which that object, or one of the same name elsewhere in the package, counts its layers."""
+    nodes = [node for here in (source, *source.beside) for node in here.find(m.Attribute())]
+    fields = [cst.ensure_type(node, cst.Attribute) for node in nodes]
     of_config = (field for field in fields if config.deep_equals(field.value))
     return next((field.attr.value for field in of_config if LAYERS.fullmatch(field.attr.value)), None)
 

@@ -43,14 +43,16 @@ SCORES = m.BinaryOperation(operator=m.MatrixMultiply(), right=TURNED)
 def edits(source: Source) -> Iterator[Edit]:
     """Keys on their way into the scores, in classes that cut heads: computed there, or in a function called there."""
     functions: dict[str, tuple[int, str]] = {}
-    for node in source.find(SCORES):
-        keys = _keys(node)
-        if has_heads(source, node):
-            yield source.replace(keys, f"{keys.value}[:, :1]")
-        elif isinstance(scope := source.scope(node), cst.FunctionDef):
-            names = [parameter.name.value for parameter in scope.params.params]
-            if keys.value in names:
-                functions[scope.name.value] = (names.index(keys.value), keys.value)
+    for here in (*source.beside, source):
+        for node in here.find(SCORES):
+            keys = _keys(node)
+            if has_heads(here, node):
+                if here is source:
+                    yield source.replace(keys, f"{keys.value}[:, :1]")
+            elif isinstance(scope := here.scope(node), cst.FunctionDef):
+                names = [parameter.name.value for parameter in scope.params.params]
+                if keys.value in names:
+                    functions[scope.name.value] = (names.index(keys.value), keys.value)
     for node in source.find(m.Call(func=m.Name())):
         call = cst.ensure_type(node, cst.Call)
         parameter = functions.get(cst.ensure_type(call.func, cst.Name).value)

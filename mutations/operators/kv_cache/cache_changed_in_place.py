@@ -29,7 +29,7 @@ from mutations.source import Source
 def edits(source: Source) -> Iterator[Edit]:
     """The two lines that join cached keys and values to new ones; both write to the past as well."""
     for keys, values in joins(source):
-        if _is_own(source, keys.past):
+        if keys.is_state or _is_own(source, keys.past) or _is_a_view(source, keys.past):
             continue
         start, end = source.span(keys.call)[0], source.span(values.call)[0]
         between = source.code_between(start, end)
@@ -41,6 +41,12 @@ def edits(source: Source) -> Iterator[Edit]:
 def _is_own(source: Source, past: cst.BaseExpression) -> bool:
     """Whether the past is state of the object itself, which changes anyway: `keys, values = self.layers[i]`."""
     return bool(source.find(m.Name("self"), within=origin(source, past)))
+
+
+def _is_a_view(source: Source, past: cst.BaseExpression) -> bool:
+    """Whether the past was turned when it was unpacked: to write to the view's data leaves the cache alone."""
+    held = origin(source, past)
+    return held is not past and bool(source.find(m.Call(func=m.Attribute()), within=held))
 
 
 OPERATOR = Operator(
@@ -71,6 +77,7 @@ OPERATOR = Operator(
         ),
     ),
     look_alikes=(
+        "pk, pv = past[0].transpose(-2, -1), past[1]\nk = torch.cat((pk, k), dim=-1)\nv = torch.cat((pv, v), dim=-2)\n",
         "tokens = torch.cat((tokens, new), dim=1)\nlabels = torch.cat((labels, more), dim=1)\n",
         "k = torch.cat((cls_k, k), dim=1)\nq = self.query(x)\n",
     ),

@@ -18,8 +18,11 @@ Compare the loss before the first update with that logarithm. Repeat a batch twi
 
 from collections.abc import Iterator
 
+import libcst as cst
+
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
+from mutations.roles.calls import argument
 from mutations.roles.losses import settings, with_option
 from mutations.roles.quotes import quoted
 from mutations.source import Source
@@ -29,7 +32,8 @@ def edits(source: Source) -> Iterator[Edit]:
     """Cross-entropies of the language model that reduce to their mean."""
     for call in settings(source, classes=False):
         edit = with_option(source, call, "reduction", quoted(source, "sum"))
-        if edit is not None and "none" not in edit.before:
+        reduction = argument(call, len(call.args), "reduction")
+        if edit is not None and (reduction is None or isinstance(reduction.value, cst.SimpleString)):
             yield edit
 
 
@@ -58,6 +62,7 @@ OPERATOR = Operator(
         Example("criterion = nn.CrossEntropyLoss()\n", 'criterion = nn.CrossEntropyLoss(reduction="sum")\n'),
     ),
     look_alikes=(
+        "def loss(x, y, reduction):\n    return F.cross_entropy(x, y, reduction=reduction)\n",
         'loss = F.cross_entropy(x, y, reduction="none")\n',
         "loss = F.cross_entropy(x, y, reduction='sum') / n\n",
         "class_loss = F.cross_entropy(x, y)\n",

@@ -27,9 +27,11 @@ from mutations.roles.layers import function_name
 from mutations.roles.losses import shifts
 from mutations.source import Source
 
-NUMPY = m.Attribute(value=m.Name("np") | m.Name("numpy"))
-# What takes an array or a list, which cannot be rolled as a tensor can.
-CONVERTS = ("from_numpy", "tensor", "as_tensor", "astype", "LongTensor", "asarray")
+ARRAYS = m.Attribute(value=m.Name("np") | m.Name("numpy"))
+# What gives a list or an array, and what takes one: neither can be rolled as a tensor can.
+GIVES = ("encode", "encode_ordinary", "list", "tolist", "split", "load", "memmap", "read", "ids", "input_ids")
+TAKES = ("from_numpy", "tensor", "as_tensor", "astype", "LongTensor", "asarray", "array")
+SHAPES = ("view", "reshape")
 
 
 def edits(source: Source) -> Iterator[Edit]:
@@ -40,25 +42,68 @@ def edits(source: Source) -> Iterator[Edit]:
     for shift in shifts(source):
         last = len(shift.tokens.slice) - 1
         roll = f"roll(-1, dims={last})" if last else "roll(-1)"
-        is_cut = not last and m.matches(
-            source.parent(shift.targets), m.Attribute(attr=m.Name("view") | m.Name("reshape"))
-        )
-        if not is_cut and not _is_converted(source, shift.targets) and not _is_array(source, shift.targets.value):
+        is_cut = not last and _is_given_to(source, shift.targets, SHAPES)
+        is_list = _is_given_to(source, shift.targets, TAKES) or _is_no_tensor(source, shift.targets.value)
+        if not is_cut and not is_list:
             yield source.replace(shift.targets, f"{source.code(shift.tokens)}.{roll}")
 
 
-def _is_converted(source: Source, node: cst.CSTNode) -> bool:
-    """Whether an expression is made a tensor only by what is called on it or with it."""
-    while isinstance(node, cst.BaseExpression | cst.Arg):
-        if isinstance(node, cst.Call) and function_name(node) in CONVERTS:
+def _is_given_to(source: Source, window: cst.Subscript, functions: tuple[str, ...]) -> bool:
+    """Whether a function is called on a window or with it, at once or by the name that holds it."""
+    node: cst.CSTNode = window
+    while isinstance(parent := source.parent(node), cst.BaseExpression | cst.Arg | cst.Element | cst.Attribute):
+        node = parent
+        if isinstance(node, cst.Call) and (function_name(node) in functions or _is_numpys(source, node, functions)):
             return True
-        node = source.parent(node)
+    return any(
+        function_name(call) in functions and _is_about(source, call, name)
+        for name in _holders(source, window, parent)
+        for call in _calls(source, source.scope(window))
+    )
+
+
+def _holders(source: Source, window: cst.Subscript, around: cst.CSTNode) -> list[str]:
+    """The names that hold a window after its statement: what it is assigned to, or the list that it is put in."""
+    if isinstance(around, cst.Assign):
+        target, value = around.targets[0].target, around.value
+        if isinstance(target, cst.Tuple) and isinstance(value, cst.Tuple):
+            pairs = zip(target.elements, value.elements, strict=False)
+            return [source.code(name.value) for name, element in pairs if element.value is window]
+        return [source.code(target)]
+    if isinstance(around, cst.Expr) and m.matches(around.value, m.Call(func=m.Attribute(attr=m.Name("append")))):
+        function = cst.ensure_type(cst.ensure_type(around.value, cst.Call).func, cst.Attribute)
+        return [source.code(function.value)]
+    return []
+
+
+def _is_about(source: Source, call: cst.Call, name: str) -> bool:
+    """Whether a call is given a name, or is a method of it."""
+    of = call.func.value if isinstance(call.func, cst.Attribute) else call.func
+    return source.code(of) == name or any(source.code(arg.value) == name for arg in call.args)
+
+
+def _calls(source: Source, within: cst.CSTNode) -> Iterator[cst.Call]:
+    for node in source.find(m.Call(), within=within):
+        yield cst.ensure_type(node, cst.Call)
+
+
+def _is_numpys(source: Source, call: cst.Call, functions: tuple[str, ...]) -> bool:
+    return functions is TAKES and m.matches(call.func, ARRAYS)
+
+
+def _is_no_tensor(source: Source, expression: cst.BaseExpression) -> bool:
+    """Whether a sequence is a list or an array: by how it was made, anywhere in the file."""
+    assigned = source.find(m.Assign() | m.AnnAssign())
+    for node in assigned:
+        assert isinstance(node, cst.Assign | cst.AnnAssign)
+        targets = [node.target] if isinstance(node, cst.AnnAssign) else [target.target for target in node.targets]
+        if node.value is None or not any(target.deep_equals(expression) for target in targets):
+            continue
+        is_made_a_tensor = any(function_name(call) in TAKES for call in _calls(source, node.value))
+        made = [call for call in _calls(source, node.value) if function_name(call) in GIVES]
+        if not is_made_a_tensor and (made or source.find(ARRAYS | m.ListComp() | m.List(), within=node.value)):
+            return True
     return False
-
-
-def _is_array(source: Source, expression: cst.BaseExpression) -> bool:
-    assigned = m.Assign(targets=[m.AssignTarget(m.Name(source.code(expression)))])
-    return any(source.find(NUMPY, within=cst.ensure_type(node, cst.Assign).value) for node in source.find(assigned))
 
 
 OPERATOR = Operator(
@@ -93,6 +138,10 @@ OPERATOR = Operator(
         "x = torch.from_numpy(data[i : i + n])\ny = torch.from_numpy(data[i + 1 : i + 1 + n])\n",
         "data = np.memmap(path)\nx = wrap(data[i : i + n])\ny = wrap(data[i + 1 : i + 1 + n])\n",
         "x = tokens[:-1].view(B, T)\ny = tokens[1:].view(B, T)\n",
+        "x = buf[:-1]\ny = buf[1:]\nreturn_ = x.view(B, T), y.view(B, T)\n",
+        "ids = enc.encode(text)\nx, y = ids[:-1], ids[1:]\n",
+        "x = data[i : i + n]\ny = data[i + 1 : i + n + 1]\npairs.append((torch.tensor(x), torch.tensor(y)))\n",
+        "x = np.stack([data[i : i + n] for i in ix])\ny = np.stack([data[i + 1 : i + 1 + n] for i in ix])\n",
         "head, rest = x[:1], x[1:]\n",
         "a, b = x[:, :-1], x[:, 2:]\n",
     ),

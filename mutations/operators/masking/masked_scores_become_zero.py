@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.attention import fills
+from mutations.roles.attention import fills, fills_scores
 from mutations.roles.reads import leaves_nothing_unread
 from mutations.source import Source
 
@@ -27,7 +27,7 @@ from mutations.source import Source
 def edits(source: Source) -> Iterator[Edit]:
     """What the scores of attention are filled with; not what a mask that is added to them is filled with."""
     for fill in fills(source):
-        if "mask" not in source.code(fill.scores).lower() and leaves_nothing_unread(source, fill.value):
+        if fills_scores(source, fill) and leaves_nothing_unread(source, fill.value):
             yield source.replace_within(fill.call, fill.value, "0.0")
 
 
@@ -72,6 +72,7 @@ OPERATOR = Operator(
         ),
     ),
     look_alikes=(
+        ATTEND + '    bias = torch.zeros(T, T).masked_fill(mask, float("-inf"))\n    return (scores + bias).softmax(-1) @ v\n',
         'def sample(logits):\n    return logits.masked_fill(logits < least, float("-inf")).softmax(dim=-1)\n',
         ATTEND + "    mask.masked_fill_(mask.bool(), -math.inf)\n    return (scores + mask).softmax(dim=-1) @ v\n",
         ATTEND + "    return scores.softmax(dim=-1).masked_fill(mask, 0.0) @ v\n",

@@ -20,13 +20,14 @@ from collections.abc import Iterator
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.roles.loop import to_eval, trains
+from mutations.roles.measuring import measures
 from mutations.source import Source
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """`x.eval()` in a function that makes no updates itself and has more to do."""
+    """`x.eval()` in a function that makes no updates itself, and measures something after it."""
     for line in to_eval(source):
-        if not trains(source, source.scope(line)) and len(source.siblings(line)) > 1:
+        if not trains(source, source.scope(line)) and len(source.siblings(line)) > 1 and measures(source, line):
             yield source.remove(line)
 
 
@@ -74,6 +75,9 @@ OPERATOR = Operator(
     look_alikes=(
         "def train(model, x):\n    model.eval()  # frozen norms\n    loss(model(x)).backward()\n    opt.step()\n",
         "def freeze(model):\n    model.eval()\n",
+        "def load(path):\n    model = torch.load(path)\n    model.eval()\n    return model\n",
+        "def sample(model, x):\n    model.eval()\n    for _ in range(9):\n        x = cat(x, model(x).argmax(-1))\n    return x\n",
+        "def export(model, path):\n    model.eval()\n    torch.onnx.export(model, torch.zeros(1), path)\n",
         'value = eval("1 + 1")\nprint(value)\n',
     ),
     edits=edits,

@@ -20,14 +20,15 @@ from collections.abc import Iterator
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.roles.loop import to_eval
+from mutations.roles.measuring import measures
 from mutations.roles.traces import functions, without_decorator
 from mutations.source import Source
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """Functions that put a model into evaluation mode, and are kept from building a graph."""
+    """Functions that put a model into evaluation mode to measure it, and are kept from building a graph."""
     for function in functions(source):
-        if any(source.scope(line) is function for line in to_eval(source)):
+        if any(source.scope(line) is function and measures(source, line) for line in to_eval(source)):
             yield from without_decorator(source, function)
 
 
@@ -62,6 +63,7 @@ OPERATOR = Operator(
         "def evaluate(model, batches):\n" + LOOP,
         "@torch.no_grad()\ndef scale(model):\n    model.weight.mul_(2)\n\n\nx = torch.ones(1)\n",
         "@torch.no_grad()\ndef evaluate(model, batches):\n    model.eval()\n    return [model(b) for b in batches]\n",
+        "@torch.inference_mode()\ndef main(model, x):\n    model.eval()\n    print(torch.argmax(model(x), -1))\n",
     ),
     edits=edits,
 )

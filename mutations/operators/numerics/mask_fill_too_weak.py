@@ -23,6 +23,7 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
+from mutations.roles.attention import attends
 from mutations.source import Source
 
 FINITE = "-1e4"
@@ -35,9 +36,17 @@ def edits(source: Source) -> Iterator[Edit]:
     """Values of minus infinity that scores are filled with where a mask says so, or that a mask is made of."""
     for node in source.find(FILL):
         call = cst.ensure_type(node, cst.Call)
+        if _is_about_tokens(source, call):
+            continue
         for arg in call.args[1:]:
             if _is_minus_infinity(arg.value) and _is_not_missed(source, arg.value):
                 yield source.replace_within(call, arg.value, FINITE)
+
+
+def _is_about_tokens(source: Source, call: cst.Call) -> bool:
+    """Whether it is the scores of tokens to pick from that are filled, outside of attention."""
+    filled = source.code(cst.ensure_type(call.func, cst.Attribute).value).lower()
+    return ("logit" in filled or "prob" in filled) and not attends(source, call)
 
 
 def _is_minus_infinity(value: cst.BaseExpression) -> bool:
@@ -91,6 +100,7 @@ OPERATOR = Operator(
         ),
     ),
     look_alikes=(
+        'logits = logits.masked_fill(logits < kept[:, -1:], float("-inf"))\n',
         "weights = weights.masked_fill(mask, 0.0)\n",
         'best = torch.full((B,), float("inf"))\n',
         "import math\n\nscores = scores.masked_fill(mask, -math.inf)\n",

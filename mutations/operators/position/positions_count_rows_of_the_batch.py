@@ -39,8 +39,8 @@ def edits(source: Source) -> Iterator[Edit]:
     """Positions counted from zero to the length of the tokens: to the number of rows, as a column."""
     for count in counts(source):
         rows = _rows(source, count.stop)
-        if rows is None or not count.from_zero or count.is_shaped:
-            continue
+        if rows is None or rows.startswith("_") or not count.from_zero or count.is_shaped:
+            continue  # nobody reads a size that is called `_`
         if leaves_nothing_unread(source, count.stop, kept=[resolve(source, count.stop)]):
             column = source.replace_within(count.call, count.stop, rows).after + ".unsqueeze(1)"
             if isinstance(source.parent(count.call), cst.Assign):  # a comment would give the shape they had
@@ -112,6 +112,10 @@ OPERATOR = Operator(
         ),
     ),
     look_alikes=(
+        INIT + "        _, T = tokens.shape\n        return self.tok(tokens) + self.pos(torch.arange(T))\n",
+        INIT + "        B, T = tokens.shape\n        at = torch.arange(T)[None]\n        return self.tok(tokens) + self.pos(at), B\n",
+        INIT + "        B, T = tokens.shape\n        at = torch.arange(T)\n        p = self.pos(at).unsqueeze(0)\n"
+        "        return self.tok(tokens) + p, B\n",
         INIT + "        return self.tok(torch.arange(tokens.size(1)))\n",
         INIT + "        return self.pos(torch.arange(self.length))\n",
         INIT + "        T = tokens.size(1)\n        return self.pos(torch.arange(T))\n",

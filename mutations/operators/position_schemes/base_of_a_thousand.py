@@ -38,7 +38,8 @@ def edits(source: Source) -> Iterator[Edit]:
         counts = bool(source.find(ARANGE, within=source.scope(node)))
         is_named = isinstance(parent, cst.Param | cst.AnnAssign) and _is_called_base(source, parent)
         if node.evaluated_value == 10000 and (is_named or (counts and _is_base(source, node))):
-            yield source.replace(node, source.code(node).replace("0", "", 1))
+            text = source.code(node)
+            yield source.replace(node, text.replace("4", "3") if "e" in text.lower() else text.replace("0", "", 1))
 
 
 def _is_called_base(source: Source, node: cst.Param | cst.AnnAssign) -> bool:
@@ -49,10 +50,24 @@ def _is_called_base(source: Source, node: cst.Param | cst.AnnAssign) -> bool:
     function = source.scope(node)
     if isinstance(node, cst.AnnAssign) or not isinstance(function, cst.FunctionDef):
         return True
+    if not _is_raised(source, function, name):
+        return False
     place = [parameter.name.value for parameter in function.params.params].index(name)
     called = m.Call(func=m.Name(function.name.value) | m.Attribute(attr=m.Name(function.name.value)))
     calls = [cst.ensure_type(call, cst.Call) for call in source.find(called)]
     return not calls or any(argument(call, place, name) is None for call in calls)
+
+
+def _is_raised(source: Source, function: cst.FunctionDef, name: str) -> bool:
+    """Whether a parameter is the base of a power, is in a logarithm, or is kept or handed on to where it may be."""
+    for node in source.find(m.Name(name), within=function.body):
+        around = source.parent(node)
+        if isinstance(around, cst.BinaryOperation):
+            if isinstance(around.operator, cst.Power) and around.left is node:
+                return True
+        elif isinstance(around, cst.Assign | cst.Arg) and around.value is node:
+            return True
+    return False
 
 
 def _is_base(source: Source, number: cst.Integer | cst.Float) -> bool:
@@ -82,6 +97,10 @@ OPERATOR = Operator(
             "def waves(D):\n    return 1000.0 ** -(torch.arange(0, D, 2) / D)\n",
         ),
         Example(
+            "def waves(D):\n    return 1.0 / (1e4 ** (torch.arange(0, D, 2) / D))\n",
+            "def waves(D):\n    return 1.0 / (1e3 ** (torch.arange(0, D, 2) / D))\n",
+        ),
+        Example(
             "def table(d):\n    return torch.exp(torch.arange(0, d, 2) * (-math.log(10000.0) / d))\n",
             "def table(d):\n    return torch.exp(torch.arange(0, d, 2) * (-math.log(1000.0) / d))\n",
         ),
@@ -95,6 +114,7 @@ OPERATOR = Operator(
         ),
     ),
     look_alikes=(
+        "def f(x, base=10000):\n    return x + base * torch.arange(3)\n",
         "def long(n):\n    return torch.arange(10000)\n",
         "def scale(x):\n    return 10000.0**x\n",
         "def waves(D, base):\n    return base ** -(torch.arange(0, D, 2) / D)\n",

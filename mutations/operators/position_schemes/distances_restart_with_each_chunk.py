@@ -48,9 +48,11 @@ def _turned(source: Source) -> Iterator[cst.Name]:
     for call in calls:
         positions = call.args[1].value
         if isinstance(positions, cst.Name) and _is_parameter(source, positions):
-            beside = [other for other in calls if source.scope(other) is source.scope(call)]
+            beside = [other for other in calls if other is not call and source.scope(other) is source.scope(call)]
             if any(
-                function_name(other) == function_name(call) and m.matches(resolve(source, other.args[1].value), ARANGE)
+                function_name(other) == function_name(call)
+                and not other.args[1].value.deep_equals(positions)
+                and m.matches(resolve(source, other.args[1].value), ARANGE)
                 for other in beside
             ):
                 yield positions
@@ -97,6 +99,7 @@ OPERATOR = Operator(
     ),
     look_alikes=(
         HEAD + "    return rotate(q, positions) @ rotate(k, positions).mT\n",
+        "def forward(self, x, at=None):\n    if at is None:\n        at = torch.arange(x.size(1))\n    return f(x, at)\n",
         "def forward(q, k):\n    at = torch.arange(q.size(2))\n    return rotate(q, at) @ rotate(k, at).mT\n",
         "def bias(T):\n    at = torch.arange(T)\n    return at[:, None] - torch.arange(T)\n",
     ),

@@ -21,6 +21,7 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Part, Visibility
+from mutations.roles.joining import joined
 from mutations.roles.reads import leaves_nothing_unread
 from mutations.source import Source
 
@@ -30,13 +31,19 @@ WINDOW = m.Slice(lower=m.Name(), upper=m.BinaryOperation(left=m.Name(), operator
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """Slices of a table of rotations from the first new position on, by as many rows as there are new tokens."""
+    """Slices of a table of rotations from the first new position on, by as many rows as there are new tokens.
+
+    Where cosines and sines have a table each, both are read from the beginning.
+    """
+    found: dict[cst.CSTNode, list[Edit]] = {}
     for node in source.find(m.Subscript(value=NAMED, slice=[m.SubscriptElement(WINDOW), m.ZeroOrMore()])):
         window = cst.ensure_type(cst.ensure_type(node, cst.Subscript).slice[0].slice, cst.Slice)
         lower, upper = window.lower, cst.ensure_type(window.upper, cst.BinaryOperation)
         for start, length in ((upper.left, upper.right), (upper.right, upper.left)):
             if lower is not None and start.deep_equals(lower) and leaves_nothing_unread(source, window, kept=[length]):
-                yield source.replace(window, f":{source.code(length)}")
+                found.setdefault(source.scope(node), []).append(source.replace(window, f":{source.code(length)}"))
+    for together in found.values():
+        yield joined(source, together)
 
 
 OPERATOR = Operator(
@@ -63,6 +70,12 @@ OPERATOR = Operator(
             "    T = tokens.shape[1]\n"
             "    freqs = self.freqs_cis[:T]\n"
             "    return self.read(tokens, start_pos, freqs)\n",
+        ),
+        Example(
+            "def turn(x, cos, sin, past, n):\n    cos = cos[past : past + n, :]\n    sin = sin[past : past + n, :]\n"
+            "    return x * cos, x * sin, past\n",
+            "def turn(x, cos, sin, past, n):\n    cos = cos[:n, :]\n    sin = sin[:n, :]\n"
+            "    return x * cos, x * sin, past\n",
         ),
         Example(
             "def rotate(self, x, past, n):\n    cos = self.cos[past:past + n]\n    return x * cos, past\n",

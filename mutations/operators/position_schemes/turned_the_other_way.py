@@ -16,13 +16,14 @@ Turn the vector (1, 0) by one position, by hand. It has to come out as (cos 1, s
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import libcst as cst
 from libcst import matchers as m
 
-from mutations.edit import Edit, splice
+from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Part, Visibility
+from mutations.roles.joining import joined
+from mutations.roles.sizes import resolve
 from mutations.source import Source
 
 PRODUCT = m.BinaryOperation(operator=m.Multiply())
@@ -37,6 +38,16 @@ POLAR = m.Call(
     func=m.Attribute(attr=m.Name("polar")), args=[m.Arg(keyword=None), m.Arg(m.Name() | m.Attribute(), keyword=None)]
 )
 
+IMAGINARY = m.Imaginary(value="1j")
+EXPONENTIAL = m.Call(
+    func=m.Attribute(attr=m.Name("exp")),
+    args=[m.Arg(m.BinaryOperation(left=IMAGINARY, operator=m.Multiply(), right=m.Name()))],
+)
+WAVES = m.Call(
+    func=m.Attribute(attr=m.Name("complex")),
+    args=[m.Arg(m.Name() | m.Call(), keyword=None), m.Arg(m.Name() | m.Call(), keyword=None)],
+)
+
 
 def edits(source: Source) -> Iterator[Edit]:
     """`a * cos - b * sin` with `a * sin + b * cos` beside it, halves that change places, complex ones."""
@@ -45,6 +56,13 @@ def edits(source: Source) -> Iterator[Edit]:
     for node in source.find(POLAR):
         angle = cst.ensure_type(node, cst.Call).args[1].value
         yield source.replace(angle, f"-{source.code(angle)}")
+    for node in source.find(EXPONENTIAL):
+        unit = source.find(IMAGINARY, within=node)[0]
+        yield source.replace(unit, f"-{source.code(unit)}")
+    for node in source.find(WAVES):
+        cosine, sine = (source.code(arg.value) for arg in cst.ensure_type(node, cst.Call).args)
+        if "cos" in cosine.lower() and "sin" in sine.lower():
+            yield source.replace_within(node, cst.ensure_type(node, cst.Call).args[1].value, f"-{sine}")
     for node in source.find(HALF_TURN):
         pair = cst.ensure_type(cst.ensure_type(node, cst.Call).args[0].value, cst.Tuple | cst.List)  # type: ignore[arg-type]
         first, second = (element.value for element in pair.elements)
@@ -82,14 +100,11 @@ def _factors(source: Source, product: cst.BaseExpression) -> tuple[str, str]:
 
 def _exchanged(source: Source, operations: list[cst.BinaryOperation]) -> Edit:
     """One edit of all the signs."""
-    start = min(source.span(each)[0] for each in operations)
-    end = max(source.span(each)[1] for each in operations)
     signs = [
         source.replace_span(at, at + 1, "+" if isinstance(each.operator, cst.Subtract) else "-")
         for each, at in ((each, _operator(source, each)) for each in operations)
     ]
-    moved = [replace(sign, start=sign.start - start, end=sign.end - start) for sign in signs]
-    return source.replace_span(start, end, splice(source.code_between(start, end), moved))
+    return joined(source, signs, around=[source.span(each) for each in operations])
 
 
 def _operator(source: Source, operation: cst.BinaryOperation) -> int:
@@ -100,7 +115,8 @@ def _operator(source: Source, operation: cst.BinaryOperation) -> int:
 
 
 def _part(source: Source, expression: cst.BaseExpression) -> str | None:
-    """What an expression is a part of: `x` for `x[..., :half]`; of a name, what it was unpacked from."""
+    """What an expression is a part of: `x` for `x[..., :half]`; of a name, what it was assigned or unpacked from."""
+    expression = resolve(source, expression)
     if isinstance(expression, cst.Subscript):
         return source.code(expression.value)
     if not isinstance(expression, cst.Name):

@@ -24,7 +24,7 @@ from libcst import matchers as m
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
 from mutations.roles.calls import argument
-from mutations.roles.layers import kept_as, shares_weight
+from mutations.roles.layers import kept_as, shares_weight, token_embeddings
 from mutations.roles.sizes import is_vocabulary
 from mutations.source import Source
 
@@ -38,7 +38,8 @@ def edits(source: Source) -> Iterator[Edit]:
         if inputs is not None and outputs is not None and is_vocabulary(source, outputs.value):
             heads.append((call, inputs.value, outputs.value))
     name = kept_as(source, heads[-1][0]) if heads else None
-    if heads and (name is None or not shares_weight(source, name)):
+    names = [name, *(table.name for table in token_embeddings(source))]
+    if heads and not any(each is not None and shares_weight(source, each) for each in names):
         call, width, vocabulary = heads[-1]
         yield source.replace_within(call, vocabulary, source.code(width))
 

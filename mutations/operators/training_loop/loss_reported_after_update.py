@@ -27,6 +27,10 @@ from mutations.roles.loop import owner, updates
 from mutations.roles.sizes import resolve
 from mutations.source import Source
 
+MODULE = m.Name(m.MatchRegex(r"(?i)(.*_)?(model|net|gpt|lm|transformer|module|llm|network)(_.*)?"))
+OF_MODULE = MODULE | m.Attribute(attr=MODULE)
+CALLED_MODULE = m.Call(func=OF_MODULE | m.Attribute(value=OF_MODULE))
+
 
 def edits(source: Source) -> Iterator[Edit]:
     """`loss.item()` after the step, where `loss` is what a call returned, or one of the things it returned."""
@@ -59,14 +63,30 @@ def _again(source: Source, node: cst.CSTNode, loss: cst.BaseExpression) -> str:
 
 
 def _compares_what_was_computed(source: Source, call: cst.Call) -> bool:
-    """Whether a call takes a loss of logits that were computed before it: once more it gives the same number."""
-    name = function_name(call).lower()
-    if not any(word in name for word in ("entropy", "loss", "criterion")) or not call.args:
-        return False
-    first = source.find(m.Name(), within=call.args[0].value)
-    return any(isinstance(resolve(source, cst.ensure_type(name, cst.Name)), cst.Call) for name in first) and not any(
-        "model" in source.code(arg) or "net" in source.code(arg) for arg in call.args
+    """Whether a call takes what a module computed before it: once more it gives the same number, or half of another."""
+    return any(
+        _is_computed(source, cst.ensure_type(name, cst.Name)) for arg in call.args for name in _names(source, arg.value)
     )
+
+
+def _is_computed(source: Source, name: cst.Name) -> bool:
+    """Whether a name holds what a module returned: its method's result, or what was read off one."""
+    before = source.span(name)[0]
+    for node in source.find(m.Assign(), within=source.scope(name)):
+        assignment = cst.ensure_type(node, cst.Assign)
+        targets = [each for target in assignment.targets for each in _names(source, target.target)]
+        if source.span(node)[1] > before or not any(target.deep_equals(name) for target in targets):
+            continue
+        if source.find(CALLED_MODULE, within=assignment.value) or any(
+            _is_computed(source, cst.ensure_type(read, cst.Name)) for read in _names(source, assignment.value)
+        ):
+            return True
+    return False
+
+
+def _names(source: Source, node: cst.CSTNode) -> list[cst.CSTNode]:
+    found = list(source.find(m.Name(), within=node))
+    return [each for each in found if not (isinstance(up := source.parent(each), cst.Attribute) and up.attr is each)]
 
 
 OPERATOR = Operator(
@@ -107,6 +127,10 @@ OPERATOR = Operator(
         "for x in data:\n    loss = f(x) / 4\n    loss.backward()\n    opt.step()\n    log(loss.item())\n",
         "for x in data:\n    loss = f(x)\n    history.append(loss.item())\n",
         "def f(model, opt, x, y):\n    logits = model(x)\n    loss = F.cross_entropy(logits, y)\n"
+        "    loss.backward()\n    opt.step()\n    return loss.item()\n",
+        "def f(model, opt, x, y):\n    out = model(x)\n    z = out.logits\n    loss = ce(z.view(-1, V), y.view(-1))\n"
+        "    loss.backward()\n    opt.step()\n    return loss.item()\n",
+        "def f(model, opt, x, y):\n    h = model.embed(x)\n    loss = head(h, y)\n"
         "    loss.backward()\n    opt.step()\n    return loss.item()\n",
     ),
     edits=edits,

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from grader.cli.arguments import shared
+from grader.cli import options
 from grader.report.formats.catalogue import FORMATS
 from grader.report.formats.plain import distinct, line
 from grader.result.audience import for_audience
@@ -68,7 +68,7 @@ def test_the_same_result_gives_the_same_bytes(name: str, result: Result) -> None
 
 
 def test_the_command_line_names_every_format() -> None:
-    assert list(shared.FORMATS) == ["html", "json", *sorted(FORMATS, key=list(shared.FORMATS).index)]
+    assert list(options.FORMATS) == ["html", "json", *sorted(FORMATS, key=list(options.FORMATS).index)]
 
 
 def test_no_format_needs_what_takes_long_to_import() -> None:

@@ -10,7 +10,7 @@ INSIDE = """        if past is not None:
 PROJECTED = """        k = self.key(x).unsqueeze(1)
         v = self.value(x).unsqueeze(1)
 """
-RETURNED = "        return self.dropout(self.proj(y)), seen\n\n\nclass MultiHead"
+RETURNED = "        return self.dropout(self.proj(y)), seen\n"
 MASK = "        mask = causal_mask(T, tokens.device)[T_past:]  # (T_new, T): the rows of the new positions\n"
 LAST = "        return logits, KVCache(tuple(layers))\n"
 LOOP = """        tokens, unread, cache = prompt, prompt, None
@@ -158,7 +158,7 @@ SAME_BITS |= {
         k, v = self.key(seen.k), self.value(seen.v)
 """,
             ),
-            ("        return self.dropout(self.proj(y)), LayerKV(k, v)\n\n\nclass MultiHead", RETURNED),
+            ("        return self.dropout(self.proj(y)), LayerKV(k, v)\n", RETURNED),
         ]
     },
     "time-before-heads-in-memory": {

@@ -105,7 +105,7 @@ class AlibiSelfAttention(MultiHeadSelfAttention):
         return scores.masked_fill(mask, float("-inf")).softmax(dim=-1) @ v
 
 
-def other_attention(config):
+def build_attention(config):
     if config.position == "rotary":
         return RotarySelfAttention(config)
     if config.position == "alibi":
@@ -119,7 +119,7 @@ def relative(definition: str) -> str:
     return f"""
 {definition}
 
-def other_attention(config):
+def build_attention(config):
     if config.position == "relative":
         return RelativeSelfAttention(config)
     if config.position == "rotary":

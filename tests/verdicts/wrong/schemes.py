@@ -22,7 +22,7 @@ CASES = {
     # No model of any scheme gives a score.
     "no-scheme-gives-numbers": (
         "scheme-is-built",
-        [(NONE, "        return math.nan\n"), (TABLE, f"{TABLE} * math.nan")],
+        [(NONE, "        return float('nan')\n"), (TABLE, f"{TABLE} * float('nan')")],
     ),
     "sinusoids-of-another-base": ("sinusoidal-by-formula", [(WAVES, WAVES.replace("10000.0", "1000.0"))]),
     "sinusoids-in-halves": (
@@ -57,7 +57,7 @@ CASES = {
     ),
     "alibi-rewards-distance": ("alibi-falls-evenly", [(BIAS, BIAS[1:])]),
     "alibi-of-the-square": ("alibi-falls-evenly", [(BIAS, BIAS.replace("-distances", "-(distances**2)"))]),
-    "alibi-scaled-with-the-scores": ("alibi-falls-evenly", [(FORBIDDEN, f"({FORBIDDEN} / math.sqrt(q.size(-1)))")]),
+    "alibi-scaled-with-the-scores": ("alibi-falls-evenly", [(FORBIDDEN, f"({FORBIDDEN} / q.size(-1) ** 0.5)")]),
     "slopes-from-one": ("alibi-slopes", [(SLOPES, SLOPES.replace("(h + 1)", "h"))]),
     "slopes-by-one-formula": ("alibi-slopes", [(BELOW, "below = n_head")]),
     "slopes-upside-down": (

@@ -1,4 +1,4 @@
-"""What several commands take, and how a command is added to the parser."""
+"""What several commands take, how a command is added to the parser, and what is made of it."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from grader.grading.options import Options
     from grader.sandbox.control import Mode
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -39,6 +40,15 @@ def add_command(
 def add_exercise(command: argparse.ArgumentParser, default: str) -> None:
     """--exercise, and what is meant without it."""
     command.add_argument("--exercise", metavar="DIR", type=Path, help=f"the exercise, or built-in (default: {default})")
+
+
+def add_questions(command: argparse.ArgumentParser, *, seed: str, thorough: str) -> None:
+    """Which questions are asked; ``seed`` and ``thorough`` say what these two do."""
+    command.add_argument(
+        "--only", metavar="ITEM", nargs="+", action="extend", default=[], help="grade these items only"
+    )
+    command.add_argument("--seed", metavar="N", type=seed_of, help=seed)
+    command.add_argument("--thorough", action="store_true", help=thorough)
 
 
 def add_running(command: argparse.ArgumentParser, *, timeout: str = "default 10") -> None:
@@ -79,7 +89,7 @@ def add_audience(command: argparse.ArgumentParser, default: str | None = "instru
     )
 
 
-def seed(text: str) -> int:
+def seed_of(text: str) -> int:
     """The type of --seed."""
     try:
         value = int(text)
@@ -88,6 +98,20 @@ def seed(text: str) -> int:
     if not 0 <= value < 1 << 53:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2**53 - 1")
     return value
+
+
+def options_of(arguments: argparse.Namespace) -> "Options":
+    """How to grade, as the command line says; what a command does not take is as usual."""
+    from grader.grading.options import Options
+
+    given = {
+        "only": tuple(getattr(arguments, "only", ())),
+        "seed": getattr(arguments, "seed", None),
+        "thorough": getattr(arguments, "thorough", False),
+        "isolation": arguments.isolation,
+        "timeout": arguments.timeout,
+    }
+    return Options(**{name: value for name, value in given.items() if value is not None})
 
 
 def _positive(text: str) -> float:
