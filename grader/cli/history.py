@@ -34,21 +34,21 @@ def run(arguments: argparse.Namespace) -> int:
     """Print it; 0 when its lines hold together, else 1."""
     from grader.files.read_untrusted import Directory
     from grader.learner.workspace import check_workspace
-    from grader.report.session_text import render_session
+    from grader.report.timeline_text import render_timeline
     from grader.submission.history import FILE, read_history
-    from grader.submission.read_timeline import session_of
+    from grader.submission.read_timeline import timeline_of
 
     directory: Path = arguments.directory
     check_workspace(directory)
     with Directory(directory) as opened:
-        session = session_of(read_history(opened))
-    if session is None:
+        timeline = timeline_of(read_history(opened))
+    if timeline is None:
         raise UsageError(
             f"no history in {str(directory)!r}: there is no {FILE} that can be read; `grader start` makes a workspace "
             "with one, and `grader grade` and `grader watch` write in it"
         )
-    sys.stdout.write(render_session(session, _titles(directory, arguments.exercise)))
-    return 1 if session.troubles else 0
+    sys.stdout.write(render_timeline(timeline, _titles(directory, arguments.exercise)))
+    return 1 if timeline.troubles else 0
 
 
 def remember(

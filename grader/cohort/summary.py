@@ -8,7 +8,7 @@ from typing import Final, Self
 from grader.cohort.names import told_apart
 from grader.cohort.similarity import Pair
 from grader.report.verdict import DOES_NOT_RUN, stops
-from grader.result.record import Result, Session, Status
+from grader.result.record import Result, Status, Timeline
 
 BINS: Final = 10  # of the histogram, over the whole range of points
 RIGHT: Final = (Status.FIXED, Status.BUILT)
@@ -40,16 +40,16 @@ class Past:
     whole: bool
 
     @classmethod
-    def of(cls, session: Session | None) -> Self | None:
+    def of(cls, timeline: Timeline | None) -> Self | None:
         """None where there is no history."""
-        if session is None:
+        if timeline is None:
             return None
         return cls(
-            started_at=session.started_at,
-            minutes=max((event.minute for event in session.events), default=0.0),
-            grades=session.grades,
-            hints=sum(session.hints.values()),
-            whole=not session.troubles,
+            started_at=timeline.started_at,
+            minutes=max((event.minute for event in timeline.events), default=0.0),
+            grades=timeline.grades,
+            hints=sum(timeline.hints.values()),
+            whole=not timeline.troubles,
         )
 
 
@@ -100,7 +100,7 @@ class Row:
             stopped="; ".join(f"{DOES_NOT_RUN}: {stop.headline}" for stop in stops(result)),
             reason="" if result.judged else "some of it could not be judged on this machine",
             notes=result.candidate.notes,
-            past=Past.of(result.session),
+            past=Past.of(result.timeline),
         )
 
     @property

@@ -24,7 +24,7 @@ from grader.sandbox.control import Mode
 from grader.seeds import SHARED, Seeds, draw_seed
 from grader.submission.history import now, text_of
 from grader.submission.read import Submission
-from grader.submission.read_timeline import session_of
+from grader.submission.read_timeline import timeline_of
 
 MOST: Final = 128 << 20  # bytes of answers of the reference
 
@@ -123,7 +123,7 @@ class Session(AbstractContextManager["Session"]):
                 result,
                 seconds=round(time.perf_counter() - started, 3),
                 graded_at=text_of(now()),
-                session=session_of(submission.history),
+                timeline=timeline_of(submission.history),
             )
         )
 

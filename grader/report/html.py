@@ -10,14 +10,14 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from grader.files.printable import printable
-from grader.report import influence, session_words, standing, verdict, words
+from grader.report import influence, standing, timeline_words, verdict, words
 from grader.report.content_policy import content_policy
 from grader.report.curve import ScoreCurve, score_curve
 from grader.report.diff_lines import diff_lines
 from grader.report.grid import token_table
 from grader.report.parameters import parameter_rows
 from grader.report.pictures import pictures
-from grader.result.record import Audience, Result, SessionEvent
+from grader.result.record import Audience, Result, TimelineEvent
 
 MAX_BYTES = 1_000_000
 # How much of one text is shown. Only a flood makes the page too big at the first of these.
@@ -82,8 +82,8 @@ def _template() -> Template:
         brief=words.brief,
         token_table=token_table,
         diff_lines=diff_lines,
-        session_words=session_words,
-        session_curve=_session_curve,
+        timeline_words=timeline_words,
+        timeline_curve=_timeline_curve,
         when=words.when,
         parameter_rows=parameter_rows,
         panels=influence.panels,
@@ -106,8 +106,8 @@ def _shown(context: Context, value: object) -> object:
     return f"{text[:limit]}… ({len(text) - limit:,} more characters; the JSON result has them)"
 
 
-def _session_curve(grades: Sequence[SessionEvent]) -> ScoreCurve:
-    scores = [(f"{grade.score:g} after {session_words.minutes(grade.minute)}", grade.score) for grade in grades]
+def _timeline_curve(grades: Sequence[TimelineEvent]) -> ScoreCurve:
+    scores = [(f"{grade.score:g} after {timeline_words.minutes(grade.minute)}", grade.score) for grade in grades]
     return score_curve(scores, max(grade.max_score for grade in grades))
 
 

@@ -34,8 +34,8 @@ from grader.result.hidden import HIDDEN as HIDDEN
 from grader.result.hidden import Frozen as Frozen
 from grader.result.timeline import EventKind as EventKind
 from grader.result.timeline import ItemStory as ItemStory
-from grader.result.timeline import Session as Session
-from grader.result.timeline import SessionEvent as SessionEvent
+from grader.result.timeline import Timeline as Timeline
+from grader.result.timeline import TimelineEvent as TimelineEvent
 
 SCHEMA_VERSION = 2  # 1 had no words for what waits and for what is built and wrong
 
@@ -299,7 +299,7 @@ class Result(Frozen, frozen=True, kw_only=True):
     integrity: Integrity
     seconds: float
     graded_at: str | None = None  # UTC, as 2026-11-29T19:04:10Z; None in a cohort, whose results are the same each time
-    session: Session | None = None  # as the workspace's own history tells it; None where there is none
+    timeline: Timeline | None = None  # as the workspace's own history tells it; None where there is none
 
     @property
     def full_marks(self) -> bool:

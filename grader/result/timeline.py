@@ -15,12 +15,12 @@ class EventKind(StrEnum):
     HINT = "hint"
 
 
-class SessionEvent(Frozen, frozen=True, kw_only=True):
+class TimelineEvent(Frozen, frozen=True, kw_only=True):
     """One grade, or one hint."""
 
     kind: EventKind
     at: str  # UTC, as 2026-11-29T19:04:10Z
-    minute: float  # since the session's first entry
+    minute: float  # since the timeline's first entry
     item: str = ""  # of a hint
     number: int = 0  # of a hint: 1 for the first
     score: float = 0.0
@@ -35,16 +35,16 @@ class SessionEvent(Frozen, frozen=True, kw_only=True):
 
 
 class ItemStory(Frozen, frozen=True, kw_only=True):
-    """One item over the session."""
+    """One item over the timeline."""
 
     id: str
     found_at: str | None = None  # when it first had all its points; None where it never had
-    minute: float | None = None  # since the session's first entry
+    minute: float | None = None  # since the timeline's first entry
     grades: int = 0  # until then, that one included; all of them where it never had
     hints: int = 0  # shown until then; all of them where it never had
 
 
-class Session(Frozen, frozen=True, kw_only=True):
+class Timeline(Frozen, frozen=True, kw_only=True):
     """The history of a workspace, up to the grade that this is part of."""
 
     started_at: str
@@ -53,7 +53,7 @@ class Session(Frozen, frozen=True, kw_only=True):
     grades: int = 0
     hints: dict[str, int] = msgspec.field(default_factory=dict)  # shown, by item
     items: tuple[ItemStory, ...] = ()
-    events: tuple[SessionEvent, ...] = ()
+    events: tuple[TimelineEvent, ...] = ()
     left_out: int = 0  # events, the oldest, where there are too many
     first: str = ""  # SHA-256 of the history's first line
     head: str = ""  # that of its last line, which stands for all of them

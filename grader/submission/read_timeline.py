@@ -1,4 +1,4 @@
-"""The session that a workspace's history tells of: what was found when, after how many grades, and with which hints."""
+"""The timeline that a workspace's history tells: what was found when, after how many grades, and with which hints."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from grader.result.record import EventKind, FileChange, ItemStory, Session, SessionEvent
+from grader.result.record import EventKind, FileChange, ItemStory, Timeline, TimelineEvent
 from grader.submission.history import Change, Graded, Hinted, Line, Started, parse, text_of
 
 MOST_EVENTS: Final = 1_000
@@ -15,14 +15,14 @@ MOST_ITEMS: Final = 64
 MAX_DIFFS: Final = 200_000  # characters of all diffs together
 
 
-def session_of(history: bytes) -> Session | None:
+def timeline_of(history: bytes) -> Timeline | None:
     """What the history tells; None where there is none. Whatever it holds, it keeps nothing from being graded."""
     read = parse(history)
     if not read.lines:
         return None
     start = read.lines[0]
     events = _events(read.lines)
-    return Session(
+    return Timeline(
         started_at=text_of(start.at),
         last_at=text_of(read.lines[-1].at),
         minutes=start.minutes if isinstance(start, Started) else None,
@@ -37,7 +37,7 @@ def session_of(history: bytes) -> Session | None:
     )
 
 
-def _events(lines: Sequence[Line]) -> list[SessionEvent]:
+def _events(lines: Sequence[Line]) -> list[TimelineEvent]:
     begun = lines[0].at
     ever: set[str] = set()
     last: set[str] = set()
@@ -45,7 +45,7 @@ def _events(lines: Sequence[Line]) -> list[SessionEvent]:
     for line in lines:
         if isinstance(line, Hinted):
             events.append(
-                SessionEvent(
+                TimelineEvent(
                     kind=EventKind.HINT,
                     at=text_of(line.at),
                     minute=_minute(begun, line.at),
@@ -56,7 +56,7 @@ def _events(lines: Sequence[Line]) -> list[SessionEvent]:
         elif isinstance(line, Graded):
             full = {id for id in line.items if _is_full(line, id)}
             events.append(
-                SessionEvent(
+                TimelineEvent(
                     kind=EventKind.GRADED,
                     at=text_of(line.at),
                     minute=_minute(begun, line.at),
@@ -75,7 +75,7 @@ def _events(lines: Sequence[Line]) -> list[SessionEvent]:
     return events
 
 
-def _within(events: Sequence[SessionEvent]) -> tuple[SessionEvent, ...]:
+def _within(events: Sequence[TimelineEvent]) -> tuple[TimelineEvent, ...]:
     """The newest events, with as many of their diffs as fit."""
     left = MAX_DIFFS
     kept = []

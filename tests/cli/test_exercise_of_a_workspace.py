@@ -158,7 +158,7 @@ def test_grade_honours_it_and_shows_the_learners_copy(another: Path, tmp_path: P
 
     assert "1 grade and 0 hints" in grader("history", directory).stdout
     handed_in = grader("grade", directory, "--audience", "instructor", "--json", "-", cwd=tmp_path)
-    assert json.loads(handed_in.stdout)["session"]["grades"] == 1
+    assert json.loads(handed_in.stdout)["timeline"]["grades"] == 1
     assert "1 grade and 0 hints" in grader("history", directory).stdout  # an instructor leaves it as it was
     named = grader("grade", directory, "--exercise", another, "--json", "-", cwd=tmp_path)
     assert json.loads(named.stdout)["audience"] == Audience.INSTRUCTOR

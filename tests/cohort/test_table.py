@@ -8,7 +8,7 @@ from dataclasses import replace
 from grader.cohort.page import render_index
 from grader.cohort.summary import Past, Row, Summary
 from grader.cohort.table import render_table
-from grader.result.record import EventKind, Session, SessionEvent
+from grader.result.record import EventKind, Timeline, TimelineEvent
 
 
 def test_every_candidate_has_a_line_with_its_points_and_who_is_like_it(summary: Summary) -> None:
@@ -74,9 +74,9 @@ def test_how_it_came_about_has_columns_where_a_history_was_handed_in(summary: Su
     assert ('<span class="column">Hints</span>' in render_index(summary)) is False
 
 
-def test_the_past_of_a_candidate_is_counted_from_its_session() -> None:
-    hint = SessionEvent(kind=EventKind.HINT, at="", minute=12.5, item="masking", number=2)
-    session = Session(started_at="s", last_at="l", grades=4, hints={"masking": 2, "position": 1}, events=(hint,))
+def test_the_past_of_a_candidate_is_counted_from_its_timeline() -> None:
+    hint = TimelineEvent(kind=EventKind.HINT, at="", minute=12.5, item="masking", number=2)
+    timeline = Timeline(started_at="s", last_at="l", grades=4, hints={"masking": 2, "position": 1}, events=(hint,))
 
     assert Past.of(None) is None
-    assert Past.of(session) == Past(started_at="s", minutes=12.5, grades=4, hints=3, whole=True)
+    assert Past.of(timeline) == Past(started_at="s", minutes=12.5, grades=4, hints=3, whole=True)

@@ -15,10 +15,10 @@ from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import StoredExercise
 from grader.learner.history_writer import LAST, record_grade
 from grader.learner.workspace import TimeLimit, read_workspace, time_limit, write_workspace
-from grader.result.record import Result, Session
+from grader.result.record import Result, Timeline
 from grader.submission.history import FILE, MAX_BYTES, Graded, Hinted, Started, parse
 from grader.submission.read import submission_of
-from grader.submission.read_timeline import session_of
+from grader.submission.read_timeline import timeline_of
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     return directory
 
 
-def session(directory: Path) -> Session:
-    found = session_of((directory / FILE).read_bytes())
+def timeline(directory: Path) -> Timeline:
+    found = timeline_of((directory / FILE).read_bytes())
     assert found is not None
     return found
 
@@ -49,7 +49,7 @@ def test_a_workspace_begins_with_its_clock(workspace: Path, exercise: StoredExer
 def test_no_two_workspaces_begin_alike(workspace: Path, tmp_path: Path) -> None:
     start.run(Namespace(directory=tmp_path / "other", exercise=None, minutes=90))
 
-    assert session(workspace).first != session(tmp_path / "other").first
+    assert timeline(workspace).first != timeline(tmp_path / "other").first
 
 
 def test_each_hint_is_written_once_whoever_shows_it(workspace: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_grade_says_what_changed_since_the_one_before(workspace: Path, samples
 def test_follow_ups_that_nobody_has_begun_are_not_written(workspace: Path, samples: ModuleType) -> None:
     grade(workspace, {"model.py": "a"}, samples.followed_up(), {"model.py": "a"})
 
-    assert [story.id for story in session(workspace).items][-1] == "heads"
+    assert [story.id for story in timeline(workspace).items][-1] == "heads"
 
 
 def test_a_full_history_says_so_and_is_left_as_it_is(workspace: Path, samples: ModuleType) -> None:
@@ -127,15 +127,15 @@ def test_a_line_that_was_torn_off_does_not_swallow_the_next(workspace: Path, sam
         file.write(b'{"what":"gra')
     grade(workspace, {"model.py": "a"}, samples.starter(), {"model.py": "a"})
 
-    assert session(workspace).grades == 1
-    assert session(workspace).troubles == ("line 2 cannot be read",)
+    assert timeline(workspace).grades == 1
+    assert timeline(workspace).troubles == ("line 2 cannot be read",)
 
 
 def test_what_was_kept_of_the_last_grade_may_be_anything(workspace: Path, samples: ModuleType) -> None:
     (workspace / LAST).write_bytes(b"\xff[")
     grade(workspace, {"model.py": "b"}, samples.starter(), {"model.py": "a"})
 
-    assert session(workspace).events[0].changes[0].file == "model.py"
+    assert timeline(workspace).events[0].changes[0].file == "model.py"
 
 
 # grader history
@@ -180,11 +180,11 @@ def test_a_folder_without_a_history_is_told(tmp_path: Path, exercise: StoredExer
 
 
 def test_late_grades_are_marked(workspace: Path, samples: ModuleType) -> None:
-    from grader.report.session_text import render_session
+    from grader.report.timeline_text import render_timeline
 
     late: Result = samples.half_done()
-    assert late.session is not None
-    text = render_session(replace(late.session, troubles=()), {})
+    assert late.timeline is not None
+    text = render_timeline(replace(late.timeline, troubles=()), {})
 
     assert "the clock was set to 45 minutes; 1 grade after that." in " ".join(text.split())
     assert "(after the time)" in text

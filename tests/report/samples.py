@@ -39,9 +39,9 @@ from grader.result.record import (
     Result,
     Role,
     Scope,
-    Session,
-    SessionEvent,
     Status,
+    Timeline,
+    TimelineEvent,
     TokenGrid,
     TrainingExhibit,
     UlpExhibit,
@@ -136,12 +136,12 @@ def half_done() -> Result:
     half = _result(_items(1), 41.666, ("position-not-added",))
     place = Place(file="train.py", line=12, column=11, function="main", source='    raise RuntimeError("no data")')
     fault = LoadFault(file="train.py", reason="RuntimeError: no data", place=place, stack=(place,))
-    return replace(half, load_faults=(fault,), graded_at="2026-11-29T19:52:10Z", session=_session())
+    return replace(half, load_faults=(fault,), graded_at="2026-11-29T19:52:10Z", timeline=_timeline())
 
 
-def _session() -> Session:
+def _timeline() -> Timeline:
     """Half an hour with two grades and a hint."""
-    return Session(
+    return Timeline(
         started_at="2026-11-29T19:00:00Z",
         last_at="2026-11-29T19:52:00Z",
         minutes=45,
@@ -152,7 +152,7 @@ def _session() -> Session:
             ItemStory(id="masking", grades=2, hints=1),
         ),
         events=(
-            SessionEvent(
+            TimelineEvent(
                 kind=EventKind.GRADED,
                 at="2026-11-29T19:20:00Z",
                 minute=20.0,
@@ -163,8 +163,8 @@ def _session() -> Session:
                 sha256="3f" * 32,
                 changes=CHANGES,
             ),
-            SessionEvent(kind=EventKind.HINT, at="2026-11-29T19:30:00Z", minute=30.0, item="masking", number=1),
-            SessionEvent(
+            TimelineEvent(kind=EventKind.HINT, at="2026-11-29T19:30:00Z", minute=30.0, item="masking", number=1),
+            TimelineEvent(
                 kind=EventKind.GRADED,
                 at="2026-11-29T19:52:00Z",
                 minute=52.0,

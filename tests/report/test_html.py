@@ -276,7 +276,7 @@ def test_a_file_that_does_not_run_comes_before_everything_else(samples: ModuleTy
 
 
 def test_lines_added_and_removed_are_told_by_sign_colour_and_number(samples: ModuleType) -> None:
-    page = Page(render_html(replace(samples.half_done(), session=None)))
+    page = Page(render_html(replace(samples.half_done(), timeline=None)))
 
     assert "model.py +2 \N{MINUS SIGN}1" in " ".join(page.text.split())
     assert (page.tags("ins"), page.tags("del")) == (["ins"] * 3, ["del"] * 2)

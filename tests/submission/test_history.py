@@ -22,7 +22,7 @@ from grader.submission.history import (
     last_hash,
     parse,
 )
-from grader.submission.read_timeline import MAX_DIFFS, MOST_EVENTS, session_of
+from grader.submission.read_timeline import MAX_DIFFS, MOST_EVENTS, timeline_of
 
 BEGIN = datetime(2026, 11, 29, 19, 0, tzinfo=UTC)
 
@@ -66,16 +66,16 @@ def test_what_was_written_is_read_and_holds_together() -> None:
 
 
 def test_a_session_says_what_was_found_when_after_how_many_grades_and_hints() -> None:
-    session = session_of(SESSION)
-    assert session is not None
+    timeline = timeline_of(SESSION)
+    assert timeline is not None
 
-    assert [(story.id, story.minute, story.grades, story.hints) for story in session.items] == [
+    assert [(story.id, story.minute, story.grades, story.hints) for story in timeline.items] == [
         ("masking", 10.0, 2, 2),  # the third hint came after it was found
         ("position", 20.0, 3, 0),
     ]
-    assert (session.grades, session.hints, session.minutes) == (4, {"masking": 3}, 30)
-    assert (session.started_at, session.last_at) == ("2026-11-29T19:00:00Z", "2026-11-29T19:40:00Z")
-    grades = [event for event in session.events if event.kind is EventKind.GRADED]
+    assert (timeline.grades, timeline.hints, timeline.minutes) == (4, {"masking": 3}, 30)
+    assert (timeline.started_at, timeline.last_at) == ("2026-11-29T19:00:00Z", "2026-11-29T19:40:00Z")
+    grades = [event for event in timeline.events if event.kind is EventKind.GRADED]
     assert [(event.minute, event.found, event.lost) for event in grades] == [
         (5.0, (), ()),
         (10.0, ("masking",), ()),
@@ -103,16 +103,16 @@ LINES = SESSION.splitlines(keepends=True)
     ],
 )
 def test_what_was_tampered_with_shows(data: bytes, words: str) -> None:
-    session = session_of(data)
-    assert session is not None
+    timeline = timeline_of(data)
+    assert timeline is not None
 
-    assert [trouble for trouble in session.troubles if words in trouble] != []
+    assert [trouble for trouble in timeline.troubles if words in trouble] != []
 
 
 def test_what_the_chain_cannot_show_is_as_the_documentation_says() -> None:
     cut, anew = b"".join(LINES[:-1]), chained(START, graded(1, "masking", "position"))
 
-    assert [session_of(data).troubles for data in (cut, anew)] == [(), ()]  # type: ignore[union-attr]
+    assert [timeline_of(data).troubles for data in (cut, anew)] == [(), ()]  # type: ignore[union-attr]
     assert last_hash(SESSION) not in (last_hash(cut), last_hash(anew))  # but against a hash that was noted down
 
 
@@ -132,16 +132,18 @@ def test_what_the_chain_cannot_show_is_as_the_documentation_says() -> None:
     ids=range(9),
 )
 def test_what_is_no_history_is_none(data: bytes) -> None:
-    assert session_of(data) is None
+    assert timeline_of(data) is None
 
 
 def test_a_long_history_is_kept_in_bounds() -> None:
-    session = session_of(chained(START, *(graded(n, diff="@@ -1 +1,2 @@\n" + "+x\n" * 1_000) for n in range(1, 1_100))))
-    assert session is not None
+    timeline = timeline_of(
+        chained(START, *(graded(n, diff="@@ -1 +1,2 @@\n" + "+x\n" * 1_000) for n in range(1, 1_100)))
+    )
+    assert timeline is not None
 
-    assert (len(session.events), session.left_out) == (MOST_EVENTS, 1_099 - MOST_EVENTS)
-    assert sum(len(change.diff) for event in session.events for change in event.changes) <= MAX_DIFFS
-    assert session.events[-1].left_out == 1
+    assert (len(timeline.events), timeline.left_out) == (MOST_EVENTS, 1_099 - MOST_EVENTS)
+    assert sum(len(change.diff) for event in timeline.events for change in event.changes) <= MAX_DIFFS
+    assert timeline.events[-1].left_out == 1
 
 
 def test_of_very_many_lines_the_first_are_read() -> None:

@@ -1,10 +1,10 @@
-"""What a session's history tells, in words: for a terminal, and for the report."""
+"""What a timeline tells, in words: for a terminal, and for the report."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from grader.report.words import number, when
-from grader.result.record import EventKind, FileChange, ItemStory, Session, SessionEvent
+from grader.result.record import EventKind, FileChange, ItemStory, Timeline, TimelineEvent
 
 HONEST: Final = (
     "The history is the learner's own file. It shows a line that was changed, taken out or put in. It does not show a "
@@ -21,24 +21,24 @@ class Told(NamedTuple):
     late: bool  # after the clock's time was up
 
 
-def summary(session: Session) -> str:
+def summary(timeline: Timeline) -> str:
     """How often and how long, in one sentence."""
-    hints = sum(session.hints.values())
-    last = max((event.minute for event in session.events), default=0.0)
-    told = f"{_counted(session.grades, 'grade')} and {_counted(hints, 'hint')} in {minutes(last)}"
-    told += f", from {when(session.started_at)} to {when(session.last_at)}"
-    if session.minutes is None:
+    hints = sum(timeline.hints.values())
+    last = max((event.minute for event in timeline.events), default=0.0)
+    told = f"{_counted(timeline.grades, 'grade')} and {_counted(hints, 'hint')} in {minutes(last)}"
+    told += f", from {when(timeline.started_at)} to {when(timeline.last_at)}"
+    if timeline.minutes is None:
         return f"{told}; no clock was set."
-    late = sum(event.minute > session.minutes for event in session.events if event.kind is EventKind.GRADED)
+    late = sum(event.minute > timeline.minutes for event in timeline.events if event.kind is EventKind.GRADED)
     after = f"; {_counted(late, 'grade')} after that" if late else ""
-    return f"{told}; the clock was set to {_counted(session.minutes, 'minute')}{after}."
+    return f"{told}; the clock was set to {_counted(timeline.minutes, 'minute')}{after}."
 
 
-def chain(session: Session) -> str:
+def chain(timeline: Timeline) -> str:
     """Whether the lines hold together, and what stands for them."""
-    if session.troubles:
-        return f"The history does not hold together: {'; '.join(session.troubles)}."
-    return f"The lines of the history follow each other: from {session.first[:16]} to {session.head[:16]}."
+    if timeline.troubles:
+        return f"The history does not hold together: {'; '.join(timeline.troubles)}."
+    return f"The lines of the history follow each other: from {timeline.first[:16]} to {timeline.head[:16]}."
 
 
 def found(story: ItemStory) -> str:
@@ -46,9 +46,9 @@ def found(story: ItemStory) -> str:
     return "not found" if story.minute is None else f"after {minutes(story.minute)}"
 
 
-def told(session: Session, event: SessionEvent, titles: Mapping[str, str]) -> Told:
+def told(timeline: Timeline, event: TimelineEvent, titles: Mapping[str, str]) -> Told:
     """One event: a hint, or a grade with what it found."""
-    late = session.minutes is not None and event.minute > session.minutes
+    late = timeline.minutes is not None and event.minute > timeline.minutes
     if event.kind is EventKind.HINT:
         return Told(number(event.minute), f"hint {event.number} for {titles.get(event.item, event.item)}", late)
     return Told(number(event.minute), "; ".join(_graded(event, titles)), late)
@@ -65,7 +65,7 @@ def minutes(value: float) -> str:
     return f"{whole} min" if whole < 120 else f"{whole // 60} h {whole % 60} min"
 
 
-def _graded(event: SessionEvent, titles: Mapping[str, str]) -> Iterator[str]:
+def _graded(event: TimelineEvent, titles: Mapping[str, str]) -> Iterator[str]:
     yield f"{number(event.score)} of {number(event.max_score)}"
     yield sizes(event.changes) or "no change"
     if event.stopped:
