@@ -195,13 +195,20 @@ def main() -> None:
     config = TrainConfig()
     seed_everything(config.seed)
     model = GPT(GPTConfig(vocab_size=config.vocab_size))
-    for step, losses in enumerate(train(model, config)):
-        if step % 20 == 0:
-            print(f"step {step:4d}  loss {losses['loss']:.3f}")
-    generator = torch.Generator().manual_seed(config.seed + 1)
-    held_out = [make_batch(config, generator) for _ in range(8)]
+
+    def shown(batches: Iterable[Batch]) -> Iterable[Batch]:
+        """The same batches; of every twentieth, the loss is printed before the model learns from it."""
+        for step, batch in enumerate(batches):
+            if step % 20 == 0:
+                print(f"step {step:4d}  loss {loss_fn(model, batch)[0].item():.3f}", flush=True)
+            yield batch
+
+    seen, unseen = (torch.Generator().manual_seed(config.seed + more) for more in (0, 1))
+    train(model, config, shown(make_batch(config, seen) for _ in range(config.steps)))
+    held_out = [make_batch(config, unseen) for _ in range(8)]
     print(f"held out   loss {evaluate(model, held_out)['lm_loss']:.3f}")
 
 
 if __name__ == "__main__":
+    torch.set_num_threads(1)  # the model is small: two threads would spend their time waiting for each other
     main()

@@ -5,6 +5,7 @@ GraderError
 └── CannotJudge      exit 3: our side or the machine failed; no verdict was reached
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -24,3 +25,12 @@ class CannotJudge(GraderError):
     """The grader could not reach a verdict."""
 
     exit_code = 3
+
+
+def did_you_mean(typed: str, known: Iterable[str]) -> str:
+    """``; did you mean 'masking'?``, to be put behind a complaint; empty where nothing is near."""
+    from difflib import get_close_matches  # costs as much as all else that ``--help`` imports
+
+    by_lower = {name.lower(): name for name in known}
+    near = get_close_matches(typed.lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[near[0]]!r}?" if near else ""

@@ -1,12 +1,15 @@
-"""What stands in the way of any command, in one sentence with what to do."""
+"""What stands in the way of a command, in one sentence with what to do: a library, the machine, the isolation."""
 
 import errno
+import re
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
-from grader.distribution import requirement
 from grader.errors import CannotJudge
+from grader.sandbox.errors import NotIsolated
 
 if sys.platform != "win32":
     from grader.sandbox.outside import limit_on_files, limit_on_memory
@@ -57,3 +60,36 @@ def of_the_machine(error: OSError | MemoryError | ImportError) -> str:
     if short or any(words in str(error) for words in OF_MEMORY):
         return limit_on_memory() or str(error) or "out of memory"
     return str(error)
+
+
+DISTRIBUTION: Final = "gpt-bug-grader"
+_REQUIREMENT: Final = re.compile(r"(?P<name>[\w.-]+)[^;]*")
+
+
+def install(extra: str) -> str:
+    """What to type for the libraries of an extra. It asks for them alone where the grader is installed already."""
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
+
+
+def requirement(module: str) -> str:
+    """What to have pip install for a module that the grader imports, quoted for a shell: ``'msgspec>=0.19'``."""
+    from importlib.metadata import PackageNotFoundError, requires  # takes longer to import than all of a command's help
+
+    name = module.replace("_", "-")
+    try:
+        needed = requires(DISTRIBUTION) or ()
+    except PackageNotFoundError:  # only the source is here
+        needed = ()
+    matches = (_REQUIREMENT.match(line) for line in needed)
+    return next((f"'{match[0].strip()}'" for match in matches if match is not None and match["name"] == name), name)
+
+
+@contextmanager
+def naming_the_way_out(option: str = "--isolation process") -> Iterator[None]:
+    """Have a verdict that is missing for want of isolation name the option that goes on without."""
+    try:
+        yield
+    except CannotJudge as error:
+        if not isinstance(error.__cause__, NotIsolated):
+            raise
+        raise CannotJudge(f"{error}. To grade without isolation, code that you trust: {option}") from error

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from grader.errors import UsageError
+from grader.limits import SEED_BOUND
 
-SEEDS: Final = 1 << 53  # that every JSON reader can hold
 SHARED: Final = "shared"  # in place of a submission's hash: all that are graded with a seed get the same questions
 
 
@@ -26,10 +26,10 @@ class Seeds:
 
 def draw_seed() -> int:
     """A grade's seed, in secret."""
-    return secrets.randbelow(SEEDS)
+    return secrets.randbelow(SEED_BOUND)
 
 
 def check_seed(seed: object) -> None:
     """Raises ``UsageError`` for what is no seed."""
-    if type(seed) is not int or not 0 <= seed < SEEDS:
+    if type(seed) is not int or not 0 <= seed < SEED_BOUND:
         raise UsageError(f"seed={seed!r}; expected a whole number from 0 to 2**53 - 1")

@@ -26,6 +26,7 @@ from grader.checks.families import (
     optimizer,
     position,
     position_schemes,
+    position_schemes_properties,
     projection,
     ragged,
     registration,
@@ -54,6 +55,7 @@ FAMILIES: Final[tuple[ModuleType, ...]] = (
     numerics_stability,
     ragged,
     position_schemes,
+    position_schemes_properties,
     classifier,
     loss_weighting,
 )

@@ -115,6 +115,8 @@ class Check:
         after: the id of a check of another family that it is asked right after, instead of with its own. (An id, since
             modules cannot import each other in a circle.)
         costly: asked of submissions alone. Bugs to plant are measured by the others, which takes hundreds of packages.
+        assumes: what has to be so for its words to be true of a model that keeps no contract, ``activation: gelu``, and
+            cannot be seen by asking. What can be seen is tried.
     """
 
     id: str
@@ -130,6 +132,7 @@ class Check:
     needs: "tuple[Check, ...]" = ()
     after: str | None = None
     costly: bool = False
+    assumes: frozenset[str] = frozenset()
 
     def __call__(self, case: Any, context: Context) -> None:
         """Ask it of a case, for a check that asks the same of other cases.
@@ -175,6 +178,7 @@ def check(
     needs: tuple[Check, ...] = (),
     after: str | None = None,
     costly: bool = False,
+    assumes: frozenset[str] = frozenset(),
 ) -> Callable[[Property], Check]:
     """Make a check of the function that is decorated: ``holds(case, context)``, with the learner's text as docstring.
 
@@ -197,6 +201,7 @@ def check(
             needs=needs,
             after=after,
             costly=costly,
+            assumes=assumes,
         )
 
     return make

@@ -1,5 +1,8 @@
 """Plain PyTorch that a learner can paste next to model.py and train.py to see a failure."""
 
+import re
+from typing import Final
+
 from grader.checks.strategies import ModelCase
 from grader.checks.training_cases import TrainCase
 
@@ -25,6 +28,37 @@ with torch.no_grad():
 
 def _indented(body: str) -> str:
     return "".join(f"    {line}\n" if line else "\n" for line in body.strip("\n").splitlines())
+
+
+_BUILT: Final = re.compile(r"^model = GPT\(GPTConfig\((.*)\)\)(.*)$", re.MULTILINE)
+_BY_NAME: Final = re.compile(r"\bmodel\.|GPTConfig|^from train ", re.MULTILINE)
+_REST: Final = {"n_head": "1", "dropout": "0.0", "n_classes": "0"}  # sizes that a script leaves to the defaults
+
+
+def with_adapter(source: str) -> str | None:
+    """The same script for a model that an adapter.py builds and calls; None where it goes by names of the contract."""
+    built = _BUILT.search(source)
+    if built is None:
+        return None
+    sizes = ", ".join([built[1], *(f"{name}={value}" for name, value in _REST.items() if f"{name}=" not in built[1])])
+    after = source[built.end() :].replace("for p in model.parameters():", "for p in net.parameters():")
+    if _BY_NAME.search(after):
+        return None
+    return f"""from types import SimpleNamespace
+
+import adapter
+import model as source
+import torch
+
+torch.manual_seed(0)
+net = adapter.build(source, SimpleNamespace({sizes})){built[2]}
+
+
+def model(tokens):
+    return adapter.logits(net, tokens)
+
+
+{after.lstrip()}"""
 
 
 # Plain PyTorch that a learner can paste next to train.py to see a failure.

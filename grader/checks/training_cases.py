@@ -1,5 +1,6 @@
 """Cases for the training loop: a configuration, and batches drawn from the grade's seed."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis.strategies import SearchStrategy
 from msgspec import Struct
 from msgspec.structs import replace
 
+from grader.checks.strategies import ModelCase
 from grader.sandbox.questions import Settings, Weights
 from grader.sandbox.wire import Array
 from grader.seeds import Seeds
@@ -117,3 +119,26 @@ def train_case(extent: Extent) -> TrainCase:
         return case
     drawn = random.choice(np.arange(FIRST, extent.steps - 1), later - 1, replace=False)
     return replace(case, made=(*range(FIRST), *sorted(drawn.tolist()), extent.steps - 1))
+
+
+def given(parameters: Mapping[str, Array]) -> dict[str, Array]:
+    """Parameters under the names by which ``Forward`` takes them."""
+    return {f"parameter.{name}": np.ascontiguousarray(values) for name, values in parameters.items()}
+
+
+def tables(case: ModelCase, stream: Array, positions: Array) -> dict[str, Array]:
+    """Tables whose sum, for the first row of a case, is a stream (T, C); its tokens are all distinct.
+
+    Args:
+        positions: the whole table of positions (block_size, C).
+    """
+    tokens = np.resize(stream, (case.vocab_size, case.d_model))  # what is not in the text is never read
+    tokens[case.token_array()[0]] = stream - positions[: case.length]
+    return {"token_embedding.weight": tokens, "position_embedding.weight": positions}
+
+
+def standardised(rows: Array) -> Array:
+    """Rows (T, C) of mean 0 and variance 1, so that the epsilon of a norm hardly shows."""
+    centred = rows - rows.mean(axis=-1, keepdims=True)
+    standard: Array = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True))
+    return standard

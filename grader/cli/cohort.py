@@ -156,10 +156,9 @@ def _markers_of(
 
         return lambda setup, _: Pool(setup, jobs or _cores())
     try:
-        from grader.cohort.cluster import Cluster
-        from grader.cohort.cluster_backend import ClusterBackend
+        from grader.cohort.cluster import Cluster, ClusterBackend
     except ModuleNotFoundError as error:
-        from grader.distribution import install
+        from grader.preconditions import install
 
         raise UsageError(f"--scheduler needs Dask ({error}); {install('cluster')}") from None
     from contextlib import contextmanager

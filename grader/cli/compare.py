@@ -41,8 +41,8 @@ def add(commands: "Commands") -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print them side by side; 1 if an item has fewer points in the last than in the first, else 0."""
     from grader.files.write import check_writable, write_atomically
-    from grader.report.paint import paint_for
     from grader.report.series_text import render_series
+    from grader.report.terminal import paint_for
     from grader.result.audience import for_audience
     from grader.result.record import Audience
     from grader.result.series import Named, series
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _named(path: Path) -> "Named":
-    from grader.cli.results import read_result
+    from grader.cli.outputs import read_result
     from grader.result.series import Named
 
     if path.is_dir():
@@ -80,7 +80,7 @@ def _in_directory(directory: Path) -> "list[Named]":
 
     Of its other JSON files a note is left.
     """
-    from grader.cli.results import read_result
+    from grader.cli.outputs import read_result
     from grader.result.series import Named
 
     if not directory.is_dir():

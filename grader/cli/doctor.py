@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from grader.sandbox.control import Locked
     from grader.sandbox.trial import Attempt
 
-TIMEOUT = 60.0
-
 
 def add(commands: "Commands") -> None:
     """Add the command."""
@@ -92,13 +90,18 @@ def _repeat(launcher: "Launcher", exercise: "Exercise") -> Iterator[tuple[str, b
     """By comparison, whether two processes that answer for the reference give the same bits."""
     from grader.comparisons.catalogue import BY_ID
     from grader.grading.variants import Variants
+    from grader.limits import TRUSTED_QUESTION_SECONDS
     from grader.packages.package import Package
     from grader.packages.worker_pool import WorkerPool
     from grader.seeds import Seeds
 
-    worker_pool, seeds = WorkerPool(launcher), Seeds(0, "doctor")
+    worker_pool, seeds, timeout = WorkerPool(launcher), Seeds(0, "doctor"), TRUSTED_QUESTION_SECONDS
     one, other = (
-        Variants(exercise, seeds, lambda name, files: Package(worker_pool, name, files, TIMEOUT, trusted=True))
+        Variants(
+            exercise,
+            seeds,
+            lambda name, files: Package(worker_pool, name, files, timeout, trusted=True),
+        )
         for _ in range(2)
     )
     for name in exercise.rubric.comparisons:

@@ -44,7 +44,7 @@ def session_on(exercise: Path | None, isolation: "Mode", *, one_grade: bool = Fa
     Args:
         one_grade: no other grade follows, so that no answer is kept.
     """
-    from grader.isolation_advice import naming_the_way_out
+    from grader.preconditions import naming_the_way_out
     from grader.sandbox.client import Launcher
 
     with naming_the_way_out(), Launcher(isolation, hidden=[reference_directory(exercise)]) as launcher:

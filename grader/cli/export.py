@@ -28,7 +28,7 @@ def add(commands: "Commands") -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the folder and say what is where; always 0."""
     from grader.cli.exercises import chosen_exercise
-    from grader.files.folders import check_free, write_folder
+    from grader.files.write import check_free, write_folder
 
     directory: Path = arguments.output
     check_free(directory)

@@ -3,20 +3,19 @@
 import argparse
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from grader.cli.options import FORMATS, add_audience, add_command, add_exercise, add_questions, add_running, options_of
 from grader.errors import CannotJudge, UsageError
 from grader.files.printable import one_line
+from grader.limits import RECHECK_QUESTION_MAX_SECONDS
 
 if TYPE_CHECKING:
     from grader.cli.options import Commands
     from grader.grading.options import Options
+    from grader.report.next_step import Command
     from grader.result.record import Result
-
-LONGEST: Final = 60.0  # seconds for a question that a file may ask for; more has to be asked for by a person
 
 
 def add(commands: "Commands") -> None:
@@ -51,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Grade and report; the exit code."""
     from grader.cli import outputs
     from grader.cli.exercises import Choice, exercise_to_grade, note_on_another_starter, reference_directory, session_on
-    from grader.cli.history import remember
+    from grader.cli.hint import hint_command
+    from grader.cli.history import record
     from grader.cli.progress import Progress
     from grader.hand_ins.read_hand_in import read_hand_in
 
@@ -70,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     submission = read_hand_in(directory)
     _guard_against_candidates()
     with session_on(choice.exercise, options.isolation, one_grade=True) as session:
+        from grader.learner.workspace import remember_grade
         from grader.result.audience import for_audience
         from grader.result.record import Audience
 
@@ -78,10 +79,15 @@ def run(arguments: argparse.Namespace) -> int:
             result = session.grade(submission, options, progress=progress)
     if choice.by_workspace and recorded is None and arguments.audience != Audience.INSTRUCTOR:
         # An instructor who looks at it leaves it as it was handed in.
-        _say(remember(directory, submission, result, session.exercise.starter(), "grade"))
+        remember_grade(directory, result)
+        _say(record(directory, submission, result, session.exercise.starter(), "grade"))
     by_default = Audience.LEARNER if choice.by_workspace and recorded is None else Audience.INSTRUCTOR
     shown = for_audience(result, Audience(arguments.audience) if arguments.audience is not None else by_default)
-    holds = _report(shown, files, choice.told) if recorded is None else _confirm(recorded, result, shown, files)
+    if recorded is not None:
+        holds = _confirm(recorded, result, shown, files)
+    else:
+        hint = hint_command(directory, arguments.exercise) if directory.is_dir() else None  # an archive keeps no count
+        holds = _report(shown, files, choice.told, hint)
     if not result.judged:
         return CannotJudge.exit_code
     return 0 if holds else 1
@@ -96,7 +102,7 @@ def _recorded(path: Path | None, options: "Options") -> "Result | None":
     """The result to be confirmed, if one was named; it says itself how it was asked for."""
     if path is None:
         return None
-    from grader.cli.results import read_result
+    from grader.cli.outputs import read_result
 
     given_options = {"--seed": options.seed is not None, "--only": options.only, "--thorough": options.thorough}
     for option, given in given_options.items():
@@ -112,6 +118,8 @@ def _recorded(path: Path | None, options: "Options") -> "Result | None":
 
 def _as_recorded(recorded: "Result", options: "Options", timeout: float | None) -> "Options":
     """The options that a result was graded with; its time-out is obeyed up to a bound, and ``timeout`` goes first."""
+    from dataclasses import replace
+
     asked = recorded.asked
     return replace(
         options,
@@ -119,25 +127,25 @@ def _as_recorded(recorded: "Result", options: "Options", timeout: float | None) 
         only=asked.only,
         thorough=asked.thorough,
         shared=asked.shared,
-        timeout=timeout or min(asked.timeout, LONGEST),
+        timeout=timeout or min(asked.timeout, RECHECK_QUESTION_MAX_SECONDS),
     )
 
 
-def _report(shown: "Result", files: Mapping[str, str], exercise: str) -> bool:
+def _report(shown: "Result", files: Mapping[str, str], exercise: str, hint: "Command | None") -> bool:
     """Write and print the verdict; whether it is full marks."""
     from grader.cli import outputs
     from grader.report import render_text
-    from grader.report.paint import paint_for
+    from grader.report.terminal import paint_for
 
-    outputs.write(shown, files, lambda: render_text(shown, paint_for(sys.stdout), exercise))
+    outputs.write(shown, files, lambda: render_text(shown, paint_for(sys.stdout), exercise, hint))
     return shown.full_marks
 
 
 def _confirm(recorded: "Result", result: "Result", shown: "Result", files: Mapping[str, str]) -> bool:
     """Write the new result, print how the recorded one compares with it; whether that is confirmed."""
     from grader.cli import outputs
-    from grader.report.paint import paint_for
-    from grader.report.recheck_text import render_recheck
+    from grader.report.terminal import paint_for
+    from grader.report.two_grades import render_recheck
     from grader.result.recheck import recheck
 
     found = recheck(recorded, result)

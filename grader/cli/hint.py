@@ -1,25 +1,20 @@
-"""``grader hint``: the next of three hints for an item, or which items there are."""
+"""``grader hint``: the next of three hints for an item, or what there are hints for."""
 
 import argparse
 import shlex
 import sys
 import textwrap
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from grader.cli.options import add_command, add_exercise
-from grader.errors import UsageError
 from grader.files.printable import one_line
 
 if TYPE_CHECKING:
     from grader.cli.options import Commands
-    from grader.exercise.model import Exercise, Hints, Item
+    from grader.exercise.model import Exercise
+    from grader.report.next_step import Command
 
-KINDS: Final = {
-    "bug": ("what it looks like", "where to look", "how it comes about"),
-    "extension": ("what is asked", "what to keep in mind", "how it is done"),
-}
 WIDTH: Final = 80
 
 
@@ -30,7 +25,10 @@ def add(commands: "Commands") -> None:
     )
     command.add_argument("directory", metavar="DIR", type=Path, help="the workspace")
     command.add_argument(
-        "item", metavar="ITEM", nargs="?", help="an item of the grade; without it: which there are, and what was shown"
+        "item",
+        metavar="ITEM",
+        nargs="?",
+        help="an item, a follow-up, or does-not-run; without it: what there is, and how much was shown",
     )
     add_exercise(command, "the one that the workspace was started from")
     command.set_defaults(run=run)
@@ -45,61 +43,60 @@ def run(arguments: argparse.Namespace) -> int:
     check_workspace(directory)
     exercise = chosen_exercise(exercise_of(directory, arguments.exercise))
     if arguments.item is None:
-        _print_items(directory, exercise, arguments.exercise)
+        _print_all(directory, exercise, arguments.exercise)
     else:
         _print_next(directory, exercise, arguments.item)
     return 0
 
 
+def hint_command(directory: Path, exercise: Path | None) -> "Command":
+    """How the hint for an item of a directory is asked for.
+
+    Args:
+        exercise: as it was named on the command line; None where it was not.
+    """
+    where = shlex.quote(one_line(str(directory)))
+    named = "" if exercise is None else f" --exercise {shlex.quote(one_line(str(exercise)))}"
+    return lambda item: f"grader hint {where} {shlex.quote(item)}{named}"
+
+
 def _print_next(directory: Path, exercise: "Exercise", item: str) -> None:
-    """The next hint, and remember that it was shown; after the last one, that again."""
-    from msgspec.structs import replace
+    """The next hint, which is then remembered as shown; after the last one, that again."""
+    from grader.learner.hints import hintable, next_hint
 
-    from grader.learner.workspace import read_workspace, write_workspace
-    from grader.suggestions import did_you_mean
-
-    if item not in exercise.items:
-        near = did_you_mean(item, exercise.items)
-        raise UsageError(f"no such item: {item!r}; this exercise has {', '.join(exercise.items)}{near}")
-    hints = exercise.hints_of(item)
-    if hints is None:
-        raise UsageError(f"there are no hints for {item!r} in this exercise")
-    workspace = read_workspace(directory)
-    shown = workspace.hints.get(item, 0)
-    number = min(shown + 1, len(hints))
-    if number > shown:
-        write_workspace(directory, replace(workspace, hints=workspace.hints | {item: number}))
-    _print(exercise.items[item], number, hints)
-
-
-def _print_items(directory: Path, exercise: "Exercise", named: Path | None) -> None:
-    """The items that there are hints for, and how many of each were shown."""
-    from grader.learner.workspace import read_workspace
-
-    shown = read_workspace(directory).hints
-    option = "" if named is None else f" --exercise {shlex.quote(one_line(str(named)))}"
-    sys.stdout.write(f"{exercise.rubric.title}: hints\n\n{_table(exercise, shown)}\n")
-    sys.stdout.write(f"For the next one: grader hint {shlex.quote(one_line(str(directory)))} ITEM{option}\n")
-
-
-def _table(exercise: "Exercise", shown: Mapping[str, int]) -> str:
-    """A line for each item that has hints, by the name that is typed."""
-    from grader.report import columns
-
-    rows = [(item.id, item.title, hints) for item in exercise.rubric.item if (hints := exercise.hints_of(item.id))]
-    names = max((len(name) for name, _, _ in rows), default=0)
-    titles = max((columns.width(title) for _, title, _ in rows), default=0)
-    return "".join(
-        f"  {name:{names}}  {columns.pad(title, titles)}  {min(shown.get(name, 0), len(hints))} of {len(hints)} shown\n"
-        for name, title, hints in rows
-    )
-
-
-def _print(item: "Item", number: int, hints: "Hints") -> None:
-    left = len(hints) - number
+    hint = next_hint(directory, exercise, item)
+    if hint is None:
+        sys.stdout.write(f"{hintable(exercise)[item].title}: right already, by the last grade of these files.\n")
+        return
+    left = hint.of - hint.number
     rest = f"{left} more" if left else "that was the last one"
     sys.stdout.write(
-        f"{item.title}, hint {number} of {len(hints)}: {KINDS[item.kind][number - 1]}\n\n"
-        f"{textwrap.fill(hints[number - 1], WIDTH, initial_indent='  ', subsequent_indent='  ')}\n\n"
+        f"{hint.title}, hint {hint.number} of {hint.of}: {hint.kind}\n\n"
+        f"{textwrap.fill(hint.text, WIDTH, initial_indent='  ', subsequent_indent='  ', break_on_hyphens=False)}\n\n"
         f"({rest})\n"
     )
+
+
+def _print_all(directory: Path, exercise: "Exercise", named: Path | None) -> None:
+    """What there are hints for, and how many of each were shown."""
+    sys.stdout.write(f"{exercise.rubric.title}: hints\n\n{_table(directory, exercise)}\n")
+    sys.stdout.write(f"For the next one: {hint_command(directory, named)('ITEM')}\n")
+
+
+def _table(directory: Path, exercise: "Exercise") -> str:
+    """A line for each thing that has hints, by the name that is typed."""
+    from grader.learner.hints import hintable, right_now
+    from grader.learner.workspace import read_workspace
+    from grader.report import terminal
+
+    workspace = read_workspace(directory)
+    right = right_now(directory, workspace)
+    rows = hintable(exercise)
+    names = max(map(len, rows))
+    titles = max(terminal.width(each.title) for each in rows.values())
+    lines = []
+    for name, each in rows.items():
+        shown = f"{min(workspace.hints.get(name, 0), len(each.hints))} of {len(each.hints)} shown"
+        told = f"right, {shown}" if name in right else shown
+        lines.append(f"  {name:{names}}  {terminal.pad(each.title, titles)}  {told}\n")
+    return "".join(lines)

@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if timeline.troubles else 0
 
 
-def remember(
+def record(
     directory: Path, submission: "Submission", result: "Result", starter: Mapping[str, str], by: str
 ) -> tuple[str, ...]:
     """Add a grade to the history of a workspace; why not, where that cannot be done: a grade is worth having all the

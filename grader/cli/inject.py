@@ -29,7 +29,8 @@ def add(commands: "Commands") -> None:
         dest="source",
         metavar="REFERENCE",
         type=Path,
-        help="a directory with a correct model.py and train.py that keep the contract (default: the built-in one)",
+        help="a directory with a correct GPT: model.py and train.py that keep the contract, or a model.py of any kind "
+        "with an adapter.py that says how it is called (default: the built-in one)",
     )
     which = command.add_mutually_exclusive_group()
     which.add_argument(
@@ -69,9 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Build, prove, write; the exit code."""
     from grader.cli.progress import Progress
     from grader.injection.folder import check_target, write
-    from grader.injection.origin import read_reference
-    from grader.injection.recipe import Recipe
-    from grader.isolation_advice import naming_the_way_out
+    from grader.injection.recipe import Recipe, read_reference
+    from grader.preconditions import naming_the_way_out
     from grader.sandbox.client import Launcher
 
     recipe = Recipe(
@@ -96,6 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def told(built: "Built", directory: Path) -> str:
     """What was built, for a terminal: the bugs, what was passed over and why, the proof, and where it lies."""
+    from grader.injection.fit import in_one_line
+
     exercise = built.exercise
     certificate = exercise.key.certificate
     assert certificate is not None
@@ -107,6 +109,8 @@ def told(built: "Built", directory: Path) -> str:
     if built.rejected:
         lines += ["", "Drawn too, and passed over:"]
         lines += [f"  {mutant}: {reason}" for mutant, reason in built.rejected]
+    if built.fit is not None:
+        lines += ["", one_line(f"{in_one_line(built.fit)}.")]
     if built.left_out:
         lines += ["", f"Not asked, since the reference does not pass it itself: {', '.join(built.left_out)}"]
     where = one_line(str(directory))

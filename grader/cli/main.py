@@ -8,9 +8,11 @@ import argparse
 import contextlib
 import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any, NoReturn
 
 from grader import __version__
@@ -23,13 +25,14 @@ from grader.cli import (
     hint,
     history,
     inject,
+    mcp,
     mutations,
     report,
+    review,
     start,
     verify,
     watch,
 )
-from grader.cli.interruption import listen
 from grader.errors import CannotJudge, GraderError
 
 INTERRUPTED = 130
@@ -127,7 +130,7 @@ class _Parser(argparse.ArgumentParser):
         """Refuse what is not known here, where it is known which command it was given to."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            from grader.suggestions import did_you_mean
+            from grader.errors import did_you_mean
 
             known = [name for action in self._actions for name in action.option_strings]
             near = did_you_mean(unknown[0].partition("=")[0], known) if unknown[0].startswith("-") else ""
@@ -138,7 +141,7 @@ class _Parser(argparse.ArgumentParser):
         try:
             super()._check_value(action, value)
         except argparse.ArgumentError as error:
-            from grader.suggestions import did_you_mean
+            from grader.errors import did_you_mean
 
             near = did_you_mean(str(value), map(str, action.choices or ()))
             raise argparse.ArgumentError(action, f"{error.message}{near}") from None
@@ -171,9 +174,37 @@ def parser() -> argparse.ArgumentParser:
         watch,
         hint,
         history,
+        mcp,
+        review,
         cohort,
         export,
         doctor,
     ):
         command.add(commands)
     return top
+
+
+def listen() -> None:
+    """From now on either of them raises a ``KeyboardInterrupt`` in the main thread, once."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, _interrupt)
+    sys.unraisablehook = _interrupt_again
+
+
+class _Interrupted(KeyboardInterrupt):
+    """Not KeyboardInterrupt itself: Python ends itself by a signal, whoever catches it, if that crosses an exec."""
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """SIGTERM ends a grade the way Ctrl-C does: in order, leaving no process."""
+    for again in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(again, signal.SIG_IGN)  # a second one would interrupt the tidying up
+    raise _Interrupted
+
+
+def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
+    """An interruption that falls into a destructor or a garbage collection is swallowed by Python: try once more."""
+    if unraisable.exc_type is _Interrupted:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+    else:
+        sys.__unraisablehook__(unraisable)

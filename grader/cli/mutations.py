@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from grader.cli.options import add_command, add_isolation, seed_of
 from grader.errors import UsageError
+from grader.files.printable import one_line
+from grader.limits import DEFAULT_ISOLATION
 
 if TYPE_CHECKING:
     from grader.cli.options import Commands
     from mutations.operator import Operator
+
 
 GAP = "  "
 ROOM = 60  # columns: what a sentence is given beside its name, or it goes below
@@ -53,9 +56,7 @@ def add(commands: "Commands") -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print what is asked for; 1 when a matrix has a bug that no check sees, else 0."""
     if arguments.matrix:
-        from grader.cli import matrix
-
-        return matrix.run(arguments)
+        return _run_matrix(arguments)
     _refuse_without_matrix(arguments)
     from mutations.catalogue import OPERATORS, operator
     from mutations.errors import UnknownOperatorError
@@ -169,3 +170,37 @@ def _whole_entry(entry: "Operator", hints: bool) -> dict[str, Any]:
 
 def _json(value: Any) -> str:
     return dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _run_matrix(arguments: argparse.Namespace) -> int:
+    """Measure and print; 0 when every bug is seen, else 1."""
+    from grader.cli.progress import Progress
+    from grader.files.write import check_writable, write_atomically
+    from grader.injection.recipe import read_reference
+    from grader.preconditions import naming_the_way_out
+    from grader.sandbox.client import Launcher
+
+    html: Path | None = arguments.html
+    if html is not None:
+        check_writable(html)
+    hidden, reference = read_reference(arguments.source)
+    isolation = arguments.isolation or DEFAULT_ISOLATION
+    with naming_the_way_out(), Launcher(isolation, hidden=[hidden]) as launcher:
+        from grader.injection.matrix import as_html, as_text, kill_matrix, to_json
+        from mutations.catalogue import OPERATORS, operator
+        from mutations.errors import UnknownOperatorError
+
+        try:
+            operators = OPERATORS if arguments.operator is None else (operator(arguments.operator),)
+        except UnknownOperatorError as error:
+            raise UsageError(str(error)) from None
+        with Progress() as progress:
+            matrix = kill_matrix(
+                reference, operators, launcher, progress, seed=arguments.seed or 0, first=arguments.first
+            )
+    if html is not None:
+        write_atomically(html, as_html(matrix).encode())
+    sys.stdout.write(to_json(matrix) if arguments.json else as_text(matrix))
+    if html is not None and not arguments.json:
+        sys.stdout.write(f"Written: {one_line(str(html))}\n")
+    return 1 if matrix.survivors else 0

@@ -1,13 +1,13 @@
 """What several commands take, how a command is added to the parser, and what is made of it."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grader.limits import DEFAULT_ISOLATION, QUESTION_MAX_SECONDS, SEED_BOUND
+
 if TYPE_CHECKING:
     from grader.grading.options import Options
-    from grader.sandbox.control import Mode
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -68,14 +68,9 @@ def add_isolation(command: argparse.ArgumentParser, whose: str, *, only: str = "
     command.add_argument(
         "--isolation",
         choices=("strict", "process"),
-        default=None if only else default_isolation(),
+        default=None if only else DEFAULT_ISOLATION,
         help=f"{only}strict locks {whose}, or refuses to run it (default on Linux); process does not lock it",
     )
-
-
-def default_isolation() -> "Mode":
-    """What is meant without --isolation."""
-    return "strict" if sys.platform == "linux" else "process"
 
 
 def add_audience(command: argparse.ArgumentParser, default: str | None = "instructor") -> None:
@@ -95,7 +90,7 @@ def seed_of(text: str) -> int:
         value = int(text)
     except ValueError:
         value = -1
-    if not 0 <= value < 1 << 53:
+    if not 0 <= value < SEED_BOUND:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2**53 - 1")
     return value
 
@@ -119,6 +114,8 @@ def _positive(text: str) -> float:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0 and up to 3600")
+    if not 0 < value <= QUESTION_MAX_SECONDS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number of seconds above 0 and up to {QUESTION_MAX_SECONDS:g}"
+        )
     return value

@@ -1,4 +1,4 @@
-"""Where a result goes: format by format to a file, or to standard output.
+"""Result files: where a result goes, format by format, and one that was written before, read back.
 
 Nothing heavy is imported before there is something to write.
 """
@@ -9,12 +9,17 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from grader.errors import UsageError
 from grader.files.printable import one_line
 from grader.files.write import check_writable, write_atomically
+from grader.limits import RESULT_MAX_BYTES
+from grader.result.record import Result, from_json
 
 if TYPE_CHECKING:
     from grader.result.record import Result
+
 
 STANDARD_OUTPUT: Final = "-"
 
@@ -49,7 +54,7 @@ def write(result: "Result", outputs: Mapping[str, str], text: Callable[[], str])
 def render(result: "Result", format_: str) -> bytes:
     """The result in the format of this name."""
     from grader.report import render_html
-    from grader.report.formats.catalogue import FORMATS
+    from grader.report.formats import FORMATS
     from grader.result.record import to_json
 
     match format_:
@@ -74,3 +79,18 @@ def _is_one_file(first: str, second: str) -> bool:
     if STANDARD_OUTPUT in (first, second):
         return False
     return Path(first).resolve() == Path(second).resolve() and not Path(first).is_char_device()
+
+
+def read_result(path: Path) -> Result:
+    """The result in a file. Raises ``UsageError`` when there is none."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(RESULT_MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from None
+    if len(data) > RESULT_MAX_BYTES:
+        raise UsageError(f"{str(path)!r} is larger than {RESULT_MAX_BYTES >> 20} MiB; no result is")
+    try:
+        return from_json(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{str(path)!r} is not a result of this grader: {error}") from None

@@ -30,7 +30,7 @@ def add(commands: "Commands") -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write a result file in another format, to a file or with ``-`` to standard output; always 0."""
     from grader.cli import outputs
-    from grader.cli.results import read_result
+    from grader.cli.outputs import read_result
     from grader.result.audience import for_audience
     from grader.result.record import Audience
 

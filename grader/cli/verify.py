@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Verify and print; 0 when the exercise is sound, 1 when it is not."""
     from grader.cli.exercises import reference_directory
     from grader.cli.progress import Progress
-    from grader.isolation_advice import naming_the_way_out
+    from grader.preconditions import naming_the_way_out
     from grader.sandbox.client import Launcher
 
     hidden = reference_directory(arguments.exercise)

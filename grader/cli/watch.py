@@ -1,11 +1,8 @@
 """``grader watch``: grade again whenever a file is saved, and say what has changed."""
 
 import argparse
-import contextlib
 import sys
 import time
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +10,13 @@ from grader.cli.options import add_command, add_exercise, add_running, options_o
 from grader.files.printable import one_line
 
 if TYPE_CHECKING:
+    from contextlib import ExitStack
+
     from grader.cli.options import Commands
     from grader.cli.progress import Progress
     from grader.learner.watch import Graded, Overtaken, Watcher
     from grader.live.live_page import LivePage
+    from grader.report.next_step import Command
     from grader.result.record import Result
 
 
@@ -38,8 +38,11 @@ def add(commands: "Commands") -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Grade until Ctrl-C, which is its orderly end: always 0."""
+    from contextlib import ExitStack
+    from dataclasses import replace
+
     from grader.cli.exercises import exercise_of, reference_directory, session_on
-    from grader.cli.history import remember
+    from grader.cli.history import record
     from grader.cli.progress import Progress
     from grader.files.write import check_writable
     from grader.submission.read import read_submission
@@ -56,12 +59,13 @@ def run(arguments: argparse.Namespace) -> int:
     options = replace(options_of(arguments), followups=False)
     try:
         with session_on(exercise, options.isolation) as session, Progress() as progress, ExitStack() as stack:
+            from grader.cli.hint import hint_command
             from grader.learner.watch import Graded, Watcher
-            from grader.learner.workspace import is_workspace
+            from grader.learner.workspace import is_workspace, remember_grade
 
-            page = _page(directory, stack) if arguments.live else None
+            hint = hint_command(directory, arguments.exercise)
+            page = _page(directory, hint, stack) if arguments.live else None
             steps = _Steps(progress, page)
-
             watcher = Watcher(directory, session, options)
             where = one_line(str(directory))
             sys.stdout.write(f"Watching {where}: save a file and it is graded again. Ctrl-C ends.\n{_clock(directory)}")
@@ -73,10 +77,11 @@ def run(arguments: argparse.Namespace) -> int:
                     continue
                 if page is not None:
                     page.graded(event.submission, event.result)
-                _print(event)
+                _print(event, hint)
                 if is_workspace(directory):
+                    remember_grade(directory, event.result)
                     starter = session.exercise.starter()
-                    for note in remember(directory, event.submission, event.result, starter, "watch"):
+                    for note in record(directory, event.submission, event.result, starter, "watch"):
                         progress.note(note)
                 if html is not None or page is not None:
                     _explain(event, watcher, html, page, progress)
@@ -89,8 +94,8 @@ def _check_installed() -> None:
     """Complain of what the live page needs and is not there, before anything is started. Raises ``UsageError``."""
     from importlib.util import find_spec
 
-    from grader.distribution import install
     from grader.errors import UsageError
+    from grader.preconditions import install
 
     for name in ("starlette", "uvicorn"):
         if find_spec(name) is None:
@@ -117,9 +122,10 @@ class _Steps:
             self._page.waiting(trouble)
 
 
-def _page(directory: Path, stack: ExitStack) -> "LivePage":
+def _page(directory: Path, hint: "Command", stack: "ExitStack") -> "LivePage":
     """The live page, served until ``stack`` is left, with a browser opened on it where there is one."""
     from grader.errors import UsageError
+    from grader.learner.hints import WHEN_STOPPED
     from grader.learner.workspace import earlier_scores, read_workspace, time_limit
     from grader.live.board import Board
     from grader.live.live_page import LivePage
@@ -134,7 +140,8 @@ def _page(directory: Path, stack: ExitStack) -> "LivePage":
     limit = time_limit(directory)
     page = LivePage(
         board=Board(),
-        directory=directory,
+        command=hint,
+        when_stopped=WHEN_STOPPED,
         hints=hints,
         scores=earlier_scores(directory),
         end=limit.end if limit is not None else None,
@@ -150,6 +157,7 @@ def _page(directory: Path, stack: ExitStack) -> "LivePage":
 
 def _open_browser(address: str) -> bool:
     """Open it in the browser of whoever is at this machine, or say that there is none with a window of its own."""
+    import contextlib
     import os
     import webbrowser
 
@@ -173,21 +181,22 @@ def _clock(directory: Path) -> str:
     return f"The clock: {left} min left.\n" if left > 0 else f"The clock: the time was up {-left} min ago.\n"
 
 
-def _print(graded: "Graded") -> None:
+def _print(graded: "Graded", hint: "Command") -> None:
     from grader.report import render_text
-    from grader.report.change_text import render_change
-    from grader.report.paint import paint_for
+    from grader.report.next_step import next_step
+    from grader.report.terminal import paint_for
+    from grader.report.two_grades import render_change
 
     if graded.before is None:
-        sys.stdout.write(f"\n{render_text(graded.result, paint_for(sys.stdout))}")
+        sys.stdout.write(f"\n{render_text(graded.result, paint_for(sys.stdout), hint=hint)}")
     else:
         change = render_change(graded.changed, graded.before, graded.result, paint_for(sys.stdout))
-        sys.stdout.write(f"\n{time.strftime('%H:%M:%S')}  {change}")
+        sys.stdout.write(f"\n{time.strftime('%H:%M:%S')}  {change}  {next_step(graded.result, hint)}\n")
     sys.stdout.flush()
 
 
 def _print_overtaken(event: "Overtaken") -> None:
-    from grader.report.change_text import render_overtaken
+    from grader.report.two_grades import render_overtaken
 
     sys.stdout.write(f"\n{time.strftime('%H:%M:%S')}  {render_overtaken(event.changed)}")
     sys.stdout.flush()

@@ -1,22 +1,36 @@
 """A Dask cluster that can be trusted to grade as this machine does: reached, and its workers asked what they are."""
 
 import asyncio
-from collections.abc import Callable
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Final, Self
 
 import msgspec
-from distributed import Client, Security
+from distributed import Client, Future, KilledWorker, Security
 from distributed.comm.core import connect
 
+from grader.cohort.messages import Answer, Graded, NotGraded, Setup, Task, decode, encode
+from grader.cohort.pool import Asked
 from grader.cohort.versions import Versions, differences, versions
-from grader.cohort.worker_plugin import versions_here
+from grader.cohort.worker_plugin import GradingPlugin, grade, versions_here
 from grader.errors import CannotJudge, UsageError
 from grader.files.printable import one_line
+from grader.limits import (
+    CLUSTER_CONNECT_SECONDS,
+    CLUSTER_END_SECONDS,
+    CLUSTER_FETCH_SECONDS,
+    CLUSTER_LEAVE_SECONDS,
+    CLUSTER_NEWS_SECONDS,
+    CLUSTER_WORKERS_SECONDS,
+    JOB_TRIES,
+)
+from grader.submission.read import Submission
 
-CONNECT: Final = 20.0  # seconds to reach the scheduler
-WORKERS: Final = 300.0  # seconds to wait for a worker where there is none
-LEAVE: Final = 10.0  # seconds to take leave of the scheduler
 NAMED: Final = 3  # workers that a complaint names
 
 
@@ -42,7 +56,7 @@ class Cluster:
             self._refuse_others()
             self._greet()
         except BaseException:
-            self.client.close(LEAVE)
+            self.client.close(CLUSTER_LEAVE_SECONDS)
             raise
 
     def workers(self) -> dict[str, int]:
@@ -54,12 +68,12 @@ class Cluster:
 
     def wait_for_workers(self) -> None:
         """Until there is one; raises CannotJudge when there is none for long."""
-        self._say(f"the cluster has no workers; waiting for one, for {WORKERS:.0f} s at most")
+        self._say(f"the cluster has no workers; waiting for one, for {CLUSTER_WORKERS_SECONDS:.0f} s at most")
         try:
-            self.client.wait_for_workers(1, timeout=WORKERS)
+            self.client.wait_for_workers(1, timeout=CLUSTER_WORKERS_SECONDS)
         except TimeoutError:
             raise CannotJudge(
-                f"no worker has come to the scheduler at {self.address} within {WORKERS:.0f} s; "
+                f"no worker has come to the scheduler at {self.address} within {CLUSTER_WORKERS_SECONDS:.0f} s; "
                 "start some and try again, with --resume if it had begun"
             ) from None
 
@@ -69,7 +83,7 @@ class Cluster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.client.close(LEAVE)
+        self.client.close(CLUSTER_LEAVE_SECONDS)
 
     def _refuse_others(self) -> None:
         """Complain about workers that would grade in another way. Those that come later are asked when they begin."""
@@ -97,7 +111,7 @@ def _connected(address: str) -> Client:
         raise UsageError(f"--scheduler={address!r}; {expected}")
     try:
         asyncio.run(_knock(address))
-        return Client(address, timeout=CONNECT, set_as_default=False)
+        return Client(address, timeout=CLUSTER_CONNECT_SECONDS, set_as_default=False)
     except Exception as error:  # whatever Dask makes of an address
         reason = one_line(str(error))[:300]
         raise UsageError(f"nobody can be reached at --scheduler={address!r} ({reason}); {expected}") from None
@@ -106,7 +120,7 @@ def _connected(address: str) -> Client:
 async def _knock(address: str) -> None:
     """See that somebody is there. A Client that cannot make sense of its address takes a minute to be got rid of."""
     arguments = Security().get_connection_args("client")
-    comm = await connect(address, timeout=CONNECT, **arguments)
+    comm = await connect(address, timeout=CLUSTER_CONNECT_SECONDS, **arguments)
     comm.abort()
 
 
@@ -114,3 +128,129 @@ def _difference(found: bytes | Exception, ours: Versions) -> str:
     if isinstance(found, Exception):
         return f"it cannot be asked: {one_line(str(found))[:300]}"
     return differences(msgspec.json.decode(found, type=Versions | str), ours)
+
+
+AHEAD: Final = 2  # submissions for each worker that are with the scheduler at a time
+SPARE: Final = 4  # and so many more
+
+
+class ClusterBackend:
+    """All workers of a cluster. Use as a context manager: leaving it leaves nothing of ours running on them.
+
+    Each worker process grades one submission at a time, in a job like those of this machine. What travels are messages
+    of ours as bytes, and the names of functions that are there already.
+    """
+
+    def __init__(self, cluster: Cluster, setup: Setup) -> None:
+        self._cluster = cluster
+        self._client = cluster.client
+        self._setup = setup
+        self._plugin = f"grader-cohort-{uuid.uuid4().hex}"
+        self._asked: dict[Future[bytes], Asked] = {}
+        self._done: SimpleQueue[Future[bytes]] = SimpleQueue()
+        self._unfit: dict[str, str] = {}  # workers that can grade nothing, and why
+
+    def grade(self, submissions: Mapping[str, Submission]) -> Iterator[tuple[str, Graded | NotGraded]]:
+        """What came of each submission, by its name, in the order in which they are done.
+
+        Raises:
+            CannotJudge: there is no worker that can do it, or the scheduler has gone.
+        """
+        waiting = deque(Asked(name, submission) for name, submission in submissions.items())
+        while waiting or self._asked:
+            # Not all at once: each would lie in the scheduler's memory until its turn comes.
+            most = AHEAD * len(self._cluster.workers()) + SPARE
+            while waiting and len(self._asked) < most:
+                self._ask(waiting.popleft(), ())
+            future = self._next_done()
+            if future is None:
+                continue
+            answer = self._answer(future)
+            if answer is None:
+                future.add_done_callback(self._done.put)
+                continue
+            asked, graded = self._asked.pop(future), answer.graded
+            if isinstance(graded, Graded):
+                yield asked.name, graded
+                continue
+            if graded.hopeless:
+                self._unfit[answer.worker] = graded.reason
+            else:
+                asked.tries += 1
+            if asked.tries < JOB_TRIES:
+                self._ask(asked, self._others(answer.worker))
+            else:
+                yield asked.name, graded
+
+    def _ask(self, asked: Asked, workers: Iterable[str]) -> None:
+        """Have it graded, by one of these workers if any of them is there by then."""
+        task = encode(Task(submission=asked.submission))
+        preferred = list(workers) or None
+        future = self._client.submit(
+            grade, self._plugin, task, workers=preferred, allow_other_workers=preferred is not None, pure=False
+        )
+        self._asked[future] = asked
+        future.add_done_callback(self._done.put)
+
+    def _others(self, worker: str) -> set[str]:
+        """Where to try again what failed on ``worker``."""
+        there = set(self._cluster.workers())
+        fit = there - self._unfit.keys()
+        if there and not fit:
+            named = min(there)
+            raise CannotJudge(f"no worker of the cluster can grade; {named}: {self._unfit[named]}")
+        return fit - {worker}
+
+    def _next_done(self) -> "Future[bytes] | None":  # a string: older ones cannot be subscripted when this is run
+        """What is done next; None when there is nothing for a while, in which workers may have come."""
+        try:
+            return self._done.get(timeout=CLUSTER_NEWS_SECONDS)
+        except Empty:
+            if not self._cluster.workers():
+                self._cluster.wait_for_workers()
+            return None
+
+    def _answer(self, future: "Future[bytes]") -> Answer | None:
+        """What came of it; None when that is not known yet: the worker that knew it was lost before it could say."""
+        try:
+            answer = decode(future.result(timeout=CLUSTER_FETCH_SECONDS))
+            assert isinstance(answer, Answer), answer
+            return answer
+        except TimeoutError:
+            return None
+        except CancelledError:
+            raise CannotJudge(
+                f"the connection to the scheduler at {self._cluster.address} was lost; go on with --resume"
+            ) from None
+        except KilledWorker as killed:
+            reason = f"{killed.allowed_failures + 1} workers of the cluster were lost while they graded it"
+            return Answer(worker=killed.last_worker.address, graded=NotGraded(reason=reason))
+        except Exception as error:
+            reason = one_line(f"the cluster did not run it: {error!r}")[:500]
+            return Answer(worker="", graded=NotGraded(reason=reason))
+
+    def __enter__(self) -> Self:
+        plugin = GradingPlugin(encode(self._setup), msgspec.json.encode(self._cluster.versions))
+        try:
+            self._client.register_plugin(plugin, name=self._plugin)
+        except BaseException:
+            self._withdraw()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._withdraw()
+
+    def _withdraw(self) -> None:
+        """Have nothing left to be done, and end what is being done."""
+
+        async def withdraw() -> None:
+            if self._asked:
+                await self._client.cancel(list(self._asked), force=True)
+            await self._client.unregister_worker_plugin(self._plugin)
+
+        with suppress(Exception):  # the cluster has gone, then
+            self._client.sync(withdraw, callback_timeout=CLUSTER_END_SECONDS)
+        self._asked.clear()

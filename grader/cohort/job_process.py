@@ -8,17 +8,13 @@ import sys
 import tempfile
 import threading
 import time
-from typing import Final
 
 import msgspec
 
 from grader.cohort.messages import Graded, NotGraded, Setup, Task, receive, send
 from grader.files.printable import one_line
+from grader.limits import JOB_BUDGET_FACTOR, JOB_END_SECONDS, JOB_SECONDS
 from grader.submission.read import Submission
-
-GRACE: Final = 30.0  # seconds for a job that has nothing to do to end its launcher
-LIMIT: Final = 600.0  # seconds by the clock for a submission, beside what all its answers may spend, so many times
-BUSY: Final = 20  # where a worker gets a twentieth of a core
 
 
 class Job:
@@ -30,7 +26,7 @@ class Job:
     def __init__(self, setup: Setup) -> None:
         self.busy = False
         self._setup: Setup | None = setup  # until it has been sent
-        self._limit = LIMIT + BUSY * setup.options.budget
+        self._limit = JOB_SECONDS + JOB_BUDGET_FACTOR * setup.options.budget
         self._given = 0  # submissions so far
         self._overdue = False
         self._turn = threading.Lock()  # for those two and ``busy``: a timer may go off at any moment
@@ -93,7 +89,7 @@ class Job:
     def hang_up(self) -> None:
         """Tell it, without waiting, that nobody asks any more: it ends in order if it has nothing to do, else now."""
         if self._patience is None:
-            self._patience = time.monotonic() + GRACE
+            self._patience = time.monotonic() + JOB_END_SECONDS
             with contextlib.suppress(OSError):
                 self.connection.shutdown(socket.SHUT_RDWR)
             if self.busy:

@@ -11,10 +11,10 @@ from msgspec import Struct
 from grader.exercise.key import Key
 from grader.exercise.model import Exercise, Rubric, StoredExercise
 from grader.grading.options import Options
+from grader.limits import MESSAGE_MAX_BYTES
 from grader.result.record import Audience
 from grader.submission.read import Submission
 
-MAX_BYTES: Final = 1 << 26  # of one message
 _LENGTH: Final = struct.Struct("!I")
 
 
@@ -112,8 +112,8 @@ def receive(stream: BinaryIO) -> Message | None:
     if len(head) < _LENGTH.size:
         return None
     (length,) = _LENGTH.unpack(head)
-    if length > MAX_BYTES:
-        raise msgspec.DecodeError(f"a message of {length} bytes; expected at most {MAX_BYTES}")
+    if length > MESSAGE_MAX_BYTES:
+        raise msgspec.DecodeError(f"a message of {length} bytes; expected at most {MESSAGE_MAX_BYTES}")
     data = stream.read(length)
     return decode(data) if len(data) == length else None
 

@@ -5,14 +5,13 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from grader.cohort.job_process import Job
 from grader.cohort.messages import Graded, NotGraded, Setup
 from grader.errors import CannotJudge
+from grader.limits import JOB_TRIES
 from grader.submission.read import Submission
-
-TRIES: Final = 2  # at one submission, before it is recorded as not judged
 
 
 class Pool:
@@ -50,7 +49,7 @@ class Pool:
                     if graded.hopeless:
                         raise CannotJudge(graded.reason)
                     asked.tries += 1
-                    if asked.tries < TRIES:
+                    if asked.tries < JOB_TRIES:
                         waiting.append(asked)
                     else:
                         yield asked.name, graded

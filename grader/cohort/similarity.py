@@ -3,14 +3,15 @@
 Pointed out for a person to look at; nothing is ever scored by it.
 """
 
-import io
+import itertools
 import keyword
-import tokenize
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from rapidfuzz.distance import Indel
 from rapidfuzz.process import cdist
 
@@ -18,8 +19,23 @@ ALIKE: Final = 0.9  # as a share of the tokens of two submissions
 LEAST: Final = 150  # tokens of one's own: below that, two right solutions are alike by nature
 MOST: Final = 2_000  # tokens of one's own that are looked at: what takes time is their square
 HANDED_OUT: Final = 12  # tokens in a row that stand in the starter too are the starter's
+Grams = NDArray[np.uint64]
 _NAME, _NUMBER, _STRING = "name", "number", "string"
 _FIRST: Final = 0xF0000  # of the characters that stand for tokens: those for private use
+_FACTOR: Final = np.uint64(6364136223846793005)  # of a linear congruential generator: any odd number that mixes well
+_TOKEN: Final = re.compile(
+    r"""
+    \#[^\n]*                                                    # a comment: no token
+    | (
+        (?: [rbuf]{0,2} (?: \"{3} (?:[^\\]|\\.)*? \"{3} | '{3} (?:[^\\]|\\.)*? '{3}
+            | " (?:[^"\\\n]|\\.)* " | ' (?:[^'\\\n]|\\.)* ' ) )  # a string
+        | \.?\d (?: [eE][+-] | [\w.] )*                          # a number
+        | \w+
+        | \.{3} | -> | (?: \*\* | // | << | >> | [-+*/%@&|^=!<>:] ) =? | [^\w\s]
+    )
+    """,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +53,8 @@ def similar_pairs(submissions: Mapping[str, Mapping[str, str]], starter: Mapping
     Names, numbers and strings count as equal, and comments and layout as nothing, so that renaming hides nothing.
     """
     alphabet = _Alphabet()
-    handed_out = {gram for text in starter.values() for gram in _grams(alphabet.written(text))}
+    stretches = [_grams(alphabet.written(text)) for text in starter.values()]
+    handed_out = np.unique(np.concatenate([np.zeros(0, np.uint64), *stretches]))
     read: dict[str, str] = {}  # most files of a cohort that are handed in twice are handed in often
     texts = {}
     for folder, files in sorted(submissions.items()):
@@ -74,40 +91,51 @@ class _Alphabet:
     """A character for each kind of token."""
 
     def __init__(self) -> None:
-        self._characters: dict[str, str] = {}
+        self._characters = _Characters()
 
     def written(self, text: str) -> str:
-        """The text's tokens as characters; up to where it is no Python any more."""
-        characters = self._characters
-        return "".join(characters.setdefault(token, chr(_FIRST + len(characters))) for token in _tokens(text))
+        """The text's tokens as characters."""
+        return "".join(map(self._characters.__getitem__, filter(None, _TOKEN.findall(text))))
 
 
-def _tokens(text: str) -> Iterator[str]:
-    """The text's tokens, each as what it counts as."""
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            match token.type:
-                case tokenize.NAME:
-                    yield token.string if keyword.iskeyword(token.string) else _NAME
-                case tokenize.OP:
-                    yield token.string
-                case tokenize.NUMBER:
-                    yield _NUMBER
-                case tokenize.STRING:
-                    yield _STRING
-    except (tokenize.TokenError, SyntaxError):
-        return
+class _Characters(dict[str, str]):
+    """The character that stands for a token; each token is looked at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._of_kind: dict[str, str] = {}
+
+    def __missing__(self, token: str) -> str:
+        kind = _kind(token)
+        self[token] = character = self._of_kind.setdefault(kind, chr(_FIRST + len(self._of_kind)))
+        return character
 
 
-def _grams(tokens: str) -> Iterator[str]:
-    for start in range(len(tokens) - HANDED_OUT + 1):
-        yield tokens[start : start + HANDED_OUT]
+def _kind(token: str) -> str:
+    """What a token counts as."""
+    if keyword.iskeyword(token):
+        return token
+    if token[-1] in "'\"":
+        return _STRING
+    if any(map(str.isdigit, token[:2])) and not token.isidentifier():
+        return _NUMBER
+    return _NAME if token.isidentifier() else token
 
 
-def _own(tokens: str, handed_out: set[str]) -> str:
+def _own(tokens: str, handed_out: Grams) -> str:
     """The tokens that do not belong to a stretch of the starter."""
-    theirs = bytearray(len(tokens))
-    for start, gram in enumerate(_grams(tokens)):
-        if gram in handed_out:
-            theirs[start : start + HANDED_OUT] = b"\1" * HANDED_OUT
-    return "".join(token for token, is_theirs in zip(tokens, theirs, strict=True) if not is_theirs)
+    starts = np.flatnonzero(np.isin(_grams(tokens), handed_out))
+    theirs = np.zeros(len(tokens), dtype=bool)
+    for offset in range(HANDED_OUT):
+        theirs[starts + offset] = True
+    return "".join(itertools.compress(tokens, ~theirs))
+
+
+def _grams(tokens: str) -> Grams:
+    """A number for each stretch of ``HANDED_OUT`` tokens, by where it starts: the same for the same tokens."""
+    numbers = np.frombuffer(tokens.encode("utf-32-le"), np.uint32).astype(np.uint64)
+    count = max(0, len(numbers) - HANDED_OUT + 1)
+    grams = np.zeros(count, np.uint64)
+    for offset in range(HANDED_OUT):
+        grams = grams * _FACTOR + numbers[offset : offset + count]  # modulo 2 ** 64
+    return grams

@@ -1,12 +1,16 @@
 """All candidates of a cohort side by side, as data."""
 
+import hashlib
+import re
+import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Self
 
-from grader.cohort.names import told_apart
 from grader.cohort.similarity import Pair
+from grader.files.printable import one_line
 from grader.report.verdict import DOES_NOT_RUN, stops
 from grader.result.record import Result, Status, Timeline
 
@@ -191,3 +195,40 @@ class Summary:
             for folder in (pair.first, pair.second):
                 found.setdefault(folder, []).append(pair)
         return {folder: tuple(pairs) for folder, pairs in found.items()}
+
+
+LONGEST: Final = 100  # characters of a name beside a hash; a page cuts later
+_WITH_A_HASH: Final = re.compile("~[0-9a-f]{12}$")
+
+
+def told_apart(titles: Mapping[str, str]) -> dict[str, str]:
+    """By folder, the candidate's title; where another looks like it, or could be made to, with a hash behind it.
+
+    The hash is the one of the folder's name. A candidate whose folder is called as the candidate is keeps its title
+    whatever others are called: nobody can take it, or change it, by choosing a name.
+    """
+    shown = {folder: one_line(title) for folder, title in titles.items()}
+    looks = Counter(_look(title) for title in shown.values())
+    owned = Counter(_look(title) for folder, title in shown.items() if folder == title)
+
+    def name(folder: str, title: str) -> str:
+        look = _look(title)
+        is_alone = looks[look] == 1 and not _WITH_A_HASH.search(look)
+        if is_alone or (folder == title and owned[look] == 1):
+            return title
+        brief = title if len(title) <= LONGEST else f"{title[: LONGEST - 1]}…"
+        return f"{brief} ~{_hash(folder)}"
+
+    return {folder: name(folder, title) for folder, title in shown.items()}
+
+
+def _look(title: str) -> str:
+    """What is the same for titles that a reader, a page that cuts them or a spreadsheet may take for each other."""
+    plain = unicodedata.normalize("NFKC", title).replace(";", ",").lstrip("'")
+    return "".join(plain.split())[:LONGEST]
+
+
+def _hash(folder: str) -> str:
+    """The one that is in the folder's name already, if there is one."""
+    _, tilde, given = folder.rpartition("~")
+    return given if tilde else hashlib.sha256(folder.encode()).hexdigest()[:12]

@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from grader.files.digest import grader_digest, package_versions
+from grader.limits import JOB_VERSIONS_SECONDS
 from grader.sandbox.torch_version import torch_version
 
-PATIENCE: Final = 120  # seconds for a Python to start, import a little and end
 SHOWN: Final = 12  # digits of a hash, in messages
 
 
@@ -39,10 +39,10 @@ def versions_of_a_job() -> Versions | str:
     """
     command = [sys.executable, "-I", "-B", "-m", "grader.cohort.versions"]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=JOB_VERSIONS_SECONDS)
         return msgspec.json.decode(done.stdout, type=Versions)
     except subprocess.TimeoutExpired:
-        return f"its Python did not answer within {PATIENCE} s"
+        return f"its Python did not answer within {JOB_VERSIONS_SECONDS} s"
     except OSError as error:
         return f"its Python cannot be started: {error}"
     except msgspec.DecodeError:

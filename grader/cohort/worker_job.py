@@ -3,14 +3,12 @@
 import threading
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from typing import Final
 
 from grader.cohort.job_process import Job
 from grader.cohort.messages import Graded, NotGraded, Setup
 from grader.cohort.versions import Versions, differences, versions_of_a_job
+from grader.limits import JOB_IDLE_SECONDS
 from grader.submission.read import Submission
-
-IDLE: Final = 120.0  # seconds without anything to do, after which a job is ended: whoever asked may have been killed
 
 
 class WorkerJob:
@@ -63,7 +61,7 @@ class WorkerJob:
     def _next(self) -> tuple[Submission, "Future[Graded | NotGraded]"] | None:
         while True:
             try:
-                return self._asked.get(timeout=IDLE if self._job is not None else None)
+                return self._asked.get(timeout=JOB_IDLE_SECONDS if self._job is not None else None)
             except Empty:
                 self._end_job()
 

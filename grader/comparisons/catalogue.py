@@ -3,69 +3,62 @@
 from typing import Final
 
 from grader.comparisons import (
-    cache_errors,
     classifier,
     decoding,
-    empty_rows,
     errors,
-    extremes,
     forward,
     gradients,
     harness,
     heads,
     initialisation,
     modes,
-    precisions,
     ragged,
     schemes,
     training,
+    twin_dropout,
+    twin_models,
+    twin_runs,
     weighting,
 )
 from grader.comparisons.comparison import Comparison
-from grader.comparisons.twins import (
-    changing_modes,
-    default_sizes,
-    dropout,
-    fresh_model,
-    larger_run,
-    larger_sizes,
-    own_run,
-    training_mode,
-)
+from grader.comparisons.parts import PARTS
 
 COMPARISONS: Final[tuple[Comparison, ...]] = (
     forward.COMPARISON,
-    extremes.COMPARISON,
-    precisions.COMPARISON,
+    forward.EXTREMES,
+    forward.PRECISIONS,
     gradients.COMPARISON,
     heads.COMPARISON,
     schemes.COMPARISON,
     modes.COMPARISON,
     decoding.COMPARISON,
     ragged.COMPARISON,
-    empty_rows.COMPARISON,
+    gradients.EMPTY_ROWS,
     classifier.COMPARISON,
     initialisation.COMPARISON,
     training.COMPARISON,
     harness.COMPARISON,
     weighting.COMPARISON,
-    errors.COMPARISON,
-    cache_errors.COMPARISON,
+    errors.ERRORS,
+    errors.CACHE_ERRORS,
 )
 
 TWINS: Final[tuple[Comparison, ...]] = (
-    default_sizes.COMPARISON,
-    larger_sizes.COMPARISON,
-    fresh_model.COMPARISON,
-    training_mode.COMPARISON,
-    changing_modes.COMPARISON,
+    twin_models.DEFAULT_SIZES,
+    twin_models.LARGER_SIZES,
+    twin_models.FRESH_MODEL,
+    twin_models.TRAINING_MODE,
+    twin_models.CHANGING_MODES,
     gradients.COMPARISON,
-    dropout.COMPARISON,
-    own_run.COMPARISON,
-    larger_run.COMPARISON,
+    twin_dropout.COMPARISON,
+    twin_runs.OWN_RUN,
+    twin_runs.LARGER_RUN,
 )
 """What a candidate is compared by once its bugs are known, with the variant that has them. They tell no bug that no
 other comparison tells, and most cost too much to be asked of every bug that might be planted."""
 
-BY_ID: Final = {comparison.id: comparison for comparison in COMPARISONS}
+EVERY: Final = (*COMPARISONS, *PARTS)
+"""Those too that a package is compared by which keeps no contract."""
+
+BY_ID: Final = {comparison.id: comparison for comparison in EVERY}
 TWIN_BY_ID: Final = {twin.id: twin for twin in TWINS}

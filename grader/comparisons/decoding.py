@@ -4,8 +4,7 @@ from itertools import pairwise
 from typing import Final
 
 from grader.checks.strategies import ModelCase
-from grader.comparisons.closeness import LOGITS
-from grader.comparisons.comparison import Asked, Comparison, of
+from grader.comparisons.comparison import LOGITS, Asked, Comparison, of
 from grader.comparisons.forward import CASES as FORWARD_CASES
 from grader.sandbox.questions import AnyQuestion, Decode, Generate, Precision, Settings
 from grader.seeds import Seeds

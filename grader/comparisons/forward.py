@@ -1,11 +1,16 @@
-"""The logits of a forward pass."""
+"""The logits of a forward pass: as they are, of very large scores, and in short floats."""
 
 from typing import Final
 
+import numpy as np
+
+from grader.checks.compare import close
+from grader.checks.stability_cases import QUERY_SCALE
 from grader.checks.strategies import ModelCase
-from grader.comparisons.closeness import LOGITS, nearly
-from grader.comparisons.comparison import Asked, Comparison, of
-from grader.sandbox.questions import AnyQuestion, Forward, Precision
+from grader.comparisons.comparison import LOGITS, Asked, Comparison, all_close, nearly, of
+from grader.result.record import Lane
+from grader.sandbox.questions import AnyQuestion, Forward, Precision, Settings, Weights
+from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
 
 # Both V < C and V > C, B unlike T, one layer and several: sizes that keep apart what a bug mixes up. The last has
@@ -43,3 +48,60 @@ def describe(question: AnyQuestion) -> str:
 
 
 COMPARISON: Final = Comparison(id="forward", questions=questions, describe=describe, lanes=LOGITS, nearly=nearly)
+
+
+EXTREME: Final = 1e5  # times the queries
+
+
+def _extremes_questions(seeds: Seeds, precision: Precision) -> list[Asked]:
+    """Cases of the forward with queries scaled up."""
+    return [
+        (
+            Forward(config=case.config, weights=case.seeded(seeds, query_scale=EXTREME), precision=precision),
+            {"tokens.0": case.token_array()},
+        )
+        for case in CASES[:2]
+    ]
+
+
+# Scores of 1e5 carry their rounding into the softmax: what is 1e-16 elsewhere is 1e-11 here.
+EXTREMES: Final = Comparison(
+    id="extremes",
+    questions=_extremes_questions,
+    describe=describe,
+    lanes=((Lane.FLOAT64, all_close("scalar loss, float64")),),
+)
+
+
+LENGTH: Final = 300  # bfloat16 counts to 256
+LONG: Final[Settings] = {"vocab_size": 11, "block_size": LENGTH + 20, "n_layer": 1, "d_model": 8}
+FLAT: Final = {"embedding.weight": 0.0}
+QUIET: Final = {"lm_head.weight": 0.2}  # small logits, so that what they may differ by is small too
+
+
+def _precisions_questions(seeds: Seeds, precision: Precision) -> list[Asked]:
+    """A long row in bfloat16, whatever the others are asked in; and a small case from embeddings of zeros."""
+    weights = Weights(seeds.derive("weights", "precisions"), query_scale=QUERY_SCALE, factors=dict(QUIET))
+    tokens = np.arange(LENGTH)[None] * 7 % 11
+    case = CASES[0]
+    flat = Forward(config=case.config, weights=case.seeded(seeds, factors=FLAT), precision=precision)
+    return [
+        (Forward(config=LONG, weights=weights, precision="bfloat16"), {"tokens.0": tokens}),
+        (flat, {"tokens.0": case.token_array()}),
+    ]
+
+
+def _precisions_agree(answer: Tensors, expected: Tensors) -> bool:
+    """Each as far as its numbers go: those of a bfloat16 model come as float32."""
+    tolerances = {"float32": "logits, bfloat16", "float64": "logits, float64"}
+    return answer.keys() == expected.keys() and all(
+        close(answer[name], wanted, tolerances[str(wanted.dtype)]) for name, wanted in expected.items()
+    )
+
+
+PRECISIONS: Final = Comparison(
+    id="precisions",
+    questions=_precisions_questions,
+    describe=describe,
+    lanes=((Lane.FLOAT64, _precisions_agree),),
+)

@@ -6,8 +6,7 @@ import numpy as np
 
 from grader.checks.strategies import ModelCase
 from grader.checks.training_cases import STAND_IN_WIDTH
-from grader.comparisons.closeness import all_close
-from grader.comparisons.comparison import Asked, Comparison, of
+from grader.comparisons.comparison import Asked, Comparison, all_close, of
 from grader.comparisons.forward import CASES as FORWARD_CASES
 from grader.comparisons.training import CASES, close_training
 from grader.result.record import Lane

@@ -4,8 +4,7 @@ from typing import Final
 
 from grader.checks.strategies import ModelCase
 from grader.comparisons import decoding, forward, initialisation
-from grader.comparisons.closeness import LOGITS
-from grader.comparisons.comparison import Asked, Comparison
+from grader.comparisons.comparison import LOGITS, Asked, Comparison
 from grader.comparisons.decoding import in_chunks
 from grader.sandbox.questions import AnyQuestion, Forward, Parameters, Precision
 from grader.seeds import Seeds

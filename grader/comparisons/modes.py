@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from grader.comparisons.closeness import LOGITS
-from grader.comparisons.comparison import Asked, Comparison
+from grader.comparisons.comparison import LOGITS, Asked, Comparison
 from grader.comparisons.forward import CASES, describe
 from grader.sandbox.questions import Forward, Precision
 from grader.seeds import Seeds

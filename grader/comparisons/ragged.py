@@ -6,8 +6,7 @@ import numpy as np
 
 from grader.checks.ragged_cases import RaggedCase
 from grader.checks.strategies import extended
-from grader.comparisons.closeness import LOGITS
-from grader.comparisons.comparison import Asked, Comparison
+from grader.comparisons.comparison import LOGITS, Asked, Comparison
 from grader.comparisons.decoding import describe as describe_decoding
 from grader.packages.package import Package
 from grader.sandbox.questions import AnyQuestion, Decode, Precision

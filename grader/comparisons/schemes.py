@@ -4,8 +4,7 @@ from typing import Final
 
 from grader.checks.strategies import ModelCase
 from grader.comparisons import decoding, forward
-from grader.comparisons.closeness import GRADIENTS
-from grader.comparisons.comparison import Asked, Comparison, of
+from grader.comparisons.comparison import GRADIENTS, Asked, Comparison, of
 from grader.comparisons.decoding import in_chunks
 from grader.sandbox.questions import AnyQuestion, Forward, Gradients, Precision, Settings
 from grader.seeds import Seeds

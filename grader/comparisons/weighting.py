@@ -5,8 +5,7 @@ from typing import Final
 import numpy as np
 
 from grader.checks.training_cases import STAND_IN_WIDTH
-from grader.comparisons.closeness import GRADIENTS
-from grader.comparisons.comparison import Asked, Comparison, of
+from grader.comparisons.comparison import GRADIENTS, Asked, Comparison, of
 from grader.comparisons.training import CASES
 from grader.sandbox.questions import AnyQuestion, ClassWeights, GradientNorms, Precision, Settings, Uncertainty
 from grader.sandbox.wire import Tensors

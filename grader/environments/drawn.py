@@ -11,6 +11,7 @@ from grader.api import inject
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import StoredExercise, read_exercise
 from grader.files.digest import grader_digest
+from grader.files.write import Existing, put_folder
 from grader.injection.recipe import Recipe
 
 logger = logging.getLogger(__name__)
@@ -56,19 +57,10 @@ def drawn_exercise(
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as scratch:
             made = Path(scratch) / "new"
             inject(made, seed=seed, bugs=bugs, difficulty=difficulty)
-            _put(made, folder)
+            put_folder(made, folder, Existing.KEPT)  # one seed makes one exercise, and somebody may hold it
     except OSError as error:
         raise CannotJudge(f"cannot write {str(folder)!r}: {error.strerror}") from None
     return read_exercise(folder)
-
-
-def _put(made: Path, folder: Path) -> None:
-    """Give it its place, unless another process was faster: one seed makes one exercise, and somebody may hold it."""
-    try:
-        made.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
 
 
 def _cache() -> Path:

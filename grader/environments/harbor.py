@@ -14,12 +14,12 @@ from typing import Any, Final
 import tomli_w
 
 from grader import __version__
-from grader.distribution import DISTRIBUTION
 from grader.environments.instruction import instruction
 from grader.errors import UsageError
 from grader.exercise.model import Exercise
 from grader.exercise.starter import starter_files
 from grader.injection.folder import to_json, to_toml
+from grader.preconditions import DISTRIBUTION
 
 APP: Final = "/app"
 HARDEST_LAST: Final = ("easy", "medium", "hard")

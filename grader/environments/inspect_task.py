@@ -24,13 +24,13 @@ from grader.api import Isolation
 from grader.environments.drawn import drawn_exercise, seeds_named
 from grader.environments.instruction import instruction
 from grader.exercise.model import StoredExercise, builtin_exercise, read_exercise
+from grader.limits import AGENT_MAX_BYTES, AGENT_MAX_FILES, AGENT_MAX_MESSAGES, AGENT_SANDBOX_SECONDS
 from grader.result.record import Result
 from grader.submission.read import REQUIRED
 
 logger = logging.getLogger(__name__)
 
 COMPOSE: Final = Path(__file__).parent / "image" / "compose.yaml"
-MESSAGES: Final = 200  # until an agent that never submits is stopped
 AGENT: Final = "agent"  # an ordinary user of the image: what the scorer needs is out of its reach
 HAND_OVER: Final = f"#!/bin/sh\nchown -R {AGENT}: /work\n"  # Inspect writes a sample's files as root
 # The second is for those who leave so many names, or such names, that the first cannot be read.
@@ -38,10 +38,7 @@ LISTINGS: Final = tuple(
     ("find", ".", "-maxdepth", "1", "-type", "f", *names, "-print0")
     for names in (("-name", "*.py"), ("(", "-name", REQUIRED[0], "-o", "-name", REQUIRED[1], ")"))
 )
-PATIENCE: Final = 60.0  # seconds for the sandbox to answer
 ALWAYS_THERE: Final = "/etc/passwd"  # asked for where nothing else was read: does the sandbox answer at all?
-MOST_FILES: Final = 65  # of a submission, one more than are ever graded
-MOST_BYTES: Final = 4 << 20  # of all of them, more than are ever graded
 AT_ONCE: Final = 2  # grades; each keeps some two cores busy
 
 
@@ -100,7 +97,7 @@ def _task(exercises: Iterable[StoredExercise], where: str, scorer: Scorer) -> Ta
         solver=react(tools=[bash(timeout=180, user=user), text_editor(timeout=180, user=user)]),
         scorer=scorer,
         sandbox=("docker", str(COMPOSE)) if ours else where,
-        message_limit=MESSAGES,
+        message_limit=AGENT_MAX_MESSAGES,
     )
 
 
@@ -171,10 +168,10 @@ async def _left_in_the_sandbox() -> dict[str, bytes]:
     """
     files: dict[str, bytes] = {}
     # The required ones first: no number of others can crowd them out.
-    for name in sorted(await _names(), key=lambda name: (name not in REQUIRED, name))[:MOST_FILES]:
+    for name in sorted(await _names(), key=lambda name: (name not in REQUIRED, name))[:AGENT_MAX_FILES]:
         if (content := await _read(name)) is not None:
             files[name] = content
-        if sum(map(len, files.values())) > MOST_BYTES:
+        if sum(map(len, files.values())) > AGENT_MAX_BYTES:
             break
     if not files.keys() >= {*REQUIRED}:
         await _see_that_it_answers()
@@ -188,7 +185,7 @@ async def _names() -> list[str]:
     for listing in LISTINGS:
         try:
             # With a limit of its own, Inspect would start the sandbox's `timeout`, which may not be there either.
-            with anyio.fail_after(PATIENCE):
+            with anyio.fail_after(AGENT_SANDBOX_SECONDS):
                 listed = await the_sandbox().exec([*listing])
         except Exception:
             logger.warning("the sandbox does not list its files", exc_info=True)
@@ -201,7 +198,7 @@ async def _names() -> list[str]:
 async def _read(name: str) -> bytes | None:
     """The file; None where it is not there, or no file, or cannot be read."""
     try:
-        with anyio.fail_after(PATIENCE):
+        with anyio.fail_after(AGENT_SANDBOX_SECONDS):
             return await the_sandbox().read_file(name, text=False)
     except Exception:
         logger.info("%r cannot be read out of the sandbox", name, exc_info=True)
@@ -211,7 +208,7 @@ async def _read(name: str) -> bytes | None:
 async def _see_that_it_answers() -> None:
     """Tell a file that is not there from a sandbox that is not. Raises ``CannotJudge`` when there is none."""
     try:
-        with anyio.fail_after(PATIENCE):
+        with anyio.fail_after(AGENT_SANDBOX_SECONDS):
             await the_sandbox().read_file(ALWAYS_THERE, text=False)
     except (FileNotFoundError, PermissionError, OutputLimitExceededError):
         pass  # that is an answer too

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from grader.errors import UsageError
-from grader.exercise.key import FORMAT, Key, Planted
+from grader.errors import UsageError, did_you_mean
+from grader.exercise.key import Key, Planted
 from grader.files.digest import digest
-from grader.suggestions import did_you_mean
+from grader.sandbox.questions import ADAPTER
 from mutations.edit import splice
 
 _DEFINED: Final = re.compile(r"^ *(?:def|class) +(\w+)", re.MULTILINE)
@@ -23,7 +23,6 @@ _STUB: Final = re.compile(r"(\w+) is yours to build")
 Points = Annotated[float, Meta(ge=0)]
 Hints = tuple[str, str, str]
 Group = Literal["kv-cache", "masking", "training-loop", "determinism"]  # of bugs, for own tests to notice
-TAKEN = ("score", "solved", "reward")  # where every item is a metric, by its id, these stand beside them
 VISIBLE_TESTS = "test_visible.py"  # of the starter
 FORWARD = "forward"  # the comparison of what a model computes, which every extension builds on
 
@@ -40,7 +39,8 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         essential: checks without which nothing else in the item counts.
         core: checks that must not be blocked: what the rest of the item means hangs on them.
         mutants: of a follow-up that is about the candidate's own tests, what noticing the bugs of each kind counts.
-        hints: three for an extension, from what is asked to how it is done; those of a bug are in the key.
+        hints: three for an extension or a follow-up, from what is asked to how it is done; those of a bug are in the
+            key.
     """
 
     id: str
@@ -65,6 +65,7 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         twins: what it is compared by beside the variant that it was found to be; and the items that answer for a
             difference that no known bug explains.
         followup: scored in a table of their own, beside the points of the items.
+        unasked: of an exercise with an adapter.py, the families of checks of which nothing fits its model.
     """
 
     id: str
@@ -73,6 +74,8 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     item: tuple[Item, ...]
     twins: dict[str, Annotated[tuple[str, ...], Meta(min_length=1)]] = {}
     followup: tuple[Item, ...] = ()
+    # Unset, and not empty: the hash of an exercise that has none must not change.
+    unasked: tuple[str, ...] | UnsetType = UNSET
 
 
 @dataclass(frozen=True)
@@ -89,13 +92,18 @@ class Exercise:
     rubric: Rubric
     key: Key
 
+    @property
+    def adapter(self) -> str | None:
+        """The text of its adapter.py; None where its packages keep the contract."""
+        return self.reference.get(ADAPTER)
+
     def variant(self, bugs: frozenset[str]) -> dict[str, str]:
         """The reference's files with the bugs of these items left in."""
-        return self._planted(bug for bug in self.key.bugs if bug.item in bugs)
+        return self.planted(bug for bug in self.key.bugs if bug.item in bugs)
 
     def starter(self) -> dict[str, str]:
         """The reference's files with all bugs left in and the extensions taken out: what the learner is handed."""
-        return self._planted((*self.key.bugs, *self.key.stubs))
+        return self.planted((*self.key.bugs, *self.key.stubs))
 
     @cached_property
     def left_to_build(self) -> frozenset[str]:
@@ -132,8 +140,8 @@ class Exercise:
         return digest(parts | {"visible tests": self.visible_tests.encode()})
 
     def hints_of(self, item: str) -> Hints | None:
-        """Three hints for an item, each saying more than the one before; None where nobody wrote any."""
-        own = self.items[item].hints
+        """Three hints for an item or a follow-up, each saying more than the one before; None where there are none."""
+        own = (self.items | self.followups)[item].hints
         return next((bug.hints for bug in self.key.bugs if bug.item == item), own)
 
     def asked(self, only: Collection[str] = (), *, followups: bool = True) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
@@ -165,7 +173,8 @@ class Exercise:
         shown = {comparison for bug in self.key.bugs if bug.item == item for comparison in bug.shows_in} or {FORWARD}
         return tuple(comparison for comparison in self.rubric.comparisons if comparison in shown)
 
-    def _planted(self, entries: Iterable[Planted]) -> dict[str, str]:
+    def planted(self, entries: Iterable[Planted]) -> dict[str, str]:
+        """The reference's files with these edits made."""
         edits = [entry.edit for entry in entries]
         return {
             name: splice(text, [edit for edit in edits if edit.file == name]) for name, text in self.reference.items()
@@ -220,68 +229,8 @@ def _read(reference: Path, starter: Path) -> StoredExercise:
         key = msgspec.json.decode((reference / "key.json").read_bytes(), type=Key)
     except (OSError, ValueError, msgspec.ValidationError) as error:
         raise UsageError(f"not an exercise: {str(reference.parent)!r}: {error}") from None
+    from grader.exercise.rules import validate  # it brings all checks: not for what needs the types alone
+
     exercise = StoredExercise(sources, tests, rubric, key, reference, starter)
-    _validate(exercise)
+    validate(exercise)
     return exercise
-
-
-def _validate(exercise: Exercise) -> None:
-    from grader.checks.catalogue import BY_ID
-    from grader.comparisons.catalogue import BY_ID as COMPARISONS
-    from grader.comparisons.catalogue import TWIN_BY_ID
-
-    def complain(what: str) -> None:
-        raise UsageError(f"bad exercise {exercise.rubric.id!r}: {what}")
-
-    key = exercise.key
-    if key.format != FORMAT:
-        complain(f"its key.json has format={key.format!r}; this grader reads format {FORMAT}")
-    for file in sorted({"model.py", "train.py"} | {planted.file for planted in (*key.bugs, *key.stubs)}):
-        if file not in exercise.reference:
-            complain(f"its reference has no {file}")
-    asked = (*exercise.rubric.item, *exercise.rubric.followup)
-    for what, names in (("item", [item.id for item in asked]), ("comparison", exercise.rubric.comparisons)):
-        for name in names:
-            if names.count(name) > 1:
-                complain(f"it has the {what} {name!r} twice")
-    if not exercise.rubric.item:
-        complain("it has no item")
-    for item in asked:
-        if item.id in TAKEN:
-            complain(f"it has the item {item.id!r}; {', '.join(TAKEN)} are the names of other metrics")
-    for item in exercise.rubric.followup:
-        if item.kind == "tests":
-            if not item.mutants or item.earns or item.takes or item.exact:
-                complain(f"the follow-up {item.id!r} is about own tests: it needs mutants, and no check earns or takes")
-        elif item.kind != "followup" or not item.essential:
-            complain(f'the follow-up {item.id!r} needs kind = "followup" and an essential check to be known as built')
-    for item in asked:
-        if item.kind == "tests":
-            continue
-        for check in (*item.essential, *item.core):
-            if check in BY_ID and check not in item.earns:
-                complain(f"item {item.id!r} hangs on the check {check!r}, which earns nothing in it")
-        for check in (*item.earns, *item.takes, *item.essential, *item.core):
-            if check not in BY_ID:
-                complain(f"item {item.id!r} names the check {check!r}, which does not exist")
-        if sum(item.earns.values()) + item.exact != item.points:
-            complain(f"the points of item {item.id!r} add up to {sum(item.earns.values()) + item.exact:g}, "
-                     f"not to its {item.points:g}")  # fmt: skip
-    for comparison in exercise.rubric.comparisons:
-        if comparison not in COMPARISONS:
-            complain(f"its facets name {comparison!r}, which does not exist; expected some of {', '.join(COMPARISONS)}")
-    for twin, answerable in exercise.rubric.twins.items():
-        if twin not in TWIN_BY_ID:
-            complain(f"its twins name {twin!r}, which does not exist; expected some of {', '.join(TWIN_BY_ID)}")
-        for name in answerable:
-            if name not in exercise.items or not exercise.items[name].exact:
-                complain(f"its twin {twin!r} names the item {name!r}; expected one that earns points for exactness")
-    for bug in key.bugs:
-        if bug.item not in exercise.items:
-            complain(f"key.json has a bug for the item {bug.item!r}, which does not exist")
-        if not exercise.comparisons_of(bug.item):
-            complain(f"the bug of the item {bug.item!r} shows in none of the facets that are compared")
-    try:
-        exercise.starter()
-    except Exception as error:
-        complain(f"its bugs and gaps cannot be planted: {error}")

@@ -3,10 +3,25 @@
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from grader.exercise.model import Item, Rubric
 
+ABOUT: Final = {  # families of checks, as a learner would say it
+    "kv-cache": "decoding with a cache",
+    "ragged": "rows of different lengths",
+    "position-schemes": "other schemes of positions",
+    "classifier": "a classifier",
+    "loss-weighting": "the weighing of two losses",
+    "learning-rate": "the learning rate by itself",
+    "training-loop": "the training loop",
+    "loss": "the loss",
+    "optimizer": "the optimizer",
+    "clipping": "the clipping of gradients",
+    "heads": "several heads",
+    "determinism": "seeds",
+    "modes": "training and evaluation mode",
+}
 FOLLOWUPS: Final = "followups.py"  # where the built-in reference has code for follow-ups
 NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six")
 
@@ -21,16 +36,8 @@ def readme(rubric: Rubric, where: str = "", *, files: Collection[str] = (), buil
     """
     bugs = [item for item in rubric.item if item.kind == "bug"]
     extensions = [item for item in rubric.item if item.kind == "extension"]
-    environment = Environment(
-        loader=PackageLoader("grader.exercise", ""),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # Markdown for people, made of numbers and words of ours
-    )
-    return environment.get_template("README.md.jinja").render(
-        bugs=f"{NUMBERS[len(bugs)]} bug{'s' if len(bugs) > 1 else ''}",
+    return _template("README.md.jinja").render(
+        bugs=_number_of(bugs),
         where=where,
         built_in=built_in,
         extensions=bool(extensions),
@@ -41,6 +48,44 @@ def readme(rubric: Rubric, where: str = "", *, files: Collection[str] = (), buil
         exact=_exact(bugs),
         grade=_grade([item.points for item in bugs], [item.points for item in extensions]),
     )
+
+
+def adapted_readme(rubric: Rubric, files: Sequence[str]) -> str:
+    """The task with a GPT that keeps no contract.
+
+    Args:
+        files: of the starter that bugs may be in, by name.
+    """
+    bugs = [item for item in rubric.item if item.kind == "bug"]
+    return _template("README.adapted.md.jinja").render(
+        files=_listed([f"`{file}`" for file in files]),
+        bugs=_number_of(bugs),
+        several=len(bugs) > 1,
+        exact=_exact(bugs),
+        unasked=_listed([ABOUT.get(family, family) for family in rubric.unasked or ()]),
+        grade=_grade([item.points for item in bugs], []),
+    )
+
+
+def _template(name: str) -> Template:
+    environment = Environment(
+        loader=PackageLoader("grader.exercise", ""),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown for people, made of numbers and words of ours
+    )
+    return environment.get_template(name)
+
+
+def _number_of(bugs: Sequence[Item]) -> str:
+    return f"{NUMBERS[len(bugs)]} bug{'s' if len(bugs) > 1 else ''}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def _exact(bugs: Sequence[Item]) -> str:

@@ -4,11 +4,12 @@ from typing import Final
 
 from grader.errors import UsageError
 from grader.exercise.model import VISIBLE_TESTS, Exercise, StoredExercise
-from grader.exercise.readme import readme
+from grader.exercise.readme import adapted_readme, readme
 from grader.files.read_untrusted import Directory, Refused
+from grader.limits import STARTER_FILE_MAX_BYTES
+from grader.sandbox.questions import ADAPTER
 
 BESIDE_THE_CODE: Final = ("README.md", VISIBLE_TESTS)
-MAX_BYTES: Final = 1 << 20  # of one file
 
 
 def starter_files(exercise: Exercise) -> dict[str, str]:
@@ -31,9 +32,9 @@ def starter_files(exercise: Exercise) -> dict[str, str]:
 def _text(exercise: StoredExercise, opened: Directory, name: str) -> str:
     where = f"bad starter {str(exercise.starter_directory)!r}: {name}"
     try:
-        data = opened.read(name, MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise UsageError(f"{where} is larger than {MAX_BYTES >> 20} MiB")
+        data = opened.read(name, STARTER_FILE_MAX_BYTES + 1)
+        if len(data) > STARTER_FILE_MAX_BYTES:
+            raise UsageError(f"{where} is larger than {STARTER_FILE_MAX_BYTES >> 20} MiB")
         return data.decode()
     except FileNotFoundError:
         raise UsageError(f"{where} is missing") from None
@@ -45,8 +46,10 @@ def _text(exercise: StoredExercise, opened: Directory, name: str) -> str:
 
 def starter_contents(exercise: Exercise) -> dict[str, str]:
     """Every file that the learner of a generated exercise is handed, by name."""
-    return {
-        **exercise.starter(),
-        "README.md": readme(exercise.rubric, files=exercise.reference),
-        VISIBLE_TESTS: exercise.visible_tests,
-    }
+    starter = exercise.starter()
+    text = (
+        readme(exercise.rubric, files=exercise.reference)
+        if exercise.adapter is None
+        else adapted_readme(exercise.rubric, [file for file in starter if file != ADAPTER])
+    )
+    return {**starter, "README.md": text, VISIBLE_TESTS: exercise.visible_tests}

@@ -1,9 +1,12 @@
-"""Writing result files: all or nothing."""
+"""Writing files and folders: all of it or nothing."""
 
 import contextlib
 import errno
 import os
 import tempfile
+import time
+from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 
 from grader.errors import CannotJudge, UsageError
@@ -48,6 +51,104 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
             _replace(path.resolve(), data, 0o600 if private else 0o666 & ~_umask())
     except OSError as error:
         raise CannotJudge(f"cannot write {str(path)!r}: {error.strerror}") from None
+
+
+class Existing(Enum):
+    """What becomes of a folder that is there already.
+
+    Attributes:
+        REFUSED: it stays, and nothing is written.
+        IF_EMPTY: an empty one gives way.
+        REPLACED: it is replaced, and still there if writing fails.
+        KEPT: it stays, as what another process has just put there.
+    """
+
+    REFUSED = "refused"
+    IF_EMPTY = "if empty"
+    REPLACED = "replaced"
+    KEPT = "kept"
+
+
+def check_place(directory: Path) -> None:
+    """Complain before the work is done. Raises ``UsageError`` where there is no directory to put a folder in."""
+    parent = directory.resolve().parent
+    if not parent.is_dir():
+        raise UsageError(f"cannot write {str(directory)!r}: there is no directory {str(parent)!r}")
+
+
+def check_free(directory: Path) -> None:
+    """Complain before the work is done. Raises ``UsageError`` when a new folder cannot be made there."""
+    check_place(directory)
+    if os.path.lexists(directory):
+        raise UsageError(f"{str(directory)!r} exists; choose another name")
+
+
+def write_folder(
+    directory: Path, files: Mapping[str, bytes], existing: Existing = Existing.REFUSED, *, same_times: bool = False
+) -> None:
+    """Make ``directory`` with these files, by path; those that end in ``.sh`` can be run.
+
+    Args:
+        existing: what becomes of a folder that is there.
+        same_times: give all files one and the same time: which of them were edited must not show.
+
+    Raises:
+        UsageError: there is something already, or no place for it.
+        CannotJudge: the machine does not let us write there.
+    """
+    check_place(directory)
+    if existing is Existing.REFUSED:
+        check_free(directory)
+    target = directory.resolve()
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
+            made = Path(scratch) / "new"
+            _fill(made, files)
+            if same_times:
+                _set_times(made)
+            put_folder(made, target, existing)
+    except OSError as error:
+        raise CannotJudge(f"cannot write {str(directory)!r}: {error.strerror}") from error
+
+
+def put_folder(made: Path, target: Path, existing: Existing) -> None:
+    """Give a folder its place. Raises OSError where it cannot have it."""
+    if existing is Existing.REPLACED and target.exists():
+        _exchange(made, target)
+        return
+    try:
+        made.rename(target)  # an empty directory in its place gives way
+    except OSError:
+        if existing is not Existing.KEPT or not target.is_dir():
+            raise
+
+
+def _exchange(made: Path, target: Path) -> None:
+    """Put one folder in the place of another; interrupted, the other is still there."""
+    old = made.with_name("old")
+    try:
+        target.rename(old)
+        made.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
+
+
+def _fill(folder: Path, files: Mapping[str, bytes]) -> None:
+    folder.mkdir()
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        if path.suffix == ".sh":
+            path.chmod(path.stat().st_mode | 0o111)
+
+
+def _set_times(folder: Path) -> None:
+    now = time.time()
+    for path in (*folder.rglob("*"), folder):
+        os.utime(path, (now, now))
 
 
 def _is_special(path: Path) -> bool:

@@ -8,12 +8,12 @@ from enum import Enum
 from typing import Final
 
 from grader.grading.search import Draws
+from grader.limits import TRUSTED_QUESTION_SECONDS
 from grader.packages.cached import CachedPackage, Memory
 from grader.packages.package import Package
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 
-PATIENT: Final = 60.0  # seconds for a question to the reference: it answers, if the machine lets it
 AHEAD: Final = ("model", "train")
 CANDIDATE: Final = "the candidate"
 
@@ -40,10 +40,13 @@ class AnswerCache:
 
     Attributes:
         draws: the cases; None where nothing is kept.
+
+    Args:
+        adapter: the exercise's adapter.py, if its packages keep no contract.
     """
 
-    def __init__(self, launcher: Launcher, keep: Keep = Keep.REFERENCE) -> None:
-        self._worker_pool = WorkerPool(launcher)
+    def __init__(self, launcher: Launcher, keep: Keep = Keep.REFERENCE, adapter: str | None = None) -> None:
+        self._worker_pool = WorkerPool(launcher, adapter=adapter)
         self._keep = keep
         self._oracles: dict[tuple[int, frozenset[tuple[str, str]]], Package] = {}
         self._memories: dict[int, Memory] = defaultdict(dict)
@@ -54,7 +57,13 @@ class AnswerCache:
         key = pair, frozenset(files.items())
         if key not in self._oracles:
             self._oracles[key] = CachedPackage(
-                self._worker_pool, name, files, PATIENT, trusted=True, ahead=AHEAD, memory=self._memory(pair)
+                self._worker_pool,
+                name,
+                files,
+                TRUSTED_QUESTION_SECONDS,
+                trusted=True,
+                ahead=AHEAD,
+                memory=self._memory(pair),
             )
         return self._oracles[key]
 
@@ -133,4 +142,4 @@ class Packages:
 
 def trusted(worker_pool: WorkerPool, name: str, files: Mapping[str, str]) -> Package:
     """A trusted package whose answers are not kept."""
-    return Package(worker_pool, name, files, PATIENT, trusted=True, ahead=AHEAD)
+    return Package(worker_pool, name, files, TRUSTED_QUESTION_SECONDS, trusted=True, ahead=AHEAD)

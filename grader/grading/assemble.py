@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Set
 
+from msgspec.structs import replace
+
 from grader.checks.catalogue import BY_ID
 from grader.exercise.model import Hints, Item
 from grader.grading import scoring as rubric
@@ -91,6 +93,11 @@ def followup_result(item: Item, verdicts: Mapping[str, Verdict], titles: Mapping
         ),
         scope=scope,
     )
+
+
+def with_hints(result: FollowUp, hints: Hints | None) -> FollowUp:
+    """The follow-up with its hints, where it is begun and something of it is left to find."""
+    return replace(result, hints=hints) if hints and result.status in (Status.PARTLY, Status.WRONG) else result
 
 
 def _followup_summary(item: Item, verdicts: Mapping[str, Verdict], summary: str) -> str:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
+from msgspec.structs import replace
 
 from grader.files.printable import one_line
 from grader.packages.package import Package
@@ -26,14 +27,19 @@ CONFIGS: Final[tuple[Settings, ...]] = tuple(
 )
 
 
-def first_run(model: Package, train: Package) -> dict[str, LoadFault]:
+def first_run(model: Package, train: Package, *, has_adapter: bool = False) -> dict[str, LoadFault]:
     """What keeps model.py and train.py from running, by module; nothing of it is asked any more.
 
     Args:
         model, train: the same package, in two workers at once.
+        has_adapter: whether an adapter.py knows the names in them, and there need be no train.py.
     """
+    asked = [(model, MODEL), (train, TRAIN)]
+    if has_adapter:
+        asked = [(each, replace(question, names=())) for each, question in asked]
+        asked = [(each, question) for each, question in asked if f"{question.module}.py" in each.files]
     # One after the other: what is late is asked once more, alone, and waits for that until nobody else is busy.
-    troubles = {"model": _trouble_of(model, MODEL), "train": _trouble_of(train, TRAIN)}
+    troubles = {question.module: _trouble_of(each, question) for each, question in asked}
     when = "when it was imported"
     if troubles["model"] is None:
         troubles["model"], when = _trouble_of_forward(model), "when a model was made and called"

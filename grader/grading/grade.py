@@ -15,7 +15,7 @@ from grader.errors import CannotJudge
 from grader.exercise.model import FORWARD, Exercise, Item
 from grader.files.digest import grader_digest, package_versions
 from grader.grading.answer_cache import CANDIDATE, Packages
-from grader.grading.assemble import followup_result, item_result
+from grader.grading.assemble import followup_result, item_result, with_hints
 from grader.grading.attribution import blame
 from grader.grading.diagnosis import Diagnosis
 from grader.grading.exhibits import collect
@@ -28,7 +28,7 @@ from grader.grading.variants import Match, Variants
 from grader.own_tests import own_tests, waiting, written
 from grader.packages.package import Package
 from grader.packages.scope import scope_of
-from grader.packages.threads import THREADS, threads
+from grader.packages.worker_pool import THREADS, threads
 from grader.result.record import (
     Asked,
     CandidateInfo,
@@ -38,6 +38,7 @@ from grader.result.record import (
     FollowUp,
     Integrity,
     Isolation,
+    LoadFault,
     Result,
     Scope,
     environment_digest,
@@ -129,12 +130,13 @@ class Grade:
         """What is behind a follow-up's failure may be an item; the other way round it never is."""
         verdicts = blame((*self._items, *self._followups), schedule.verdicts, self._diagnosis, schedule.not_finite)
         titles = self._exercise.titles
-        return tuple(
+        results = (
             self._own_tests(item)
             if item.kind == "tests"
             else followup_result(item, verdicts[item.id], titles, schedule.scopes[item.id])
             for item in self._followups
         )
+        return tuple(with_hints(result, self._exercise.hints_of(result.id)) for result in results)
 
     def _compared(self, item: Item) -> Scope:
         """How far the questions went by which an item was compared with the variants, and with its twin."""
@@ -176,7 +178,7 @@ class Grade:
         comparisons = self._comparisons()
         with threads(self._packages.pool) as pool:
             prepared = [pool.submit(pair.variants.prepare, comparisons) for pair in self._pairs]
-            self._faults = first_run(*(pair.candidate for pair in self._pairs))
+            self._faults = self._first_run()
             answers = [
                 pair.variants.put(comparison, pair.candidate)
                 for pair, comparison in zip(cycle(self._pairs), comparisons)
@@ -195,6 +197,10 @@ class Grade:
             for pair, comparison, answer in zip(cycle(self._pairs), comparisons, answers)
         }
         return Diagnosis(self._exercise, matches, self._compare_twins(matches), self._reordered(matches))
+
+    def _first_run(self) -> dict[str, LoadFault]:
+        first, second = (pair.candidate for pair in self._pairs)
+        return first_run(first, second, has_adapter=self._exercise.adapter is not None)
 
     def _reordered(self, matches: Mapping[str, Match]) -> dict[str, str]:
         """By comparison that differs by rounding, the changed lines that do it, where they can be told."""

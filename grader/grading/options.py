@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+from grader.limits import BUDGET_TIMEOUT_FACTOR, QUESTION_SECONDS
 from grader.sandbox.control import Mode
 
-PATIENCE: Final = 30  # times the time-out, at least of a second: minutes, of which most submissions need seconds
 THOROUGH: Final = 8  # times as many examples of each check
 
 
@@ -29,7 +29,7 @@ class Options:
     shared: bool = False
     thorough: bool = False
     isolation: Mode = "strict"
-    timeout: float = 10.0
+    timeout: float = QUESTION_SECONDS
     explain: bool = True
 
     @property
@@ -40,4 +40,4 @@ class Options:
     @property
     def budget(self) -> float:
         """Seconds that all answers of a submission together may take, computing or asleep."""
-        return PATIENCE * max(1.0, self.timeout) * self.times
+        return BUDGET_TIMEOUT_FACTOR * max(1.0, self.timeout) * self.times

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from grader.checks.check import Check, CheckFailed, Context
+from grader.checks.snippets import with_adapter
 from grader.files.printable import printable
 from grader.grading.scoring import Verdict
 from grader.grading.search import Draws, Failure, ReferenceFailed, search, search_sizes
@@ -255,7 +256,11 @@ class CheckRunner:
         """The check's snippet, if running it does show a failure."""
         if check.snippet is None:
             return None
-        source = check.snippet(case)
+        source: str | None = check.snippet(case)
+        if source is not None and self.second.has_adapter:
+            source = with_adapter(source)
+        if source is None:
+            return None
         failure = _failure_of(lambda: self.second.ask(Snippet(source=source), {}))
         return source if isinstance(failure, PackageRaised) and failure.is_a("AssertionError") else None
 

@@ -17,12 +17,10 @@ from hypothesis.strategies import SearchStrategy
 
 from grader.checks.check import CheckFailed, case_key
 from grader.grading.hypothesis_patch import drawing_alike
+from grader.limits import SEARCH_SECONDS, SHRINK_MAX_CASES
 from grader.packages.trouble import PackageDied, PackageDoesNotRun, PackageHung, PackageRaised, Stopped, Trouble
 from grader.sandbox.errors import LauncherFailed
 from grader.sizes import LEAST, SHRUNK, Extent, smaller
-
-PATIENCE: Final = 3600.0  # seconds by the clock for one check; what ends it before is the package's own time for all
-SHRINK_BUDGET: Final = 60  # cases asked while shrinking; the smallest found by then is reported
 
 Failure = CheckFailed | Trouble
 
@@ -71,7 +69,7 @@ class Search:
         return self._verdicts[key]
 
     _limit: int = 0
-    _deadline: float = field(default_factory=lambda: time.monotonic() + PATIENCE)
+    _deadline: float = field(default_factory=lambda: time.monotonic() + SEARCH_SECONDS)
 
 
 class Draws:
@@ -127,7 +125,7 @@ def search(
                 found.case = case
             return
         if found.failure is None:
-            found._limit = found.asked + SHRINK_BUDGET
+            found._limit = found.asked + SHRINK_MAX_CASES
         found.case, found.failure = case, failure
         if not shrink or _is_costly(failure):
             raise _Stop(case, failure)
@@ -188,7 +186,7 @@ def _shrink_sizes(found: Search, at_size: Callable[[Extent], Any], extent: Exten
     """Halve one size after the other between one that passes and one that fails in the same way."""
     assert found.failure is not None
     kind = found.failure.kind
-    found._limit = found.asked + SHRINK_BUDGET
+    found._limit = found.asked + SHRINK_MAX_CASES
     for name in SHRUNK:
         low, high = getattr(LEAST, name), getattr(extent, name)
         size = low

@@ -14,8 +14,10 @@ from msgspec.structs import replace
 from grader.errors import CannotJudge
 from grader.exercise.model import Exercise, StoredExercise, builtin_reference
 from grader.grading.answer_cache import AnswerCache, Keep
+from grader.grading.fitted import fitted
 from grader.grading.grade import Grade
 from grader.grading.options import Options
+from grader.limits import KEPT_ANSWERS_MAX_BYTES
 from grader.packages.trouble import Trouble, without_a_verdict
 from grader.packages.worker_pool import WorkerPool
 from grader.result.record import Result, harmless
@@ -25,8 +27,6 @@ from grader.seeds import SHARED, Seeds, draw_seed
 from grader.submission.history import now, text_of
 from grader.submission.read import Submission
 from grader.submission.read_timeline import timeline_of
-
-MOST: Final = 128 << 20  # bytes of answers of the reference
 
 
 class Cancel:
@@ -68,7 +68,7 @@ class Session(AbstractContextManager["Session"]):
         self.exercise: Final = exercise
         self._launcher = launcher
         self._owns_launcher = False
-        self._answer_cache = AnswerCache(launcher, keep)
+        self._answer_cache = AnswerCache(launcher, keep, exercise.adapter)
         self._cancel = Cancel()
         self._stopped = False
 
@@ -105,7 +105,10 @@ class Session(AbstractContextManager["Session"]):
         seeds = Seeds(
             draw_seed() if options.seed is None else options.seed, SHARED if options.shared else submission.sha256
         )
-        worker_pool = WorkerPool(self._launcher, options.budget, self.exercise.left_to_build)
+        submission = fitted(submission, self.exercise)
+        worker_pool = WorkerPool(
+            self._launcher, options.budget, self.exercise.left_to_build, adapter=self.exercise.adapter
+        )
         self._cancel = cancel or Cancel()
         self._cancel.stops(worker_pool)
         if self._stopped:
@@ -117,7 +120,7 @@ class Session(AbstractContextManager["Session"]):
             raise CannotJudge(f"nothing could be judged: the reference gave no answer: {trouble}") from trouble
         finally:
             worker_pool.close()
-        self._answer_cache.forget_beyond(MOST)
+        self._answer_cache.forget_beyond(KEPT_ANSWERS_MAX_BYTES)
         return harmless(
             replace(
                 result,

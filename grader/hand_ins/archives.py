@@ -17,12 +17,13 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from grader.files.read_untrusted import Kind, Listed, Refused
 from grader.hand_ins.tarballs import Taped, read_tape
-
-MAX_MEMBERS: Final = 50_000
-MAX_PIECE: Final = 4 << 20  # bytes in one read, such as that of a zip's table of contents
-MAX_NESTED: Final = 64 << 20  # bytes of an archive in an archive, which is held in memory
-MAX_RATIO: Final = 100  # unpacked to packed, of what is itself packed
-MAX_DEPTH: Final = 16  # folders in folders
+from grader.limits import (
+    ARCHIVE_MAX_FOLDERS_DEEP,
+    ARCHIVE_MAX_MEMBERS,
+    ARCHIVE_MAX_RATIO,
+    ARCHIVE_READ_MAX_BYTES,
+    NESTED_ARCHIVE_MAX_BYTES,
+)
 
 READ: Final = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2")
 UNREAD: Final = (".7z", ".rar", ".xz", ".txz", ".gz", ".bz2", ".zst")
@@ -94,16 +95,16 @@ class Packed:
 
     def open(self, name: str) -> BinaryIO:
         member = self._member(name)
-        if member.size > MAX_NESTED:
-            raise Refused(f"it is packed itself, and larger than {MAX_NESTED >> 20} MiB")
-        if member.size > MAX_RATIO * member.packed + MAX_PIECE:
-            raise Refused(f"it unpacks to more than {MAX_RATIO} times its size")
+        if member.size > NESTED_ARCHIVE_MAX_BYTES:
+            raise Refused(f"it is packed itself, and larger than {NESTED_ARCHIVE_MAX_BYTES >> 20} MiB")
+        if member.size > ARCHIVE_MAX_RATIO * member.packed + ARCHIVE_READ_MAX_BYTES:
+            raise Refused(f"it unpacks to more than {ARCHIVE_MAX_RATIO} times its size")
         held = io.BytesIO()
         with member.unpacked() as file:
-            while held.tell() <= MAX_NESTED and (piece := file.read(MAX_PIECE // 4)):
+            while held.tell() <= NESTED_ARCHIVE_MAX_BYTES and (piece := file.read(ARCHIVE_READ_MAX_BYTES // 4)):
                 held.write(piece)
-        if held.tell() > MAX_NESTED:
-            raise Refused(f"it is packed itself, and larger than {MAX_NESTED >> 20} MiB")
+        if held.tell() > NESTED_ARCHIVE_MAX_BYTES:
+            raise Refused(f"it is packed itself, and larger than {NESTED_ARCHIVE_MAX_BYTES >> 20} MiB")
         held.seek(0)
         return held
 
@@ -112,7 +113,7 @@ class Packed:
         # Packed on Windows, a name may have backslashes; packed with its whole path, a drive in front.
         parts = re.sub(r"^[A-Za-z]:(?=[/\\])", "", path).replace("\\", "/").split("/")
         parts = [part for part in parts if part not in ("", ".")]
-        if not parts or ".." in parts or len(parts) > MAX_DEPTH:
+        if not parts or ".." in parts or len(parts) > ARCHIVE_MAX_FOLDERS_DEEP:
             return
         folder = self
         for part in parts if member is None else parts[:-1]:
@@ -184,8 +185,8 @@ class _Careful:
 def _of_zip(archive: ZipFile) -> Packed:
     top = Packed()
     entries = archive.infolist()
-    if len(entries) > MAX_MEMBERS:
-        raise Refused(f"there are more than {MAX_MEMBERS} files in it")
+    if len(entries) > ARCHIVE_MAX_MEMBERS:
+        raise Refused(f"there are more than {ARCHIVE_MAX_MEMBERS} files in it")
     for entry in entries:
         if entry.filename.endswith(("/", "\\")):
             top.add(entry.filename, None)
@@ -221,8 +222,8 @@ def _of_tape(stream: BinaryIO, file: BinaryIO) -> Packed:
     file.seek(0)
     top = Packed()
     for number, taped in enumerate(_read(stream, packed)):
-        if number >= MAX_MEMBERS:
-            raise Refused(f"there are more than {MAX_MEMBERS} files in it")
+        if number >= ARCHIVE_MAX_MEMBERS:
+            raise Refused(f"there are more than {ARCHIVE_MAX_MEMBERS} files in it")
         if taped.is_folder:
             top.add(taped.path, None)
         else:
@@ -241,8 +242,8 @@ def _read(stream: BinaryIO, packed: int) -> Iterator[Taped]:
 
 
 class _InPieces(io.RawIOBase):
-    """A file that nobody reads in one piece larger than ``MAX_PIECE``: the table of contents of a zip archive is as
-    large as it says.
+    """A file that nobody reads in one piece larger than ``ARCHIVE_READ_MAX_BYTES``: the table of contents of a zip
+    archive is as large as it says.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -261,7 +262,9 @@ class _InPieces(io.RawIOBase):
         return self._file.tell()
 
     def read(self, size: int | None = -1) -> bytes:
-        piece = self._file.read(MAX_PIECE + 1 if size is None or size < 0 else min(size, MAX_PIECE + 1))
-        if len(piece) > MAX_PIECE:
+        piece = self._file.read(
+            ARCHIVE_READ_MAX_BYTES + 1 if size is None or size < 0 else min(size, ARCHIVE_READ_MAX_BYTES + 1)
+        )
+        if len(piece) > ARCHIVE_READ_MAX_BYTES:
             raise Refused("its table of contents is too long")
         return piece

@@ -10,12 +10,11 @@ from grader.errors import UsageError
 from grader.files.read_untrusted import Kind, Listed, Refused
 from grader.hand_ins.archives import is_archive, open_archive
 from grader.hand_ins.locate import brief, is_a_systems, quoted, read_package
-from grader.hand_ins.platforms import MAX_METADATA, METADATA, Named, named, submitters, titles
+from grader.hand_ins.platforms import METADATA, Named, named, submitters, titles
 from grader.hand_ins.tree import Renamed, Tree
+from grader.limits import ASSIGNMENT_MAX_HAND_INS, ASSIGNMENT_MAX_WRAPPERS, METADATA_MAX_BYTES
 from grader.submission.read import Submission
 
-MAX_HAND_INS: Final = 20_000
-MAX_WRAPPERS: Final = 3  # folders and archives around those of the people
 # What instructors keep beside hand-ins. Whoever hands that in hands in nothing that could be graded.
 _LISTS: Final = (
     *(".csv", ".tsv", ".xlsx", ".xls", ".ods", ".md", ".txt"),
@@ -68,11 +67,11 @@ def hand_ins(root: Tree, where: str, stack: ExitStack, *, is_packed: bool) -> Ha
 def _entries(tree: Tree, where: str) -> list[Listed]:
     """What people have put there, by name. Raises ``UsageError``."""
     try:
-        entries = tree.entries(MAX_HAND_INS)
+        entries = tree.entries(ASSIGNMENT_MAX_HAND_INS)
     except Refused as reason:
         raise UsageError(f"cannot read {where}: {reason}") from None
     if entries is None:
-        raise UsageError(f"there are more than {MAX_HAND_INS} files and folders in {where}")
+        raise UsageError(f"there are more than {ASSIGNMENT_MAX_HAND_INS} files and folders in {where}")
     return _meant(entries)
 
 
@@ -89,7 +88,7 @@ def is_of_a_platform(entries: Collection[Listed]) -> bool:
 
 
 def _wrapped(
-    tree: Tree, entries: list[Listed], stack: ExitStack, *, is_packed: bool, left: int = MAX_WRAPPERS
+    tree: Tree, entries: list[Listed], stack: ExitStack, *, is_packed: bool, left: int = ASSIGNMENT_MAX_WRAPPERS
 ) -> Tree | None:
     """What is in the only folder or archive that there is, if that is a whole assignment's and not a person's.
 
@@ -99,7 +98,7 @@ def _wrapped(
         return None
     try:
         inner = _opened(tree, entries[0], stack)
-        below = _meant(inner.entries(MAX_HAND_INS) or ()) if inner is not None else []
+        below = _meant(inner.entries(ASSIGNMENT_MAX_HAND_INS) or ()) if inner is not None else []
     except (Refused, FileNotFoundError):
         return None
     if inner is None or is_of_a_platform(below):
@@ -154,7 +153,7 @@ def _metadata(tree: Tree, entries: list[Listed]) -> dict[str, str] | None:
     if not any(entry.name == METADATA and entry.kind is Kind.FILE for entry in entries):
         return None
     try:
-        return submitters(tree.read(METADATA, MAX_METADATA))
+        return submitters(tree.read(METADATA, METADATA_MAX_BYTES))
     except (Refused, FileNotFoundError):
         return {}
 

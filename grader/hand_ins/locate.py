@@ -1,6 +1,8 @@
 """Where in a hand-in the submission is: the folder, or archive, nearest to its top that holds a model.py."""
 
 import io
+import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -10,16 +12,18 @@ from grader.errors import UsageError
 from grader.files.printable import one_line
 from grader.files.read_untrusted import Kind, Listed, Refused
 from grader.hand_ins.archives import READ, is_archive, is_archive_of_another_kind, open_archive
-from grader.hand_ins.numbered import Chosen, chosen
 from grader.hand_ins.tree import Renamed, Tree
+from grader.limits import (
+    HAND_IN_ARCHIVES_MAX_BYTES,
+    HAND_IN_MAX_ARCHIVES,
+    HAND_IN_MAX_ARCHIVES_DEEP,
+    HAND_IN_MAX_FOLDERS,
+    HAND_IN_MAX_LEVELS,
+    SUBMISSION_MAX_ENTRIES,
+)
 from grader.submission.history import read_history
-from grader.submission.read import MAX_ENTRIES, Submission, read_folder
+from grader.submission.read import Submission, read_folder
 
-MAX_LEVELS: Final = 8  # folders and archives in one another
-MAX_ARCHIVES_DEEP: Final = 3  # archives in one another
-MAX_FOLDERS: Final = 512
-MAX_ARCHIVES: Final = 16
-MAX_HELD: Final = 128 << 20  # bytes of archives in archives, which are held in memory
 LARGE: Final = 1 << 20  # bytes of a file beside the code that is worth a note
 MOST_NAMED: Final = 6  # files, where there is no submission
 LONGEST: Final = 60  # characters of a name
@@ -27,6 +31,19 @@ WANTED: Final = "model.py"
 BESIDE_IT: Final = "train.py"
 _OF_SYSTEMS: Final = {"__macosx", "thumbs.db", "desktop.ini"}
 _OF_TOOLS: Final = {"__pycache__", "node_modules", "venv", "env", "site-packages"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Which file is taken for one of that name.
+
+    Attributes:
+        name: the file's as it lies there; empty where that cannot be told.
+        among: all that could be meant, in order.
+    """
+
+    name: str
+    among: tuple[str, ...]
 
 
 def is_a_systems(name: str) -> bool:
@@ -139,23 +156,23 @@ class _Search:
     def levels(self, tree: Tree) -> Iterator[list[tuple[_Place, _Folder]]]:
         """All folders at one depth, from the top down."""
         level = [_Place(tree, "", 0)]
-        for _ in range(MAX_LEVELS):
+        for _ in range(HAND_IN_MAX_LEVELS):
             surveyed = [(place, self.survey(place)) for place in level]
             yield surveyed
             level = [inner for place, folder in surveyed for inner in self.inside(place, folder)]
 
     def survey(self, place: _Place) -> _Folder:
         self._folders += 1
-        if self._folders > MAX_FOLDERS:
-            raise _TooManyFolders(f"no model.py was found in the first {MAX_FOLDERS} folders of {self._where}")
+        if self._folders > HAND_IN_MAX_FOLDERS:
+            raise _TooManyFolders(f"no model.py was found in the first {HAND_IN_MAX_FOLDERS} folders of {self._where}")
         try:
-            entries = place.tree.entries(MAX_ENTRIES)
+            entries = place.tree.entries(SUBMISSION_MAX_ENTRIES)
         except Refused as reason:
             self._troubles.append(f"{quoted(place.path)} cannot be read: {reason}")
             entries = []
         folder = _Folder(place.tree, entries)
         if entries is None:
-            self._found.append(f"more than {MAX_ENTRIES} files and folders")
+            self._found.append(f"more than {SUBMISSION_MAX_ENTRIES} files and folders")
         further_in = {file.name for files in _in_folders_of_windows(folder.entries).values() for file in files.values()}
         for entry in folder.entries:
             if entry.kind is not Kind.FOLDER and not is_nobodys(entry.name) and entry.name not in further_in:
@@ -183,7 +200,7 @@ class _Search:
         for name in [version.name] if version.name else version.among:
             path = _joined(place.path, name)
             self._archives += 1
-            if self._archives > MAX_ARCHIVES or place.archives >= MAX_ARCHIVES_DEEP:
+            if self._archives > HAND_IN_MAX_ARCHIVES or place.archives >= HAND_IN_MAX_ARCHIVES_DEEP:
                 self._troubles.append(f"{quoted(path)} was not opened: there are too many archives in one another")
                 continue
             try:
@@ -194,8 +211,8 @@ class _Search:
                 yield _Place(inner, path, place.archives + 1)
 
     def _open(self, tree: Tree, name: str) -> BinaryIO:
-        if self._held > MAX_HELD:
-            raise Refused(f"all archives in archives are larger than {MAX_HELD >> 20} MiB")
+        if self._held > HAND_IN_ARCHIVES_MAX_BYTES:
+            raise Refused(f"all archives in archives are larger than {HAND_IN_ARCHIVES_MAX_BYTES >> 20} MiB")
         file = tree.open(name)
         if isinstance(file, io.BytesIO):
             self._held += file.getbuffer().nbytes
@@ -297,3 +314,44 @@ def _listing_of(names: Sequence[str]) -> str:
         return "nothing"
     shown, more = names[:MOST_NAMED], len(names) - MOST_NAMED
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+_MODULE: Final = re.compile(r"[^\W\d]\w*\.py")
+_NUMBERED: Final = re.compile(r"(?P<stem>.+?)(?:-(?P<canvas>[1-9]\d?)| ?\((?P<browser>[1-9]\d?)\))", re.DOTALL)
+
+
+def chosen(names: Sequence[str], endings: Sequence[str]) -> dict[str, Chosen]:
+    """By its name without a number, which of its versions is taken, of each of ``names`` that has one of the endings.
+
+    A ``.py`` file counts as a version only of what can be imported: ``a-1.py`` could not be, under its own name.
+    """
+    versions: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
+    for name in sorted(names):
+        ending = next((ending for ending in endings if name.lower().endswith(ending)), None)
+        if ending is None:
+            continue
+        stem, canvas, browser = _parted(name[: -len(ending)])
+        plain = stem + name[-len(ending) :]
+        if ending == ".py" and not _MODULE.fullmatch(plain):
+            plain, canvas, browser = name, 0, 0
+        versions[plain].append((canvas, browser, name))
+    return {plain: _newest(found) for plain, found in versions.items()}
+
+
+def _parted(stem: str) -> tuple[str, int, int]:
+    """The stem without numbers, and those of Canvas and of a browser; each may have put one there."""
+    canvas = browser = 0
+    while found := _NUMBERED.fullmatch(stem):
+        if (found["canvas"] and canvas) or (found["browser"] and browser):
+            break
+        canvas = int(found["canvas"] or canvas)
+        browser = int(found["browser"] or browser)
+        stem = found["stem"]
+    return stem, canvas, browser
+
+
+def _newest(versions: list[tuple[int, int, str]]) -> Chosen:
+    among = tuple(name for *_, name in sorted(versions))
+    highest = max(canvas for canvas, _, _ in versions), max(browser for _, browser, _ in versions)
+    newest = [name for canvas, browser, name in versions if (canvas, browser) == highest]
+    return Chosen(name=newest[0] if len(newest) == 1 else "", among=among)

@@ -18,7 +18,6 @@ from typing import Final
 from grader.files.printable import one_line
 
 METADATA: Final = "submission_metadata.yml"  # Gradescope's
-MAX_METADATA: Final = 8 << 20
 
 _MOODLE: Final = re.compile(r"(?P<person>.+?_\d+)_assignsubmission_[a-z]+(?:_(?P<name>.*))?", re.DOTALL)
 # What is typed into the page, or a link, has no number of its own.

@@ -7,9 +7,10 @@ from typing import Final
 from grader.errors import UsageError
 from grader.files.read_untrusted import Directory, Listed, Refused
 from grader.hand_ins.archives import is_archive, open_archive
-from grader.hand_ins.assignments import MAX_HAND_INS, hand_ins, is_of_a_platform
+from grader.hand_ins.assignments import hand_ins, is_of_a_platform
 from grader.hand_ins.locate import is_a_systems, read_package
 from grader.hand_ins.tree import OnDisk, Tree
+from grader.limits import ASSIGNMENT_MAX_HAND_INS
 from grader.submission.read import EXPECTED, Submission, UnreadableFile, name_of
 
 OR_PACKED: Final = f"{EXPECTED}, or a .zip or .tar.gz of it"
@@ -43,7 +44,7 @@ def read_hand_in(path: Path) -> Submission:
 def _meant(tree: Tree) -> list[Listed]:
     """What lies at its top, if that can be listed: a working directory may hold any number of files."""
     try:
-        return [entry for entry in tree.entries(MAX_HAND_INS) or () if not is_a_systems(entry.name)]
+        return [entry for entry in tree.entries(ASSIGNMENT_MAX_HAND_INS) or () if not is_a_systems(entry.name)]
     except Refused:
         return []
 

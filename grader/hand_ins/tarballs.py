@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from grader.files.read_untrusted import Refused
-
-MAX_UNPACKED: Final = 1 << 30  # bytes
-MAX_RATIO: Final = 200  # unpacked to packed, beyond what any archive may have
-ALWAYS: Final = 64 << 20  # bytes that any archive may unpack to
-MAX_HEADER: Final = 64 << 10  # bytes of a long name
-KEPT: Final = 512 * 1024  # bytes of a file of source text, held in memory: a packed stream goes forward alone
-MAX_KEPT: Final = 8 << 20  # bytes of all of them
+from grader.limits import (
+    TARBALL_ALLOWED_BYTES,
+    TARBALL_FILE_MAX_BYTES,
+    TARBALL_FILES_MAX_BYTES,
+    TARBALL_MAX_BYTES,
+    TARBALL_MAX_RATIO,
+    TARBALL_NAME_MAX_BYTES,
+)
 
 _BLOCK: Final = tarfile.BLOCKSIZE
 _FILES: Final = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
@@ -54,9 +55,9 @@ def read_tape(stream: BinaryIO, packed: int) -> Iterator[Taped]:
     Raises:
         Refused: it is no tar archive, is cut short, or too much comes out of it.
     """
-    most = min(MAX_UNPACKED, max(ALWAYS, MAX_RATIO * packed))
+    most = min(TARBALL_MAX_BYTES, max(TARBALL_ALLOWED_BYTES, TARBALL_MAX_RATIO * packed))
     tape = _Tape(stream, most)
-    left = MAX_KEPT
+    left = TARBALL_FILES_MAX_BYTES
     path: str | None = None  # as the headers before this one have it
     size: int | None = None
     while any(block := tape.take(_BLOCK)):
@@ -77,7 +78,7 @@ def read_tape(stream: BinaryIO, packed: int) -> Iterator[Taped]:
             name = header.name if path is None else path
             length = length if header.type in _FILES else 0
             # A file may be followed by much: what is likely to be asked for is read as it goes by.
-            if header.type in _FILES and name.endswith(".py") and length <= min(KEPT, left):
+            if header.type in _FILES and name.endswith(".py") and length <= min(TARBALL_FILE_MAX_BYTES, left):
                 kept = tape.take(length)
                 left -= length
             yield Taped(
@@ -111,8 +112,8 @@ class _Tape:
 
     def take_padded(self, size: int) -> bytes:
         """The next ``size`` bytes of a header's extension, and the rest of its last block gone by."""
-        if size > MAX_HEADER:
-            raise Refused(f"a name in it is longer than {MAX_HEADER >> 10} KiB")
+        if size > TARBALL_NAME_MAX_BYTES:
+            raise Refused(f"a name in it is longer than {TARBALL_NAME_MAX_BYTES >> 10} KiB")
         return self.take(size + -size % _BLOCK)[:size]
 
     def skip_to(self, position: int) -> None:

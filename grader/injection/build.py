@@ -12,18 +12,20 @@ from msgspec import structs
 
 from grader.checks.check import Check
 from grader.errors import CannotJudge, UsageError
+from grader.exercise.adapted import VISIBLE_TESTS as VISIBLE
 from grader.exercise.key import Key, Row
 from grader.exercise.model import Exercise, Item, builtin_exercise
 from grader.injection.choose import Chooser, Chosen
-from grader.injection.key_entries import bug_entry, certificate, hashes, stub_entry
-from grader.injection.make_rubric import rubric
+from grader.injection.fit import Fit, fit, require_it_runs
 from grader.injection.mutants import Mutant, Sources, mutants, planted
 from grader.injection.observe import Observation, Observer, answerable, failing_checks
 from grader.injection.prove import complaints, prove
 from grader.injection.recipe import Recipe
+from grader.injection.rubric_and_key import bug_entry, certificate, hashes, rubric, stub_entry
 from grader.packages.trouble import without_a_verdict
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
+from grader.sandbox.questions import ADAPTER
 from mutations.catalogue import OPERATORS, operator
 from mutations.errors import MutationError
 from mutations.gaps import Gap, find_gaps
@@ -43,12 +45,14 @@ class Built:
 
     Attributes:
         left_out: the checks of follow-up questions that the reference does not pass, and that nobody is asked.
+        fit: of a reference with an adapter.py, what can be asked of it.
     """
 
     exercise: Exercise
     starter: dict[str, str]
     rejected: tuple[tuple[Mutant, str], ...]
     left_out: tuple[str, ...] = ()
+    fit: Fit | None = None
 
 
 def build(recipe: Recipe, reference: Sources, launcher: Launcher, progress: Progress) -> Built:
@@ -72,9 +76,13 @@ class _Builder:
         self._reference = reference
         self._launcher = launcher
         self._progress = progress
-        self._gaps = () if recipe.keep_extensions else _gaps(reference)
+        self._adapter = reference.get(ADAPTER)
+        # What is to be built in an extension is found by the names of the contract.
+        self._keeps_extensions = recipe.keep_extensions or self._adapter is not None
+        self._gaps: tuple[Gap, ...] = ()
         self._seeds = _seeds(recipe.seed)
-        self._worker_pool = WorkerPool(launcher)
+        self._worker_pool = WorkerPool(launcher, adapter=self._adapter)
+        self._fit: Fit | None = None
         self._checks: tuple[Check, ...] = ()
         self._left_out: tuple[str, ...] = ()
         # Two bugs are measured at once: the one that is asked for, and the one that is likely to be asked for next.
@@ -83,8 +91,11 @@ class _Builder:
         self._seen: dict[Mutant, Future[Observation]] = {}
 
     def run(self) -> Built:
-        chooser = Chooser(self._recipe, self._pool(), self._observe)
         self._progress("the reference")
+        if self._reference != builtin_exercise().reference:
+            require_it_runs(self._worker_pool, self._reference)
+        self._gaps = () if self._keeps_extensions else _gaps(self._reference)
+        chooser = Chooser(self._recipe, self._pool(), self._observe)
         self._require_right_reference()
         self._get_ready_to_observe()
         for _ in range(ATTEMPTS):
@@ -108,6 +119,9 @@ class _Builder:
 
     def _require_right_reference(self) -> None:
         """What the bugs are planted in must itself be right, or the exercise would teach a wrong solution."""
+        if self._adapter is not None:
+            self._fit = fit(self._worker_pool, self._reference, self._seeds)
+            return
         failing = failing_checks(self._worker_pool, self._reference, self._seeds)
         if failing.wrong:
             names = ", ".join(failing.wrong)
@@ -122,10 +136,13 @@ class _Builder:
 
     def _get_ready_to_observe(self) -> None:
         """An observer for each thread, which asks what can be asked of a starter."""
-        unbuilt = planted(self._reference, [gap.edit for gap in self._gaps])
-        self._checks, comparisons = answerable(
-            self._worker_pool, self._reference, unbuilt, self._seeds[0], self._left_out
-        )
+        if self._fit is not None:
+            self._checks, comparisons = self._fit.checks, self._fit.comparisons
+        else:
+            unbuilt = planted(self._reference, [gap.edit for gap in self._gaps])
+            self._checks, comparisons = answerable(
+                self._worker_pool, self._reference, unbuilt, self._seeds[0], self._left_out
+            )
         for _ in range(THREADS):
             self._observers.put(Observer(self._worker_pool, self._reference, self._checks, self._seeds, comparisons))
 
@@ -161,7 +178,7 @@ class _Builder:
 
     def _exercise(self, chosen: Sequence[Chosen]) -> Exercise:
         """The exercise with these bugs, not yet proven."""
-        extensions = () if self._recipe.keep_extensions else _extension_items()
+        extensions = () if self._keeps_extensions else _extension_items()
         made = rubric(
             _id(chosen, self._recipe),
             _title(len(chosen), extensions),
@@ -177,11 +194,14 @@ class _Builder:
             stubs=tuple(stub_entry(gap) for gap in self._gaps),
             hashes=hashes(self._reference),
         )
-        return Exercise(self._reference, builtin_exercise().visible_tests, made, key)
+        if self._fit is None:
+            return Exercise(self._reference, builtin_exercise().visible_tests, made, key)
+        made = structs.replace(made, unasked=self._fit.families)
+        return Exercise(self._reference, VISIBLE, made, key)
 
     def _built(self, exercise: Exercise, chooser: Chooser) -> Built:
         edits = [entry.edit for entry in (*exercise.key.bugs, *exercise.key.stubs)]
-        return Built(exercise, planted(exercise.reference, edits), tuple(chooser.rejected), self._left_out)
+        return Built(exercise, planted(exercise.reference, edits), tuple(chooser.rejected), self._left_out, self._fit)
 
 
 def _first_fault(exercise: Exercise, rows: Sequence[Row]) -> tuple[str, tuple[str, ...], str] | None:

@@ -18,10 +18,11 @@ from grader.exercise.model import Exercise, read_rubric
 from grader.exercise.readme import readme
 from grader.injection.choose import Chosen
 from grader.injection.folder import to_json
-from grader.injection.key_entries import bug_entry, certificate, hashes, stub_entry
 from grader.injection.mutants import Mutant, mutants, planted
 from grader.injection.observe import Observation, Observer, answerable
 from grader.injection.prove import complaints, prove
+from grader.injection.rubric_and_key import bug_entry, certificate, hashes, stub_entry
+from grader.limits import DEFAULT_ISOLATION
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from mutations.catalogue import operator
@@ -74,7 +75,7 @@ def _mutants(reference: Mapping[str, str]) -> dict[str, Mutant]:
 def proven_key(root: Path) -> Key:
     """The key with what is measured of each bug, and the proof that the exercise is sound."""
     reference = read_reference(root)
-    with Launcher("strict" if sys.platform == "linux" else "process", [root / "reference"]) as launcher:
+    with Launcher(DEFAULT_ISOLATION, [root / "reference"]) as launcher:
         worker_pool = WorkerPool(launcher)
         gaps = [stub.edit for stub in make_key(reference).stubs]
         checks, _ = answerable(worker_pool, reference, planted(reference, gaps), SEEDS[0])

@@ -3,7 +3,6 @@
 import json
 import os
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -11,10 +10,11 @@ from typing import Any, Final
 import msgspec
 import tomli_w
 
-from grader.errors import CannotJudge, UsageError
+from grader.errors import UsageError
 from grader.exercise.key import Key
 from grader.exercise.model import Rubric
 from grader.exercise.starter import starter_contents
+from grader.files.write import Existing, check_place, write_folder
 from grader.injection.build import Built
 
 HEADER: Final = """\
@@ -33,12 +33,10 @@ def check_target(directory: Path, *, force: bool, replacing: str = "--force (in 
     Raises:
         UsageError: nothing can be written there, or something is there that would be lost.
     """
-    parent = directory.resolve().parent
-    if not parent.is_dir():
-        raise UsageError(f"cannot write {str(directory)!r}: there is no directory {str(parent)!r}")
+    check_place(directory)
     try:
         # Tried, not asked for: permission bits do not tell of read-only and virtual file systems.
-        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{directory.name}."):
+        with tempfile.TemporaryDirectory(dir=directory.resolve().parent, prefix=f".{directory.name}."):
             pass
     except OSError as error:
         raise UsageError(f"cannot write {str(directory)!r}: {error.strerror}") from None
@@ -52,21 +50,8 @@ def check_target(directory: Path, *, force: bool, replacing: str = "--force (in 
 
 def write(built: Built, directory: Path) -> None:
     """Put the exercise in the place of ``directory``; interrupted, what was there is still there."""
-    target = directory.resolve()
-    try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
-            made, old = Path(scratch) / "new", Path(scratch) / "old"
-            _fill(made, contents(built))
-            try:
-                if target.exists():
-                    target.rename(old)
-                made.rename(target)
-            except BaseException:
-                if old.exists() and not target.exists():
-                    old.rename(target)
-                raise
-    except OSError as error:
-        raise CannotJudge(f"cannot write {str(directory)!r}: {error.strerror}") from None
+    files = {name: text.encode() for name, text in contents(built).items()}
+    write_folder(directory, files, Existing.REPLACED, same_times=True)
 
 
 def contents(built: Built) -> dict[str, str]:
@@ -104,15 +89,3 @@ def _whole(value: Any) -> Any:
 def to_json(key: Key) -> str:
     """key.json."""
     return json.dumps(msgspec.to_builtins(key), indent=2, sort_keys=True) + "\n"
-
-
-def _fill(root: Path, files: Mapping[str, str]) -> None:
-    """Write all files with one and the same time: which of them were edited must not show."""
-    now = time.time()
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.encode())
-        os.utime(path, (now, now))
-    for folder in (root, *(path for path in root.iterdir())):
-        os.utime(folder, (now, now))

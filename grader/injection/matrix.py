@@ -3,20 +3,26 @@
 import json
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from typing import Final
 
 import msgspec
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
-from grader.checks.catalogue import MEASURED_BY, of_family
+from grader.checks.catalogue import BY_ID, MEASURED_BY, of_family
 from grader.checks.check import Check
+from grader.comparisons.catalogue import COMPARISONS
+from grader.comparisons.comparison import Comparison
+from grader.injection.fit import fit, require_it_runs
 from grader.injection.mutants import Mutant, Sources, mutants
 from grader.injection.observe import Observer
 from grader.packages.trouble import without_a_verdict
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
+from grader.sandbox.questions import ADAPTER
 from mutations.operator import Operator
 
 THREADS: Final = 2
@@ -84,11 +90,12 @@ def kill_matrix(
     started = time.perf_counter()
     todo = list(mutants(reference, operators))
     waiting = deque(enumerate(todo))
-    worker_pool = WorkerPool(launcher)
+    worker_pool = WorkerPool(launcher, adapter=reference.get(ADAPTER))
     found: dict[int, Row] = {}
+    comparisons: Sequence[Comparison] = COMPARISONS
 
     def work() -> None:
-        observer = Observer(worker_pool, reference, checks, [seed])
+        observer = Observer(worker_pool, reference, checks, [seed], comparisons)
         while True:
             try:
                 number, mutant = waiting.popleft()
@@ -99,6 +106,11 @@ def kill_matrix(
 
     with without_a_verdict():
         try:
+            if ADAPTER in reference:
+                require_it_runs(worker_pool, reference)
+                fitting = fit(worker_pool, reference, [seed])
+                checks = [check for check in checks if check.id not in fitting.left_out]
+                comparisons = fitting.comparisons
             with ThreadPoolExecutor(THREADS) as pool:
                 try:
                     for share in [pool.submit(work) for _ in range(THREADS)]:
@@ -136,4 +148,44 @@ def _row(observer: Observer, mutant: Mutant, reference: Sources, checks: Sequenc
         site=mutant.site,
         killed_by=killed_by,
         shows_in=shows_in,
+    )
+
+
+def as_text(matrix: Matrix) -> str:
+    """A line for each bug with the checks that see it, and what is left over on either side."""
+    return "\n".join(_lines(matrix)) + "\n"
+
+
+def _lines(matrix: Matrix) -> Iterator[str]:
+    width = max((len(row.name) for row in matrix.rows), default=0)
+    for category, rows in groupby(matrix.rows, key=lambda row: row.category):
+        yield category
+        for row in rows:
+            yield f"  {row.name:{width}}  {', '.join(row.killed_by) or 'seen by no check'}"
+        yield ""
+    killed = len(matrix.rows) - len(matrix.survivors)
+    rate = len(matrix.rows) / matrix.seconds if matrix.seconds else 0.0
+    yield f"{killed} of {len(matrix.rows)} bugs are seen; {matrix.seconds:.1f} s, {rate:.1f} bugs a second"
+    for row in matrix.survivors:
+        told = f"told by {', '.join(row.shows_in)} alone" if row.shows_in else "equivalent here, or never run"
+        yield f"  not seen: {row.name} ({told})"
+    for check in matrix.idle_checks:
+        yield f"  sees no bug: {check}"
+
+
+def as_html(matrix: Matrix) -> str:
+    """The matrix as a table: bugs by category, checks by family."""
+    environment = Environment(
+        loader=PackageLoader("grader.injection", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    checks = sorted(matrix.checks, key=lambda check: BY_ID[check].family)
+    return environment.get_template("matrix.html.jinja").render(
+        matrix=matrix,
+        checks=checks,
+        rows=[(category, list(rows)) for category, rows in groupby(matrix.rows, key=lambda row: row.category)],
+        kills=matrix.kills,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from grader.sandbox.questions import ADAPTER
 from mutations.edit import Edit, splice
 from mutations.operator import Operator
 from mutations.sites import sites
@@ -29,7 +30,7 @@ class Mutant(NamedTuple):
 
 def mutants(reference: Sources, operators: Iterable[Operator], kept: Collection[Edit] = ()) -> Iterator[Mutant]:
     """Every site of these operators that no edit of ``kept`` touches."""
-    sources = together(reference)
+    sources = together({file: text for file, text in reference.items() if file != ADAPTER})
     for site in sites(sources, operators):
         if not any(overlap(site.edit, other) for other in kept):
             yield Mutant(site.operator, site.edit, site.number)

@@ -14,7 +14,8 @@ from grader.comparisons.catalogue import COMPARISONS
 from grader.comparisons.comparison import Comparison
 from grader.exercise.model import builtin_exercise
 from grader.grading.run_check import run_check
-from grader.grading.search import Draws, ReferenceFailed
+from grader.grading.search import Draws, Failure, ReferenceFailed
+from grader.limits import MEASURING_QUESTION_SECONDS
 from grader.packages.cached import CachedPackage, Memory
 from grader.packages.package import Package
 from grader.packages.trouble import Trouble
@@ -22,7 +23,6 @@ from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
 
-TIMEOUT: Final = 30.0
 SUBMISSION: Final = "inject"  # in the place of a submission's hash: nothing is hidden from our own reference
 
 
@@ -74,13 +74,12 @@ class Observer:
         self._memory: Memory = {}
         self._draws = Draws()
         self._reference = CachedPackage(
-            worker_pool, "the reference", reference, TIMEOUT, trusted=True, memory=self._memory
+            worker_pool, "the reference", reference, MEASURING_QUESTION_SECONDS, trusted=True, memory=self._memory
         )
 
     def observe_reference(self) -> Observation:
         """What is seen of the reference in another process: nothing, if it is right and reproduces itself."""
-        files = self._reference.files
-        return self._observe(Package(self._worker_pool, "the reference again", files, TIMEOUT))
+        return self._observe(self.reference_again())
 
     def observe(self, files: Mapping[str, str]) -> Observation:
         """What is seen of the package ``files``."""
@@ -113,24 +112,59 @@ class Observer:
         with self._mutant(files) as mutant:
             return next(self._killers(mutant, self._seeds[0], checks), None)
 
+    def reference_again(self) -> Package:
+        """The reference in another process, as a package that is judged."""
+        return Package(self._worker_pool, "the reference again", self._reference.files, MEASURING_QUESTION_SECONDS)
+
+    def faults(self, package: Package) -> dict[str, str]:
+        """By check that a package does not pass on every seed, what it said first; it is not the package's doing alone
+        where it is the reference itself."""
+        found: dict[str, str] = {}
+        for seeds in self._seeds:
+            with package.another() as fresh_candidate:
+                context = self._context(package, fresh_candidate, seeds)
+                for check in self._checks:
+                    if check.id not in found and (fault := self._fault(check, context, confirm=True)) is not None:
+                        found[check.id] = str(fault)
+        return found
+
+    def answered(self, package: Package) -> tuple[Comparison, ...]:
+        """The comparisons whose questions a package answers, with the bits of the reference."""
+        return tuple(each for each in self._comparisons if self._agrees(each, package))
+
+    def _agrees(self, comparison: Comparison, package: Package) -> bool:
+        try:
+            return not _differ(self._answers(comparison, package), self._answers(comparison, self._reference))
+        except Trouble:
+            return False
+
     def _mutant(self, files: Mapping[str, str]) -> Package:
         """An oracle for a mutant: what its untouched files answer is known from the reference."""
-        return CachedPackage(self._worker_pool, "the mutant", files, TIMEOUT, memory=self._memory, learns=False)
+        return CachedPackage(
+            self._worker_pool, "the mutant", files, MEASURING_QUESTION_SECONDS, memory=self._memory, learns=False
+        )
 
     def _killers(self, mutant: Package, seeds: Seeds, checks: Iterable[Check]) -> Iterator[Check]:
         with mutant.another() as fresh_candidate:
-            context = Context(
-                candidate=mutant,
-                variant=self._reference,
-                reference=self._reference,
-                fresh_candidate=fresh_candidate,
-                seeds=seeds,
-                variants=lambda: [self._reference],
-            )
+            context = self._context(mutant, fresh_candidate, seeds)
             yield from (check for check in checks if self._kills(check, context))
 
+    def _context(self, candidate: Package, fresh_candidate: Package, seeds: Seeds) -> Context:
+        return Context(
+            candidate=candidate,
+            variant=self._reference,
+            reference=self._reference,
+            fresh_candidate=fresh_candidate,
+            seeds=seeds,
+            variants=lambda: [self._reference],
+        )
+
     def _kills(self, check: Check, context: Context) -> bool:
-        """Whether a check sees the candidate fail."""
+        """Whether a check sees the candidate fail; not where the reference lacks what the check asks for."""
+        return not isinstance(self._fault(check, context), ReferenceFailed | None)
+
+    def _fault(self, check: Check, context: Context, *, confirm: bool = False) -> Failure | ReferenceFailed | None:
+        """How a candidate fails a check, or that the reference gives no answer to compare it with."""
         context = replace(context, state={})
         try:
             ran = run_check(
@@ -139,12 +173,12 @@ class Observer:
                 seeds=context.seeds,
                 shrink=False,
                 draws=self._draws,
-                confirm=False,
+                confirm=confirm,
                 at_sizes=self._at_sizes,
             )
-        except ReferenceFailed:
-            return False  # the reference lacks what the check asks for
-        return ran.failure is not None
+        except ReferenceFailed as failed:
+            return failed
+        return ran.failure
 
     def _compare(self, mutant: Package) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], float]:
         """The comparisons that it shows in, those that it crashes in, those that it is unsteady in, and its effect."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from itertools import combinations
-from typing import Final
 
 from grader.exercise.key import Row
 from grader.exercise.model import Exercise
@@ -10,11 +9,10 @@ from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
 from grader.grading.session import Session
 from grader.injection.observe import SUBMISSION
+from grader.limits import MEASURING_QUESTION_SECONDS
 from grader.result.record import Status
 from grader.sandbox.client import Launcher
 from grader.submission.read import Submission
-
-TIMEOUT: Final = 30.0
 
 
 def complaints(row: Row, full_marks: dict[str, float]) -> dict[str, str]:
@@ -37,7 +35,7 @@ def prove(exercise: Exercise, launcher: Launcher, seed: int, progress: Callable[
     bugs = tuple(item.id for item in exercise.rubric.item if item.kind == "bug")
     subsets = [subset for size in (0, len(bugs), *range(1, len(bugs))) for subset in combinations(bugs, size)]
     rows = []
-    options = Options(only=bugs, seed=seed, timeout=TIMEOUT, explain=False)
+    options = Options(only=bugs, seed=seed, timeout=MEASURING_QUESTION_SECONDS, explain=False)
     with Session(exercise, launcher, Keep.EVERYTHING) as session:
         for number, left in enumerate(subsets, start=1):
             progress(f"subset {number} of {len(subsets)}")

@@ -1,11 +1,15 @@
-"""What is asked of a new exercise."""
+"""What is asked of a new exercise, and the correct GPT that its bugs are planted in."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, get_args
 
 from grader.errors import UsageError
 from grader.exercise.key import Bucket
+from grader.exercise.model import builtin_reference
+from grader.sandbox.questions import ADAPTER
 from grader.seeds import check_seed
+from grader.submission.read import is_made_up, read_submission
 
 DEFAULT_BUGS = 4
 MAX_BUGS = 6  # 2^k variants are proven for k bugs
@@ -46,3 +50,16 @@ class Recipe:
         for name in self.operators:
             if self.operators.count(name) > 1:
                 raise UsageError(f"operator={name!r} is asked for twice; an exercise has each bug once")
+
+
+def read_reference(source: Path | None) -> tuple[Path, dict[str, str]]:
+    """A reference's directory and its source texts, with plain line ends; the built-in one without a ``source``."""
+    directory = (source or builtin_reference()).resolve()
+    submission = read_submission(directory)
+    if submission.notes:
+        raise UsageError(f"the reference {str(directory)!r} cannot be read whole: {'; '.join(submission.notes)}")
+    files = dict(submission.files)
+    if ADAPTER in files and is_made_up(files["train.py"], "there is no train.py"):
+        del files["train.py"]  # its loop is in model.py, or there is none
+    # What is planted is spelt with plain line ends; among others it would stand out.
+    return directory, {name: text.replace("\r\n", "\n").replace("\r", "\n") for name, text in files.items()}

@@ -1,28 +1,31 @@
 """Verify an exercise from its folder alone: whether it can be solved, graded, and credited bug by bug."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from grader.checks.catalogue import CHECKS
-from grader.errors import CannotJudge
+from grader.checks.check import Check
+from grader.comparisons.comparison import Comparison
+from grader.errors import CannotJudge, UsageError
 from grader.exercise.key import PlantedBug, Row
 from grader.exercise.model import Exercise, StoredExercise
 from grader.exercise.starter import BESIDE_THE_CODE
 from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
 from grader.grading.session import Session
+from grader.injection.fit import fit, require_it_runs
 from grader.injection.mutants import planted
 from grader.injection.observe import SUBMISSION, Observation, Observer, answerable, failing_checks
 from grader.injection.prove import complaints, prove
+from grader.limits import MEASURING_QUESTION_SECONDS
 from grader.packages.trouble import Trouble, without_a_verdict
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from grader.submission.read import Submission
 
 SEEDS: Final = (11, 12, 13)  # for an exercise that says none
-TIMEOUT: Final = 30.0
 SHOWN: Final = 5  # complaints about subsets
 LEFT_BY_RUNNING: Final = (
     "__pycache__",
@@ -30,6 +33,10 @@ LEFT_BY_RUNNING: Final = (
     ".mypy_cache",
     ".ruff_cache",
 )  # by tools
+
+
+Checks = tuple[Check, ...]
+Comparisons = tuple[Comparison, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +79,11 @@ def _verify(exercise: StoredExercise, launcher: Launcher, progress: Callable[[st
     found.findings.append(texts(exercise))
     certificate = exercise.key.certificate
     seeds = certificate.seeds if certificate is not None else SEEDS
-    worker_pool = WorkerPool(launcher)
+    worker_pool = WorkerPool(launcher, adapter=exercise.adapter)
     try:
         progress("the reference")
-        failing = failing_checks(worker_pool, exercise.reference, seeds)
-        asked = len(CHECKS) - len(failing.followups)
-        fault = f"fails {', '.join(failing.wrong)}" if failing.wrong else ""
-        found.findings.append(Finding(f"the reference passes all {asked} checks of what it has built", fault))
-        unbuilt = planted(exercise.reference, [stub.edit for stub in exercise.key.stubs])
-        checks, comparisons = answerable(worker_pool, exercise.reference, unbuilt, seeds[0], failing.followups)
+        finding, checks, comparisons = _reference(exercise, worker_pool, seeds)
+        found.findings.append(finding)
         observer = Observer(worker_pool, exercise.reference, checks, seeds, comparisons)
         for bug in exercise.key.bugs:
             progress(bug.item)
@@ -93,6 +96,28 @@ def _verify(exercise: StoredExercise, launcher: Launcher, progress: Callable[[st
     progress("the reference and the starter as submissions")
     found.findings += _whole_grades(exercise, launcher, seeds[0])
     return found
+
+
+def _reference(
+    exercise: Exercise, worker_pool: WorkerPool, seeds: Sequence[int]
+) -> tuple[Finding, Checks, Comparisons]:
+    """Whether the reference is right, and what can be asked to tell bugs."""
+    if exercise.adapter is not None:
+        what = "the reference passes what fits it of the checks that its items name"
+        try:
+            require_it_runs(worker_pool, exercise.reference)
+            fitting = fit(worker_pool, exercise.reference, seeds)
+        except UsageError as error:
+            return Finding(what, str(error)), (), ()
+        named = {check for item in exercise.rubric.item for check in (*item.earns, *item.takes)}
+        said = "; ".join(f"{check}: {fitting.left_out[check]}" for check in sorted(named & fitting.left_out.keys()))
+        return Finding(what, said), fitting.checks, fitting.comparisons
+    failing = failing_checks(worker_pool, exercise.reference, seeds)
+    asked = len(CHECKS) - len(failing.followups)
+    fault = f"fails {', '.join(failing.wrong)}" if failing.wrong else ""
+    unbuilt = planted(exercise.reference, [stub.edit for stub in exercise.key.stubs])
+    answers = answerable(worker_pool, exercise.reference, unbuilt, seeds[0], failing.followups)
+    return Finding(f"the reference passes all {asked} checks of what it has built", fault), *answers
 
 
 def texts(exercise: StoredExercise) -> Finding:
@@ -158,7 +183,7 @@ def _whole_grades(exercise: Exercise, launcher: Launcher, seed: int) -> Iterator
 
         def wrong(submission: Submission = submission, wanted: float = wanted) -> str:
             with Session(exercise, launcher, Keep.NOTHING) as session:
-                result = session.grade(submission, Options(seed=seed, timeout=TIMEOUT))
+                result = session.grade(submission, Options(seed=seed, timeout=MEASURING_QUESTION_SECONDS))
             return "" if result.score == wanted else f"scores {result.score:g}"
 
         yield _graded(f"the {name} scores {wanted:g} of {best:g}", wrong)

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
@@ -10,17 +9,31 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
-from grader.errors import CannotJudge, UsageError
+from grader.errors import CannotJudge, GraderError, UsageError
 from grader.files.read_untrusted import Directory, Refused
-from grader.files.write import write_atomically
+from grader.files.write import Existing, check_place, write_atomically, write_folder
 from grader.learner.history_writer import record_hint
+from grader.limits import WORKSPACE_RECORD_MAX_BYTES
+from grader.result.record import STOPPED, FollowUp, ItemResult, Result, Status
 from grader.submission.history import FILE as HISTORY
 from grader.submission.history import Graded, Line, Started, parse, read_history
 
 RECORD: Final = ".grader.json"
-MAX_BYTES: Final = 1 << 20
+RIGHT: Final = (Status.FIXED, Status.BUILT)
 OF_THE_MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What another directory would not help against."""
+
+
+class LastGrade(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a workspace keeps of its last grade.
+
+    Attributes:
+        sha256: of the files that were graded.
+        right: the items and follow-ups that were right, and ``does-not-run`` where the code runs.
+    """
+
+    sha256: str
+    right: tuple[str, ...]
 
 
 class Workspace(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -30,11 +43,13 @@ class Workspace(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
         exercise: the directory of the exercise that it was started from; None for the built-in one.
         starter: SHA-256 of the code that it was started with; None where that was not recorded.
         hints: how many were shown, by item.
+        graded: what is kept of the last grade; None before the first.
     """
 
     exercise: str | None = None
     starter: str | None = None
     hints: dict[str, Annotated[int, Meta(ge=0, le=3)]] = {}
+    graded: LastGrade | None = None
 
 
 def read_workspace(directory: Path) -> Workspace:
@@ -49,7 +64,7 @@ def read_workspace(directory: Path) -> Workspace:
     try:
         # It may be a submission's, and a pipe or a link of that name.
         with Directory(directory) as opened:
-            return msgspec.json.decode(opened.read(RECORD, MAX_BYTES), type=Workspace)
+            return msgspec.json.decode(opened.read(RECORD, WORKSPACE_RECORD_MAX_BYTES), type=Workspace)
     except FileNotFoundError:
         return Workspace()
     except Refused as reason:
@@ -67,10 +82,32 @@ def write_workspace(directory: Path, workspace: Workspace) -> None:
         CannotJudge: the machine does not let us.
     """
     shown = read_workspace(directory).hints
-    write_atomically(directory / RECORD, msgspec.json.format(msgspec.json.encode(workspace)) + b"\n")
+    write_atomically(directory / RECORD, _encoded(workspace))
     for item, number in workspace.hints.items():
         if number > shown.get(item, 0):
             record_hint(directory, item, number)
+
+
+def _encoded(workspace: Workspace) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(workspace)) + b"\n"
+
+
+def remember_grade(directory: Path, result: Result) -> None:
+    """Keep what was right, so that no hint is given for it. Does nothing where nothing can be remembered."""
+    try:
+        workspace = read_workspace(directory)
+        parts: list[ItemResult | FollowUp] = [*result.items, *result.followups]
+        right = [part.id for part in parts if part.status in RIGHT]
+        right += [] if result.load_faults else [STOPPED]
+        before = workspace.graded
+        if before is not None and before.sha256 == result.candidate.sha256:
+            # A grade of some items alone says nothing of the others.
+            told = {STOPPED, *(part.id for part in parts)}
+            right += [name for name in before.right if name not in told]
+        graded = LastGrade(sha256=result.candidate.sha256, right=tuple(right))
+        write_workspace(directory, msgspec.structs.replace(workspace, graded=graded))
+    except (GraderError, OSError):
+        return  # a grade is worth having where the workspace can only be read, too
 
 
 def check_workspace(directory: Path) -> None:
@@ -139,22 +176,17 @@ def start(
         UsageError: there is something in ``directory`` already, or it is a place that nothing can be put in.
         CannotJudge: the machine has no room.
     """
-    target = directory.resolve()
-    if not target.parent.is_dir():
-        raise UsageError(f"cannot write {str(directory)!r}: there is no directory {str(target.parent)!r}")
+    check_place(directory)
     if os.path.lexists(directory) and not (directory.is_dir() and not os.listdir(directory)):
         raise UsageError(f"{str(directory)!r} exists and is not an empty directory; choose another name")
+    lies_at = str(exercise.resolve()) if exercise is not None else None
+    contents = {name: text.encode() for name, text in files.items()}
+    contents[RECORD] = _encoded(Workspace(exercise=lies_at, starter=starter))
+    if first_line:
+        contents[HISTORY] = first_line
     try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
-            made = Path(scratch) / "new"
-            made.mkdir()
-            for name, text in files.items():
-                (made / name).write_bytes(text.encode())
-            lies_at = str(exercise.resolve()) if exercise is not None else None
-            write_workspace(made, Workspace(exercise=lies_at, starter=starter))
-            if first_line:
-                (made / HISTORY).write_bytes(first_line)
-            made.replace(target)  # an empty directory in its place gives way
-    except OSError as error:
-        kind = CannotJudge if error.errno in OF_THE_MACHINE else UsageError
-        raise kind(f"cannot write {str(directory)!r}: {error.strerror}") from None
+        write_folder(directory, contents, Existing.IF_EMPTY)
+    except CannotJudge as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno not in OF_THE_MACHINE:
+            raise UsageError(str(error)) from error
+        raise

@@ -1,11 +1,9 @@
 """Puts each grade of ``grader watch`` on the board: as a learner may see it, and with what changed since the last."""
 
-import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
@@ -16,10 +14,11 @@ from grader.live.shell import environment
 from grader.report import render_html, words
 from grader.report.curve import score_curve
 from grader.report.diff_lines import diff_lines
-from grader.report.verdict import first_step
+from grader.report.next_step import Command
+from grader.report.verdict import first_step, stops
 from grader.result.audience import for_audience
 from grader.result.recheck import recheck
-from grader.result.record import Audience, CheckResult, FollowUp, ItemResult, Outcome, Result
+from grader.result.record import STOPPED, Audience, CheckResult, FollowUp, ItemResult, Outcome, Result
 from grader.submission.diff import changes
 from grader.submission.read import Submission
 
@@ -60,13 +59,16 @@ class LivePage:
     """The page of one ``grader watch``.
 
     Attributes:
+        command: how the hint for an item is asked for, by its id.
+        when_stopped: the hints for code that does not run.
         hints: how many hints were shown, by item, read anew at each call.
         scores: of earlier grades, each with what is said of it.
         end: when the clock's time is up, in seconds since the epoch; None where no clock was set.
     """
 
     board: Board
-    directory: Path
+    command: Command
+    when_stopped: tuple[str, ...]
     hints: Callable[[], Mapping[str, int]]
     scores: list[tuple[str, float]]
     end: float | None
@@ -146,18 +148,16 @@ class LivePage:
 
     def _next(self, result: Result) -> Next | None:
         item = first_step(result)
+        if stopped := stops(result):
+            return self._next_hint(f"Make {stopped[0].files[0]} run", 0, STOPPED, self.when_stopped)
         if item is None:
             return None
-        shown = min(self._shown_hints.get(item.id, 0), len(item.hints))
-        where = shlex.quote(one_line(str(self.directory)))
-        left = shown < len(item.hints)
-        return Next(
-            title=item.title,
-            place=[each.id for each in result.items].index(item.id) + 1,
-            taken=item.hints[:shown],
-            of=len(item.hints),
-            command=f"grader hint {where} {item.id}" if left else "",
-        )
+        place = [each.id for each in result.items].index(item.id) + 1
+        return self._next_hint(item.title, place, item.id, item.hints)
+
+    def _next_hint(self, title: str, place: int, name: str, hints: Sequence[str]) -> Next:
+        taken = tuple(hints[: self._shown_hints.get(name, 0)])
+        return Next(title, place, taken, len(hints), self.command(name) if len(taken) < len(hints) else "")
 
 
 def _learners(result: Result) -> Result:
@@ -169,12 +169,8 @@ def _without_hints(result: Result) -> Result:
     return replace(
         result,
         items=tuple(replace(item, hints=()) for item in result.items),
-        followups=tuple(_bare(each) for each in result.followups),
+        followups=tuple(replace(each, hints=()) for each in result.followups),
     )
-
-
-def _bare(followup: FollowUp) -> FollowUp:
-    return replace(followup, hints=()) if "hints" in followup.__struct_fields__ else followup
 
 
 def _body(page: str) -> str:

@@ -6,12 +6,11 @@ from random import Random
 from typing import Final
 
 from grader.exercise.model import Exercise, Item
+from grader.limits import OWN_TESTS_TIMEOUT_FACTOR
 from grader.own_tests import results
-from grader.own_tests.mutants import Draw, Mutant, NotRead, TooSlow, find
-from grader.own_tests.running import CONFTEST, RUN, Files, Runner, Runs
-from grader.own_tests.wording import Wording
-from grader.packages.threads import threads
-from grader.packages.worker_pool import WorkerPool
+from grader.own_tests.mutants import Draw, Mutant, NotRead, TooSlow, Wording, find
+from grader.own_tests.running import CONFTEST, Files, Runner, Runs
+from grader.packages.worker_pool import WorkerPool, threads
 from grader.result.record import FollowUp, Outcome
 from grader.seeds import Seeds
 from grader.submission.read import Submission
@@ -87,7 +86,7 @@ class _Trials:
         self._progress(f"{self._item.title}: on the package itself")
         with threads(self._worker_pool) as pool:
             finding = pool.submit(self._find)
-            first = self._runner.run_surely(self._package, RUN * self._timeout)
+            first = self._runner.run_surely(self._package, OWN_TESTS_TIMEOUT_FACTOR * self._timeout)
             if not first.passed:
                 return results.failing(self._item, first)
             try:

@@ -1,28 +1,30 @@
 """The bugs that own tests have to notice: planted in the candidate's own code, each seen to change what it computes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from random import Random
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from grader.checks.compare import first_difference, largest_change
 from grader.comparisons.catalogue import BY_ID as COMPARISONS
 from grader.comparisons.comparison import Asked, Comparison
+from grader.limits import DRAW_MUTANTS_TIMEOUT_FACTOR, FIND_MUTANTS_SECONDS, REWORD_GROWTH_BYTES, REWORD_SECONDS
 from grader.own_tests.running import Files
 from grader.packages.package import Package
 from grader.packages.trouble import PackageHung, Trouble
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.errors import WorkerFailed
-from grader.sandbox.questions import Answered, FindMutants, Planting
+from grader.sandbox.questions import Answered, FindMutants, Planting, Reword
 from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
 from mutations.edit import Edit, splice
 from mutations.errors import SpliceError
+from mutations.ways import Way
 
-PATIENCE: Final = 30.0  # seconds for the engine to read a package
-DRAWING: Final = 12  # times the time-out that answers may take while mutants are drawn; it takes seconds
 VISIBLE: Final = 1e-4  # a change of this part of the largest value; rounding changes 1e-6 of it
 BY_FILE: Final = {"model.py": ("decoding", "cache-errors", "forward"), "train.py": ("training", "harness")}
 ALL: Final = tuple(comparison for comparisons in BY_FILE.values() for comparison in comparisons)
@@ -52,7 +54,7 @@ def find(worker_pool: WorkerPool, package: Files, groups: Iterable[str]) -> tupl
     """
     worker = worker_pool.spawn({}, purpose="mutants")
     try:
-        worker_pool.put(worker, FindMutants(files=dict(package), groups=tuple(groups)), {}, PATIENCE)
+        worker_pool.put(worker, FindMutants(files=dict(package), groups=tuple(groups)), {}, FIND_MUTANTS_SECONDS)
         reply, answer = worker.receive()
         if not isinstance(reply, Answered):
             raise NotRead(reply.message)
@@ -83,7 +85,7 @@ class Draw:
         self._package = package
         self._seeds = Seeds(seed, "own tests")
         self._timeout = timeout
-        self._most = DRAWING * timeout
+        self._most = DRAW_MUTANTS_TIMEOUT_FACTOR * timeout
         self._own = Package(worker_pool, "the candidate", package, timeout)
         self._own_again = self._own.another()
         self._asked = [self._own, self._own_again]
@@ -174,3 +176,67 @@ class Draw:
                 if first_difference(answer, again) is None:
                     self._known[comparison.id].append((asked, answer))
         return self._known[comparison.id]
+
+
+SHARE: Final = 0.5  # of the places where something can be said otherwise
+SENSITIVE: Final = "it answers otherwise as soon as it is put in other words"
+
+
+class Wording:
+    """Puts versions of one package into other words, never twice into the same."""
+
+    def __init__(self, worker_pool: WorkerPool, package: Files, seed: int) -> None:
+        self._worker_pool = worker_pool
+        self._package = package
+        self._random = Random(seed)
+        self._ways = tuple(Way)
+
+    def keep_what_holds(self, is_the_same: Callable[[Files], bool]) -> None:
+        """Go on with those ways to say a thing otherwise in which the package goes on answering as it does.
+
+        Raises:
+            NotRead: there is none.
+        """
+        if is_the_same(self._everywhere(self._ways)):
+            return
+        self._ways = tuple(way for way in Way if is_the_same(self._everywhere([way])))
+        if not self._ways or not is_the_same(self._everywhere(self._ways)):
+            raise NotRead(SENSITIVE)
+
+    def of(self, versions: Sequence[Files]) -> list[Files]:
+        """Each version in words of its own.
+
+        Raises:
+            NotRead: there are none.
+        """
+        return self._reworded(versions, self._ways, SHARE)
+
+    def _everywhere(self, ways: Iterable[Way]) -> Files:
+        return self._reworded([self._package], ways, 1.0)[0]
+
+    def _reworded(self, versions: Sequence[Files], ways: Iterable[Way], share: float) -> list[Files]:
+        texts = [text for version in versions for text in version.values()]
+        question = Reword(seeds=tuple(self._random.getrandbits(62) for _ in texts), share=share, ways=tuple(ways))
+        tensors = {f"text.{place}": np.frombuffer(text.encode(), np.uint8) for place, text in enumerate(texts)}
+        worker = self._worker_pool.spawn({}, purpose="mutants")
+        try:
+            self._worker_pool.put(worker, question, tensors, REWORD_SECONDS)
+            reply, answer = worker.receive()
+            if not isinstance(reply, Answered):
+                raise NotRead(reply.message)
+            told = iter([answer[name].tobytes().decode() for name in tensors])
+        except (WorkerFailed, KeyError, UnicodeDecodeError) as error:
+            raise NotRead(str(error)) from None
+        finally:
+            worker.close()
+        packages: list[Files] = [{file: next(told) for file in version} for version in versions]
+        if any(
+            _size(package) > _size(version) + REWORD_GROWTH_BYTES
+            for package, version in zip(packages, versions, strict=True)
+        ):
+            raise NotRead("it is too long in other words")
+        return packages
+
+
+def _size(files: Files) -> int:
+    return sum(len(text.encode()) for text in files.values())

@@ -8,17 +8,14 @@ from random import Random
 from typing import Final
 
 from grader.files.printable import one_line, printable
-from grader.packages.threads import THREADS
-from grader.packages.worker_pool import WorkerPool
+from grader.limits import OWN_TESTS_ALL_TIMEOUT_FACTOR, OWN_TESTS_SLACK_SECONDS, OWN_TESTS_TIMEOUT_FACTOR
+from grader.packages.worker_pool import THREADS, WorkerPool
 from grader.result.record import Outcome
 from grader.sandbox.errors import WorkerDied, WorkerFailed, WorkerTimedOut
 from grader.sandbox.questions import Malformed, Raised, Reply, RunTests
 from grader.sandbox.wire import Tensors
 
 CONFTEST: Final = "conftest.py"
-RUN: Final = 3.0  # how long the tests may take on the package, in times of what one question may
-RUNS: Final = 9.0  # and all runs after the first together, for each thread
-SLACK: Final = 3.0  # seconds that a run on a mutant may take beyond three times the first
 NO_TESTS: Final = 5  # pytest's exit code
 MAX_MESSAGE: Final = 600  # characters
 SLOW: Final = "they do not end in the time that they took before"  # how long that was differs a little each time
@@ -111,9 +108,9 @@ class Runs:
         self._runner = runner
         self._pool = pool
         self._random = random
-        self._on_a_mutant = min(3 * first + SLACK, RUN * timeout)
-        self._on_the_package = max(3 * first + SLACK, RUN * timeout)
-        self._in_all = THREADS * RUNS * timeout
+        self._on_a_mutant = min(3 * first + OWN_TESTS_SLACK_SECONDS, OWN_TESTS_TIMEOUT_FACTOR * timeout)
+        self._on_the_package = max(3 * first + OWN_TESTS_SLACK_SECONDS, OWN_TESTS_TIMEOUT_FACTOR * timeout)
+        self._in_all = THREADS * OWN_TESTS_ALL_TIMEOUT_FACTOR * timeout
         self._spent: list[float] = []
         self._failed = False
 

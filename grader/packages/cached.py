@@ -31,7 +31,9 @@ class CachedPackage(Package):
         super().__init__(*args, **options)
         self._memory: Memory = {} if memory is None else memory
         self._learns = learns
-        self._texts = {modules: _digest(self.files, modules) for modules in (("model",), ("train",), ())}
+        # A function of an adapter.py may import any file.
+        apart = (("model",), ("train",)) if not self.has_adapter else ()
+        self._texts = {modules: _digest(self.files, modules) for modules in (*apart, ())}
 
     def send(self, question: AnyQuestion, tensors: Tensors) -> None:
         """Put a question, unless its answer is known."""
@@ -55,7 +57,7 @@ class CachedPackage(Package):
     def _depends_on(self, question: AnyQuestion, tensors: Tensors) -> bytes:
         """Everything that the answer depends on, as bytes."""
         modules = modules_asked(question)
-        digest = hashlib.blake2b(self._texts[modules if len(modules) == 1 else ()], digest_size=16)
+        digest = hashlib.blake2b(self._texts[modules if modules in self._texts else ()], digest_size=16)
         digest.update(msgspec.json.encode(question))
         for name in sorted(tensors):
             array = tensors[name]

@@ -2,9 +2,10 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from typing import Final, Self
+from typing import Self
 
-from grader.packages.places import places_in
+from grader.limits import IMPORT_TIMEOUT_FACTOR, RUN_TIMEOUT_FACTOR
+from grader.packages.raised import places_in
 from grader.packages.scope import scope_of
 from grader.packages.trouble import (
     PackageDied,
@@ -28,9 +29,6 @@ from grader.sandbox.questions import (
     TwinRun,
 )
 from grader.sandbox.wire import Tensors
-
-IMPORT_PATIENCE: Final = 2  # times the time-out, for an import: what comes of it holds for a whole module
-RUN_PATIENCE: Final = 3  # times the time-out, for a whole run: some hundreds of steps
 
 
 class Package:
@@ -190,6 +188,11 @@ class Package:
             self._worker = self._worker_pool.spawn(self.files, self._ahead)
         return self._worker
 
+    @property
+    def has_adapter(self) -> bool:
+        """Whether it keeps no contract, but is called as the exercise's adapter.py says."""
+        return self._worker_pool.adapter is not None
+
     def another(self, ahead: Sequence[str] = ()) -> "Package":
         """The same package in a worker of its own, which has seen nothing this one has seen."""
         return Package(self._worker_pool, self.name, self.files, self._timeout, trusted=self._trusted, ahead=ahead)
@@ -237,7 +240,7 @@ class Package:
 
     def _limit(self, question: AnyQuestion) -> float:
         """Seconds for an answer."""
-        patience = {TwinRun: RUN_PATIENCE, Import: IMPORT_PATIENCE}
+        patience = {TwinRun: RUN_TIMEOUT_FACTOR, Import: IMPORT_TIMEOUT_FACTOR}
         return self._timeout * patience.get(type(question), 1)
 
     def _no_answer(self, question: AnyQuestion | None = None) -> PackageHung:

@@ -6,8 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from grader.errors import CannotJudge
-from grader.packages.places import places_of, reached_by
-from grader.packages.raised import in_words, is_missing
+from grader.packages.raised import in_words, is_missing, places_of, reached_by
 from grader.result.record import Place
 from grader.sandbox.errors import LauncherFailed
 from grader.sandbox.questions import Raised

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from grader.limits import UNANSWERED_MAX_QUESTIONS
 from grader.sandbox.questions import AnyQuestion, Forward, Import, TrainSteps, Watched, WatchedTraining, modules_asked
 
-PATIENCE: Final = 2  # questions of a kind that got no answer in time, before none is asked any more
 RUN_FORWARD: Final = frozenset(  # kinds of questions that forward has to answer, too
     {
         "Forward",
@@ -57,7 +57,7 @@ class Unresponsive:
 
     def _never_ends(self, kind: str) -> bool:
         """One question is enough where none of its kind was ever answered; else it may be slow for what is large."""
-        return self._hung[kind] >= (PATIENCE if kind in self._answered else 1)
+        return self._hung[kind] >= (UNANSWERED_MAX_QUESTIONS if kind in self._answered else 1)
 
     def fault(self, question: AnyQuestion) -> Exception | None:
         """What is known to keep the modules that a question is put to from being imported."""

@@ -6,9 +6,11 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
 
+from grader.limits import PARDONED_DEATHS, REST_POLL_SECONDS
 from grader.packages.trouble import Stopped
 from grader.packages.unresponsive import Unresponsive
 from grader.sandbox.client import Launcher
@@ -20,9 +22,6 @@ from grader.sandbox.questions import (
 )
 from grader.sandbox.wire import Tensors
 
-PARDONS: Final = 3  # deaths a grade that may be the machine's doing
-REST: Final = 0.02  # seconds between two looks whether the others have come to rest
-
 
 class WorkerPool:
     """The workers of one grade: made through here, so that they can all be ended at once.
@@ -30,14 +29,23 @@ class WorkerPool:
     Args:
         budget: seconds of its own that a package may take, all questions together; one that is ours may take longer.
         left_to_build: names that a package of the candidate's may lack.
+        adapter: the exercise's adapter.py, if its packages keep no contract.
     """
 
-    def __init__(self, launcher: Launcher, budget: float = math.inf, left_to_build: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        launcher: Launcher,
+        budget: float = math.inf,
+        left_to_build: Collection[str] = (),
+        *,
+        adapter: str | None = None,
+    ) -> None:
         self._launcher = launcher
         self._workers: list[Worker] = []
         self._stopped = False
         self.budget = budget
         self.left_to_build = left_to_build
+        self.adapter = adapter
         self._silences: dict[frozenset[tuple[str, str]], Unresponsive] = defaultdict(Unresponsive)  # by files
         self._counting = threading.Lock()
         self._turn = threading.Condition()
@@ -54,7 +62,7 @@ class WorkerPool:
         """A fresh worker. Raises ``Stopped`` when the grade is being given up or the launcher has failed."""
         if self._stopped:
             raise Stopped
-        worker = self._launcher.spawn(files, ahead, purpose)
+        worker = self._launcher.spawn(files, ahead, purpose, self.adapter)
         self._workers.append(worker)
         if self._stopped:  # meanwhile: the list may have been walked before this one was on it
             worker.kill()
@@ -85,7 +93,7 @@ class WorkerPool:
             self._turn.wait_for(lambda: not self._putting)
         try:
             while any(worker.is_busy() for worker in list(self._workers)):
-                time.sleep(REST)
+                time.sleep(REST_POLL_SECONDS)
             yield
         finally:
             with self._turn:
@@ -112,7 +120,7 @@ class WorkerPool:
     def pardon_anew(self) -> None:
         """As many pardons as at first: another grade begins."""
         with self._counting:
-            self._pardons = dict.fromkeys((True, False), PARDONS)  # by whether the package is trusted
+            self._pardons = dict.fromkeys((True, False), PARDONED_DEATHS)  # by whether the package is trusted
 
     def convict(self, *, trusted: bool) -> None:
         """No more pardons: it died of the same question again."""
@@ -131,3 +139,18 @@ class WorkerPool:
             worker.close()
         with contextlib.suppress(LauncherFailed):
             self._launcher.settle()
+
+
+THREADS: Final = 2
+
+
+@contextmanager
+def threads(worker_pool: WorkerPool) -> Iterator[ThreadPoolExecutor]:
+    """Two threads; when anything fails, all workers are ended, so that neither thread waits for an answer."""
+    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            worker_pool.stop()
+            raise

@@ -10,7 +10,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from grader.files.printable import printable
-from grader.report import influence, standing, timeline_words, verdict, words
+from grader.report import influence, timeline_words, verdict, words
 from grader.report.content_policy import content_policy
 from grader.report.curve import ScoreCurve, score_curve
 from grader.report.diff_lines import diff_lines
@@ -64,6 +64,7 @@ def _template() -> Template:
         scope=words.scope,
         verdict=verdict.verdict,
         is_full=verdict.is_full,
+        is_bug=verdict.is_bug,
         shows_followups=verdict.shows_followups,
         first_step=verdict.first_step,
         stops=verdict.stops,
@@ -71,10 +72,10 @@ def _template() -> Template:
         waits_for_the_code=verdict.waits_for_the_code,
         told=verdict.told,
         first_failing=verdict.first_failing,
-        groups=standing.groups,
-        standing=standing.standing,
+        groups=verdict.groups,
+        standing=verdict.standing,
         status_label=words.STATUS,
-        blockers=standing.blockers,
+        blockers=verdict.blockers,
         check_label=words.label,
         share=words.share,
         what_was_seen=verdict.what_was_seen,

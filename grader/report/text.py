@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from grader.files.printable import one_line, quoted
-from grader.report import columns
-from grader.report.paint import Paint, plain
+from grader.report import terminal
+from grader.report.next_step import Command, next_step
+from grader.report.terminal import Paint, plain
 from grader.report.verdict import (
     DOES_NOT_RUN,
     first_failing,
@@ -26,13 +27,15 @@ _TITLE, _STATUS, _POINTS = 45, 17, 14  # with the margin and the two gaps betwee
 _NOTES = 5
 
 
-def render_text(result: Result, paint: Paint = plain, exercise: str = "") -> str:
-    """The result in at most 80 columns: the table of items, then what each unfinished item stumbles over.
+def render_text(result: Result, paint: Paint = plain, exercise: str = "", hint: Command | None = None) -> str:
+    """The result in at most 80 columns: the items, what each unfinished one stumbles over, and what to do next.
 
     Args:
         exercise: which one it was graded against, and who said so, where that is to be said.
+        hint: how a hint is asked for; None where none can be. A command is never cut, however long it is.
     """
-    return "".join(f"{_unheard(line)}\n" for line in _lines(result, paint, exercise))
+    lines = (*_lines(result, paint, exercise), "", next_step(result, hint))
+    return "".join(f"{_unheard(line)}\n" for line in lines)
 
 
 def _unheard(line: str) -> str:
@@ -42,14 +45,14 @@ def _unheard(line: str) -> str:
 
 
 def _lines(result: Result, paint: Paint, exercise: str) -> Iterator[str]:
-    yield from columns.wrap(one_line(result.exercise.title), WIDTH, 2)
+    yield from terminal.wrap(one_line(result.exercise.title), WIDTH, 2)
     if result.items:
         yield f"Score: {number(result.score)} of {number(result.max_score)}"
-    yield from columns.wrap(verdict(result), WIDTH, 2)
+    yield from terminal.wrap(verdict(result), WIDTH, 2)
     # Behind the score and in one line: a folder may be called "Score: 100 of 100".
-    yield columns.clip(f"Candidate: {quoted(result.candidate.name)}", WIDTH)
+    yield terminal.clip(f"Candidate: {quoted(result.candidate.name)}", WIDTH)
     if exercise:
-        first, *more = columns.wrap(f"Exercise: {one_line(exercise)}", WIDTH - 2, 3)
+        first, *more = terminal.wrap(f"Exercise: {one_line(exercise)}", WIDTH - 2, 3)
         yield first
         yield from (f"  {line}" for line in more)
     if exercise and result.audience is Audience.LEARNER:
@@ -72,13 +75,13 @@ def _stops(result: Result, paint: Paint) -> Iterator[str]:
     """Why it does not run, with the line that it stops at: one thing, and the only one to see to."""
     for stop in stops(result):
         yield ""
-        first, *more = columns.wrap(f"{DOES_NOT_RUN}: {one_line(stop.headline)}", WIDTH - 2, 4)
+        first, *more = terminal.wrap(f"{DOES_NOT_RUN}: {one_line(stop.headline)}", WIDTH - 2, 4)
         yield first.replace(DOES_NOT_RUN, paint(DOES_NOT_RUN, "bad"), 1)
         # Indented: what it quotes may read like a score.
         yield from (f"  {line}" for line in more)
-        yield from (f"    {columns.clip(line, WIDTH - 4).rstrip()}" for line in stop.excerpt.splitlines())
-        yield from (f"  {columns.clip(one_line(f'called from {line}'), WIDTH - 2)}" for line in stop.came_from)
-        yield from columns.wrap(stop.waits, WIDTH, 3)
+        yield from (f"    {terminal.clip(line, WIDTH - 4).rstrip()}" for line in stop.excerpt.splitlines())
+        yield from (f"  {terminal.clip(one_line(f'called from {line}'), WIDTH - 2)}" for line in stop.came_from)
+        yield from terminal.wrap(stop.waits, WIDTH, 3)
 
 
 def _table(what: str, items: Iterable[ItemResult | FollowUp], paint: Paint) -> Iterator[str]:
@@ -99,19 +102,19 @@ def _followups(result: Result, paint: Paint) -> Iterator[str]:
         return
     if titles := ", ".join(one_line(each.title) for each in result.followups if not waits_for_the_code(each)):
         yield ""
-        yield from columns.wrap(f"Follow-up questions, none built: {titles}", WIDTH, 2)
+        yield from terminal.wrap(f"Follow-up questions, none built: {titles}", WIDTH, 2)
 
 
 def _remaining(result: Result) -> Iterator[str]:
     if result.remaining_bugs is not None:
         titles = {item.id: item.title for item in result.items}  # not of an item that was not asked for
         named = ", ".join(one_line(titles.get(bug, bug)) for bug in result.remaining_bugs) or "none"
-        yield from columns.wrap(f"Known bugs still in: {named}", WIDTH, 3)
+        yield from terminal.wrap(f"Known bugs still in: {named}", WIDTH, 3)
 
 
 def _notes(notes: tuple[str, ...]) -> Iterator[str]:
     for note in notes[:_NOTES]:
-        yield from columns.wrap(f"Note: {one_line(note)}", WIDTH, 2)
+        yield from terminal.wrap(f"Note: {one_line(note)}", WIDTH, 2)
     if more := notes[_NOTES:]:
         yield f"Note: there are {len(more)} more; the report has them"
 
@@ -120,7 +123,7 @@ def _isolation(isolation: Isolation) -> Iterator[str]:
     """Without a lock the verdict is worth as much as the trust in the candidate: not for the small print."""
     if isolation.mode != "strict":
         for sentence in isolation.missing:
-            yield from columns.wrap(one_line(sentence), WIDTH, 2)
+            yield from terminal.wrap(one_line(sentence), WIDTH, 2)
 
 
 def _item_row(item: ItemResult | FollowUp, paint: Paint) -> str:
@@ -132,9 +135,9 @@ def _item_row(item: ItemResult | FollowUp, paint: Paint) -> str:
 def _row(title: str, status: str, points: str, painted: Callable[[str], str] = str) -> str:
     # Measured first, painted then: what makes a colour takes no column.
     cells = (
-        columns.pad(title, _TITLE),
-        painted(columns.pad(status, _STATUS)),
-        columns.clip(points, _POINTS).rjust(_POINTS),
+        terminal.pad(title, _TITLE),
+        painted(terminal.pad(status, _STATUS)),
+        terminal.clip(points, _POINTS).rjust(_POINTS),
     )
     return "  " + " ".join(cells)
 
@@ -142,7 +145,7 @@ def _row(title: str, status: str, points: str, painted: Callable[[str], str] = s
 def _trouble(item: ItemResult | FollowUp, paint: Paint) -> Iterator[str]:
     label = STATUS[item.status]
     yield ""
-    yield f"{paint(label.symbol, label.tone)} {columns.clip(one_line(item.title), WIDTH - 2)}"
+    yield f"{paint(label.symbol, label.tone)} {terminal.clip(one_line(item.title), WIDTH - 2)}"
     check = first_failing(item)
     if check is None:
         yield from _indented(one_line(item.summary))
@@ -156,5 +159,5 @@ def _trouble(item: ItemResult | FollowUp, paint: Paint) -> Iterator[str]:
 
 
 def _indented(text: str, margin: int = 2, lines: int = 2) -> Iterator[str]:
-    for line in columns.wrap(text, WIDTH - margin, lines):
+    for line in terminal.wrap(text, WIDTH - margin, lines):
         yield " " * margin + line

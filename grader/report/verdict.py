@@ -5,7 +5,8 @@ from functools import partial
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from grader.report import columns
+from grader.report import terminal
+from grader.report.words import WITH_BUG, lane
 from grader.result.record import (
     CheckResult,
     FollowUp,
@@ -114,12 +115,17 @@ def _excerpt(place: Place) -> str:
     if not line or place.column is None:
         return line
     before = place.source[: place.column - 1].lstrip()
-    return f"{line}\n{' ' * columns.width(before)}^"
+    return f"{line}\n{' ' * terminal.width(before)}^"
 
 
 def is_full(item: ItemResult | FollowUp) -> bool:
     """Whether nothing of the item is left to do."""
     return item.status is not Status.NOT_JUDGED and item.score >= item.max_score
+
+
+def is_bug(item: ItemResult) -> bool:
+    """Whether the item is a bug to fix: of those alone the bits are asked for."""
+    return any(check.role is Role.EXACT for check in item.checks)
 
 
 def is_right_but_for_bits(item: ItemResult | FollowUp) -> bool:
@@ -185,7 +191,7 @@ def first_step(result: Result) -> ItemResult | None:
     return next(iter(seen or unfinished), None)
 
 
-def usual_causes(item: ItemResult) -> tuple[str, ...]:
+def usual_causes(item: ItemResult | FollowUp) -> tuple[str, ...]:
     """What usually causes the failure that says most."""
     check = first_failing(item)
     return check.usual_causes if check is not None else ()
@@ -194,3 +200,68 @@ def usual_causes(item: ItemResult) -> tuple[str, ...]:
 def what_was_seen(check: CheckResult) -> str:
     """One text on why the check did not pass: what was observed where that is known."""
     return check.counterexample.seen if check.counterexample else check.message
+
+
+class Standing(NamedTuple):
+    """One line on an item: words, and the ids of the items that it waits for."""
+
+    text: str
+    waits_for: tuple[str, ...] = ()
+
+
+class Groups(NamedTuple):
+    """The checks of an item: what was seen to be wrong one by one, and together what has one reason."""
+
+    seen: list[CheckResult]
+    unbuilt: list[CheckResult]
+    blocked: list[CheckResult]
+    passed: list[CheckResult]
+
+    @property
+    def unbuilt_parts(self) -> list[str]:
+        """What the code says is not built yet, each once."""
+        return list(dict.fromkeys(check.counterexample.seen for check in self.unbuilt if check.counterexample))
+
+
+def groups(item: ItemResult | FollowUp) -> Groups:
+    """The checks, the most telling first."""
+    found = failing(item)
+    blocked = [check for check in found if check.outcome is Outcome.BLOCKED]
+    unbuilt = [check for check in found if check.unbuilt and check not in blocked]
+    seen = [check for check in found if check not in blocked and check not in unbuilt]
+    return Groups(seen, unbuilt, blocked, passing(item))
+
+
+def standing(item: ItemResult) -> Standing:
+    """The item in one line, with nothing in it that the first failing check says below."""
+    found = groups(item)
+    if item.status is Status.NOT_JUDGED:
+        return Standing(item.summary)
+    only_waits = item.status is Status.PARTLY and bool(found.blocked) and not found.seen and not found.unbuilt
+    if item.status in (Status.FIXED, Status.BUILT) or only_waits:
+        return _right(item, found)
+    if found.seen:
+        if item.status is Status.NOT_FIXED and item.lane is not Lane.BEHAVIOUR:
+            return Standing(f"The bug is still in: {WITH_BUG[item.lane]}.")
+        return Standing(f"{_passed(item)}.")
+    if found.unbuilt:
+        return Standing(f"{_passed(item)}; the rest is not built yet." if found.passed else "Not built yet.")
+    if waits_for := blockers(found.blocked):
+        return Standing("Not graded yet. First fix", waits_for)
+    return Standing(item.summary)
+
+
+def _right(item: ItemResult, found: Groups) -> Standing:
+    if found.blocked and not found.seen:
+        return Standing("All that could be checked is right. For the rest, first fix", blockers(found.blocked))
+    compared = "" if item.lane is Lane.BEHAVIOUR else f" Compared number by number: {lane(item)}."
+    return Standing(item.summary + compared)
+
+
+def blockers(checks: list[CheckResult]) -> tuple[str, ...]:
+    """The items that have to be right before these checks can be told."""
+    return tuple(dict.fromkeys(item for check in checks for item in check.blocked_by))
+
+
+def _passed(item: ItemResult) -> str:
+    return f"{len(passing(item)) or 'None'} of {len(item.checks)} checks passed"

@@ -37,6 +37,7 @@ from grader.result.timeline import ItemStory as ItemStory
 from grader.result.timeline import Timeline as Timeline
 from grader.result.timeline import TimelineEvent as TimelineEvent
 
+STOPPED = "does-not-run"  # what code that does not run is called where an item has its id
 SCHEMA_VERSION = 2  # 1 had no words for what waits and for what is built and wrong
 
 Points = Annotated[float, Meta(ge=0)]
@@ -276,6 +277,7 @@ class FollowUp(Frozen, frozen=True, kw_only=True):
     max_score: Points
     summary: str = ""
     checks: tuple[CheckResult, ...] = ()  # those that were asked: none after one that all the others hang on
+    hints: tuple[str, ...] = ()  # as those of an item; none where nothing is begun
     scope: Scope | None = None  # how far the questions went; None where that was not recorded
 
 

@@ -28,7 +28,7 @@ class TimelineEvent(Frozen, frozen=True, kw_only=True):
     found: tuple[str, ...] = ()  # items that have all their points, and had not in any grade before
     lost: tuple[str, ...] = ()  # items that had all their points in the grade before, and have not any more
     stopped: bool = False  # whether the code did not run
-    by: str = ""  # the command that graded: "grade" or "watch"
+    by: str = ""  # the command that graded: "grade", "watch" or "mcp"
     sha256: str = ""  # of the files that were graded
     changes: tuple[FileChange, ...] = ()  # since the grade before, or since the start
     left_out: int = 0  # diffs of changes, where all of them together are too long

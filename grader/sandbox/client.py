@@ -12,15 +12,13 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
+from grader.limits import CONTROL_LINE_MAX_BYTES, FORK_SECONDS, LAUNCHER_START_SECONDS
 from grader.sandbox import control
 from grader.sandbox.connection import Worker
 from grader.sandbox.errors import LauncherFailed, NotIsolated
 from grader.sandbox.outside import limit_on_files, why_it_ended
-
-START_TIMEOUT: Final = 120.0  # seconds for the launcher to import torch on a slow, cold machine
-FORK_TIMEOUT: Final = 30.0  # seconds for a fork, or for a worker to be ended
 
 
 class Launcher:
@@ -80,7 +78,7 @@ class Launcher:
             if self._refused is not None:
                 raise self._refused
             if self._started is None:
-                response = self._exchange(None, START_TIMEOUT)
+                response = self._exchange(None, LAUNCHER_START_SECONDS)
                 if isinstance(response, control.Failed):
                     self._refused = (NotIsolated if response.of_the_lock else LauncherFailed)(response.message)
                     raise self._refused
@@ -89,27 +87,33 @@ class Launcher:
             return self._started
 
     def spawn(
-        self, files: Mapping[str, str], ahead: Sequence[str] = (), purpose: control.Purpose = "answers"
+        self,
+        files: Mapping[str, str],
+        ahead: Sequence[str] = (),
+        purpose: control.Purpose = "answers",
+        adapter: str | None = None,
     ) -> Worker:
         """A fresh worker that answers for the package ``files`` (file name to source).
 
         Nothing of it has run yet; the modules ``ahead`` are imported as soon as the worker is locked, while the
-        caller goes on. For what it needs of ours beside torch, the ``purpose`` has to be known before.
+        caller goes on. For what it needs of ours beside torch, the ``purpose`` has to be known before. A package that
+        keeps no contract is called as the ``adapter`` says, the text of the exercise's adapter.py.
         """
         self.started  # noqa: B018  waits until it is
         with self._turn:
-            response = self._exchange(control.Spawn(purpose), FORK_TIMEOUT)
+            response = self._exchange(control.Spawn(purpose), FORK_SECONDS)
             assert isinstance(response, control.Spawned), response
             if len(self._descriptors) < 2:  # the kernel drops those that we have no room for
                 self._broken = f"this process may open no more files; {limit_on_files()}"
                 raise LauncherFailed(self._broken)
             connection, output = self._descriptors[:2]
             del self._descriptors[:2]
-        return Worker(self, response.pid, socket.socket(fileno=connection), output, files, ahead)
+        connected = socket.socket(fileno=connection)
+        return Worker(self, response.pid, connected, output, files, ahead, adapter=adapter)
 
     def reap(self, pid: int, kill: bool) -> int | None:
         """End worker ``pid``; its exit code, minus the signal that killed it, or None when we did."""
-        response = self._exchange(control.Reap(pid, kill), FORK_TIMEOUT)
+        response = self._exchange(control.Reap(pid, kill), FORK_SECONDS)
         assert isinstance(response, control.Reaped), response
         return response.exit
 
@@ -127,7 +131,7 @@ class Launcher:
         """Wait until every worker that was ended is gone."""
         if self._started is None:
             return  # there were none
-        response = self._exchange(control.Settle(), FORK_TIMEOUT)
+        response = self._exchange(control.Settle(), FORK_SECONDS)
         assert isinstance(response, control.Settled), response
 
     def close(self) -> None:
@@ -167,7 +171,7 @@ class Launcher:
         while b"\n" not in self._lines:
             try:
                 self._peer.settimeout(max(0.001, deadline - time.monotonic()))
-                data, descriptors, _, _ = socket.recv_fds(self._peer, control.MAX_LINE, 2)
+                data, descriptors, _, _ = socket.recv_fds(self._peer, CONTROL_LINE_MAX_BYTES, 2)
             except TimeoutError:
                 raise LauncherFailed(f"the launcher did not answer within {timeout:.0f} s{self._logged()}") from None
             except OSError as error:

@@ -12,8 +12,9 @@ from typing import Final, Protocol
 
 import msgspec
 
+from grader.limits import LOCK_SECONDS, OUTPUT_READ_MAX_BYTES, STACK_MAX_BYTES, STACK_PAUSE_SECONDS, STACK_SECONDS
 from grader.sandbox import control
-from grader.sandbox.deadline import Deadline
+from grader.sandbox.deadline import Deadline, ProcessClock, clock_of
 from grader.sandbox.errors import (
     LauncherFailed,
     NotIsolated,
@@ -22,7 +23,6 @@ from grader.sandbox.errors import (
     WorkerGarbled,
     WorkerTimedOut,
 )
-from grader.sandbox.process_clock import ProcessClock, clock_of
 from grader.sandbox.questions import AnyQuestion, Load, Reply, reply_decoder
 from grader.sandbox.wire import (
     PREFIX,
@@ -35,12 +35,7 @@ from grader.sandbox.wire import (
     unpack_tensors,
 )
 
-LOCK_TIMEOUT: Final = 30.0  # seconds for a worker to lock itself
-MAX_OUTPUT: Final = 8 * 1024  # bytes of a worker's output that are ever read
 MAX_COMPLAINT: Final = 500  # characters of what is said of a garbled frame, which may quote it
-STACK_TIMEOUT: Final = 0.5  # seconds that a worker which hangs gets to say where
-STACK_PAUSE: Final = 0.1  # seconds without another word, and it has said all
-MAX_STACK: Final = 16 * 1024  # bytes of that
 CHUNK: Final = 256 * 1024  # bytes made room for at a time: a frame costs memory as it comes, not as it is announced
 
 
@@ -68,6 +63,7 @@ class Worker:
 
     Args:
         clock: what is known of its time; by default what the kernel tells.
+        adapter: the exercise's adapter.py, for a package that keeps no contract.
     """
 
     def __init__(
@@ -79,12 +75,13 @@ class Worker:
         files: Mapping[str, str],
         ahead: Sequence[str] = (),
         clock: ProcessClock | None = None,
+        adapter: str | None = None,
     ) -> None:
         self._parent = parent
         self._pid = pid
         self._connection = connection
         self._output = output
-        self._load = Load(files=dict(files), ahead=tuple(ahead))
+        self._load = Load(files=dict(files), ahead=tuple(ahead), adapter=adapter)
         self._clock = clock or clock_of(pid)
         self._pending: deque[tuple[str, Deadline]] = deque()  # nonce and deadline of each question under way
         self._locked: control.Locked | None = None
@@ -98,14 +95,14 @@ class Worker:
         """What the worker is locked by; waits until it is. It said so before it had seen any code."""
         if self._locked is None:
             try:
-                _, body, _ = self._read(Deadline(LOCK_TIMEOUT, self._clock))
+                _, body, _ = self._read(Deadline(LOCK_SECONDS, self._clock))
                 locked = msgspec.json.decode(body, type=control.Locked)
             except (WorkerFailed, WireError, msgspec.DecodeError) as error:
                 raise LauncherFailed(f"a worker could not be locked: {error}") from None
             if locked.failure is not None:
                 raise (NotIsolated if locked.of_the_lock else LauncherFailed)(locked.failure)
             self._locked = locked
-            self._post(self._load, {}, LOCK_TIMEOUT)
+            self._post(self._load, {}, LOCK_SECONDS)
             self._collect()
         return self._locked
 
@@ -136,7 +133,7 @@ class Worker:
 
     def output(self) -> str:
         """What the package has printed so far, cut to a few kilobytes."""
-        data = os.pread(self._output, MAX_OUTPUT, 0)
+        data = os.pread(self._output, OUTPUT_READ_MAX_BYTES, 0)
         return data.decode("utf-8", "replace")
 
     def kill(self) -> None:
@@ -217,16 +214,16 @@ class Worker:
         """Where the worker is, in faulthandler's words or whatever else it writes; empty where it writes nothing."""
         self._parent.dump(self._pid)
         data = bytearray()
-        deadline = time.monotonic() + STACK_TIMEOUT
-        while len(data) < MAX_STACK and self._ready(select.POLLIN, deadline - time.monotonic()):
+        deadline = time.monotonic() + STACK_SECONDS
+        while len(data) < STACK_MAX_BYTES and self._ready(select.POLLIN, deadline - time.monotonic()):
             try:
-                chunk = self._connection.recv(MAX_STACK)
+                chunk = self._connection.recv(STACK_MAX_BYTES)
             except OSError:
                 break
             if not chunk:
                 break
             data += chunk
-            deadline = min(deadline, time.monotonic() + STACK_PAUSE) if b'File "' in data else deadline
+            deadline = min(deadline, time.monotonic() + STACK_PAUSE_SECONDS) if b'File "' in data else deadline
         return data.decode("utf-8", "replace")
 
     def _ready(self, event: int, timeout: float) -> bool:
@@ -237,12 +234,13 @@ class Worker:
 
     def _comes(self, event: int, deadline: Deadline) -> bool:
         """Whether the connection can be read or written (or has been closed) before the deadline."""
-        while not (ready := self._ready(event, 0 if deadline.is_over else deadline.until_next_look)):
-            deadline.look(lambda: not self._ready(event, 0))
+        while not self._ready(event, 0):
             if deadline.is_over:
-                return self._ready(event, 0)
-        deadline.look(lambda: not self._ready(event, 0))  # who sends byte by byte is never waited for, and yet is slow
-        return ready
+                return False
+            # Before it is waited for: who sleeps between one byte and the next has always sent one when the wait ends.
+            deadline.look(lambda: not self._ready(event, 0))
+            self._ready(event, deadline.until_next_look)
+        return True
 
     def _read(self, deadline: Deadline) -> tuple[str, bytes, dict[str, Array]]:
         header_length, payload_length = unpack_prefix(self._read_exactly(PREFIX.size, deadline))

@@ -1,13 +1,12 @@
 """What grader and launcher say to each other: one JSON line a message."""
 
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 Mode = Literal["strict", "process"]
 Purpose = Literal["answers", "tests", "mutants"]
-MAX_LINE: Final = 64 * 1024
 
 
 class Spawn(Struct, frozen=True, tag="spawn", forbid_unknown_fields=True):

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn
 
+from grader.limits import CONTROL_LINE_MAX_BYTES, WORKER_CPU_SECONDS, WORKER_END_SECONDS, WORKER_OUTPUT_MAX_BYTES
 from grader.sandbox import control
 from grader.sandbox.lock import (
     LockFailed,
@@ -37,11 +38,8 @@ from grader.sandbox.torch_version import torch_version
 from grader.sandbox.wire import pack
 
 CONNECTION: Final = 3  # the descriptor a worker talks through
-CPU_SECONDS: Final = 900  # of a worker; the grader keeps the deadlines, and this is the backstop
-OUTPUT_BYTES: Final = 1 << 20
 UNLOCKED: Final = "Not isolated: the candidate ran as an ordinary process of yours, free to read and write."
 STACK: Final = signal.SIGUSR1  # has a worker write where it is
-GRACE: Final = 0.5  # seconds that a worker which has hung up gets to end by itself
 
 
 def main() -> None:
@@ -70,7 +68,7 @@ class _Launcher:
             self._peer.sendall(control.line(control.Failed(missing, of_the_lock=False)))
             return
         started = _import_torch()
-        self._limits = beyond(addresses_in_use(), cpu_seconds=CPU_SECONDS, file_bytes=OUTPUT_BYTES)
+        self._limits = beyond(addresses_in_use(), cpu_seconds=WORKER_CPU_SECONDS, file_bytes=WORKER_OUTPUT_MAX_BYTES)
         if self._mode == "strict":
             try:
                 python = interpreter_paths(self._hidden)
@@ -84,7 +82,7 @@ class _Launcher:
                 case control.Spawn(purpose):
                     self._spawn(purpose)
                 case control.Reap(pid, kill):
-                    code = _reap(pid, 0.0 if kill else GRACE) if pid in self._alive else None
+                    code = _reap(pid, 0.0 if kill else WORKER_END_SECONDS) if pid in self._alive else None
                     self._alive.discard(pid)
                     self._peer.sendall(control.line(control.Reaped(code)))
                 case control.End(pid):
@@ -97,7 +95,7 @@ class _Launcher:
                     self._peer.sendall(control.line(control.Settled()))
 
     def _receive(self) -> control.Request | None:
-        data = self._readline(control.MAX_LINE)
+        data = self._readline(CONTROL_LINE_MAX_BYTES)
         return control.request_decoder.decode(data) if data else None
 
     def _spawn(self, purpose: control.Purpose) -> None:

@@ -70,6 +70,27 @@ class Configs(Question, frozen=True, kw_only=True, tag="configs"):
     its bytes."""
 
 
+class Offers(Question, frozen=True, kw_only=True, tag="offers"):
+    """What an adapter.py has, and what it makes of a model's parameters. out: offers, a JSON object ``Offered``."""
+
+    config: Settings
+
+
+class Offered(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an adapter.py has.
+
+    Attributes:
+        functions: those of the optional ones that there are.
+        parameters: by the model's own name, what the grader calls the parameter or its parts.
+        unmatched: patterns of NAMES and TRANSPOSED that no parameter has a name for.
+    """
+
+    functions: tuple[str, ...]
+    facts: dict[str, str]
+    parameters: dict[str, tuple[str, ...]]
+    unmatched: tuple[str, ...]
+
+
 class TrainConfigs(Question, frozen=True, kw_only=True, tag="train-configs"):
     """The fields of TrainConfig that have a default. out: {field}: the default, as for ``Configs``."""
 
@@ -260,6 +281,8 @@ class RecordSteps(StandInQuestion, frozen=True, kw_only=True, tag="record-steps"
     lr (N, groups), grad.{i}.{name} at the (first) call of step i, and in_train: how often ``train`` steps the
     optimizer it is given.
 
+    Of a loop that cannot be asked for single steps, the same is seen of the optimizer that it makes itself, whatever
+    ``groups`` and ``at`` say, and nothing of ``in_train``.
     The optimizer holds the parameters in as many ``groups``. With ``at`` each step is called by the number that stands
     there for its batch, and ``train`` is called for as many steps as there are batches.
     """
@@ -438,7 +461,7 @@ AnyQuestion = (
     | Parameters | Sharing | Configs | Forward | OneHead | Influence | Gradients | Decode | Generate | Loss | Evaluate
     | Fit | Classify | TrainSteps | RecordSteps | Rates | MakeBatch | SeededDraws | OwnRun | TwinRun | Flops
     | Snippet | ClassWeights | Uncertainty | GradientNorms | FitWeighted | RunTests | FindMutants | Reword
-    | TrainConfigs | Watched | WatchedEvaluation | WatchedTraining
+    | TrainConfigs | Offers | Watched | WatchedEvaluation | WatchedTraining
 )  # fmt: skip
 
 
@@ -455,6 +478,9 @@ def modules_asked(question: AnyQuestion) -> tuple[str, ...]:
     return ("model",)
 
 
+ADAPTER = "adapter.py"  # of an exercise whose packages keep no contract
+
+
 class Load(Struct, frozen=True, kw_only=True, tag_field="ask", tag="load", forbid_unknown_fields=True):
     """Hand a worker the package it will answer for: file name to source text.
 
@@ -463,6 +489,7 @@ class Load(Struct, frozen=True, kw_only=True, tag_field="ask", tag="load", forbi
 
     files: dict[str, str]
     ahead: tuple[str, ...] = ()
+    adapter: str | None = None  # the exercise's adapter.py, for a package that keeps no contract
 
 
 class Answered(Struct, frozen=True, tag_field="reply", tag="answered", forbid_unknown_fields=True):

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from grader.limits import ATTEMPT_SECONDS
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.errors import WorkerFailed
 from grader.sandbox.lock.findings import Layer
 from grader.sandbox.lock.syscalls import MACHINE, NUMBERS
 from grader.sandbox.questions import Answered, Raised, Snippet
-
-TIMEOUT: Final = 30.0  # seconds for one attempt
 
 # Deeds by the layer that is there to stop them. HIDDEN is a file that no worker may see; the parent is the launcher.
 _DEEDS: Final[dict[Layer, dict[str, str]]] = {
@@ -113,7 +112,7 @@ def attempts(launcher: Launcher, hidden: Path) -> Iterator[Attempt]:
 
 
 def _refusal(worker: Worker, program: str) -> str | None:
-    worker.send(Snippet(source=program), {}, TIMEOUT)
+    worker.send(Snippet(source=program), {}, ATTEMPT_SECONDS)
     match worker.receive():
         case Answered(), _:
             return None

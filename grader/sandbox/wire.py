@@ -22,16 +22,14 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
+from grader.limits import FRAME_HEADER_MAX_BYTES, FRAME_MAX_TENSORS, FRAME_PAYLOAD_MAX_BYTES, TENSOR_MAX_DIMENSIONS
+
 Array = NDArray[Any]
 Buffer = bytes | bytearray
 Tensors = Mapping[str, Array]
 
 PREFIX: Final = struct.Struct("<4sIQ")
 MAGIC: Final = b"GRD1"
-MAX_HEADER: Final = 1 << 20
-MAX_PAYLOAD: Final = 64 << 20
-MAX_TENSORS: Final = 8192
-MAX_DIMENSIONS: Final = 8
 
 DTYPES: Final[dict[str, np.dtype[Any]]] = {
     name: np.dtype(name) for name in ("float16", "float32", "float64", "int8", "int32", "int64", "uint8", "bool")
@@ -47,7 +45,7 @@ class TensorSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(max_length=256)]
     dtype: str
-    shape: Annotated[tuple[Annotated[int, Meta(ge=0, le=1 << 32)], ...], Meta(max_length=MAX_DIMENSIONS)]
+    shape: Annotated[tuple[Annotated[int, Meta(ge=0, le=1 << 32)], ...], Meta(max_length=TENSOR_MAX_DIMENSIONS)]
 
 
 class Header(Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,7 +53,7 @@ class Header(Struct, frozen=True, forbid_unknown_fields=True):
 
     nonce: Annotated[str, Meta(max_length=64)]
     body: msgspec.Raw
-    tensors: Annotated[tuple[TensorSpec, ...], Meta(max_length=MAX_TENSORS)] = ()
+    tensors: Annotated[tuple[TensorSpec, ...], Meta(max_length=FRAME_MAX_TENSORS)] = ()
 
 
 _encoder = msgspec.json.Encoder()
@@ -73,10 +71,10 @@ def pack(nonce: str, body: object, tensors: Tensors) -> bytes:
         chunks.append(array.tobytes())
     header = _encoder.encode(Header(nonce, msgspec.Raw(_encoder.encode(body)), tuple(specs)))
     payload = b"".join(chunks)
-    if len(header) > MAX_HEADER or len(payload) > MAX_PAYLOAD or len(specs) > MAX_TENSORS:
+    if len(header) > FRAME_HEADER_MAX_BYTES or len(payload) > FRAME_PAYLOAD_MAX_BYTES or len(specs) > FRAME_MAX_TENSORS:
         raise WireError(
             f"frame too large: header {len(header)}, payload {len(payload)} bytes, {len(specs)} tensors; "
-            f"at most {MAX_HEADER}, {MAX_PAYLOAD} and {MAX_TENSORS}"
+            f"at most {FRAME_HEADER_MAX_BYTES}, {FRAME_PAYLOAD_MAX_BYTES} and {FRAME_MAX_TENSORS}"
         )
     return PREFIX.pack(MAGIC, len(header), len(payload)) + header + payload
 
@@ -86,7 +84,7 @@ def unpack_prefix(data: Buffer) -> tuple[int, int]:
     magic, header_length, payload_length = PREFIX.unpack(data)
     if magic != MAGIC:
         raise WireError(f"frame starts with {magic!r}, expected {MAGIC!r}")
-    if header_length > MAX_HEADER or payload_length > MAX_PAYLOAD:
+    if header_length > FRAME_HEADER_MAX_BYTES or payload_length > FRAME_PAYLOAD_MAX_BYTES:
         raise WireError(f"frame announces {header_length} + {payload_length} bytes, more than is allowed")
     return header_length, payload_length
 

@@ -2,24 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import unified_diff
-from typing import Final
 
 from grader.files.printable import printable
+from grader.limits import DIFF_FILE_MAX_CHARACTERS, DIFF_FILE_MAX_LINES, DIFF_MAX_CHARACTERS
 from grader.result.record import FileChange
-
-MAX_LINES: Final = 4_000  # of a file that are compared: difflib's time grows faster than what it is given
-MAX_CHARACTERS: Final = 40_000  # of one file's diff
-MAX_TOGETHER: Final = 120_000  # of all of them
 
 
 def changes(starter: Mapping[str, str], files: Mapping[str, str]) -> tuple[FileChange, ...]:
     """Every file that is not the same in both, by name; line ends and what cannot be seen make no difference."""
-    left = MAX_TOGETHER
+    left = DIFF_MAX_CHARACTERS
     found = []
     for name in sorted({*starter, *files}):
         before, after = (_lines(side[name]) if name in side else None for side in (starter, files))
         if before != after:
-            change = _change(name, before, after, min(left, MAX_CHARACTERS))
+            change = _change(name, before, after, min(left, DIFF_FILE_MAX_CHARACTERS))
             left -= len(change.diff)
             found.append(change)
     return tuple(found)
@@ -27,7 +23,7 @@ def changes(starter: Mapping[str, str], files: Mapping[str, str]) -> tuple[FileC
 
 def _change(name: str, before: list[str] | None, after: list[str] | None, most: int) -> FileChange:
     lines = list(_diff(before or [], after or []))
-    uncompared = [max(len(side or []) - MAX_LINES, 0) for side in (before, after)]
+    uncompared = [max(len(side or []) - DIFF_FILE_MAX_LINES, 0) for side in (before, after)]
     kept = _within(most, lines)
     return FileChange(
         file=name,
@@ -46,7 +42,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _diff(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
-    lines = unified_diff(before[:MAX_LINES], after[:MAX_LINES], lineterm="")
+    lines = unified_diff(before[:DIFF_FILE_MAX_LINES], after[:DIFF_FILE_MAX_LINES], lineterm="")
     next(lines, None)  # the two that name the file
     next(lines, None)
     return lines

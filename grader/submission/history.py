@@ -75,7 +75,7 @@ class Started(Entry, tag="started", kw_only=True, frozen=True):
 class Graded(Entry, tag="graded", kw_only=True, frozen=True):
     """The files were graded."""
 
-    by: Id  # "grade" or "watch"
+    by: Id  # "grade", "watch" or "mcp"
     sha256: Hash  # of the files
     score: Points
     max_score: Points

@@ -19,11 +19,8 @@ from grader.errors import UsageError
 from grader.files.digest import digest
 from grader.files.printable import one_line, printable
 from grader.files.read_untrusted import Directory, Folder, Refused
+from grader.limits import SUBMISSION_FILE_MAX_BYTES, SUBMISSION_MAX_BYTES, SUBMISSION_MAX_ENTRIES, SUBMISSION_MAX_FILES
 
-MAX_ENTRIES: Final = 1024  # names in the directory
-MAX_FILES: Final = 64
-MAX_FILE_BYTES: Final = 512 * 1024
-MAX_BYTES: Final = 900 * 1024  # of all files together, as they travel: one header of the wire format holds them
 MAX_NOTES: Final = 20
 ENCODING: Final = "save it as UTF-8, or name its encoding in the first line"
 REQUIRED: Final = ("model.py", "train.py")
@@ -173,23 +170,23 @@ def _read_all(
     directory: Folder, where: str, decoded: Collection[str]
 ) -> tuple[dict[str, str], dict[str, str], dict[str, str], list[str]]:
     """The source texts by name, those of the tests, why others were not read, and the notes."""
-    entries = directory.names(MAX_ENTRIES)
+    entries = directory.names(SUBMISSION_MAX_ENTRIES)
     names = [name for name in entries or () if _is_module(name) and name not in REQUIRED]
     names_of_tests = [name for name in entries or () if _is_test(name)]
     files: dict[str, str] = {}
     tests: dict[str, str] = {}
     unread: dict[str, str] = {}
-    left = MAX_BYTES
+    left = SUBMISSION_MAX_BYTES
     # The required files first, and the tests last: no number of others can crowd out what is more than they.
     for name in (*REQUIRED, *sorted(names), *sorted(names_of_tests)):
         try:
             if not name.isprintable() or printable(name) != name:
                 raise Refused("its name is not printable")
-            if len(files) + len(tests) >= MAX_FILES:
-                raise Refused(f"there are more than {MAX_FILES} files")
-            source = _source(directory.read(name, MAX_FILE_BYTES + 1), is_utf_8=name in decoded)
+            if len(files) + len(tests) >= SUBMISSION_MAX_FILES:
+                raise Refused(f"there are more than {SUBMISSION_MAX_FILES} files")
+            source = _source(directory.read(name, SUBMISSION_FILE_MAX_BYTES + 1), is_utf_8=name in decoded)
             if (size := len(msgspec.json.encode(source))) > left:
-                raise Refused(f"all files together are larger than {MAX_BYTES // 1024} KiB")
+                raise Refused(f"all files together are larger than {SUBMISSION_MAX_BYTES // 1024} KiB")
             (tests if _is_test(name) else files)[name] = source
             left -= size
         except FileNotFoundError:
@@ -199,7 +196,9 @@ def _read_all(
             unread[name] = str(reason)
     notes = [f"{one_line(name)} was not read: {reason}" for name, reason in unread.items()]
     if entries is None:
-        notes.append(f"only model.py and train.py were read: there are more than {MAX_ENTRIES} files and folders")
+        notes.append(
+            f"only model.py and train.py were read: there are more than {SUBMISSION_MAX_ENTRIES} files and folders"
+        )
     notes.extend(_not_read_but_imported(entries or (), files))
     notes.extend(_meaning_something_else(files))
     return files, tests, unread, notes
@@ -216,8 +215,8 @@ def _is_test(name: str) -> bool:
 
 
 def _source(data: bytes, *, is_utf_8: bool) -> str:
-    if len(data) > MAX_FILE_BYTES:
-        raise Refused(f"it is larger than {MAX_FILE_BYTES // 1024} KiB")
+    if len(data) > SUBMISSION_FILE_MAX_BYTES:
+        raise Refused(f"it is larger than {SUBMISSION_FILE_MAX_BYTES // 1024} KiB")
     encoding = _UTF_8 if is_utf_8 else _encoding(data)
     try:
         text = data.decode(encoding)

@@ -1,4 +1,4 @@
-"""Code that never runs, and what nobody reads: what is there for an older torch, and masks that are made for nothing."""
+"""Code that never runs, and what is read by nothing: what an older torch would run, and masks that are not used."""
 
 from collections.abc import Iterator
 from functools import lru_cache

@@ -13,6 +13,7 @@ BACKWARD = m.Call(func=m.Attribute(attr=m.Name("backward")))
 CLEAR = m.Call(func=m.Attribute(attr=m.Name("zero_grad")))
 CLIP = m.Call(func=m.Attribute(attr=m.Name("clip_grad_norm_")) | m.Name("clip_grad_norm_"))
 STEP = m.Call(func=m.Attribute(attr=m.Name("step")), args=[])
+REMAINDER = m.BinaryOperation(operator=m.Modulo())
 FEW_LINES = 6
 # A scaler of gradients calls the step of the optimizer that it is given.
 SCALED_STEP = m.Call(
@@ -90,6 +91,29 @@ def accumulations(source: Source) -> Iterator[Update]:
         yield Update(clears[0] if clears and once else None, loop, clip, step)
 
 
+class EveryFew(NamedTuple):
+    """`if (i + 1) % parts == 0:` in a loop of backward passes: the step that is taken every few turns.
+
+    Attributes:
+        branch: the condition, with nothing else than the update below it.
+        clear: the line that clears the gradients, if it is the last one there.
+    """
+
+    branch: cst.If
+    clear: cst.CSTNode | None
+
+
+def steps_every_few(source: Source) -> Iterator[EveryFew]:
+    """Each condition on the number of the turn, below a backward pass in the same block, that holds the step."""
+    for node in source.find(m.If(test=m.Comparison(left=REMAINDER), orelse=None)):
+        branch = cst.ensure_type(node, cst.If)
+        lines = list(branch.body.body)
+        above = [each for each in source.siblings(branch) if source.span(each) < source.span(branch)]
+        is_below = any(source.find(BACKWARD, within=each) for each in above)
+        if is_below and any(m.matches(line, statement(STEP) | statement(SCALED_STEP)) for line in lines):
+            yield EveryFew(branch, lines[-1] if m.matches(lines[-1], statement(CLEAR)) else None)
+
+
 def _steps(source: Source, node: cst.CSTNode) -> bool:
     return bool(source.find(m.Call(func=m.Attribute(attr=m.Name("step"))), within=node))
 
@@ -162,6 +186,14 @@ def move_into(source: Source, loop: cst.For, last: cst.CSTNode) -> Edit | None:
         return None
     lines = [f"{inner[len(outer) :]}{line}" if line.strip() else line for line in text.splitlines(keepends=True)]
     return source.replace_span(start, end, "".join(lines))
+
+
+def dedented(source: Source, lines: Sequence[cst.CSTNode], to: cst.CSTNode) -> str:
+    """The text of statements of one block, with the comments between them, as far left as another one stands."""
+    start, end = _lines(source, lines[0])[0], _lines(source, lines[-1])[1]
+    inner, outer = _indent(source, lines[0]), _indent(source, to)
+    text = source.code_between(start, end).splitlines(keepends=True)
+    return "".join(outer + line.removeprefix(inner) if line.strip() else line for line in text)
 
 
 def _indent(source: Source, node: cst.CSTNode) -> str:

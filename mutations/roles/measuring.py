@@ -9,7 +9,9 @@ from mutations.roles.loop import body
 from mutations.roles.traces import PICKS
 from mutations.source import Source
 
-MEASURES = re.compile(r"loss|acc(uracy|s)?|perplexity|ppl|nll|metrics?|correct|right|evaluate|estimate|valid", re.IGNORECASE)
+MEASURES = re.compile(
+    r"loss|acc(uracy|s)?|perplexity|ppl|nll|metrics?|correct|right|evaluate|estimate|valid", re.IGNORECASE
+)
 GENERATES = re.compile(r"generate|sample|decode_one|continue", re.IGNORECASE)
 
 

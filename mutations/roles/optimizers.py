@@ -1,5 +1,6 @@
 """Which parameters an optimizer is given in which group, and who sets its learning rate."""
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,6 +11,9 @@ from mutations.source import Source
 
 ZERO = m.Float("0.0") | m.Integer("0")
 QUOTED_LR = m.SimpleString("'lr'") | m.SimpleString('"lr"')
+
+# What else follows a schedule with a warm-up, and ends a run.
+OTHER_SCHEDULES = re.compile("momentum|beta|cool|down|weight_decay|dropout|temperature|batch", re.IGNORECASE)
 
 
 class Group(NamedTuple):
@@ -89,7 +93,8 @@ def warm_ups(source: Source) -> Iterator[cst.BinaryOperation]:
     """Divisions by the length of the warm-up, in functions: how far it has come, as a fraction or as a rate."""
     for node in source.find(m.BinaryOperation(operator=m.Divide())):
         fraction = cst.ensure_type(node, cst.BinaryOperation)
-        in_function = isinstance(source.scope(fraction), cst.FunctionDef)
+        scope = source.scope(fraction)
+        in_function = isinstance(scope, cst.FunctionDef) and not OTHER_SCHEDULES.search(scope.name.value)
         # What is left of a run after its warm-up is a difference.
         is_length = not source.find(m.Subtract(), within=fraction.right)
         length = source.code(fraction.right).lower()

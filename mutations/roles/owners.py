@@ -64,7 +64,11 @@ def _own(source: Source, name: str) -> cst.CSTNode | None:
 
 def _is_method(source: Source, node: cst.CSTNode) -> bool:
     block = source.parent(node)
-    return isinstance(node, cst.FunctionDef) and not isinstance(block, cst.Module) and isinstance(source.parent(block), cst.ClassDef)
+    return (
+        isinstance(node, cst.FunctionDef)
+        and not isinstance(block, cst.Module)
+        and isinstance(source.parent(block), cst.ClassDef)
+    )
 
 
 def _root(function: cst.BaseExpression) -> str | None:

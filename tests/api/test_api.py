@@ -106,7 +106,7 @@ def test_an_exercise_that_is_not_there_is_a_usage_error() -> None:
 def test_the_starter_is_what_a_learner_is_handed(exercise: Exercise) -> None:
     committed = {name: (ROOT / "candidate" / name).read_text("utf-8") for name in starter_files(exercise)}
 
-    assert sorted(committed) == ["README.md", "model.py", "test_visible.py", "train.py"]
+    assert sorted(committed) == ["README.md", "followups.py", "model.py", "test_visible.py", "train.py"]
     assert starter_files(exercise) == committed
 
 

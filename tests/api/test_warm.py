@@ -64,8 +64,8 @@ def test_several_threads_share_one_launcher_that_outlives_the_first(ready: Grade
 def test_an_archive_is_graded_as_the_files_in_it(ready: Grader, tmp_path: Path) -> None:
     # A whole grade: what is read is asked elsewhere, and here whether the grade is of that.
     with zipfile.ZipFile(tmp_path / "hw.zip", "w") as archive:
-        for name in ("model.py", "train.py"):
-            archive.write(ROOT / "reference" / name, f"hw\\{name}")
+        for path in sorted((ROOT / "reference").glob("*.py")):
+            archive.write(path, f"hw\\{path.name}")
     packed = ready.grade(tmp_path / "hw.zip", only=["projection"], explain=False)
 
     assert (packed.reward, packed.candidate.sha256) == (1, quickly(ready).candidate.sha256)
@@ -132,7 +132,7 @@ def test_closing_waits_for_no_answer_of_the_reference(exercise: Exercise, monkey
             asked.set()
 
     monkeypatch.setattr(Package, "send", noticed)
-    monkeypatch.setattr("grader.grading.answer_cache.PATIENT", 100_000.0)
+    monkeypatch.setattr("grader.grading.answer_cache.TRUSTED_QUESTION_SECONDS", 100_000.0)
     grader = Grader(dataclasses.replace(exercise, reference=files))
     with ThreadPoolExecutor(3) as threads:
         given_up = threads.submit(quickly, grader)

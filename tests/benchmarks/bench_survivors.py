@@ -42,12 +42,12 @@ from textwrap import indent
 from foreign_mutants import Mutant, Mutants, NoMutants, make_mutants, mutmut_version
 from places import TRUNK, items_of
 
+from grader.api import Grader
 from grader.exercise.model import Exercise, builtin_exercise
 from grader.files.digest import digest, grader_digest
 from grader.grading.attribution import RUNS
 from grader.grading.scoring import FAILURES
 from grader.result.record import FollowUp, ItemResult, Outcome, Result
-from grader.warm import Grader
 
 EQUIVALENT = Path(__file__).resolve().parent / "equivalent_mutants.toml"
 KILLED_GOAL, RIGHT_GOAL = 0.99, 0.95

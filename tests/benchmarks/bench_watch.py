@@ -17,8 +17,8 @@ from pathlib import Path
 
 from grader.exercise.model import builtin_exercise
 from grader.grading.options import Options
+from grader.grading.session import Session
 from grader.learner.watch import Watcher
-from grader.sandbox.client import Launcher
 
 ROOT = Path(__file__).resolve().parents[2]
 GOAL = 0.5
@@ -28,24 +28,24 @@ def main(rounds: int) -> None:
     """Save the training loop right, then wrong again, and so on; print a table."""
     exercise = builtin_exercise()
     waits: dict[str, list[float]] = {"import torch": [], "starter, one bug mended": [], "starter": []}
-    with tempfile.TemporaryDirectory() as scratch, Launcher("strict", [exercise.reference_directory]) as launcher:
+    with tempfile.TemporaryDirectory() as scratch, Session.start(exercise, "strict") as session:
         directory = Path(scratch)
         for name in exercise.reference:
             shutil.copyfile(ROOT / "candidate" / name, directory / name)
-        with Watcher(directory, exercise, launcher, Options()) as watcher:
-            grades = watcher.grades(lambda _: None, print)
-            next(grades)
-            for number in range(rounds):
+        watcher = Watcher(directory, session, Options())
+        grades = watcher.grades(lambda _: None, print)
+        next(grades)
+        for number in range(rounds):
+            started = time.perf_counter()
+            subprocess.run([sys.executable, "-c", "import torch"], check=True)
+            waits["import torch"].append(time.perf_counter() - started)
+            for name, source in (("starter, one bug mended", "reference"), ("starter", "candidate")):
+                # Another text each time: what was graded before would not be graded again.
+                text = (ROOT / source / "train.py").read_text("utf-8") + f"# {number}\n"
+                (directory / "train.py").write_text(text, "utf-8")
                 started = time.perf_counter()
-                subprocess.run([sys.executable, "-c", "import torch"], check=True)
-                waits["import torch"].append(time.perf_counter() - started)
-                for name, source in (("starter, one bug mended", "reference"), ("starter", "candidate")):
-                    # Another text each time: what was graded before would not be graded again.
-                    text = (ROOT / source / "train.py").read_text("utf-8") + f"# {number}\n"
-                    (directory / "train.py").write_text(text, "utf-8")
-                    started = time.perf_counter()
-                    next(grades)
-                    waits[name].append(time.perf_counter() - started)
+                next(grades)
+                waits[name].append(time.perf_counter() - started)
     _print(waits)
 
 

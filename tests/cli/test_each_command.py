@@ -47,6 +47,15 @@ def test_grade_report_and_compare(tmp_path: Path) -> None:
     assert "Note: the same files, graded twice" in grader("compare", result, result)
 
 
+@each("grader review")
+def test_review(tmp_path: Path) -> None:
+    text = grader("review", "built-in")
+
+    assert "Where it was: model.py, line" in text
+    assert grader("review", "built-in", "--html", tmp_path / "review.html") == ""
+    assert "shows every solution" in (tmp_path / "review.html").read_text("utf-8")
+
+
 @each("grader inject")
 @each("grader verify")
 def test_inject_and_verify(tmp_path: Path) -> None:

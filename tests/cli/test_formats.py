@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from grader.report.formats.catalogue import FORMATS
+from grader.report.formats import FORMATS
 
 pytestmark = [
     pytest.mark.slow,

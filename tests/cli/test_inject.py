@@ -14,7 +14,7 @@ from grader.cli.inject import told
 from grader.exercise.model import Exercise
 from grader.injection.build import Built
 from grader.injection.mutants import mutants
-from grader.injection.origin import read_reference
+from grader.injection.recipe import read_reference
 from mutations.catalogue import operator
 
 pytestmark = [

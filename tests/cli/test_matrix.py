@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from grader.checks.catalogue import MEASURED_BY, of_family
-from grader.injection import matrix_page
-from grader.injection.matrix import Matrix, Row, to_json
+from grader.injection.matrix import Matrix, Row, as_html, as_text, to_json
 from mutations.catalogue import operator
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="strict isolation is Linux's")
@@ -69,7 +68,7 @@ def test_bugs_that_no_check_sees_and_checks_that_see_no_bug_are_listed() -> None
 
 
 def test_the_text_has_a_line_for_each_bug_and_all_that_is_left_over() -> None:
-    assert matrix_page.text(SAMPLE).splitlines() == [
+    assert as_text(SAMPLE).splitlines() == [
         "masking",
         "  mask-flipped           future-is-hidden, order-matters",
         "  mask-flipped (site 2)  seen by no check",
@@ -87,12 +86,12 @@ def test_the_text_has_a_line_for_each_bug_and_all_that_is_left_over() -> None:
 def test_an_empty_matrix_can_be_shown_too() -> None:
     empty = Matrix(checks=("step-is-exact",), rows=(), seconds=0.0)
 
-    assert "0 of 0 bugs are seen; 0.0 s, 0.0 bugs a second" in matrix_page.text(empty)
-    assert "0 of 0 bugs are seen" in matrix_page.html(empty)
+    assert "0 of 0 bugs are seen; 0.0 s, 0.0 bugs a second" in as_text(empty)
+    assert "0 of 0 bugs are seen" in as_html(empty)
 
 
 def test_the_page_is_self_contained_and_runs_nothing() -> None:
-    page = Page(matrix_page.html(SAMPLE))
+    page = Page(as_html(SAMPLE))
     tags = [tag for tag, _ in page.elements]
 
     assert {"script", "img", "link", "iframe", "object", "form", "base", "a"}.isdisjoint(tags)
@@ -103,12 +102,12 @@ def test_the_page_is_self_contained_and_runs_nothing() -> None:
         for tag, attributes in page.elements
         if attributes.get("http-equiv") == "Content-Security-Policy"
     ]
-    assert "url(" not in matrix_page.html(SAMPLE)
-    assert "@import" not in matrix_page.html(SAMPLE)
+    assert "url(" not in as_html(SAMPLE)
+    assert "@import" not in as_html(SAMPLE)
 
 
 def test_the_page_marks_who_sees_what() -> None:
-    page = Page(matrix_page.html(SAMPLE))
+    page = Page(as_html(SAMPLE))
     seen = {attributes["title"] for tag, attributes in page.elements if attributes.get("class") == "seen"}
 
     assert seen == {"future-is-hidden sees mask-flipped", "order-matters sees mask-flipped"}

@@ -22,8 +22,7 @@ pytest.importorskip("distributed", reason="pip install 'gpt-bug-grader[cluster]'
 
 from distributed import KilledWorker
 
-from grader.cohort.cluster import Cluster
-from grader.cohort.cluster_backend import ClusterBackend
+from grader.cohort.cluster import Cluster, ClusterBackend
 from grader.cohort.messages import Graded, NotGraded, Setup, setup_of
 from grader.cohort.versions import differences, versions, versions_of_a_job
 from grader.errors import CannotJudge, UsageError
@@ -340,7 +339,7 @@ def test_a_job_has_the_versions_of_the_process_that_starts_it_and_every_other_is
 
 
 def test_an_address_where_nobody_is_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grader.cohort.cluster.CONNECT", 0.5)
+    monkeypatch.setattr("grader.cohort.cluster.CLUSTER_CONNECT_SECONDS", 0.5)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and nobody listens
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.cohort.job_grader import untimed
+from grader.cohort.job import untimed
 from grader.exercise.model import Exercise, StoredExercise
 from grader.result.record import from_json, to_json
 

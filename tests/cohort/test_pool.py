@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from grader.cohort.job_process import BUSY, Job
+from grader.cohort.job_process import Job
 from grader.cohort.messages import Graded, NotGraded, Setup, encode, setup_of
 from grader.cohort.pool import Pool
 from grader.errors import CannotJudge
 from grader.exercise.model import Exercise
 from grader.grading.options import Options
+from grader.limits import JOB_BUDGET_FACTOR
 from grader.result.record import Audience, from_json
 from grader.submission.read import Submission, submission_of
 
@@ -129,7 +130,7 @@ def test_a_job_that_hangs_is_ended_after_a_while_and_costs_its_submission_alone(
         "while True:\n    time.sleep(1000)\n"
     )
     interpreter(monkeypatch, tmp_path / "python", f'exec {sys.executable} -I -S {tmp_path}/job.py "$5" "$6"')
-    monkeypatch.setattr("grader.cohort.job_process.LIMIT", 1 - BUSY * setup.options.budget)
+    monkeypatch.setattr("grader.cohort.job_process.JOB_SECONDS", 1 - JOB_BUDGET_FACTOR * setup.options.budget)
     with Pool(setup, 3) as pool:
         graded = dict(pool.grade(submissions))
 

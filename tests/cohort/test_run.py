@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from grader.cohort.entries import Entry
-from grader.cohort.job_grader import untimed
+from grader.cohort.job import untimed
 from grader.cohort.messages import Graded, NotGraded, Setup
 from grader.cohort.run import Backend, Cohort
 from grader.cohort.store import Store

@@ -8,7 +8,7 @@ import pytest
 from grader.checks.compare import first_difference
 from grader.comparisons.catalogue import BY_ID, COMPARISONS, TWIN_BY_ID, TWINS
 from grader.comparisons.comparison import Comparison
-from grader.comparisons.twins.whole_run import LAST, losses_agree
+from grader.comparisons.twin_runs import LAST, losses_agree
 from grader.exercise.model import Exercise
 from grader.grading.answer_cache import trusted
 from grader.packages.package import Package

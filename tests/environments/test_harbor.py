@@ -18,11 +18,11 @@ import pytest
 from msgspec.structs import replace
 
 from grader import CannotJudge, Exercise, Result, UsageError, load_exercise, starter_files
-from grader.distribution import DISTRIBUTION
 from grader.environments import harbor, verify
 from grader.environments.harbor import harbor_task
 from grader.files.digest import digest, grader_digest
 from grader.hand_ins.read_hand_in import read_hand_in
+from grader.preconditions import DISTRIBUTION
 from grader.result.record import Status
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -169,7 +169,7 @@ def test_where_the_files_cannot_be_listed_those_that_count_are_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(inspect_task, "LISTINGS", (listing,))
-    monkeypatch.setattr(inspect_task, "PATIENCE", 5.0)
+    monkeypatch.setattr(inspect_task, "AGENT_SANDBOX_SECONDS", 5.0)
     run(debug_gpt_builtin(sandbox="local"))
     starter = api.starter_files(exercise)
 

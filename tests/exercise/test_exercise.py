@@ -139,7 +139,7 @@ def without(name: str) -> Callable[[Path], None]:
         pytest.param(in_toml("mutants = { kv-cache = 3", "mutants = { kv-cash = 3"), "not an exercise: .*'kv-cash'",
                      id="unknown-kind-of-mutants"),
         pytest.param(in_toml("determinism = 2 }", "determinism = 0 }"), "not an exercise: .*>= 1", id="no-mutant"),
-        pytest.param(in_toml("\nmutants = {", "\nhints = ['a', 'b', 'c']  # {"),
+        pytest.param(in_toml("\nmutants = {", "\nunexplained = 0  # {"),
                      "'own-tests' is about own tests: it needs mutants", id="no-mutants"),
         pytest.param(in_toml("\nmutants = {", "\nearns = { past-is-seen = 10 }\nmutants = {"),
                      "'own-tests' is about own tests: .* no check", id="own-tests-by-a-check"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from grader.errors import CannotJudge, UsageError
-from grader.files.write import check_writable, write_atomically
+from grader.files.write import Existing, check_writable, write_atomically, write_folder
 
 
 def test_a_new_file_and_a_replaced_one_hold_the_data(tmp_path: Path) -> None:
@@ -116,3 +116,51 @@ def test_a_read_only_directory_is_told(tmp_path: Path) -> None:
 def test_a_directory_that_went_away_is_our_failure(tmp_path: Path) -> None:
     with pytest.raises(CannotJudge, match=r"cannot write '.*x': No such file or directory"):
         write_atomically(tmp_path / "gone" / "x", b"")
+
+
+FILES = {"a/one.py": b"1\n", "run.sh": b"#!/bin/sh\n"}
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_a_folder_is_written_whole_and_its_scripts_can_be_run(tmp_path: Path) -> None:
+    write_folder(tmp_path / "new", FILES, same_times=True)
+
+    assert everything(tmp_path / "new") == FILES
+    assert os.access(tmp_path / "new" / "run.sh", os.X_OK)
+    assert len({path.stat().st_mtime for path in (tmp_path / "new").rglob("*")}) == 1
+    assert os.listdir(tmp_path) == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("existing", "kept"),
+    [
+        (Existing.REFUSED, UsageError),
+        (Existing.IF_EMPTY, CannotJudge),
+        (Existing.KEPT, {"old": b""}),
+        (Existing.REPLACED, FILES),
+    ],
+)
+def test_what_becomes_of_a_folder_that_is_there_is_said(
+    existing: Existing, kept: type[Exception] | dict[str, bytes], tmp_path: Path
+) -> None:
+    target = tmp_path / "there"
+    target.mkdir()
+    (target / "old").touch()
+    if isinstance(kept, dict):
+        write_folder(target, FILES, existing)
+    else:
+        with pytest.raises(kept, match="there'"):
+            write_folder(target, FILES, existing)
+
+    assert everything(target) == (kept if isinstance(kept, dict) else {"old": b""})
+    assert os.listdir(tmp_path) == ["there"]
+
+
+def test_an_empty_folder_gives_way(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    write_folder(tmp_path / "empty", FILES, Existing.IF_EMPTY)
+
+    assert everything(tmp_path / "empty") == FILES

@@ -13,10 +13,11 @@ from grader.comparisons.comparison import Asked, Comparison
 from grader.comparisons.forward import questions
 from grader.exercise.model import Exercise
 from grader.grading.answer_cache import AnswerCache
+from grader.limits import PARDONED_DEATHS
 from grader.packages.cached import CachedPackage, Memory
 from grader.packages.package import Package
 from grader.packages.trouble import PackageRaised, Stopped
-from grader.packages.worker_pool import PARDONS, WorkerPool
+from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import Fit, Flops, Influence, OwnRun, Settings, Sharing, Snippet, Weights, modules_asked
 from grader.seeds import Seeds
@@ -211,7 +212,7 @@ def test_the_machine_may_fail_in_every_grade_that_a_library_is_lent_to(
 ) -> None:
     with AnswerCache(launcher) as library:
         oracle = library.oracle(0, "the reference", exercise.reference)
-        for seed in range(PARDONS + 1):
+        for seed in range(PARDONED_DEATHS + 1):
             with library.lent(worker_pool):
                 oracle.worker.locked  # noqa: B018  it is there
                 os.kill(oracle.worker._pid, signal.SIGKILL)

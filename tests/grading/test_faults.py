@@ -218,7 +218,7 @@ def test_a_clock_that_jumps_changes_no_verdict(
 def test_a_submission_has_so_much_time_for_all_of_its_answers_and_no_more(
     grade_files: Callable[..., Result], exercise: Exercise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grader.grading.options.PATIENCE", 0)
+    monkeypatch.setattr("grader.grading.options.BUDGET_TIMEOUT_FACTOR", 0)
     result = grade_files(exercise.reference, only=("projection",), explain=False)
     [item] = result.items
 

@@ -15,10 +15,9 @@ import pytest
 
 from grader.exercise.model import Exercise, Item, StoredExercise
 from grader.own_tests import own_tests
-from grader.own_tests.mutants import Draw, Mutant, NotRead, find
+from grader.own_tests.mutants import Draw, Mutant, NotRead, Wording, find
 from grader.own_tests.results import graded
 from grader.own_tests.running import Ran, Runner, Runs
-from grader.own_tests.wording import Wording
 from grader.packages.worker_pool import WorkerPool
 from grader.result.audience import for_audience
 from grader.result.record import Audience, FollowUp, Outcome, Result, Role, Status
@@ -182,7 +181,7 @@ def test_an_empty_file_is_worth_nothing(judge: CheckRunner) -> None:
 def test_a_package_in_which_no_bug_shows_in_time_has_only_itself_to_blame(
     judge: CheckRunner, exercise: Exercise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grader.own_tests.mutants.DRAWING", 0)
+    monkeypatch.setattr("grader.own_tests.mutants.DRAW_MUTANTS_TIMEOUT_FACTOR", 0)
     told = judge(exercise.reference, {"test_mine.py": "def test_x(): pass\n"}, masking=1)
 
     assert (told.status, told.score, told.max_score) == (Status.NOT_BUILT, 0, 10)

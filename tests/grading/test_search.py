@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from grader.checks.check import CheckFailed
-from grader.grading.search import SHRINK_BUDGET, Draws, ReferenceFailed, Search, search, search_sizes
+from grader.grading.search import Draws, ReferenceFailed, Search, search, search_sizes
+from grader.limits import SHRINK_MAX_CASES
 from grader.packages.trouble import PackageDied, PackageHung, PackageMisanswered, PackageRaised, Trouble
 from grader.sandbox.questions import Raised
 from grader.sizes import MODEL, Extent
@@ -100,7 +101,7 @@ def test_shrinking_keeps_to_its_budget_and_reports_the_smallest_found_by_then() 
     found = run(asked, seed=3)
     first = next(i for i, case in enumerate(asked.cases) if len(case.numbers) > 4 and sum(case.numbers) % 7 == 3)
 
-    assert len(asked.cases) <= first + 1 + SHRINK_BUDGET
+    assert len(asked.cases) <= first + 1 + SHRINK_MAX_CASES
     assert found.case in asked.cases
     assert sum(found.case.numbers) % 7 == 3
     assert found.failure is not None
@@ -212,7 +213,7 @@ def test_sizes_are_taken_down_to_the_smallest_that_fails() -> None:
 
     assert found.case == Case((33, 1, 4, 4, 3))
     assert found.failure is not None
-    assert found.asked == len(asked.cases) <= SHRINK_BUDGET + 2
+    assert found.asked == len(asked.cases) <= SHRINK_MAX_CASES + 2
 
 
 def test_sizes_that_all_pass_are_asked_once_each() -> None:

@@ -19,9 +19,9 @@ from grader.errors import UsageError
 from grader.files.read_untrusted import Refused
 from grader.hand_ins import archives
 from grader.hand_ins import locate as package
-from grader.hand_ins import tarballs as tape
 from grader.hand_ins.archives import open_archive
 from grader.hand_ins.read_hand_in import read_hand_in
+from grader.limits import TARBALL_NAME_MAX_BYTES
 
 packing = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("packing.py"))))
 as_zip, as_tar = packing.as_zip, packing.as_tar
@@ -146,12 +146,15 @@ def test_too_many_files_and_too_long_a_table_of_contents_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many = {f"{number:04}.txt": "" for number in range(600)}
-    for limit, message in (("MAX_MEMBERS", "there are more than 500 files in it"), ("MAX_PIECE", "table of contents")):
+    for limit, message in (
+        ("ARCHIVE_MAX_MEMBERS", "there are more than 500 files in it"),
+        ("ARCHIVE_READ_MAX_BYTES", "table of contents"),
+    ):
         with monkeypatch.context() as patch:
             patch.setattr(archives, limit, 500)
             with pytest.raises(UsageError, match=message):
                 read_hand_in(write(tmp_path, "hw.zip", as_zip(many)))
-    monkeypatch.setattr(archives, "MAX_MEMBERS", 500)
+    monkeypatch.setattr(archives, "ARCHIVE_MAX_MEMBERS", 500)
     with pytest.raises(UsageError, match="there are more than 500 files in it"):
         read_hand_in(write(tmp_path, "hw.tar", as_tar(many)))
 
@@ -173,7 +176,7 @@ def test_torn_and_altered_archives_raise_nothing_of_ours(name: str) -> None:
 
 def test_archives_in_archives_are_held_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inner = {f"{number}.zip": as_zip({"notes.txt": str(number)}) for number in range(3)}
-    monkeypatch.setattr(package, "MAX_HELD", len(inner["0.zip"]) + 1)
+    monkeypatch.setattr(package, "HAND_IN_ARCHIVES_MAX_BYTES", len(inner["0.zip"]) + 1)
 
     with pytest.raises(UsageError, match=r"'2\.zip' cannot be read: all archives in archives are larger than 0 MiB"):
         read_hand_in(write(tmp_path, "hw.zip", as_zip(inner)))
@@ -182,7 +185,7 @@ def test_archives_in_archives_are_held_up_to_a_limit(tmp_path: Path, monkeypatch
 def test_a_tar_archive_with_holes_in_its_files_is_refused(tmp_path: Path) -> None:
     header = tarfile.TarInfo("model.py")
     header.type, header.size = tarfile.GNUTYPE_SPARSE, 10
-    data = header.tobuf(tarfile.GNU_FORMAT) + b"\0" * tape.MAX_HEADER
+    data = header.tobuf(tarfile.GNU_FORMAT) + b"\0" * TARBALL_NAME_MAX_BYTES
 
     with pytest.raises(UsageError, match="files with holes in them"):
         read_hand_in(write(tmp_path, "hw.tar", data))

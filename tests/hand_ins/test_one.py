@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from grader.errors import UsageError
-from grader.hand_ins.locate import MAX_FOLDERS
 from grader.hand_ins.read_hand_in import read_hand_in
+from grader.limits import HAND_IN_MAX_FOLDERS
 from grader.submission.read import ENCODING, Submission, read_files, submission_of
 
 packing = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("packing.py"))))
@@ -273,7 +273,7 @@ def test_the_two_files_are_not_graded_apart(files: Files, where: str, delivered:
 
 
 def test_a_hand_in_of_very_many_folders_is_looked_through_as_far_as_a_limit(tmp_path: Path) -> None:
-    folders = {f"f{number}/x.txt": "" for number in range(MAX_FOLDERS)}
+    folders = {f"f{number}/x.txt": "" for number in range(HAND_IN_MAX_FOLDERS)}
     with_a_model = as_directory(tmp_path / "with", {**folders, "model.py": ""})
     without = as_directory(tmp_path / "without", {**folders, "f9/a/model.py": ""})
 

@@ -29,14 +29,25 @@ def entries(item):
 
 
 def run_visible_tests(folder):
-    """The names of the visible tests that pass in a folder; those that fail, each with what it says."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rA", "--tb=no", "test_visible.py"]
+    """The names of the visible tests that pass in a folder; those that fail and those that are skipped, with why."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rA", "--tb=no", "--no-fold-skipped"]
+    command.append("test_visible.py")
     wide = {**os.environ, "COLUMNS": "200"}
     ran = subprocess.run(command, cwd=folder, env=wide, capture_output=True, text=True, check=False, timeout=120)
-    outcomes = re.findall(r"^(PASSED|FAILED) test_visible\.py::(\w+)(?: - (.*))?$", ran.stdout, flags=re.MULTILINE)
+    outcomes = re.findall(
+        r"^(PASSED|FAILED|SKIPPED) test_visible\.py::(\w+)(?: - (.*))?$", ran.stdout, flags=re.MULTILINE
+    )
     passed = {name for outcome, name, _ in outcomes if outcome == "PASSED"}
     failed = {name: said for outcome, name, said in outcomes if outcome == "FAILED"}
-    return passed, failed
+    return passed, failed, {name: said for outcome, name, said in outcomes if outcome == "SKIPPED"}
+
+
+def run_by_hand(folder):
+    """What `python train.py` prints in a folder, and how many threads it had."""
+    counted = "import atexit, torch; atexit.register(lambda: print(torch.get_num_threads(), 'threads'))"
+    command = [sys.executable, "-c", f"{counted}; import runpy; runpy.run_path('train.py', run_name='__main__')"]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=120)
+    return ran.stdout.splitlines()
 
 
 def seen_by(key):
@@ -192,19 +203,24 @@ def test_the_starter_is_clean_under_ruff():
 def test_every_visible_test_passes_on_the_reference(tmp_path):
     for file in (*(ROOT / "reference" / name for name in builtin.FILES), ROOT / "candidate" / "test_visible.py"):
         shutil.copy(file, tmp_path)
-    passed, failed = run_visible_tests(tmp_path)
+    passed, failed, skipped = run_visible_tests(tmp_path)
 
-    assert failed == {}
+    assert failed == skipped == {}
     assert len(passed) > 10
 
 
-def test_some_visible_tests_pass_on_the_starter_and_some_fail(tmp_path):
+def test_on_the_starter_visible_tests_fail_of_bugs_alone_and_what_is_to_be_built_is_skipped(tmp_path):
     for name in (*builtin.FILES, "test_visible.py"):
         shutil.copy(ROOT / "candidate" / name, tmp_path)
-    passed, failed = run_visible_tests(tmp_path)
+    passed, failed, skipped = run_visible_tests(tmp_path)
 
     assert "test_a_forward_pass_gives_finite_scores_for_every_position" in passed
-    assert "test_generation_is_the_same_with_and_without_a_cache" in failed
+    assert failed.keys() == {
+        "test_training_lowers_the_loss",
+        "test_a_trained_model_continues_what_it_was_trained_on",
+    }
+    assert len(skipped) == 5
+    assert all(said.endswith(" is yours to build") for said in skipped.values())
     assert re.search(r"the loss went from 3\.\d+ to 3\.\d+$", failed["test_training_lowers_the_loss"])
 
 
@@ -215,7 +231,40 @@ def test_the_visible_tests_see_a_model_that_was_trained_on_what_it_was_to_guess(
     for name, text in REFERENCE.items():
         (tmp_path / name).write_text(splice(text, [bug] if bug.file == name else []), encoding="utf-8")
     shutil.copy(ROOT / "candidate" / "test_visible.py", tmp_path)
-    _, failed = run_visible_tests(tmp_path)
+    _, failed, _ = run_visible_tests(tmp_path)
 
     assert "test_training_lowers_the_loss" not in failed
     assert "of the tokens are right" in failed["test_a_trained_model_continues_what_it_was_trained_on"]
+
+
+def test_an_extension_that_is_built_and_wrong_fails_its_visible_test_and_is_not_skipped(tmp_path):
+    """Skipped is only what says itself that it is not built."""
+    for name in (*builtin.FILES, "test_visible.py"):
+        shutil.copy(ROOT / "candidate" / name, tmp_path)
+    model = tmp_path / "model.py"
+    stub = 'raise NotImplementedError("GPT._classify is yours to build")'
+    assert stub in model.read_text(encoding="utf-8")
+    model.write_text(model.read_text(encoding="utf-8").replace(stub, "return x"), encoding="utf-8")
+    _, failed, skipped = run_visible_tests(tmp_path)
+
+    assert "test_a_model_without_a_classifier_refuses_to_classify" in failed
+    assert len(skipped) == 4
+
+
+@pytest.mark.slow
+def test_train_run_by_hand_prints_what_training_starts_from_and_has_one_thread(tmp_path):
+    """A process of its own, since it is about being run as one; the losses are those that `train` returns."""
+    for name, text in STARTER.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    *printed, held_out, threads = run_by_hand(tmp_path)
+    code = (
+        "import torch; torch.set_num_threads(1); from train import *; from model import *; config = TrainConfig();"
+        "seed_everything(0); losses = train(GPT(GPTConfig(vocab_size=16)), config);"
+        "print(*(f'step {i:4d}  loss {losses[i][\"loss\"]:.3f}' for i in range(0, 200, 20)), sep='\\n')"
+    )
+    command = [sys.executable, "-c", code]
+    returned = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120).stdout
+
+    assert printed == returned.splitlines()
+    assert held_out.startswith("held out   loss 3.")
+    assert threads == "1 threads"

@@ -13,8 +13,8 @@ from grader.exercise.key import Certificate, Difficulty, Key, Row
 from grader.exercise.model import Exercise, Item, Rubric, StoredExercise, builtin_exercise, read_exercise
 from grader.injection.build import Built
 from grader.injection.folder import check_target, contents, to_json, to_toml, write
-from grader.injection.make_rubric import rubric
 from grader.injection.observe import Observation
+from grader.injection.rubric_and_key import rubric
 from mutations.operator import Category
 
 FILES = {

@@ -10,8 +10,8 @@ from grader.checks.catalogue import CHECKS, of_family
 from grader.comparisons.catalogue import COMPARISONS
 from grader.exercise.model import FORWARD, Item, builtin_exercise
 from grader.grading.attribution import FINITE
-from grader.injection.make_rubric import EARNERS, comparisons, rubric, split
 from grader.injection.observe import Observation
+from grader.injection.rubric_and_key import EARNERS, comparisons, rubric, split
 from mutations.operator import Category
 
 IDS = [check.id for check in CHECKS]

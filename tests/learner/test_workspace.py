@@ -7,6 +7,7 @@ import re
 from argparse import Namespace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from grader.cli import hint, start
@@ -14,8 +15,11 @@ from grader.cli.exercises import starter_digest
 from grader.cli.main import parser
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import Exercise, StoredExercise
-from grader.learner.workspace import RECORD, Workspace, read_workspace, write_workspace
+from grader.learner.hints import WHEN_STOPPED
+from grader.learner.workspace import RECORD, Workspace, read_workspace, remember_grade, write_workspace
+from grader.result.record import ItemResult, Lane, LoadFault, Result, Status
 from grader.submission.history import FILE as HISTORY
+from grader.submission.read import read_submission
 
 
 @pytest.fixture
@@ -36,7 +40,7 @@ def shown(capsys: pytest.CaptureFixture[str], directory: Path, item: str, **opti
 
 
 def test_a_workspace_is_the_starter_and_nothing_else(workspace: Path, exercise: StoredExercise) -> None:
-    names = {"README.md", "model.py", "test_visible.py", "train.py"}
+    names = {"README.md", "followups.py", "model.py", "test_visible.py", "train.py"}
 
     assert {*names, RECORD, HISTORY} == set(os.listdir(workspace))
     for name in names:
@@ -89,7 +93,7 @@ def test_what_can_be_done_in_a_workspace_is_said_one_below_the_other(
     assert (empty, begins[:24]) == ("", "Its history begins with ")
     assert lines == [
         "A GPT with four bugs and two things to build",
-        "Written to 'my work': README.md, model.py, test_visible.py, train.py",
+        "Written to 'my work': README.md, followups.py, model.py, test_visible.py, train.py",
         "",
         "Read its README.md first. Then:",
         "",
@@ -116,12 +120,19 @@ def test_without_an_item_it_is_told_how_many_hints_of_each_were_shown(
     assert capsys.readouterr().out.splitlines() == [
         "A GPT with four bugs and two things to build: hints",
         "",
-        "  masking        Attention masking                  0 of 3 shown",
-        "  position       Positional addition                2 of 3 shown",
-        "  projection     Output projection                  0 of 3 shown",
-        "  training-step  Training step                      0 of 3 shown",
-        "  kv-cache       KV cache and incremental decoding  0 of 3 shown",
-        "  classifier     Token classifier                   0 of 3 shown",
+        "  masking              Attention masking                  0 of 3 shown",
+        "  position             Positional addition                2 of 3 shown",
+        "  projection           Output projection                  0 of 3 shown",
+        "  training-step        Training step                      0 of 3 shown",
+        "  kv-cache             KV cache and incremental decoding  0 of 3 shown",
+        "  classifier           Token classifier                   0 of 3 shown",
+        "  multi-head           Multi-head attention               0 of 3 shown",
+        "  numerical-stability  Numerical stability                0 of 3 shown",
+        "  ragged-cache         Rows of different lengths          0 of 3 shown",
+        "  loss-weighting       Weighting two losses               0 of 3 shown",
+        "  position-schemes     Position schemes                   0 of 3 shown",
+        "  own-tests            Tests of your own                  0 of 3 shown",
+        "  does-not-run         Code that does not run             0 of 3 shown",
         "",
         f"For the next one: grader hint {workspace} ITEM",
     ]
@@ -156,6 +167,101 @@ def test_every_item_has_three_hints_and_none_of_them_is_the_fix(exercise: Stored
             assert [run for run in runs if any(run in line for line in hidden)] == []
     for bug in exercise.key.bugs:
         assert not any(code in text for text in bug.hints for code in (bug.before, bug.after) if code.strip())
+
+
+def graded(
+    exercise: Exercise, directory: Path, *, right: tuple[str, ...], faults: tuple[LoadFault, ...] = ()
+) -> Result:
+    """A result of the workspace as it is, in which these items are right, as far as the workspace keeps it."""
+    items = tuple(
+        ItemResult(
+            id=name,
+            title=item.title,
+            status=Status.FIXED if name in right else Status.NOT_FIXED,
+            score=0,
+            max_score=item.points,
+            lane=Lane.BITWISE,
+            summary="",
+            checks=(),
+        )
+        for name, item in exercise.items.items()
+    )
+    submission = read_submission(directory)
+    result: Result = msgspec.convert(
+        {
+            "exercise": {"id": "x", "title": "x"},
+            "candidate": {"name": "mine", "sha256": submission.sha256},
+            "score": 0,
+            "max_score": 100,
+            "items": msgspec.to_builtins(items),
+            "remaining_bugs": None,
+            "environment": {
+                **dict.fromkeys(("grader", "torch", "python", "platform", "cpu"), ""),
+                "threads": 1,
+                "packages": {},
+                "seed": 1,
+                "isolation": {"mode": "strict", "layers": [], "missing": []},
+            },
+            "load_faults": msgspec.to_builtins(faults),
+            "asked": {"only": [], "thorough": False, "timeout": 10.0},
+            "integrity": {"exercise": "", "grader": "", "environment": ""},
+            "seconds": 1.0,
+        },
+        Result,
+    )
+    return result
+
+
+def test_what_the_last_grade_found_right_gets_no_hint_until_the_files_change(
+    workspace: Path, exercise: Exercise, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remember_grade(workspace, graded(exercise, workspace, right=("masking",)))
+
+    assert shown(capsys, workspace, "masking").startswith("Attention masking: right already")
+    assert shown(capsys, workspace, "does-not-run").startswith("Code that does not run: right already")
+    assert "hint 1 of 3" in shown(capsys, workspace, "position")
+    assert read_workspace(workspace).hints == {"position": 1}
+    with (workspace / "train.py").open("a") as file:
+        file.write("# one more line\n")
+    assert "hint 1 of 3" in shown(capsys, workspace, "masking")
+
+
+def test_hints_for_code_that_does_not_run_are_there_when_it_does_not(
+    workspace: Path, exercise: Exercise, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fault = LoadFault(file="model.py", reason="SyntaxError: invalid syntax")
+    remember_grade(workspace, graded(exercise, workspace, right=(), faults=(fault,)))
+
+    texts = [shown(capsys, workspace, "does-not-run") for _ in range(3)]
+    assert [hint in text for hint, text in zip(WHEN_STOPPED, texts, strict=True)] == [True] * 3
+
+
+def test_a_grade_adds_to_what_is_remembered_and_a_workspace_that_cannot_be_written_is_let_be(
+    workspace: Path, exercise: Exercise, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown(capsys, workspace, "position")
+    remember_grade(workspace, graded(exercise, workspace, right=("masking",)))
+    kept = read_workspace(workspace)
+    (workspace / RECORD).write_text("{")
+    remember_grade(workspace, graded(exercise, workspace, right=()))
+
+    assert kept.hints == {"position": 1}
+    assert kept.graded is not None
+    assert kept.graded.right == ("masking", "does-not-run")
+    assert (workspace / RECORD).read_text() == "{"
+
+
+def test_a_grade_of_some_items_keeps_what_is_known_of_the_others(workspace: Path, exercise: Exercise) -> None:
+    whole = graded(exercise, workspace, right=("masking", "position"))
+    remember_grade(workspace, whole)
+    some = msgspec.structs.replace(
+        whole, items=tuple(item for item in graded(exercise, workspace, right=()).items if item.id == "position")
+    )
+    remember_grade(workspace, some)
+    kept = read_workspace(workspace).graded
+
+    assert kept is not None
+    assert set(kept.right) == {"masking", "does-not-run"}
 
 
 def test_an_unknown_item_is_told_with_those_there_are(workspace: Path) -> None:
@@ -245,7 +351,7 @@ def test_a_machine_without_room_is_not_the_users_fault(
     def fail(*_: object, **__: object) -> None:
         raise OSError(error, os.strerror(error))
 
-    monkeypatch.setattr("grader.learner.workspace.tempfile.TemporaryDirectory", fail)
+    monkeypatch.setattr("grader.files.write.tempfile.TemporaryDirectory", fail)
 
     with pytest.raises(CannotJudge, match=os.strerror(error)):
         start.run(Namespace(directory=tmp_path / "mine", exercise=None, minutes=None))

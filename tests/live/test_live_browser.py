@@ -171,7 +171,7 @@ def test_a_server_that_is_lost_is_told(session: Session) -> None:
 
 def test_a_watch_that_ends_says_so_and_what_was_graded_stays(browser: Any, samples: ModuleType) -> None:
     board = Board()
-    page = LivePage(board=board, directory=Path("x"), hints=dict, scores=[], end=None, minutes=None)
+    page = LivePage(board=board, command=str, when_stopped=(), hints=dict, scores=[], end=None, minutes=None)
     page.graded(submission_of("x", {"model.py": "x"}), samples.half_done())
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(Server(board, lambda: None))
@@ -188,7 +188,7 @@ def test_a_watch_that_ends_says_so_and_what_was_graded_stays(browser: Any, sampl
 def test_axe_finds_nothing(browser: Any, samples: ModuleType) -> None:
     axe = files("axe_core_python").joinpath("axe.min.js").read_text("utf-8")
     board = Board()
-    page = LivePage(board=board, directory=Path("x"), hints=dict, scores=[("0", 0.0)], end=9e9, minutes=90)
+    page = LivePage(board=board, command=str, when_stopped=(), hints=dict, scores=[("0", 0.0)], end=9e9, minutes=90)
     page.graded(submission_of("x", {"model.py": "x"}), samples.starter())
     page.graded(submission_of("x", {"model.py": "y"}), samples.half_done())
     with Server(board, lambda: None) as server:

@@ -1,7 +1,6 @@
 """What the live page shows of a grade: what a learner may see, what changed, what was printed, which hint is next."""
 
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -25,7 +24,13 @@ def taken() -> dict[str, int]:
 @pytest.fixture
 def page(taken: dict[str, int]) -> LivePage:
     return LivePage(
-        board=Board(), directory=Path("my work"), hints=lambda: dict(taken), scores=[], end=None, minutes=None
+        board=Board(),
+        command=lambda item: f"grader hint 'my work' {item}",
+        when_stopped=("read it",),
+        hints=lambda: dict(taken),
+        scores=[],
+        end=None,
+        minutes=None,
     )
 
 

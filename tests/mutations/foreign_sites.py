@@ -7,6 +7,7 @@ python tests/mutations/foreign_sites.py --write  writes the lists
 import sys
 from collections.abc import Iterator, Sequence
 from difflib import ndiff
+from importlib.util import find_spec
 from pathlib import Path
 
 from mutations.catalogue import OPERATORS
@@ -17,11 +18,17 @@ from mutations.source import together
 FOREIGN = Path(__file__).parent / "foreign"
 STYLES = tuple(sorted(path.parent.name for path in FOREIGN.glob("*/sites.txt")))
 LIST = "sites.txt"
+PACKAGES = {"package_nano": "autoresearch"}  # not written here, and not kept here either
 
 
 def texts(style: str) -> dict[str, str]:
-    """The files of a style, by name."""
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted((FOREIGN / style).glob("*.py"))}
+    """The files of a style, by name; those of a package as they are installed, which is not imported."""
+    folder = FOREIGN / style
+    if style in PACKAGES:
+        spec = find_spec(PACKAGES[style])
+        assert spec, f"{PACKAGES[style]} is not installed: make .venv/.installed-dev"
+        folder = Path(str(spec.origin)).parent
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
 
 
 def found(style: str) -> list[Site]:

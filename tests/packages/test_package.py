@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from grader.exercise.model import Exercise
+from grader.limits import UNANSWERED_MAX_QUESTIONS
 from grader.packages.package import Package
 from grader.packages.trouble import PackageDied, PackageHung, PackageRaised
-from grader.packages.unresponsive import PATIENCE, Unresponsive
+from grader.packages.unresponsive import Unresponsive
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
@@ -104,7 +105,7 @@ def test_what_hangs_later_than_on_import_leaves_the_rest_to_be_asked(
     stuck = "\n\ndef _stuck(self, config):\n    while True:\n        pass\n\nGPT.__init__ = _stuck\n"
     package = oracle({"model.py": text + stuck})
 
-    assert all(hangs(package, MODEL[0]) for _ in range(PATIENCE))
+    assert all(hangs(package, MODEL[0]) for _ in range(UNANSWERED_MAX_QUESTIONS))
     assert worker_pool.made == 3  # asked, the import tried, and asked once more: then it is known
     assert not hangs(package, MODEL[1])
 

@@ -20,6 +20,7 @@ A_CHECK = (ROOT / "docs" / "authoring-a-check.md").read_text(encoding="utf-8")
 AN_OPERATOR = (ROOT / "docs" / "authoring-an-operator.md").read_text(encoding="utf-8")
 COHORT = (ROOT / "docs" / "cohort.md").read_text(encoding="utf-8")
 ENVIRONMENTS = (ROOT / "docs" / "environments.md").read_text(encoding="utf-8")
+BRING_YOUR_OWN = (ROOT / "docs" / "bring-your-own.md").read_text(encoding="utf-8")
 LIBRARY = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
 FORMATS = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
 
@@ -89,13 +90,23 @@ def test_every_command_of_the_readme_is_one_that_something_runs():
         (FORMATS, ["junit.xml", "report.html", "result.json", "results.json", "summary.md"]),
         (COHORT, ["results/index.html", "results/candidates/ann/report.html"]),
         (ENVIRONMENTS, ["task/instruction.md", "task/tests/exercise/reference/model.py"]),
+        (BRING_YOUR_OWN, ["exercise/reference/key.json", "homework/README.md"]),
         (A_CHECK, []),
         (AN_OPERATOR, []),
     ],
-    ids=["README.md", "formats.md", "cohort.md", "environments.md", "authoring-a-check.md", "authoring-an-operator.md"],
+    ids=[
+        "README.md",
+        "formats.md",
+        "cohort.md",
+        "environments.md",
+        "bring-your-own.md",
+        "authoring-a-check.md",
+        "authoring-an-operator.md",
+    ],
 )
 def test_every_grader_command_of_the_page_works_in_the_order_given(page, written, tmp_path):
     shutil.copytree(ROOT / "candidate", tmp_path / "candidate", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    shutil.copytree(ROOT / "docs" / "examples", tmp_path / "docs" / "examples")
     for name in ("ann", "bob"):
         shutil.copytree(tmp_path / "candidate", tmp_path / "submissions" / name)
     shutil.make_archive(str(tmp_path / "submissions"), "zip", tmp_path / "submissions")

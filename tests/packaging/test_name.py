@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader import __version__
-from grader.distribution import DISTRIBUTION, install, requirement
+from grader.preconditions import DISTRIBUTION, install, requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]

@@ -17,6 +17,7 @@ EXERCISE = (
     "reference/followups.py",
     "reference/key.json",
     "reference/model.py",
+    "reference/review.md",
     "reference/test_end_to_end.py",
     "reference/train.py",
 )

@@ -570,6 +570,7 @@ def _result(items: tuple[ItemResult, ...], score: float, bugs: tuple[str, ...]) 
                 score=0,
                 max_score=5,
                 summary="Not built yet.",
+                hints=() if items[0].score == items[0].max_score else HINTS,
                 checks=(
                     check(
                         "ragged",

@@ -244,7 +244,7 @@ def test_a_learner_sees_the_zero_pattern_in_place_of_the_reference(samples: Modu
 def test_only_what_is_not_right_has_hints_each_inside_the_one_before(samples: ModuleType) -> None:
     result = for_audience(samples.half_done(), Audience.LEARNER)
     page = Page(render_html(result))
-    summaries = [text for text in ("hint 1 of 3", "hint 2 of 3", "hint 3 of 3") if text in page.text]
+    summaries = [text for text in ("Hint 1 of 3", "hint 2 of 3", "hint 3 of 3") if text in page.text]
 
     assert len(summaries) == 3
     assert page.values("class").count("hint") == 3 * sum(bool(item.hints) for item in result.items)

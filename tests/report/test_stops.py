@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from grader.cohort.summary import Row, Summary
 from grader.cohort.table import render_table
 from grader.report import render_html, render_text
-from grader.report.change_text import render_change
-from grader.report.formats.catalogue import FORMATS
+from grader.report.formats import FORMATS
+from grader.report.two_grades import render_change
 from grader.report.verdict import stops
 from grader.result.record import FollowUp, ItemResult, LoadFault, Outcome, Place, Result, Status
 

@@ -12,16 +12,16 @@ import pytest
 from msgspec.structs import replace
 
 from grader.files.printable import printable
-from grader.report import columns, render_html, render_text
-from grader.report.formats.catalogue import FORMATS
-from grader.report.paint import Paint, coloured, paint_for, plain
+from grader.report import render_html, render_text, terminal
+from grader.report.formats import FORMATS
+from grader.report.terminal import Paint, coloured, paint_for, plain
 from grader.report.words import number
 from grader.result.audience import for_audience
 from grader.result.record import Audience, Result
 
 
 def test_no_line_is_wider_than_80_columns(result: Result) -> None:
-    assert [line for line in render_text(result).splitlines() if columns.width(line) > 80] == []
+    assert [line for line in render_text(result).splitlines() if terminal.width(line) > 80] == []
 
 
 def test_nothing_in_it_commands_a_terminal(result: Result) -> None:
@@ -91,7 +91,10 @@ def test_full_marks_leave_nothing_to_tell(samples: ModuleType) -> None:
     assert "Full marks: everything that was asked for is right." in text
     assert "Known bugs still in: none" in text
     assert "✗" not in text
-    assert text.endswith("\nFollow-up questions, none built: Batches of prompts of different lengths\n")
+    assert text.endswith(
+        "\nFollow-up questions, none built: Batches of prompts of different lengths\n"
+        "\nNext, if you like: the follow-up Batches of prompts of different lengths.\n"
+    )
 
 
 def test_follow_ups_have_a_table_as_soon_as_one_is_begun(samples: ModuleType) -> None:
@@ -217,7 +220,7 @@ def test_points_are_never_rounded_up(value: float, shown: str) -> None:
     ids=ascii,
 )
 def test_wrapped_text_fits_and_says_when_there_was_more(text: str, lines: list[str]) -> None:
-    assert columns.wrap(text, 9, 2) == lines
+    assert terminal.wrap(text, 9, 2) == lines
 
 
 # Colours

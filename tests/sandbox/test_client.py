@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grader.limits import FRAME_HEADER_MAX_BYTES, FRAME_PAYLOAD_MAX_BYTES
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Locked
+from grader.sandbox.deadline import ProcessClock, WallClock
 from grader.sandbox.errors import LauncherFailed, NotIsolated, WorkerDied, WorkerFailed, WorkerGarbled, WorkerTimedOut
-from grader.sandbox.process_clock import WallClock
 from grader.sandbox.questions import Answered, Malformed, Raised, Snippet
-from grader.sandbox.wire import MAX_HEADER, MAX_PAYLOAD, PREFIX, pack, unpack_header, unpack_prefix
+from grader.sandbox.wire import PREFIX, pack, unpack_header, unpack_prefix
 
 QUESTION = Snippet(source="pass")
 TIMEOUT = 0.3  # seconds for an answer that never comes
@@ -53,7 +54,7 @@ def read_question(connection: socket.socket) -> str:
 
 
 Behaviour = Callable[[socket.socket, str], None]
-Play = Callable[[Behaviour], tuple[Worker, Reaper]]
+Play = Callable[..., tuple[Worker, Reaper]]
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def play() -> Iterator[Play]:
     """A worker whose other end is a thread: it loads honestly, and then behaves as told."""
     actors: list[tuple[threading.Thread, socket.socket]] = []
 
-    def start(behave: Behaviour) -> tuple[Worker, Reaper]:
+    def start(behave: Behaviour, clock: ProcessClock | None = None) -> tuple[Worker, Reaper]:
         ours, theirs = socket.socketpair()
 
         def act() -> None:
@@ -73,7 +74,7 @@ def play() -> Iterator[Play]:
         actors.append((threading.Thread(target=act), theirs))
         actors[-1][0].start()
         reaper = Reaper()
-        return Worker(reaper, 7, ours, os.memfd_create("output"), {}, clock=WallClock()), reaper
+        return Worker(reaper, 7, ours, os.memfd_create("output"), {}, clock=clock or WallClock()), reaper
 
     yield start
     for thread, theirs in actors:
@@ -103,8 +104,8 @@ SPEC = b'{"name":"x","dtype":"int64","shape":[0,4294967296,4294967296]}'
 GARBLED = {
     "nonce": (says(pack("0" * 16, ANSWER, {})), "does not carry the question's nonce"),
     "garbage": (says(b"Segmentation fault (core dumped)"), "starts with b'Segm', expected b'GRD1'"),
-    "large-header": (says(PREFIX.pack(b"GRD1", MAX_HEADER + 1, 0)), "more than is allowed"),
-    "large-payload": (says(PREFIX.pack(b"GRD1", 10, MAX_PAYLOAD + 1)), "more than is allowed"),
+    "large-header": (says(PREFIX.pack(b"GRD1", FRAME_HEADER_MAX_BYTES + 1, 0)), "more than is allowed"),
+    "large-payload": (says(PREFIX.pack(b"GRD1", 10, FRAME_PAYLOAD_MAX_BYTES + 1)), "more than is allowed"),
     "no-json": (says(frame(b"pickle")), "frame header: "),
     "no-text": (says(frame(b'{"nonce":"\xff","body":0}')), "utf-8"),
     "no-text-in-the-body": (says(frame(b'{"nonce":"' + NONCE + b'","body":{"reply":"\xff"}}')), "utf-8"),
@@ -145,6 +146,26 @@ def test_an_answer_that_does_not_come_times_out_and_ends_the_worker(behave: Beha
     with pytest.raises(WorkerTimedOut, match="it gave no answer in time"):
         worker.receive()
     assert reaper.reaped == [(7, True)]
+
+
+class Asleep:
+    """The clock of a process that never computes."""
+
+    def computed(self) -> float:
+        return 0.0
+
+    def sleeps(self) -> bool:
+        return True
+
+
+def test_sleep_between_one_byte_and_the_next_counts(play: Play) -> None:
+    worker, reaper = play(dribble, Asleep())
+    worker.send(QUESTION, {}, TIMEOUT)
+
+    with pytest.raises(WorkerTimedOut, match="it gave no answer in time"):
+        worker.receive()
+    assert reaper.reaped == [(7, True)]
+    assert worker.spent >= TIMEOUT  # and it was not the clock alone that ended it
 
 
 @pytest.mark.parametrize("sent", [0, 5, 30], ids=["nothing", "half-a-prefix", "half-a-frame"])

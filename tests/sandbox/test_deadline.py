@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from grader.limits import CLOCK_BACKSTOP_FACTOR
 from grader.sandbox.client import Launcher
-from grader.sandbox.deadline import BACKSTOP, Deadline
+from grader.sandbox.deadline import STILL, Deadline, KernelClock, WallClock, clock_of
 from grader.sandbox.errors import WorkerTimedOut
-from grader.sandbox.process_clock import STILL, KernelClock, WallClock, clock_of
 from grader.sandbox.questions import Answered, Snippet
 
 HUNG = 60.0  # seconds: what has not happened by then does not happen
@@ -90,7 +90,7 @@ def test_sleep_after_the_answer_is_none_of_its_own(script: Script, deadline: Dea
 
 
 def test_the_clock_ends_what_never_gets_a_core(script: Script, deadline: Deadline) -> None:
-    script.passes(deadline, 10.0 * BACKSTOP)
+    script.passes(deadline, 10.0 * CLOCK_BACKSTOP_FACTOR)
 
     assert deadline.is_over
 

@@ -10,13 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from grader.limits import FRAME_HEADER_MAX_BYTES, FRAME_PAYLOAD_MAX_BYTES, TENSOR_MAX_DIMENSIONS
 from grader.sandbox import wire
 from grader.sandbox.wire import (
     DTYPES,
     MAGIC,
-    MAX_DIMENSIONS,
-    MAX_HEADER,
-    MAX_PAYLOAD,
     PREFIX,
     Header,
     TensorSpec,
@@ -58,7 +56,7 @@ def test_what_is_packed_comes_back_bit_for_bit(nonce: str, tensors: dict[str, An
 
 
 @pytest.mark.parametrize("dtype", sorted(DTYPES))
-@pytest.mark.parametrize("shape", [(), (0,), (3, 0, 2), (1,) * MAX_DIMENSIONS], ids=str)
+@pytest.mark.parametrize("shape", [(), (0,), (3, 0, 2), (1,) * TENSOR_MAX_DIMENSIONS], ids=str)
 def test_every_dtype_travels_in_every_kind_of_shape(dtype: str, shape: tuple[int, ...]) -> None:
     array = np.ones(shape, dtype)
 
@@ -94,8 +92,8 @@ def test_random_bytes_are_a_wire_error_or_a_frame(noise: bytes, data: st.DataObj
     ("prefix", "message"),
     [
         pytest.param((b"GRD0", 10, 0), "starts with b'GRD0', expected b'GRD1'", id="magic"),
-        pytest.param((MAGIC, MAX_HEADER + 1, 0), "more than is allowed", id="header"),
-        pytest.param((MAGIC, 0, MAX_PAYLOAD + 1), "more than is allowed", id="payload"),
+        pytest.param((MAGIC, FRAME_HEADER_MAX_BYTES + 1, 0), "more than is allowed", id="header"),
+        pytest.param((MAGIC, 0, FRAME_PAYLOAD_MAX_BYTES + 1), "more than is allowed", id="payload"),
         pytest.param((MAGIC, 2**32 - 1, 2**64 - 1), "more than is allowed", id="both"),
     ],
 )
@@ -130,7 +128,7 @@ def header(**changes: Any) -> bytes:
         pytest.param(header(spec={"shape": [1.5]}), id="fractional-size"),
         pytest.param(header(spec={"shape": [2**33]}), id="large-size"),
         pytest.param(header(spec={"shape": [10**40]}), id="huge-size"),
-        pytest.param(header(spec={"shape": [1] * (MAX_DIMENSIONS + 1)}), id="dimensions"),
+        pytest.param(header(spec={"shape": [1] * (TENSOR_MAX_DIMENSIONS + 1)}), id="dimensions"),
         pytest.param(header(spec={"name": "x" * 257}), id="long-name"),
         pytest.param(header(spec={"offset": 3}), id="unknown-spec-field"),
     ],
@@ -176,9 +174,9 @@ def test_an_empty_tensor_with_absurd_sizes_is_refused_or_empty(shape: tuple[int,
     [
         pytest.param({"x": np.zeros(1, complex)}, "'x' has dtype complex128, expected one of", id="complex"),
         pytest.param({"x": np.zeros(1, ">f4")}, "'x' has dtype >f4", id="byte-order"),
-        pytest.param({"x": np.zeros(MAX_PAYLOAD + 1, np.int8)}, "frame too large", id="payload"),
+        pytest.param({"x": np.zeros(FRAME_PAYLOAD_MAX_BYTES + 1, np.int8)}, "frame too large", id="payload"),
         pytest.param({str(i): np.zeros(0) for i in range(8193)}, "frame too large", id="tensors"),
-        pytest.param({"x" * MAX_HEADER: np.zeros(0)}, "frame too large", id="header"),
+        pytest.param({"x" * FRAME_HEADER_MAX_BYTES: np.zeros(0)}, "frame too large", id="header"),
     ],
 )
 def test_what_the_format_cannot_carry_is_not_packed(tensors: dict[str, Any], message: str) -> None:

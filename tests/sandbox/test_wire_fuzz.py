@@ -18,15 +18,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from grader.limits import FRAME_HEADER_MAX_BYTES, FRAME_PAYLOAD_MAX_BYTES
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Locked
+from grader.sandbox.deadline import WallClock
 from grader.sandbox.errors import WorkerFailed
-from grader.sandbox.process_clock import WallClock
 from grader.sandbox.questions import Snippet, reply_decoder
 from grader.sandbox.wire import (
     MAGIC,
-    MAX_HEADER,
-    MAX_PAYLOAD,
     PREFIX,
     Array,
     WireError,
@@ -302,10 +301,10 @@ def test_a_clock_that_is_set_moves_no_deadline(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_length_that_is_only_announced_costs_no_memory() -> None:
     header = json.dumps({"nonce": NONCE, "body": REPLIES[0]}).encode()
-    announced = PREFIX.pack(MAGIC, len(header), MAX_PAYLOAD) + header + bytes(10)
+    announced = PREFIX.pack(MAGIC, len(header), FRAME_PAYLOAD_MAX_BYTES) + header + bytes(10)
     with traced() as peak:
         assert put(announced, at_once, timeout=60.0)
-        assert put(PREFIX.pack(MAGIC, MAX_HEADER, MAX_PAYLOAD), at_once, timeout=60.0)
+        assert put(PREFIX.pack(MAGIC, FRAME_HEADER_MAX_BYTES, FRAME_PAYLOAD_MAX_BYTES), at_once, timeout=60.0)
 
     assert peak[0] < 1 << 20
 

@@ -3,7 +3,8 @@
 import pytest
 
 from grader.exercise.model import Exercise
-from grader.submission.diff import MAX_CHARACTERS, MAX_LINES, MAX_TOGETHER, changes
+from grader.limits import DIFF_FILE_MAX_CHARACTERS, DIFF_FILE_MAX_LINES, DIFF_MAX_CHARACTERS
+from grader.submission.diff import changes
 
 STARTER = {"model.py": "one\ntwo\nthree\n", "train.py": "a\nb\n"}
 
@@ -54,17 +55,17 @@ def test_no_line_of_a_submission_can_pass_for_a_line_of_the_diff() -> None:
 
 
 def test_a_flood_is_cut_at_whole_lines_and_counted_whole() -> None:
-    flood = "".join(f"line {number} {'x' * 100}\n" for number in range(2 * MAX_LINES))
+    flood = "".join(f"line {number} {'x' * 100}\n" for number in range(2 * DIFF_FILE_MAX_LINES))
     (change,) = changes(STARTER, STARTER | {"flood.py": flood})
 
-    assert len(change.diff) <= MAX_CHARACTERS
-    assert change.added == 2 * MAX_LINES
-    assert change.diff.count("\n") + change.left_out == 2 * MAX_LINES  # and the line that says where
+    assert len(change.diff) <= DIFF_FILE_MAX_CHARACTERS
+    assert change.added == 2 * DIFF_FILE_MAX_LINES
+    assert change.diff.count("\n") + change.left_out == 2 * DIFF_FILE_MAX_LINES  # and the line that says where
 
 
 def test_many_floods_together_stay_within_one_limit() -> None:
     flood = f"{'x' * 1000}\n" * 500
     found = changes(STARTER, STARTER | {f"flood{number}.py": flood for number in range(60)})
 
-    assert sum(len(change.diff) for change in found) <= MAX_TOGETHER
+    assert sum(len(change.diff) for change in found) <= DIFF_MAX_CHARACTERS
     assert {change.added for change in found} == {500}

@@ -9,13 +9,11 @@ import msgspec
 import pytest
 
 from grader.errors import UsageError
+from grader.limits import SUBMISSION_FILE_MAX_BYTES, SUBMISSION_MAX_ENTRIES, SUBMISSION_MAX_FILES
 from grader.sandbox.questions import Load
 from grader.sandbox.wire import pack
 from grader.submission.read import (
     ENCODING,
-    MAX_ENTRIES,
-    MAX_FILE_BYTES,
-    MAX_FILES,
     MAX_NOTES,
     Submission,
     read_submission,
@@ -128,28 +126,30 @@ def test_a_byte_order_mark_is_no_part_of_the_text(directory: Path) -> None:
 
 
 def test_a_file_of_the_largest_size_is_read_and_a_larger_one_is_not(directory: Path) -> None:
-    (directory / "model.py").write_bytes(b"#" * MAX_FILE_BYTES)
-    (directory / "train.py").write_bytes(b"#" * (MAX_FILE_BYTES + 1))
+    (directory / "model.py").write_bytes(b"#" * SUBMISSION_FILE_MAX_BYTES)
+    (directory / "train.py").write_bytes(b"#" * (SUBMISSION_FILE_MAX_BYTES + 1))
     submission = read_submission(directory)
 
-    assert len(submission.files["model.py"]) == MAX_FILE_BYTES
+    assert len(submission.files["model.py"]) == SUBMISSION_FILE_MAX_BYTES
     assert_not_read(submission, "train.py", "it is larger than 512 KiB")
 
 
 def test_any_number_of_files_leaves_room_for_the_required_ones(directory: Path) -> None:
-    for number in range(MAX_FILES):
+    for number in range(SUBMISSION_MAX_FILES):
         (directory / f"a{number:03}.py").write_text("")
     submission = read_submission(directory)
 
     assert (submission.files["model.py"], submission.files["train.py"]) == (MODEL, TRAIN)
-    assert len(submission.files) == MAX_FILES
-    assert_not_read(submission, f"a{MAX_FILES - 1:03}.py", f"there are more than {MAX_FILES} files")
+    assert len(submission.files) == SUBMISSION_MAX_FILES
+    assert_not_read(
+        submission, f"a{SUBMISSION_MAX_FILES - 1:03}.py", f"there are more than {SUBMISSION_MAX_FILES} files"
+    )
 
 
 @pytest.mark.parametrize("byte", [b"#", b"\x01", b'"', "é".encode()], ids=["plain", "control", "quote", "accent"])
 def test_whatever_is_read_fits_into_the_frame_that_takes_it_to_a_worker(byte: bytes, directory: Path) -> None:
     for name in ("a.py", "b.py", "model.py", "train.py"):
-        (directory / name).write_bytes(byte * (MAX_FILE_BYTES // len(byte)))
+        (directory / name).write_bytes(byte * (SUBMISSION_FILE_MAX_BYTES // len(byte)))
     submission = read_submission(directory)
 
     assert pack("0" * 16, Load(files=submission.files), {})
@@ -157,14 +157,14 @@ def test_whatever_is_read_fits_into_the_frame_that_takes_it_to_a_worker(byte: by
 
 
 def test_tests_and_hidden_files_crowd_out_no_module(directory: Path) -> None:
-    for number in range(MAX_FILES):
+    for number in range(SUBMISSION_MAX_FILES):
         (directory / f"test_{number:03}.py").write_text("")
         (directory / f"._{number:03}.py").write_bytes(b"\xff")
     (directory / "z.py").write_text("")
     submission = read_submission(directory)
 
     assert set(submission.files) == {"model.py", "train.py", "z.py"}
-    assert len(submission.files) + len(submission.tests) == MAX_FILES
+    assert len(submission.files) + len(submission.tests) == SUBMISSION_MAX_FILES
     assert all(note.startswith("test_") for note in submission.notes)
 
 
@@ -176,13 +176,13 @@ def test_tests_leave_the_hash_as_it_is(directory: Path) -> None:
 
 
 def test_of_a_huge_directory_the_required_files_are_read(directory: Path) -> None:
-    for number in range(MAX_ENTRIES):
+    for number in range(SUBMISSION_MAX_ENTRIES):
         (directory / f"a{number}.py").touch()
     submission = read_submission(directory)
 
     assert submission.files == {"model.py": MODEL, "train.py": TRAIN}
     assert submission.notes == (
-        f"only model.py and train.py were read: there are more than {MAX_ENTRIES} files and folders",
+        f"only model.py and train.py were read: there are more than {SUBMISSION_MAX_ENTRIES} files and folders",
     )
 
 

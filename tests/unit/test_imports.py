@@ -141,34 +141,34 @@ def test_only_the_launcher_and_the_worker_import_torch() -> None:
 # What each room of the house may import of the others: the list runs down, so that no circle can come to be.
 ROOMS = {
     "__main__": "cli",
-    "cli": "environments cohort live learner injection grading exercise comparisons packages hand_ins report "
-    "submission result sandbox files preconditions isolation_advice distribution suggestions seeds errors mutations",
-    "environments": "api injection exercise submission result files distribution errors",
-    "api": "warm library_arguments injection exercise result sandbox preconditions isolation_advice errors",
-    "warm": "library_arguments grading exercise hand_ins submission result sandbox preconditions seeds errors",
-    "cohort": "grading exercise hand_ins report submission result sandbox files seeds errors",
+    "cli": "assistant environments api cohort live review learner injection grading exercise comparisons packages "
+    "hand_ins report submission result preconditions sandbox files seeds limits errors mutations",
+    "assistant": "learner exercise report submission result files errors",
+    "environments": "api injection exercise submission result preconditions files limits errors",
+    "api": "injection grading exercise hand_ins submission result preconditions sandbox seeds limits errors",
+    "cohort": "grading exercise hand_ins report submission result sandbox files seeds limits errors",
     "live": "report submission result files errors",
-    "learner": "grading submission result files seeds errors",
-    "injection": "grading exercise comparisons checks packages submission result sandbox seeds sizes errors mutations",
-    "grading": "own_tests exercise comparisons checks packages submission result sandbox files seeds sizes errors",
-    "own_tests": "exercise comparisons checks packages submission result sandbox files seeds mutations",
-    "exercise": "comparisons checks files suggestions errors mutations",
+    "review": "exercise checks report submission result files errors mutations",
+    "learner": "grading exercise submission result files seeds limits errors",
+    "injection": "grading exercise comparisons checks packages submission result sandbox files seeds limits errors "
+    "mutations",
+    "grading": "own_tests exercise comparisons checks packages submission result sandbox files seeds sizes limits "
+    "errors",
+    "own_tests": "exercise comparisons checks packages submission result sandbox files seeds limits mutations",
+    "exercise": "comparisons checks sandbox files limits errors mutations",
     "comparisons": "checks packages result sandbox seeds",
     "checks": "packages result sandbox seeds sizes",
-    "packages": "result sandbox sizes errors",
-    "hand_ins": "submission files errors",
+    "packages": "result sandbox sizes limits errors",
+    "hand_ins": "submission files limits errors",
     "report": "result files",
-    "submission": "result files errors",
+    "submission": "result files limits errors",
     "result": "files",
-    "preconditions": "distribution sandbox errors",
-    "isolation_advice": "sandbox errors",
-    "sandbox": "mutations",
+    "preconditions": "sandbox errors",
+    "sandbox": "limits mutations",
     "files": "errors",
-    "library_arguments": "errors",
-    "seeds": "errors",
-    "distribution": "",
-    "suggestions": "",
+    "seeds": "limits errors",
     "sizes": "",
+    "limits": "",
     "errors": "",
 }
 
@@ -243,6 +243,7 @@ def test_the_command_line_imports_nothing_heavy_before_it_knows_what_to_do() -> 
         "grader",
         "grader.errors",
         "grader.files.printable",
+        "grader.limits",
     }
     assert {name for name in reached - ours if name.split(".")[0] not in sys.stdlib_module_names} == set()
 
@@ -259,8 +260,8 @@ def test_what_is_hidden_cannot_be_imported_from_an_installation(name: str, tmp_p
 # Names that more than one module has: what such a module is about is a topic, seen from several sides.
 COMMANDS = {path.stem for path in (ROOT / "grader" / "cli").glob("*.py") if "\ndef add(" in path.read_text("utf-8")}
 TOPICS = COMMANDS | {
-    "catalogue", "classifier", "errors", "exhibits", "heads", "initialisation", "matrix", "modes", "mutants", "options",
-    "ragged", "raised", "results", "training", "weighting",
+    "catalogue", "classifier", "errors", "exhibits", "heads", "initialisation", "limits", "matrix", "modes", "mutants",
+    "options", "ragged", "raised", "results", "training", "weighting",
 }  # fmt: skip
 
 

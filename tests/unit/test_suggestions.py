@@ -8,8 +8,8 @@ import pytest
 from grader import UsageError
 from grader.cli import hint
 from grader.cli.main import parser
+from grader.errors import did_you_mean
 from grader.exercise.model import StoredExercise
-from grader.suggestions import did_you_mean
 
 ROOT = Path(__file__).resolve().parents[2]
 ITEMS = ("masking", "position", "kv-cache", "position-schemes")

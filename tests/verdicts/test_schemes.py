@@ -85,7 +85,7 @@ def ask(worker_pool: WorkerPool, reference: Package, exercise: Exercise) -> Iter
 
 
 def redefined(files: Files, definitions: str) -> dict[str, str]:
-    """followups.py with these classes and functions in the place of its own, and others below the kinds of attention."""
+    """followups.py with these classes and functions in place of its own, and others below the kinds of attention."""
     text = files[FILE].replace("import torch\n", "import math\n\nimport torch\n", 1)
     for node in reversed(ast.parse(definitions).body):
         assert isinstance(node, ast.ClassDef | ast.FunctionDef)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.cohort.job_grader import untimed
+from grader.cohort.job import untimed
 from grader.exercise.model import Exercise
 from grader.result.record import Lane, Outcome, Result, Status
 

@@ -37,6 +37,7 @@ assert (difference <= 1e-9).all(), "the MLP differs from one with an exact GELU"
     snippet=_activation_is_gelu_snippet,
     needs=(forward_runs, parameter_shapes, norms_read_the_stream),
     examples=3,
+    assumes=frozenset({"activation: gelu"}),
 )
 def activation_is_gelu(case: ModelCase, context: Context) -> None:
     """Between its two maps the MLP has an exact GELU.

@@ -241,6 +241,7 @@ assert model.lm_head.weight.shape == ({case.vocab_size}, {case.d_model}), "lm_he
     default=MODEL,
     snippet=_parameter_shapes_snippet,
     examples=3,
+    assumes=frozenset({"names: contract"}),
 )
 def parameter_shapes(case: SizeCase, context: Context) -> None:
     """Parameters have the names and shapes that the contract lists.

@@ -5,8 +5,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from grader.report.pictures.cache import cache_picture
-from grader.report.pictures.flops import flops_picture
+from grader.report.pictures.cache import cache_picture, flops_picture
 from grader.report.pictures.training import training_picture
 from grader.report.pictures.ulps import ulps_picture
 from grader.report.pictures.weighting import weighting_pictures

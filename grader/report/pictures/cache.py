@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 from grader.report.pictures.drawing import DASHES, WIDTHS, draw, ends, plain
 from grader.report.pictures.svg import COLOURS
-from grader.result.record import CacheExhibit
+from grader.result.record import CacheExhibit, FlopsExhibit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
 
 _MARKERS = "os^Dv"  # by layer: layers that keep the same lie on one line
 
@@ -30,3 +31,21 @@ def cache_picture(exhibit: CacheExhibit) -> str:
 
     told = [f"Layer {number}: {ends(layer)}" for number, layer in enumerate(layers) if layer]
     return draw("cache", "Numbers that each layer keeps, by number of tokens read", "; ".join(told) + ".", paint)
+
+
+def flops_picture(exhibit: FlopsExhibit) -> str:
+    """Operations by number of tokens already there: a level line and a rising one."""
+    lengths, full, cached = (list(map(plain, row)) for row in (exhibit.lengths, exhibit.full, exhibit.cached))
+
+    def paint(all_axes: Sequence["Axes"]) -> None:
+        from matplotlib.ticker import EngFormatter
+
+        (axes,) = all_axes
+        axes.plot(lengths, full, color=COLOURS["reference"], linestyle=DASHES["reference"], marker="s", markersize=4)
+        axes.plot(lengths, cached, color=COLOURS["candidate"], marker="o", markersize=4)
+        axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter(EngFormatter(sep=" "))
+        axes.set(xlabel="tokens already there", ylabel="operations for one more token")
+
+    told = f"With the cache: {ends(cached)}; without: {ends(full)}." if lengths else ""
+    return draw("flops", "Operations for one more token, with the cache and without", told, paint)

@@ -4,14 +4,19 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 
+from grader.sandbox.questions import ADAPTER
+from grader.sandbox.worker.contract_adapter import ContractAdapter
 from grader.sandbox.worker.watching import settings
+from grader.sandbox.worker.written_adapter import WrittenAdapter
 
 PACKAGE = "submission"
 CONTRACT = ("model", "train")
+_WRITTEN = "adapter_of_the_exercise"
 
 
 class SourcePackage(MetaPathFinder, InspectLoader):
@@ -21,9 +26,16 @@ class SourcePackage(MetaPathFinder, InspectLoader):
     (``import helpers``); both give the same module. Installed modules win over a file of the same plain
     name, because this finder stands last: torch must never find a file of the submission's where it looks for a
     library. ``model`` and ``train`` are the submission's whatever is installed.
+
+    Args:
+        adapter: the exercise's adapter.py, for a package that keeps no contract; whatever the files have under its name
+            is left out.
     """
 
-    def __init__(self, files: Mapping[str, str]) -> None:
+    def __init__(self, files: Mapping[str, str], adapter: str | None = None) -> None:
+        self._adapter_text = adapter
+        if adapter is not None:
+            files = {**files, ADAPTER: adapter}
         self._sources = {f"{PACKAGE}.{name.removesuffix('.py')}": text for name, text in files.items()}
         self._sources[PACKAGE] = files.get("__init__.py", "")
         self.changed: dict[str, str] = {}  # torch's settings, by the module whose import has changed them
@@ -34,8 +46,29 @@ class SourcePackage(MetaPathFinder, InspectLoader):
         sys.meta_path.append(self)
 
     def module(self, name: str) -> ModuleType:
-        """The submission's module ``name`` ("model" or "train"), imported on first use."""
+        """The submission's module ``name`` ("model" or "train"), imported on first use.
+
+        With an adapter.py a package may do without train.py: its loop is in model.py then.
+        """
+        if name == "train" and self.has_adapter and f"{PACKAGE}.train" not in self._sources:
+            name = "model"
         return importlib.import_module(f"{PACKAGE}.{name}")
+
+    @property
+    def has_adapter(self) -> bool:
+        """Whether it keeps no contract, but is called as an adapter.py says."""
+        return self._adapter_text is not None
+
+    @cached_property
+    def adapter(self) -> ContractAdapter | WrittenAdapter:
+        """How the package is built, called and trained."""
+        if self._adapter_text is None:
+            return ContractAdapter(self.module)
+        # A copy of its own: what a submission does to the module that it can import is not seen here.
+        written = ModuleType(_WRITTEN)
+        sys.modules[_WRITTEN] = written  # where dataclasses look for what their annotations mean
+        exec(self.source_to_code(self._adapter_text, ADAPTER), vars(written))
+        return WrittenAdapter(self.module, written)
 
     def filenames(self) -> frozenset[str]:
         """File names as they stand in tracebacks."""
@@ -87,7 +120,8 @@ class _Contract(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        return self._package.find_spec(fullname, path, target) if fullname in CONTRACT else None
+        served = fullname in CONTRACT or (fullname == "adapter" and self._package.has_adapter)
+        return self._package.find_spec(fullname, path, target) if served else None
 
 
 class _Alias(InspectLoader):

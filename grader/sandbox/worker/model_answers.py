@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -22,14 +23,15 @@ from grader.sandbox.questions import (
     Gradients,
     Influence,
     ModelQuestion,
+    Offers,
     OneHead,
     Parameters,
-    Settings,
     Sharing,
     Watched,
 )
 from grader.sandbox.wire import DTYPES, Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array
+from grader.sandbox.worker.contract_adapter import ContractAdapter
 from grader.sandbox.worker.tracing import first_strange
 from grader.sandbox.worker.watching import (
     all_state,
@@ -40,7 +42,10 @@ from grader.sandbox.worker.watching import (
     set_modes,
     settings,
 )
-from grader.sandbox.worker.weights import keyed_normal, parameters_unset, set_weights, split_pairs
+from grader.sandbox.worker.weights import keyed_normal, parameters_unset, require_named, set_weights, split_pairs
+from grader.sandbox.worker.written_adapter import WrittenAdapter
+
+Adapter = ContractAdapter | WrittenAdapter
 
 
 @contextmanager
@@ -57,44 +62,53 @@ def precision(name: str) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def new_model(module: ModuleType, config: Settings) -> Any:
-    """``GPT(GPTConfig(**config))``."""
-    model = module.GPT(module.GPTConfig(**config))
-    if not isinstance(model, nn.Module):
-        raise ContractError(f"GPT(...) is a {type(model).__name__}; expected a torch.nn.Module")
-    return model
-
-
-def weighted_model(module: ModuleType, question: ModelQuestion, *, training: bool = False) -> Any:
+def weighted_model(adapter: Adapter, question: ModelQuestion, *, training: bool = False) -> Any:
     """The model of a question, in its precision, with the grader's weights, in eval mode unless told otherwise.
 
     Schemes other than learned positions have fixed numbers, which some keep as parameters that are not to be trained.
     """
     has_learned_positions = question.config.get("position", "learned") == "learned"
     with parameters_unset() if has_learned_positions else nullcontext():
-        model = new_model(module, question.config)
+        model = adapter.new_model(question.config)
     dtype = getattr(torch, question.precision)
     if any(parameter.dtype is not dtype for parameter in model.parameters()):
         model.to(dtype)
-    set_weights(model, question.weights, frozen=has_learned_positions)
+    if isinstance(adapter, WrittenAdapter):
+        require_named(model, question.weights, adapter.parts)
+    set_weights(model, question.weights, frozen=has_learned_positions, parts=adapter.parts)
     if question.weights.split_pairs:
-        split_pairs(model, int(question.config.get("n_head", 1)))
+        split_pairs(model, int(question.config.get("n_head", 1)), adapter.parts)
     return model.train() if training else model.eval()
 
 
-def parameters(module: ModuleType, question: Parameters, _: Tensors) -> dict[str, Array]:
+def parameters(adapter: Adapter, question: Parameters, _: Tensors) -> dict[str, Array]:
     torch.manual_seed(question.seed)
-    model = new_model(module, question.config)
-    answer = {name: as_array(p, name) for name, p in model.named_parameters()}
+    model = adapter.new_model(question.config)
+    answer = {name: as_array(p, name) for name, p in _parts_of(adapter, model)}
     return answer | ({"then.drawn": torch.rand(question.then_draw).numpy()} if question.then_draw else {})
 
 
-def sharing(module: ModuleType, question: Sharing, _: Tensors) -> dict[str, Array]:
+def _parts_of(adapter: Adapter, model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """The parameters, by the names that questions have for them."""
+    return (part for named in model.named_parameters() for part in adapter.parts(*named))
+
+
+def sharing(adapter: Adapter, question: Sharing, _: Tensors) -> dict[str, Array]:
     with parameters_unset():
-        model = new_model(module, question.config)
+        model = adapter.new_model(question.config)
     firsts: dict[int, int] = {}
     named = model.named_parameters(remove_duplicate=False)
     return {f"first.{name}": np.array(firsts.setdefault(p.data_ptr(), i)) for i, (name, p) in enumerate(named)}
+
+
+def offers(adapter: Adapter, question: Offers) -> dict[str, Array]:
+    assert isinstance(adapter, WrittenAdapter)
+    offered = adapter.offers()
+    with parameters_unset():
+        model = adapter.new_model(question.config)
+    named = {name: [role for role, _ in adapter.parts(name, p)] for name, p in model.named_parameters()}
+    said = offered | {"parameters": named, "unmatched": adapter.unmatched(model)}
+    return {"offers": as_text(json.dumps(said))}
 
 
 def configs(module: ModuleType, _: Configs, __: Tensors) -> dict[str, Array]:
@@ -112,13 +126,13 @@ def defaults(kind: Any) -> dict[str, Array]:
     return answer
 
 
-def forward(module: ModuleType, question: Forward, tensors: Tensors) -> dict[str, Array]:
+def forward(adapter: Adapter, question: Forward, tensors: Tensors) -> dict[str, Array]:
     answer: dict[str, Array] = {}
     with precision(question.precision), torch.set_grad_enabled(question.recording):
-        model = _model_to_ask(module, question)
+        model = _model_to_ask(adapter, question)
         if "position_table" in tensors:
-            model.position_embedding.weight.data.copy_(torch.from_numpy(tensors["position_table"]))
-        put_parameters(model, tensors)
+            adapter.position_table(model).copy_(torch.from_numpy(tensors["position_table"]))
+        put_parameters(adapter, model, tensors)
         for i in range(sum(name.startswith("tokens.") for name in tensors)):
             tokens = torch.from_numpy(tensors[f"tokens.{i}"])
             if question.modes:
@@ -126,31 +140,31 @@ def forward(module: ModuleType, question: Forward, tensors: Tensors) -> dict[str
             if question.seed is not None:
                 torch.manual_seed(question.seed + (i if question.modes else 0))
             row = question.position_rows[i] if question.position_rows else -1
-            with _replaced_row(model, row, question.weights.seed):
+            with _replaced_row(adapter, model, row, question.weights.seed):
                 if question.classify:
-                    logits, class_logits = pair(model(tokens, classify=True), "forward(tokens, classify=True)")
+                    logits, class_logits = adapter.classified(model, tokens)
                     answer[f"class_logits.{i}"] = as_array(class_logits, "the class logits")
                 elif question.trace:
-                    logits, name = first_strange(model, partial(model, tokens))
+                    logits, name = first_strange(model, partial(adapter.logits, model, tokens))
                     answer[f"strange.{i}"] = np.frombuffer(name.encode(), np.uint8)
                 else:
-                    logits = model(tokens)
+                    logits = adapter.logits(model, tokens)
             answer[f"logits.{i}"] = as_array(_widened(logits, question), "what forward returned")
     return answer
 
 
-def _model_to_ask(module: ModuleType, question: Forward) -> Any:
+def _model_to_ask(adapter: Adapter, question: Forward) -> Any:
     if not question.initial:
-        return weighted_model(module, question, training=question.training)
+        return weighted_model(adapter, question, training=question.training)
     assert question.seed is not None
     torch.manual_seed(question.seed)
-    return new_model(module, question.config).train(question.training)
+    return adapter.new_model(question.config).train(question.training)
 
 
 @torch.no_grad()
-def put_parameters(model: nn.Module, tensors: Tensors) -> None:
+def put_parameters(adapter: Adapter, model: nn.Module, tensors: Tensors) -> None:
     """Put the given values of parameters in; all of them must be there, and have these shapes."""
-    named = dict(model.named_parameters())
+    named = dict(_parts_of(adapter, model))
     for name, values in tensors.items():
         if name.startswith("parameter."):
             parameter = named.get(name.removeprefix("parameter."))
@@ -166,23 +180,24 @@ def _widened(value: object, question: ModelQuestion) -> object:
 
 
 @contextmanager
-def _replaced_row(model: Any, row: int, seed: int) -> Iterator[None]:
+def _replaced_row(adapter: Adapter, model: Any, row: int, seed: int) -> Iterator[None]:
     if row < 0:
         yield
         return
-    table = model.position_embedding.weight.data
+    table = adapter.position_table(model)
     before = table[row].clone()
     table[row] = keyed_normal(seed, f"other row {row}", tuple(before.shape), 1.0).to(before)
     yield
     table[row] = before
 
 
-def one_head(module: ModuleType, question: OneHead, tensors: Tensors) -> dict[str, Array]:
+def one_head(package: Any, question: OneHead, tensors: Tensors) -> dict[str, Array]:
+    adapter, module = package.adapter, package.module("model")
     tokens = torch.from_numpy(tensors["tokens"])
     with precision(question.precision), torch.no_grad():
-        model = weighted_model(module, question)
+        model = weighted_model(adapter, question)
         answer = {"own": as_array(model(tokens), "what forward returned")}
-        many = new_model(module, question.config | {"n_head": question.heads})
+        many = adapter.new_model(question.config | {"n_head": question.heads})
         if _graft(module, question, model, many):
             set_weights(model, question.weights)
             # Nobody promised that one class can be called where the other is.
@@ -203,43 +218,33 @@ def _graft(module: ModuleType, question: OneHead, model: Any, many: Any) -> bool
     return True
 
 
-def pair(value: object, what: str) -> tuple[object, object]:
-    """A result of two, or a readable complaint."""
-    if not isinstance(value, tuple) or len(value) != 2:
-        raise ContractError(f"{what} returned a {type(value).__name__}; expected a tuple (logits, class_logits)")
-    return value[0], value[1]
-
-
-def influence(module: ModuleType, question: Influence, tensors: Tensors) -> dict[str, Array]:
+def influence(adapter: Adapter, question: Influence, tensors: Tensors) -> dict[str, Array]:
     tokens = torch.from_numpy(tensors["tokens"])
     length = tokens.size(1)
     with precision(question.precision):
-        model = weighted_model(module, question)
-        table = model.token_embedding.weight
-        if question.alike:
-            table.data[:] = table.data[:1].clone()
-        logits = model(tokens)
+        model = weighted_model(adapter, question)
+        logits, embedded, of_tokens = adapter.embedded(model, tokens, alike=question.alike)
         as_array(logits, "what forward returned")
         # A random direction: the sum of the logits could be blind to a change that cancels out.
         probe = keyed_normal(question.weights.seed, "probe", (logits.size(-1),), 1.0).to(logits)
         matrix = torch.zeros(length, length, dtype=torch.float64)
         for t in question.at or range(length):
-            (gradient,) = torch.autograd.grad(logits[0, t] @ probe, table, retain_graph=True, allow_unused=True)
+            (gradient,) = torch.autograd.grad(logits[0, t] @ probe, embedded, retain_graph=True, allow_unused=True)
             if gradient is not None:
-                matrix[t] = gradient[tokens[0]].abs().amax(dim=1)
+                matrix[t] = of_tokens(gradient).abs().amax(dim=1)
     return {"influence": matrix.numpy()}
 
 
-def gradients(module: ModuleType, question: Gradients, tensors: Tensors) -> dict[str, Array]:
+def gradients(adapter: Adapter, question: Gradients, tensors: Tensors) -> dict[str, Array]:
     with precision(question.precision):
-        model = weighted_model(module, question)
+        model = weighted_model(adapter, question)
         tokens = torch.from_numpy(tensors["tokens"])
         if "lengths" in tensors:
             lengths = torch.from_numpy(tensors["lengths"])
-            logits, _ = pair(model.forward_incremental(tokens, lengths=lengths), "forward_incremental")
+            logits, _ = adapter.decoded(model, tokens, lengths=lengths)
             probed = torch.arange(tokens.size(1)) < lengths[:, None]  # (B, T)
         else:
-            logits, probed = model(tokens), torch.ones(tokens.shape, dtype=torch.bool)
+            logits, probed = adapter.logits(model, tokens), torch.ones(tokens.shape, dtype=torch.bool)
         checked = as_array(_widened(logits, question), "the logits")
         answer = {"logits": checked} if question.with_logits else {}
         assert isinstance(logits, Tensor)
@@ -247,115 +252,105 @@ def gradients(module: ModuleType, question: Gradients, tensors: Tensors) -> dict
         named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
         found = torch.autograd.grad((logits @ probe)[probed].sum(), list(named.values()), allow_unused=True)
     return answer | {
-        f"grad.{name}": as_array(_widened(g, question), name)
-        for name, g in zip(named, found, strict=True)
+        f"grad.{name}": as_array(_widened(part, question), name)
+        for own_name, g in zip(named, found, strict=True)
         if g is not None
+        for name, part in adapter.parts(own_name, g)
     }
 
 
-def decode(module: ModuleType, question: Decode, tensors: Tensors) -> dict[str, Array]:
+def decode(adapter: Adapter, question: Decode, tensors: Tensors) -> dict[str, Array]:
     answer: dict[str, Array] = {}
     with precision(question.precision), torch.no_grad():
-        model = weighted_model(module, question)
+        model = weighted_model(adapter, question)
         caches: list[Any] = []
         for i, parent in enumerate(question.parents):
             cache = None
             if parent != -1:
-                cache = caches[parent] if parent >= 0 else _given_cache(module, question.layers, -2 - parent, tensors)
+                cache = caches[parent] if parent >= 0 else _given_cache(adapter, question.layers, -2 - parent, tensors)
             if f"rows.{i}" in tensors:
-                cache = _rows_of(module, cache, torch.from_numpy(tensors[f"rows.{i}"]))
+                cache = adapter.rows_of(cache, torch.from_numpy(tensors[f"rows.{i}"]))
             # Not named where there are none: who has not built them need not know the word.
             ragged = {"lengths": torch.from_numpy(tensors[name])} if (name := f"lengths.{i}") in tensors else {}
-            returned = model.forward_incremental(torch.from_numpy(tensors[f"chunk.{i}"]), cache, **ragged)
-            logits, cache = pair(returned, "forward_incremental")
+            logits, cache = adapter.decoded(model, torch.from_numpy(tensors[f"chunk.{i}"]), cache, **ragged)
             answer[f"logits.{i}"] = as_array(_widened(logits, question), "the logits of forward_incremental")
             caches.append(cache)
             if i in question.keep:
-                answer.update(_cache_arrays(cache, f"cache.{i}"))
+                answer.update(_cache_arrays(adapter, cache, f"cache.{i}"))
         if question.recheck:
             for i in question.keep:
-                answer.update(_cache_arrays(caches[i], f"again.{i}"))
+                answer.update(_cache_arrays(adapter, caches[i], f"again.{i}"))
     return answer
 
 
-def _given_cache(module: ModuleType, layers: int, index: int, tensors: Tensors) -> Any:
+def _given_cache(adapter: Adapter, layers: int, index: int, tensors: Tensors) -> Any:
     def tensor(part: str, layer: int) -> Tensor:
         # Cloned into torch's own allocation: matmul bits depend on alignment.
         return torch.from_numpy(tensors[f"given.{index}.{part}.{layer}"]).clone()
 
     lengths = tensors.get(f"given.{index}.lengths")
-    ragged = () if lengths is None else (torch.from_numpy(lengths).clone(),)
-    return module.KVCache(tuple(module.LayerKV(tensor("k", i), tensor("v", i)) for i in range(layers)), *ragged)
+    ragged = None if lengths is None else torch.from_numpy(lengths).clone()
+    return adapter.cache_of([(tensor("k", i), tensor("v", i)) for i in range(layers)], ragged)
 
 
-def _rows_of(module: ModuleType, cache: Any, rows: Tensor) -> Any:
-    """A cache of some of the rows of another, by indexing: what plain tensors are good for."""
-    layers = tuple(module.LayerKV(layer.k[rows], layer.v[rows]) for layer in cache.layers)
-    return module.KVCache(layers, None if cache.lengths is None else cache.lengths[rows])
-
-
-def _cache_arrays(cache: Any, prefix: str) -> dict[str, Array]:
-    layers = getattr(cache, "layers", None)
-    if not isinstance(layers, tuple):
-        raise ContractError(f"the cache is a {type(cache).__name__} without a tuple .layers; expected a KVCache")
+def _cache_arrays(adapter: Adapter, cache: Any, prefix: str) -> dict[str, Array]:
     arrays: dict[str, Array] = {}
-    for index, layer in enumerate(layers):
-        for part in ("k", "v"):
+    for index, layer in enumerate(adapter.layers_of(cache)):
+        for part, tensor in zip(("k", "v"), layer, strict=True):
             # A copy: the same storage may be written to by a later step, and that must not change this record.
-            arrays[f"{prefix}.{part}.{index}"] = as_array(
-                getattr(layer, part, None), f"cache layer {index}.{part}"
-            ).copy()
-    lengths = getattr(cache, "lengths", None)
+            arrays[f"{prefix}.{part}.{index}"] = as_array(tensor, f"cache layer {index}.{part}").copy()
+    lengths = adapter.lengths_of(cache)
     if lengths is not None:
         arrays[f"{prefix}.lengths"] = as_array(lengths, "the cache's lengths").copy()
     return arrays
 
 
-def generate(module: ModuleType, question: Generate, tensors: Tensors) -> dict[str, Array]:
+def generate(adapter: Adapter, question: Generate, tensors: Tensors) -> dict[str, Array]:
     prompt, answer = torch.from_numpy(tensors["prompt"]), dict[str, Array]()
     with precision(question.precision), torch.no_grad():
-        model = weighted_model(module, question)
+        model = weighted_model(adapter, question)
+        call = partial(adapter.generated, model, prompt, question.max_new_tokens, use_cache=question.use_cache)
         if question.count:
-            answer["operations"] = np.array(
-                operations(lambda: model.generate(prompt, question.max_new_tokens, use_cache=question.use_cache))
-            )
-        tokens = model.generate(prompt, question.max_new_tokens, use_cache=question.use_cache)
+            answer["operations"] = np.array(operations(call))
+        tokens = call()
     return answer | {"tokens": as_array(tokens, "what generate returned")}
 
 
 def watched(package: Any, question: Watched, tensors: Tensors) -> dict[str, Array]:
-    module = package.module("model")
+    adapter, module = package.adapter, package.module("model")
     tokens = torch.from_numpy(tensors["tokens"])
     with precision(question.precision):
         before = settings()
-        model = weighted_model(module, question)
+        model = weighted_model(adapter, question)
         set_modes(model, question.modes)
         answer = begin(model, question.weights.seed) | {"before.settings": as_text(before)}
         uncounted: AbstractContextManager[list[str]] = nullcontext([])
         with graph_watched() as graph, calls_counted(model) if question.count_calls else uncounted as calls:
             try:
                 times = 2 if question.call == "forward" else 1
-                results = [_called(model, question, tokens) for _ in range(times)]
+                results = [_called(adapter, model, question, tokens) for _ in range(times)]
             except ValueError:
                 return answer | {"refused": np.array(len(calls))}
         answer |= all_state(model, "after")
     answer |= {f"result.{i}": as_array(result, "what was returned") for i, result in enumerate(results)}
+    if isinstance(adapter, ContractAdapter):
+        kept = getattr(model, "config", None) == module.GPTConfig(**question.config)
+        answer["kept"] = np.array(int(kept))
     return answer | {
         "tokens": as_array(tokens, "the tokens"),
-        "kept": np.array(int(getattr(model, "config", None) == module.GPTConfig(**question.config))),
         "saved": np.array(graph.saved),
         "settings.import": as_text(package.settings_changed(by_train=False)),
     }
 
 
-def _called(model: Any, question: Watched, tokens: Tensor) -> object:
+def _called(adapter: Adapter, model: Any, question: Watched, tokens: Tensor) -> object:
     match question.call:
         case "forward":
-            return model(tokens)
+            return adapter.logits(model, tokens)
         case "forward-incremental":
-            return pair(model.forward_incremental(tokens), "forward_incremental")[0]
+            return adapter.decoded(model, tokens)[0]
         case "generate":
-            return model.generate(tokens, question.max_new_tokens, use_cache=question.use_cache)
+            return adapter.generated(model, tokens, question.max_new_tokens, use_cache=question.use_cache)
 
 
 def state_of(model: nn.Module) -> dict[str, Array]:
@@ -366,13 +361,13 @@ def state_of(model: nn.Module) -> dict[str, Array]:
 
 
 @torch.no_grad()
-def classify(module: ModuleType, question: Classify, tensors: Tensors) -> dict[str, Array]:
-    model = new_model(module, question.config).eval()
+def classify(adapter: Adapter, question: Classify, tensors: Tensors) -> dict[str, Array]:
+    model = adapter.new_model(question.config).eval()
     for name, value in model.state_dict().items():
         if (given := tensors.get(f"state.{name}")) is not None and isinstance(value, Tensor):
             value.copy_(torch.from_numpy(given))
     batches = torch.from_numpy(tensors["tokens"])  # (M, B, T)
-    outputs = [pair(model(tokens, classify=True), "forward(tokens, classify=True)")[1] for tokens in batches]
+    outputs = [adapter.classified(model, tokens)[1] for tokens in batches]
     return {"class_logits": np.stack([as_array(logits, "the class logits") for logits in outputs])}
 
 
@@ -385,16 +380,16 @@ def operations(call: Callable[[], object]) -> int:
     return int(counter.get_total_flops())
 
 
-def flops(module: ModuleType, question: Flops, _: Tensors) -> dict[str, Array]:
+def flops(adapter: Adapter, question: Flops, _: Tensors) -> dict[str, Array]:
     cached, full, kept = [], [], []
     with precision(question.precision), torch.no_grad():
-        model = weighted_model(module, question)
+        model = weighted_model(adapter, question)
         for length in question.lengths:
             tokens = torch.arange(length + 1).remainder(int(question.config["vocab_size"]))[None]  # (1, length + 1)
-            _, cache = model.forward_incremental(tokens[:, :length])
-            kept.append([layer.k.numel() + layer.v.numel() for layer in cache.layers])
-            cached.append(operations(partial(model.forward_incremental, tokens[:, -1:], cache)))
-            full.append(operations(partial(model, tokens)))
+            _, cache = adapter.decoded(model, tokens[:, :length])
+            kept.append(adapter.numbers_kept(cache))
+            cached.append(operations(partial(adapter.decoded, model, tokens[:, -1:], cache)))
+            full.append(operations(partial(adapter.logits, model, tokens)))
     return {"cached": np.array(cached), "full": np.array(full), "kept": np.array(kept).T}
 
 

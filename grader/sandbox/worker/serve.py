@@ -23,9 +23,7 @@ Handler = Callable[[Any, Any, Tensors], Answer]
 MODEL: Final[Mapping[type, Handler]] = {
     q.Parameters: model_answers.parameters,
     q.Sharing: model_answers.sharing,
-    q.Configs: model_answers.configs,
     q.Forward: model_answers.forward,
-    q.OneHead: model_answers.one_head,
     q.Influence: model_answers.influence,
     q.Gradients: model_answers.gradients,
     q.Decode: model_answers.decode,
@@ -36,13 +34,7 @@ MODEL: Final[Mapping[type, Handler]] = {
 TRAIN: Final[Mapping[type, Handler]] = {
     q.TrainSteps: training_answers.train_steps,
     q.RecordSteps: training_answers.record_steps,
-    q.TrainConfigs: training_answers.train_configs,
     q.Rates: training_answers.rates,
-    q.MakeBatch: training_answers.make_batch,
-    q.SeededDraws: training_answers.seeded_draws,
-    q.ClassWeights: weighting_answers.class_weights,
-    q.Uncertainty: weighting_answers.uncertainty,
-    q.GradientNorms: weighting_answers.gradient_norms,
 }
 BOTH: Final[Mapping[type, Handler]] = {
     q.Watched: model_answers.watched,
@@ -53,8 +45,24 @@ BOTH: Final[Mapping[type, Handler]] = {
     q.Fit: training_answers.fit,
     q.OwnRun: training_answers.own_run,
     q.TwinRun: training_answers.twin_run,
+}
+# What is asked by the names of the contract alone: no adapter.py stands between the question and these.
+MODEL_OF_CONTRACT: Final[Mapping[type, Handler]] = {
+    q.Configs: model_answers.configs,
+}
+TRAIN_OF_CONTRACT: Final[Mapping[type, Handler]] = {
+    q.TrainConfigs: training_answers.train_configs,
+    q.MakeBatch: training_answers.make_batch,
+    q.SeededDraws: training_answers.seeded_draws,
+    q.ClassWeights: weighting_answers.class_weights,
+    q.Uncertainty: weighting_answers.uncertainty,
+}
+BOTH_OF_CONTRACT: Final[Mapping[type, Handler]] = {
+    q.OneHead: model_answers.one_head,
+    q.GradientNorms: weighting_answers.gradient_norms,
     q.FitWeighted: weighting_answers.fit_weighted,
 }
+OF_CONTRACT: Final = (*MODEL_OF_CONTRACT, *TRAIN_OF_CONTRACT, *BOTH_OF_CONTRACT)
 
 MAX_TRACEBACK: Final = 6000
 SNIPPET: Final = "snippet.py"
@@ -71,7 +79,7 @@ def serve(descriptor: int) -> NoReturn:
         question = q.question_decoder.decode(body)
         reply: q.Reply = q.Answered()
         if isinstance(question, q.Load):
-            package = SourcePackage(question.files)
+            package = SourcePackage(question.files, question.adapter)
             package.install()
         else:
             try:
@@ -104,11 +112,23 @@ def _import_ahead(package: SourcePackage, names: Sequence[str]) -> None:
 def _answer(package: SourcePackage, question: q.AnyQuestion, tensors: Tensors) -> Answer:
     kind = type(question)
     if handler := MODEL.get(kind):
-        return handler(package.module("model"), question, tensors)
+        package.module("model")
+        return handler(package.adapter, question, tensors)
     if handler := TRAIN.get(kind):
-        return handler(package.module("train"), question, tensors)
+        package.module("train")
+        return handler(package.adapter, question, tensors)
     if handler := BOTH.get(kind):
         return handler(package, question, tensors)
+    if kind in OF_CONTRACT and package.has_adapter:
+        raise ContractError(f"this is asked of a model that keeps the contract ({kind.__name__})")
+    if handler := MODEL_OF_CONTRACT.get(kind):
+        return handler(package.module("model"), question, tensors)
+    if handler := TRAIN_OF_CONTRACT.get(kind):
+        return handler(package.module("train"), question, tensors)
+    if handler := BOTH_OF_CONTRACT.get(kind):
+        return handler(package, question, tensors)
+    if isinstance(question, q.Offers):
+        return model_answers.offers(package.adapter, question)
     # Imported before the lock where they are to be asked: no other worker can.
     if isinstance(question, q.RunTests):
         from grader.sandbox.worker.own_tests import run_tests

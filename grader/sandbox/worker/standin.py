@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
@@ -46,3 +47,15 @@ class StandIn(nn.Module):
         hidden = self.dropout(self.ln_f(hidden))
         logits: Tensor = self.lm_head(hidden)  # (B, T, V)
         return (logits, self.class_head(hidden)) if classify and self.class_head is not None else logits
+
+
+class StandInWithLoss(StandIn):
+    """The same for loops that leave the loss to the model, as most do that keep no contract."""
+
+    def forward(  # type: ignore[override]
+        self, tokens: Tensor, targets: Tensor | None = None
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """tokens (B, T) -> logits (B, T, V); with targets (B, T) -> (logits, their mean cross-entropy)."""
+        logits = super().forward(tokens)
+        assert isinstance(logits, Tensor)
+        return logits if targets is None else (logits, F.cross_entropy(logits.flatten(0, 1), targets.flatten()))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.optimizer import register_optimizer_step_pre_hook
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from grader.sandbox.questions import (
     KINDS,
@@ -33,10 +33,10 @@ from grader.sandbox.questions import (
 )
 from grader.sandbox.wire import Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array, as_scalar, field
-from grader.sandbox.worker.model_answers import defaults, named_gradients, new_model, pair, precision, weighted_model
+from grader.sandbox.worker.model_answers import Adapter, defaults, named_gradients, precision, weighted_model
 from grader.sandbox.worker.recorder import RecordingOptimizer
 from grader.sandbox.worker.seeding import seed_all
-from grader.sandbox.worker.standin import StandIn, StandInConfig
+from grader.sandbox.worker.standin import StandIn, StandInConfig, StandInWithLoss
 from grader.sandbox.worker.watching import (
     all_state,
     as_text,
@@ -48,54 +48,92 @@ from grader.sandbox.worker.watching import (
     watched_state,
 )
 from grader.sandbox.worker.weights import set_weights
+from grader.sandbox.worker.written_adapter import WrittenAdapter
 
 
-def batches_of(train: ModuleType, tensors: Tensors) -> list[Any]:
+def batches_of(adapter: Adapter, tensors: Tensors) -> list[Any]:
     """One ``Batch`` for each index of the leading axis."""
     parts = [torch.from_numpy(tensors[name]) for name in ("tokens", "targets", "labels")]  # each (N, B, T)
-    return [train.Batch(*(part[i] for part in parts)) for i in range(parts[0].size(0))]
+    return [adapter.batch(*(part[i] for part in parts)) for i in range(parts[0].size(0))]
 
 
-def stand_in(question: StandInQuestion) -> StandIn:
+def stand_in(adapter: Adapter, question: StandInQuestion) -> StandIn:
     """The stand-in model of a question, with the grader's weights, in training mode."""
     vocab, length = int(question.train["vocab_size"]), int(question.train["seq_len"])
     dropout = question.dropout if isinstance(question, TrainSteps) else 0.0
     config = StandInConfig(
         vocab_size=vocab, block_size=length, d_model=question.width, n_classes=question.n_classes, dropout=dropout
     )
-    model = StandIn(config)
+    model = StandInWithLoss(config) if isinstance(adapter, WrittenAdapter) else StandIn(config)
     model.to(getattr(torch, question.precision))
     set_weights(model, question.weights)
     return model.train()
 
 
-def train_steps(train: ModuleType, question: TrainSteps, tensors: Tensors) -> dict[str, Array]:
+def _given(adapter: Adapter, question: StandInQuestion, tensors: Tensors) -> tuple[StandIn, Any, Any, list[Any]]:
+    """The stand-in model, the same as the loop calls it, the settings of the run, and its batches."""
+    model = stand_in(adapter, question)
+    return model, adapter.stand_in(model), adapter.settings(question.train), batches_of(adapter, tensors)
+
+
+def _both(package: Any) -> Adapter:
+    """The adapter, once both modules are imported: what keeps one of them from that is told before anything else."""
+    package.module("model"), package.module("train")
+    adapter: Adapter = package.adapter
+    return adapter
+
+
+def train_steps(adapter: Adapter, question: TrainSteps, tensors: Tensors) -> dict[str, Array]:
     answer: dict[str, Array] = {}
     with precision(question.precision):
-        model, config, batches = stand_in(question), train.TrainConfig(**question.train), batches_of(train, tensors)
+        model, called, config, batches = _given(adapter, question, tensors)
         answer |= _snapshot(model, "initial")
-        model.train(not question.in_eval)
+        called.train(not question.in_eval)
         if question.dropout:
             torch.manual_seed(question.weights.seed)
         if question.whole:
-            history = (
-                train.train(model, config) if question.own_batches else train.train(model, config, batches=batches)
-            )
-            if not isinstance(history, list) or len(history) != len(batches):
-                raise ContractError(f"train returned {_describe(history)}; expected a list of {len(batches)} dicts")
+            history = adapter.trained(called, config, **({} if question.own_batches else {"batches": batches}))
+            _require_whole(adapter, history, batches)
             answer |= _snapshot(model, f"param.{len(batches) - 1}")
+        elif not adapter.makes_single_steps:
+            with _after_each_step(model) as snapshots:
+                history = adapter.trained(called, config, batches=batches)
+            _require_whole(adapter, history, batches)
+            answer |= snapshots
         else:
             history = []
-            optimizer = train.make_optimizer(model, config)
+            optimizer = adapter.optimizer(called, config)
             for step, batch in enumerate(batches):
-                history.append(train.train_step(model, optimizer, batch, config, step))
+                history.append(adapter.stepped(called, optimizer, batch, config, step))
                 answer |= _snapshot(model, f"param.{step}")
+    if history is None:
+        return answer  # a loop that is no function of the contract's may keep its losses to itself
     for key, name in (("loss", "losses"), ("lm_loss", "lm_losses")):
         answer[name] = np.array([as_scalar(field(record, key, "train_step"), key) for record in history])
     class_losses = [field(record, "class_loss", "train_step") for record in history]
     answer["without_class_loss"] = np.array([int(loss is None) for loss in class_losses])
     answer["class_losses"] = np.array([as_scalar(loss, "class_loss") for loss in class_losses if loss is not None])
     return answer
+
+
+def _require_whole(adapter: Adapter, history: object, batches: list[Any]) -> None:
+    """Complain of what a run says of its steps, unless there is one record for each of them."""
+    if history is None and isinstance(adapter, WrittenAdapter):
+        return
+    if not isinstance(history, list) or len(history) != len(batches):
+        raise ContractError(f"train returned {_describe(history)}; expected a list of {len(batches)} dicts")
+
+
+@contextmanager
+def _after_each_step(model: nn.Module) -> Iterator[dict[str, Array]]:
+    """The parameters of a model after each step of an optimizer, any: param.{i}.{name}"""
+    snapshots: dict[str, Array] = {}
+    steps = count()
+    handle = register_optimizer_step_post_hook(lambda *_: snapshots.update(_snapshot(model, f"param.{next(steps)}")))
+    try:
+        yield snapshots
+    finally:
+        handle.remove()
 
 
 def _describe(value: object) -> str:
@@ -106,40 +144,71 @@ def _snapshot(model: nn.Module, prefix: str) -> dict[str, Array]:
     return {f"{prefix}.{name}": as_array(p, name).copy() for name, p in model.named_parameters()}
 
 
-def record_steps(train: ModuleType, question: RecordSteps, tensors: Tensors) -> dict[str, Array]:
+def record_steps(adapter: Adapter, question: RecordSteps, tensors: Tensors) -> dict[str, Array]:
     answer: dict[str, Array] = {}
     calls, rates = [], []
     with precision(question.precision):
-        model, config, batches = stand_in(question), train.TrainConfig(**question.train), batches_of(train, tensors)
+        model, called, config, batches = _given(adapter, question, tensors)
+        if not adapter.makes_single_steps:
+            return _recorded_in_a_run(adapter, model, called, config, batches)
         optimizer = RecordingOptimizer(model.parameters(), float(config.lr), question.groups)
         names = [name for name, _ in model.named_parameters()]
         numbers = question.at or range(len(batches))
         for step, batch in enumerate(batches):
             optimizer.rates.clear()
             optimizer.gradients.clear()
-            train.train_step(model, optimizer, batch, config, numbers[step])
+            adapter.stepped(called, optimizer, batch, config, numbers[step])
             calls.append(len(optimizer.rates))
             rates.append(optimizer.rates[0] if optimizer.rates else [0.0] * question.groups)
             if optimizer.gradients:
                 for name, gradient in zip(names, optimizer.gradients[0], strict=False):
                     if gradient is not None:
                         answer[f"grad.{step}.{name}"] = as_array(gradient, f"the gradient of {name}")
+        answer |= {"calls": np.array(calls), "lr": np.array(rates)}
+        if isinstance(adapter, WrittenAdapter):
+            return answer  # no loop of an adapter.py takes an optimizer
         given = RecordingOptimizer(model.parameters(), float(config.lr), question.groups)
         if question.at:
-            config = train.TrainConfig(**question.train | {"steps": len(batches)})
-        train.train(model, config, batches=batches, optimizer=given)
-    return answer | {"calls": np.array(calls), "lr": np.array(rates), "in_train": np.array(len(given.rates))}
+            config = adapter.settings(question.train | {"steps": len(batches)})
+        adapter.trained(called, config, batches=batches, optimizer=given)
+    return answer | {"in_train": np.array(len(given.rates))}
+
+
+def _recorded_in_a_run(
+    adapter: Adapter, model: nn.Module, called: Any, config: Any, batches: list[Any]
+) -> dict[str, Array]:
+    """The same of a loop that cannot be asked for single steps, with the optimizer that it makes: of as many steps as
+    there are batches."""
+    answer: dict[str, Array] = {}
+    rates: list[list[float]] = []
+
+    def record(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        for name, parameter in model.named_parameters() if len(rates) < len(batches) else ():
+            if parameter.grad is not None:
+                answer[f"grad.{len(rates)}.{name}"] = as_array(parameter.grad, f"the gradient of {name}").copy()
+        rates.append([float(group["lr"]) for group in optimizer.param_groups])
+
+    handle = register_optimizer_step_pre_hook(record)
+    try:
+        adapter.trained(called, config, batches=batches)
+    finally:
+        handle.remove()
+    calls = (np.arange(len(batches)) < len(rates)).astype(np.int64)
+    calls[-1] += max(0, len(rates) - len(batches))
+    none = [0.0] * len(rates[0] if rates else ())
+    rows = (rates + [none] * len(batches))[: len(batches)]
+    return answer | {"calls": calls, "lr": np.array(rows)}
 
 
 def train_configs(train: ModuleType, _: TrainConfigs, __: Tensors) -> dict[str, Array]:
     return defaults(train.TrainConfig)
 
 
-def rates(train: ModuleType, question: Rates, _: Tensors) -> dict[str, Array]:
-    config = train.TrainConfig(**question.train)
-    answer = {"rates": np.array([as_scalar(train.learning_rate(step, config), "lr") for step in question.steps])}
+def rates(adapter: Adapter, question: Rates, _: Tensors) -> dict[str, Array]:
+    config = adapter.settings(question.train)
+    answer = {"rates": np.array([as_scalar(adapter.rate(step, config), "lr") for step in question.steps])}
     if question.fresh:
-        groups = train.make_optimizer(nn.Linear(2, 2), config).param_groups
+        groups = adapter.optimizer(nn.Linear(2, 2), config).param_groups
         answer["fresh"] = np.array([as_scalar(group["lr"], "lr") for group in groups])
     return answer
 
@@ -164,12 +233,12 @@ def seeded_draws(train: ModuleType, question: SeededDraws, _: Tensors) -> dict[s
 
 
 def loss(package: Any, question: Loss, tensors: Tensors) -> dict[str, Array]:
-    model_module, train = package.module("model"), package.module("train")
+    adapter = _both(package)
     tokens, targets, labels = (torch.from_numpy(tensors[name]) for name in ("tokens", "targets", "labels"))
     answer: dict[str, Array] = {}
     with precision(question.precision):
-        model = weighted_model(model_module, question)
-        parts = train.loss_fn(model, train.Batch(tokens, targets, labels), question.class_weight)
+        model = weighted_model(adapter, question)
+        parts = adapter.losses(model, adapter.batch(tokens, targets, labels), question.class_weight)
         if not isinstance(parts, tuple) or len(parts) != 3:
             raise ContractError(f"loss_fn returned {_describe(parts)}; expected (total, lm_loss, class_loss)")
         for name, part in zip(("total", "lm", "class"), parts, strict=True):
@@ -180,7 +249,7 @@ def loss(package: Any, question: Loss, tensors: Tensors) -> dict[str, Array]:
             for name, size in named_gradients(model, class_loss).items():
                 answer[f"grad.{name}"] = np.array(size)
         with torch.no_grad():
-            logits, class_logits = _outputs(model, tokens, classify=question.classify)
+            logits, class_logits = _outputs(adapter, model, tokens, classify=question.classify)
     answer["logits"] = as_array(logits, "the logits")
     if question.classify:
         answer["class_logits"] = as_array(class_logits, "the class logits")
@@ -188,19 +257,19 @@ def loss(package: Any, question: Loss, tensors: Tensors) -> dict[str, Array]:
 
 
 def evaluate(package: Any, question: Evaluate, tensors: Tensors) -> dict[str, Array]:
-    model_module, train = package.module("model"), package.module("train")
+    adapter = _both(package)
     answer: dict[str, Array] = {}
     with precision(question.precision):
-        model = weighted_model(model_module, question)
-        batches = batches_of(train, tensors)
+        model = weighted_model(adapter, question)
+        batches = batches_of(adapter, tensors)
         with torch.no_grad():
-            outputs = [_outputs(model, batch.tokens, classify=question.classify) for batch in batches]
+            outputs = [_outputs(adapter, model, batch.tokens, classify=question.classify) for batch in batches]
         model.train(question.training)
         give_gradients(model)
         answer |= watched_state(model, "before")
         if question.seed is not None:
             torch.manual_seed(question.seed)
-        report = train.evaluate(model, batches)
+        report = adapter.evaluated(model, batches)
         answer |= watched_state(model, "after")
     answer["lm_loss"] = np.array(as_scalar(field(report, "lm_loss", "evaluate"), "lm_loss"))
     accuracy = field(report, "class_accuracy", "evaluate")
@@ -212,28 +281,28 @@ def evaluate(package: Any, question: Evaluate, tensors: Tensors) -> dict[str, Ar
     return answer
 
 
-def _outputs(model: Any, tokens: Tensor, *, classify: bool) -> tuple[object, object]:
+def _outputs(adapter: Adapter, model: Any, tokens: Tensor, *, classify: bool) -> tuple[object, object]:
     if classify:
-        return pair(model(tokens, classify=True), "forward(tokens, classify=True)")
-    return model(tokens), None
+        return adapter.classified(model, tokens)
+    return adapter.logits(model, tokens), None
 
 
 def watched_evaluation(package: Any, question: WatchedEvaluation, tensors: Tensors) -> dict[str, Array]:
-    model_module, train = package.module("model"), package.module("train")
+    adapter = _both(package)
     names = ("tokens", "targets", "labels")
     batches = [
-        train.Batch(*(torch.from_numpy(tensors[f"{name}.{i}"]) for name in names))
+        adapter.batch(*(torch.from_numpy(tensors[f"{name}.{i}"]) for name in names))
         for i in range(sum(name.startswith("tokens.") for name in tensors))
     ]
     with precision(question.precision):
-        model = weighted_model(model_module, question)
-        answer = {} if question.breaks else _one_by_one(model, batches, classify=question.classify)
+        model = weighted_model(adapter, question)
+        answer = {} if question.breaks else _one_by_one(adapter, model, batches, classify=question.classify)
         set_modes(model, question.modes)
         answer |= begin(model, question.weights.seed)
         given, _ = counted(batches)
         with graph_watched() as graph:
             try:
-                report = train.evaluate(model, given)
+                report = adapter.evaluated(model, given)
             except ValueError:
                 if not question.breaks:
                     raise
@@ -250,11 +319,11 @@ def watched_evaluation(package: Any, question: WatchedEvaluation, tensors: Tenso
 
 
 @torch.no_grad()
-def _one_by_one(model: nn.Module, batches: list[Any], *, classify: bool) -> dict[str, Array]:
+def _one_by_one(adapter: Adapter, model: nn.Module, batches: list[Any], *, classify: bool) -> dict[str, Array]:
     """The loss and the accuracy of each batch by itself, from what the model says of it in eval mode."""
     losses, accuracies = [], []
     for batch in batches:
-        logits, class_logits = _outputs(model, batch.tokens, classify=classify)
+        logits, class_logits = _outputs(adapter, model, batch.tokens, classify=classify)
         as_array(logits, "the logits")
         assert isinstance(logits, Tensor)
         losses.append(nn.functional.cross_entropy(logits.flatten(0, 1), batch.targets.flatten()).item())
@@ -266,24 +335,25 @@ def _one_by_one(model: nn.Module, batches: list[Any], *, classify: bool) -> dict
 
 
 def watched_training(package: Any, question: WatchedTraining, tensors: Tensors) -> dict[str, Array]:
-    train = package.module("train")
+    package.module("train")
+    adapter = package.adapter
     with precision(question.precision):
-        model, config, batches = stand_in(question), train.TrainConfig(**question.train), batches_of(train, tensors)
-        model.train(not question.in_eval)
+        model, called, config, batches = _given(adapter, question, tensors)
+        called.train(not question.in_eval)
         answer = begin(model, question.weights.seed)
         given, taken = counted(batches)
         if question.by_step:
-            optimizer = train.make_optimizer(model, config)
-            history = [train.train_step(model, optimizer, batch, config, step) for step, batch in enumerate(given)]
+            optimizer = adapter.optimizer(called, config)
+            history = [adapter.stepped(called, optimizer, batch, config, step) for step, batch in enumerate(given)]
         else:
-            history = train.train(model, config, **({} if question.own_batches else {"batches": given}))
+            history = adapter.trained(called, config, **({} if question.own_batches else {"batches": given}))
         answer |= all_state(model, "after")
     if not isinstance(history, list) or not all(isinstance(record, dict) for record in history):
         raise ContractError(f"train returned {_describe(history)}; expected a list of dicts")
     if question.own_batches:
         answer |= {f"read.{i}": as_array(tokens, "what the model is given") for i, tokens in enumerate(model.read)}
         generator = torch.Generator().manual_seed(int(config.seed))
-        made = [train.make_batch(config, generator).tokens for _ in range(int(question.train["steps"]))]
+        made = [adapter.make_batch(config, generator).tokens for _ in range(int(question.train["steps"]))]
         answer |= {f"made.{i}": as_array(tokens, "batch.tokens") for i, tokens in enumerate(made)}
     for key, name in (("loss", "losses"), ("lm_loss", "lm_losses"), ("class_loss", "class_losses")):
         answer[name] = np.array([_number(record.get(key)) for record in history])
@@ -313,15 +383,15 @@ def _number(value: object) -> float:
 
 
 def fit(package: Any, question: Fit, tensors: Tensors) -> dict[str, Array]:
-    model_module, train = package.module("model"), package.module("train")
+    adapter = _both(package)
     seed_all(question.seed)
-    model = new_model(model_module, question.config).train()
+    model = adapter.new_model(question.config).train()
     # Fused: half the time, and nobody compares the bits of this loop.
     optimizer = torch.optim.AdamW(model.parameters(), lr=question.lr, weight_decay=0.0, fused=True)
     losses = []
-    for batch in batches_of(train, tensors):
+    for batch in batches_of(adapter, tensors):
         optimizer.zero_grad()
-        total, _, _ = train.loss_fn(model, batch, question.class_weight)
+        total, _, _ = adapter.losses(model, batch, question.class_weight)
         total.backward()
         optimizer.step()
         losses.append(as_scalar(total, "the total loss"))
@@ -331,26 +401,26 @@ def fit(package: Any, question: Fit, tensors: Tensors) -> dict[str, Array]:
 
 
 def own_run(package: Any, question: OwnRun, _: Tensors) -> dict[str, Array]:
-    model_module, train = package.module("model"), package.module("train")
-    train.seed_everything(question.seed)
-    model = new_model(model_module, question.config)
-    config = train.TrainConfig(**question.train)
+    adapter = _both(package)
+    adapter.seed(question.seed)
+    model = adapter.new_model(question.config)
+    config = adapter.settings(question.train)
     generator = torch.Generator().manual_seed(question.seed)
-    batches = [train.make_batch(config, generator) for _ in range(int(question.train["steps"]))]
+    batches = [adapter.make_batch(config, generator) for _ in range(int(question.train["steps"]))]
     accuracies = _accuracies_seen(model, batches)
-    history = train.train(model, config, batches=batches)
+    history = adapter.ran(model, config, batches=batches)
     losses = [as_scalar(field(record, "loss", "train"), "loss") for record in history]
     return {"losses": np.array(losses), "accuracies": np.array(accuracies)}
 
 
 def twin_run(package: Any, question: TwinRun, _: Tensors) -> dict[str, Array]:
-    model_module, train = package.module("model"), package.module("train")
+    adapter = _both(package)
     with precision(question.precision):
-        config = train.TrainConfig(**question.train)
-        train.seed_everything(config.seed)
-        model = new_model(model_module, {"vocab_size": config.vocab_size} | question.config)
+        config = adapter.settings(question.train)
+        adapter.seed(config.seed)
+        model = adapter.new_model({"vocab_size": config.vocab_size} | question.config)
         with _stepped_with(model, question.watched) as gradients:
-            history = train.train(model, config)
+            history = adapter.ran(model, config)
     if not isinstance(history, list) or len(history) != config.steps:
         raise ContractError(f"train returned {_describe(history)}; expected a list of {config.steps} dicts")
     answer: dict[str, Array] = {}

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from grader.sandbox.questions import ClassWeights, FitWeighted, GradientNorms, Uncertainty
 from grader.sandbox.wire import Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array, as_scalar
-from grader.sandbox.worker.model_answers import new_model, pair, precision, state_of
+from grader.sandbox.worker.contract_adapter import pair
+from grader.sandbox.worker.model_answers import precision, state_of
 from grader.sandbox.worker.seeding import seed_all
 from grader.sandbox.worker.training_answers import batches_of, stand_in
 from grader.sandbox.worker.watching import watched_state
@@ -45,13 +46,14 @@ def _one_number(total: object) -> Tensor:
     return total.reshape(())
 
 
-def gradient_norms(train: ModuleType, question: GradientNorms, tensors: Tensors) -> dict[str, Array]:
+def gradient_norms(package: Any, question: GradientNorms, tensors: Tensors) -> dict[str, Array]:
+    train = package.module("train")
     answer: dict[str, Array] = {}
     weights: list[float] = []
     again: list[float] = []
     usable: list[bool] = []
     with precision(question.precision):
-        model, batches = stand_in(question), batches_of(train, tensors)
+        model, batches = stand_in(package.adapter, question), batches_of(package.adapter, tensors)
         torch.manual_seed(question.weights.seed)
         for parameter in model.parameters():
             parameter.grad = torch.full_like(parameter, 0.25)
@@ -92,16 +94,17 @@ def _can_be_differentiated(model: nn.Module, losses: tuple[Tensor, Tensor]) -> b
 
 
 def fit_weighted(package: Any, question: FitWeighted, tensors: Tensors) -> dict[str, Array]:
-    model_module, train = package.module("model"), package.module("train")
+    package.module("model")
+    train, adapter = package.module("train"), package.adapter
     seed_all(question.seed)
-    model = new_model(model_module, question.config).train()
+    model = adapter.new_model(question.config).train()
     config = train.TrainConfig(**question.train)
     log_variances = torch.zeros(2, requires_grad=True)
     learnt = [*model.parameters(), *([log_variances] if question.weighting == "uncertainty" else [])]
     # Fused: half the time, and nobody compares the bits of this loop.
     optimizer = torch.optim.AdamW(learnt, lr=float(config.lr), weight_decay=0.0, fused=True)
     lm_losses, measured = [], []
-    for step, batch in enumerate(batches_of(train, tensors)):
+    for step, batch in enumerate(batches_of(adapter, tensors)):
         optimizer.zero_grad()
         _, lm_loss, class_loss = train.loss_fn(model, batch, 1.0)  # of any weight but 0 the parts are the same
         lm_losses.append(as_scalar(lm_loss, "the lm loss"))

@@ -1,7 +1,7 @@
 """Weights that depend on a seed, a name and a shape, and on nothing else."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from math import prod
@@ -12,7 +12,12 @@ from torch import Tensor, nn
 from torch.nn import init
 
 from grader.sandbox.questions import Weights
+from grader.sandbox.worker.contract import ContractError
 
+Parts = Callable[[str, Tensor], Iterable[tuple[str, Tensor]]]
+"""Cuts a parameter, or a gradient of it, into views by the names that questions have for them."""
+
+QUERIES: Final = ".query."  # in the names of a layer's queries
 INITIALISERS: Final = tuple(name for name in vars(init) if name.endswith("_") and not name.startswith("_"))
 
 
@@ -24,25 +29,43 @@ def keyed_normal(seed: int, name: str, shape: tuple[int, ...], scale: float) -> 
     return torch.empty(shape, dtype=torch.float32).normal_(0.0, scale, generator=generator)
 
 
+def whole(name: str, tensor: Tensor) -> tuple[tuple[str, Tensor]]:
+    """A parameter as it is, under its own name."""
+    return ((name, tensor),)
+
+
 @torch.no_grad()
-def set_weights(model: nn.Module, weights: Weights, *, frozen: bool = True) -> None:
+def set_weights(model: nn.Module, weights: Weights, *, frozen: bool = True, parts: Parts = whole) -> None:
     """Overwrite every parameter of ``model``, or without ``frozen`` those that are there to be trained."""
-    for name, parameter in model.named_parameters():
-        if not (frozen or parameter.requires_grad):
+    for own_name, own in model.named_parameters():
+        if not (frozen or own.requires_grad):
             continue
-        scale = weights.scale * (weights.query_scale if ".query." in name else 1.0)
-        scale *= prod(factor for end, factor in weights.factors.items() if name.endswith(end))
-        parameter.copy_(keyed_normal(weights.seed, name, tuple(parameter.shape), abs(scale)))
-        if scale < 0:
-            parameter.neg_()
+        for name, parameter in parts(own_name, own):
+            scale = weights.scale * (weights.query_scale if QUERIES in name else 1.0)
+            scale *= prod(factor for end, factor in weights.factors.items() if name.endswith(end))
+            parameter.copy_(keyed_normal(weights.seed, name, tuple(parameter.shape), abs(scale)))
+            if scale < 0:
+                parameter.neg_()
+
+
+def require_named(model: nn.Module, weights: Weights, parts: Parts) -> None:
+    """Complain of a factor that no parameter would get: the question would compare the model with itself."""
+    names = [name for own_name, own in model.named_parameters() for name, _ in parts(own_name, own)]
+    if weights.query_scale != 1.0 and not any(QUERIES in name for name in names):
+        raise ContractError("no parameter is called blocks.{i}.attn.query.weight")
+    for end, factor in weights.factors.items():
+        # A map without a bias is as silent as one whose bias is zero.
+        ends = (end, end.removesuffix("bias") + "weight") if end.endswith("bias") and not factor else (end,)
+        if not any(name.endswith(ends) for name in names):
+            raise ContractError(f"no parameter has a name that ends in {end!r}")
 
 
 @torch.no_grad()
-def split_pairs(model: nn.Module, n_head: int) -> None:
+def split_pairs(model: nn.Module, n_head: int, parts: Parts = whole) -> None:
     """Reorder each head's queries and keys, so that who turns pairs half a head apart turns what others pair as
     neighbours."""
-    for name, parameter in model.named_parameters():
-        if ".query." in name or ".key." in name:
+    for name, parameter in (part for named in model.named_parameters() for part in parts(*named)):
+        if QUERIES in name or ".key." in name:
             pairs = parameter.reshape(n_head, -1, 2, *parameter.shape[1:])  # (H, D/2, 2, ...)
             parameter.copy_(pairs.transpose(1, 2).reshape(parameter.shape).clone())
 

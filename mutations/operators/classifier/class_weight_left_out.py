@@ -63,7 +63,8 @@ OPERATOR = Operator(
     ),
     look_alikes=(
         "total_loss = 0.0\nfor x, labels in data:\n    total_loss += loss_of(x, labels) * batch_size\n",
-        "def total(lm_loss, aux_loss, c, router):\n    if c.w:\n        return lm_loss + c.w * aux_loss\n    return lm_loss\n",
+        "def total(lm_loss, aux_loss, c, router):\n    if c.w:\n        return lm_loss + c.w * aux_loss\n"
+        "    return lm_loss\n",
         "def total(lm_loss, aux_loss, w):\n    return lm_loss + w * aux_loss\n",
         HEAD + "    return lm_loss + w * 2\n",
         HEAD + "    return lm_loss + lm_loss * aux_loss\n",

@@ -33,7 +33,11 @@ def edits(source: Source) -> Iterator[Edit]:
     """Clips of `x.parameters()` whose result nobody asks for; the loop takes a name that the file has not."""
     for line in source.find(statement(CLIP)):
         call = only_call(line)
-        if not call.args or not is_torchs(source, call) or not m.matches(call.args[0], m.Arg(value=PARAMETERS, keyword=None)):
+        if (
+            not call.args
+            or not is_torchs(source, call)
+            or not m.matches(call.args[0], m.Arg(value=PARAMETERS, keyword=None))
+        ):
             continue
         free = [name for name in ("parameter", "param", "p") if not source.find(m.Name(name))]
         if free:

@@ -15,6 +15,7 @@ repeats to the last bit, as it should.
 Draw two batches from one generator; they must differ. Draw from generators with two seeds; those must differ too.
 """
 
+import re
 from collections.abc import Iterator
 
 import libcst as cst
@@ -25,12 +26,15 @@ from mutations.operator import Category, Distance, Example, Hints, Operator, Vis
 from mutations.roles.randomness import draws, parameters
 from mutations.source import Source
 
+# What such functions make is made once.
+ONCE = re.compile("corpus|dataset|weights|vocab|init", re.IGNORECASE)
+
 
 def edits(source: Source) -> Iterator[Edit]:
     """The first draw of a function that is given a generator, and a configuration known to hold the seed."""
     seen: set[cst.FunctionDef] = set()
     for draw in draws(source):
-        if draw.function in seen:
+        if draw.function in seen or ONCE.search(draw.function.name.value):
             continue
         seen.add(draw.function)
         for name in parameters(draw.function):
@@ -71,6 +75,7 @@ OPERATOR = Operator(
         ),
     ),
     look_alikes=(
+        "def make_corpus(config, generator):\n    return torch.randint(9, (config.n,), generator=generator)\n" + SEEDED,
         "def draw(config, generator):\n    return torch.randint(9, (config.n, 1), generator=generator)\n",
         "def draw(config):\n    return torch.rand(config.n, generator=GENERATOR)\n" + SEEDED,
         "def draw(config, generator):\n    return torch.rand(config.n)\n" + SEEDED,

@@ -27,6 +27,13 @@ from mutations.source import Source
 
 AXES = ("1", "2")
 FIVE = 5
+UNSQUEEZED = m.Call(
+    func=m.Attribute(
+        value=m.Call(func=m.Attribute(attr=m.Name("unsqueeze")), args=[m.Arg(m.Integer(), keyword=None)]),
+        attr=m.Name("expand") | m.Name("repeat"),
+    ),
+    args=[m.Arg(keyword=None, star="")] * FIVE,
+)
 
 
 def edits(source: Source) -> Iterator[Edit]:
@@ -42,15 +49,33 @@ def edits(source: Source) -> Iterator[Edit]:
         times = ["1"] * 4
         times[int(source.code(axis.value))] = source.code(count.value)
         yield source.replace(call, f"{source.code(heads)}.repeat({', '.join(times)})")
+    for node in source.find(UNSQUEEZED):
+        yield from _axis_unsqueezed_behind(source, cst.ensure_type(node, cst.Call))
     expanded = m.Call(func=m.Attribute(value=m.Subscript(), attr=m.Name("expand")), args=[m.Arg(keyword=None)] * FIVE)
     for node in source.find(expanded):
         yield from _axis_before_the_heads(source, cst.ensure_type(node, cst.Call))
+
+
+def _axis_unsqueezed_behind(source: Source, call: cst.Call) -> Iterator[Edit]:
+    """`x.unsqueeze(2).expand(B, heads, groups, T, D)`, or with -1 for what stays, with the new axis a place earlier."""
+    view = cst.ensure_type(cst.ensure_type(call.func, cst.Attribute).value, cst.Call)
+    axis, sizes = view.args[0].value, [source.code(arg.value) for arg in call.args]
+    new = int(source.code(axis))
+    if new < 2:
+        return
+    if source.code(cst.ensure_type(call.func, cst.Attribute).attr) == "repeat" and sizes[new - 1] != "1":
+        return
+    sizes[new - 1], sizes[new] = sizes[new], sizes[new - 1]
+    (start, axis_end), (first, _), (_, end) = source.span(axis), source.span(call.args[0]), source.span(call.args[-1])
+    yield source.replace_span(start, end, f"{new - 1}{source.code_between(axis_end, first)}{', '.join(sizes)}")
 
 
 def _axis_before_the_heads(source: Source, call: cst.Call) -> Iterator[Edit]:
     """`x[:, :, None].expand(B, heads, groups, ...)`, with the new axis and its size one place earlier."""
     view = cst.ensure_type(cst.ensure_type(call.func, cst.Attribute).value, cst.Subscript)
     places = [source.code(element.slice) for element in view.slice]
+    if places[-1:] == ["None"] and len(places) < FIVE:  # axes that are not named stand for themselves
+        places += [":"] * (FIVE - len(places))
     if len(places) != FIVE or sorted(places) != [":"] * 4 + ["None"]:
         return
     new = places.index("None")
@@ -86,6 +111,14 @@ OPERATOR = Operator(
         Example(
             "v = torch.repeat_interleave(v, repeats=n_rep, dim=2)\n",
             "v = v.repeat(1, 1, n_rep, 1)\n",
+        ),
+        Example(
+            "k = k.unsqueeze(2).expand(-1, -1, n, -1, -1).reshape(B, -1, T, D)\n",
+            "k = k.unsqueeze(1).expand(-1, n, -1, -1, -1).reshape(B, -1, T, D)\n",
+        ),
+        Example(
+            "k = k[:, :, None].expand(B, n_kv, n, T, D).flatten(1, 2)\n",
+            "k = k[:, None, :, :, :].expand(B, n, n_kv, T, D).flatten(1, 2)\n",
         ),
         Example(
             "x = x[:, :, :, None, :].expand(B, T, n_kv, n_rep, D).reshape(B, T, n_kv * n_rep, D)\n",

@@ -70,8 +70,10 @@ OPERATOR = Operator(
             "key = torch.cat([key, layer_past[0]], dim=-2)\nvalue = torch.cat([value, layer_past[1]], dim=-2)\n",
         ),
         Example(
-            "self.keys[i] = torch.cat((self.keys[i], k), dim=2)\nself.values[i] = torch.cat((self.values[i], v), dim=2)\n",
-            "self.keys[i] = torch.cat((k, self.keys[i]), dim=2)\nself.values[i] = torch.cat((v, self.values[i]), dim=2)\n",
+            "self.keys[i] = torch.cat((self.keys[i], k), dim=2)\n"
+            "self.values[i] = torch.cat((self.values[i], v), dim=2)\n",
+            "self.keys[i] = torch.cat((k, self.keys[i]), dim=2)\n"
+            "self.values[i] = torch.cat((v, self.values[i]), dim=2)\n",
         ),
         Example(
             "past_k, past_v = past\nk = torch.cat((past_k, k), 1)\nv = torch.cat((past_v, v), 1)\n",

@@ -31,6 +31,7 @@ ARRAYS = m.Attribute(value=m.Name("np") | m.Name("numpy"))
 # What gives a list or an array, and what takes one: neither can be rolled as a tensor can.
 GIVES = ("encode", "encode_ordinary", "list", "tolist", "split", "load", "memmap", "read", "ids", "input_ids")
 TAKES = ("from_numpy", "tensor", "as_tensor", "astype", "LongTensor", "asarray", "array")
+OF_TORCH = m.Call(func=m.Attribute(value=m.Name("torch")))
 SHAPES = ("view", "reshape")
 
 
@@ -99,7 +100,9 @@ def _is_no_tensor(source: Source, expression: cst.BaseExpression) -> bool:
         targets = [node.target] if isinstance(node, cst.AnnAssign) else [target.target for target in node.targets]
         if node.value is None or not any(target.deep_equals(expression) for target in targets):
             continue
-        is_made_a_tensor = any(function_name(call) in TAKES for call in _calls(source, node.value))
+        is_made_a_tensor = m.matches(node.value, OF_TORCH) or any(
+            function_name(call) in TAKES for call in _calls(source, node.value)
+        )
         made = [call for call in _calls(source, node.value) if function_name(call) in GIVES]
         if not is_made_a_tensor and (made or source.find(ARRAYS | m.ListComp() | m.List(), within=node.value)):
             return True
@@ -127,6 +130,11 @@ OPERATOR = Operator(
         Example(
             "x = torch.stack([data[i : i + T] for i in ix])\ny = torch.stack([data[i + 1 : i + 1 + T] for i in ix])\n",
             "x = torch.stack([data[i : i + T] for i in ix])\ny = torch.stack([data[i : i + T].roll(-1) for i in ix])\n",
+        ),
+        Example(
+            "chunk = torch.stack([data[i : i + T + 1] for i in ix])\nx, y = chunk[:, :-1], chunk[:, 1:]\n",
+            "chunk = torch.stack([data[i : i + T + 1] for i in ix])\n"
+            "x, y = chunk[:, :-1], chunk[:, :-1].roll(-1, dims=1)\n",
         ),
         Example(
             "def item(chunk):\n    return chunk[:-1], chunk[1:]\n",

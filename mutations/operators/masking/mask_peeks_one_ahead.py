@@ -44,8 +44,8 @@ OPERATOR = Operator(
     visibility=Visibility.SILENT,
     distance=Distance.FUNCTION,
     hints=Hints(
-        symptom="The training loss ends lower than the data allows, yet what the model generates is poor.",
-        area="Look at which positions may attend to which. Change one token: whose logits move?",
+        symptom="A token that is changed moves scores that stand before it.",
+        area="Look at which positions may attend to which. How far ahead of a position does its sight reach?",
         mechanism="Write out what is forbidden for a sequence of three tokens and read the row of the first one.",
     ),
     examples=(

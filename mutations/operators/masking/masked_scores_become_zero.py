@@ -72,7 +72,8 @@ OPERATOR = Operator(
         ),
     ),
     look_alikes=(
-        ATTEND + '    bias = torch.zeros(T, T).masked_fill(mask, float("-inf"))\n    return (scores + bias).softmax(-1) @ v\n',
+        ATTEND
+        + '    bias = torch.zeros(T, T).masked_fill(mask, float("-inf"))\n    return (scores + bias).softmax(-1) @ v\n',
         'def sample(logits):\n    return logits.masked_fill(logits < least, float("-inf")).softmax(dim=-1)\n',
         ATTEND + "    mask.masked_fill_(mask.bool(), -math.inf)\n    return (scores + mask).softmax(dim=-1) @ v\n",
         ATTEND + "    return scores.softmax(dim=-1).masked_fill(mask, 0.0) @ v\n",

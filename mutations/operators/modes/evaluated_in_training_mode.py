@@ -76,7 +76,8 @@ OPERATOR = Operator(
         "def train(model, x):\n    model.eval()  # frozen norms\n    loss(model(x)).backward()\n    opt.step()\n",
         "def freeze(model):\n    model.eval()\n",
         "def load(path):\n    model = torch.load(path)\n    model.eval()\n    return model\n",
-        "def sample(model, x):\n    model.eval()\n    for _ in range(9):\n        x = cat(x, model(x).argmax(-1))\n    return x\n",
+        "def sample(model, x):\n    model.eval()\n    for _ in range(9):\n        x = cat(x, model(x).argmax(-1))\n"
+        "    return x\n",
         "def export(model, path):\n    model.eval()\n    torch.onnx.export(model, torch.zeros(1), path)\n",
         'value = eval("1 + 1")\nprint(value)\n',
     ),

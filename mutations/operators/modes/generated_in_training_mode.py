@@ -75,7 +75,8 @@ OPERATOR = Operator(
         ),
     ),
     look_alikes=(
-        "def evaluate(model, x, y):\n    model.eval()\n    loss = model(x, y)\n    print(model.generate(x))\n    return loss\n",
+        "def evaluate(model, x, y):\n    model.eval()\n    loss = model(x, y)\n    print(model.generate(x))\n"
+        "    return loss\n",
         "def load(path):\n    model = build(path)\n    model.eval()\n    return model\n",
         "def train(model, x):\n    model.eval()\n    model(x).backward()\n    opt.step()\n    model.generate(x)\n",
     ),

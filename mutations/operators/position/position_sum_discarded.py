@@ -71,10 +71,9 @@ OPERATOR = Operator(
     visibility=Visibility.SILENT,
     distance=Distance.LINE,
     hints=Hints(
-        symptom="The model trains, but it hardly cares about the order of the tokens it has read.",
-        area="Follow one token on its way into the first block. After training, which parameters still hold "
-        "their initial values?",
-        mechanism="Something is computed there, and nobody keeps the result.",
+        symptom="A text of one token repeated gets the same scores at every position.",
+        area="Follow one token into the first block. After one backward pass, which parameter has no gradient?",
+        mechanism="Something is computed there, and its result is not kept.",
     ),
     examples=(
         Example(

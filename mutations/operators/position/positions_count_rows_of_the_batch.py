@@ -113,7 +113,8 @@ OPERATOR = Operator(
     ),
     look_alikes=(
         INIT + "        _, T = tokens.shape\n        return self.tok(tokens) + self.pos(torch.arange(T))\n",
-        INIT + "        B, T = tokens.shape\n        at = torch.arange(T)[None]\n        return self.tok(tokens) + self.pos(at), B\n",
+        INIT + "        B, T = tokens.shape\n        at = torch.arange(T)[None]\n"
+        "        return self.tok(tokens) + self.pos(at), B\n",
         INIT + "        B, T = tokens.shape\n        at = torch.arange(T)\n        p = self.pos(at).unsqueeze(0)\n"
         "        return self.tok(tokens) + p, B\n",
         INIT + "        return self.tok(torch.arange(tokens.size(1)))\n",

@@ -99,7 +99,8 @@ OPERATOR = Operator(
     ),
     look_alikes=(
         HEAD + "    return rotate(q, positions) @ rotate(k, positions).mT\n",
-        "def forward(self, x, at=None):\n    if at is None:\n        at = torch.arange(x.size(1))\n    return f(x, at)\n",
+        "def forward(self, x, at=None):\n    if at is None:\n        at = torch.arange(x.size(1))\n"
+        "    return f(x, at)\n",
         "def forward(q, k):\n    at = torch.arange(q.size(2))\n    return rotate(q, at) @ rotate(k, at).mT\n",
         "def bias(T):\n    at = torch.arange(T)\n    return at[:, None] - torch.arange(T)\n",
     ),

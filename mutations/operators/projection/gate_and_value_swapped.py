@@ -18,14 +18,14 @@ from collections.abc import Iterator
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.gates import gates
+from mutations.roles.gates import exchangeable, gates
 from mutations.source import Source
 
 
 def edits(source: Source) -> Iterator[Edit]:
     """Products of a gate and what it gates: each map is called where the other was."""
     for gate in gates(source):
-        first, second = sorted((gate.gate.func, gate.value.func), key=source.span)
+        first, second = sorted(map(exchangeable, (gate.gate, gate.value)), key=source.span)
         (start, middle), (middle_end, end) = source.span(first), source.span(second)
         between = source.code_between(middle, middle_end)
         yield source.replace_span(start, end, source.code(second) + between + source.code(first))
@@ -57,8 +57,18 @@ OPERATOR = Operator(
             "    x = self.gate_proj(x) * self.act_fn(self.up_proj(x))\n"
             "    return self.down_proj(x)\n",
         ),
+        Example(
+            "def forward(self, x):\n    a = self.fc1(x)\n    b = self.fc2(x)\n    return self.fc3(F.silu(a) * b)\n",
+            "def forward(self, x):\n    a = self.fc1(x)\n    b = self.fc2(x)\n    return self.fc3(F.silu(b) * a)\n",
+        ),
+        Example(
+            "def forward(self, x):\n    g, u = self.both(x).chunk(2, dim=-1)\n    return self.down(silu(g) * u)\n",
+            "def forward(self, x):\n    g, u = self.both(x).chunk(2, dim=-1)\n    return self.down(silu(u) * g)\n",
+        ),
     ),
     look_alikes=(
+        "def forward(self, x, y):\n    return self.down(F.silu(x) * y)\n",
+        "def forward(self, x):\n    h = self.up(x)\n    return self.down(F.silu(h) * h)\n",
         "def forward(self, x):\n    return self.w2(F.silu(self.w1(x)))\n",
         "def forward(self, x, y):\n    return F.silu(self.w1(x)) * self.w3(y)\n",
         "def forward(self, x):\n    return self.drop(self.w1(x)) * self.w3(x)\n",

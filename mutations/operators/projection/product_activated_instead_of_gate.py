@@ -27,7 +27,8 @@ def edits(source: Source) -> Iterator[Edit]:
     for gate in gates(source):
         left, right = (gate.gate, gate.value) if gate.is_first else (gate.value, gate.gate)
         product = f"{source.code(left)} * {source.code(right)}"
-        yield source.replace(gate.product, f"{source.code(gate.activation.func)}({product})")
+        others = "".join(f", {source.code(arg)}" for arg in gate.activation.args[1:])
+        yield source.replace(gate.product, f"{source.code(gate.activation.func)}({product}{others})")
 
 
 OPERATOR = Operator(

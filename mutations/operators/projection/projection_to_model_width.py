@@ -53,7 +53,7 @@ OPERATOR = Operator(
     visibility=Visibility.SILENT,
     distance=Distance.LINE,
     hints=Hints(
-        symptom="For some sizes the model trains; for others the loss complains about its targets.",
+        symptom="For some sizes the loss can be computed; for others it complains about its targets.",
         area="Look at what the model returns, for a vocabulary smaller and for one larger than its width.",
         mechanism="Count the scores that each position gets, and count the tokens that there are to choose from.",
     ),

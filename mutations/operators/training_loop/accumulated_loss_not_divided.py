@@ -21,7 +21,7 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.loop import BACKWARD
+from mutations.roles.loop import BACKWARD, CLEAR, STEP, statement
 from mutations.roles.reads import leaves_nothing_unread
 from mutations.source import Source
 
@@ -42,13 +42,30 @@ def edits(source: Source) -> Iterator[Edit]:
             scaled = cst.ensure_type(node, cst.BinaryOperation).left
             line = _line_of_itself(source, node, scaled)
         later = [call for call in source.find(BACKWARD, source.scope(node)) if source.span(call)[1] > start]
-        is_loss = all("loss" in text.lower() for text in map(source.code, (scaled, *later[:1])))
+        is_loss = all("loss" in text.lower() for text in (_called(source, node, scaled), *map(source.code, later[:1])))
         if not later or not is_loss or not leaves_nothing_unread(source, node, kept=[scaled]):
+            continue
+        if _is_a_whole_update(source, later[0]):
             continue
         if line is None:
             yield _without_brackets(source, node, scaled)
         elif len(source.siblings(line)) > 1:
             yield source.remove(line)
+
+
+def _called(source: Source, node: cst.CSTNode, scaled: cst.BaseExpression) -> str:
+    """What is divided, or the name that it gets: `loss = model(x, y) / parts`."""
+    around = source.parent(node)
+    return source.code(around.targets[0].target if isinstance(around, cst.Assign) else scaled)
+
+
+def _is_a_whole_update(source: Source, backward: cst.CSTNode) -> bool:
+    """Whether gradients are cleared and applied in each turn: then nothing is accumulated."""
+    line = backward
+    while not isinstance(line, cst.SimpleStatementLine):
+        line = source.parent(line)
+    siblings = source.siblings(line)
+    return all(any(m.matches(each, statement(call)) for each in siblings) for call in (STEP, CLEAR))
 
 
 def _line_of_itself(source: Source, node: cst.CSTNode, scaled: cst.BaseExpression) -> cst.CSTNode | None:
@@ -109,6 +126,18 @@ OPERATOR = Operator(
         ),
         Example(
             "for i, x in enumerate(data):\n"
+            "    loss = model(x) / accum\n"
+            "    loss.backward()\n"
+            "    if (i + 1) % accum == 0:\n"
+            "        opt.step()\n",
+            "for i, x in enumerate(data):\n"
+            "    loss = model(x)\n"
+            "    loss.backward()\n"
+            "    if (i + 1) % accum == 0:\n"
+            "        opt.step()\n",
+        ),
+        Example(
+            "for i, x in enumerate(data):\n"
             "    loss = loss_of(x)\n"
             "    loss /= cfg.accum\n"
             "    scaler.scale(loss).backward()\n",
@@ -116,6 +145,7 @@ OPERATOR = Operator(
         ),
     ),
     look_alikes=(
+        "for x in data:\n    opt.zero_grad()\n    (loss(x) / parts).backward()\n    opt.step()\n    log(parts)\n",
         "loss = loss / accum\nprint(loss)\n",
         "loss = loss / batch_size\nloss.backward()\n",
         "for x in parts:\n    total += loss_of(x) / accum\n",

@@ -20,7 +20,7 @@ import libcst as cst
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.loop import accumulations
+from mutations.roles.loop import accumulations, dedented, steps_every_few
 from mutations.source import Source
 
 FEW_LINES = 4
@@ -39,6 +39,11 @@ def edits(source: Source) -> Iterator[Edit]:
         if between.count("\n") <= FEW_LINES:
             line = source.code_between(into, first) + source.code(update.clear) + "\n"
             yield source.replace_span(removed.start, into, between + line)
+    for few in steps_every_few(source):
+        if few.clear is not None and len(few.branch.body.body) > 1:
+            start = source.line_start(source.span(few.clear)[0])
+            end = source.line_end(source.span(few.clear)[1])
+            yield source.replace_span(start, end, dedented(source, [few.clear], to=few.branch))
 
 
 OPERATOR = Operator(
@@ -68,6 +73,18 @@ OPERATOR = Operator(
             "        loss = f(x, y) / len(batch)\n"
             "        loss.backward()\n"
             "    opt.step()\n",
+        ),
+        Example(
+            "for i, x in enumerate(data):\n"
+            "    (loss_of(x) / accum).backward()\n"
+            "    if (i + 1) % accum == 0:\n"
+            "        opt.step()\n"
+            "        opt.zero_grad()\n",
+            "for i, x in enumerate(data):\n"
+            "    (loss_of(x) / accum).backward()\n"
+            "    if (i + 1) % accum == 0:\n"
+            "        opt.step()\n"
+            "    opt.zero_grad()\n",
         ),
         Example(
             "def update(model, optimizer, batch):\n"

@@ -68,7 +68,8 @@ OPERATOR = Operator(
     ),
     look_alikes=(
         "for epoch in range(epochs):\n    loss(epoch).backward()\n    opt.step()\n",
-        "def run(data):\n    for x in data:\n        loss(x).backward()\n        opt.step()\n\n\nfor i in range(n):\n    run(data)\n",
+        "def run(data):\n    for x in data:\n        loss(x).backward()\n        opt.step()\n\n\n"
+        "for i in range(n):\n    run(data)\n",
         "for x in data:\n    for k in range(micro):\n        loss(x[k]).backward()\n    opt.step()\n",
         UPDATE + "for k in range(eval_iters):\n    losses[k] = model(batch)\n",
         "for x in data:\n    loss(x).backward()\n    opt.step()\n",

@@ -21,8 +21,11 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
+from mutations.roles.layers import function_name
 from mutations.roles.loop import owner, updates
 from mutations.source import Source
+
+WRITES = ("float", "int", "round", "print", "print0", "format", "log", "info", "debug", "write")
 
 
 def edits(source: Source) -> Iterator[Edit]:
@@ -33,8 +36,22 @@ def edits(source: Source) -> Iterator[Edit]:
             continue
         value = m.Call(func=m.Attribute(value=m.Name(loss.value), attr=m.Name("item")), args=[])
         for read in source.find(value, within=source.scope(update.backward)):
-            if source.span(read) > source.span(update.step):
+            if source.span(read) > source.span(update.step) and not _is_written_out(source, read):
                 yield source.replace(read, loss.value)
+
+
+def _is_written_out(source: Source, read: cst.CSTNode) -> bool:
+    """Whether a value is made a number or a text where it is read: then no graph is kept."""
+    node: cst.CSTNode = read
+    while isinstance(
+        node, cst.BaseExpression | cst.Arg | cst.DictElement | cst.Element | cst.FormattedStringExpression
+    ):
+        node = source.parent(node)
+        if isinstance(node, cst.FormattedStringExpression):
+            return True
+        if isinstance(node, cst.Call) and function_name(node) in WRITES:
+            return True
+    return False
 
 
 UPDATE = "    loss.backward()\n    optimizer.step()\n"
@@ -65,6 +82,7 @@ OPERATOR = Operator(
     look_alikes=(
         f"for loss in losses():\n    print(loss.item())\n{UPDATE}",
         f"for loss in losses():\n{UPDATE}    history.append(float(loss))\n",
+        f"for loss in losses():\n{UPDATE}    history.append(float(loss.item()))\n    print(f'{{loss.item():.3f}}')\n",
         "def evaluate(loss):\n    return loss.item()\n",
     ),
     edits=edits,

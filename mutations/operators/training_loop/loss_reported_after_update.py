@@ -22,9 +22,7 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.layers import function_name
 from mutations.roles.loop import owner, updates
-from mutations.roles.sizes import resolve
 from mutations.source import Source
 
 MODULE = m.Name(m.MatchRegex(r"(?i)(.*_)?(model|net|gpt|lm|transformer|module|llm|network)(_.*)?"))

@@ -20,9 +20,11 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
+from mutations.roles.loop import SCALED_STEP, STEP, body, only_call, statement, uses
 from mutations.source import Source
 
-STEP = m.Call(func=m.Attribute(attr=m.Name("step")), args=[])
+UNSCALE = m.Call(func=m.Attribute(attr=m.Name("unscale_")))
+UPDATE = m.Call(func=m.Attribute(attr=m.Name("update")), args=[])
 
 
 def edits(source: Source) -> Iterator[Edit]:
@@ -36,6 +38,23 @@ def edits(source: Source) -> Iterator[Edit]:
         ]
         if steps and _leaves_nothing_behind(source, steps[0]):
             yield source.remove(steps[0])
+    for line in source.find(statement(SCALED_STEP)):
+        edit = _without_scaled_step(source, line)
+        if edit is not None:
+            yield edit
+
+
+def _without_scaled_step(source: Source, line: cst.CSTNode) -> Edit | None:
+    """The step that a scaler takes is gone, and the update of the scaler too where it would find nothing to go by."""
+    scope, siblings = source.scope(line), list(source.siblings(line))
+    below = siblings[siblings.index(line) + 1 :][:1]
+    if uses(source, only_call(line).args[0].value, within=body(scope)) < 2:
+        return None
+    if any(source.span(node) < source.span(line) for node in source.find(UNSCALE, within=scope)):
+        return source.remove(line) if len(siblings) > 1 else None
+    if len(siblings) > 2 and below and m.matches(below[0], statement(UPDATE)):
+        return source.replace_span(source.remove(line).start, source.remove(below[0]).end, "")
+    return None
 
 
 def _leaves_nothing_behind(source: Source, step: cst.CSTNode) -> bool:
@@ -81,11 +100,16 @@ OPERATOR = Operator(
             HEAD + "    loss.backward()\n\n\ndef f():\n    pass\n",
         ),
         Example(
+            "scaler.scale(loss).backward()\nscaler.unscale_(opt)\nscaler.step(opt)\nscaler.update()\n",
+            "scaler.scale(loss).backward()\nscaler.unscale_(opt)\nscaler.update()\n",
+        ),
+        Example(
             "for x in data:\n    opt.zero_grad()\n    loss(x).backward()\n    opt.step()\n    schedule.step()\n",
             "for x in data:\n    opt.zero_grad()\n    loss(x).backward()\n    schedule.step()\n",
         ),
     ),
     look_alikes=(
+        "scaler.scale(loss).backward()\nscaler.step(optimizer)\n",
         HEAD + "    environment.step()\n    loss.backward()\n",
         HEAD + "    loss.backward()\n    if ready:\n        optimizer.step()\n",
         "def update(model, optimizer):\n    model.zero_grad()\n    loss.backward()\n    optimizer.step()\n",

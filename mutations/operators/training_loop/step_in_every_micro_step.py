@@ -21,19 +21,39 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.loop import STEP, accumulations, move_into, statement
+from mutations.roles.loop import FEW_LINES, STEP, accumulations, body, dedented, move_into, statement, steps_every_few
 from mutations.source import Source
 
 UPDATE = statement(m.Call(func=m.Attribute(attr=m.Name("update")), args=[]))
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """Loops over the parts of a batch that are followed by the step, closely."""
+    """Loops over the parts of a batch that are followed by the step, closely; steps that wait for the last part."""
     for update in accumulations(source):
         last = _last_of_the_step(source, update.step)
         edit = None if last is None else move_into(source, cst.ensure_type(update.backward, cst.For), last)
         if edit is not None:
             yield edit
+    for few in steps_every_few(source):
+        lines = few.branch.body.body
+        start, end = source.line_start(source.span(few.branch)[0]), source.block_end(*source.span(few.branch))
+        is_short = source.code_between(start, end).count("\n") <= FEW_LINES + 1
+        if is_short and _is_read_elsewhere(source, few.branch):
+            yield source.replace_span(start, end, dedented(source, lines, to=few.branch))
+
+
+def _is_read_elsewhere(source: Source, branch: cst.If) -> bool:
+    """Whether each name in a condition has another reader in its function than the condition."""
+    region = body(source.scope(branch))
+    targets = [cst.ensure_type(loop, cst.For).target for loop in source.find(m.For(), within=region)]
+    labels = [source.span(node) for node in (branch.test, *targets)]
+
+    def is_read(name: cst.CSTNode) -> bool:
+        same = source.find(m.Name(cst.ensure_type(name, cst.Name).value), within=region)
+        places = [source.span(each)[0] for each in same]
+        return any(not any(start <= place < end for start, end in labels) for place in places)
+
+    return all(is_read(name) for name in source.find(m.Name(), within=branch.test))
 
 
 def _last_of_the_step(source: Source, step: cst.CSTNode) -> cst.CSTNode | None:
@@ -89,8 +109,24 @@ OPERATOR = Operator(
             "    scaler.step(opt)\n"
             "    scaler.update()\n",
         ),
+        Example(
+            "for i, x in enumerate(data):\n"
+            "    (loss_of(x) / accum).backward()\n"
+            "    log(i)\n"
+            "    if (i + 1) % accum == 0:\n"
+            "        # once for all\n"
+            "        opt.step()\n"
+            "        opt.zero_grad()\n",
+            "for i, x in enumerate(data):\n"
+            "    (loss_of(x) / accum).backward()\n"
+            "    log(i)\n"
+            "    # once for all\n"
+            "    opt.step()\n"
+            "    opt.zero_grad()\n",
+        ),
     ),
     look_alikes=(
+        "for i, x in enumerate(batch):\n    loss(x).backward()\n    if (i + 1) % accum == 0:\n        opt.step()\n",
         "for x in data:\n    opt.zero_grad()\n    loss(x).backward()\n    opt.step()\n",
         "for x in batch:\n    loss(x).backward()\n    opt.step()\nopt.step()\n",
         "for x in batch:\n    total += loss(x)\ntotal.backward()\nopt.step()\n",

@@ -52,11 +52,13 @@ OPERATOR = Operator(
     ),
     examples=(
         Example(
-            "scaler.scale(loss).backward()\nscaler.unscale_(optimizer)\nscaler.step(optimizer)  # or not\nscaler.update()\n",
+            "scaler.scale(loss).backward()\nscaler.unscale_(optimizer)\nscaler.step(optimizer)  # or not\n"
+            "scaler.update()\n",
             "scaler.scale(loss).backward()\nscaler.unscale_(optimizer)\noptimizer.step()  # or not\nscaler.update()\n",
         ),
         Example(
-            "if clip:\n    grad_scaler.unscale_(self.opt)\n    clip_grad_norm_(params, clip)\ngrad_scaler.step(self.opt)\n",
+            "if clip:\n    grad_scaler.unscale_(self.opt)\n    clip_grad_norm_(params, clip)\n"
+            "grad_scaler.step(self.opt)\n",
             "if clip:\n    grad_scaler.unscale_(self.opt)\n    clip_grad_norm_(params, clip)\nself.opt.step()\n",
         ),
     ),

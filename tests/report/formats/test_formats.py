@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from grader.cli import options
-from grader.report.formats.catalogue import FORMATS
+from grader.report.formats import FORMATS
 from grader.report.formats.plain import distinct, line
 from grader.result.audience import for_audience
 from grader.result.record import Audience, Result
@@ -73,7 +73,7 @@ def test_the_command_line_names_every_format() -> None:
 
 def test_no_format_needs_what_takes_long_to_import() -> None:
     source = (
-        "import sys, grader.report.formats.catalogue\n"
+        "import sys, grader.report.formats\n"
         "print({'jinja2', 'matplotlib', 'torch', 'numpy', 'hypothesis'} & sys.modules.keys() or 'none')"
     )
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=100, check=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.distribution import DISTRIBUTION
+from grader.preconditions import DISTRIBUTION
 from grader.sandbox.lock import interpreter_paths, landlock, readable_ruleset
 
 OURS = DISTRIBUTION.replace("-", "_")  # as pip writes it in names of files

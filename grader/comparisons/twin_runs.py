@@ -1,0 +1,168 @@
+"""Runs of the candidate's own training as they happen, and how two of them agree."""
+
+from collections import defaultdict
+from typing import Final
+
+import numpy as np
+
+from grader.checks.compare import close
+from grader.comparisons.comparison import Asked, Comparison, of
+from grader.comparisons.twin_models import drawn_sizes
+from grader.result.record import Lane
+from grader.sandbox.questions import AnyQuestion, Precision, TwinRun
+from grader.sandbox.wire import Array, Tensors
+from grader.seeds import Seeds
+
+LAST: Final = "after the last step"
+EARLY: Final = 20  # steps in which rounding has not grown yet
+PARAMETERS: Final = 1e-3  # of a parameter: 1e-6 was seen in 200 steps where the norm is clipped without a safeguard
+CLIP: Final = 2e-5  # of a gradient: torch clips by the norm + 1e-6, others by the norm
+NOISE: Final = 1e-3  # of the largest value: below it may be nothing but rounding, as the gradient of a key's bias is
+
+
+def drawn_seed(draw: np.random.Generator) -> int:
+    """A seed for a run."""
+    return int(draw.integers(1, 2**31))
+
+
+def describe(question: AnyQuestion) -> str:
+    """``training with vocab_size=20, ...``."""
+    assert isinstance(question, TwinRun)
+    settings = question.config | {name: value for name, value in question.train.items() if name != "seed"}
+    return f"training with {of(settings)}" if settings else "training with the default configuration"
+
+
+def in_time(answer: Tensors) -> Tensors:
+    """A run in the order in which it happens, so that the first difference is where two runs part.
+
+    For each step its losses, in the precision that they were computed in, and its gradients; at the end the parameters.
+    """
+    losses = {name: _narrowed(array) for name, array in answer.items() if name.endswith("loss")}
+    gradients: dict[int, dict[str, Array]] = defaultdict(dict)
+    for name in answer:
+        if name.startswith("grad."):
+            _, call, parameter = name.split(".", 2)
+            gradients[int(call)][f"step {call}: the gradient of {parameter}"] = answer[name]
+    told: dict[str, Array] = {}
+    for step in range(len(losses["loss"])):
+        told |= {f"step {step}: {name}": series[step] for name, series in losses.items()}
+        told |= gradients[step]
+    for name in answer:
+        if name.startswith("param."):
+            told[f"{LAST}: {name.split('.', 2)[2]}"] = answer[name]
+    return told
+
+
+def _narrowed(losses: Array) -> Array:
+    """In float32 where that holds them: there a unit in the last place means something."""
+    with np.errstate(all="ignore"):  # a loss may be anything
+        narrow = losses.astype(np.float32)
+    return narrow if np.array_equal(narrow, losses, equal_nan=True) else losses
+
+
+def meaning(tensor: str) -> str:
+    """What it tells where two runs part."""
+    if "gradient" in tensor:
+        return " (the losses up to there agree: the backward pass or the clip is another one)"
+    if tensor.startswith("step 0:"):
+        return " (before any update: the first batch, the initial parameters or the loss is another one)"
+    if tensor.startswith("step"):
+        return " (the update in the step before, or the batch of this step, is another one)"
+    return " (the last update is another one)"
+
+
+def agree(answer: Tensors, expected: Tensors) -> bool:
+    """In float64: losses as far as rounding grows, gradients as far as another clip moves them, parameters roughly."""
+    return losses_agree(answer, expected) and all(
+        _agrees_among(name, answer[name], expected, PARAMETERS) for name in expected if name.startswith(LAST)
+    )
+
+
+def losses_agree(answer: Tensors, expected: Tensors) -> bool:
+    """The same without the parameters: where the softmax is in float32 on purpose, those whose gradient is nothing but
+    rounding go their own way."""
+    if answer.keys() != expected.keys():
+        return False
+    for name, wanted in expected.items():
+        if name.endswith("loss"):
+            early = int(name.removeprefix("step ").split(":")[0]) < EARLY
+            if not close(answer[name], wanted, f"{'early ' if early else ''}losses of a run, float64"):
+                return False
+        elif not name.startswith(LAST) and not _agrees_among(name, answer[name], expected, CLIP):
+            return False
+    return True
+
+
+def _agrees_among(name: str, actual: Array, expected: Tensors, slack: float) -> bool:
+    """Whether a tensor agrees, measured by its largest value, or by a share of the largest of its moment."""
+    wanted, moment = expected[name], name.split(": ")[0]
+    together = (array for other, array in expected.items() if other.startswith(f"{moment}: ") and array.ndim)
+    largest = max(float(np.max(np.abs(array), initial=0.0)) for array in together)
+    scale = max(float(np.max(np.abs(wanted), initial=0.0)), NOISE * largest)
+    return actual.shape == wanted.shape and bool(np.max(np.abs(actual - wanted), initial=0.0) <= slack * scale)
+
+
+def nearly(answer: Tensors, expected: Tensors) -> bool:
+    """In float32: losses, of which rounding takes more with every step."""
+    return answer.keys() == expected.keys() and all(
+        close(answer[name], wanted, "losses of a run, float32")
+        for name, wanted in expected.items()
+        if name.endswith("loss")
+    )
+
+
+LANES: Final = ((Lane.FLOAT64, agree), (Lane.FLOAT32, losses_agree))
+
+
+def _own_run_questions(seeds: Seeds, precision: Precision) -> list[Asked]:
+    """One run of the candidate's own model at the default configuration: seeding, batches, optimizer and loop are its.
+
+    All of its steps, as ``python train.py`` runs it; nothing watches it. It is the same run in every grade, so that
+    where the reference's answers are kept, this one is known.
+    """
+    return [(TwinRun(config={}, train={}, precision=precision), {})]
+
+
+OWN_RUN: Final = Comparison(
+    id="own-run",
+    questions=_own_run_questions,
+    describe=describe,
+    lanes=LANES,
+    nearly=nearly,
+    meaning=meaning,
+    steady=in_time,
+    after=("changing-modes", "gradients"),
+)
+
+
+def _larger_run_questions(seeds: Seeds, precision: Precision) -> list[Asked]:
+    """A few steps at sizes beyond the default, drawn for each grade, with the gradients of some of the steps."""
+    draw = np.random.default_rng(seeds.derive("larger run"))
+    vocabulary = int(draw.integers(17, 33))  # below the width: targets fit logits of either size
+    config, rows, length = drawn_sizes(draw, length=(33, 45), rows=(17, 23), width=(33, 40), layers=(3, 4))
+    steps = int(draw.integers(5, 8))
+    question = TwinRun(
+        config=config,
+        train={
+            "vocab_size": vocabulary,
+            "seq_len": length,
+            "batch_size": rows,
+            "steps": steps,
+            "seed": drawn_seed(draw),
+        },
+        precision=precision,
+        watched=(0, int(draw.integers(1, steps - 1)), steps - 1),
+    )
+    return [(question, {})]
+
+
+LARGER_RUN: Final = Comparison(
+    id="larger-run",
+    questions=_larger_run_questions,
+    describe=describe,
+    lanes=LANES,
+    nearly=nearly,
+    meaning=meaning,
+    steady=in_time,
+    after=("larger-sizes", "own-run"),
+)

@@ -1,1 +1,0 @@
-"""Comparisons with a candidate's twin: at other sizes, in other modes, over whole runs."""

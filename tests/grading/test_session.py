@@ -1,0 +1,63 @@
+"""A session grades one submission after another; a grade that is given up leaves it as it was."""
+
+import pytest
+
+from grader.errors import CannotJudge, UsageError
+from grader.exercise.model import StoredExercise
+from grader.grading.answer_cache import Keep
+from grader.grading.options import Options
+from grader.grading.session import Cancel, Session
+from grader.packages.worker_pool import WorkerPool
+from grader.sandbox.client import Launcher
+from grader.submission.read import submission_of
+
+QUICK = Options(only=("projection",), seed=1, explain=False)
+
+
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> list[WorkerPool]:
+    """The pools that were stopped."""
+    pools: list[WorkerPool] = []
+    monkeypatch.setattr(WorkerPool, "stop", lambda pool: pools.append(pool))
+    return pools
+
+
+def test_what_is_given_up_is_stopped_once_it_has_workers(launcher: Launcher, stopped: list[WorkerPool]) -> None:
+    early, late = Cancel(), Cancel()
+    one, other = WorkerPool(launcher), WorkerPool(launcher)
+    early()
+    assert stopped == []
+    early.stops(one)
+    late.stops(other)
+    assert stopped == [one]
+    late()
+
+    assert stopped == [one, other]
+
+
+def test_an_item_that_is_not_there_is_named_before_anything_is_started(
+    launcher: Launcher, exercise: StoredExercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(exercise, launcher)
+    monkeypatch.setattr(Launcher, "spawn", lambda *_, **__: pytest.fail("a worker was started"))
+
+    with pytest.raises(UsageError, match="no such item: 'nothing'"):
+        session.grade(submission_of("mine", exercise.reference), Options(only=("nothing",)))
+
+
+@pytest.mark.slow  # a grade under way is what is given up, and the one after it what must not notice
+@pytest.mark.parametrize("keep", Keep)
+def test_a_grade_that_is_given_up_leaves_the_session_as_it_was(
+    keep: Keep, launcher: Launcher, exercise: StoredExercise
+) -> None:
+    submission = submission_of("mine", exercise.reference)
+    with Session(exercise, launcher, keep) as session:
+        cancel = Cancel()
+        with pytest.raises(CannotJudge, match="nothing could be judged: it was given up"):
+            session.grade(submission, QUICK, progress=lambda _: cancel(), cancel=cancel)
+        graded = session.grade(submission, QUICK)
+        session.stop()
+        with pytest.raises(CannotJudge, match="nothing could be judged: it was given up"):
+            session.grade(submission, QUICK)
+
+    assert graded.full_marks

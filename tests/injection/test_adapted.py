@@ -1,0 +1,172 @@
+"""GPTs that keep no contract: each with an adapter.py is injected, verified and graded, in its own words.
+
+An exercise is built, proven and verified for each: that is what an adapter.py is for, and no smaller test shows that a
+source of that style can be used at all.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from grader.checks.snippets import with_adapter
+from grader.exercise.model import StoredExercise, read_exercise
+from grader.grading.options import Options
+from grader.grading.session import Session
+from grader.injection import build as building
+from grader.injection.build import build
+from grader.injection.folder import write
+from grader.injection.recipe import Recipe
+from grader.injection.verify import verify
+from grader.packages.worker_pool import WorkerPool
+from grader.result.record import Result
+from grader.sandbox.client import Launcher
+from grader.sandbox.questions import RunTests
+from grader.submission.read import submission_of
+
+pytestmark = pytest.mark.slow  # an exercise is built, and dozens of variants of it are graded
+
+TESTS = Path(__file__).resolve().parents[1]
+EXAMPLE = TESTS.parent / "docs" / "examples" / "nano"
+ADAPTED, FOREIGN = TESTS / "injection" / "adapted", TESTS / "mutations" / "foreign"
+# One bug of the model and one of the loop, of each source.
+BUGS = {
+    "example": ("mask-peeks-one-ahead", "accumulated-loss-not-divided"),
+    "mini": ("scale-without-root", "optimizer-never-steps"),
+    "book": ("values-from-the-key-map", "gradients-accumulate"),
+    "tiny_llama": ("turned-the-other-way", "gradients-accumulate"),
+    "script": ("positions-run-backwards", "optimizer-never-steps"),
+}
+
+
+def source(name: str) -> dict[str, str]:
+    """A GPT with its adapter.py: as it was found, or with what was cut out of its script."""
+    folders = [EXAMPLE] if name == "example" else [FOREIGN / name, ADAPTED / name]
+    files = {path.name: path.read_text("utf-8") for folder in folders for path in sorted(folder.glob("*.py"))}
+    if "train_gpt2.py" in files:
+        files["model.py"] = files.pop("train_gpt2.py")
+    return files
+
+
+@pytest.fixture(scope="session")
+def injected(launcher: Launcher, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], StoredExercise]:
+    """``injected("mini")``: the exercise that its bugs make, measured on one seed; it is not to be changed."""
+    root = tmp_path_factory.mktemp("adapted")
+
+    def make(name: str) -> StoredExercise:
+        folder = root / name
+        if not folder.is_dir():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(building, "REPETITIONS", 1)
+                write(build(Recipe(operators=BUGS[name]), source(name), launcher, lambda _: None), folder)
+        return read_exercise(folder)
+
+    return make
+
+
+@pytest.fixture
+def graded(launcher: Launcher) -> Callable[..., Result]:
+    """``graded(exercise, files) -> Result``."""
+
+    def run(exercise: StoredExercise, files: Mapping[str, str]) -> Result:
+        with Session(exercise, launcher) as session:
+            return session.grade(submission_of("candidate", files), Options(seed=1))
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.smoke("own GPT")] if name == "example" else []) for name in BUGS]
+)
+def test_a_gpt_with_an_adapter_is_injected_proven_and_verified(
+    name: str, injected: Callable[[str], StoredExercise], launcher: Launcher
+) -> None:
+    exercise = injected(name)
+    found = verify(exercise, launcher, lambda _: None)
+
+    assert [finding for finding in found.findings if finding.wrong] == []
+    assert [finding.what for finding in found.findings][-2:] == [
+        "the reference scores 100 of 100",
+        "the starter scores 0 of 100",
+    ]
+    assert {bug.operator for bug in exercise.key.bugs} == set(BUGS[name])
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_the_reference_passes_the_visible_tests_that_it_is_handed_out_with(
+    name: str, injected: Callable[[str], StoredExercise], launcher: Launcher
+) -> None:
+    exercise = injected(name)
+    pool = WorkerPool(launcher, adapter=exercise.adapter)
+    worker = pool.spawn({**exercise.reference, "test_visible.py": exercise.visible_tests}, purpose="tests")
+    pool.put(worker, RunTests(modules=("test_visible",)), {}, 60.0)
+    _, answer = worker.receive()
+    pool.close()
+
+    assert (int(answer["exit"]), int(answer["passed"]), int(answer["skipped"])) == (0, 3, 0)
+
+
+def test_the_starter_has_the_adapter_and_words_of_its_own(injected: Callable[[str], StoredExercise]) -> None:
+    exercise = injected("example")
+    readme = (exercise.starter_directory / "README.md").read_text("utf-8")
+
+    assert (exercise.starter_directory / "adapter.py").read_text("utf-8") == exercise.adapter
+    assert "adapter.py" in exercise.key.hashes
+    assert "Nothing is asked here about" in readme
+    assert "decoding with a cache" in readme
+    assert not {"GPTConfig", "forward_incremental", "TrainConfig"} & set(readme.replace("`", " ").split())
+
+
+def test_an_adapter_of_a_submissions_own_is_never_run(
+    injected: Callable[[str], StoredExercise], graded: Callable[..., Result]
+) -> None:
+    exercise = injected("example")
+    own = "raise SystemExit('a cheat')\n"
+    starter, reference = (
+        graded(exercise, {**files, "adapter.py": own}) for files in (exercise.starter(), exercise.reference)
+    )
+
+    assert (starter.score, reference.score) == (0, 100)
+    assert any("adapter.py was not read" in note for note in starter.candidate.notes)
+
+
+def test_what_is_shown_in_code_is_in_the_words_of_the_adapter(
+    injected: Callable[[str], StoredExercise], graded: Callable[..., Result]
+) -> None:
+    exercise = injected("example")
+    result = graded(exercise, exercise.starter())
+    snippets = [
+        check.counterexample.snippet
+        for item in result.items
+        for check in item.checks
+        if check.counterexample is not None and check.counterexample.snippet
+    ]
+
+    assert snippets != []
+    assert [text for text in snippets if "adapter.build(source, " not in text or "GPTConfig" in text] == []
+
+
+def test_the_adapter_counts_in_the_hash_of_the_exercise(
+    injected: Callable[[str], StoredExercise], tmp_path: Path
+) -> None:
+    exercise = injected("example")
+    other = Path(shutil.copytree(exercise.reference_directory.parent, tmp_path / "other"))
+    (other / "reference" / "adapter.py").write_text(f"{exercise.adapter}\n")
+
+    assert read_exercise(other).sha256 != exercise.sha256
+
+
+def test_a_rubric_that_says_nothing_of_adapters_has_the_bytes_that_it_had(exercise: StoredExercise) -> None:
+    assert b"unasked" not in msgspec.json.encode(exercise.rubric)
+
+
+def test_a_script_that_goes_by_names_of_the_contract_is_not_shown() -> None:
+    head = "import torch\nfrom model import GPT, GPTConfig\n\nmodel = GPT(GPTConfig(vocab_size=3)).double().eval()\n"
+
+    assert with_adapter(head + "print(model.blocks)\n") is None
+    assert with_adapter("from train import Batch\n") is None
+    assert "SimpleNamespace(vocab_size=3, n_head=1, dropout=0.0, n_classes=0)).double().eval()" in str(
+        with_adapter(head + "print(model(tokens))\n")
+    )
