@@ -15,12 +15,11 @@ from msgspec.structs import replace
 from grader.errors import CannotJudge
 from grader.files.read_untrusted import Directory, Refused
 from grader.files.write import write_atomically
+from grader.limits import HISTORY_LINE_MAX_BYTES, HISTORY_MAX_BYTES
 from grader.result.record import FileChange, FollowUp, ItemResult, Outcome, Result
 from grader.submission.diff import changes
 from grader.submission.history import (
     FILE,
-    MAX_BYTES,
-    MAX_LINE_BYTES,
     Change,
     Graded,
     Hinted,
@@ -36,7 +35,7 @@ from grader.submission.read import Submission
 LAST: Final = ".grader-last.json"
 """The files that were graded last, so that the next grade can say what changed since."""
 
-ROOM_FOR_DIFFS: Final = MAX_BYTES // 2  # beyond it only the numbers of lines are kept
+ROOM_FOR_DIFFS: Final = HISTORY_MAX_BYTES // 2  # beyond it only the numbers of lines are kept
 
 
 class _Last(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,7 +88,7 @@ def record_grade(directory: Path, submission: Submission, result: Result, starte
             stopped=bool(result.load_faults),
             changes=tuple(_change(change, with_diff=room > ROOM_FOR_DIFFS) for change in changed),
         )
-        if len(encode(graded)) > MAX_LINE_BYTES - 128:  # what the hash of the line before takes
+        if len(encode(graded)) > HISTORY_LINE_MAX_BYTES - 128:  # what the hash of the line before takes
             graded = replace(graded, changes=tuple(_change(change, with_diff=False) for change in changed))
         return graded
 
@@ -108,13 +107,13 @@ def _append(directory: Path, line: Callable[[int], Line]) -> None:
             if not stat.S_ISREG(os.fstat(file).st_mode):
                 raise CannotJudge(f"cannot write {str(path)!r}: it is not a regular file")
             fcntl.flock(file, fcntl.LOCK_EX)
-            data = os.pread(file, MAX_BYTES + 1, 0)
-            room = MAX_BYTES - len(data)
+            data = os.pread(file, HISTORY_MAX_BYTES + 1, 0)
+            room = HISTORY_MAX_BYTES - len(data)
             added = encode(replace(line(room), previous=last_hash(data)))
             if data and not data.endswith(b"\n"):
                 added = b"\n" + added
             if len(added) > room:
-                raise CannotJudge(f"cannot write {str(path)!r}: the history is full ({MAX_BYTES >> 20} MiB)")
+                raise CannotJudge(f"cannot write {str(path)!r}: the history is full ({HISTORY_MAX_BYTES >> 20} MiB)")
             os.write(file, added)
         finally:
             os.close(file)
@@ -125,7 +124,7 @@ def _append(directory: Path, line: Callable[[int], Line]) -> None:
 def _last(directory: Path) -> _Last | None:
     try:
         with Directory(directory) as opened:
-            return msgspec.json.decode(opened.read(LAST, MAX_BYTES), type=_Last)
+            return msgspec.json.decode(opened.read(LAST, HISTORY_MAX_BYTES), type=_Last)
     except (OSError, Refused, msgspec.DecodeError, UnicodeDecodeError):
         return None
 

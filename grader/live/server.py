@@ -16,14 +16,12 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from grader.errors import CannotJudge
+from grader.limits import LIVE_POLL_SECONDS, LIVE_SILENCE_SECONDS, LIVE_START_SECONDS
 from grader.live.board import Board, Phase
 from grader.live.guard import Guard, new_token
 from grader.live.shell import policy, render_shell
 
 HOST: Final = "127.0.0.1"
-KEEP_ALIVE: Final = 15.0  # seconds between two words where nothing happens: a reader that is gone shows by that
-LOOKING: Final = 0.5  # seconds between two looks at what may change without a save
-PATIENCE: Final = 20.0  # seconds for the server to start
 
 
 class Server:
@@ -64,11 +62,11 @@ class Server:
         self._port: int = self._socket.getsockname()[1]
         self._thread.start()
         waited = threading.Event()
-        for _ in range(int(PATIENCE / 0.01)):
+        for _ in range(int(LIVE_START_SECONDS / 0.01)):
             if self._server.started:
                 return self
             waited.wait(0.01)
-        raise CannotJudge(f"the page's server did not start within {PATIENCE:g} s")
+        raise CannotJudge(f"the page's server did not start within {LIVE_START_SECONDS:g} s")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -110,11 +108,11 @@ class Server:
                 changed.clear()
                 if self._board.view.number == told:
                     try:
-                        await asyncio.wait_for(changed.wait(), LOOKING)
+                        await asyncio.wait_for(changed.wait(), LIVE_POLL_SECONDS)
                     except TimeoutError:
                         self._look()
-                        quiet += LOOKING
-                if quiet >= KEEP_ALIVE:
+                        quiet += LIVE_POLL_SECONDS
+                if quiet >= LIVE_SILENCE_SECONDS:
                     quiet = 0.0
                     yield ": still here\n\n"
         finally:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from difflib import unified_diff
 from typing import Final
 
+from grader.limits import DIFF_FILE_MAX_LINES
 from grader.result.record import FileChange
 
 _HUNK: Final = re.compile(r"@@ -(\d+)(?:,(\d+))? \+\d+(?:,\d+)? @@")
@@ -45,7 +46,7 @@ def _between(name: str, old: FileChange | None, new: FileChange | None) -> FileC
         return None
     in_starter = next(change.lines_before for change in (old, new) if change is not None)
     counts = [in_starter if change is None else change.lines_after for change in (old, new)]
-    if any(change is not None and change.left_out for change in (old, new)):
+    if any(change is not None and _is_too_long(change) for change in (old, new)):
         return FileChange(
             file=name, lines_before=counts[0], lines_after=counts[1], added=0, removed=0, diff="", left_out=1
         )
@@ -61,6 +62,12 @@ def _between(name: str, old: FileChange | None, new: FileChange | None) -> FileC
         removed=sum(line.startswith("-") for line in lines),
         diff="\n".join(line for line in lines if not line.startswith(f" {_UNSEEN}")),
     )
+
+
+def _is_too_long(change: FileChange) -> bool:
+    """Whether a diff was cut, or is none of a grader's: a result may come from anywhere, and difflib takes its time."""
+    lines = max(change.lines_before or 0, change.lines_after or 0, change.diff.count("\n"))
+    return change.left_out > 0 or lines > DIFF_FILE_MAX_LINES
 
 
 def _edits(change: FileChange | None) -> _Edits:

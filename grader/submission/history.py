@@ -19,11 +19,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from grader.files.read_untrusted import Folder, Refused
+from grader.limits import HISTORY_LINE_MAX_BYTES, HISTORY_MAX_BYTES, HISTORY_MAX_LINES
 
 FILE: Final = ".grader-history.jsonl"
-MAX_BYTES: Final = 4 << 20
-MAX_LINE_BYTES: Final = 256 << 10
-MOST_LINES: Final = 20_000
 MOST_TROUBLES: Final = 20
 
 Id = Annotated[str, Meta(max_length=80)]
@@ -144,11 +142,11 @@ def parse(data: bytes) -> History:
     troubles: list[str] = []
     previous = first = ""
     raws = data.splitlines()
-    for number, raw in enumerate(raws[:MOST_LINES], 1):
+    for number, raw in enumerate(raws[:HISTORY_MAX_LINES], 1):
         found = hash_of(raw)
         first = first or found
         try:
-            line = _decoder.decode(raw) if len(raw) <= MAX_LINE_BYTES else None
+            line = _decoder.decode(raw) if len(raw) <= HISTORY_LINE_MAX_BYTES else None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             line = None
         if line is None:
@@ -157,8 +155,8 @@ def parse(data: bytes) -> History:
             troubles += _troubles(number, line, previous, lines[-1] if lines else None)
             lines.append(line)
         previous = found
-    if len(raws) > MOST_LINES:
-        troubles.append(f"of {len(raws)} lines, the first {MOST_LINES} were read")
+    if len(raws) > HISTORY_MAX_LINES:
+        troubles.append(f"of {len(raws)} lines, the first {HISTORY_MAX_LINES} were read")
     if (more := len(troubles) - MOST_TROUBLES) > 0:
         troubles[MOST_TROUBLES:] = [f"and {more} more like these"]
     return History(lines=tuple(lines), first=first, head=last_hash(data), troubles=tuple(troubles))
@@ -180,7 +178,7 @@ def _troubles(number: int, line: Line, previous: str, before: Line | None) -> li
 def read_history(folder: Folder) -> bytes:
     """The history's bytes as they lie in a folder; none where there is no such file, or it is nothing to read."""
     try:
-        data = folder.read(FILE, MAX_BYTES + 1)
+        data = folder.read(FILE, HISTORY_MAX_BYTES + 1)
     except (FileNotFoundError, Refused):
         return b""
-    return data if len(data) <= MAX_BYTES else b""
+    return data if len(data) <= HISTORY_MAX_BYTES else b""

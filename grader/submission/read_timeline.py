@@ -2,17 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
+from grader.limits import TIMELINE_DIFFS_MAX_CHARACTERS, TIMELINE_MAX_EVENTS, TIMELINE_MAX_ITEMS
 from grader.result.record import EventKind, FileChange, ItemStory, Timeline, TimelineEvent
 from grader.submission.history import Change, Graded, Hinted, Line, Started, parse, text_of
-
-MOST_EVENTS: Final = 1_000
-MOST_ITEMS: Final = 64
-MAX_DIFFS: Final = 200_000  # characters of all diffs together
 
 
 def timeline_of(history: bytes) -> Timeline | None:
@@ -30,7 +26,7 @@ def timeline_of(history: bytes) -> Timeline | None:
         hints=_most_hints(read.lines),
         items=tuple(_story(id, read.lines) for id in _ids(read.lines)),
         events=_within(events),
-        left_out=max(len(events) - MOST_EVENTS, 0),
+        left_out=max(len(events) - TIMELINE_MAX_EVENTS, 0),
         first=read.first,
         head=read.head,
         troubles=read.troubles,
@@ -77,9 +73,9 @@ def _events(lines: Sequence[Line]) -> list[TimelineEvent]:
 
 def _within(events: Sequence[TimelineEvent]) -> tuple[TimelineEvent, ...]:
     """The newest events, with as many of their diffs as fit."""
-    left = MAX_DIFFS
+    left = TIMELINE_DIFFS_MAX_CHARACTERS
     kept = []
-    for event in events[-MOST_EVENTS:]:
+    for event in events[-TIMELINE_MAX_EVENTS:]:
         size = sum(len(change.diff) for change in event.changes)
         if size > left:
             bare = tuple(replace(change, diff="") for change in event.changes)
@@ -107,7 +103,7 @@ def _ids(lines: Sequence[Line]) -> list[str]:
     """All items that were graded or hinted at, in the order of the first grade that has them."""
     graded = (id for line in lines if isinstance(line, Graded) for id in line.items)
     hinted = (line.item for line in lines if isinstance(line, Hinted))
-    return list(dict.fromkeys((*graded, *hinted)))[:MOST_ITEMS]
+    return list(dict.fromkeys((*graded, *hinted)))[:TIMELINE_MAX_ITEMS]
 
 
 def _is_full(line: Graded, id: str) -> bool:
@@ -119,7 +115,7 @@ def _most_hints(lines: Sequence[Line]) -> dict[str, int]:
     """How many hints of each item were shown: the number of the last one."""
     shown: dict[str, int] = {}
     for line in lines:
-        if isinstance(line, Hinted) and (line.item in shown or len(shown) < MOST_ITEMS):
+        if isinstance(line, Hinted) and (line.item in shown or len(shown) < TIMELINE_MAX_ITEMS):
             shown[line.item] = max(shown.get(line.item, 0), line.number)
     return shown
 

@@ -15,8 +15,9 @@ from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import StoredExercise
 from grader.learner.history_writer import LAST, record_grade
 from grader.learner.workspace import TimeLimit, read_workspace, time_limit, write_workspace
+from grader.limits import HISTORY_MAX_BYTES
 from grader.result.record import Result, Timeline
-from grader.submission.history import FILE, MAX_BYTES, Graded, Hinted, Started, parse
+from grader.submission.history import FILE, Graded, Hinted, Started, parse
 from grader.submission.read import submission_of
 from grader.submission.read_timeline import timeline_of
 
@@ -89,15 +90,15 @@ def test_follow_ups_that_nobody_has_begun_are_not_written(workspace: Path, sampl
 
 
 def test_a_full_history_says_so_and_is_left_as_it_is(workspace: Path, samples: ModuleType) -> None:
-    (workspace / FILE).write_bytes(b"x" * MAX_BYTES)
+    (workspace / FILE).write_bytes(b"x" * HISTORY_MAX_BYTES)
 
     with pytest.raises(CannotJudge, match=r"the history is full \(4 MiB\)"):
         grade(workspace, {"model.py": "a"}, samples.starter(), {"model.py": "a"})
-    assert (workspace / FILE).stat().st_size == MAX_BYTES
+    assert (workspace / FILE).stat().st_size == HISTORY_MAX_BYTES
 
 
 def test_of_a_long_history_only_the_numbers_of_lines_are_kept(workspace: Path, samples: ModuleType) -> None:
-    (workspace / FILE).write_bytes(b"x" * (MAX_BYTES // 2) + b"\n")
+    (workspace / FILE).write_bytes(b"x" * (HISTORY_MAX_BYTES // 2) + b"\n")
     starter = {"model.py": "a", "train.py": "t"}
     grade(workspace, starter | {"model.py": "b"}, samples.starter(), starter)
 
@@ -118,7 +119,7 @@ def test_what_is_no_file_is_not_written_to(kind: str, workspace: Path, samples: 
         case _:
             (workspace / FILE).mkdir()
 
-    assert history.remember(workspace, submission_of("m", {"model.py": "a"}), samples.starter(), {}, "grade") != ()
+    assert history.record(workspace, submission_of("m", {"model.py": "a"}), samples.starter(), {}, "grade") != ()
     assert (tmp_path / "other").read_text() == "years of work"
 
 

@@ -79,6 +79,18 @@ def test_files_that_come_and_go_are_told() -> None:
     ]
 
 
+def test_a_file_that_claims_to_be_endless_is_not_compared() -> None:
+    one, other = (
+        FileChange(
+            file="m.py", lines_before=1 << 60, lines_after=1 << 60, added=1, removed=1, diff=f"@@ -1 +1 @@\n-{x}\n+y"
+        )
+        for x in "ab"
+    )
+    (change,) = source_diff([one], [other])
+
+    assert (change.diff, change.left_out) == ("", 1)
+
+
 def test_a_diff_that_was_cut_is_not_compared() -> None:
     one = changes({"m.py": "a"}, {"m.py": "b"})
     cut = tuple(replace(change, left_out=7) for change in changes({"m.py": "a"}, {"m.py": "c"}))

@@ -7,10 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from grader.hand_ins.read_hand_in import read_hand_in
+from grader.limits import HISTORY_MAX_BYTES, TIMELINE_DIFFS_MAX_CHARACTERS, TIMELINE_MAX_EVENTS
 from grader.result.record import EventKind
 from grader.submission.history import (
     FILE,
-    MAX_BYTES,
     MOST_TROUBLES,
     Change,
     Graded,
@@ -22,7 +22,7 @@ from grader.submission.history import (
     last_hash,
     parse,
 )
-from grader.submission.read_timeline import MAX_DIFFS, MOST_EVENTS, timeline_of
+from grader.submission.read_timeline import timeline_of
 
 BEGIN = datetime(2026, 11, 29, 19, 0, tzinfo=UTC)
 
@@ -141,8 +141,9 @@ def test_a_long_history_is_kept_in_bounds() -> None:
     )
     assert timeline is not None
 
-    assert (len(timeline.events), timeline.left_out) == (MOST_EVENTS, 1_099 - MOST_EVENTS)
-    assert sum(len(change.diff) for event in timeline.events for change in event.changes) <= MAX_DIFFS
+    assert (len(timeline.events), timeline.left_out) == (TIMELINE_MAX_EVENTS, 1_099 - TIMELINE_MAX_EVENTS)
+    kept = sum(len(change.diff) for event in timeline.events for change in event.changes)
+    assert kept <= TIMELINE_DIFFS_MAX_CHARACTERS
     assert timeline.events[-1].left_out == 1
 
 
@@ -167,6 +168,6 @@ def test_a_hand_in_brings_its_history_along(kind: str, tmp_path: Path) -> None:
         case "link":
             (tmp_path / FILE).symlink_to("/etc/passwd")
         case "too-large":
-            (tmp_path / FILE).write_bytes(b"x" * (MAX_BYTES + 1))
+            (tmp_path / FILE).write_bytes(b"x" * (HISTORY_MAX_BYTES + 1))
 
     assert read_hand_in(tmp_path).history == (SESSION if kind == "file" else b"")

@@ -147,7 +147,7 @@ ROOMS = {
     "environments": "api injection exercise submission result preconditions files limits errors",
     "api": "injection grading exercise hand_ins submission result preconditions sandbox seeds limits errors",
     "cohort": "grading exercise hand_ins report submission result sandbox files seeds limits errors",
-    "live": "report submission result files errors",
+    "live": "report submission result files limits errors",
     "review": "exercise checks report submission result files errors mutations",
     "learner": "grading exercise submission result files seeds limits errors",
     "injection": "grading exercise comparisons checks packages submission result sandbox files seeds limits errors "
@@ -162,7 +162,7 @@ ROOMS = {
     "hand_ins": "submission files limits errors",
     "report": "result files",
     "submission": "result files limits errors",
-    "result": "files",
+    "result": "files limits",
     "preconditions": "sandbox errors",
     "sandbox": "limits mutations",
     "files": "errors",
