@@ -48,7 +48,7 @@ def another(exercise: Exercise, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def workspace(tmp_path: Path, exercise: Path | None) -> Path:
     directory = tmp_path / "mine"
-    start.run(Namespace(directory=directory, exercise=exercise))
+    start.run(Namespace(directory=directory, exercise=exercise, minutes=None))
     return directory
 
 
@@ -159,6 +159,11 @@ def test_grade_honours_it_and_shows_the_learners_copy(another: Path, tmp_path: P
     assert kept.exercise == str(another)
     assert kept.graded is not None
     assert kept.graded.right == ("does-not-run",)
+
+    assert "1 grade and 0 hints" in grader("history", directory).stdout
+    handed_in = grader("grade", directory, "--audience", "instructor", "--json", "-", cwd=tmp_path)
+    assert json.loads(handed_in.stdout)["timeline"]["grades"] == 1
+    assert "1 grade and 0 hints" in grader("history", directory).stdout  # an instructor leaves it as it was
 
     (directory / RECORD).unlink()
     named = grader("grade", directory, "--exercise", another, "--json", "-", cwd=tmp_path)
