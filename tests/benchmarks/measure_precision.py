@@ -99,7 +99,7 @@ def rewritten(reference: str) -> Iterator[tuple[str, str]]:
         for table in ("SAME_BITS", "OTHER_BITS"):
             for name, change in tables[table].items():
                 replaced = change.get("model.py", [])
-                in_this_file = all(reference.count(old) == 1 for old, _ in replaced)  # and not in that of the follow-ups
+                in_this_file = all(reference.count(old) == 1 for old, _ in replaced)  # not in the follow-ups
                 if change.keys() <= {"model.py"} and in_this_file and "compiled" not in name:
                     text = reference
                     for old, new in replaced:
