@@ -54,9 +54,7 @@ TIMELINE_DIFFS_MAX_CHARACTERS: Final = 200_000  # of all of them together
 # The live page.
 LIVE_START_SECONDS: Final = 20.0  # for its server to start
 LIVE_POLL_SECONDS: Final = 0.5  # between two looks at what may change without a save
-LIVE_SILENCE_SECONDS: Final = (
-    15.0  # between two words to a reader: one that is gone shows by that
-)
+LIVE_SILENCE_SECONDS: Final = 15.0  # between two words to a reader: one that is gone shows by that
 
 # A cohort: its jobs, and a cluster.
 # By the clock for a submission, beside what all its answers may spend, JOB_BUDGET_FACTOR times:
