@@ -22,6 +22,7 @@ from grader.checks.stability_cases import QUERY_SCALE
 from grader.exercise.model import builtin_exercise
 from grader.sandbox.questions import Gradients, Precision, Weights
 from grader.sandbox.wire import Tensors
+from grader.sandbox.worker.contract_adapter import ContractAdapter
 from grader.sandbox.worker.model_answers import gradients
 
 HONEST: Final = Path(__file__).resolve().parents[1] / "verdicts" / "honest"
@@ -88,7 +89,7 @@ def answer(package: ModuleType, precision: Precision, length: int, draw: int, te
     question = Gradients(
         config=config, weights=Weights(draw, query_scale=QUERY_SCALE), precision=precision, with_logits=True
     )
-    return gradients(package, question, tensors)
+    return gradients(ContractAdapter(lambda _: package), question, tensors)
 
 
 def rewritten(reference: str) -> Iterator[tuple[str, str]]:
