@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from grader.checks.training_cases import STAND_IN_WIDTH
+from grader.comparisons import twin_runs
 from grader.comparisons.comparison import LOGITS, Asked, Comparison, all_close, of
 from grader.comparisons.forward import CASES as FORWARD_CASES
 from grader.comparisons.forward import describe as describe_forward
@@ -70,9 +71,10 @@ def _evaluations(seeds: Seeds, precision: Precision) -> list[Asked]:
     return [(question, dict.fromkeys(("tokens", "targets", "labels"), np.stack([tokens, tokens[:, ::-1]])))]
 
 
-def _rates(_: Seeds, __: Precision) -> list[Asked]:
-    """The learning rate, early and late."""
-    return [(Rates(train=case.config, steps=STEPS), {}) for case in TRAIN_CASES]
+def _rates(seeds: Seeds, _: Precision) -> list[Asked]:
+    """The learning rate, early, late and somewhere between."""
+    between = 5 + seeds.derive("rates") % 500
+    return [(Rates(train=case.config, steps=(*STEPS, between)), {}) for case in TRAIN_CASES]
 
 
 def _loops(seeds: Seeds, precision: Precision) -> list[Asked]:
@@ -89,10 +91,16 @@ def _loops(seeds: Seeds, precision: Precision) -> list[Asked]:
     return [(question, case.batches(seeds))]
 
 
-def _runs(_: Seeds, precision: Precision) -> list[Asked]:
+def _runs(seeds: Seeds, precision: Precision) -> list[Asked]:
     """The model under its own training."""
     case = FORWARD_CASES[0]
-    train: Settings = {"vocab_size": case.vocab_size, "seq_len": case.length, "batch_size": 4, "steps": 5, "seed": 5}
+    train: Settings = {
+        "vocab_size": case.vocab_size,
+        "seq_len": case.length,
+        "batch_size": 4,
+        "steps": 5,
+        "seed": seeds.derive("short run") % 2**31,
+    }
     return [(TwinRun(config=case.config, train=train, precision=precision), {})]
 
 
@@ -107,8 +115,7 @@ def _describe(question: AnyQuestion) -> str:
             return f"the learning rate with {of(question.train)}"
         case TrainSteps():
             return f"training a stand-in model with {of(question.train)} and dropout={question.dropout}"
-    assert isinstance(question, TwinRun)
-    return f"training with {of(question.train)}"
+    return twin_runs.describe(question)
 
 
 PARTS: Final = (
@@ -117,5 +124,13 @@ PARTS: Final = (
     Comparison(id="evaluation", questions=_evaluations, describe=_describe, lanes=NUMBERS, steady=without_random_state),
     Comparison(id="rates", questions=_rates, describe=_describe, lanes=NUMBERS),
     Comparison(id="loop", questions=_loops, describe=_describe, lanes=((Lane.FLOAT64, close_training),)),
-    Comparison(id="short-run", questions=_runs, describe=_describe, lanes=((Lane.FLOAT64, close_training),)),
+    Comparison(
+        id="short-run",
+        questions=_runs,
+        describe=_describe,
+        lanes=twin_runs.LANES,
+        nearly=twin_runs.nearly,
+        meaning=twin_runs.meaning,
+        steady=twin_runs.in_time,
+    ),
 )
