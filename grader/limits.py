@@ -43,6 +43,19 @@ REWORD_GROWTH_BYTES: Final = 64 << 10
 WATCH_POLL_SECONDS: Final = 0.1  # between two looks at the directory
 WATCH_UNREADABLE_POLLS: Final = 10  # looks at sources that cannot be read, before that is said
 
+# The history of a workspace, which may be a stranger's.
+HISTORY_MAX_BYTES: Final = 4 << 20
+HISTORY_LINE_MAX_BYTES: Final = 256 << 10
+HISTORY_MAX_LINES: Final = 20_000  # that are read
+TIMELINE_MAX_EVENTS: Final = 1_000  # that a result keeps, the newest
+TIMELINE_MAX_ITEMS: Final = 64
+TIMELINE_DIFFS_MAX_CHARACTERS: Final = 200_000  # of all of them together
+
+# The live page.
+LIVE_START_SECONDS: Final = 20.0  # for its server to start
+LIVE_POLL_SECONDS: Final = 0.5  # between two looks at what may change without a save
+LIVE_SILENCE_SECONDS: Final = 15.0  # between two words to a reader: one that is gone shows by that
+
 # A cohort: its jobs, and a cluster.
 # By the clock for a submission, beside what all its answers may spend, JOB_BUDGET_FACTOR times:
 JOB_SECONDS: Final = 600.0

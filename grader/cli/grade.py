@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     from grader.cli import outputs
     from grader.cli.exercises import Choice, exercise_to_grade, note_on_another_starter, reference_directory, session_on
     from grader.cli.hint import hint_command
+    from grader.cli.history import record
     from grader.cli.progress import Progress
     from grader.hand_ins.read_hand_in import read_hand_in
 
@@ -79,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     if choice.by_workspace and recorded is None and arguments.audience != Audience.INSTRUCTOR:
         # An instructor who looks at it leaves it as it was handed in.
         remember_grade(directory, result)
+        _say(record(directory, submission, result, session.exercise.starter(), "grade"))
     by_default = Audience.LEARNER if choice.by_workspace and recorded is None else Audience.INSTRUCTOR
     shown = for_audience(result, Audience(arguments.audience) if arguments.audience is not None else by_default)
     if recorded is not None:

@@ -18,10 +18,12 @@ from typing import Any, NoReturn
 from grader import __version__
 from grader.cli import (
     cohort,
+    compare,
     doctor,
     export,
     grade,
     hint,
+    history,
     inject,
     mcp,
     mutations,
@@ -161,7 +163,23 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"grader {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     # In the order of --help.
-    for command in (grade, report, inject, verify, mutations, start, watch, hint, mcp, review, cohort, export, doctor):
+    for command in (
+        grade,
+        report,
+        compare,
+        inject,
+        verify,
+        mutations,
+        start,
+        watch,
+        hint,
+        history,
+        mcp,
+        review,
+        cohort,
+        export,
+        doctor,
+    ):
         command.add(commands)
     return top
 

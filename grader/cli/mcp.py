@@ -30,8 +30,10 @@ def add(commands: "Commands") -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Answer until the client is gone; always 0."""
     from grader.cli.exercises import chosen_exercise, exercise_to_grade
+    from grader.cli.history import record
     from grader.learner.workspace import check_workspace, is_workspace, remember_grade
     from grader.preconditions import install
+    from grader.submission.read import read_submission
 
     directory: Path = arguments.directory
     check_workspace(directory)
@@ -45,8 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
     from grader.assistant.tutor import Tutor
 
     def remember(result: "Result") -> None:
-        if is_workspace(directory):
-            remember_grade(directory, result)
+        if not is_workspace(directory):
+            return
+        remember_grade(directory, result)
+        submission = read_submission(directory)
+        if submission.sha256 == result.candidate.sha256:  # it may have been saved over meanwhile
+            for note in record(directory, submission, result, chosen.starter(), "mcp"):
+                sys.stderr.write(f"grader: {one_line(note)}\n")
 
     for note in choice.notes:
         sys.stderr.write(f"grader: {one_line(note)}\n")

@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,25 +21,36 @@ def add(commands: "Commands") -> None:
     )
     command.add_argument("directory", metavar="DIR", type=Path, help="a new directory, or an empty one")
     add_exercise(command, "the built-in one")
+    command.add_argument(
+        "--minutes",
+        metavar="N",
+        type=_minutes,
+        help="set a clock to so many minutes from now: what is graded later is marked as later",
+    )
     command.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make the workspace and say what to do in it; always 0."""
+    """Make the workspace, set its clock if it has one, and say what to do in it; always 0."""
     from grader.cli.exercises import BUILT_IN, chosen_exercise, starter_digest
     from grader.exercise.starter import starter_files
+    from grader.learner.history_writer import started_line
     from grader.learner.workspace import start
+    from grader.submission.history import hash_of
 
     directory: Path = arguments.directory
     chosen = chosen_exercise(arguments.exercise)
     lies_at = None if arguments.exercise == BUILT_IN else arguments.exercise
     files = starter_files(chosen)
-    start(directory, files, lies_at, starter_digest(chosen.starter()))
+    starter = starter_digest(chosen.starter())
+    first_line = started_line(chosen.rubric.id, starter, arguments.minutes)
+    start(directory, files, lies_at, starter, first_line)
     where = shlex.quote(one_line(str(directory)))
     item = chosen.rubric.item[0].id
     sys.stdout.write(
         f"{chosen.rubric.title}\n"
         f"Written to {where}: {', '.join(files)}\n\n"
+        f"{_clock(arguments.minutes)}"
         f"Read its README.md first. Then:\n\n"
         + _listed(
             {
@@ -46,10 +58,31 @@ def run(arguments: argparse.Namespace) -> int:
                 f"grader hint {where}": "which hints there are",
                 f"grader hint {where} {item}": "the next hint for an item",
                 f"grader grade {where}": "the grade",
+                f"grader history {where}": "what was found when, and with which hints",
             }
         )
+        + f"\nIts history begins with {hash_of(first_line.rstrip())[:16]}.\n"
     )
     return 0
+
+
+def _clock(minutes: int | None) -> str:
+    if minutes is None:
+        return ""
+    end = datetime.now() + timedelta(minutes=minutes)
+    return (
+        f"The clock is set to {minutes} minutes: until {end:%H:%M}. It says when the time is up, and stops nothing.\n\n"
+    )
+
+
+def _minutes(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if not 0 < value <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of minutes from 1 to 10000")
+    return value
 
 
 def _listed(commands: dict[str, str]) -> str:

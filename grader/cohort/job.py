@@ -73,6 +73,7 @@ def untimed(result: Result) -> Result:
         items=tuple(replace(item, checks=_untimed(item.checks)) for item in result.items),
         followups=tuple(replace(followup, checks=_untimed(followup.checks)) for followup in result.followups),
         seconds=0.0,
+        graded_at=None,
     )
 
 

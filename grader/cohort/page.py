@@ -1,7 +1,5 @@
 """A cohort as one self-contained page: readable without its script, which only sorts and filters."""
 
-import base64
-import hashlib
 import statistics
 from functools import cache
 from pathlib import Path
@@ -13,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from grader.cohort.summary import BINS, Row, Summary
 from grader.files.printable import one_line
 from grader.report import words
+from grader.report.content_policy import content_policy
 from grader.result.record import Status
 
 MAX_TITLE: Final = 120  # characters of a name
@@ -61,8 +60,7 @@ def _template() -> Template:
     environment.globals.update(
         stylesheet=stylesheet,
         script=script,
-        policy=f"default-src 'none'; style-src '{_hash(stylesheet)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'",
+        policy=content_policy(stylesheet, script),
         label=words.STATUS,
         statuses=_ORDER,
         bins=BINS,
@@ -70,10 +68,6 @@ def _template() -> Template:
         report=_report,
     )
     return environment.get_template("index.html.jinja")
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _report(row: Row) -> str:

@@ -21,8 +21,9 @@ from grader.files.printable import one_line
 from grader.grading.options import Options
 from grader.report import render_html
 from grader.result.audience import for_audience
-from grader.result.record import Audience, Result, from_json
+from grader.result.record import Audience, Result, Timeline, from_json
 from grader.submission.read import Submission
+from grader.submission.read_timeline import timeline_of
 
 
 class Backend(Protocol):
@@ -117,6 +118,7 @@ class Cohort:
                 (candidate.sha256, candidate.tests_sha256, candidate.name, candidate.notes),
                 (submission.sha256, submission.tests_sha256, submission.name, submission.notes),
             ),
+            "history": (_head(result.timeline), _head(timeline_of(submission.history))),
             "exercise": (result.integrity.exercise, self.exercise.sha256),
             "grader": (result.integrity.grader, grader_digest()),
             "set of questions": (
@@ -171,3 +173,8 @@ class Cohort:
                 {folder: submission.files for folder, submission in submissions.items()}, self.exercise.starter()
             ),
         )
+
+
+def _head(timeline: Timeline | None) -> str:
+    """What stands for a whole history; empty where there is none."""
+    return timeline.head if timeline is not None else ""

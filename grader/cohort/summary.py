@@ -12,7 +12,7 @@ from typing import Final, Self
 from grader.cohort.similarity import Pair
 from grader.files.printable import one_line
 from grader.report.verdict import DOES_NOT_RUN, stops
-from grader.result.record import Result, Status
+from grader.result.record import Result, Status, Timeline
 
 BINS: Final = 10  # of the histogram, over the whole range of points
 RIGHT: Final = (Status.FIXED, Status.BUILT)
@@ -30,6 +30,34 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What the history of a candidate's workspace tells, in numbers.
+
+    Attributes:
+        whole: whether its lines hold together.
+    """
+
+    started_at: str
+    minutes: float
+    grades: int
+    hints: int
+    whole: bool
+
+    @classmethod
+    def of(cls, timeline: Timeline | None) -> Self | None:
+        """None where there is no history."""
+        if timeline is None:
+            return None
+        return cls(
+            started_at=timeline.started_at,
+            minutes=max((event.minute for event in timeline.events), default=0.0),
+            grades=timeline.grades,
+            hints=sum(timeline.hints.values()),
+            whole=not timeline.troubles,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One candidate.
 
@@ -39,6 +67,7 @@ class Row:
         unread: whether that is because of what was handed in, and not because of the machine.
         notes: on what was handed in, where that was graded: what was left out, or taken for something else.
         stopped: why the code does not run; empty where it does.
+        past: how it came about; None where it was handed in without the history of its workspace.
     """
 
     folder: str
@@ -52,6 +81,7 @@ class Row:
     stopped: str = ""
     unread: bool = False
     notes: tuple[str, ...] = ()
+    past: Past | None = None
 
     @classmethod
     def of_unread(cls, folder: str, title: str, reason: str) -> Self:
@@ -74,6 +104,7 @@ class Row:
             stopped="; ".join(f"{DOES_NOT_RUN}: {stop.headline}" for stop in stops(result)),
             reason="" if result.judged else "some of it could not be judged on this machine",
             notes=result.candidate.notes,
+            past=Past.of(result.timeline),
         )
 
     @property
@@ -88,7 +119,8 @@ class Row:
             return f"not graded: {self.reason}"
         more = len(self.notes) - MOST_NOTES
         notes = [*self.notes[:MOST_NOTES], *([f"{more} more notes in the report"] if more > 0 else [])]
-        return "; ".join([*filter(None, (self.reason, self.stopped)), *notes])
+        broken = "its history does not hold together" if self.past is not None and not self.past.whole else ""
+        return "; ".join([*filter(None, (self.reason, self.stopped, broken)), *notes])
 
 
 @dataclass(frozen=True)
@@ -111,6 +143,11 @@ class Summary:
     def graded(self) -> tuple[Row, ...]:
         """Those that have a result."""
         return tuple(row for row in self.rows if row.graded)
+
+    @cached_property
+    def with_past(self) -> tuple[Row, ...]:
+        """Those that were handed in with the history of their workspace."""
+        return tuple(row for row in self.rows if row.past is not None)
 
     @cached_property
     def names(self) -> dict[str, str]:

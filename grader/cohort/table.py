@@ -18,7 +18,8 @@ def render_table(summary: Summary) -> str:
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
     columns = [column for id, _ in summary.items for column in (id, f"{id} status")]
-    told = ("bugs_left", "nearly_the_same_as", "remark", "folder")
+    past = ("hints", "grades", "started_at", "minutes")  # of the workspace's history, where one was handed in
+    told = ("bugs_left", "nearly_the_same_as", *past, "remark", "folder")
     writer.writerow(["candidate", "score", "max_score", *columns, *told])
     for row in summary.rows:
         writer.writerow([_cell(value) for value in _values(row, summary)])
@@ -32,7 +33,9 @@ def _values(row: Row, summary: Summary) -> list[str | float | None]:
         values += [cell.score, cell.status.value] if cell is not None else [None, None]
     others = (pair.second if pair.first == row.folder else pair.first for pair in summary.like(row.folder))
     left = " ".join(row.remaining_bugs) if row.remaining_bugs is not None else None
-    return [*values, left, " ".join(others), row.remark, row.folder]
+    past = row.past
+    came_about = [past.hints, past.grades, past.started_at, past.minutes] if past is not None else [None] * 4
+    return [*values, left, " ".join(others), *came_about, row.remark, row.folder]
 
 
 def _cell(value: str | float | None) -> str:

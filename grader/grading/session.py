@@ -24,7 +24,9 @@ from grader.result.record import Result, harmless
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
 from grader.seeds import SHARED, Seeds, draw_seed
+from grader.submission.history import now, text_of
 from grader.submission.read import Submission
+from grader.submission.read_timeline import timeline_of
 
 
 class Cancel:
@@ -119,7 +121,14 @@ class Session(AbstractContextManager["Session"]):
         finally:
             worker_pool.close()
         self._answer_cache.forget_beyond(KEPT_ANSWERS_MAX_BYTES)
-        return harmless(replace(result, seconds=round(time.perf_counter() - started, 3)))
+        return harmless(
+            replace(
+                result,
+                seconds=round(time.perf_counter() - started, 3),
+                graded_at=text_of(now()),
+                timeline=timeline_of(submission.history),
+            )
+        )
 
     def stop(self) -> None:
         """Give up the grade under way and every later one, from any thread; afterwards only ``close`` is of use."""

@@ -5,7 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Final
 
 from grader.errors import UsageError
@@ -21,6 +21,7 @@ from grader.limits import (
     HAND_IN_MAX_LEVELS,
     SUBMISSION_MAX_ENTRIES,
 )
+from grader.submission.history import read_history
 from grader.submission.read import Submission, read_folder
 
 LARGE: Final = 1 << 20  # bytes of a file beside the code that is worth a note
@@ -243,7 +244,7 @@ def _in_folders_of_windows(entries: Sequence[Listed]) -> dict[str, dict[str, Lis
 
 
 def _read(folder: _Folder, name: str, where: str) -> Submission:
-    submission = read_folder(folder, name, where, whole=True)
+    submission = replace(read_folder(folder, name, where, whole=True), history=read_history(folder))
     notes = list(folder.notes())
     if not folder.holds(BESIDE_IT):
         beside = [quoted(entry.name) for entry in folder.entries if not is_nobodys(entry.name)]

@@ -4,7 +4,7 @@ import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
@@ -12,8 +12,11 @@ from msgspec import Meta, Struct
 from grader.errors import CannotJudge, GraderError, UsageError
 from grader.files.read_untrusted import Directory, Refused
 from grader.files.write import Existing, check_place, write_atomically, write_folder
+from grader.learner.history_writer import record_hint
 from grader.limits import WORKSPACE_RECORD_MAX_BYTES
 from grader.result.record import STOPPED, FollowUp, ItemResult, Result, Status
+from grader.submission.history import FILE as HISTORY
+from grader.submission.history import Graded, Line, Started, parse, read_history
 
 RECORD: Final = ".grader.json"
 RIGHT: Final = (Status.FIXED, Status.BUILT)
@@ -73,8 +76,16 @@ def read_workspace(directory: Path) -> Workspace:
 
 
 def write_workspace(directory: Path, workspace: Workspace) -> None:
-    """Remember it. Raises ``CannotJudge`` when the machine does not let us."""
+    """Remember it, and add each hint that was not shown before to the history.
+
+    Raises:
+        CannotJudge: the machine does not let us.
+    """
+    shown = read_workspace(directory).hints
     write_atomically(directory / RECORD, _encoded(workspace))
+    for item, number in workspace.hints.items():
+        if number > shown.get(item, 0):
+            record_hint(directory, item, number)
 
 
 def _encoded(workspace: Workspace) -> bytes:
@@ -117,12 +128,49 @@ def is_workspace(directory: Path) -> bool:
     return os.path.lexists(directory / RECORD)
 
 
-def start(directory: Path, files: Mapping[str, str], exercise: Path | None, starter: str | None = None) -> None:
+class TimeLimit(NamedTuple):
+    """The clock of a workspace: how many minutes, and when they are over, in seconds since the epoch."""
+
+    minutes: int
+    end: float
+
+
+def time_limit(directory: Path) -> TimeLimit | None:
+    """What the clock was set to when the workspace was started; None where it was not."""
+    lines = _history(directory)
+    first = lines[0] if lines else None
+    if not isinstance(first, Started) or first.minutes is None:
+        return None
+    return TimeLimit(first.minutes, first.at.timestamp() + 60 * first.minutes)
+
+
+def earlier_scores(directory: Path) -> list[tuple[str, float]]:
+    """The scores of all grades so far, each with when it was given."""
+    grades = (line for line in _history(directory) if isinstance(line, Graded))
+    return [(f"{line.score:g} on {line.at.astimezone():%Y-%m-%d %H:%M}", line.score) for line in grades]
+
+
+def _history(directory: Path) -> tuple[Line, ...]:
+    try:
+        with Directory(directory) as opened:
+            return parse(read_history(opened)).lines
+    except OSError:
+        return ()
+
+
+def start(
+    directory: Path,
+    files: Mapping[str, str],
+    exercise: Path | None,
+    starter: str | None = None,
+    first_line: bytes = b"",
+) -> None:
     """Make a workspace of these files, text by name: of all of them or none.
 
     Args:
         exercise: where it lies; None for the built-in one.
         starter: the hash of its starter's code.
+        first_line: what its history begins with.
 
     Raises:
         UsageError: there is something in ``directory`` already, or it is a place that nothing can be put in.
@@ -134,6 +182,8 @@ def start(directory: Path, files: Mapping[str, str], exercise: Path | None, star
     lies_at = str(exercise.resolve()) if exercise is not None else None
     contents = {name: text.encode() for name, text in files.items()}
     contents[RECORD] = _encoded(Workspace(exercise=lies_at, starter=starter))
+    if first_line:
+        contents[HISTORY] = first_line
     try:
         write_folder(directory, contents, Existing.IF_EMPTY)
     except CannotJudge as error:

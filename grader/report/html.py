@@ -1,7 +1,6 @@
 """A result as one self-contained HTML file."""
 
-import base64
-import hashlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -11,12 +10,14 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from grader.files.printable import printable
-from grader.report import influence, verdict, words
+from grader.report import influence, timeline_words, verdict, words
+from grader.report.content_policy import content_policy
+from grader.report.curve import ScoreCurve, score_curve
 from grader.report.diff_lines import diff_lines
 from grader.report.grid import token_table
 from grader.report.parameters import parameter_rows
 from grader.report.pictures import pictures
-from grader.result.record import Audience, Result
+from grader.result.record import Audience, Result, TimelineEvent
 
 MAX_BYTES = 1_000_000
 # How much of one text is shown. Only a flood makes the page too big at the first of these.
@@ -30,6 +31,7 @@ def render_html(result: Result) -> str:
         "instructor": result.audience is Audience.INSTRUCTOR,
         "places": _places(result),
         "pictures": pictures(result.exhibits),
+        "titles": {item.id: item.title for item in result.items} | {each.id: each.title for each in result.followups},
     }
     page = ""
     for limit in _LIMITS:
@@ -43,7 +45,6 @@ def render_html(result: Result) -> str:
 def _template() -> Template:
     folder = Path(__file__).parent
     stylesheet = (folder / "report.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(stylesheet.encode()).digest()).decode()
     environment = Environment(
         loader=FileSystemLoader(folder),
         # Not select_autoescape: it goes by the end of the file name and leaves `.jinja` unescaped.
@@ -56,7 +57,7 @@ def _template() -> Template:
     environment.filters["number"] = words.number
     environment.globals.update(
         stylesheet=stylesheet,
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        policy=content_policy(stylesheet),
         outcome=words.OUTCOME,
         lane=words.lane,
         points=words.points,
@@ -82,6 +83,9 @@ def _template() -> Template:
         brief=words.brief,
         token_table=token_table,
         diff_lines=diff_lines,
+        timeline_words=timeline_words,
+        timeline_curve=_timeline_curve,
+        when=words.when,
         parameter_rows=parameter_rows,
         panels=influence.panels,
         leaks=influence.leaks,
@@ -101,6 +105,11 @@ def _shown(context: Context, value: object) -> object:
     if len(text) <= limit:
         return text
     return f"{text[:limit]}… ({len(text) - limit:,} more characters; the JSON result has them)"
+
+
+def _timeline_curve(grades: Sequence[TimelineEvent]) -> ScoreCurve:
+    scores = [(f"{grade.score:g} after {timeline_words.minutes(grade.minute)}", grade.score) for grade in grades]
+    return score_curve(scores, max(grade.max_score for grade in grades))
 
 
 class _Place(NamedTuple):

@@ -26,7 +26,7 @@ def render_overtaken(files: Sequence[str]) -> str:
 
 def _change_lines(files: Sequence[str], before: Result, after: Result, paint: Paint) -> Iterator[str]:
     named = one_line(", ".join(files))
-    score = f"{number(after.score)} of {number(after.max_score)}{_difference(after.score - before.score)}"
+    score = f"{number(after.score)} of {number(after.max_score)}{difference(after.score - before.score)}"
     yield f"{terminal.clip(named, WIDTH - 30)}: {score}"
     for stop in stops(after):
         for line in terminal.wrap(f"{DOES_NOT_RUN}: {one_line(stop.headline)}", WIDTH - 2, 2):
@@ -41,10 +41,18 @@ def _change_lines(files: Sequence[str], before: Result, after: Result, paint: Pa
             yield from _change_item(item, item.here, paint)
 
 
+def render_item_change(item: ItemComparison, paint: Paint) -> Iterator[str]:
+    """The lines on one item whose verdict is another; one that is not graded any more says so."""
+    if item.here is None:
+        yield f"  - {terminal.pad(one_line(item.title), 40)} not graded"
+    else:
+        yield from _change_item(item, item.here, paint)
+
+
 def _change_item(item: ItemComparison, here: ItemResult, paint: Paint) -> Iterator[str]:
     was = item.recorded.score if item.recorded is not None else 0.0
     label = STATUS[here.status]
-    score = f"{number(here.score)} of {number(here.max_score)}{_difference(here.score - was)}"
+    score = f"{number(here.score)} of {number(here.max_score)}{difference(here.score - was)}"
     word = paint(terminal.pad(label.word, 15), label.tone)
     yield f"  {paint(label.symbol, label.tone)} {terminal.pad(one_line(item.title), 40)} {word} {score}"
     moved = ", ".join(_moved(item))
@@ -66,10 +74,13 @@ def _moved(item: ItemComparison) -> Iterator[str]:
         yield f"{before} that passed {'do' if before > 1 else 'does'} no longer"
 
 
-def _difference(points: float) -> str:
+def difference(points: float, *, brackets: bool = True) -> str:
+    """Points gained or lost, with their sign; nothing for none."""
+    points = round(points, 2)
     if not points:
         return ""
-    return f" ({'+' if points > 0 else '-'}{number(abs(points))})"
+    signed = f"{'+' if points > 0 else '-'}{number(abs(points))}"
+    return f" ({signed})" if brackets else signed
 
 
 SAME, DIFFERS = ("same", "good"), ("differs", "bad")

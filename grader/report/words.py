@@ -115,3 +115,10 @@ def points(check: CheckResult) -> str:
         return f"can only take points (up to {number(check.max_score)})"
     purpose = " for identical bits" if check.role is Role.EXACT else ""
     return f"{number(check.score)} of {number(check.max_score)} points{purpose}"
+
+
+def when(text: str | None) -> str:
+    """A time of a record, as 2026-11-29 19:04 UTC; anything else as it is."""
+    if text is None:
+        return ""
+    return f"{text[:10]} {text[11:16]} UTC" if len(text) == 20 and text.endswith("Z") and text[10] == "T" else text

@@ -15,6 +15,7 @@ from msgspec.structs import asdict
 
 from grader.files.digest import digest
 from grader.files.printable import printable
+from grader.result.changes import FileChange as FileChange
 from grader.result.exhibits import CacheExhibit as CacheExhibit
 from grader.result.exhibits import Curve as Curve
 from grader.result.exhibits import Divergence as Divergence
@@ -31,6 +32,10 @@ from grader.result.exhibits import UlpExhibit as UlpExhibit
 from grader.result.exhibits import WeightingExhibit as WeightingExhibit
 from grader.result.hidden import HIDDEN as HIDDEN
 from grader.result.hidden import Frozen as Frozen
+from grader.result.timeline import EventKind as EventKind
+from grader.result.timeline import ItemStory as ItemStory
+from grader.result.timeline import Timeline as Timeline
+from grader.result.timeline import TimelineEvent as TimelineEvent
 
 STOPPED = "does-not-run"  # what code that does not run is called where an item has its id
 SCHEMA_VERSION = 2  # 1 had no words for what waits and for what is built and wrong
@@ -195,18 +200,6 @@ class CandidateInfo(Frozen, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()  # files left out, and why
 
 
-class FileChange(Frozen, frozen=True, kw_only=True):
-    """What became of one file of the starter, or of a file that is new."""
-
-    file: str
-    lines_before: int | None  # in the starter; None for a file that is new
-    lines_after: int | None  # None for one that is gone
-    added: int
-    removed: int
-    diff: str  # unified, without the two lines that name the file
-    left_out: int = 0  # lines of the diff, where it is too long to be kept whole
-
-
 class Isolation(Frozen, frozen=True, kw_only=True):
     """What stood between the candidate and the machine."""
 
@@ -307,6 +300,8 @@ class Result(Frozen, frozen=True, kw_only=True):
     asked: Asked
     integrity: Integrity
     seconds: float
+    graded_at: str | None = None  # UTC, as 2026-11-29T19:04:10Z; None in a cohort, whose results are the same each time
+    timeline: Timeline | None = None  # as the workspace's own history tells it; None where there is none
 
     @property
     def full_marks(self) -> bool:

@@ -50,6 +50,19 @@ def clips(source: Source) -> list[cst.Call]:
     return [cst.ensure_type(source.find(CLIP, within=line)[0], cst.Call) for line in lines]
 
 
+def unread_clips(source: Source) -> list[cst.CSTNode]:
+    """Lines that clip, and whose result is thrown away, or gets a name that is read nowhere in the function."""
+    lines = []
+    for line in source.find(clip_line()):
+        statement_ = cst.ensure_type(line, cst.SimpleStatementLine).body[0]
+        target = statement_.targets[0].target if isinstance(statement_, cst.Assign) else None
+        scope = source.scope(line)
+        is_local = isinstance(target, cst.Name) and isinstance(scope, cst.FunctionDef)
+        if target is None or (is_local and uses(source, target, body(scope)) == 1):
+            lines.append(line)
+    return lines
+
+
 def updates(source: Source) -> Iterator[Update]:
     """Each backward pass whose gradients an optimizer applies later in the same block.
 

@@ -35,7 +35,8 @@ def grader(*arguments: object, code: int = 0) -> str:
 
 @each("grader grade")
 @each("grader report")
-def test_grade_and_report(tmp_path: Path) -> None:
+@each("grader compare")
+def test_grade_report_and_compare(tmp_path: Path) -> None:
     result, first, again = (tmp_path / name for name in ("result.json", "first.html", "again.html"))
     text = grader("grade", STARTER, "--only", "masking", "--json", result, "--html", first, code=1)
 
@@ -43,6 +44,7 @@ def test_grade_and_report(tmp_path: Path) -> None:
     assert json.loads(result.read_bytes())["score"] == 0
     assert grader("report", result, "-o", again) == ""
     assert again.read_bytes() == first.read_bytes()
+    assert "Note: the same files, graded twice" in grader("compare", result, result)
 
 
 @each("grader review")
@@ -72,12 +74,14 @@ def test_mutations() -> None:
 
 @each("grader start")
 @each("grader hint")
-def test_start_and_hint(tmp_path: Path) -> None:
+@each("grader history")
+def test_start_hint_and_history(tmp_path: Path) -> None:
     workspace = tmp_path / "mine"
 
     assert f"grader watch {workspace}" in grader("start", workspace)
     assert "hint 1 of 3" in grader("hint", workspace, "masking")
     assert "1 of 3 shown" in grader("hint", workspace)
+    assert "hint 1 for Attention masking" in grader("history", workspace)
 
 
 @each("grader watch")

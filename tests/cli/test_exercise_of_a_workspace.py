@@ -48,7 +48,7 @@ def another(exercise: Exercise, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def workspace(tmp_path: Path, exercise: Path | None) -> Path:
     directory = tmp_path / "mine"
-    start.run(Namespace(directory=directory, exercise=exercise))
+    start.run(Namespace(directory=directory, exercise=exercise, minutes=None))
     return directory
 
 
@@ -154,7 +154,18 @@ def test_grade_honours_it_and_shows_the_learners_copy(another: Path, tmp_path: P
     assert (result["audience"], result["environment"]["seed"]) == (Audience.LEARNER, None)
     assert f"Exercise: {another}, as .grader.json in this workspace says" in told(ended.stdout.splitlines())
     assert "This is the learner's copy" in ended.stdout
-    assert read_workspace(directory).exercise == str(another)
+    assert "\nNext: Attention masking. For a hint: grader hint . masking\n" in ended.stdout
+    kept = read_workspace(directory)
+    assert kept.exercise == str(another)
+    assert kept.graded is not None
+    assert kept.graded.right == ("does-not-run",)
 
+    assert "1 grade and 0 hints" in grader("history", directory).stdout
+    handed_in = grader("grade", directory, "--audience", "instructor", "--json", "-", cwd=tmp_path)
+    assert json.loads(handed_in.stdout)["timeline"]["grades"] == 1
+    assert "1 grade and 0 hints" in grader("history", directory).stdout  # an instructor leaves it as it was
+
+    (directory / RECORD).unlink()
     named = grader("grade", directory, "--exercise", another, "--json", "-", cwd=tmp_path)
     assert json.loads(named.stdout)["audience"] == Audience.INSTRUCTOR
+    assert not (directory / RECORD).exists()  # an instructor leaves it as it was handed in

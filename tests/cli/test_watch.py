@@ -139,6 +139,17 @@ def test_a_grade_that_hangs_is_given_up_for_what_is_saved_over_it(
     assert [pid for pid in children() if pid not in others] == []
 
 
+def test_a_page_without_what_serves_it_is_told_with_how_to_install_it(
+    grader: Callable[..., subprocess.CompletedProcess[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    done = grader("watch", ROOT / "candidate", "--open")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--open needs starlette, which is not installed; " in done.stderr
+    assert "gpt-bug-grader[live]" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

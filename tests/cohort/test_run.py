@@ -20,7 +20,7 @@ from grader.exercise.model import Exercise
 from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
 from grader.grading.session import Session
-from grader.result.record import Audience, Outcome, Result, Status, to_json
+from grader.result.record import Audience, Outcome, Result, Status, Timeline, to_json
 from grader.sandbox.client import Launcher
 from grader.sandbox.torch_version import torch_version
 from grader.submission.read import Submission, submission_of
@@ -69,6 +69,9 @@ def run(exercise: Exercise, submission: Submission, tmp_path: Path) -> Callable[
     return run
 
 
+TIMELINE = Timeline(started_at="2026-11-29T19:00:00Z", last_at="2026-11-29T19:00:00Z", head="ab" * 32)
+
+
 def graded(result: bytes) -> Graded:
     return Graded(result=result, report=b"<p>", seconds=1.0)
 
@@ -112,8 +115,9 @@ def test_a_result_that_could_not_be_judged_is_kept_with_the_reason(
         (lambda result: replace(result, integrity=replace(result.integrity, grader="0" * 64)), "another grader"),
         (lambda result: replace(result, environment=replace(result.environment, seed=2)), "another seed"),
         (lambda result: replace(result, asked=replace(result.asked, only=())), "another set of questions"),
+        (lambda result: replace(result, timeline=TIMELINE), "another history"),
     ],
-    ids=["submission", "exercise", "grader", "seed", "questions"],
+    ids=["submission", "exercise", "grader", "seed", "questions", "history"],
 )
 def test_the_result_of_anything_else_is_not_kept(
     other: Callable[[Result], Result],

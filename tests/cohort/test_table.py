@@ -3,9 +3,12 @@
 import csv
 import io
 import unicodedata
+from dataclasses import replace
 
-from grader.cohort.summary import Row, Summary
+from grader.cohort.page import render_index
+from grader.cohort.summary import Past, Row, Summary
 from grader.cohort.table import render_table
+from grader.result.record import EventKind, Timeline, TimelineEvent
 
 
 def test_every_candidate_has_a_line_with_its_points_and_who_is_like_it(summary: Summary) -> None:
@@ -16,7 +19,8 @@ def test_every_candidate_has_a_line_with_its_points_and_who_is_like_it(summary: 
     assert table["c1"] == {
         "candidate": "'=HYPERLINK(1)", "score": "10", "max_score": "40",
         "masking": "15", "masking status": "fixed", "kv-cache": "5", "kv-cache status": "partly",
-        "bugs_left": "", "nearly_the_same_as": "", "remark": "", "folder": "c1",
+        "bugs_left": "", "nearly_the_same_as": "", "hints": "", "grades": "", "started_at": "", "minutes": "",
+        "remark": "", "folder": "c1",
     }  # fmt: skip
     assert (table["c0"]["nearly_the_same_as"], table["c7"]["nearly_the_same_as"]) == ("c7", "c0")
     assert table["c0"]["bugs_left"] == "masking"
@@ -52,3 +56,27 @@ def test_who_was_not_graded_has_a_line_that_says_so_and_who_was_one_with_what_wa
     ]
     assert lines[0]["score"] == ""
     assert (summary.unread, summary.unjudged) == ((unread,), (unjudged,))
+
+
+def test_how_it_came_about_has_columns_where_a_history_was_handed_in(summary: Summary) -> None:
+    past = Past(started_at="2026-11-29T19:00:00Z", minutes=47.5, grades=12, hints=3, whole=False)
+    rows = (replace(summary.rows[0], past=past), *summary.rows[1:])
+    with_one = replace(summary, rows=rows)
+    head, first, second, *_ = csv.reader(io.StringIO(render_table(with_one)))
+    found, without = (dict(zip(head, row, strict=True)) for row in (first, second))
+
+    assert [found[name] for name in ("hints", "grades", "started_at", "minutes")] == [
+        "3", "12", "2026-11-29T19:00:00Z", "47.5",
+    ]  # fmt: skip
+    assert [without[name] for name in ("hints", "grades", "started_at", "minutes")] == [""] * 4
+    assert found["remark"] == "its history does not hold together"
+    assert ('<span class="column">Hints</span>' in render_index(with_one)) is True
+    assert ('<span class="column">Hints</span>' in render_index(summary)) is False
+
+
+def test_the_past_of_a_candidate_is_counted_from_its_timeline() -> None:
+    hint = TimelineEvent(kind=EventKind.HINT, at="", minute=12.5, item="masking", number=2)
+    timeline = Timeline(started_at="s", last_at="l", grades=4, hints={"masking": 2, "position": 1}, events=(hint,))
+
+    assert Past.of(None) is None
+    assert Past.of(timeline) == Past(started_at="s", minutes=12.5, grades=4, hints=3, whole=True)

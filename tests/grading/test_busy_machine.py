@@ -90,7 +90,7 @@ def graded(folder: Path, files: Mapping[str, str], only: tuple[str, ...], *, sha
 
 def without_times(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: without_times(item) for key, item in value.items() if key != "seconds"}
+        return {key: without_times(item) for key, item in value.items() if key not in ("seconds", "graded_at")}
     return [without_times(item) for item in value] if isinstance(value, list) else value
 
 

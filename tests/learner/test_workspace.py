@@ -18,6 +18,7 @@ from grader.exercise.model import Exercise, StoredExercise
 from grader.learner.hints import WHEN_STOPPED
 from grader.learner.workspace import RECORD, Workspace, read_workspace, remember_grade, write_workspace
 from grader.result.record import ItemResult, Lane, LoadFault, Result, Status
+from grader.submission.history import FILE as HISTORY
 from grader.submission.read import read_submission
 
 
@@ -25,7 +26,7 @@ from grader.submission.read import read_submission
 def workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     """A workspace of the built-in exercise."""
     directory = tmp_path / "mine"
-    assert start.run(Namespace(directory=directory, exercise=None)) == 0
+    assert start.run(Namespace(directory=directory, exercise=None, minutes=None)) == 0
     capsys.readouterr()
     return directory
 
@@ -41,7 +42,7 @@ def shown(capsys: pytest.CaptureFixture[str], directory: Path, item: str, **opti
 def test_a_workspace_is_the_starter_and_nothing_else(workspace: Path, exercise: StoredExercise) -> None:
     names = {"README.md", "followups.py", "model.py", "test_visible.py", "train.py"}
 
-    assert {*names, RECORD} == set(os.listdir(workspace))
+    assert {*names, RECORD, HISTORY} == set(os.listdir(workspace))
     for name in names:
         assert (workspace / name).read_bytes() == (exercise.starter_directory / name).read_bytes()
     assert read_workspace(workspace) == Workspace(starter=starter_digest(exercise.starter()))
@@ -49,7 +50,7 @@ def test_a_workspace_is_the_starter_and_nothing_else(workspace: Path, exercise: 
 
 def test_an_empty_folder_becomes_the_workspace(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    start.run(Namespace(directory=tmp_path / "mine", exercise=None))
+    start.run(Namespace(directory=tmp_path / "mine", exercise=None, minutes=None))
 
     assert (tmp_path / "mine" / "model.py").is_file()
     assert os.listdir(tmp_path) == ["mine"]
@@ -68,17 +69,17 @@ def test_what_is_there_is_not_overwritten(what: str, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
 
     with pytest.raises(UsageError, match=r"mine' exists and is not an empty directory"):
-        start.run(Namespace(directory=target, exercise=None))
+        start.run(Namespace(directory=target, exercise=None, minutes=None))
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_place_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no directory '.*absent'"):
-        start.run(Namespace(directory=tmp_path / "absent" / "mine", exercise=None))
+        start.run(Namespace(directory=tmp_path / "absent" / "mine", exercise=None, minutes=None))
     with pytest.raises(UsageError, match="cannot write '/proc/mine'"):
-        start.run(Namespace(directory=Path("/proc/mine"), exercise=None))
+        start.run(Namespace(directory=Path("/proc/mine"), exercise=None, minutes=None))
     with pytest.raises(UsageError, match="no such exercise"):
-        start.run(Namespace(directory=tmp_path / "mine", exercise=tmp_path / "absent"))
+        start.run(Namespace(directory=tmp_path / "mine", exercise=tmp_path / "absent", minutes=None))
     assert os.listdir(tmp_path) == []
 
 
@@ -86,9 +87,11 @@ def test_what_can_be_done_in_a_workspace_is_said_one_below_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    start.run(Namespace(directory=Path("my work"), exercise=None))
+    start.run(Namespace(directory=Path("my work"), exercise=None, minutes=None))
 
-    assert capsys.readouterr().out.splitlines() == [
+    *lines, empty, begins = capsys.readouterr().out.splitlines()
+    assert (empty, begins[:24]) == ("", "Its history begins with ")
+    assert lines == [
         "A GPT with four bugs and two things to build",
         "Written to 'my work': README.md, followups.py, model.py, test_visible.py, train.py",
         "",
@@ -98,6 +101,7 @@ def test_what_can_be_done_in_a_workspace_is_said_one_below_the_other(
         "  grader hint 'my work'          which hints there are",
         "  grader hint 'my work' masking  the next hint for an item",
         "  grader grade 'my work'         the grade",
+        "  grader history 'my work'       what was found when, and with which hints",
     ]
 
 
@@ -304,7 +308,7 @@ def test_a_workspace_of_another_exercise_remembers_which(
     generated: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder: Path = generated(seed=3, bugs=2)  # type: ignore[operator]
-    start.run(Namespace(directory=tmp_path / "mine", exercise=folder))
+    start.run(Namespace(directory=tmp_path / "mine", exercise=folder, minutes=None))
 
     assert re.search(rf"grader grade {tmp_path / 'mine'} +the grade\n", capsys.readouterr().out)
     assert read_workspace(tmp_path / "mine").exercise == str(folder)
@@ -350,4 +354,4 @@ def test_a_machine_without_room_is_not_the_users_fault(
     monkeypatch.setattr("grader.files.write.tempfile.TemporaryDirectory", fail)
 
     with pytest.raises(CannotJudge, match=os.strerror(error)):
-        start.run(Namespace(directory=tmp_path / "mine", exercise=None))
+        start.run(Namespace(directory=tmp_path / "mine", exercise=None, minutes=None))

@@ -62,15 +62,17 @@ class Browser:
         self._process.wait()
         os.close(self._read)
 
-    def open(self, page: Path, *, width: int = 1440, height: int = 900, dark: bool = False, media: str = "") -> "Page":
-        """The page, loaded."""
+    def open(
+        self, page: Path | str, *, width: int = 1440, height: int = 900, dark: bool = False, media: str = ""
+    ) -> "Page":
+        """The page, a file or an address, loaded."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         opened = Page(self, session)
         for domain in ("Page", "Runtime", "Log", "Network"):
             opened.call(f"{domain}.enable")
         opened.look(width=width, height=height, dark=dark, media=media)
-        opened.call("Page.navigate", url=page.as_uri())
+        opened.call("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
         opened.wait_for("Page.loadEventFired")
         return opened
 

@@ -15,6 +15,7 @@ from grader.result.record import (
     Curve,
     Divergence,
     Environment,
+    EventKind,
     ExerciseInfo,
     Exhibits,
     FileChange,
@@ -26,6 +27,7 @@ from grader.result.record import (
     Integrity,
     Isolation,
     ItemResult,
+    ItemStory,
     Lane,
     LoadFault,
     Mode,
@@ -38,6 +40,8 @@ from grader.result.record import (
     Role,
     Scope,
     Status,
+    Timeline,
+    TimelineEvent,
     TokenGrid,
     TrainingExhibit,
     UlpExhibit,
@@ -132,7 +136,48 @@ def half_done() -> Result:
     half = _result(_items(1), 41.666, ("position-not-added",))
     place = Place(file="train.py", line=12, column=11, function="main", source='    raise RuntimeError("no data")')
     fault = LoadFault(file="train.py", reason="RuntimeError: no data", place=place, stack=(place,))
-    return replace(half, load_faults=(fault,))
+    return replace(half, load_faults=(fault,), graded_at="2026-11-29T19:52:10Z", timeline=_timeline())
+
+
+def _timeline() -> Timeline:
+    """Half an hour with two grades and a hint."""
+    return Timeline(
+        started_at="2026-11-29T19:00:00Z",
+        last_at="2026-11-29T19:52:00Z",
+        minutes=45,
+        grades=2,
+        hints={"masking": 1},
+        items=(
+            ItemStory(id="projection", found_at="2026-11-29T19:20:00Z", minute=20.0, grades=1),
+            ItemStory(id="masking", grades=2, hints=1),
+        ),
+        events=(
+            TimelineEvent(
+                kind=EventKind.GRADED,
+                at="2026-11-29T19:20:00Z",
+                minute=20.0,
+                score=15,
+                max_score=100,
+                found=("projection",),
+                by="watch",
+                sha256="3f" * 32,
+                changes=CHANGES,
+            ),
+            TimelineEvent(kind=EventKind.HINT, at="2026-11-29T19:30:00Z", minute=30.0, item="masking", number=1),
+            TimelineEvent(
+                kind=EventKind.GRADED,
+                at="2026-11-29T19:52:00Z",
+                minute=52.0,
+                max_score=100,
+                lost=("projection",),
+                stopped=True,
+                by="grade",
+            ),
+        ),
+        first="a1" * 32,
+        head="b2" * 32,
+        troubles=("line 7 cannot be read",),
+    )
 
 
 def followed_up() -> Result:
@@ -194,7 +239,7 @@ def with_every_text(text: str) -> Result:
 
 def _replaced(value: Any, text: str) -> Any:
     match value:
-        case Outcome() | Status() | Lane() | Role() | Audience():
+        case Outcome() | Status() | Lane() | Role() | Audience() | EventKind():
             return value
         case Hidden():
             return replace(value, expected=CANARY + text, note=text)

@@ -276,7 +276,7 @@ def test_a_file_that_does_not_run_comes_before_everything_else(samples: ModuleTy
 
 
 def test_lines_added_and_removed_are_told_by_sign_colour_and_number(samples: ModuleType) -> None:
-    page = Page(render_html(samples.half_done()))
+    page = Page(render_html(replace(samples.half_done(), timeline=None)))
 
     assert "model.py +2 \N{MINUS SIGN}1" in " ".join(page.text.split())
     assert (page.tags("ins"), page.tags("del")) == (["ins"] * 3, ["del"] * 2)
@@ -492,3 +492,22 @@ def test_follow_ups_none_of_which_is_built_take_one_line(samples: ModuleType) ->
 
 def test_without_follow_ups_there_is_no_word_of_them(samples: ModuleType) -> None:
     assert "Follow-up" not in Page(render_html(replace(samples.starter(), followups=()))).text
+
+
+def test_how_it_came_about_is_told_to_instructors_alone(samples: ModuleType) -> None:
+    half = samples.half_done()
+    markup = render_html(half)
+    text = " ".join(Page(markup).text.split())
+
+    assert "How it came about 2 grades and 1 hint in 52 min, from 2026-11-29 19:00 UTC to 2026-11-29 19:52 UTC" in text
+    assert "the clock was set to 45 minutes; 1 grade after that." in text
+    assert "The history does not hold together: line 7 cannot be read." in text
+    assert '<th scope="row">Output projection</th><td>after 20 min</td><td>1</td><td>0</td>' in markup
+    assert "52 min 0 of 100; no change; does not run; lost Output projection after the time" in text
+    assert "How it came about" not in render_html(for_audience(half, Audience.LEARNER))
+    assert "How it came about" not in render_html(samples.perfect())
+
+
+def test_when_it_was_graded_stands_at_the_top(samples: ModuleType) -> None:
+    assert "graded 2026-11-29 19:52 UTC" in Page(render_html(samples.half_done())).text
+    assert "· graded" not in Page(render_html(samples.perfect())).text

@@ -150,7 +150,8 @@ def test_on_paper_all_but_the_hints_and_what_passed_is_unfolded_and_nothing_is_c
         )
         == []
     )
-    assert len(page.run(VISIBLE % json.dumps(".hint > p:not(.label)"))) == 3
+    hidden = page.run(VISIBLE % json.dumps(".hint > p:not(.label)"))
+    assert len(hidden) == page.run("document.querySelectorAll('.hint > p:not(.label)').length") > 0
     assert page.run(CUT) == []
     assert page.run("document.documentElement.scrollWidth") <= 700
     assert page.printed().startswith(b"%PDF-")

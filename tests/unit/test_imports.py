@@ -141,12 +141,13 @@ def test_only_the_launcher_and_the_worker_import_torch() -> None:
 # What each room of the house may import of the others: the list runs down, so that no circle can come to be.
 ROOMS = {
     "__main__": "cli",
-    "cli": "assistant environments api cohort review learner injection grading exercise comparisons packages hand_ins "
-    "report submission result preconditions sandbox files seeds limits errors mutations",
+    "cli": "assistant environments api cohort live review learner injection grading exercise comparisons packages "
+    "hand_ins report submission result preconditions sandbox files seeds limits errors mutations",
     "assistant": "learner exercise report submission result files errors",
     "environments": "api injection exercise submission result preconditions files limits errors",
     "api": "injection grading exercise hand_ins submission result preconditions sandbox seeds limits errors",
     "cohort": "grading exercise hand_ins report submission result sandbox files seeds limits errors",
+    "live": "report submission result files limits errors",
     "review": "exercise checks report submission result files errors mutations",
     "learner": "grading exercise submission result files seeds limits errors",
     "injection": "grading exercise comparisons checks packages submission result sandbox files seeds limits errors "
@@ -161,7 +162,7 @@ ROOMS = {
     "hand_ins": "submission files limits errors",
     "report": "result files",
     "submission": "result files limits errors",
-    "result": "files",
+    "result": "files limits",
     "preconditions": "sandbox errors",
     "sandbox": "limits mutations",
     "files": "errors",

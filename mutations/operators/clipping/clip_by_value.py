@@ -23,7 +23,7 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.loop import CLIP, only_call, statement
+from mutations.roles.loop import only_call, unread_clips
 from mutations.source import Source
 
 LIMIT = m.Arg(keyword=None) | m.Arg(keyword=m.Name("max_norm"))
@@ -31,15 +31,19 @@ LIMIT = m.Arg(keyword=None) | m.Arg(keyword=m.Name("max_norm"))
 
 def edits(source: Source) -> Iterator[Edit]:
     """Clips whose result, the norm, nobody asks for, and whose kind of norm is the usual one."""
-    for line in source.find(statement(CLIP)):
+    for line in unread_clips(source):
         call = only_call(line)
         if not m.matches(call, m.Call(func=m.Attribute(), args=[m.Arg(keyword=None, star=""), LIMIT])):
             continue
         limit = call.args[1]
+        (line_start, _), (call_start, _) = source.span(line), source.span(call)
         start, end = source.span(cst.ensure_type(call.func, cst.Attribute).attr)
         limit_start, limit_end = source.span(limit)
         value = source.code(limit.value) if limit.keyword is None else f"clip_value={source.code(limit.value)}"
-        yield source.replace_span(start, limit_end, f"clip_grad_value_{source.code_between(end, limit_start)}{value}")
+        clipped = f"clip_grad_value_{source.code_between(end, limit_start)}{value}"
+        if line_start < call_start:  # the name of a norm goes: this function returns none
+            start, clipped = line_start, source.code_between(call_start, start) + clipped
+        yield source.replace_span(start, limit_end, clipped)
 
 
 OPERATOR = Operator(
@@ -64,8 +68,13 @@ OPERATOR = Operator(
             "torch.nn.utils.clip_grad_norm_(params, max_norm=0.5)  # in place\n",
             "torch.nn.utils.clip_grad_value_(params, clip_value=0.5)  # in place\n",
         ),
+        Example(
+            "def f(loss, params):\n    loss.backward()\n    norm = nn.utils.clip_grad_norm_(params, 1.0)\n    step()\n",
+            "def f(loss, params):\n    loss.backward()\n    nn.utils.clip_grad_value_(params, 1.0)\n    step()\n",
+        ),
     ),
     look_alikes=(
+        "def f(params):\n    norm = nn.utils.clip_grad_norm_(params, 1.0)\n    print(norm)\n",
         "norm = nn.utils.clip_grad_norm_(params, 1.0)\n",
         "nn.utils.clip_grad_norm_(params, 1.0, norm_type=1)\n",
         "clip_grad_norm_(params, 1.0)\n",

@@ -22,7 +22,7 @@ from libcst import matchers as m
 
 from mutations.edit import Edit
 from mutations.operator import Category, Distance, Example, Hints, Operator, Visibility
-from mutations.roles.loop import CLIP, only_call, statement
+from mutations.roles.loop import only_call, unread_clips
 from mutations.roles.owners import is_torchs
 from mutations.source import Source
 
@@ -31,7 +31,7 @@ PARAMETERS = m.Call(func=m.Attribute(attr=m.Name("parameters")), args=[])
 
 def edits(source: Source) -> Iterator[Edit]:
     """Clips of `x.parameters()` whose result nobody asks for; the loop takes a name that the file has not."""
-    for line in source.find(statement(CLIP)):
+    for line in unread_clips(source):
         call = only_call(line)
         if (
             not call.args

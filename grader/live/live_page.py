@@ -1,0 +1,194 @@
+"""Puts each grade of ``grader watch`` on the board: as a learner may see it, and with what changed since the last."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from msgspec.structs import replace
+
+from grader.files.printable import one_line, printable
+from grader.live.board import Board, Phase
+from grader.live.shell import environment
+from grader.report import render_html, words
+from grader.report.curve import score_curve
+from grader.report.diff_lines import diff_lines
+from grader.report.next_step import Command
+from grader.report.verdict import first_step, stops
+from grader.result.audience import for_audience
+from grader.result.recheck import recheck
+from grader.result.record import STOPPED, Audience, CheckResult, FollowUp, ItemResult, Outcome, Result
+from grader.submission.diff import changes
+from grader.submission.read import Submission
+
+FAILING: Final = (Outcome.FAILED, Outcome.BROKEN, Outcome.TIMED_OUT)
+MOST_PRINTED: Final = 5  # checks whose output stands at the side
+MOST_LINES: Final = 30  # of each
+CURVE_WIDTH: Final = 340  # about that of the column at the side
+MOST_SAVES: Final = 300  # that the line of scores goes back
+
+
+class Printed(NamedTuple):
+    """What the code printed during one check; ``more`` lines are left out."""
+
+    title: str
+    text: str
+    more: int
+
+
+class Next(NamedTuple):
+    """The item to go on with.
+
+    Attributes:
+        place: its number on the page; 0 where it has none.
+        taken: the hints for it that were shown.
+        of: how many there are.
+        command: that asks for the next one; empty where there is none left.
+    """
+
+    title: str
+    place: int
+    taken: tuple[str, ...]
+    of: int
+    command: str
+
+
+@dataclass(slots=True)
+class LivePage:
+    """The page of one ``grader watch``.
+
+    Attributes:
+        command: how the hint for an item is asked for, by its id.
+        when_stopped: the hints for code that does not run.
+        hints: how many hints were shown, by item, read anew at each call.
+        scores: of earlier grades, each with what is said of it.
+        end: when the clock's time is up, in seconds since the epoch; None where no clock was set.
+    """
+
+    board: Board
+    command: Command
+    when_stopped: tuple[str, ...]
+    hints: Callable[[], Mapping[str, int]]
+    scores: list[tuple[str, float]]
+    end: float | None
+    minutes: int | None
+    _result: Result | None = None
+    _before: Result | None = None
+    _files: Mapping[str, str] | None = None
+    _sources: Sequence[Any] = ()
+    _shown_hints: Mapping[str, int] = field(default_factory=dict)
+
+    def grading(self) -> None:
+        """A grade has begun."""
+        if self.board.view.phase is not Phase.GRADING or not self.board.view.since:
+            self.board.change(phase=Phase.GRADING, since=time.time(), note="")
+
+    def waiting(self, trouble: str) -> None:
+        """The files cannot be read."""
+        self.board.change(phase=Phase.WAITING, since=time.time(), note=one_line(trouble))
+
+    def graded(self, submission: Submission, result: Result) -> None:
+        """There is a verdict; the smallest failing cases come later."""
+        self._before, self._result = self._result, _learners(result)
+        self._sources = changes(self._files, submission.files) if self._files is not None else ()
+        self._files = submission.files
+        self.scores.append((f"{words.number(result.score)} at {time.strftime('%H:%M:%S')}", result.score))
+        self._show(Phase.EXPLAINING)
+
+    def explained(self, result: Result | None) -> None:
+        """The same verdict with everything; None where the files were saved over meanwhile."""
+        if result is not None:
+            self._result = _learners(result)
+            self._show(Phase.GRADED)
+
+    def look(self) -> None:
+        """Show what may have changed without a save: the hints that were shown."""
+        if self._result is not None and self.hints() != self._shown_hints:
+            self.board.change(side=self._side(self._result))
+
+    def _show(self, phase: Phase) -> None:
+        result = self._result
+        assert result is not None
+        self.board.change(
+            phase=phase,
+            since=time.time(),
+            note="",
+            title=f"{words.number(result.score)} of {words.number(result.max_score)}: {result.candidate.name}",
+            report=_body(render_html(_without_hints(result))),
+            side=self._side(result),
+        )
+
+    def _side(self, result: Result) -> str:
+        self._shown_hints = self.hints()
+        before = self._before
+        scores = self.scores[-MOST_SAVES:]
+        printed = list(_printed(result))
+        return (
+            environment()
+            .get_template("side.jinja")
+            .render(
+                result=result,
+                before=before,
+                change=result.score - before.score if before is not None else 0.0,
+                items=[item for item in recheck(before, result).items if not item.same] if before is not None else (),
+                sources=self._sources,
+                drawn=score_curve(scores, result.max_score, CURVE_WIDTH) if len(scores) > 1 else None,
+                next=self._next(result),
+                printed=printed[:MOST_PRINTED],
+                more_printed=len(printed[MOST_PRINTED:]),
+                titles={check.id: check.title for item in result.items for check in item.checks},
+                failing=FAILING,
+                label=words.STATUS,
+                diff_lines=diff_lines,
+                end=self.end,
+                minutes=self.minutes,
+            )
+        )
+
+    def _next(self, result: Result) -> Next | None:
+        item = first_step(result)
+        if stopped := stops(result):
+            return self._next_hint(f"Make {stopped[0].files[0]} run", 0, STOPPED, self.when_stopped)
+        if item is None:
+            return None
+        place = [each.id for each in result.items].index(item.id) + 1
+        return self._next_hint(item.title, place, item.id, item.hints)
+
+    def _next_hint(self, title: str, place: int, name: str, hints: Sequence[str]) -> Next:
+        taken = tuple(hints[: self._shown_hints.get(name, 0)])
+        return Next(title, place, taken, len(hints), self.command(name) if len(taken) < len(hints) else "")
+
+
+def _learners(result: Result) -> Result:
+    return for_audience(result, Audience.LEARNER)
+
+
+def _without_hints(result: Result) -> Result:
+    """The result as the page shows it: hints are counted, and so are shown where they are asked for."""
+    return replace(
+        result,
+        items=tuple(replace(item, hints=()) for item in result.items),
+        followups=tuple(replace(each, hints=()) for each in result.followups),
+    )
+
+
+def _body(page: str) -> str:
+    """What stands in the body of a report. Texts in it are escaped, so that none of them ends it."""
+    return page.partition("<body>")[2].rpartition("</body>")[0]
+
+
+def _printed(result: Result) -> "list[Printed]":
+    """What the code printed, those checks first that did not pass; what several saw alike is shown once."""
+    checks: list[CheckResult] = []
+    parts: list[ItemResult | FollowUp] = [*result.items, *result.followups]
+    for part in parts:
+        checks += [check for check in part.checks if check.output.strip()]
+    checks.sort(key=lambda check: check.outcome is Outcome.PASSED)
+    once = {check.output: check for check in reversed(checks)}
+    return [_beginning(check) for check in checks if once.get(check.output) is check]
+
+
+def _beginning(check: CheckResult) -> Printed:
+    lines = printable(check.output).splitlines()
+    return Printed(check.title, "\n".join(islice(lines, MOST_LINES)), max(len(lines) - MOST_LINES, 0))
