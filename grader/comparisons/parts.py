@@ -21,6 +21,7 @@ from grader.sandbox.questions import (
     Evaluate,
     Forward,
     Loss,
+    Parameters,
     Precision,
     Rates,
     Settings,
@@ -42,6 +43,13 @@ def _heads(seeds: Seeds, precision: Precision) -> list[Asked]:
         )
         for heads, case in HEAD_CASES
     ]
+
+
+def _parameters(seeds: Seeds, _: Precision) -> list[Asked]:
+    """The parameters that a model starts with, of one head and of several."""
+    heads, case = HEAD_CASES[1]
+    seed = seeds.derive("parameters of a part") % 2**31
+    return [(Parameters(config={**case.config, "n_head": count}, seed=seed), {}) for count in (1, heads)]
 
 
 def _losses(seeds: Seeds, precision: Precision) -> list[Asked]:
@@ -107,6 +115,8 @@ def _runs(seeds: Seeds, precision: Precision) -> list[Asked]:
 def _describe(question: AnyQuestion) -> str:
     """``the loss with vocab_size=5, ...``."""
     match question:
+        case Parameters():
+            return f"the initial parameters with {of(question.config)}"
         case Loss():
             return f"the loss with {of(question.config)}"
         case Evaluate():
@@ -120,6 +130,7 @@ def _describe(question: AnyQuestion) -> str:
 
 PARTS: Final = (
     Comparison(id="several-heads", questions=_heads, describe=describe_forward, lanes=LOGITS),
+    Comparison(id="parameters", questions=_parameters, describe=_describe),
     Comparison(id="loss", questions=_losses, describe=_describe, lanes=NUMBERS),
     Comparison(id="evaluation", questions=_evaluations, describe=_describe, lanes=NUMBERS, steady=without_random_state),
     Comparison(id="rates", questions=_rates, describe=_describe, lanes=NUMBERS),

@@ -110,7 +110,7 @@ def test_lanes_take_the_reference_for_right_and_a_changed_answer_for_wrong(
 @each_comparison
 def test_a_facet_without_lanes_has_its_reason(comparison: Comparison) -> None:
     """Only what draws numbers, or takes no arithmetic of one's own, has to agree bit for bit."""
-    assert bool(comparison.lanes) is (comparison.id not in ("initialisation", "errors", "cache-errors"))
+    assert bool(comparison.lanes) is (comparison.id not in ("initialisation", "parameters", "errors", "cache-errors"))
 
 
 @pytest.mark.parametrize("name", ["errors", "cache-errors"])
