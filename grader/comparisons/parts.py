@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from grader.checks.training_cases import STAND_IN_WIDTH
+from grader.comparisons import twin_runs
 from grader.comparisons.comparison import LOGITS, Asked, Comparison, all_close, of
 from grader.comparisons.forward import CASES as FORWARD_CASES
 from grader.comparisons.forward import describe as describe_forward
@@ -20,6 +21,7 @@ from grader.sandbox.questions import (
     Evaluate,
     Forward,
     Loss,
+    Parameters,
     Precision,
     Rates,
     Settings,
@@ -41,6 +43,13 @@ def _heads(seeds: Seeds, precision: Precision) -> list[Asked]:
         )
         for heads, case in HEAD_CASES
     ]
+
+
+def _parameters(seeds: Seeds, _: Precision) -> list[Asked]:
+    """The parameters that a model starts with, of one head and of several."""
+    heads, case = HEAD_CASES[1]
+    seed = seeds.derive("parameters of a part") % 2**31
+    return [(Parameters(config={**case.config, "n_head": count}, seed=seed), {}) for count in (1, heads)]
 
 
 def _losses(seeds: Seeds, precision: Precision) -> list[Asked]:
@@ -70,9 +79,10 @@ def _evaluations(seeds: Seeds, precision: Precision) -> list[Asked]:
     return [(question, dict.fromkeys(("tokens", "targets", "labels"), np.stack([tokens, tokens[:, ::-1]])))]
 
 
-def _rates(_: Seeds, __: Precision) -> list[Asked]:
-    """The learning rate, early and late."""
-    return [(Rates(train=case.config, steps=STEPS), {}) for case in TRAIN_CASES]
+def _rates(seeds: Seeds, _: Precision) -> list[Asked]:
+    """The learning rate, early, late and somewhere between."""
+    between = 5 + seeds.derive("rates") % 500
+    return [(Rates(train=case.config, steps=(*STEPS, between)), {}) for case in TRAIN_CASES]
 
 
 def _loops(seeds: Seeds, precision: Precision) -> list[Asked]:
@@ -89,16 +99,24 @@ def _loops(seeds: Seeds, precision: Precision) -> list[Asked]:
     return [(question, case.batches(seeds))]
 
 
-def _runs(_: Seeds, precision: Precision) -> list[Asked]:
+def _runs(seeds: Seeds, precision: Precision) -> list[Asked]:
     """The model under its own training."""
     case = FORWARD_CASES[0]
-    train: Settings = {"vocab_size": case.vocab_size, "seq_len": case.length, "batch_size": 4, "steps": 5, "seed": 5}
+    train: Settings = {
+        "vocab_size": case.vocab_size,
+        "seq_len": case.length,
+        "batch_size": 4,
+        "steps": 5,
+        "seed": seeds.derive("short run") % 2**31,
+    }
     return [(TwinRun(config=case.config, train=train, precision=precision), {})]
 
 
 def _describe(question: AnyQuestion) -> str:
     """``the loss with vocab_size=5, ...``."""
     match question:
+        case Parameters():
+            return f"the initial parameters with {of(question.config)}"
         case Loss():
             return f"the loss with {of(question.config)}"
         case Evaluate():
@@ -107,15 +125,23 @@ def _describe(question: AnyQuestion) -> str:
             return f"the learning rate with {of(question.train)}"
         case TrainSteps():
             return f"training a stand-in model with {of(question.train)} and dropout={question.dropout}"
-    assert isinstance(question, TwinRun)
-    return f"training with {of(question.train)}"
+    return twin_runs.describe(question)
 
 
 PARTS: Final = (
     Comparison(id="several-heads", questions=_heads, describe=describe_forward, lanes=LOGITS),
+    Comparison(id="parameters", questions=_parameters, describe=_describe),
     Comparison(id="loss", questions=_losses, describe=_describe, lanes=NUMBERS),
     Comparison(id="evaluation", questions=_evaluations, describe=_describe, lanes=NUMBERS, steady=without_random_state),
     Comparison(id="rates", questions=_rates, describe=_describe, lanes=NUMBERS),
     Comparison(id="loop", questions=_loops, describe=_describe, lanes=((Lane.FLOAT64, close_training),)),
-    Comparison(id="short-run", questions=_runs, describe=_describe, lanes=((Lane.FLOAT64, close_training),)),
+    Comparison(
+        id="short-run",
+        questions=_runs,
+        describe=_describe,
+        lanes=twin_runs.LANES,
+        nearly=twin_runs.nearly,
+        meaning=twin_runs.meaning,
+        steady=twin_runs.in_time,
+    ),
 )

@@ -4,7 +4,6 @@ Measured: what the GPT passes beside itself, in two processes and on several see
 that the adapter.py does not have, or assumes what this GPT is not, is left out.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -93,9 +92,3 @@ def in_one_line(fit: Fit) -> str:
     """How much can be asked, and what cannot: ``62 of 124 checks ask something of this model; none is about ...``."""
     said = f"{len(CHECKS) - len(fit.left_out)} of {len(CHECKS)} checks fit this model"
     return f"{said}; none is about {', '.join(fit.families)}" if fit.families else said
-
-
-def reasons(fit: Fit) -> list[str]:
-    """Why checks are left out, the commonest reason first: ``adapter.py has no function decode (18 checks)``."""
-    counted = Counter(why.splitlines()[0] for why in fit.left_out.values())
-    return [f"{why} ({count} check{'s' if count > 1 else ''})" for why, count in counted.most_common()]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from grader.checks.compare import first_difference
-from grader.comparisons.catalogue import BY_ID, COMPARISONS, TWIN_BY_ID, TWINS
+from grader.comparisons.catalogue import BY_ID, COMPARISONS, EVERY, TWIN_BY_ID, TWINS
 from grader.comparisons.comparison import Comparison
 from grader.comparisons.twin_runs import LAST, losses_agree
 from grader.exercise.model import Exercise
@@ -22,7 +22,7 @@ SEEDS = Seeds(3, "candidate")
 PRECISIONS: tuple[Precision, ...] = ("float32", "float64")
 
 each_comparison = pytest.mark.parametrize(
-    "comparison", dict.fromkeys((*COMPARISONS, *TWINS)), ids=lambda comparison: comparison.id
+    "comparison", dict.fromkeys((*EVERY, *TWINS)), ids=lambda comparison: comparison.id
 )
 each_precision = pytest.mark.parametrize("precision", PRECISIONS)
 
@@ -36,8 +36,9 @@ def two(exercise: Exercise, launcher: Launcher) -> Iterator[tuple[Package, Packa
 
 
 def test_ids_are_unique_and_found() -> None:
-    assert len(BY_ID) == len(COMPARISONS) > 1
-    assert all(BY_ID[comparison.id] is comparison for comparison in COMPARISONS)
+    assert len(BY_ID) == len(EVERY) > len(COMPARISONS) > 1
+    assert all(BY_ID[comparison.id] is comparison for comparison in EVERY)
+    assert EVERY[: len(COMPARISONS)] == COMPARISONS
     assert len(TWIN_BY_ID) == len(TWINS) > 1
     assert all(TWIN_BY_ID[before] in TWINS[:place] for place, twin in enumerate(TWINS) for before in twin.after)
     assert COMPARISONS[0].id == "forward"  # what extensions are told by, in every exercise
@@ -109,7 +110,7 @@ def test_lanes_take_the_reference_for_right_and_a_changed_answer_for_wrong(
 @each_comparison
 def test_a_facet_without_lanes_has_its_reason(comparison: Comparison) -> None:
     """Only what draws numbers, or takes no arithmetic of one's own, has to agree bit for bit."""
-    assert bool(comparison.lanes) is (comparison.id not in ("initialisation", "errors", "cache-errors"))
+    assert bool(comparison.lanes) is (comparison.id not in ("initialisation", "parameters", "errors", "cache-errors"))
 
 
 @pytest.mark.parametrize("name", ["errors", "cache-errors"])
