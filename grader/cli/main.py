@@ -19,6 +19,7 @@ from grader import __version__
 from grader.cli import (
     cohort,
     compare,
+    completion,
     doctor,
     export,
     grade,
@@ -181,6 +182,7 @@ def parser() -> argparse.ArgumentParser:
         doctor,
     ):
         command.add(commands)
+    completion.add(commands, parser)
     return top
 
 
