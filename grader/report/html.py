@@ -67,6 +67,7 @@ def _template() -> Template:
         is_bug=verdict.is_bug,
         shows_followups=verdict.shows_followups,
         first_step=verdict.first_step,
+        unfolded=verdict.unfolded,
         stops=verdict.stops,
         does_not_run=verdict.DOES_NOT_RUN,
         waits_for_the_code=verdict.waits_for_the_code,

@@ -52,6 +52,7 @@ def verdict(result: Result) -> str:
 
 
 DOES_NOT_RUN: Final = "Does not run"
+MOST_UNFOLDED: Final = 2  # items of a page that are shown whole; of more, the one to begin with
 
 
 class Stop(NamedTuple):
@@ -189,6 +190,13 @@ def first_step(result: Result) -> ItemResult | None:
     unfinished = [item for item in unfinished if not is_right_but_for_bits(item)] or unfinished
     seen = [item for item in unfinished if failing(item)[0].outcome in _SEEN]
     return next(iter(seen or unfinished), None)
+
+
+def unfolded(result: Result) -> tuple[str, ...]:
+    """The items that a page shows whole: those that fall short, and of more than a few the one to begin with."""
+    unfinished = tuple(item.id for item in result.items if not is_full(item))
+    begin = first_step(result)
+    return unfinished if len(unfinished) <= MOST_UNFOLDED or begin is None else (begin.id,)
 
 
 def usual_causes(item: ItemResult | FollowUp) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from grader.report import render_html
 from grader.report.html import MAX_BYTES
+from grader.report.verdict import first_step
 from grader.result import record
 from grader.result.audience import for_audience
 from grader.result.record import (
@@ -211,11 +212,25 @@ def test_how_far_the_questions_went_is_told_of_each_item(samples: ModuleType, au
     assert ">Tested up to 77 tokens, 17 rows, 5 layers, 123 words, width 34, in eval mode.<" in page
 
 
-def test_unfinished_items_are_open_and_finished_ones_closed(samples: ModuleType) -> None:
-    page = Page(render_html(samples.half_done()))
-    items = [a for tag, a in page.elements if tag == "details" and str(a.get("id", "")).startswith("item-")]
+def open_items(page: Page) -> list[bool]:
+    kinds = [a for tag, a in page.elements if tag == "details" and "item" in str(a.get("class", "")).split()]
+    return ["open" in attributes for attributes in kinds]
 
-    assert ["open" in attributes for attributes in items] == [True, True, False, True, True, False]
+
+def test_of_many_unfinished_items_the_one_to_begin_with_is_open(samples: ModuleType) -> None:
+    result = samples.half_done()
+    first = first_step(result)
+    assert first is not None
+
+    assert open_items(Page(render_html(result))) == [item.id == first.id for item in result.items]
+
+
+def test_a_few_unfinished_items_are_open_and_finished_ones_closed(samples: ModuleType) -> None:
+    result = samples.half_done()
+    right = samples.perfect().items[0]
+    fewer = [item if number < 2 else replace(right, id=item.id) for number, item in enumerate(result.items)]
+
+    assert open_items(Page(render_html(replace(result, items=tuple(fewer))))) == [True, True, *[False] * 4]
 
 
 def test_changed_tokens_and_moved_logits_are_told_in_words(samples: ModuleType) -> None:
