@@ -127,7 +127,7 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt
 	$(PIP_INSTALL) -e '.[dev]'
 	@touch $(VENV)/.installed $@
 
-# The build of torch that pip takes unless it is told otherwise: for Linux, the one with libraries for GPUs. With === it
+# The build of torch that pip takes by default: for Linux, the one with libraries for GPUs. With === it
 # does not take one of the same number for CPUs that it may find as well.
 $(STANDARD)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(STANDARD)
@@ -135,7 +135,7 @@ $(STANDARD)/.installed: pyproject.toml constraints.txt
 		"$$(grep '^torch==' constraints.txt | sed 's/==/===/')"
 	$(STANDARD)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	$(STANDARD)/bin/python -c 'import sys, torch; print("torch", torch.__version__); sys.exit(None if torch.version.cuda \
-		else "this is no build with libraries for GPUs; has pip been told of another place to look in?")'
+		else "this is no build with libraries for GPUs; does pip look in another place?")'
 	@touch $@
 
 define make-venv

@@ -158,7 +158,7 @@ class Grader:
         isolation: "strict" locks the submission's process, or refuses to run it; "process" does not lock it. None is
             strict on Linux, and process elsewhere.
         shared: put the same questions to every submission, drawn in secret once, so that the reference answers each
-            of them once. Faster; but whoever sees why one submission failed has seen questions that others get.
+            of them once. Faster; but a report on one submission reveals questions that the others get.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class Grader:
         self._shared = draw_seed() if shared else None
         self._session: Session | None = None
         self._closed = False
-        self._closing = threading.RLock()  # whoever closes it too waits until it is
+        self._closing = threading.RLock()  # a second caller of close waits until it is closed
         # The kernel ends a launcher with the thread that started it: let that be one that lasts.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grader")
         self._thread.submit(self._ready)
@@ -254,7 +254,7 @@ class Grader:
             raise CannotJudge(f"nothing could be judged: {error}") from error
 
     def _ready(self) -> Session:
-        """What is ready, or is being made so: PyTorch is imported while nobody waits for it yet."""
+        """What is ready, or is being made so: PyTorch is imported before anything waits for it."""
         if self._session is None:
             self._session = Session.start(self.exercise, self._isolation)
         return self._session

@@ -1,4 +1,4 @@
-"""Seeds nobody can guess: one secret a grade, and from it one seed for each purpose."""
+"""Seeds that cannot be guessed: one secret a grade, and from it one seed for each purpose."""
 
 import hashlib
 import secrets

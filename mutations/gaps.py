@@ -64,7 +64,7 @@ def find_gaps(sources: Mapping[str, Source], items: Collection[str] | None = Non
 def _reached(code: Code, owned: Collection[Definition]) -> set[Definition]:
     """What the contract and the code at the top of a file lead to, where the bodies of owned functions lead nowhere.
 
-    What nobody mentions is there for somebody else, and is kept with all that it leads to.
+    What is never mentioned is there for other code, and is kept with all that it leads to.
     """
     found: set[Definition] = set()
     waiting = [each for each in code.definitions if each.name in CONTRACT.get(each.source.file, ())]

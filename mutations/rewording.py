@@ -1,4 +1,4 @@
-"""The same program in other words: it computes the same, and whoever looks at its text finds another one.
+"""The same program in other words: it computes the same, and its text is another one.
 
 Some ways to say a thing otherwise, each for whatever it finds in the functions of a text: names are fetched by calls,
 numbers are made of others, operands and branches change sides, locals have other names. What a caller sees stays:

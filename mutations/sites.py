@@ -25,7 +25,7 @@ def sites(sources: Mapping[str, Source], operators: Iterable[Operator]) -> Itera
     """The sites of these operators in all files: those in the file where such code usually is come first.
 
     A loss may be a method of the model, an optimizer be made in a file of helpers, and one class of attention have a
-    file to itself: which code a bug attacks is told by what the code does, and not by the name of its file. Tests are
+    file to itself: which code a bug attacks depends on what the code does, and not by the name of its file. Tests are
     left alone.
     """
     files = sorted(file for file in sources if not PurePath(file).name.startswith("test_"))

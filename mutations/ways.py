@@ -1,4 +1,4 @@
-"""The ways in which a program can be put in other words; by name alone, for whoever takes no text apart."""
+"""The ways in which a program can be put in other words; by name alone, for code that parses nothing."""
 
 from enum import StrEnum
 

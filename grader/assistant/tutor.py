@@ -15,7 +15,7 @@ from grader.learner.workspace import check_workspace, read_workspace
 from grader.report import render_text
 from grader.report.formats.plain import as_text, evidence, headline, stopped
 from grader.report.two_grades import render_change
-from grader.report.verdict import failing, stops, told
+from grader.report.verdict import explained, failing, stops
 from grader.result.audience import for_audience
 from grader.result.record import Audience, CheckResult, FollowUp, ItemResult, Result
 from grader.submission.diff import changes
@@ -178,7 +178,7 @@ def _explainable(result: Result) -> Iterator[str]:
         for stop in stops(result):
             yield as_text(stopped(stop))
         return
-    named = [(part, check) for part in told(_parts(result)) for check in failing(part) if not check.unbuilt]
+    named = [(part, check) for part in explained(_parts(result)) for check in failing(part) if not check.unbuilt]
     if not named:
         return
     yield "Checks that can be explained:"

@@ -72,15 +72,15 @@ def standards(context: Context) -> Iterator[Callable[[DecodeCase], Array]]:
         yield lambda case, v=variant: chunked(case, v, context)  # type: ignore[misc]
 
 
-def full(case: DecodeCase, oracle: Package, context: Context) -> Array:
+def full(case: DecodeCase, package: Package, context: Context) -> Array:
     """Logits (B, T, V) of one forward over all tokens."""
     question = Forward(config=case.config, weights=case.seeded(context.seeds))
-    return oracle.ask(question, {"tokens.0": case.token_array()})["logits.0"]
+    return package.ask(question, {"tokens.0": case.token_array()})["logits.0"]
 
 
-def chunked(case: DecodeCase, oracle: Package, context: Context) -> Array:
+def chunked(case: DecodeCase, package: Package, context: Context) -> Array:
     """Logits (B, T, V) of decoding chunk by chunk."""
-    answer = oracle.ask(case.in_turn(context.seeds), case.chunk_tensors())
+    answer = package.ask(case.in_turn(context.seeds), case.chunk_tensors())
     return joined([answer[f"logits.{i}"] for i in range(len(case.chunks))])
 
 

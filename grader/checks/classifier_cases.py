@@ -154,7 +154,7 @@ def _accuracy(case: FitCase, context: Context, class_of: Array, attempt: int) ->
     if np.ptp(_of_one_stream(case, context, trained), axis=0).max() > TOLD_APART * np.ptp(scores):
         raise CheckFailed(
             "written down",
-            "classes are told by the stream that the blocks leave behind",
+            "classes are read off the stream that the blocks leave behind",
             "where every token leaves the same behind, the classifier still tells tokens apart",
         )
     return accuracy

@@ -88,7 +88,7 @@ class RaggedCase(ModelCase, frozen=True, kw_only=True):
         """The tokens that are read, for a counterexample."""
         return TokenGrid(tokens=tuple(tuple(map(int, row[0])) for row in self.rows()))
 
-    def told(self) -> str:
+    def sizes(self) -> str:
         """How the rows are read, in words."""
         return ", then ".join(" + ".join(map(str, lengths)) for lengths in self.lengths)
 

@@ -84,20 +84,20 @@ def run(arguments: argparse.Namespace) -> int:
     entries = read_entries(arguments.submissions)
     _note_ignored(entries)
     audience = Audience(arguments.audience)
-    told: _Told | None = None
+    reporter: _Reporter | None = None
     try:
         backend = _markers_of(arguments.jobs, arguments.scheduler)
         with (
             Progress() as progress,
             Store(output, resume=arguments.resume, seed=options.seed, audience=audience) as store,
         ):
-            told = _Told(progress)
+            reporter = _Reporter(progress)
             cohort = Cohort(entries.found, exercise, options, audience, store)
-            summary = cohort.run(lambda setup: backend(setup, progress), told.begin, told.tell)
+            summary = cohort.run(lambda setup: backend(setup, progress), reporter.begin, reporter.tell)
     except KeyboardInterrupt:
-        if told is None:
+        if reporter is None:
             raise
-        sys.stderr.write(f"\ngrader: interrupted; {told.so_far}; go on with --resume\n")
+        sys.stderr.write(f"\ngrader: interrupted; {reporter.so_far}; go on with --resume\n")
         return INTERRUPTED
     _print(summary, output)
     if summary.unjudged:
@@ -111,7 +111,7 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
-class _Told:
+class _Reporter:
     """How far a cohort has come, on stderr."""
 
     def __init__(self, progress: "Progress") -> None:
@@ -193,7 +193,7 @@ def _print(summary: "Summary", output: Path) -> None:
     sys.stdout.write(f"{graded} of {len(summary.rows)} submissions graded\n")
     width = max((len(title) for _, title in summary.items), default=0)
     for id, title in summary.items:
-        sys.stdout.write(f"  {title:{width}}  right in {summary.right(id)} of {summary.told(id)}\n")
+        sys.stdout.write(f"  {title:{width}}  right in {summary.right(id)} of {summary.judged(id)}\n")
     _print_reasons("not graded, for what was handed in", summary.unread, summary)
     _print_reasons("not judged, or not on every item, for reasons of this machine", summary.unjudged, summary)
     if summary.pairs:

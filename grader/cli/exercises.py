@@ -61,13 +61,13 @@ class Choice(NamedTuple):
 
     Attributes:
         exercise: where it lies; None for the built-in one.
-        told: which it is and who says so; empty for the built-in one where nobody said anything.
+        named: which it is and who says so; empty for the built-in one if none was named.
         by_workspace: whether the directory is a workspace, and says it itself.
-        notes: what whoever asked may not have meant.
+        notes: warnings about what the caller may not have meant.
     """
 
     exercise: Path | None
-    told: str
+    named: str
     by_workspace: bool
     notes: tuple[str, ...] = ()
 
@@ -92,7 +92,7 @@ def exercise_to_grade(directory: Path, named: Path | None) -> Choice:
         return Choice(named, _named(named), by_workspace=False, notes=notes if other else ())
     if is_workspace(directory):
         exercise = exercise_of(directory, None)
-        # Whoever wrote the code wrote the record, and could write an exercise as easily.
+        # The author of the code also wrote the record, and could write an exercise as easily.
         if exercise is not None and directory.resolve() in (exercise.resolve(), *exercise.resolve().parents):
             raise UsageError(
                 f"{RECORD} in {str(directory)!r} names an exercise that lies in that directory, whose owner could have "
@@ -109,7 +109,7 @@ def _named(exercise: Path | None) -> str:
 
 
 def _notes_on_a_starter(directory: Path) -> tuple[str, ...]:
-    """An exercise's own starter lies beside its reference: whoever grades that means that exercise."""
+    """An exercise's own starter lies beside its reference: grading it means that exercise."""
     parent = directory.resolve().parent
     if (parent / "reference" / "key.json").is_file() and (parent / "starter").is_dir():
         return (

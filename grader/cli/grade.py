@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         holds = _confirm(recorded, result, shown, files)
     else:
         hint = hint_command(directory, arguments.exercise) if directory.is_dir() else None  # an archive keeps no count
-        holds = _report(shown, files, choice.told, hint)
+        holds = _report(shown, files, choice.named, hint)
     if not result.judged:
         return CannotJudge.exit_code
     return 0 if holds else 1

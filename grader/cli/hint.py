@@ -97,6 +97,6 @@ def _table(directory: Path, exercise: "Exercise") -> str:
     lines = []
     for name, each in rows.items():
         shown = f"{min(workspace.hints.get(name, 0), len(each.hints))} of {len(each.hints)} shown"
-        told = f"right, {shown}" if name in right else shown
-        lines.append(f"  {name:{names}}  {terminal.pad(each.title, titles)}  {told}\n")
+        status = f"right, {shown}" if name in right else shown
+        lines.append(f"  {name:{names}}  {terminal.pad(each.title, titles)}  {status}\n")
     return "".join(lines)

@@ -90,11 +90,11 @@ def run(arguments: argparse.Namespace) -> int:
         with Progress() as progress:
             built = build(recipe, reference, launcher, progress)
         write(built, directory)
-    sys.stdout.write(told(built, directory))
+    sys.stdout.write(description(built, directory))
     return 0
 
 
-def told(built: "Built", directory: Path) -> str:
+def description(built: "Built", directory: Path) -> str:
     """What was built, for a terminal: the bugs, what was passed over and why, the proof, and where it lies."""
     from grader.injection.fit import in_one_line
 

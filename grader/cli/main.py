@@ -19,6 +19,7 @@ from grader import __version__
 from grader.cli import (
     cohort,
     compare,
+    completion,
     doctor,
     export,
     grade,
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         from grader.preconditions import cannot_write, of_the_machine
 
         if isinstance(error, OSError) and error.filename is None and not options.judges:
-            _say(f"grader: {cannot_write(error)}")  # a file that cannot be written is told by who writes it
+            _say(f"grader: {cannot_write(error)}")  # its writer reports a file that cannot be written
         else:
             _say(f"grader: nothing could be judged: {of_the_machine(error)}")
         _discard_output()
@@ -110,7 +111,7 @@ def _refuse_where_nothing_runs() -> None:
 
 
 def _discard_output() -> None:
-    """Nobody can read it any more: have nothing to flush at exit, where that would fail once more."""
+    """Its reader is gone: leave nothing to flush at exit, where that would fail once more."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -118,7 +119,7 @@ def _discard_output() -> None:
 def _say(message: str) -> None:
     from grader.files.printable import printable
 
-    with contextlib.suppress(OSError):  # nobody can be told that nobody can be told
+    with contextlib.suppress(OSError):  # there is nowhere left to report this
         sys.stderr.write(f"{printable(message)}\n")
         sys.stderr.flush()
 
@@ -181,6 +182,7 @@ def parser() -> argparse.ArgumentParser:
         doctor,
     ):
         command.add(commands)
+    completion.add(commands, parser)
     return top
 
 
@@ -192,7 +194,7 @@ def listen() -> None:
 
 
 class _Interrupted(KeyboardInterrupt):
-    """Not KeyboardInterrupt itself: Python ends itself by a signal, whoever catches it, if that crosses an exec."""
+    """Not KeyboardInterrupt itself: Python ends itself by a signal, even if that is caught, when it crosses an exec."""
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -93,7 +93,7 @@ def _refuse_without_matrix(options: argparse.Namespace) -> None:
 
 
 def _width_of_table() -> int | None:
-    """That of the terminal; None where there is none, and nobody asks for a width."""
+    """That of the terminal; None where there is none and no width is set."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() or "COLUMNS" in os.environ else None
 
 

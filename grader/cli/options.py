@@ -30,7 +30,7 @@ def add_command(
 
     Args:
         judges: whether it comes to a verdict, on a submission, an exercise or a machine.
-        only_prints: whether what it does is to print, or to write the one file that it is told to.
+        only_prints: whether what it does is to print, or to write the one file that it is given.
     """
     command = commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
     command.set_defaults(judges=judges, only_prints=only_prints)

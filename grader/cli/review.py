@@ -46,15 +46,15 @@ def run(arguments: argparse.Namespace) -> int:
     if html is not None:
         check_writable(html)
     chosen = chosen_exercise(arguments.exercise)
-    told = lessons(chosen, read_result(arguments.result) if arguments.result is not None else None)
+    found = lessons(chosen, read_result(arguments.result) if arguments.result is not None else None)
     if html is not None:
         from grader.review.review_page import render_review_page
 
-        write_atomically(html, render_review_page(told).encode())
+        write_atomically(html, render_review_page(found).encode())
     else:
         from grader.review.review_text import render_review
 
-        sys.stdout.write(render_review(told))
+        sys.stdout.write(render_review(found))
     return 0
 
 

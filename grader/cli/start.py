@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """Add the command."""
-    command = add_command(
-        commands, "start", "make a workspace: the code with the bugs, for someone to mend", judges=False
-    )
+    command = add_command(commands, "start", "make a workspace: the code with the bugs, ready to fix", judges=False)
     command.add_argument("directory", metavar="DIR", type=Path, help="a new directory, or an empty one")
     add_exercise(command, "the built-in one")
     command.add_argument(

@@ -135,7 +135,7 @@ def _page(directory: Path, hint: "Command", stack: "ExitStack") -> "LivePage":
         try:
             return read_workspace(directory).hints
         except UsageError:
-            return {}  # it may just be written; who asks for a hint is told of a damaged one
+            return {}  # it may just be written; asking for a hint reports a damaged one
 
     limit = time_limit(directory)
     page = LivePage(
@@ -156,7 +156,7 @@ def _page(directory: Path, hint: "Command", stack: "ExitStack") -> "LivePage":
 
 
 def _open_browser(address: str) -> bool:
-    """Open it in the browser of whoever is at this machine, or say that there is none with a window of its own."""
+    """Open it in this machine's browser, or say that there is none with a window of its own."""
     import contextlib
     import os
     import webbrowser

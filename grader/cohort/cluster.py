@@ -41,7 +41,7 @@ class Cluster:
         say: is given what the user should know.
 
     Raises:
-        UsageError: nobody answers at the address, or workers would grade in another way than this machine.
+        UsageError: no scheduler answers at the address, or workers would grade in another way than this machine.
         CannotJudge: no worker comes.
     """
 
@@ -114,7 +114,7 @@ def _connected(address: str) -> Client:
         return Client(address, timeout=CLUSTER_CONNECT_SECONDS, set_as_default=False)
     except Exception as error:  # whatever Dask makes of an address
         reason = one_line(str(error))[:300]
-        raise UsageError(f"nobody can be reached at --scheduler={address!r} ({reason}); {expected}") from None
+        raise UsageError(f"no scheduler can be reached at --scheduler={address!r} ({reason}); {expected}") from None
 
 
 async def _knock(address: str) -> None:
@@ -135,7 +135,7 @@ SPARE: Final = 4  # and so many more
 
 
 class ClusterBackend:
-    """All workers of a cluster. Use as a context manager: leaving it leaves nothing of ours running on them.
+    """All workers of a cluster. Use as a context manager: leaving it leaves none of our processes on them.
 
     Each worker process grades one submission at a time, in a job like those of this machine. What travels are messages
     of ours as bytes, and the names of functions that are there already.

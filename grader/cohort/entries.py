@@ -73,7 +73,7 @@ def folder_of(name: str) -> str:
     """A plain file name for a candidate's: the same if it is plain, and never that of another.
 
     What is changed gets a tilde and a hash of the whole name behind it; no plain name has a tilde. So a name does not
-    hang on which others there are, and nobody can choose a name to end up in another's place.
+    hang on which others there are, and no chosen name ends up in another's place.
     """
     plain = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", name)).strip("-.")[:MAX_NAME]
     if plain == name:

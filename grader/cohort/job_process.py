@@ -31,7 +31,7 @@ class Job:
         self._overdue = False
         self._turn = threading.Lock()  # for those two and ``busy``: a timer may go off at any moment
         self._watch: threading.Timer | None = None  # over the submission given last
-        self._patience: float | None = None  # until when it may take to end, once nobody asks any more
+        self._patience: float | None = None  # until when it may take to end, once it is asked no more
         self.connection, theirs = socket.socketpair()
         self._stream = self.connection.makefile("rb")
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
@@ -83,11 +83,11 @@ class Job:
                 return NotGraded(reason=f"the process that graded it answered with a {type(graded).__name__}")
 
     def kill(self) -> None:
-        """End it at once, from any thread: whoever waits for what comes of a submission is told that it has ended."""
+        """End it at once, from any thread: a caller that waits for a grade learns that it has ended."""
         self._process.kill()
 
     def hang_up(self) -> None:
-        """Tell it, without waiting, that nobody asks any more: it ends in order if it has nothing to do, else now."""
+        """Tell it, without waiting, that no more requests come: it ends in order if it has nothing to do, else now."""
         if self._patience is None:
             self._patience = time.monotonic() + JOB_END_SECONDS
             with contextlib.suppress(OSError):

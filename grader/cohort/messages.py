@@ -97,7 +97,7 @@ def decode(data: bytes) -> Message:
 
 
 def send(connection: socket.socket, message: Message) -> None:
-    """Send one message. Raises OSError when nobody is there to read it."""
+    """Send one message. Raises OSError when the reader is gone."""
     data = encode(message)
     connection.sendall(_LENGTH.pack(len(data)) + data)
 

@@ -75,7 +75,7 @@ def _pairs(texts: Mapping[str, str]) -> Iterator[Pair]:
     counts = np.array([[text.count(kind) for kind in kinds] for text in written])
     lengths = counts.sum(axis=1)
     for first in range(len(folders)):
-        # Whoever differs in how many tokens there are of each kind differs in no fewer places.
+        # Texts that differ in how many tokens there are of each kind differ in no fewer places.
         differing = np.abs(counts[first + 1 :] - counts[first]).sum(axis=1)
         others = first + 1 + np.flatnonzero(differing <= (1 - ALIKE) * (lengths[first + 1 :] + lengths[first]) + 1)
         alike = cdist(

@@ -16,7 +16,7 @@ from grader.result.record import Result, Status, Timeline
 
 BINS: Final = 10  # of the histogram, over the whole range of points
 RIGHT: Final = (Status.FIXED, Status.BUILT)
-UNTOLD: Final = (Status.WAITS, Status.NOT_JUDGED)  # neither right nor wrong: nobody could tell
+UNJUDGED: Final = (Status.WAITS, Status.NOT_JUDGED)  # neither right nor wrong: not judged
 MOST_NOTES: Final = 2  # of a submission that was graded; the report has all of them
 
 
@@ -180,9 +180,9 @@ class Summary:
         """How many candidates have an item right."""
         return sum(self.statuses[item][status] for status in RIGHT)
 
-    def told(self, item: str) -> int:
-        """Of how many candidates it could be told whether they have an item right."""
-        return sum(count for status, count in self.statuses[item].items() if status not in UNTOLD)
+    def judged(self, item: str) -> int:
+        """How many candidates could be judged on an item."""
+        return sum(count for status, count in self.statuses[item].items() if status not in UNJUDGED)
 
     def like(self, folder: str) -> tuple[Pair, ...]:
         """The pairs that a candidate is one of."""
@@ -205,7 +205,7 @@ def told_apart(titles: Mapping[str, str]) -> dict[str, str]:
     """By folder, the candidate's title; where another looks like it, or could be made to, with a hash behind it.
 
     The hash is the one of the folder's name. A candidate whose folder is called as the candidate is keeps its title
-    whatever others are called: nobody can take it, or change it, by choosing a name.
+    whatever others are called: choosing a name neither takes nor changes it.
     """
     shown = {folder: one_line(title) for folder, title in titles.items()}
     looks = Counter(_look(title) for title in shown.values())

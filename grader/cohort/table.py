@@ -19,8 +19,8 @@ def render_table(summary: Summary) -> str:
     writer = csv.writer(written, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
     columns = [column for id, _ in summary.items for column in (id, f"{id} status")]
     past = ("hints", "grades", "started_at", "minutes")  # of the workspace's history, where one was handed in
-    told = ("bugs_left", "nearly_the_same_as", *past, "remark", "folder")
-    writer.writerow(["candidate", "score", "max_score", *columns, *told])
+    more = ("bugs_left", "nearly_the_same_as", *past, "remark", "folder")
+    writer.writerow(["candidate", "score", "max_score", *columns, *more])
     for row in summary.rows:
         writer.writerow([_cell(value) for value in _values(row, summary)])
     return written.getvalue()

@@ -1,4 +1,4 @@
-"""Who grades one submission at a time for whoever asks, from any thread, until told to stop."""
+"""Grades one submission at a time. Thread-safe. Runs until it is closed."""
 
 import threading
 from concurrent.futures import Future
@@ -52,7 +52,7 @@ class WorkerJob:
                 submission, answer = asked
                 try:
                     answer.set_result(self._graded(submission))
-                except Exception as error:  # whoever waits for it has to be told something
+                except Exception as error:  # its caller waits for an answer
                     self._end_job()
                     answer.set_result(NotGraded(reason=f"it could not be graded: {error!r}"[:500]))
         finally:

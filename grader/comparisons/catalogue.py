@@ -1,4 +1,4 @@
-"""All comparisons. A bug that shows in several is told by the first of them that an exercise lists."""
+"""All comparisons. A bug that shows in several is diagnosed by the first of them that an exercise lists."""
 
 from typing import Final
 

@@ -16,9 +16,9 @@ Asked = tuple[AnyQuestion, Tensors]
 Agree = Callable[[Tensors, Tensors], bool]
 
 
-def plainly(oracle: Package, asked: Asked) -> Tensors:
+def plainly(package: Package, asked: Asked) -> Tensors:
     """What the package answers."""
-    return oracle.ask(*asked)
+    return package.ask(*asked)
 
 
 def everything(answer: Tensors) -> Tensors:
@@ -62,9 +62,9 @@ class Comparison:
     meaning: Callable[[str], str] = unsaid
     steady: Callable[[Tensors], Tensors] = everything
 
-    def ask(self, oracle: Package, asked: Asked) -> Tensors:
+    def ask(self, package: Package, asked: Asked) -> Tensors:
         """What a package is compared by. Raises ``Trouble`` when it gives no answer."""
-        return self.steady(self.answer(oracle, asked))
+        return self.steady(self.answer(package, asked))
 
 
 def all_close(tolerance: str) -> Agree:

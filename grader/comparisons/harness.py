@@ -29,7 +29,7 @@ DROPOUT: Final = 0.3
 
 
 def questions(seeds: Seeds, precision: Precision) -> list[Asked]:
-    """Each once, where they can be told apart."""
+    """Each once, where they differ."""
     case = CASES[0]
     settings: Settings = {**case.config, "seed": 7}
     seed = seeds.derive("harness") % 2**31

@@ -38,10 +38,10 @@ def _asked(case: RaggedCase, seeds: Seeds, precision: Precision) -> Asked:
     return question, case.steps() | case.step(len(case.lengths), 1)
 
 
-def answer(oracle: Package, asked: Asked) -> Tensors:
+def answer(package: Package, asked: Asked) -> Tensors:
     """The logits of the tokens that are real: (N, V) for each chunk."""
     question, tensors = asked
-    answered = oracle.ask(question, tensors)
+    answered = package.ask(question, tensors)
     return {name: _real(name, logits, tensors) for name, logits in answered.items()}
 
 

@@ -43,14 +43,14 @@ def in_time(answer: Tensors) -> Tensors:
         if name.startswith("grad."):
             _, call, parameter = name.split(".", 2)
             gradients[int(call)][f"step {call}: the gradient of {parameter}"] = answer[name]
-    told: dict[str, Array] = {}
+    seen: dict[str, Array] = {}
     for step in range(len(losses["loss"])):
-        told |= {f"step {step}: {name}": series[step] for name, series in losses.items()}
-        told |= gradients[step]
+        seen |= {f"step {step}: {name}": series[step] for name, series in losses.items()}
+        seen |= gradients[step]
     for name in answer:
         if name.startswith("param."):
-            told[f"{LAST}: {name.split('.', 2)[2]}"] = answer[name]
-    return told
+            seen[f"{LAST}: {name.split('.', 2)[2]}"] = answer[name]
+    return seen
 
 
 def _narrowed(losses: Array) -> Array:
@@ -63,12 +63,12 @@ def _narrowed(losses: Array) -> Array:
 def meaning(tensor: str) -> str:
     """What it tells where two runs part."""
     if "gradient" in tensor:
-        return " (the losses up to there agree: the backward pass or the clip is another one)"
+        return " (the losses up to there agree: the backward pass or the clip differs)"
     if tensor.startswith("step 0:"):
-        return " (before any update: the first batch, the initial parameters or the loss is another one)"
+        return " (before any update: the first batch, the initial parameters or the loss differs)"
     if tensor.startswith("step"):
-        return " (the update in the step before, or the batch of this step, is another one)"
-    return " (the last update is another one)"
+        return " (the update in the step before, or the batch of this step, differs)"
+    return " (the last update differs)"
 
 
 def agree(answer: Tensors, expected: Tensors) -> bool:

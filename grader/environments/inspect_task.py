@@ -43,7 +43,7 @@ AT_ONCE: Final = 2  # grades; each keeps some two cores busy
 
 
 def _name(of: str) -> str:
-    """What Inspect is told that a task is called, for it to be ``grader/...`` in the end.
+    """The name that Inspect gets for a task, so that it is ``grader/...`` in the end.
 
     Inspect itself puts the package in front where that lies among installed ones. Where it is editable, Inspect does so
     only if the distribution is called as the package is, and ours is not.
@@ -90,7 +90,7 @@ def debug_gpt_builtin(sandbox: str = "docker", isolation: Isolation | None = Non
 
 
 def _task(exercises: Iterable[StoredExercise], where: str, scorer: Scorer) -> Task:
-    ours = where == "docker"  # nobody but our own image has the user
+    ours = where == "docker"  # only our own image has the user
     user = AGENT if ours else None
     return Task(
         dataset=[_sample(exercise, HAND_OVER if ours else None) for exercise in exercises],
@@ -160,8 +160,8 @@ def _exercise_of(state: TaskState) -> api.Exercise:
 
 
 async def _left_in_the_sandbox() -> dict[str, bytes]:
-    """The ``.py`` files that the agent leaves, links not followed. Without a model.py they are graded as such: whoever
-    removes it, or has it that it cannot be read, does not go without a score.
+    """The ``.py`` files that the agent leaves, links not followed. A missing or unreadable model.py is graded as an
+    empty submission, whose score is 0.
 
     Raises:
         CannotJudge: the sandbox does not answer.

@@ -1,4 +1,4 @@
-"""What an agent is told: where it is, what counts, and then the README that a learner gets too."""
+"""The agent's instruction: where it is, what counts, and then the README that a learner gets too."""
 
 from collections.abc import Mapping
 

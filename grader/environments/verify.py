@@ -46,8 +46,8 @@ def rewards(result: Result) -> bytes:
 
 
 def _graded(app: Path, exercise: Path) -> Result:
-    """The grade; of a directory without model.py too: whoever removes it does not go without a reward. Nor does whoever
-    has it lead elsewhere, to the solution for example: that is nothing of the agent's."""
+    """The grade. A missing model.py is graded as an empty submission (reward 0), and so is a link out of the directory,
+    for example to the solution."""
     if not os.path.lexists(app):
         raise CannotJudge(f"nothing was handed over: there is no directory {str(app)!r}")
     own = app.is_dir() and not app.is_symlink() and not app.resolve().is_relative_to(exercise.resolve())

@@ -18,6 +18,7 @@ from grader.sandbox.questions import ADAPTER
 from mutations.edit import splice
 
 _DEFINED: Final = re.compile(r"^ *(?:def|class) +(\w+)", re.MULTILINE)
+_AT_THE_TOP: Final = re.compile(r"^(?:def|class) +(\w+)", re.MULTILINE)
 _STUB: Final = re.compile(r"(\w+) is yours to build")
 
 Points = Annotated[float, Meta(ge=0)]
@@ -34,11 +35,10 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         earns: points by check.
         takes: what failing a guard costs, by check.
         exact: points for agreeing with the reference bit for bit.
-        unexplained: what it costs beyond them to agree neither bit for bit nor but for rounding, with no known bug
-            that explains it.
+        unexplained: what a difference beyond rounding costs in addition, if no known bug explains it.
         essential: checks without which nothing else in the item counts.
-        core: checks that must not be blocked: what the rest of the item means hangs on them.
-        mutants: of a follow-up that is about the candidate's own tests, what noticing the bugs of each kind counts.
+        core: checks that must not be blocked: while one is, the item has no points.
+        mutants: for the follow-up about own tests, the weight of each kind of bug that the tests notice.
         hints: three for an extension or a follow-up, from what is asked to how it is done; those of a bug are in the
             key.
     """
@@ -49,7 +49,7 @@ class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     points: Annotated[float, Meta(gt=0)]  # shares are taken of them
     earns: dict[str, Points] = {}
     takes: dict[str, Points] = {}
-    exact: Points = 0.0  # as it is after a journey: its hash must not change
+    exact: Points = 0.0  # a float, as after a JSON round trip, so that the hash does not change
     unexplained: Points = 0.0
     essential: tuple[str, ...] = ()
     core: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise, which need not lie anywhere.
+    """An exercise in memory.
 
     Attributes:
         reference: source text by file name.
@@ -114,8 +114,8 @@ class Exercise:
         starter = "\n".join(self.starter().values())
         defined = {file: set(_DEFINED.findall(text)) for file, text in self.reference.items()}
         left = set[str]().union(*defined.values()).difference(_DEFINED.findall(starter)).union(_STUB.findall(starter))
-        files = {file.removesuffix(".py") for file, names in defined.items() if names and names <= left}
-        return frozenset(left | files)
+        top = {file: set(_AT_THE_TOP.findall(text)) for file, text in self.reference.items()}
+        return frozenset(left | {file.removesuffix(".py") for file, names in top.items() if names and names <= left})
 
     @cached_property
     def items(self) -> dict[str, Item]:
@@ -169,7 +169,7 @@ class Exercise:
         return tuple(item.id for item in self.rubric.item if item.id in here)
 
     def comparisons_of(self, item: str) -> tuple[str, ...]:
-        """The comparisons that an item is told by: those that its bug shows in, and for an extension the model's."""
+        """The comparisons that diagnose an item: those that its bug shows in, and for an extension the model's."""
         shown = {comparison for bug in self.key.bugs if bug.item == item for comparison in bug.shows_in} or {FORWARD}
         return tuple(comparison for comparison in self.rubric.comparisons if comparison in shown)
 

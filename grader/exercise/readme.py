@@ -32,7 +32,7 @@ def readme(rubric: Rubric, where: str = "", *, files: Collection[str] = (), buil
     Args:
         where: what is said of where the bugs are, to follow their number.
         files: of the starter, by name.
-        built_in: whether the commands know this exercise without being told where it lies.
+        built_in: whether the commands find this exercise without a path.
     """
     bugs = [item for item in rubric.item if item.kind == "bug"]
     extensions = [item for item in rubric.item if item.kind == "extension"]
@@ -74,7 +74,7 @@ def _template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # Markdown for people, made of numbers and words of ours
+        autoescape=False,  # Markdown, made of trusted text alone
     )
     return environment.get_template(name)
 

@@ -16,7 +16,7 @@ _SEQUENCES = re.compile(
 )
 
 MOST_MARKS: Final = 8  # in a row: no writing has more, and hundreds paint over the lines above and below
-# Called printable by Python, and seen by nobody: joiners, selectors of a variant, and letters that only fill a place.
+# Called printable by Python, and invisible: joiners, selectors of a variant, and letters that only fill a place.
 _UNSEEN: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0\U00016fe4\U0001d159\U000e0100-\U000e01ef]"
 )
@@ -30,7 +30,7 @@ def printable(text: str) -> str:
 
     Newlines and tabs stay, other white space becomes a space or a newline, and what Python does not call
     printable (control characters, direction marks, zero-width characters, lone surrogates) is dropped. So are letters
-    that nobody sees, marks at the start of a line, which would be set on what stands before the text, and marks that
+    that are invisible, marks at the start of a line, which would be set on what stands before the text, and marks that
     are stacked higher than any writing does.
     """
     if text.isascii() and text.isprintable():

@@ -131,8 +131,8 @@ class Directory:
             raise Refused("it is a symbolic link")
         if not stat.S_ISREG(status.st_mode):
             raise Refused("it is not a regular file")
-        # Installers and backups link files too, so that several names alone say nothing. Whoever hands in a link to
-        # someone else's file may not be able to read it, and the grader may.
+        # Installers and backups link files too, so that several names alone say nothing. A candidate may hand in a
+        # link to someone else's file that only the grader can read.
         if status.st_nlink > 1 and status.st_uid != self._owner:
             raise Refused("it is a hard link to a file of another user")
 
@@ -144,5 +144,5 @@ def _listed(entry: "os.DirEntry[str]") -> Listed:
         if entry.is_file(follow_symlinks=False):
             return Listed(name=entry.name, kind=Kind.FILE, size=entry.stat(follow_symlinks=False).st_size)
     except OSError:
-        pass  # gone meanwhile, or hidden from us: whoever opens it is told
+        pass  # gone meanwhile, or hidden from us: opening it reports that
     return Listed(name=entry.name, kind=Kind.OTHER)

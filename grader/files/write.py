@@ -42,7 +42,7 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
     Killed in between, it leaves a file whose name ``is_left_over``.
 
     Args:
-        private: nobody but its owner is to read it.
+        private: only its owner may read it.
     """
     try:
         if _is_special(path):

@@ -25,7 +25,7 @@ class Keep(Enum):
         NOTHING: none; for a single grade, which asks hardly anything twice.
         REFERENCE: those of the reference and its variants. Grades share an answer if they ask with the same seed.
         EVERYTHING: those of what is graded as well, and between the two pairs of workers: it is a variant of the
-            reference itself. Such a grade does not say whether the reference reproduces itself; see to that first.
+            reference itself. Such a grade does not check that the reference reproduces itself: do that before.
     """
 
     NOTHING = "nothing"
@@ -72,7 +72,7 @@ class AnswerCache:
         """The packages of one grade, whose own workers are those of ``worker_pool``.
 
         The machine's failures are counted anew, and if the grade fails or is given up, no package is left with a
-        question whose answer nobody fetched. It would pass for the answer to the next one.
+        question whose answer was not fetched. It would pass for the answer to the next one.
         """
         self._worker_pool.pardon_anew()
         try:
@@ -94,7 +94,7 @@ class AnswerCache:
                 left -= size * len(self._memories)
 
     def stop(self) -> None:
-        """Kill the workers, from any thread: whoever waits for an answer learns that the grade is given up."""
+        """Kill the workers, from any thread: waiting callers learn that the grade is given up."""
         self._worker_pool.stop()
 
     def close(self) -> None:

@@ -15,11 +15,11 @@ EXACT_WHY = "Only identical results prove that nothing else was changed on the w
 BUG_CAUSES = ("The bug is still in.",)
 UNEXPLAINED_CAUSES = (
     "Something else was changed on the way.",
-    "The bug is mended for some inputs alone.",
+    "The bug is fixed for some inputs alone.",
 )
 ROUNDING_CAUSES = (
     "Operations stand in another order than in the starter: a scale is applied elsewhere, a mean is taken otherwise.",
-    "Something was written anew that only needed mending: attention by another function, a norm or a loss by hand.",
+    "Something was rewritten that only needed a fix: attention by another function, a norm or a loss by hand.",
 )
 
 

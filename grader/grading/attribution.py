@@ -1,14 +1,14 @@
 """Whose failure a failure is, where no variant agrees exactly.
 
 Checks name what they need: without a forward that runs there is no order to judge, and a cache built over a
-mask that is wrong in a way nobody planted has nothing to agree with. A failure then belongs to the item
+mask that is wrong in a way that is no known bug has nothing to agree with. A failure then belongs to the item
 that owns what is needed.
 
 A forward that does not run explains an answer that is missing or has no shape to judge. It does not explain a
 wrong one: else breaking forward for some sizes would excuse whatever else is wrong.
 
-Variants tell apart what needs a bug mended. None of them has an extension built wrongly, so that what needs one is
-never told apart by them, however exact the model is.
+Variants tell apart what needs a bug fixed. None of them has an extension built wrongly, so that what needs one is
+never separated by them, however exact the model is.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -59,7 +59,7 @@ def blame(
         for check in failing[item.id]:
             causes = _causes(item.id, check, verdicts, failing, told_apart)
             if causes:
-                reason = f"cannot be judged before this holds: {BY_ID[next(iter(causes))].title}"
+                reason = f"cannot be judged before this check passes: {BY_ID[next(iter(causes))].title}"
                 judged[item.id][check] = blocked(verdicts[item.id][check], set().union(*causes.values()), reason)
     failing = _failing(items, judged)
     for item in items:
@@ -97,7 +97,7 @@ def _charge_once(
             judged[item.id][rubric.exact_id(item)] = replace(
                 exact,
                 outcome=Outcome.PASSED,
-                message=f"right up to rounding, which is charged once, at {earlier[0].title}",
+                message=f"right up to rounding; the points for that are taken once, at {earlier[0].title}",
                 counterexample=None,
             )
 
@@ -106,7 +106,7 @@ def _without_numbers(
     item: Item, verdicts: Mapping[str, Verdict], diagnosis: Diagnosis, owner: str
 ) -> dict[str, Verdict]:
     """The verdicts of an item, with those blocked that rest on numbers, whether they passed or failed."""
-    reason = f"cannot be judged before this holds: {BY_ID[FINITE].title}"
+    reason = f"cannot be judged before this check passes: {BY_ID[FINITE].title}"
     waiting = set(WAIT_FOR_NUMBERS)
     if item.id != owner and FORWARD in diagnosis.exercise.comparisons_of(item.id) and diagnosis.model_bugs is None:
         waiting.add(rubric.exact_id(item))
@@ -127,11 +127,10 @@ def _causes(
 ) -> dict[str, set[str]]:
     """By check that has to hold first, the items that fail it: none where the failure is the item's own.
 
-    What fails because of something else in turn is not named, but that which is behind it: nobody can mend what cannot
-    be told yet.
+    Only root causes are named: a cause that is itself blocked is replaced by what blocks it.
 
     Args:
-        told_apart: the items of bugs that have an exact answer: what needs them, the variants have told already.
+        told_apart: the items of bugs that have an exact answer: the variants have judged what needs them already.
     """
     verdict = verdicts[item][check]
     if verdict.unbuilt:

@@ -62,7 +62,7 @@ class Diagnosis:
         return tuple(item.id for item in rubric.item if self.has_bug(item.id))
 
     def match_of(self, item: str) -> Match | None:
-        """The match of the comparison that an item is told by; of several, the one that says most against it."""
+        """The match of the comparison that an item is diagnosed by; of several, the one that says most against it."""
         comparison = self._told_by(item)
         return self.matches[comparison] if comparison is not None else None
 
@@ -72,7 +72,7 @@ class Diagnosis:
         return max(comparisons, key=lambda comparison: _against(item, self.matches[comparison]), default=None)
 
     def shown_by(self, item: str) -> frozenset[str]:
-        """The modules whose code is run by what an item is told by."""
+        """The modules whose code is run by what an item is diagnosed by."""
         comparison = self._told_by(item)
         return frozenset() if comparison is None else _modules(comparison)
 
@@ -93,12 +93,12 @@ class Diagnosis:
         return next((match for match in (*own, *self.twins.values()) if item in (match.bugs or ())), None)
 
     def sharing(self, item: str) -> set[str]:
-        """The items whose bugs are told by the same comparisons as this one's, or may show in a twin of its own."""
-        told = {
+        """The items that the same comparisons diagnose as this one, or whose bugs may show in a twin of its own."""
+        alike = {
             other for comparison in self.exercise.comparisons_of(item) for other in self.exercise.bugs_in(comparison)
         }
         answers_for_twins = any(item in answerable for answerable in self.exercise.rubric.twins.values())
-        return told | ({bug.item for bug in self.exercise.key.bugs} if answers_for_twins else set())
+        return alike | ({bug.item for bug in self.exercise.key.bugs} if answers_for_twins else set())
 
     def _unlike_its_twin(self, item: str) -> Match | None:
         """The first twin that an item answers for and that the candidate differs from, no known bug explaining it."""
@@ -141,7 +141,7 @@ def _before(twin: str) -> set[str]:
 
 
 def _against(item: str, match: Match) -> tuple[bool, bool, bool]:
-    """How much a match says against an item: its bug is in, nobody agrees, only roughly."""
+    """How much a match says against an item: its bug is in, no variant agrees, only roughly."""
     return match.bugs is not None and item in match.bugs, match.bugs is None, match.lane is not Lane.BITWISE
 
 

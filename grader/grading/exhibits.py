@@ -211,9 +211,9 @@ def _ulps(forwards: Sequence[Tensors] | Trouble | None, variants: Variants) -> U
             if got is None or got.shape != wanted.shape or got.dtype != wanted.dtype:
                 incomparable += wanted.size
                 continue
-            told = np.isfinite(got) & np.isfinite(wanted)
-            incomparable += int((~told).sum())
-            distances.append(ulp_distances(got[told], wanted[told]))
+            finite = np.isfinite(got) & np.isfinite(wanted)
+            incomparable += int((~finite).sum())
+            distances.append(ulp_distances(got[finite], wanted[finite]))
     every = np.concatenate(distances)
     # The number of binary digits: 0 for 0, 1 for 1, 2 for 2 and 3, 3 for 4 to 7.
     digits = np.frexp(every.astype(np.float64))[1]

@@ -1,7 +1,7 @@
 """Whether a submission runs at all: asked once, before anything else.
 
-What does not run is no wrong answer to anything. It is told by itself, with its place; what needs it waits and is not
-asked, so that one slip of the keyboard is neither a list of failures nor a long wait.
+What does not run is no wrong answer to anything. It is reported by itself, with its place; what needs it waits and is
+not asked, so that one typing error is neither a list of failures nor a long wait.
 """
 
 from types import MappingProxyType
@@ -38,7 +38,7 @@ def first_run(model: Package, train: Package, *, has_adapter: bool = False) -> d
     if has_adapter:
         asked = [(each, replace(question, names=())) for each, question in asked]
         asked = [(each, question) for each, question in asked if f"{question.module}.py" in each.files]
-    # One after the other: what is late is asked once more, alone, and waits for that until nobody else is busy.
+    # One after the other: what is late is asked once more, alone, and waits until no other worker is busy.
     troubles = {question.module: _trouble_of(each, question) for each, question in asked}
     when = "when it was imported"
     if troubles["model"] is None:

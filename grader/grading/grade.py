@@ -203,7 +203,7 @@ class Grade:
         return first_run(first, second, has_adapter=self._exercise.adapter is not None)
 
     def _reordered(self, matches: Mapping[str, Match]) -> dict[str, str]:
-        """By comparison that differs by rounding, the changed lines that do it, where they can be told."""
+        """By comparison that differs by rounding, the changed lines that do it, where they can be found."""
         if not self._options.explain:
             return {}
         found: dict[str, str] = {}
@@ -237,7 +237,7 @@ class Grade:
         return any("train" in modules_asked(question) for question, _ in twin.questions(self._seeds, "float32"))
 
     def _comparisons(self) -> tuple[Comparison, ...]:
-        """The comparisons that the items asked for are told by; all of them where a twin is compared."""
+        """The comparisons that the items asked for are diagnosed by; all of them where a twin is compared."""
         if twins_asked(self._exercise, self._items, self._seeds):
             return tuple(COMPARISONS[comparison] for comparison in self._exercise.rubric.comparisons)
         wanted = {

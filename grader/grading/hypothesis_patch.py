@@ -1,6 +1,6 @@
-"""Hypothesis as a search of ours needs it: for as long as the search lasts, and in its thread alone.
+"""Hypothesis as the grader's search needs it: for as long as the search lasts, and in its thread alone.
 
-Hypothesis has no public switch for what is switched off here. Whoever uses it beside us in one process, as a test
+Hypothesis has no public switch for what is switched off here. Another user of it in the same process, as a test
 suite does that imports the grader, finds it as it always is.
 """
 

@@ -1,7 +1,7 @@
 """Which changed lines put operations in another order: those without which the results are the solution's bit for bit.
 
 Each place where a submission differs is put back by itself, and the submission is asked again. What two places do
-together, or a package that was written from nothing, cannot be told so.
+together, or a package that was written from nothing, cannot be found this way.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ from grader.sandbox.wire import Tensors
 
 MOST: Final = 24  # places that are tried, of one comparison
 LONGEST: Final = 2_000  # lines of a file that is compared
-WIDEST: Final = 40  # lines of a place, before and now: with more of a file put back, no line of it is told apart
+WIDEST: Final = 40  # lines of a place, before and now: with more of a file put back, single lines say nothing
 BRIEF: Final = 100  # characters of a line that is shown
 
 
@@ -36,7 +36,7 @@ class Hunk(NamedTuple):
         lines = files[self.file].splitlines(keepends=True)
         return {**files, self.file: "".join((*lines[: self.start], *self.before, *lines[self.end :]))}
 
-    def told(self, files: Mapping[str, str]) -> str:
+    def place(self, files: Mapping[str, str]) -> str:
         """``model.py, line 57: x = ...``: of lines that were taken out, after which line."""
         lines = files[self.file].splitlines()[self.start : self.end]
         if not lines:
@@ -64,7 +64,7 @@ class Trials:
             if isinstance(answers, PackageHung | PackageDied):
                 return ""
             if not isinstance(answers, Exception) and self.variants.same_bits(comparison, answers, bugs):
-                return hunk.told(self.files)
+                return hunk.place(self.files)
         return ""
 
     def _hunks(self, bugs: Bugs) -> Iterator[Hunk]:

@@ -266,7 +266,7 @@ class CheckRunner:
 
 
 def ask_case(check: Check, case: object, context: Context) -> None:
-    """Whether the property holds. Answers that do not even fit together are the package's failure, not ours."""
+    """Whether the property holds. Answers that do not fit together are the package's failure, not the grader's."""
     try:
         check.holds(case, context)
     except (CheckFailed, Trouble, LauncherFailed):

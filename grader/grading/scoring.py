@@ -77,12 +77,12 @@ def score(
     # What waits for another item leaves the denominator. What waits because the code does not run stays in it.
     waits_for_others = {check for check in positive if _waits_for_others(verdicts.get(check, missing))}
     open_points = sum(points for check, points in positive.items() if check not in waits_for_others)
-    untold_bits = item.exact if outcomes.get(exact_id(item)) is Outcome.BLOCKED else 0
-    untold = any(outcomes.get(check) is Outcome.BLOCKED for check in item.core)
-    void = bug_left or untold or any(outcomes.get(check) is not Outcome.PASSED for check in item.essential)
+    is_blocked_bits = item.exact if outcomes.get(exact_id(item)) is Outcome.BLOCKED else 0
+    is_blocked = any(outcomes.get(check) is Outcome.BLOCKED for check in item.core)
+    void = bug_left or is_blocked or any(outcomes.get(check) is not Outcome.PASSED for check in item.essential)
     # Of an item whose guards could not all be asked, what was asked says nothing about the rest.
     unguarded = any(outcomes[check] is Outcome.BLOCKED for check in item.takes)
-    share = 1.0 if unguarded or not open_points else (item.points - untold_bits) / open_points
+    share = 1.0 if unguarded or not open_points else (item.points - is_blocked_bits) / open_points
     factor = 0.0 if void else share
     parts: dict[str, tuple[float, float]] = {}
     for check, (role, points) in all_roles.items():
@@ -113,7 +113,7 @@ def _waits_for_others(verdict: Verdict) -> bool:
 
 
 def _waits_for_the_code(verdict: Verdict) -> bool:
-    """Whether nothing could be told because a file of the submission does not run."""
+    """Whether nothing could be judged because a file of the submission does not run."""
     return verdict.outcome is Outcome.BLOCKED and not verdict.blocked_by
 
 
@@ -182,9 +182,9 @@ def _summary(
     if status in (Status.FIXED, Status.BUILT):
         exact = outcomes.get(exact_id(item), Outcome.PASSED)
         if exact in FAILURES:
-            return "It behaves as it should; it is not identical to the reference bit for bit."
-        told = verdicts.get(exact_id(item), _NONE)
-        note = told.message if told.rounding else ""
+            return "It behaves as it should, but its results are not the reference's bit for bit."
+        verdict = verdicts.get(exact_id(item), _NONE)
+        note = verdict.message if verdict.rounding else ""
         passed = f"{_PASSED_AND_WAIT} {_list(blockers)}" if blockers else "All its checks passed"
         return f"{passed}{f'; {note}' if note else ''}."
     if bug_left:

@@ -75,7 +75,7 @@ class Search:
 class Draws:
     """What was drawn for searches that found nothing, for others who ask the same: drawing takes longer than asking.
 
-    Hypothesis draws alike for the same seed as long as no case fails, so that nobody is asked anything else for it.
+    Hypothesis draws alike for the same seed as long as no case fails, so that the questions stay the same.
     """
 
     MOST: Final = 512  # searches remembered

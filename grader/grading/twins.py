@@ -51,9 +51,9 @@ def shares(twins: Iterable[Comparison]) -> tuple[list[Comparison], list[Comparis
 
 
 def expected_bugs(matches: Mapping[str, Match]) -> Bugs | None:
-    """The bugs that the comparisons have told; None where one of them told none."""
-    told = [match.bugs for match in matches.values()]
-    return None if None in told else frozenset().union(*(bugs for bugs in told if bugs is not None))
+    """The bugs that the comparisons have found; None where one of them could not say."""
+    found = [match.bugs for match in matches.values()]
+    return None if None in found else frozenset().union(*(bugs for bugs in found if bugs is not None))
 
 
 def match_twins(

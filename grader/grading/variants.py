@@ -1,11 +1,11 @@
-"""Which of the known bugs a candidate still has, told exactly by what it computes.
+"""Which of the known bugs a candidate still has, found exactly by what it computes.
 
 For the k bugs of an exercise there are 2^k variants of the reference, each with another subset left in. A
 candidate that computes, bit for bit, what one variant computes has exactly that variant's bugs, however
 they hide each other. Where no variant agrees bit for bit, the diagnosis is repeated in float64 within a
 tolerance, for solutions that are right and add up in another order.
 
-Bugs that show in different comparisons are told apart by different questions, so that the variants to ask are
+Bugs that show in different comparisons are separated by different questions, so that the variants to ask are
 counted by comparison and not by exercise.
 """
 
@@ -81,12 +81,12 @@ class Variants:
 
         Args:
             bugs: what is known to be left in the model; None when no variant matched it. A cache may be built over
-                the bugs that are there, some of them mended on the way, but not over others.
+                the bugs that are there, some of them fixed on the way, but not over others.
         """
         return [self.variant(subset) for subset in self.subsets(FORWARD) if bugs is None or subset <= bugs]
 
     def subsets(self, comparison: str) -> Iterator[Bugs]:
-        """All subsets of a comparison's bugs: none first, then all (a candidate nobody has touched), then by size."""
+        """All subsets of a comparison's bugs: none first, then all (an unchanged starter), then by size."""
         bugs = self._exercise.bugs_in(comparison)
         sizes = [0, len(bugs), *range(1, len(bugs))] if bugs else [0]
         return (frozenset(subset) for size in sizes for subset in combinations(bugs, size))
@@ -125,7 +125,7 @@ class Variants:
 
     @contextmanager
     def _working(self, bugs: Bugs, comparison: Comparison, index: int) -> Iterator[None]:
-        """A variant's answer in float32 is being worked out meanwhile; whoever needs one that failed asks again."""
+        """A variant's answer in float32 is computed meanwhile; one that failed is asked again when it is needed."""
         key: _Key = (bugs, comparison.id, "float32", index)
         if key in self._answers:
             yield
@@ -149,8 +149,8 @@ class Variants:
 
         Args:
             answers: what ``put`` gave for the candidate.
-            among: the bugs of the variants that may be it, the one first that it is expected to be: what differs is
-                told beside that one. By default all that there are, told beside the reference.
+            among: the bugs of the variants that may be it, the one first that it is expected to be: differences
+                are named beside that one. By default all that there are, and differences from the reference.
         """
         if isinstance(answers, Trouble):
             return Match(bugs=None, lane=Lane.BEHAVIOUR, trouble=answers)

@@ -242,7 +242,7 @@ def _read(stream: BinaryIO, packed: int) -> Iterator[Taped]:
 
 
 class _InPieces(io.RawIOBase):
-    """A file that nobody reads in one piece larger than ``ARCHIVE_READ_MAX_BYTES``: the table of contents of a zip
+    """A file that is never read in a piece larger than ``ARCHIVE_READ_MAX_BYTES``: the table of contents of a zip
     archive is as large as it says.
     """
 

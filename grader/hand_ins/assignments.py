@@ -15,7 +15,7 @@ from grader.hand_ins.tree import Renamed, Tree
 from grader.limits import ASSIGNMENT_MAX_HAND_INS, ASSIGNMENT_MAX_WRAPPERS, METADATA_MAX_BYTES
 from grader.submission.read import Submission
 
-# What instructors keep beside hand-ins. Whoever hands that in hands in nothing that could be graded.
+# What instructors keep beside hand-ins. A hand-in of these alone has nothing to grade.
 _LISTS: Final = (
     *(".csv", ".tsv", ".xlsx", ".xls", ".ods", ".md", ".txt"),
     *(".log", ".json", ".toml", ".ini", ".html", ".yml", ".yaml"),
@@ -39,7 +39,7 @@ class HandIn:
 
 @dataclass(frozen=True, slots=True)
 class HandIns:
-    """All of them, by name, and the names of what is nobody's."""
+    """All of them, by name, and the names of what belongs to no one."""
 
     found: tuple[HandIn, ...]
     ignored: tuple[str, ...]
@@ -159,7 +159,7 @@ def _metadata(tree: Tree, entries: list[Listed]) -> dict[str, str] | None:
 
 
 def _of_its_own(tree: Tree, entry: Listed, metadata: dict[str, str]) -> HandIn:
-    """A folder, an archive or a file that nobody else's belong to."""
+    """A folder, an archive or a file of one person alone."""
 
     def read() -> Submission:
         if entry.kind is Kind.OTHER:

@@ -38,7 +38,7 @@ class Chosen:
     """Which file is taken for one of that name.
 
     Attributes:
-        name: the file's as it lies there; empty where that cannot be told.
+        name: the file's as it lies there; empty where that is unknown.
         among: all that could be meant, in order.
     """
 

@@ -7,7 +7,7 @@ The names are those that the platforms write, each with a person's identifier in
 - Blackboard: ``Homework 1_alee_attempt_2026-11-02-13-37-00_model.py``, and a text of its own about each attempt;
 - Gradescope: ``submission_12345``, and in ``submission_metadata.yml`` who handed that in.
 
-What people choose themselves, the name of a file, stands last in each of them, and is not looked at: nobody can hand in
+What people choose themselves, the name of a file, stands last in each of them, and is not looked at: no one can hand in
 under another's name.
 """
 

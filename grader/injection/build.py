@@ -44,7 +44,7 @@ class Built:
     """An exercise that has been proven, and what was turned down on the way.
 
     Attributes:
-        left_out: the checks of follow-up questions that the reference does not pass, and that nobody is asked.
+        left_out: the checks of follow-up questions that the reference does not pass, and that are never asked.
         fit: of a reference with an adapter.py, what can be asked of it.
     """
 

@@ -12,7 +12,7 @@ from grader.injection.observe import Observation
 from grader.injection.recipe import Recipe
 from mutations.operator import Category
 
-LEAST_EFFECT: Final = 1e-5  # ten times the widest tolerance: nobody's rounding is taken for the bug, or the bug for it
+LEAST_EFFECT: Final = 1e-5  # ten times the widest tolerance: no rounding is taken for the bug, or the bug for it
 
 Observe = Callable[[Mutant, Mutant | None], Observation]
 """What is seen of a mutant; the second is the one that is likely to be asked about next."""
@@ -135,9 +135,9 @@ class Chooser:
         if seen.effect < LEAST_EFFECT:
             return f"its effect of {seen.effect:.1g} is too close to rounding"
         if seen.crashes_in and self._count > 1:
-            return f"it breaks what other bugs are told by ({', '.join(seen.crashes_in)}): only for a single bug"
+            return f"it breaks what shows other bugs ({', '.join(seen.crashes_in)}): only for a single bug"
         if seen.unsteady_in:
-            return f"it answers otherwise each time ({', '.join(seen.unsteady_in)}): nobody could be told to have it"
+            return f"its answers vary ({', '.join(seen.unsteady_in)}): no candidate can be known to have it"
         return self._uneven(mutant, seen)
 
     def _uneven(self, mutant: Mutant, seen: Observation) -> str | None:

@@ -167,8 +167,8 @@ def _lines(matrix: Matrix) -> Iterator[str]:
     rate = len(matrix.rows) / matrix.seconds if matrix.seconds else 0.0
     yield f"{killed} of {len(matrix.rows)} bugs are seen; {matrix.seconds:.1f} s, {rate:.1f} bugs a second"
     for row in matrix.survivors:
-        told = f"told by {', '.join(row.shows_in)} alone" if row.shows_in else "equivalent here, or never run"
-        yield f"  not seen: {row.name} ({told})"
+        why = f"seen by {', '.join(row.shows_in)} alone" if row.shows_in else "equivalent here, or never run"
+        yield f"  not seen: {row.name} ({why})"
     for check in matrix.idle_checks:
         yield f"  sees no bug: {check}"
 

@@ -212,8 +212,8 @@ class Observer:
         except Trouble:
             return True
 
-    def _answers(self, comparison: Comparison, oracle: Package) -> list[Tensors]:
-        return [comparison.ask(oracle, asked) for asked in comparison.questions(self._seeds[0], "float32")]
+    def _answers(self, comparison: Comparison, package: Package) -> list[Tensors]:
+        return [comparison.ask(package, asked) for asked in comparison.questions(self._seeds[0], "float32")]
 
 
 class Failing(NamedTuple):

@@ -132,13 +132,13 @@ def texts(exercise: StoredExercise) -> Finding:
         if not (folder / file).is_file():
             return Finding(what, f"the starter has no {file}")
         if file in made and (folder / file).read_bytes() != made[file].encode():
-            return Finding(what, f"{file} of the starter is another")
+            return Finding(what, f"{file} of the starter differs")
     more = sorted({path.name for path in folder.iterdir()} - {*made, *BESIDE_THE_CODE, *LEFT_BY_RUNNING})
     return Finding(what, f"the starter has {', '.join(more)} too" if more else "")
 
 
 def _bug(exercise: Exercise, bug: PlantedBug, seen: Observation) -> Finding:
-    """A bug is seen by the checks that earn its points, whatever the seed, and told by one of the comparisons."""
+    """A bug is seen by the checks that earn its points, whatever the seed, and shows in one of the comparisons."""
     what = f"{bug.item} ({bug.operator}) is seen by its checks on {len(seen.detections)} seeds"
     unseen = [check for check in exercise.items[bug.item].earns if check not in seen.killed_by]
     if unseen:
@@ -146,7 +146,7 @@ def _bug(exercise: Exercise, bug: PlantedBug, seen: Observation) -> Finding:
     if not set(exercise.comparisons_of(bug.item)) <= set(seen.shows_in):
         return Finding(what, f"shows in {', '.join(seen.shows_in) or 'nothing'} alone")
     if seen.crashes_in and len(exercise.key.bugs) > 1:
-        return Finding(what, f"breaks {', '.join(seen.crashes_in)}, which other bugs are told by")
+        return Finding(what, f"breaks {', '.join(seen.crashes_in)}, which shows other bugs")
     return Finding(what)
 
 
@@ -166,7 +166,7 @@ def _subsets(exercise: Exercise, launcher: Launcher, seed: int, progress: Callab
         if len(said) > SHOWN:
             return f"{'; '.join(said[:SHOWN])}; and {len(said) - SHOWN} more"
         if not said and certificate is not None and _by_subset(certificate.rows) != _by_subset(rows):
-            return "the proof that is kept in key.json is another"
+            return "the proof that is kept in key.json differs"
         return "; ".join(said)
 
     return _graded(f"all {2**bugs} subsets of the bugs are graded as they should be", wrong)
@@ -190,7 +190,7 @@ def _whole_grades(exercise: Exercise, launcher: Launcher, seed: int) -> Iterator
 
 
 def _graded(what: str, wrong: Callable[[], str]) -> Finding:
-    """What a grade brings out. That a reference gives no answers to grade by is a fault of the exercise, not ours."""
+    """What a grade shows. A reference without answers is a fault of the exercise, not of the grader."""
     try:
         return Finding(what, wrong())
     except CannotJudge as error:

@@ -45,9 +45,9 @@ class Overtaken:
 class Watcher:
     """Grades one directory again and again.
 
-    The questions stay the same from grade to grade, so that the reference answers each of them once: whoever
-    watches works for themselves, and the verdict that counts is drawn anew by ``grader grade``. A grade whose sources
-    change is given up: nobody waits for a verdict on what is not there any more.
+    The questions stay the same from grade to grade, so that the reference answers each of them once.
+    Watching is practice; the grade that counts draws new questions, by ``grader grade``. A grade whose sources
+    change is given up: its verdict would be about files that are gone.
     """
 
     def __init__(self, directory: Path, session: Session, options: Options) -> None:
@@ -71,7 +71,7 @@ class Watcher:
                 changed = _differences(graded, submission)
                 yield Graded(submission=submission, changed=changed, result=result, before=before)
                 graded, before = submission, result
-            # Found while this was graded, or while whoever got the grade had it explained.
+            # Newer files were found during this grade, or while the caller had it explained.
             newer = self._newer
             if newer is not None:
                 yield Overtaken(changed=_differences(submission, newer))
@@ -141,7 +141,7 @@ def looking_out(directory: Path, known: Submission, act: Callable[[], None]) -> 
     seen, enough = Lookout(), Event()
 
     def look() -> None:
-        # What cannot be read is told by whoever waits next.
+        # Read errors are ignored here; the next `wait_for_another` reports them.
         seen.found = wait_for_another(directory, known, lambda _: None, enough)
         if seen.found is not None:
             act()

@@ -102,8 +102,8 @@ def remember_grade(directory: Path, result: Result) -> None:
         before = workspace.graded
         if before is not None and before.sha256 == result.candidate.sha256:
             # A grade of some items alone says nothing of the others.
-            told = {STOPPED, *(part.id for part in parts)}
-            right += [name for name in before.right if name not in told]
+            judged = {STOPPED, *(part.id for part in parts)}
+            right += [name for name in before.right if name not in judged]
         graded = LastGrade(sha256=result.candidate.sha256, right=tuple(right))
         write_workspace(directory, msgspec.structs.replace(workspace, graded=graded))
     except (GraderError, OSError):

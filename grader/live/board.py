@@ -39,7 +39,7 @@ class View:
 
 
 class Board:
-    """Holds the newest view, and calls whoever wants to know of a change."""
+    """Keeps the newest view, and calls its listeners at each change."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -89,7 +89,7 @@ class Server:
         return StreamingResponse(self._changes(), media_type="text/event-stream")
 
     async def _changes(self) -> AsyncIterator[str]:
-        """An event for each change that this reader has not been told of, until the page ends."""
+        """An event for each change that this reader has not seen, until the page ends."""
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
         def wake() -> None:

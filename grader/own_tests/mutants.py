@@ -94,8 +94,8 @@ class Draw:
     def mutants(self, plantings: Iterable[Planting]) -> list[Mutant]:
         """One mutant of each operator, at the first place where it shows; fewer once time is up.
 
-        All there are and no choice of them, so that the same tests earn the same whatever the seed is. Who breaks down
-        is noticed by whoever runs it: such mutants are taken where there are no others.
+        All there are and no choice of them, so that the same tests earn the same whatever the seed is. Any test
+        notices a mutant that crashes, so those are used only where there are no others.
 
         Raises:
             TooSlow: time is up, and there is none.
@@ -224,12 +224,12 @@ class Wording:
             reply, answer = worker.receive()
             if not isinstance(reply, Answered):
                 raise NotRead(reply.message)
-            told = iter([answer[name].tobytes().decode() for name in tensors])
+            reworded = iter([answer[name].tobytes().decode() for name in tensors])
         except (WorkerFailed, KeyError, UnicodeDecodeError) as error:
             raise NotRead(str(error)) from None
         finally:
             worker.close()
-        packages: list[Files] = [{file: next(told) for file in version} for version in versions]
+        packages: list[Files] = [{file: next(reworded) for file in version} for version in versions]
         if any(
             _size(package) > _size(version) + REWORD_GROWTH_BYTES
             for package, version in zip(packages, versions, strict=True)

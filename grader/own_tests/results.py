@@ -20,7 +20,7 @@ PASSING: Final = "The tests pass on the package that they are written for, each 
 PASSING_WHY: Final = "A test that fails where nothing is wrong will be ignored where something is."
 REWORDED: Final = "The tests pass on the same program in other words, too."
 REWORDED_WHY: Final = "A test that looks at the text, and not at what it does, stands in the way of every change."
-NOTICED_WHY: Final = "A bug that no test notices can come back on any day, and nobody will know since when it is there."
+NOTICED_WHY: Final = "A bug that no test notices can come back at any time and stay unseen."
 
 
 class Notice(NamedTuple):
@@ -143,7 +143,7 @@ def _notice(notice: Notice, package: Files, points: float) -> CheckResult:
 
 
 def _shown(mutant: Mutant, package: Files) -> Counterexample:
-    """The bug that nobody noticed; where it was planted is for instructors."""
+    """The bug that no test noticed; where it was planted is for instructors."""
     file = mutant.planting.file
     before, after = (files[file].splitlines() for files in (package, mutant.files))
     diff = "\n".join(unified_diff(before, after, file, file, n=2, lineterm=""))

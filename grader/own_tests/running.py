@@ -84,7 +84,7 @@ class Runner:
         )
 
     def run_surely(self, package: Files, limit: float) -> Ran:
-        """The same where a time-out would cost points: it has to be seen twice, the second time with nobody beside."""
+        """The same where a time-out would cost points: it must happen twice, the second time alone."""
         ran = self.run(package, limit)
         if ran.outcome is not Outcome.TIMED_OUT:
             return ran
@@ -97,7 +97,7 @@ class Runner:
 
 
 class Runs:
-    """Runs on several packages, in an order that nobody can guess, with one limit to the time of all.
+    """Runs on several packages, in a random order, with one limit to the time of all.
 
     Args:
         first: seconds of its own that the worker took for the tests on the package itself.
@@ -158,7 +158,7 @@ def _read(reply: Reply, answer: Tensors) -> tuple[Outcome, str, str]:
         code, passed, skipped = (int(answer[name]) for name in ("exit", "passed", "skipped"))
         failure = answer["failure"].tobytes().decode("utf-8", "replace") if "failure" in answer else ""
     except (KeyError, TypeError, ValueError, OverflowError):
-        return Outcome.BROKEN, "", "what came of the tests was not told"
+        return Outcome.BROKEN, "", "the tests gave no result"
     if failure:
         test, _, said = failure.partition("\n")
         return Outcome.FAILED, test, said

@@ -1,4 +1,4 @@
-"""An oracle that remembers, for packages of ours: each question is put once to each text that it depends on."""
+"""A cache of answers for trusted packages, keyed by question and by the source files that the answer depends on."""
 
 import hashlib
 import re
@@ -18,7 +18,7 @@ Memory = dict[bytes, Tensors]
 
 
 class CachedPackage(Package):
-    """An oracle that is put each question once: for packages of ours, which answer alike every time.
+    """A package that is asked each question once: for trusted packages, which always answer alike.
 
     Two packages that differ in train.py alone give the same answers about model.py, so that one is enough.
 
@@ -47,7 +47,7 @@ class CachedPackage(Package):
 
     def receive(self) -> Tensors:
         """The answer to the question sent."""
-        if self._known is not None:  # not: is it known by now; another may have learnt it since this one asked
+        if self._known is not None:  # what `send` found: another thread may have cached an answer since
             return self._known
         answer = super().receive()
         if self._learns:
@@ -88,7 +88,7 @@ def _reachable(files: tuple[tuple[str, str], ...], modules: tuple[str, ...]) -> 
 
 
 def _imports(text: str, package: Collection[str]) -> set[str]:
-    """The modules of a package that a text may import, but for what its ``main`` does: nobody asks for that.
+    """The modules of a package that a text may import, but for what its ``main`` does, which is never asked for.
 
     Read off the lines: two threads that make syntax trees at once get a SystemError from Python 3.11. A word too
     many costs a question, no more.

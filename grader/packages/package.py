@@ -42,7 +42,7 @@ class Package:
         name: for messages.
         files: the package, file name to source.
         timeout: seconds of its own, computing or asleep, for one question.
-        trusted: the package is ours; what goes wrong with it is not the candidate's doing.
+        trusted: not the candidate's; what goes wrong with it is a failure of the machine.
         ahead: modules that a worker imports before it is asked.
         asks_again: whether to believe that no answer comes in time only when it is asked once more, alone.
     """
@@ -135,7 +135,7 @@ class Package:
             raise self._lost(error) from None
 
     def _reply_when_asked_alone(self) -> tuple[Reply, Tensors]:
-        """After no answer in time: it may have been the machine's doing, until it is seen again with nobody beside."""
+        """After no answer in time: it counts when it happens again with no other work beside it."""
         question, _ = self._asked
         self._drop()
         if not self._asks_again:
@@ -144,7 +144,7 @@ class Package:
             self._unresponsive.try_imports(question, self._deadly)
         try:
             with self._worker_pool.alone():
-                # What the import has told by now, or another thread before it was our turn.
+                # What the import has reported by now, or another thread before this one.
                 if not self._trusted and (expected := self._expected(question)) is not None:
                     raise expected from None
                 self._put()
@@ -223,7 +223,7 @@ class Package:
         return fresh
 
     def show_again(self) -> None:
-        """Nobody was shown what has been printed so far."""
+        """What has been printed so far was not shown."""
         self._shown = 0
 
     def close(self) -> None:

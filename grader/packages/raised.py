@@ -74,9 +74,9 @@ def in_words(raised: Raised, stack: tuple[Place, ...], files: Mapping[str, str])
         # Newer syntax is no syntax to an older Python, and nothing else says which one reads it here.
         return f"{raised.type}: {_IN_FILE.sub('', message)} ({PYTHON} grades here)"
     if raised.type == "BdbQuit":
-        return "breakpoint() waits for somebody to type here, and nobody is there: take it out"
+        return "breakpoint() waits for input, and there is none here: take it out"
     if "EOFError" in raised.bases and "reading a line" in message:
-        return "input() waits for somebody to type here, and nobody is there: take it out"
+        return "input() waits for input, and there is none here: take it out"
     if (found := _NO_ATTRIBUTE.search(message)) and f"{found[1]}.py" in files:
         return f"{found[1]}.py has no {_kind(found[2])} {found[2]}"
     if (found := _NO_NAME_IN.search(message)) and f"{found[2]}.py" in files:

@@ -24,7 +24,7 @@ class Trouble(Exception):
 
 
 def is_machines(trouble: BaseException | None) -> bool:
-    """Whether a package of ours died or hung: what it answers is not known then, only that the machine failed."""
+    """True if a trusted package died or timed out: a failure of the machine, not an answer."""
     return isinstance(trouble, PackageDied | PackageHung) and trouble.trusted
 
 
@@ -51,8 +51,8 @@ class PackageRaised(Trouble):
         self.kind = f"raised {raised.type}"
         self._missing = is_missing(raised, left_to_build)
         place = self.stack[-1] if self.stack and not self.unbuilt else None
-        told = "" if place is None or place.named in self.words else f" ({place.file}, line {place.line})"
-        super().__init__(self.words + told)
+        where = "" if place is None or place.named in self.words else f" ({place.file}, line {place.line})"
+        super().__init__(self.words + where)
 
     def is_a(self, name: str) -> bool:
         """Whether the exception's class is, or derives from, the built-in ``name``."""
@@ -83,7 +83,7 @@ class PackageHung(Trouble):
 
 
 class PackageDoesNotRun(Trouble):
-    """A module of it does not run at all, which is known and told already: it is asked no more.
+    """A module of it does not run at all, which is known and reported already: it is asked no more.
 
     Args:
         module: "model" or "train".

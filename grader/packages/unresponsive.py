@@ -1,4 +1,4 @@
-"""What is known of a package that does not answer, so that nobody waits for the same thing over and over."""
+"""What is known of a package that does not answer, so that its time-outs are not waited for again and again."""
 
 import threading
 from collections import Counter

@@ -27,7 +27,7 @@ class WorkerPool:
     """The workers of one grade: made through here, so that they can all be ended at once.
 
     Args:
-        budget: seconds of its own that a package may take, all questions together; one that is ours may take longer.
+        budget: seconds of its own that a package may take, all questions together; a trusted one may take longer.
         left_to_build: names that a package of the candidate's may lack.
         adapter: the exercise's adapter.py, if its packages keep no contract.
     """
@@ -108,7 +108,7 @@ class WorkerPool:
     def pardons(self, died: WorkerDied, *, trusted: bool) -> bool:
         """Whether a death may have been the machine's doing, short of memory, and the question be put once more.
 
-        A package of ours has no other reason to die. The candidate's can be killed by nobody else, but do all the
+        A trusted package has no other reason to die. The candidate's cannot be killed by others, but do all the
         rest by itself. Each is pardoned a few times a grade: a crash that repeats is its own.
         """
         with self._counting:
@@ -128,13 +128,13 @@ class WorkerPool:
             self._pardons[trusted] = 0
 
     def stop(self) -> None:
-        """Kill all workers: whoever waits for one learns that it died, and then that the grade has stopped."""
+        """Kill all workers: waiting callers learn that theirs died, and then that the grade has stopped."""
         self._stopped = True
         for worker in list(self._workers):
             worker.kill()
 
     def close(self) -> None:
-        """End all workers, when nobody waits for any, and see them gone."""
+        """End all workers, when no caller waits for any, and wait until they are gone."""
         for worker in self._workers:
             worker.close()
         with contextlib.suppress(LauncherFailed):

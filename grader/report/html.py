@@ -70,7 +70,7 @@ def _template() -> Template:
         stops=verdict.stops,
         does_not_run=verdict.DOES_NOT_RUN,
         waits_for_the_code=verdict.waits_for_the_code,
-        told=verdict.told,
+        explained=verdict.explained,
         first_failing=verdict.first_failing,
         groups=verdict.groups,
         standing=verdict.standing,

@@ -20,7 +20,7 @@ class Row(NamedTuple):
     name: str
     shape: str
     expected: str
-    same_start: bool | None  # None where it is not told
+    same_start: bool | None  # None where it was not compared
     label: Label
 
 
@@ -34,8 +34,8 @@ class Table(NamedTuple):
 
 def parameter_rows(exhibit: ParameterExhibit) -> Table:
     """The rows of an exhibit."""
-    told = exhibit.same_start is not None and len(exhibit.same_start) == len(exhibit.rows)
-    starts = exhibit.same_start if exhibit.same_start and told else (None,) * len(exhibit.rows)
+    known = exhibit.same_start is not None and len(exhibit.same_start) == len(exhibit.rows)
+    starts = exhibit.same_start if exhibit.same_start and known else (None,) * len(exhibit.rows)
     rows = [
         Row(row.name, _in_words(row.shape), _in_words(row.expected), start, _label(row.shape, row.expected, start))
         for row, start in zip(exhibit.rows, starts, strict=True)

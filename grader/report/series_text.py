@@ -67,7 +67,7 @@ def _table(found: Series, paint: Paint) -> Iterator[str]:
 
 
 def _is_begun(row: Row) -> bool:
-    """Whether a follow-up has points anywhere: nobody has to build any."""
+    """Whether a follow-up has points anywhere: they are optional."""
     return any(cell is not None and cell.score for cell in row.cells)
 
 

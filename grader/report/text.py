@@ -93,7 +93,7 @@ def _table(what: str, items: Iterable[ItemResult | FollowUp], paint: Paint) -> I
 
 
 def _followups(result: Result, paint: Paint) -> Iterator[str]:
-    """A table of their own; a line where none is built, since nobody has to."""
+    """A table of their own; one line where none is built, since they are optional."""
     if not result.followups:
         return
     if shows_followups(result):

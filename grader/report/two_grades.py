@@ -65,7 +65,7 @@ def _change_item(item: ItemComparison, here: ItemResult, paint: Paint) -> Iterat
 
 
 def _moved(item: ItemComparison) -> Iterator[str]:
-    """How many checks came to pass, and how many ceased to; of what waits, nobody knows whether it does."""
+    """How many checks came to pass, and how many ceased to; what waits counts as neither."""
     now = sum(change.here is Outcome.PASSED for change in item.checks)
     before = sum(change.recorded is Outcome.PASSED and change.here in FAILS for change in item.checks)
     if now:

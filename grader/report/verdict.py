@@ -29,7 +29,7 @@ def verdict(result: Result) -> str:
     full = sum(is_full(item) for item in items)
     if result.load_faults and all(item.status is Status.WAITS for item in items):
         files = " and ".join(fault.file for fault in result.load_faults)
-        return f"{files} {'do' if len(result.load_faults) > 1 else 'does'} not run, so that nothing could be told."
+        return f"{files} {'do' if len(result.load_faults) > 1 else 'does'} not run, so nothing could be graded."
     if not items:
         return "No item was graded."
     if full == len(items):
@@ -41,21 +41,21 @@ def verdict(result: Result) -> str:
     some = sum(0 < item.score < item.max_score for item in items if item.status is not Status.NOT_JUDGED) - inexact
     wrong = len(items) - right - some - unjudged - waiting
     what = "items" if result.items else "follow-up questions"
-    told = f"{right or 'none'} of {len(items)} {what} right".capitalize()
-    told += f", {inexact} of them not bit for bit" if inexact else ""
-    told += f", {some} partly right" if some else ""
-    told += f", {wrong} wrong or missing" if wrong else ""
+    said = f"{right or 'none'} of {len(items)} {what} right".capitalize()
+    said += f", {inexact} of them not bit for bit" if inexact else ""
+    said += f", {some} partly right" if some else ""
+    said += f", {wrong} wrong or missing" if wrong else ""
     waited_for = " and ".join(fault.file for fault in result.load_faults) or "something else"
-    told += f", {waiting} wait{'s' * (waiting == 1)} for {waited_for}" if waiting else ""
-    told += f", {unjudged} could not be judged" if unjudged else ""
-    return f"{told}."
+    said += f", {waiting} wait{'s' * (waiting == 1)} for {waited_for}" if waiting else ""
+    said += f", {unjudged} could not be judged" if unjudged else ""
+    return f"{said}."
 
 
 DOES_NOT_RUN: Final = "Does not run"
 
 
 class Stop(NamedTuple):
-    """Why a submission does not run, told once however many of its files that stops.
+    """Why a submission does not run, said once however many of its files that stops.
 
     Attributes:
         files: those that nothing can be asked of.
@@ -102,10 +102,10 @@ def _stop(fault: LoadFault, files: tuple[str, ...]) -> Stop:
         named = fault.file in fault.reason.split()
         return Stop(files, fault.reason if named else f"{fault.file}: {fault.reason}", 0, "", ())
     inside = f", in {place.function}" if place.function and not place.function.startswith("<") else ""
-    told = place.named in fault.reason
-    headline = fault.reason if told else f"{place.file}, line {place.line}{inside}: {fault.reason}"
+    is_named = place.named in fault.reason
+    headline = fault.reason if is_named else f"{place.file}, line {place.line}{inside}: {fault.reason}"
     led = (f"{each.file}, line {each.line}: {each.source.strip()}" for each in fault.stack[:-1])
-    once = tuple(each for each, _ in groupby(led))  # what calls itself without end is told once
+    once = tuple(each for each, _ in groupby(led))  # endless recursion is shown once
     return Stop(files, headline, place.line, _excerpt(place), once)
 
 
@@ -140,7 +140,7 @@ def is_unbuilt(item: ItemResult | FollowUp) -> bool:
 
 
 def shows_followups(result: Result) -> bool:
-    """Whether follow-ups have a table: where one is begun, or was asked for by name. Nobody has to build any."""
+    """Whether follow-ups have a table: where one is begun, or was asked for by name. They are optional."""
     begun = (not is_unbuilt(each) and not waits_for_the_code(each) for each in result.followups)
     return any(begun) or any(each.id in result.asked.only for each in result.followups)
 
@@ -151,11 +151,11 @@ def passing(item: ItemResult | FollowUp) -> list[CheckResult]:
 
 
 def waits_for_the_code(item: ItemResult | FollowUp) -> bool:
-    """Whether nothing of an item could be told because a file does not run: all there is to say is said above."""
+    """Whether nothing of an item could be judged because a file does not run: the report says so above."""
     return item.status is Status.WAITS and not any(check.blocked_by for check in item.checks)
 
 
-def told(parts: Sequence[ItemResult | FollowUp]) -> list[ItemResult | FollowUp]:
+def explained(parts: Sequence[ItemResult | FollowUp]) -> list[ItemResult | FollowUp]:
     """The parts of which there is more to say than that the code does not run."""
     return [part for part in parts if not waits_for_the_code(part)]
 
@@ -259,7 +259,7 @@ def _right(item: ItemResult, found: Groups) -> Standing:
 
 
 def blockers(checks: list[CheckResult]) -> tuple[str, ...]:
-    """The items that have to be right before these checks can be told."""
+    """The items that have to be right before these checks can be judged."""
     return tuple(dict.fromkeys(item for check in checks for item in check.blocked_by))
 
 

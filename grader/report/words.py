@@ -89,7 +89,7 @@ def brief(text: str) -> str:
 
 
 def scope(asked: Scope | None) -> str:
-    """How far the questions about an item went: ``asked up to 96 tokens, 24 rows, ...``; nothing where none was put."""
+    """How far the questions about an item went: ``tested up to 96 tokens, 24 rows, ...``; empty without questions."""
     if asked is None:
         return ""
     counted = (
@@ -104,7 +104,7 @@ def scope(asked: Scope | None) -> str:
         parts.append(f"width {asked.width}")
     if asked.modes:
         parts.append("in both modes" if len(asked.modes) > 1 else f"in {asked.modes[0]} mode")
-    return f"asked up to {', '.join(parts)}" if parts else ""
+    return f"tested up to {', '.join(parts)}" if parts else ""
 
 
 def points(check: CheckResult) -> str:

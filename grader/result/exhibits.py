@@ -107,7 +107,7 @@ class ObjectivesRun(Frozen, frozen=True, kw_only=True):
     weights: tuple[float | None, ...]
     cosines: tuple[float | None, ...]  # between the two gradients
     lm_losses: tuple[float | None, ...]
-    accuracies: tuple[float | None, ...]  # share of the step's batch whose class was told
+    accuracies: tuple[float | None, ...]  # share of the step's batch whose class was predicted
 
 
 class WeightingExhibit(Frozen, frozen=True, kw_only=True):

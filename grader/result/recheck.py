@@ -134,5 +134,5 @@ def _score(result: Result) -> str:
 
 def _bugs(result: Result) -> str:
     if result.remaining_bugs is None:
-        return "not told"
+        return "unknown"
     return ", ".join(result.remaining_bugs) or "none"

@@ -63,7 +63,7 @@ class Status(StrEnum):
     BUILT = "built"
     NOT_BUILT = "not-built"  # the code says so itself, or what is asked for is not there
     WRONG = "wrong"  # built, and nothing of it can be credited
-    WAITS = "waits"  # nothing of it can be told before something else is right: no failure, and no points yet
+    WAITS = "waits"  # not judged before something else is right: no failure, and no points yet
     NOT_JUDGED = "not-judged"
 
 
@@ -111,7 +111,7 @@ class TokenGrid(Frozen, frozen=True, kw_only=True):
     tokens: tuple[tuple[int, ...], ...]  # (B, T)
     changed: tuple[tuple[int, int], ...] = ()  # tokens that were altered
     replaced_by: tuple[int, ...] = ()  # what each of those became
-    named: tuple[tuple[int, int], ...] = ()  # tokens that the failure is about, and that nobody altered
+    named: tuple[tuple[int, int], ...] = ()  # tokens that the failure is about, and that were not altered
     labels: tuple[tuple[int, ...], ...] = ()  # (B, T), where the failure is about labels
     moved: tuple[tuple[int, int], ...] = ()  # logits that moved
     wrong: tuple[tuple[int, int], ...] = ()  # logits that moved and must not, or must and did not; with labels, those
@@ -227,7 +227,7 @@ class Place(Frozen, frozen=True, kw_only=True):
 
     file: str
     line: Annotated[int, Meta(ge=1)]
-    column: Annotated[int, Meta(ge=1)] | None = None  # of the character that it is about; None where nobody knows
+    column: Annotated[int, Meta(ge=1)] | None = None  # of the character that it is about; None where unknown
     function: str = ""  # that the line is in; empty for a line that could not be read
     source: str = ""  # the line itself
 
@@ -240,7 +240,7 @@ class Place(Frozen, frozen=True, kw_only=True):
 class LoadFault(Frozen, frozen=True, kw_only=True):
     """A module of the submission that does not run: it cannot be imported, or no model can be made and called.
 
-    Nothing that needs it can be told, and nothing of that is asked.
+    Nothing that needs it can be judged, and nothing of that is asked.
     """
 
     file: str
@@ -288,12 +288,12 @@ class Result(Frozen, frozen=True, kw_only=True):
     audience: Audience = Audience.INSTRUCTOR
     exercise: ExerciseInfo
     candidate: CandidateInfo
-    changes: tuple[FileChange, ...] | None = None  # against the starter; None when nobody compared
+    changes: tuple[FileChange, ...] | None = None  # against the starter; None when they were not compared
     score: Points
     max_score: Points
     items: tuple[ItemResult, ...]
     followups: tuple[FollowUp, ...] = ()
-    remaining_bugs: tuple[str, ...] | None  # the bugs still in, exactly; None when that could not be told
+    remaining_bugs: tuple[str, ...] | None  # the bugs still in, exactly; None when that is unknown
     exhibits: Exhibits = Exhibits()
     environment: Environment
     load_faults: tuple[LoadFault, ...] = ()
@@ -332,7 +332,7 @@ def environment_digest(environment: Environment) -> str:
 
 
 def harmless(result: Result) -> Result:
-    """The result with every text in it printable, whoever wrote it: no renderer and no encoder can stumble over it."""
+    """The result with every text in it printable: no renderer and no encoder can stumble over it."""
     return msgspec.convert(_harmless(msgspec.to_builtins(result)), Result)
 
 

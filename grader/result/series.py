@@ -136,7 +136,7 @@ def _step(before: Named, after: Named) -> Step:
 
 
 def _sources(old: Result, new: Result) -> tuple[FileChange, ...] | None:
-    """Of another version of the exercise the starter may be another one, and nothing can be told."""
+    """Another version of the exercise may have another starter, so nothing can be compared."""
     if old.candidate.sha256 == new.candidate.sha256:
         return ()
     if old.changes is None or new.changes is None or old.integrity.exercise != new.integrity.exercise:

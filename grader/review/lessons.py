@@ -62,7 +62,7 @@ class Answer:
     """Something that was to be built.
 
     Attributes:
-        paragraphs: what a good answer says; empty where nobody wrote that down.
+        paragraphs: what a good answer says; empty where that is not written down.
         diffs: by file, from the starter to the same with this built as the reference has it.
         found: how a submission fared with it; None without one, and where it was not asked for.
     """

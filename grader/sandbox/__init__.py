@@ -1,4 +1,4 @@
-"""Run someone else's PyTorch code as an oracle: questions in, tensors out, nothing else.
+"""Run someone else's PyTorch code in a process of its own: questions in, tensors out, nothing else.
 
     grader process                      launcher process            worker process
     Launcher (client.py)      ───▶  launcher.py           ───▶  worker/ behind lock/

@@ -56,7 +56,7 @@ class Launcher:
             self._log.close()
             raise
         self._started: control.Started | None = None
-        self._refused: LauncherFailed | None = None  # what it said instead, for whoever asks next too
+        self._refused: LauncherFailed | None = None  # what it said instead, for later callers too
         self._lines = bytearray()
         self._descriptors: list[int] = []
         self._broken: str | None = None  # why the two sides are out of step, for good

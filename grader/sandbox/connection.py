@@ -137,7 +137,7 @@ class Worker:
         return data.decode("utf-8", "replace")
 
     def kill(self) -> None:
-        """End the worker's process; whoever waits for its answer learns that it died."""
+        """End the worker's process; a caller that waits for its answer learns that it died."""
         if not self._closed:
             self._parent.end(self._pid)
 

@@ -23,13 +23,13 @@ class Reap(Struct, frozen=True, tag="reap", forbid_unknown_fields=True):
 
 
 class End(Struct, frozen=True, tag="end", forbid_unknown_fields=True):
-    """Kill a worker. The only request without a response: nobody has to wait for a process to be torn down."""
+    """Kill a worker. The only request without a response: tearing down a process takes time."""
 
     pid: int
 
 
 class Dump(Struct, frozen=True, tag="dump", forbid_unknown_fields=True):
-    """Have a worker write its Python stack into its connection: nobody has to wait, for it may not be able to."""
+    """Have a worker write its Python stack into its connection, without waiting: it may not be able to."""
 
     pid: int
 

@@ -36,7 +36,7 @@ class WallClock:
 
 
 class KernelClock:
-    """What Linux knows of a process, whoever it belongs to and whatever it does.
+    """What Linux knows of a process, of any user and in any state.
 
     Args:
         proc: where the kernel tells the state of a process; nothing of it to an ordinary user, under ``hidepid``.

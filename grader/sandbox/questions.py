@@ -501,7 +501,7 @@ class Frame(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     file: str
     line: int
-    column: int = 0  # of the first character that it is about, counted from 1; 0 where nobody knows
+    column: int = 0  # of the first character that it is about, counted from 1; 0 where unknown
     function: str = ""  # empty for a line that could not be read
 
 

@@ -1,4 +1,4 @@
-"""Which torch this is, told alike by all who say it."""
+"""Which torch this is, in the same words everywhere."""
 
 import re
 from functools import cache

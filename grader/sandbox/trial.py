@@ -1,4 +1,4 @@
-"""What a worker of ours attempts against its own lock, so that the lock is seen to hold and not only said to."""
+"""What a worker attempts against its own lock, to see that the lock works."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -49,7 +49,7 @@ class TensorSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Header(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a frame says of itself. ``body`` is decoded by whoever knows its type."""
+    """What a frame says of itself. ``body`` is decoded where its type is known."""
 
     nonce: Annotated[str, Meta(max_length=64)]
     body: msgspec.Raw

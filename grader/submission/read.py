@@ -45,7 +45,7 @@ class Submission:
         sha256: of these; what is asked is drawn by it.
         tests: source text of test_*.py and conftest.py, which are no part of the package.
         notes: what was left out and why, and which names mean something else than their file.
-        history: of the workspace, as it lay there; empty where there is none, or nobody has looked for it.
+        history: of the workspace, as it lay there; empty where there is none, or it was not looked for.
     """
 
     name: str

@@ -159,9 +159,9 @@ def _makes_scores(product: cst.CSTNode) -> bool:
 
 
 def _equation(call: cst.Call) -> str:
-    """What an einsum is told: first, or last where it is einops'."""
-    told = next(arg.value for arg in call.args if isinstance(arg.value, cst.SimpleString))
-    return str(cst.ensure_type(told, cst.SimpleString).evaluated_value)
+    """An einsum's equation: first, or last where it is einops'."""
+    equation = next(arg.value for arg in call.args if isinstance(arg.value, cst.SimpleString))
+    return str(cst.ensure_type(equation, cst.SimpleString).evaluated_value)
 
 
 def _axes(part: str) -> list[str]:

@@ -88,7 +88,7 @@ class Code:
     def meant(self, mention: Mention) -> list[Definition]:
         """What a mention may stand for.
 
-        Whose method it is cannot be told from the text; but of what model.py defines other files know the model alone,
+        The text does not say whose method it is; but of what model.py defines other files know the model alone,
         and `super().__init__()` stands for nothing that its class does not lead to.
         """
         found = []

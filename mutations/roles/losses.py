@@ -52,7 +52,7 @@ def is_about_classes(text: str) -> bool:
 
 
 def settings(source: Source, *, classes: bool) -> Iterator[cst.Call]:
-    """Calls that can be told how a cross-entropy is to be taken: the function, or the module when it is made."""
+    """Calls that can say how a cross-entropy is to be taken: the function, or the module when it is made."""
     for node in source.find(m.Call(func=m.Attribute() | m.Name())):
         call = cst.ensure_type(node, cst.Call)
         name = function_name(call)

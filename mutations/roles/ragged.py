@@ -18,7 +18,7 @@ ARANGE = m.Call(func=m.Attribute(attr=m.Name("arange")))
 
 
 class Rows(NamedTuple):
-    """A function that is told, or counts, how many tokens each row has.
+    """A function that gets, or counts, how many tokens each row has.
 
     Attributes:
         total: the name in `total = past + new`: one number a row, as the other two.

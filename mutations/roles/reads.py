@@ -1,4 +1,4 @@
-"""Who reads a name: what goes must leave nothing behind that nobody reads."""
+"""Where a name is read: what goes must leave nothing behind that is never read."""
 
 from collections.abc import Iterable, Iterator
 
@@ -11,7 +11,7 @@ from mutations.source import Source
 def leaves_nothing_unread(source: Source, removed: cst.CSTNode, kept: Iterable[cst.CSTNode] = ()) -> bool:
     """Whether all that a piece of code reads is still read once the piece is gone, but for the parts that are kept.
 
-    Names of the builtins do not count, and neither do layers: a layer that nobody calls still has its weights in
+    Names of the builtins do not count, and neither do layers: a layer that is never called still has its weights in
     every checkpoint.
     """
     kept_reads = {source.code(read) for node in kept for read in _reads(source, node)}

@@ -1,6 +1,6 @@
 """Blocks, their norms, and the sums by which they add to the residual stream.
 
-Which operand of a sum is the stream is told by what the block norms, not by its place or its name: people write
+Which operand of a sum is the stream shows in what the block norms, not by its place or its name: people write
 `x + self.attn(self.norm(x))`, and as often keep the stream under a second name, `skip = x`, and go on with `x`.
 """
 

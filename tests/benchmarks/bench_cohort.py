@@ -65,10 +65,10 @@ def _hand_in(where: Path, size: int, exercise: StoredExercise) -> dict[str, floa
     peek = f"try:\n    print(open({secret!r}).read())\nexcept OSError:\n    pass\n{starter['model.py']}"
     loop = exercise.items["training-step"].points
     one_left, two_left = frozenset({"masking"}), frozenset({"position", "training-step"})
-    mended = [100 - sum(exercise.items[bug].points for bug in left) for left in (one_left, two_left)]
+    left_out = [100 - sum(exercise.items[bug].points for bug in left) for left in (one_left, two_left)]
     kinds: list[tuple[dict[str, str], float]] = [
-        (right, 100), (starter, 0), (exercise.variant(one_left), mended[0]), (right | {"model.py": crash}, loop),
-        (right, 100), (starter, 0), (exercise.variant(two_left), mended[1]), (right | {"model.py": hang}, loop),
+        (right, 100), (starter, 0), (exercise.variant(one_left), left_out[0]), (right | {"model.py": crash}, loop),
+        (right, 100), (starter, 0), (exercise.variant(two_left), left_out[1]), (right | {"model.py": hang}, loop),
         (starter | {"model.py": peek}, 0), (starter | {"train.py": right["train.py"]}, loop),
         (right, 100), (starter, 0),
     ]  # fmt: skip

@@ -18,7 +18,7 @@ CPU seconds are those of all processes: grader, launcher, workers. What no cleve
   second, are done meanwhile where there are two cores; in CPU seconds they come on top.
 - The first optimizer imports torch._dynamo, and is made before the launcher is ready.
 - A grade of the six items puts three hundred questions to a right solution, the reference and a witness for it, most of
-  them a model that is made, filled with weights and run. Each takes milliseconds whoever asks: the row of the plain
+  them a model that is made, filled with weights and run. Each takes milliseconds for every caller: the row of the plain
   pytest run asks the same, follow-ups with it, in one process that has nothing to fork, lock or send. A library takes
   the reference's share away; what is left is the submission's own.
 - A fresh locked process takes about 25 ms, and an answer that may hang on what was answered before is asked of one.
@@ -46,7 +46,7 @@ GOALS = {
     "reference's items, warm, verdict": 1.1,
     "reference's items, warm, whole": 1.1,
 }
-SEED = 7  # of the warm grades: whoever asks with the same seed asks the same
+SEED = 7  # of the warm grades: the same seed asks the same
 
 
 def main(count_of_rounds: int) -> None:

@@ -1,4 +1,4 @@
-"""Nobody gets points for fooling the grader, and nobody loses any for looking as if they did.
+"""No submission gains points by fooling the grader, and none loses any for looking as if it did.
 
 Each file in ``submissions/`` is somebody who would rather cheat than solve: its first line says how, ``stands_for``
 names the strategy, and what its honest part is worth stands in it. Each file in ``controls/`` is honest and looks
@@ -58,7 +58,7 @@ def listed(files: list[Path]) -> list[Any]:
 
 
 class TooMuch(AssertionError):
-    """Points that nobody earned."""
+    """Points that were not earned."""
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def assert_a_verdict(result: Result, items: tuple[str, ...]) -> None:
 
 
 def assert_harmless(result: Result) -> None:
-    """Whoever reads the result sees text, and not too much of it."""
+    """A reader of the result sees text, and not too much of it."""
     record, page, text = to_json(result), render_html(result), render_text(result)
 
     assert len(record) < 400_000

@@ -67,6 +67,22 @@ def test_inject_and_verify(tmp_path: Path) -> None:
     assert grader("verify", tmp_path / "ex").endswith("\nThis exercise is sound.\n")
 
 
+@each("grader completion")
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("grader gra", "grade"), ("grader grade --on", "--only"), ("grader grade candid", "candidate")],
+    ids=["command", "option", "path"],
+)
+def test_completion(typed: str, offered: str, tmp_path: Path) -> None:
+    script = tmp_path / "grader.bash"
+    script.write_text(grader("completion", "bash"))
+    place = typed.count(" ")
+    press_tab = f"source {script}; COMP_WORDS=({typed}); COMP_CWORD={place}; _shtab_grader; echo ${{COMPREPLY[@]}}"
+
+    done = subprocess.run(["bash", "-c", press_tab], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.stdout.split() == [offered], done.stderr
+
+
 @each("grader mutations")
 def test_mutations() -> None:
     assert f"\n  {BUG}\n" in grader("mutations")

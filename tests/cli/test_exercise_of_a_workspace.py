@@ -60,13 +60,13 @@ def test_a_workspace_names_its_exercise(another: Path, tmp_path: Path) -> None:
     choice = exercise_to_grade(workspace(tmp_path, another), None)
 
     assert (choice.exercise, choice.by_workspace, choice.notes) == (another, True, ())
-    assert choice.told == f"{another}, as .grader.json in this workspace says"
+    assert choice.named == f"{another}, as .grader.json in this workspace says"
 
 
 def test_a_workspace_of_the_built_in_one_says_so_too(tmp_path: Path) -> None:
     choice = exercise_to_grade(workspace(tmp_path, None), None)
 
-    assert (choice.exercise, choice.told) == (None, "the built-in one, as .grader.json in this workspace says")
+    assert (choice.exercise, choice.named) == (None, "the built-in one, as .grader.json in this workspace says")
 
 
 def test_the_exercise_that_is_named_wins_and_the_other_is_told(another: Path, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_the_exercise_that_is_named_wins_and_the_other_is_told(another: Path, tm
     choice = exercise_to_grade(workspace(tmp_path, another), elsewhere)
 
     assert (choice.exercise, choice.by_workspace) == (elsewhere, False)
-    assert choice.told == f"{elsewhere}, as --exercise says"
+    assert choice.named == f"{elsewhere}, as --exercise says"
     assert f"this was started from '{another}'" in told(choice.notes)
     assert exercise_to_grade(tmp_path / "mine", another).notes == ()
 
@@ -108,7 +108,7 @@ def test_an_exercise_in_the_submission_itself_is_not_taken_at_its_word(
 
     with pytest.raises(UsageError, match="names an exercise that lies in that directory"):
         exercise_to_grade(directory, None)
-    assert exercise_to_grade(directory, BUILT_IN).told == "the built-in one, as --exercise says"
+    assert exercise_to_grade(directory, BUILT_IN).named == "the built-in one, as --exercise says"
 
 
 def test_the_built_in_one_can_be_named(another: Path, tmp_path: Path, exercise: Exercise) -> None:

@@ -1,4 +1,4 @@
-"""A submission in which everything attacks whoever reads it, from the name of its directory to what it raises."""
+"""A submission in which everything attacks its reader, from the name of its directory to what it raises."""
 
 import json
 import os

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.cli.inject import told
+from grader.cli.inject import description
 from grader.exercise.model import Exercise
 from grader.injection.build import Built
 from grader.injection.mutants import mutants
@@ -69,13 +69,13 @@ def test_what_was_passed_over_is_said_with_the_reason(exercise: Exercise) -> Non
     first, second = list(mutants(exercise.reference, [operator("scale-missing"), operator("mask-flipped")]))[:2]
     rejected = ((first, "it is easy, not hard"), (second, "no check sees it on every seed"))
 
-    assert "passed over" not in told(Built(exercise, {}, ()), Path("ex"))
+    assert "passed over" not in description(Built(exercise, {}, ()), Path("ex"))
     assert (
         "\nDrawn too, and passed over:\n"
         "  scale-missing: it is easy, not hard\n"
         "  mask-flipped: no check sees it on every seed\n\n"
         "Proven: all 16 subsets of the bugs are graded as they should be.\n"
-    ) in told(Built(exercise, {}, rejected), Path("ex"))
+    ) in description(Built(exercise, {}, rejected), Path("ex"))
 
 
 def test_progress_names_no_bug(grader: Grader, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_the_text_has_a_line_for_each_bug_and_all_that_is_left_over() -> None:
         "  optimizer-never-steps  seen by no check",
         "",
         "1 of 3 bugs are seen; 1.5 s, 2.0 bugs a second",
-        "  not seen: mask-flipped (site 2) (told by modes alone)",
+        "  not seen: mask-flipped (site 2) (seen by modes alone)",
         "  not seen: optimizer-never-steps (equivalent here, or never run)",
         "  sees no bug: step-is-exact",
     ]

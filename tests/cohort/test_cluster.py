@@ -124,7 +124,7 @@ def at_home(submissions: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 @pytest.fixture
 def setup(exercise: StoredExercise) -> Setup:
-    """A cohort's way of grading, cut down to one item; the exercise lies where nobody here can even look."""
+    """A cohort's way of grading, cut down to one item; the exercise lies where this machine cannot look."""
     elsewhere = dataclasses.replace(exercise, reference_directory=Path("/", "x" * 1000))
     return setup_of(elsewhere, Options(only=("projection",), seed=1, shared=True), Audience.INSTRUCTOR)
 
@@ -341,17 +341,19 @@ def test_a_job_has_the_versions_of_the_process_that_starts_it_and_every_other_is
 def test_an_address_where_nobody_is_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("grader.cohort.cluster.CLUSTER_CONNECT_SECONDS", 0.5)
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        taken.bind(("127.0.0.1", 0))  # and nothing listens
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
 
-        with pytest.raises(UsageError, match=f"nobody can be reached at --scheduler='{address}' .*; expected the addr"):
+        with pytest.raises(
+            UsageError, match=f"no scheduler can be reached at --scheduler='{address}' .*; expected the"
+        ):
             Cluster(address, lambda _: None)
 
 
 @pytest.mark.parametrize(
     ("before", "arguments", "complaint"),
     [
-        ("", ("--scheduler", "smoke://signals"), "nobody can be reached at --scheduler='smoke://signals' (unknown"),
+        ("", ("--scheduler", "smoke://signals"), "no scheduler can be reached at --scheduler='smoke://signals'"),
         ("", ("--scheduler", ""), "--scheduler=''; expected the address of a Dask scheduler"),
         ("", ("--scheduler", "tcp://127.0.0.1:1", "--jobs", "2"), "not allowed with argument"),
         (
@@ -393,10 +395,10 @@ class Scripted:
         return Scripted.Future(self.errors.pop(0))
 
     def register_plugin(self, plugin: object, name: str) -> None:
-        """Nobody is there to have it."""
+        """It has no reader."""
 
     def sync(self, *_: object, **__: object) -> None:
-        """Nobody is there to be told."""
+        """It has no listener."""
 
     def workers(self) -> dict[str, int]:
         return {"tcp://a:1": 1, "tcp://b:1": 1}

@@ -186,4 +186,4 @@ def test_no_two_names_share_a_folder_and_none_leads_elsewhere() -> None:
         assert len(folder.encode()) < 255
         assert not folder.startswith((".", "-"))
         assert "/" not in folder
-    assert folder_of(folder_of("a b")) != folder_of("a b")  # nobody can hand in under the other's folder
+    assert folder_of(folder_of("a b")) != folder_of("a b")  # no one can hand in under the other's folder

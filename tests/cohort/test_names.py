@@ -1,4 +1,4 @@
-"""No two candidates of a cohort are shown by one name, and nobody changes another's by the choice of his own."""
+"""No two candidates of a cohort are shown by one name, and no choice of a name changes another's."""
 
 import csv
 import io

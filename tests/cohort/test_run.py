@@ -57,7 +57,7 @@ def result(exercise: Exercise, submission: Submission, launcher: Launcher) -> Re
 
 @pytest.fixture
 def run(exercise: Exercise, submission: Submission, tmp_path: Path) -> Callable[[Graded | NotGraded], Summary]:
-    """``run(answer)``: a cohort of one submission, of which whoever grades says ``answer``."""
+    """``run(answer)``: a cohort of one submission, whose grade is ``answer``."""
 
     def run(answer: Graded | NotGraded) -> Summary:
         with Store(tmp_path / "out", resume=False, seed=1, audience=Audience.INSTRUCTOR) as store:
@@ -137,7 +137,7 @@ def test_a_build_of_torch_whose_metadata_do_not_name_it_is_no_other(
 ) -> None:
     """The standard build has 2.13.0 in its metadata, and 2.13.0+cu130 in torch itself."""
     number = property(lambda self: self.metadata["Version"].partition("+")[0])
-    # Whoever has the backport of importlib.metadata imported has other classes of it found.
+    # A program that has the backport of importlib.metadata imported has other classes of it found.
     monkeypatch.setattr(type(importlib.metadata.distribution("torch")), "version", number)
     torch_version.cache_clear()
     (row,) = run(graded(to_json(result))).rows

@@ -36,8 +36,8 @@ def test_a_copy_is_pointed_out_whatever_its_names_and_comments_are(exercise: Exe
 
 def test_the_starter_handed_in_by_many_points_at_nobody(exercise: Exercise) -> None:
     starter = exercise.starter()
-    mended = "\n\ndef mended(model: object) -> object:\n    return model\n"
-    few_lines = starter | {"train.py": starter["train.py"] + mended}
+    fixed = "\n\ndef fixed(model: object) -> object:\n    return model\n"
+    few_lines = starter | {"train.py": starter["train.py"] + fixed}
 
     assert similar_pairs(dict.fromkeys(("ann", "bob", "eve"), few_lines), starter) == ()
 

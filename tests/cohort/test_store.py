@@ -98,8 +98,8 @@ def test_a_command_that_cannot_be_carried_out_leaves_nothing_in_the_way_of_the_n
 ) -> None:
     if there:
         (tmp_path / "out").mkdir()
-    with pytest.raises(UsageError, match="nobody is there"), opened(tmp_path / "out"):
-        raise UsageError("nobody is there")
+    with pytest.raises(UsageError, match="there is no file"), opened(tmp_path / "out"):
+        raise UsageError("there is no file")
 
     assert list(tmp_path.rglob("*")) == ([tmp_path / "out"] if there else [])
 
@@ -108,6 +108,6 @@ def test_what_an_earlier_run_left_stays_whatever_cannot_be_done_now(tmp_path: Pa
     with opened(tmp_path / "out", seed=1):
         pass
     with pytest.raises(UsageError), opened(tmp_path / "out", resume=True):
-        raise UsageError("nobody is there")
+        raise UsageError("there is no file")
     with opened(tmp_path / "out", resume=True) as store:
         assert store.seed == 1

@@ -336,7 +336,7 @@ def test_of_two_that_build_the_same_exercise_both_get_the_one_that_was_there_fir
     folder = tmp_path / "seed-1-bugs-1-any-000000000000"
 
     def slowly(target: Path, **given: Any) -> Exercise:
-        assert not folder.exists()  # nobody finds one that is not complete
+        assert not folder.exists()  # none is seen before it is complete
         monkeypatch.setattr(drawn, "inject", build)
         drawn_exercise(1, 1, None, tmp_path)
         (folder / "first").touch()

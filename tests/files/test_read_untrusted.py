@@ -20,7 +20,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a fil
 
 
 class System:
-    """``os`` as the code under test sees it, and nobody else, with some functions replaced."""
+    """``os`` as the code under test alone sees it, with some functions replaced."""
 
     def __init__(self, **replaced: Callable[..., Any]) -> None:
         self.__dict__.update(replaced)

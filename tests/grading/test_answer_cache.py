@@ -164,7 +164,8 @@ def test_any_other_question_needs_the_modules_that_it_is_said_to_need(
 
 def needed_alone(worker_pool: WorkerPool, asked: Asked, exercise: Exercise) -> Package:
     """The reference where what a question is not said to need cannot even be imported."""
-    needed = modules_asked(asked[0]) or ("model", "train")
+    needed = {*(modules_asked(asked[0]) or ("model", "train"))}
+    needed |= {"followups"} if "model" in needed else set()  # what the model itself imports
     files = {
         name: text if name.removesuffix(".py") in needed else "raise ImportError('not said to be needed')\n"
         for name, text in exercise.reference.items()

@@ -170,5 +170,5 @@ def test_who_is_charged_is_told_where_and_how_far_apart_and_the_others_where_it_
         "at most 4 ULP of float32 apart; in one forward, the first to differ is logits.0 [0, 1]: 0.25"
     )
     assert after["position"]["position-is-exact"].message == (
-        "right up to rounding, which is charged once, at Attention masking"
+        "right up to rounding; the points for that are taken once, at Attention masking"
     )

@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Callable
 
+import pytest
+
 from grader.exercise.model import Exercise
 from grader.report import render_text
 from grader.result.record import Result, Status
@@ -23,12 +25,17 @@ def without(text: str, function: str) -> str:
     return "".join(lines[: node.lineno - 1] + lines[node.end_lineno :])
 
 
-def test_functions_that_are_taken_out_are_not_built(exercise: Exercise, grade_files: Callable[..., Result]) -> None:
+@pytest.mark.parametrize("keeps_the_file", [True, False])
+def test_functions_that_are_taken_out_are_not_built(
+    keeps_the_file: bool, exercise: Exercise, grade_files: Callable[..., Result]
+) -> None:
     # A grade: how the status follows from what a worker raises is in no smaller piece.
     files = exercise.starter()
     for file, names in TAKEN_OUT.items():
         for name in names:
             files[file] = without(files[file], name)
+    if not keeps_the_file:
+        del files["followups.py"]
     result = grade_files(files, only=("kv-cache", *FOLLOW_UPS), explain=False)
 
     assert result.load_faults == ()

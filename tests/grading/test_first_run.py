@@ -52,9 +52,9 @@ def in_forward(exercise: Exercise, code: str) -> dict[str, str]:
 IMPORT = "import torch\n"
 IN_FORWARD = {
     "raises": ("raise RuntimeError('boom')\n", "RuntimeError: boom", "raise RuntimeError('boom')"),
-    "breakpoint": ("breakpoint()\n\n", "breakpoint() waits for somebody to type here", "breakpoint()"),
+    "breakpoint": ("breakpoint()\n\n", "breakpoint() waits for input, and there is none here", "breakpoint()"),
     "trace": ("import pdb; pdb.set_trace()\n", "breakpoint() waits for", "import pdb; pdb.set_trace()"),
-    "input": ("n = input('n? ')\n", "input() waits for somebody to type here", "n = input('n? ')"),
+    "input": ("n = input('n? ')\n", "input() waits for input, and there is none here", "n = input('n? ')"),
     "loop": ("while True: n = 1\n", "no answer within", "while True: n = 1"),
     "name": ("se.lf\n", "NameError: name 'se' is not defined", "se.lf"),
     "import": ("import einops\n", "imports einops, which is not available here: only the standard", "import einops"),

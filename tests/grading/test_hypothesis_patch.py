@@ -1,4 +1,4 @@
-"""Hypothesis is another one for our searches alone, and as it always is for whoever else uses it in the process."""
+"""Hypothesis is changed for the grader's searches alone, and unchanged for other users in the process."""
 
 import random
 import subprocess
@@ -18,7 +18,7 @@ from grader.grading.hypothesis_patch import drawing_alike
 from grader.grading.search import search
 
 TELLING = {number for number in providers.GLOBAL_CONSTANTS.integers if abs(number) > 1 << 40}
-"""Numbers that hypothesis draws now and then on purpose, and that nobody comes upon otherwise."""
+"""Numbers that hypothesis draws now and then on purpose, and that are rare otherwise."""
 
 
 def patched() -> tuple[object, object]:

@@ -298,7 +298,7 @@ def test_a_bug_is_planted_at_the_first_place_where_it_shows(worker_pool: WorkerP
     hidden, shown, later = (
         msgspec.structs.replace(planting(exercise.reference, before, after), operator="one")
         for before, after in (
-            ("self.n_head = config.n_head", "self.n_head = 0 + config.n_head"),
+            ("self.config = config", "self.config = (config)"),
             ("triu(diagonal=1)", "triu(diagonal=2)"),
             ("triu(diagonal=1)", "triu(diagonal=3)"),
         )

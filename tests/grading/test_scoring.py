@@ -1,4 +1,4 @@
-"""From verdicts to points: what is not passed earns nothing, guards take, and what is blocked is nobody's fault."""
+"""From verdicts to points: what is not passed earns nothing, guards take, and what is blocked is no failure."""
 
 import pytest
 
@@ -163,7 +163,7 @@ def test_behaviour_without_exactness_is_fixed_and_short_of_full_marks() -> None:
     scored = score(BUG, verdicts(BUG, bug_is_exact=FAILED), bug_left=False)
 
     assert (scored.score, scored.status) == (12, Status.FIXED)
-    assert "not identical to the reference" in scored.summary
+    assert "not the reference's bit for bit" in scored.summary
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.id)

@@ -37,7 +37,7 @@ KEPT = ("cache-changed-in-place", "label-of-the-next-token")
 
 
 def silent(_: str) -> None:
-    """Nobody watches."""
+    """It shows nothing."""
 
 
 def everything(folder: Path) -> dict[str, bytes]:

@@ -116,11 +116,11 @@ def test_what_is_likely_to_be_asked_next_is_told_ahead() -> None:
         pytest.param(
             {"unsteady_in": ("training",)},
             {},
-            "it answers otherwise each time (training): nobody could be told to have it",
+            "its answers vary (training): no candidate can be known to have it",
             id="unsteady",
         ),
         pytest.param({"effect": 9e-6}, {}, "its effect of 9e-06 is too close to rounding", id="effect"),
-        pytest.param({"crashes_in": ("forward", "modes")}, {}, "told by (forward, modes): only for a", id="crash"),
+        pytest.param({"crashes_in": ("forward", "modes")}, {}, "shows other bugs (forward, modes)", id="crash"),
         pytest.param({}, {"difficulty": "easy"}, "it is medium, not easy", id="too-hard"),
         pytest.param({"killed_by": tuple("abcdef"), "effect": 0.5}, {"difficulty": "medium"}, "it is easy", id="easy"),
     ],

@@ -63,7 +63,7 @@ DOORS = {
 
 @pytest.fixture(scope="session")
 def matrix(exercise: Exercise, launcher: Launcher, tmp_path_factory: pytest.TempPathFactory) -> Matrix:
-    """The whole catalogue, at every site in our reference: made once, whoever asks first."""
+    """The whole catalogue, at every site in our reference: made once, for the first test that asks."""
     own = tmp_path_factory.getbasetemp()
     path = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "matrix.json"
     with open(f"{path}.lock", "w") as lock:

@@ -51,12 +51,13 @@ def test_what_running_the_visible_tests_leaves_behind_is_nothing_wrong(folder: P
 @pytest.mark.parametrize(
     ("spoil", "wrong"),
     [
-        pytest.param(remark_in("starter/model.py"), "model.py of the starter is another", id="model"),
-        pytest.param(remark_in("starter/train.py"), "train.py of the starter is another", id="train"),
+        pytest.param(remark_in("starter/model.py"), "model.py of the starter differs", id="model"),
+        pytest.param(remark_in("starter/train.py"), "train.py of the starter differs", id="train"),
         pytest.param(without("starter/model.py"), "the starter has no model.py", id="no-model"),
         pytest.param(without("starter/README.md"), "the starter has no README.md", id="no-readme"),
         pytest.param(without("starter/test_visible.py"), "the starter has no test_visible.py", id="no-tests"),
-        pytest.param(lambda folder: shutil.rmtree(folder / "starter"), "the starter has no model.py", id="no-starter"),
+        pytest.param(lambda folder: shutil.rmtree(folder / "starter"), "the starter has no followups.py",
+                     id="no-starter"),
         pytest.param(lambda folder: (folder / "starter" / "solution.py").touch(), "the starter has solution.py too",
                      id="a-file-more"),
         pytest.param(lambda folder: (folder / "starter" / ".git").mkdir(), "the starter has .git too", id="history"),

@@ -107,7 +107,7 @@ def test_a_proof_that_is_not_of_this_exercise_is_found(folder: Path, verified: C
 
     found = verified()
 
-    assert wrong(found) == {SUBSETS: "the proof that is kept in key.json is another"}
+    assert wrong(found) == {SUBSETS: "the proof that is kept in key.json differs"}
     assert found.findings[FIRST].what.endswith("on 2 seeds")
 
 
@@ -175,7 +175,7 @@ def test_a_bug_that_crashes_beside_another_is_found(folder: Path, verified: Call
 
 
 def test_a_starter_with_points_is_found(folder: Path, verified: Callable[[], Verification]) -> None:
-    """An extension that nobody left out is built from the start."""
+    """An extension that was not left out is built from the start."""
     edit_json(folder, lambda key: key.update(stubs=[stub for stub in key["stubs"] if stub["item"] != "classifier"]))
 
     found = wrong(verified())

@@ -124,7 +124,7 @@ def test_it_reads_as_a_phrase_and_leaves_out_what_was_not_asked() -> None:
     )  # fmt: skip
 
     assert in_words(whole) == (
-        "asked up to 96 tokens, 24 rows, 4 layers, 300 words, 200 steps, width 72, in both modes"
+        "tested up to 96 tokens, 24 rows, 4 layers, 300 words, 200 steps, width 72, in both modes"
     )
-    assert in_words(Scope(tokens=5, rows=1, modes=(Mode.TRAINING,))) == "asked up to 5 tokens, 1 row, in training mode"
+    assert in_words(Scope(tokens=5, rows=1, modes=(Mode.TRAINING,))) == "tested up to 5 tokens, 1 row, in training mode"
     assert in_words(Scope()) == in_words(None) == ""

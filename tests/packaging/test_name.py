@@ -1,4 +1,4 @@
-"""The grader goes by one name with pip, and nobody is sent to install what has its other one."""
+"""The grader goes by one name with pip, and no message sends a user to install what has its other one."""
 
 import re
 import subprocess

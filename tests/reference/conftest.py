@@ -1,4 +1,4 @@
-"""The reference, loaded by path: its folder is never on sys.path, and its modules have names that nobody else uses."""
+"""The reference, loaded by path: its folder is never on sys.path, and its modules have names of their own."""
 
 import importlib.util
 import sys

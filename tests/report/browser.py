@@ -57,7 +57,7 @@ class Browser:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._write)  # the browser ends when nobody is there to ask
+        os.close(self._write)  # the browser ends when its caller is gone
         self._process.kill()
         self._process.wait()
         os.close(self._read)

@@ -208,7 +208,7 @@ def test_the_same_result_gives_the_same_bytes(result: Result) -> None:
 def test_how_far_the_questions_went_is_told_of_each_item(samples: ModuleType, audience: Audience) -> None:
     page = render_html(for_audience(samples.perfect(), audience))
 
-    assert ">Asked up to 77 tokens, 17 rows, 5 layers, 123 words, width 34, in eval mode.<" in page
+    assert ">Tested up to 77 tokens, 17 rows, 5 layers, 123 words, width 34, in eval mode.<" in page
 
 
 def test_unfinished_items_are_open_and_finished_ones_closed(samples: ModuleType) -> None:

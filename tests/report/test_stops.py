@@ -58,9 +58,9 @@ def test_the_terminal_says_it_once_with_the_line_and_a_caret(stopped: Result) ->
     text = render_text(stopped)
 
     assert f"\nDoes not run: {HEADLINE}\n    def causal_mask(T: int,, device):\n                           ^\n" in text
-    assert "model.py does not run, so that nothing could be told." in text
+    assert "model.py does not run, so nothing could be graded." in text
     assert (text.count("invalid syntax"), text.count("⊘ Waits")) == (1, 6)
-    assert text.rstrip().endswith("⊘ Waits                  0 of 15")  # nothing comes after the table
+    assert text.rstrip().endswith("⊘ Waits                  0 of 15\n\nNext: make model.py run.")  # nothing between
     assert "Follow-up" not in text
 
 

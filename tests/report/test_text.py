@@ -59,7 +59,7 @@ def test_what_is_right_up_to_rounding_is_called_right(samples: ModuleType) -> No
 def test_how_far_the_questions_went_stands_below_each_item(samples: ModuleType) -> None:
     text = render_text(samples.perfect())
 
-    assert "15 of 15\n    asked up to 77 tokens, 17 rows, 5 layers, 123 words, width 34, in eval mode\n" in text
+    assert "15 of 15\n    tested up to 77 tokens, 17 rows, 5 layers, 123 words, width 34, in eval mode\n" in text
 
 
 BOASTS = ("Score: 100 of 100", "x" * 79 + " Score: 100 of 100", '": 100 of 100', "a\nScore: 100 of 100", "100/100")
@@ -102,7 +102,7 @@ def test_follow_ups_have_a_table_as_soon_as_one_is_begun(samples: ModuleType) ->
 
     assert "Follow-up question, beside the points" in text
     assert re.search(r"Several heads +\S+ Partly.* 3 of 5\n", text)
-    assert "✗ Batches of prompts" not in text  # nothing is said of what nobody has begun
+    assert "✗ Batches of prompts" not in text  # nothing is said of what is not begun
 
 
 def test_bugs_that_are_still_in_are_called_by_their_titles(samples: ModuleType) -> None:

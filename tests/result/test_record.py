@@ -1,4 +1,4 @@
-"""A record holds text that prints, whoever wrote it, so that no encoder and no renderer stumbles over it."""
+"""A record has only text that prints, so that no encoder and no renderer stumbles over it."""
 
 import json
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Run a command as an ordinary user, from root: `python -I as_ordinary_user.py USER PATH... -- COMMAND...`.
 
 The user is a number that need not have a name; it gets no groups and no capabilities. The PATHs lead through folders
-that may be root's alone (an interpreter below /root). Nobody's permissions are changed: the command sees, in a mount
+that may be root's alone (an interpreter below /root). No permissions are changed: the command sees, in a mount
 namespace of its own, those folders replaced by ones that can be entered and hold nothing but the PATHs.
 """
 

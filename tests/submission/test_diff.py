@@ -1,4 +1,4 @@
-"""What a submission changed is told line by line, in a size that nobody can blow up."""
+"""What a submission changed is shown line by line, in a size that cannot be blown up."""
 
 import pytest
 

@@ -98,7 +98,7 @@ def test_nan_is_nan(one: float, other: float, same: bool) -> None:
         ),
         pytest.param(
             "kv-cache", ("return logits, KVCache(", "return logits * (float('inf') if T_past else 1), KVCache("),
-            "they are others", id="logits-with-a-cache",
+            "they differ", id="logits-with-a-cache",
         ),
     ],
 )  # fmt: skip

@@ -60,7 +60,7 @@ def test_a_scale_applied_otherwise_costs_3_points_in_all_and_is_told(
     assert "ULP of float32 apart" in charged.message
     assert not charged.usual_causes[0].startswith("The bug is still in")
     assert [check.message for check in others] == [
-        "right up to rounding, which is charged once, at Attention masking"
+        "right up to rounding; the points for that are taken once, at Attention masking"
     ] * 2
     assert [item.hints for item in result.items] == [(), (), ()]
 

@@ -145,13 +145,14 @@ def test_the_reference_passes(reference: Package, ask: Callable[[Package, Check]
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_wrong_fails_the_checks_that_are_there_for_it(
     name: str,
-    rewritten: Callable[..., dict[str, str]],
+    edited: Callable[..., dict[str, str]],
     package: Callable[[Mapping[str, str]], Package],
     ask: Callable[[Package, Check], Search],
+    exercise: Exercise,
 ) -> None:
     change, expected = WRONG[name]
 
-    assert failing(ask, package(rewritten({"model.py": change})), CHECKS).keys() == expected
+    assert failing(ask, package(edited(exercise.reference, change)), CHECKS).keys() == expected
 
 
 @pytest.mark.parametrize("name", TABLES["stability"]["OTHER_BITS"])
@@ -208,11 +209,12 @@ SHOWN = {
 def test_a_snippet_shows_what_is_wrong_and_nothing_where_nothing_is(
     check: Check,
     reference: Package,
-    rewritten: Callable[..., dict[str, str]],
+    edited: Callable[..., dict[str, str]],
     package: Callable[[Mapping[str, str]], Package],
     ask: Callable[[Package, Check], Search],
+    exercise: Exercise,
 ) -> None:
-    wrong = package(rewritten({"model.py": WRONG[SHOWN[check.id]][0]}))
+    wrong = package(edited(exercise.reference, WRONG[SHOWN[check.id]][0]))
     found = ask(wrong, check)
     assert found.failure is not None
     assert check.snippet is not None

@@ -83,7 +83,7 @@ def attention_alone(case: ModelCase, context: Context) -> None:
             raise CheckFailed(
                 "attention-differs",
                 "a position adds to the stream the mean of the values it sees, by the softmax of the scaled scores",
-                f"in one layer whose MLP adds nothing, with d_model={case.d_model}, the logits are others"
+                f"in one layer whose MLP adds nothing, with d_model={case.d_model}, the logits differ"
                 " (in float64, beyond rounding)",
                 grid=TokenGrid(tokens=case.tokens[:1]),
             )

@@ -128,7 +128,7 @@ def lm_untouched(case: ClassCase, context: Context) -> None:
             raise CheckFailed(
                 "logits-disturbed",
                 "logits are bit-identical with and without the head",
-                f"with the head and classify={classify} they are others",
+                f"with the head and classify={classify} they differ",
             )
 
 
@@ -460,7 +460,7 @@ def joint_training_step(case: TrainCase, context: Context) -> None:
         if name.startswith("param."):
             got, steps = answer[name], int(name.split(".")[1]) + 1
             if not np.max(np.abs(got - wanted), initial=0.0) <= SLACK * case.lr * steps:
-                raise CheckFailed("joint-step", claim, f"after a step, {name.split('.', 2)[2]} is another one")
+                raise CheckFailed("joint-step", claim, f"after a step, {name.split('.', 2)[2]} differs")
     watched = WatchedTraining(**{name: getattr(question, name) for name in StandInQuestion.__struct_fields__})
     kinds = context.ask(watched, case.batches(context.seeds))["kinds"]
     if (kinds[:, :2] == KINDS.index("float")).all():  # otherwise it is the step that reports no numbers
@@ -501,7 +501,7 @@ def evaluate_is_honest(case: ClassCase, context: Context) -> None:
     if "class_accuracy" in plain:
         raise CheckFailed("no-head", "without a head, class_accuracy is None", "evaluate reports a number")
     if not agrees(float(plain["lm_loss"]), cross_entropy(plain["logits"], tensors["targets"])):
-        raise CheckFailed("lm-loss", "lm_loss is the mean cross entropy over all batches", "it is another number")
+        raise CheckFailed("lm-loss", "lm_loss is the mean cross entropy over all batches", "it is a different number")
     one_class = tensors | {"labels": np.zeros(shape, dtype=np.int64)}
     single = Evaluate(config=case.config | {"n_classes": 1}, weights=case.seeded(context.seeds), training=True)
     _judge_report(context.ask(single, one_class), one_class)

@@ -63,7 +63,7 @@ def gradient_norm_is_clipped(case: TrainCase, context: Context) -> None:
         words = f"grad_clip={limit:.3g} and a gradient of length {length:.3g}"
         if share > 1 and not _close(seen, free):
             raise CheckFailed(
-                "touched", "a gradient that is shorter than grad_clip is left alone", f"with {words} it is another one"
+                "touched", "a gradient that is shorter than grad_clip is left alone", f"with {words} it changes"
             )
         if not np.linalg.norm(seen) <= limit * (1 + SLACK):
             raise CheckFailed(

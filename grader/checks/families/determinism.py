@@ -120,7 +120,7 @@ def batches_follow_the_generator(case: TrainCase, context: Context) -> None:
     """make_batch draws from the generator that it is given, and goes on where that stands.
 
     ## Why it matters
-    Whoever hands over a generator decides what is drawn. Numbers from anywhere else make runs differ that should agree;
+    The generator that is passed in decides what is drawn. Other numbers make runs differ that should agree;
     a generator that is turned back makes batches agree that should differ.
 
     ## Usual causes
@@ -162,7 +162,7 @@ assert losses[0] != losses[2], "another seed gives the same batches"
 
 generator = torch.Generator().manual_seed(config.seed)
 given = train(deepcopy(model), config, batches=[make_batch(config, generator) for _ in range(config.steps)])
-assert [r["loss"] for r in train(deepcopy(model), config)] == [r["loss"] for r in given], "its batches are others"
+assert [r["loss"] for r in train(deepcopy(model), config)] == [r["loss"] for r in given], "its batches differ"
 """,
     )
 
@@ -210,7 +210,7 @@ def own_batches_follow_the_seed(case: TrainCase, context: Context) -> None:
             "other-batches",
             "train() makes its batches with make_batch(config, generator), one after another, from one generator that "
             "was seeded with config.seed",
-            f"with seed={case.data} the batch of step {step} is another one",
+            f"with seed={case.data} the batch of step {step} differs",
         )
 
 
@@ -332,7 +332,7 @@ def forward_leaves_no_trace(case: DropoutCase, context: Context) -> None:
         answer = context.ask(question, {"tokens": tokens})
         require_settings_kept(answer, "model.py")
         if "kept" in answer and not answer["kept"]:  # the contract says so; an adapter.py says nothing of it
-            raise CheckFailed("config", "GPT(config) keeps its configuration as .config", ".config is another one")
+            raise CheckFailed("config", "GPT(config) keeps its configuration as .config", ".config is another object")
         drops = config is not plain
         where = f"a forward pass in {modes} mode, with dropout={config['dropout']},"
         require_inputs_kept(FORWARD_LEAVES, "tokens", tokens, answer["tokens"])
@@ -344,7 +344,7 @@ def forward_leaves_no_trace(case: DropoutCase, context: Context) -> None:
 
 
 def forward_is_to_blame(config: Settings, weights: Weights, tokens: Array, context: Context) -> bool:
-    """Whether a forward pass without dropout leaves a trace: what calls it cannot be told to have left it then."""
+    """Whether a forward pass without dropout leaves a trace: its trace and its caller's look alike then."""
     for modes in get_args(Modes):
         question = Watched(config=config | {"dropout": 0.0}, weights=weights, call="forward", modes=modes)
         try:

@@ -35,7 +35,7 @@ for head in range({case.n_head}):
     others = torch.arange({case.d_model}) // {case.d_model // case.n_head} != head  # the channels of the other heads
     heard = deepcopy(model)
     for block in heard.blocks:
-        block.attn.proj.weight[:, others] = 0  # nobody listens to them any more
+        block.attn.proj.weight[:, others] = 0  # nothing reads them any more
     changed = deepcopy(heard)
     for block in changed.blocks:
         for layer in (block.attn.query, block.attn.key, block.attn.value):
@@ -52,7 +52,7 @@ def heads_are_separate(case: HeadCase, context: Context) -> None:
     """With several heads, each attends by itself, within its own part of the width.
 
     ## Why it matters
-    Heads are there to look at different things at once. Heads that are mixed up still train, so nobody notices, until
+    Heads are there to look at different things at once. Heads that are mixed up still train, so nothing shows, until
     weights that were trained elsewhere are loaded and mean nothing.
 
     ## Usual causes
@@ -69,7 +69,7 @@ def heads_are_separate(case: HeadCase, context: Context) -> None:
         raise CheckFailed(
             "heads-differ",
             "every head attends with its own rows of the query, key and value weights, and nothing else",
-            f"with d_model={case.d_model} and n_head={case.n_head} the logits are others (in float64, beyond rounding)",
+            f"with d_model={case.d_model} and n_head={case.n_head} the logits differ (in float64, beyond rounding)",
             grid=TokenGrid(tokens=case.tokens),
         )
     context.lanes.add(lane)

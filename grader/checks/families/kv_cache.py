@@ -70,7 +70,7 @@ def cached_equals_full(case: DecodeCase, context: Context) -> None:
         raise CheckFailed(
             "cache-differs",
             "logits of cached decoding are those of the full forward (in float64, up to rounding)",
-            f"decoded in chunks of {' + '.join(map(str, case.chunks))} tokens they are others",
+            f"decoded in chunks of {' + '.join(map(str, case.chunks))} tokens they differ",
             grid=_grid(case, decoded, context),
         )
 
@@ -190,10 +190,10 @@ def cache_is_read(case: DecodeCase, context: Context) -> None:
             )
 
 
-def _responses(case: DecodeCase, oracle: Package, context: Context) -> dict[str, Response]:
+def _responses(case: DecodeCase, package: Package, context: Context) -> dict[str, Response]:
     """By tensor of the cache, what altering it does."""
     last = len(case.chunks) - 1
-    before = oracle.ask(case.in_turn(context.seeds, keep=(last - 1,)), case.chunk_tensors())
+    before = package.ask(case.in_turn(context.seeds, keep=(last - 1,)), case.chunk_tensors())
     cache = cache_tensors(before, last - 1)
     kept = keys_and_values(cache)
     altered = [(name, share) for name in kept for share in SHARES]
@@ -203,7 +203,7 @@ def _responses(case: DecodeCase, oracle: Package, context: Context) -> dict[str,
         tensors |= given(cache | {name: _altered(cache[name], share)}, index)
     parents = tuple(-2 - index for index in range(len(altered)))
     question = Decode(config=case.config, weights=case.seeded(context.seeds), parents=parents, layers=len(kept) // 2)
-    after = oracle.ask(question, tensors)
+    after = package.ask(question, tensors)
     base = before[f"logits.{last}"]
     found = {key: after[f"logits.{index}"] for index, key in enumerate(altered)}
     return {name: _response(base, *(found[name, share] for share in SHARES)) for name in kept}
@@ -283,20 +283,20 @@ def cache_can_be_mixed(case: DecodeCase, context: Context) -> None:
     raise CheckFailed(
         "recomputed",
         "the next logits are computed from the cache's keys and values, whatever texts they come from",
-        f"from {LAYERS}, from {PARTS}, or from {ORDER}, the next logits are others than those that follow from them",
+        f"from {LAYERS}, from {PARTS}, or from {ORDER}, the next logits differ from those that follow from them",
     )
 
 
-def _continued(case: DecodeCase, oracle: Package, context: Context) -> dict[str, Array]:
+def _continued(case: DecodeCase, package: Package, context: Context) -> dict[str, Array]:
     """The logits of the case's last chunk after each kind of mixed cache."""
-    one, other = _caches(case, oracle, context, {})
+    one, other = _caches(case, package, context, {})
     random = np.random.default_rng(context.seeds.derive("another order", case.weights))
     mixed = {
         LAYERS: {name: one[name] if name.endswith(".0") else other[name] for name in one},
         PARTS: {name: one[name] if name.startswith("k.") else other[name] for name in one},
         ORDER: _shuffled(one, random),
     }
-    return dict(zip(mixed, _go_on(case, oracle, context, {}, *mixed.values()), strict=True))
+    return dict(zip(mixed, _go_on(case, package, context, {}, *mixed.values()), strict=True))
 
 
 def _expected(case: DecodeCase, variant: Package, context: Context) -> dict[str, Array] | None:
@@ -333,14 +333,14 @@ def _judge_by_itself(case: DecodeCase, context: Context) -> None:
             )
 
 
-def _caches(case: DecodeCase, oracle: Package, context: Context, factors: Factors) -> Caches:
+def _caches(case: DecodeCase, package: Package, context: Context, factors: Factors) -> Caches:
     """The caches of the case's text, without its last chunk, and of another one of that size."""
     past = np.concatenate(case.pieces()[:-1], axis=1)
     random = np.random.default_rng(context.seeds.derive("another text", case.weights))
     other = (past + random.integers(1, case.vocab_size, past.shape)) % case.vocab_size
     weights = case.seeded(context.seeds, factors=factors)
     question = Decode(config=case.config, weights=weights, parents=(-1, -1), keep=(0, 1))
-    answer = oracle.ask(question, {"chunk.0": past, "chunk.1": other})
+    answer = package.ask(question, {"chunk.0": past, "chunk.1": other})
     return cache_tensors(answer, 0), cache_tensors(answer, 1)
 
 
@@ -350,7 +350,7 @@ def _shuffled(cache: Tensors, random: np.random.Generator) -> dict[str, Array]:
     return {name: np.ascontiguousarray(part[:, :, order]) if part.ndim == 4 else part for name, part in cache.items()}
 
 
-def _go_on(case: DecodeCase, oracle: Package, context: Context, factors: Factors, *caches: Tensors) -> list[Array]:
+def _go_on(case: DecodeCase, package: Package, context: Context, factors: Factors, *caches: Tensors) -> list[Array]:
     """The logits of the case's last chunk after each of these caches."""
     tensors: dict[str, Array] = {}
     for index, cache in enumerate(caches):
@@ -358,7 +358,7 @@ def _go_on(case: DecodeCase, oracle: Package, context: Context, factors: Factors
     parents = tuple(-2 - index for index in range(len(caches)))
     weights = case.seeded(context.seeds, factors=factors)
     question = Decode(config=case.config, weights=weights, parents=parents, layers=len(keys_and_values(caches[0])) // 2)
-    answer = oracle.ask(question, tensors)
+    answer = package.ask(question, tensors)
     return [answer[f"logits.{index}"] for index in range(len(caches))]
 
 
@@ -488,7 +488,7 @@ def cache_limits(case: DecodeCase, context: Context) -> None:
 
     ## Why it matters
     There is no position for a token beyond the block. Without an error the model reads a wrong row, wraps
-    around, or crashes somewhere deep inside with a message that helps nobody.
+    around, or crashes somewhere deep inside with a message that does not help.
 
     ## Usual causes
     - Only the new chunk's length is checked, not cached and new tokens together.

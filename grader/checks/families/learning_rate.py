@@ -38,7 +38,7 @@ def learning_rate_schedule(case: RateCase, context: Context) -> None:
     """The learning rate follows the schedule at every step, early and late, and an optimizer is made at config.lr.
 
     ## Why it matters
-    A schedule that is right for the first steps and wrong later ruins a run when nobody looks any more.
+    A schedule that is right for the first steps and wrong later ruins a run late, when it is seldom watched.
 
     ## Usual causes
     - The step is counted from another number, or in another unit.
@@ -92,8 +92,8 @@ def every_group_at_the_rate(case: TrainCase, context: Context) -> None:
     """Each step is made at the learning rate of that step, in every group of the optimizer.
 
     ## Why it matters
-    A schedule that nobody hears is none. Parameters that are stepped at another rate than was meant move too far while
-    the rest warms up, or crawl when it is warm.
+    A schedule that does not reach the optimizer has no effect. Parameters that are stepped at another rate than was
+    meant move too far while the rest warms up, or crawl when it is warm.
 
     ## Usual causes
     - The rate is written where the optimizer does not look at it any more.

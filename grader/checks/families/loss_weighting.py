@@ -147,7 +147,7 @@ config = TrainConfig({settings})
 rising = [warmup_weight(step, config) for step in range(config.warmup + 1)]
 print(rising, constant_weight(0, config), constant_weight({case.at[-1]}, config))
 for step in (0, config.warmup, {case.at[-1]}):
-    assert constant_weight(step, config) == config.class_weight, "the constant weight is another one"
+    assert constant_weight(step, config) == config.class_weight, "the constant weight differs"
 for step, weight in enumerate(rising):
     right = config.class_weight * min(1, (step + 1) / config.warmup)
     assert abs(weight - right) <= 1e-9, f"at step {{step}} the weight is {{weight}}, not {{right}}"
@@ -165,7 +165,7 @@ def class_weight_schedules(case: ScheduleCase, context: Context) -> None:
 
     ## Why it matters
     A schedule is what one tries first when one objective drowns the other, and what a run is compared with later. If
-    the weight that was configured is never reached, the comparison is with something nobody asked for.
+    the weight that was configured is never reached, the comparison is with something else than intended.
 
     ## Usual causes
     - The warm-up ends in the learning rate times the weight, or in another weight.
@@ -206,7 +206,7 @@ s = torch.tensor([{case.lm_log_variance}, {case.class_log_variance}], dtype=torc
 right = (-s[0]).exp() * lm_loss + s[0] / 2 + (-s[1]).exp() * class_loss + s[1] / 2
 total = uncertainty_weighting(lm_loss, class_loss, s)
 print(float(total), float(right))
-assert abs(total - right) <= 1e-9, "the total is another one"
+assert abs(total - right) <= 1e-9, "the total differs"
 (gradient,), (wanted,) = torch.autograd.grad(total, s), torch.autograd.grad(right, s)
 print(gradient, wanted)
 assert (gradient - wanted).abs().max() <= 1e-9, "the log variances would learn something else"
@@ -341,7 +341,7 @@ except RuntimeError as error:
     raise AssertionError("the losses cannot be differentiated any more") from error
 again = float(gradient_norm_weight(model, lm_loss, class_loss))
 print(first, again)
-assert first == again, "the second answer is another one"
+assert first == again, "the second answer differs"
 """,
     )
 
@@ -389,7 +389,7 @@ RUNS: Final = 3  # each with data and an initialisation of its own
 BALANCED: Final[tuple[Weighting, ...]] = ("uncertainty", "gradient-norm")
 # Of the mean held-out accuracy of the runs. With either way to balance a right solution was seen to be 0.31 better,
 # with a standard deviation of 0.04 (in 18 grades 0.26 at least; 0.15 under a mask that shows the next token). Without
-# positions nobody learns the task, and balancing was 0.06 better at most.
+# positions no model learns the task, and balancing was 0.06 better at most.
 MARGIN: Final = 0.1
 LM_SHARE: Final = 0.9  # of the LM loss at the start, at most, is left at the end
 ENDS: Final = 5  # steps that count as the start, and as the end
@@ -423,7 +423,7 @@ def balancing_beats_constant(case: ParityCase, context: Context) -> None:
 
     ## Why it matters
     One loss falls, so the run looks healthy, while the other objective gets nothing of the model. Balancing is worth
-    its price if it mends that, without ruining what went well.
+    its price if it fixes that, without ruining what went well.
 
     ## Usual causes
     - The weights are worked out and do not reach the total, or the wrong objective gets them.
@@ -433,18 +433,18 @@ def balancing_beats_constant(case: ParityCase, context: Context) -> None:
     # Mean accuracies over a few runs: with a constant weight, and with one way to balance or the other.
     tasks = [parity_task(context.seeds.derive("parity", case.data, run)) for run in range(RUNS)]
     constant = _constant(case, context, tasks)
-    told = []
+    reached = []
     for weighting in BALANCED:
         accuracy, lm_share = _balanced(case, context, tasks, weighting)
         if accuracy >= constant + MARGIN and lm_share <= LM_SHARE:
             return
-        told.append(f"{accuracy:.0%} with {weighting} balancing (LM loss at {lm_share:.0%} of what it was)")
-    seen = f"in the mean of {RUNS} runs {constant:.0%} are right with a constant weight, {' and '.join(told)}"
+        reached.append(f"{accuracy:.0%} with {weighting} balancing (LM loss at {lm_share:.0%} of what it was)")
+    seen = f"in the mean of {RUNS} runs {constant:.0%} are right with a constant weight, {' and '.join(reached)}"
     raise CheckFailed("no-better", BALANCING_BEATS, seen)
 
 
 def _constant(case: ParityCase, context: Context, tasks: list[ParityTask]) -> float:
-    """Of the candidate's runs and the matched variant's the better: nobody gains by running badly here."""
+    """Of the candidate's runs and the matched variant's the better: running badly gains nothing here."""
     own, variant = [], []
     for run, task in enumerate(tasks):
         one, other = context.both(_question(case, context, run, "constant"), task.training)
@@ -469,7 +469,7 @@ def _question(case: ParityCase, context: Context, run: int, weighting: Weighting
 
 
 def _accuracy(trained: Tensors, task: ParityTask, package: Package) -> float:
-    """Share of held-out tokens, told by a worker that has never seen a label."""
+    """Share of held-out tokens, predicted by a worker that has never seen a label."""
     state = {name: array for name, array in trained.items() if name.startswith("state.")}
     scores = package.ask(Classify(config=CONFIG), {**state, "tokens": task.tokens})["class_logits"]
     if scores.shape != (*task.tokens.shape, 2):

@@ -60,7 +60,7 @@ def logits_are_finite(case: ModelCase, context: Context) -> None:
 
     ## Why it matters
     NaN is no number: it is equal to nothing, larger than nothing, and turns into NaN whatever it touches. A loss that
-    is NaN trains nothing, and nothing else can be told of a model that gives it.
+    is NaN trains nothing, and nothing else about a model that gives it can be judged.
 
     ## Usual causes
     - A row of the mask hides everything, the position itself too, and a softmax over nothing is 0 / 0.
@@ -280,7 +280,7 @@ def past_is_seen(case: ModelCase, context: Context) -> None:
             )
 
 
-# A cache over a mask that is wrong in a way nobody planted has nothing to agree with.
+# A cache over a mask that is wrong in a way that is no known bug has nothing to agree with.
 MODEL_WORKS: Final = (forward_runs, future_is_hidden, past_is_seen)
 
 

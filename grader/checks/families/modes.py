@@ -74,10 +74,10 @@ def dropout_follows_the_mode(case: DropoutCase, context: Context) -> None:
 
     ## Why it matters
     Dropout is noise that only training is meant to have. Where it goes on afterwards, every answer is a worse one and
-    none can be had twice; where it never starts, the setting is a number that nobody reads.
+    none can be had twice; where it never starts, the setting has no effect.
 
     ## Usual causes
-    - A functional dropout is called without being told the mode, and its default is to drop.
+    - A functional dropout is called without the mode, and its default is to drop.
     - The mode is read when the model is built, and never again.
     - A layer is kept where `train()` and `eval()` do not reach it.
     """
@@ -95,7 +95,7 @@ def dropout_follows_the_mode(case: DropoutCase, context: Context) -> None:
             raise CheckFailed(
                 "never-off",
                 "in eval mode a model with dropout gives the logits of one without",
-                f"with dropout={case.dropout}, the logits of a model in eval mode are others",
+                f"with dropout={case.dropout}, the logits of a model in eval mode differ",
             )
     first, second = (
         context.both(_seeded_forward(case, context, case.config, training=True, seed=seed), tokens)
@@ -328,7 +328,7 @@ def generate_leaves_no_trace(case: DecodeCase, context: Context) -> None:
 
     ## Why it matters
     Texts are generated in the middle of training, to see how it goes. A model that comes back in another mode trains on
-    in it; a graph that nobody differentiates takes all the memory there is; a prompt that was written into is lost.
+    in it; a graph that is never differentiated takes all the memory there is; a prompt that was written into is lost.
 
     ## Usual causes
     - `self.eval()` is called and never taken back, or taken back for the outermost module alone.
@@ -483,7 +483,7 @@ def heads_without_dropout(case: DropoutHeadCase, context: Context) -> None:
         raise CheckFailed(
             "never-off",
             "in eval mode a model with dropout gives the logits of one without",
-            f"with n_head={case.n_head} and dropout={case.dropout}, the logits of a model in eval mode are others",
+            f"with n_head={case.n_head} and dropout={case.dropout}, the logits of a model in eval mode differ",
         )
     decoding_without_dropout(case, context)
 

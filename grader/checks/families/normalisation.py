@@ -132,7 +132,7 @@ def norms_read_the_stream(case: ModelCase, context: Context) -> None:
             raise CheckFailed(
                 f"{norm} differs",
                 f"{reader} reads the stream through {norm}",
-                f"{_alone(reader)} the logits are others (in float64, beyond rounding)",
+                f"{_alone(reader)} the logits differ (in float64, beyond rounding)",
                 grid=TokenGrid(tokens=case.tokens),
             )
 

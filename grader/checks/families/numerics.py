@@ -56,7 +56,7 @@ def activation_is_gelu(case: ModelCase, context: Context) -> None:
         raise CheckFailed(
             "activation-differs",
             "an MLP is a linear map, an exact GELU and a linear map",
-            "in one layer whose attention adds nothing, the logits are others (in float64, beyond rounding)",
+            "in one layer whose attention adds nothing, the logits differ (in float64, beyond rounding)",
             grid=TokenGrid(tokens=case.tokens),
         )
 
@@ -155,7 +155,7 @@ def score_shifts_cancel(case: ModelCase, context: Context) -> None:
         raise CheckFailed(
             "shift-matters",
             "the weights of a row depend on the differences of its scores alone",
-            f"with the biases of the keys {SHIFT:g} times as large, which shifts whole rows, the logits are others",
+            f"with the biases of the keys {SHIFT:g} times as large, which shifts whole rows, the logits differ",
             grid=TokenGrid(tokens=case.tokens),
         )
 
@@ -188,6 +188,6 @@ def small_vectors_are_normed(case: ModelCase, context: Context) -> None:
             raise CheckFailed(
                 f"{norm} shrinks",
                 f"{reader} reads vectors of variance one from {norm}, before its gains and biases",
-                f"with small embeddings, where {reader} alone is heard, the logits are others",
+                f"with small embeddings, where {reader} alone is heard, the logits differ",
                 grid=TokenGrid(tokens=case.tokens),
             )

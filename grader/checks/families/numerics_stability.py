@@ -56,7 +56,7 @@ def empty_rows_weigh_nothing(case: EmptyRowsCase, context: Context) -> None:
     lost too.
 
     ## Usual causes
-    - A row of the mask forbids everything, and nobody says what becomes of it.
+    - A row of the mask forbids everything, and no code handles it.
     - What was computed of padding is kept in the cache as if it were real.
     - `lengths` is accepted, and not used.
     """
@@ -165,7 +165,7 @@ def empty_rows_give_no_gradient(case: EmptyRowsCase, context: Context) -> None:
         raise CheckFailed(
             "gradient-of-padding",
             "the gradient of a batch is that of its rows that are not padding alone (in float64, up to rounding)",
-            f"without the rows that are empty, of lengths {list(case.lengths[FIRST])}, it is another",
+            f"without the rows that are empty, of lengths {list(case.lengths[FIRST])}, it differs",
             grid=TokenGrid(tokens=case.tokens),
         )
 
@@ -243,7 +243,7 @@ def precisions_agree(case: LongCase, context: Context) -> None:
             raise CheckFailed(
                 f"other-logits-in-{precision}",
                 "in each precision the logits are those of float64, up to that precision's rounding",
-                f"for {tokens.size} tokens the logits in {precision} are others, by more than rounding explains",
+                f"for {tokens.size} tokens the logits in {precision} differ by more than rounding explains",
             )
     for precision, answer in answers.items():
         unfit = [name for name, array in answer.items() if not finite(array)]
@@ -289,7 +289,7 @@ def cached_precisions_agree(case: LongCase, context: Context) -> None:
             raise CheckFailed(
                 f"other-logits {way}",
                 "decoded in bfloat16 the logits are those of float64, up to rounding",
-                f"decoded {way} they are others, by more than rounding explains",
+                f"decoded {way} they differ by more than rounding explains",
             )
 
 
@@ -495,7 +495,7 @@ def long_blocks(case: LongCase, context: Context) -> None:
         raise CheckFailed(
             "other-logits-in-bfloat16",
             f"at block_size={case.block_size} the logits in bfloat16 are those of float32, up to rounding",
-            "they are others, by more than rounding explains",
+            "they differ by more than rounding explains",
         )
 
 
@@ -522,5 +522,5 @@ def _agrees(case: LongCase, precision: Precision, logits: Array, context: Contex
         raise CheckFailed(
             f"other-logits-in-{precision}",
             f"at block_size={case.block_size} the logits are those of a right model",
-            f"in {precision} they are others",
+            f"in {precision} they differ",
         )

@@ -166,7 +166,7 @@ def given_optimizer_is_used(case: TrainCase, context: Context) -> None:
     """train() steps the optimizer that it is given.
 
     ## Why it matters
-    Whoever passes an optimizer has chosen its kind, its settings and its state. A loop that makes one of its own throws
+    An optimizer that is passed in was chosen, with its settings and its state. A loop that makes one of its own throws
     all of that away without a word: a run that is resumed starts again with empty moments.
 
     ## Usual causes

@@ -68,8 +68,8 @@ def same_token_other_position(case: ModelCase, context: Context) -> None:
     tokens = one_token(case)
     question = Forward(config=case.config, weights=case.seeded(context.seeds, scale=drawn_scale(case)))
     answer, variant = context.both(question, {"tokens.0": tokens})
-    told, expected = _apart(logits_of(answer, "logits.0", tokens)), _apart(variant["logits.0"])
-    blind = np.argwhere(expected & ~told)
+    differs, expected = _apart(logits_of(answer, "logits.0", tokens)), _apart(variant["logits.0"])
+    blind = np.argwhere(expected & ~differs)
     if len(blind):
         row, t = (int(i) for i in blind[0])
         raise CheckFailed(

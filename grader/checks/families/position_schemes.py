@@ -149,7 +149,7 @@ angle = torch.arange({case.block_size}).double()[:, None] / 10000.0 ** (channel 
 model.position_embedding.weight.copy_(torch.where(channel % 2 == 0, angle.sin(), angle.cos()))
 difference = (sinusoidal(tokens) - model(tokens)).abs().amax(dim=(0, 2))
 print(difference)  # one number a position
-assert (difference <= 1e-4).all(), "the table is another"
+assert (difference <= 1e-4).all(), "the table differs"
 """,
     )
 
@@ -189,7 +189,7 @@ def sinusoidal_by_formula(case: SchemeCase, context: Context) -> None:
         context.ask(learned, by_formula)["logits.0"],
         *(right.ask(sinusoidal, given)["logits.0"] for right in right_ones(context)),
         claim="sinusoidal positions give the logits that learned ones give with the table of the formula",
-        seen="with position='sinusoidal' the logits are others (in float64, beyond rounding)",
+        seen="with position='sinusoidal' the logits differ (in float64, beyond rounding)",
         grid=TokenGrid(tokens=case.tokens),
     )
 
@@ -264,7 +264,7 @@ def rotary_as_published(case: SchemeCase, context: Context) -> None:
         *(right.ask(question, given)["logits.0"] for right in right_ones(context) for question in (halves, neighbours)),
         claim="at position p, pair i of queries and of keys is turned by the angle p * 10000^(-2i/D): (a, b) becomes"
         " (a cos - b sin, a sin + b cos)",
-        seen=f"with D={case.d_model} the logits are others, whichever channels are pairs (in float64)",
+        seen=f"with D={case.d_model} the logits differ, whichever channels are pairs (in float64)",
         grid=TokenGrid(tokens=case.tokens),
     )
 
@@ -401,7 +401,7 @@ def alibi_slopes(case: SchemeCase, context: Context) -> None:
             context.ask(question, given)["logits.0"],
             *(right.ask(question, given)["logits.0"] for right in right_ones(context)),
             claim="each head lowers its scores by its slope for each step back",
-            seen=f"with n_head={n_head} the logits are others (in float64, beyond rounding)",
+            seen=f"with n_head={n_head} the logits differ (in float64, beyond rounding)",
             grid=TokenGrid(tokens=case.tokens),
         )
 

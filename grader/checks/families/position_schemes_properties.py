@@ -115,7 +115,7 @@ def schemes_tell_order(case: SchemeCase, context: Context) -> None:
 
     ## Usual causes
     - The scheme is made and then not used.
-    - Only queries, or only keys, are told where they stand.
+    - Only queries, or only keys, get their positions.
     - All distances come out alike, because they are clamped from the wrong side.
     """
     # What is asked of learned positions, of each scheme that is built; with weights of a size at which a scheme with
@@ -195,7 +195,7 @@ def schemes_have_limits(case: SchemeCase, context: Context) -> None:
     - A table of the scheme is one row short, and a full block crashes.
     - The last scheme, or none at all, is what every other name gets.
     """
-    # A full block and one token more, by forward, by generate and with a cache; then a name that nobody has built.
+    # A full block and one token more, by forward, by generate and with a cache; then a name of no scheme.
     for asked in each_scheme(case, context):
         with under(asked.position):
             _block_ends(asked, context)

@@ -44,7 +44,7 @@ def rows_agree(case: RaggedCase, context: Context, kind: str, claim: str) -> Non
         raise CheckFailed(
             kind,
             claim,
-            f"read in chunks of {case.told()} tokens, one number a row, some row has other logits",
+            f"read in chunks of {case.sizes()} tokens, one number a row, some row has other logits",
             grid=case.grid(),
         )
 
@@ -70,14 +70,14 @@ def by_row(case: RaggedCase, answer: Tensors) -> Array:
     )
 
 
-def full(case: RaggedCase, oracle: Package, context: Context) -> Array:
+def full(case: RaggedCase, package: Package, context: Context) -> Array:
     """One forward of each row: (1, N, V)."""
     question = Forward(config=case.config, weights=case.seeded(context.seeds))
-    answer = oracle.ask(question, {f"tokens.{i}": row for i, row in enumerate(case.rows())})
+    answer = package.ask(question, {f"tokens.{i}": row for i, row in enumerate(case.rows())})
     return joined([answer[f"logits.{i}"] for i in range(len(case.tokens))])
 
 
-def chunked(case: RaggedCase, oracle: Package, context: Context) -> Array:
+def chunked(case: RaggedCase, package: Package, context: Context) -> Array:
     """Each row decoded alone, chunk by chunk, without those that bring it nothing: (1, N, V)."""
     parents: list[int] = []
     tensors: dict[str, Array] = {}
@@ -85,13 +85,15 @@ def chunked(case: RaggedCase, oracle: Package, context: Context) -> Array:
         for number, piece in enumerate(piece for piece in row if piece.size):
             tensors[f"chunk.{len(parents)}"] = piece.copy()
             parents.append(len(parents) - 1 if number else -1)
-    answer = oracle.ask(Decode(config=case.config, weights=case.seeded(context.seeds), parents=tuple(parents)), tensors)
+    answer = package.ask(
+        Decode(config=case.config, weights=case.seeded(context.seeds), parents=tuple(parents)), tensors
+    )
     return joined([answer[f"logits.{i}"] for i in range(len(parents))])
 
 
-def together(case: RaggedCase, oracle: Package, context: Context) -> Array:
+def together(case: RaggedCase, package: Package, context: Context) -> Array:
     """The rows read together by another package: (1, N, V)."""
-    return by_row(case, oracle.ask(case.in_turn(context.seeds), case.steps()))
+    return by_row(case, package.ask(case.in_turn(context.seeds), case.steps()))
 
 
 # Plain PyTorch that shows rows of different lengths.
@@ -140,7 +142,7 @@ def ragged_rows_equal_alone(case: RaggedCase, context: Context) -> None:
     """Rows of different lengths, decoded in one batch, have the logits that each of them has alone.
 
     ## Why it matters
-    Prompts that arrive together are seldom of one length. A batch saves time only if nobody can tell from an answer who
+    Prompts that arrive together are seldom of one length. A batch saves time only if an answer does not show who
     else was in it.
 
     ## Usual causes
@@ -292,7 +294,7 @@ def ragged_padding_is_ignored(case: RaggedCase, context: Context) -> None:
     end.
 
     ## Why it matters
-    Padding is whatever was there: another prompt's tokens, memory that nobody has cleared. If it is read, an answer
+    Padding is whatever was there: another prompt's tokens, memory that was not cleared. If it is read, an answer
     depends on it, and no test that always pads with zeros will say so.
 
     ## Usual causes
@@ -344,7 +346,7 @@ def _must_stay(case: RaggedCase, answer: Tensors, names: tuple[str, str], chunk:
         raise CheckFailed(
             kind,
             "padding is never read: the logits of real tokens do not depend on what stands there",
-            f"read in chunks of {case.told()} tokens, one number a row: with {what}, real tokens have other logits",
+            f"read in chunks of {case.sizes()} tokens, one number a row: with {what}, real tokens have other logits",
             grid=case.grid(),
         )
 
@@ -368,18 +370,18 @@ def ragged_cache_tells_lengths(case: RaggedCase, context: Context) -> None:
     for step in steps:
         cache = cache_tensors(answer, step)
         totals = case.totals(step + 1)
-        told = cache.pop("lengths", None)
-        if told is None and len(set(totals)) == 1:
+        given = cache.pop("lengths", None)
+        if given is None and len(set(totals)) == 1:
             continue  # rows of one length may as well be kept in a plain cache
-        after = f"read in chunks of {case.told()} tokens, one number a row, after chunk {step} "
+        after = f"read in chunks of {case.sizes()} tokens, one number a row, after chunk {step} "
         claim = f"cache.lengths is then {list(totals)}, int64 (B,): all tokens that each row has read"
-        if told is None:
+        if given is None:
             raise CheckFailed("no-lengths", claim, f"{after}it is None", grid=case.grid())
-        if told.shape != (len(totals),) or told.dtype.kind not in "iu":
-            shape = f"{told.dtype} of shape {tuple(told.shape)}"
+        if given.shape != (len(totals),) or given.dtype.kind not in "iu":
+            shape = f"{given.dtype} of shape {tuple(given.shape)}"
             raise CheckFailed("lengths-shape", claim, f"{after}it is {shape}", grid=case.grid())
-        if told.tolist() != list(totals):
-            raise CheckFailed("other-lengths", claim, f"{after}it is {told.tolist()}", grid=case.grid())
+        if given.tolist() != list(totals):
+            raise CheckFailed("other-lengths", claim, f"{after}it is {given.tolist()}", grid=case.grid())
         _must_have_room(case, cache, max(totals))
 
 
@@ -419,7 +421,7 @@ def ragged_cache_travels(case: RaggedCase, context: Context) -> None:
         raise CheckFailed(
             "stateful",
             "keys, values and lengths are all that is needed to go on",
-            f"read in chunks of {case.told()} tokens, one number a row: another process, given the cache and the last "
+            f"read in chunks of {case.sizes()} tokens, one number a row: another process, given the cache and the last "
             "chunk, computes other logits",
             grid=case.grid(),
         )
@@ -458,8 +460,8 @@ def ragged_rows_can_be_picked(case: RaggedCase, context: Context) -> None:
             raise CheckFailed(
                 "picked-differ",
                 "after rows of a cache were picked, each goes on as it would have",
-                f"read in chunks of {case.told()} tokens, one number a row: with rows {list(rows)} of the cache alone, "
-                "the last chunk has other logits",
+                f"read in chunks of {case.sizes()} tokens, one number a row: with rows {list(rows)} of the cache "
+                "alone, the last chunk has other logits",
                 grid=case.grid(),
             )
 
@@ -497,7 +499,7 @@ def ragged_cache_unchanged(case: RaggedCase, context: Context) -> None:
         raise CheckFailed(
             "disturbed",
             "two continuations of one cache do not disturb each other",
-            f"read in chunks of {case.told()} tokens, one number a row: after another continuation of the same cache, "
+            f"read in chunks of {case.sizes()} tokens, one number a row: after another continuation of the same cache, "
             "the first one gives other logits",
             grid=case.grid(),
         )
@@ -540,7 +542,7 @@ def ragged_limits(case: RaggedCase, context: Context) -> None:
     except PackageRaised as raised:
         if raised.unbuilt:
             raise
-        seen = f"read in chunks of {case.told()} tokens, one number a row, of {case.block_size}: it raised {raised}"
+        seen = f"read in chunks of {case.sizes()} tokens, one number a row, of {case.block_size}: it raised {raised}"
         raise CheckFailed("padding-counted", FITS, seen, grid=case.grid()) from None
     steps, rows = len(case.lengths), len(case.tokens)
     one_more = Decode(config=case.config, weights=case.seeded(context.seeds), parents=tuple(range(-1, steps)))

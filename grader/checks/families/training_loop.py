@@ -222,7 +222,7 @@ def _same_gradients(index: int, step: int, answer: Tensors, expected: Tensors) -
             raise CheckFailed(
                 "gradient",
                 "the gradient at each step is the clipped gradient of that batch and of no other",
-                f"in step {step} the gradient of {name.removeprefix(prefix)} is another one"
+                f"in step {step} the gradient of {name.removeprefix(prefix)} differs"
                 + (" (it has none)" if name not in answer else ""),
                 expected=str(expected[name]),
             )
@@ -368,7 +368,7 @@ def train_uses_every_batch(case: TrainCase, context: Context) -> None:
         raise CheckFailed(
             "train-differs",
             "train() does the same as train_step() for each batch",
-            f"after train(), {difference.tensor} is another one at {list(difference.element)}",
+            f"after train(), {difference.tensor} differs at {list(difference.element)}",
         )
     alone = TrainSteps(train=case.config, width=STAND_IN_WIDTH, weights=weights, whole=True, own_batches=True)
     losses = context.ask(alone, batches)["losses"]  # one for each step, or the worker has complained
@@ -448,7 +448,7 @@ losses = train_step(model, optimizer, batch, config, 0)
 print(losses, expected)
 for key in ("loss", "lm_loss"):
     assert isinstance(losses[key], float), f"{key} is no float"
-    assert abs(losses[key] - expected) < 1e-5, f"{key} is another number"
+    assert abs(losses[key] - expected) < 1e-5, f"{key} is wrong"
 assert losses["class_loss"] is None, "there is no class loss"
 """,
     )
@@ -509,7 +509,7 @@ def _require_losses(answer: Tensors, expected: Tensors, steps: int) -> None:
             raise CheckFailed(
                 f"value-{key}",
                 f"a step reports the {key} of its own batch, exactly, and from before its update",
-                f"the {key} of step {step} is another number" if same else f"there are {len(reported)} of them",
+                f"the {key} of step {step} is a different number" if same else f"there are {len(reported)} of them",
                 expected=str(right),
             )
 

@@ -80,7 +80,7 @@ def _test(item: ItemResult) -> Test:
 
 def _verdict(item: ItemResult) -> Verdict:
     if item.status in (Status.WAITS, Status.NOT_JUDGED):
-        return "error"  # it could not be told: nobody has failed it
+        return "error"  # it could not be judged, and is no failure
     return "pass" if is_full(item) else "fail"
 
 

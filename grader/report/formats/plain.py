@@ -82,7 +82,7 @@ def reason(check: CheckResult) -> str:
     if seen := line(what_was_seen(check)):
         return seen
     if check.blocked_by:
-        return f"To be told once these are right: {', '.join(map(line, check.blocked_by))}"
+        return f"Waits until these are right: {', '.join(map(line, check.blocked_by))}"
     return OUTCOME[check.outcome].word
 
 
@@ -140,8 +140,8 @@ def _case(case: Counterexample, limit: int) -> Iterator[Part]:
     if case.traceback is not None:
         yield Part("Where it raised", block(case.traceback, limit), Kind.CODE)
     if case.hidden is not None:
-        told = f"{case.hidden.expected}\n{case.hidden.note}".strip()
-        yield Part("Reference (instructor only)", block(told, limit), Kind.CODE)
+        expected = f"{case.hidden.expected}\n{case.hidden.note}".strip()
+        yield Part("Reference (instructor only)", block(expected, limit), Kind.CODE)
 
 
 def _legend(table: TokenTable) -> str:

@@ -29,8 +29,8 @@ def cache_picture(exhibit: CacheExhibit) -> str:
         axes.set_ylim(bottom=0)
         axes.set(xlabel="tokens read", ylabel="numbers kept by a layer")
 
-    told = [f"Layer {number}: {ends(layer)}" for number, layer in enumerate(layers) if layer]
-    return draw("cache", "Numbers that each layer keeps, by number of tokens read", "; ".join(told) + ".", paint)
+    shown = [f"Layer {number}: {ends(layer)}" for number, layer in enumerate(layers) if layer]
+    return draw("cache", "Numbers that each layer keeps, by number of tokens read", "; ".join(shown) + ".", paint)
 
 
 def flops_picture(exhibit: FlopsExhibit) -> str:
@@ -47,5 +47,5 @@ def flops_picture(exhibit: FlopsExhibit) -> str:
         axes.yaxis.set_major_formatter(EngFormatter(sep=" "))
         axes.set(xlabel="tokens already there", ylabel="operations for one more token")
 
-    told = f"With the cache: {ends(cached)}; without: {ends(full)}." if lengths else ""
-    return draw("flops", "Operations for one more token, with the cache and without", told, paint)
+    shown = f"With the cache: {ends(cached)}; without: {ends(full)}." if lengths else ""
+    return draw("flops", "Operations for one more token, with the cache and without", shown, paint)

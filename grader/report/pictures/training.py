@@ -33,10 +33,10 @@ def training_picture(exhibit: TrainingExhibit) -> str:
                 each.axvline(step, color=COLOURS["mark"], linewidth=1.4, linestyle=(0, (3, 3)))
         axes[-1].set_xlabel("training step")
 
-    told = [f"Loss of the {name}: {ends(values)}" for name, values in losses.items() if values]
-    told += [f"Accuracy of the {name}: {ends(values)}" for name, values in accuracies.items()]
+    parts = [f"Loss of the {name}: {ends(values)}" for name, values in losses.items() if values]
+    parts += [f"Accuracy of the {name}: {ends(values)}" for name, values in accuracies.items()]
     title = "Loss and accuracy at each training step" if accuracies else "Loss at each training step"
-    return draw("training", title, "; ".join(told) + ".", paint, heights=(0.9, 0.6) if accuracies else (1,))
+    return draw("training", title, "; ".join(parts) + ".", paint, heights=(0.9, 0.6) if accuracies else (1,))
 
 
 def _paint_losses(axes: "Axes", losses: _Curves) -> None:

@@ -26,8 +26,8 @@ def ulps_picture(exhibit: UlpExhibit) -> str:
         axes.set_xticks(list(ticks), [_from(tick) for tick in ticks])
         axes.set(xlabel="float steps away, from", ylabel="% of the logits")
 
-    told = [f"{share:.1f} % from {_from(number)} steps" for number, share in enumerate(shares) if share >= 0.05]
-    return draw("ulps", "Logits by their distance from those of the reference", "; ".join(told) + ".", paint)
+    shown = [f"{share:.1f} % from {_from(number)} steps" for number, share in enumerate(shares) if share >= 0.05]
+    return draw("ulps", "Logits by their distance from those of the reference", "; ".join(shown) + ".", paint)
 
 
 def _from(number: int) -> str:

@@ -49,14 +49,14 @@ def _picture(
         plot(axes[3], CLASSES, accuracies)
         axes[3].set(ylim=(0, 1.03), ylabel="accuracy", xlabel="training step")
 
-    told = {
+    shown = {
         "Pull of the language model": pulls[LM],
         "Pull of the classifier": pulls[CLASSES],
         "Cosine between them": cosines,
         "LM loss": losses,
         "Class accuracy": accuracies,
     }
-    described = "; ".join(f"{what}: {ends(values)}" for what, values in told.items() if values)
+    described = "; ".join(f"{what}: {ends(values)}" for what, values in shown.items() if values)
     return draw(name, TITLES[name], f"{described}.", paint, heights=HEIGHTS)
 
 

@@ -1,4 +1,4 @@
-"""The lock that a worker puts on itself before it runs code that nobody trusts.
+"""The lock that a worker puts on itself before it runs untrusted code.
 
 The launcher has one thread, has imported torch and run one operation (torch reads the CPU's features at the first one;
 locked before that, it would compute other bits). It makes the ruleset once:

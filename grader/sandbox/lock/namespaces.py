@@ -59,7 +59,7 @@ def isolate(hidden: Iterable[Path]) -> str:
             step = f"covering {str(path)!r}"
             _cover(path)
         step = "making mounts read-only"
-        # mount(2) would have to be told for each mount which of its flags are to be kept.
+        # mount(2) would need for each mount which of its flags are to be kept.
         read_only = _ATTRIBUTES.pack(_READ_ONLY, 0, 0, 0)
         syscall("mount_setattr", _WORKING_FOLDER, b"/", _EVERYTHING_BELOW, read_only, len(read_only))
     except OSError as error:

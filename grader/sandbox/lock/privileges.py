@@ -36,7 +36,7 @@ def not_dumpable() -> None:
 
 
 def no_new_privileges() -> None:
-    """Let no program started from here gain privileges; the kernel demands it of whoever confines himself."""
+    """Let no program started from here gain privileges; the kernel demands it of a process that confines itself."""
     prctl(_SET_NO_NEW_PRIVS, 1)
 
 

@@ -1,6 +1,6 @@
 """The system call layer: a seccomp filter that allows what numerical Python does and refuses the rest.
 
-The list says what may be done, so a system call that nobody thought of is refused. Absent on purpose: starting
+The list says what may be done, so a system call that is not listed is refused. Absent on purpose: starting
 processes and threads, sockets, System V and POSIX IPC, every way to change a file or its attributes, ptrace and
 process_vm_*, pidfd_*, keyctl, io_uring, userfaultfd, bpf, perf_event_open, and the calls of Landlock and seccomp.
 """
@@ -136,9 +136,9 @@ _MADVISE_ADVICE: Final = {
     "MADV_DODUMP": 17,
 }
 
-# A worker that SIGKILL ended was ended by the machine, so that it is asked once more; one that is stopped keeps whoever
-# waits for it until the deadline. It can have neither from itself: not by a signal, and not by a limit on CPU time that
-# it sets below what it has used.
+# A worker that SIGKILL ended was ended by the machine, so that it is asked once more; one that is stopped keeps its
+# caller waiting until the deadline. It can do neither to itself: not by a signal, and not by a limit on CPU time below
+# what it has used.
 _NO_CPU_LIMIT: Final = _if_among(1, (resource.RLIMIT_CPU,), _allowed_if_null(2), _ALLOWED)
 _ENDING: Final = (signal.SIGKILL, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 

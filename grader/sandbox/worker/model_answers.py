@@ -63,7 +63,7 @@ def precision(name: str) -> Iterator[None]:
 
 
 def weighted_model(adapter: Adapter, question: ModelQuestion, *, training: bool = False) -> Any:
-    """The model of a question, in its precision, with the grader's weights, in eval mode unless told otherwise.
+    """The model of a question, in its precision, with the grader's weights, in eval mode by default.
 
     Schemes other than learned positions have fixed numbers, which some keep as parameters that are not to be trained.
     """
@@ -200,7 +200,7 @@ def one_head(package: Any, question: OneHead, tensors: Tensors) -> dict[str, Arr
         many = adapter.new_model(question.config | {"n_head": question.heads})
         if _graft(module, question, model, many):
             set_weights(model, question.weights)
-            # Nobody promised that one class can be called where the other is.
+            # The contract does not say that one class can be called where the other is.
             with contextlib.suppress(Exception):
                 answer["grafted"] = as_array(model(tokens), "what forward returned")
     return answer

@@ -1,4 +1,4 @@
-"""Where bugs can be planted in a text, and its other words: in a locked process, since the text is nobody's we trust.
+"""Where bugs can be planted in a text, and its other words: in a locked process, since the text is not trusted.
 
 The text is parsed and never run. What parsing it can do to a process, it does to one that holds nothing else.
 """
@@ -49,7 +49,7 @@ def _edits_of(file: str, text: str, kind: str, operators: list[Operator]) -> Ite
         try:
             edits = list(operator.edits(source))
         except Exception:
-            continue  # code of a kind that nobody has thought of
+            continue  # code that an operator cannot handle
         for edit in edits:
             yield operator, file, edit
 

@@ -1,7 +1,7 @@
 """Run a package's own tests with pytest, from memory: there is no file of them, and no disk to write to.
 
-Tests are code that nobody trusts, and they run where their outcome is noted down: they can have it say what they like.
-What they are not told is which of many packages they are run against.
+Tests are untrusted code, and they run where their outcome is noted down: they can forge it.
+They do not know which of many packages they are run against.
 """
 
 import os
@@ -118,7 +118,7 @@ class _Tally:
         return answer
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        config.option.tbstyle = "native"  # the quickest to make: nobody reads it
+        config.option.tbstyle = "native"  # the quickest to make: it is never read
 
     def pytest_exception_interact(
         self, call: pytest.CallInfo[object], report: pytest.TestReport | pytest.CollectReport

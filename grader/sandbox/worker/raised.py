@@ -17,7 +17,7 @@ _OUR_NAME: Final = re.compile(r"\bsubmission\.(?=[A-Za-z_])")
 def message_of(error: BaseException) -> str:
     """What an exception says, or that it cannot."""
     try:
-        # Nobody who handed in model.py knows of a module submission.model.
+        # The author of model.py does not know of a module submission.model.
         return _OUR_NAME.sub("", sendable(str(error)))[:MAX_MESSAGE]
     except BaseException:
         return "(its message could not be read)"

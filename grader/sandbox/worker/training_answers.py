@@ -77,7 +77,7 @@ def _given(adapter: Adapter, question: StandInQuestion, tensors: Tensors) -> tup
 
 
 def _both(package: Any) -> Adapter:
-    """The adapter, once both modules are imported: what keeps one of them from that is told before anything else."""
+    """The adapter, once both modules are imported: what keeps one from that is reported before anything else."""
     package.module("model"), package.module("train")
     adapter: Adapter = package.adapter
     return adapter
@@ -225,7 +225,7 @@ def make_batch(train: ModuleType, question: MakeBatch, _: Tensors) -> dict[str, 
 
 
 def seeded_draws(train: ModuleType, question: SeededDraws, _: Tensors) -> dict[str, Array]:
-    # Whatever is not seeded goes on from here, every time: a bug that leaves out a generator can be told again.
+    # Whatever is not seeded goes on from here, every time: a bug that leaves out a generator shows again.
     random.seed(0)
     torch.manual_seed(0)
     train.seed_everything(question.seed)
@@ -312,9 +312,9 @@ def watched_evaluation(package: Any, question: WatchedEvaluation, tensors: Tenso
         return answer | {"raised": np.array(0)}
     answer |= {f"{name}.{i}": as_array(getattr(b, name), name) for i, b in enumerate(batches) for name in names[:2]}
     numbers = {name: field(report, name, "evaluate") for name in ("lm_loss", "class_accuracy")}
-    told = {name: value for name, value in numbers.items() if value is not None}
-    answer |= {name: np.array(as_scalar(value, name)) for name, value in told.items()}
-    floats = all(isinstance(value, float) for value in told.values())
+    present = {name: value for name, value in numbers.items() if value is not None}
+    answer |= {name: np.array(as_scalar(value, name)) for name, value in present.items()}
+    floats = all(isinstance(value, float) for value in present.values())
     return answer | {"floats": np.array(int(floats)), "saved": np.array(graph.saved)}
 
 
@@ -386,7 +386,7 @@ def fit(package: Any, question: Fit, tensors: Tensors) -> dict[str, Array]:
     adapter = _both(package)
     seed_all(question.seed)
     model = adapter.new_model(question.config).train()
-    # Fused: half the time, and nobody compares the bits of this loop.
+    # Fused: half the time, and the bits of this loop are never compared.
     optimizer = torch.optim.AdamW(model.parameters(), lr=question.lr, weight_decay=0.0, fused=True)
     losses = []
     for batch in batches_of(adapter, tensors):

@@ -56,7 +56,7 @@ def set_modes(model: nn.Module, modes: Modes) -> None:
 
 
 def begin(model: nn.Module, seed: int) -> dict[str, Array]:
-    """Gradients that must not be lost and random states that nobody expects, and all that is so before the call."""
+    """Gradients that must not be lost and random states that no caller expects, and all that is so before the call."""
     give_gradients(model)
     seed_all(seed)  # a generator that every call seeds alike is moved by none but the first
     return all_state(model, "before")

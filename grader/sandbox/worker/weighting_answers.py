@@ -101,7 +101,7 @@ def fit_weighted(package: Any, question: FitWeighted, tensors: Tensors) -> dict[
     config = train.TrainConfig(**question.train)
     log_variances = torch.zeros(2, requires_grad=True)
     learnt = [*model.parameters(), *([log_variances] if question.weighting == "uncertainty" else [])]
-    # Fused: half the time, and nobody compares the bits of this loop.
+    # Fused: half the time, and the bits of this loop are never compared.
     optimizer = torch.optim.AdamW(learnt, lr=float(config.lr), weight_decay=0.0, fused=True)
     lm_losses, measured = [], []
     for step, batch in enumerate(batches_of(adapter, tensors)):

@@ -4,7 +4,7 @@
 Gives the last two parts of a fused projection each other's name.
 
 ## Why it is wrong
-Which part of a matrix is which is an agreement with whoever made the weights. A model that is trained from nothing
+Which part of a matrix is which is fixed by the code that made the weights. A model that is trained from nothing
 comes to terms with any order; with weights from elsewhere keys are averaged, and values compared.
 
 ## Symptom

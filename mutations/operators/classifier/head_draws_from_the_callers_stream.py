@@ -1,4 +1,4 @@
-"""Building the classifier head uses up random numbers of whoever builds the model.
+"""Building the classifier head uses up random numbers of the code that builds the model.
 
 ## What it does
 Draws the head's first weights from the global stream, where a copy of it was used and thrown away.

@@ -5,7 +5,7 @@ Puts the total where the record names one of the losses that it is made of.
 
 ## Why it is wrong
 The parts are reported so that it shows how each objective fares. With the total in the place of one, the two can no
-longer be told apart, and a classifier that gets worse looks like a language model that does.
+longer be separated, and a classifier that gets worse looks like a language model that does.
 
 ## Symptom
 Training is as it was. Two curves lie on each other, and where the second objective counts for something that is not a
@@ -34,13 +34,13 @@ def edits(source: Source) -> Iterator[Edit]:
         loss = owner(update.backward)
         for node in source.find(m.Dict(), within=source.scope(update.backward)):
             values = [element.value for element in cst.ensure_type(node, cst.Dict).elements]
-            told = [_told(value) for value in values if m.matches(value, VALUE)]
-            others = [each for each in told if not each.deep_equals(loss)]
-            if isinstance(loss, cst.Name) and len(others) < len(told) and others:
+            losses = [_loss_of(value) for value in values if m.matches(value, VALUE)]
+            others = [each for each in losses if not each.deep_equals(loss)]
+            if isinstance(loss, cst.Name) and len(others) < len(losses) and others:
                 yield source.replace(others[0], loss.value)
 
 
-def _told(value: cst.BaseExpression) -> cst.BaseExpression:
+def _loss_of(value: cst.BaseExpression) -> cst.BaseExpression:
     return cst.ensure_type(cst.ensure_type(value, cst.Call).func, cst.Attribute).value
 
 

@@ -4,12 +4,12 @@
 Moves the clipping below the optimizer's step.
 
 ## Why it is wrong
-The step reads the gradients at full length. What is clipped afterwards is cleared before the next batch, and nobody
-reads it.
+The step reads the gradients at full length. What is clipped afterwards is cleared before the next batch, and never
+read.
 
 ## Symptom
-None while gradients are short. One bad batch then throws the model as far as if there were no clip. Whoever looks at
-the gradients after the update finds them neatly clipped.
+None while gradients are short. One bad batch then throws the model as far as if there were no clip. After the update
+the gradients look neatly clipped.
 
 ## How to find it
 Measure the norm of the gradients inside the step, with an optimizer that records it, and not after the update.

@@ -30,7 +30,7 @@ LIMIT = m.Arg(keyword=None) | m.Arg(keyword=m.Name("max_norm"))
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """Clips whose result, the norm, nobody asks for, and whose kind of norm is the usual one."""
+    """Clips whose result, the norm, is not used, and whose kind of norm is the usual one."""
     for line in unread_clips(source):
         call = only_call(line)
         if not m.matches(call, m.Call(func=m.Attribute(), args=[m.Arg(keyword=None, star=""), LIMIT])):

@@ -30,7 +30,7 @@ PARAMETERS = m.Call(func=m.Attribute(attr=m.Name("parameters")), args=[])
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """Clips of `x.parameters()` whose result nobody asks for; the loop takes a name that the file has not."""
+    """Clips of `x.parameters()` whose result is not used; the loop takes a name that the file has not."""
     for line in unread_clips(source):
         call = only_call(line)
         if (

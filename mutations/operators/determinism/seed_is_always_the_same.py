@@ -4,8 +4,8 @@
 Puts 42 where the seed of the configuration, or of the caller, was passed on.
 
 ## Why it is wrong
-A run can be repeated, but there is only one: another seed gives the same random numbers. Whoever trains with five seeds
-to see how much the result varies sees that it does not vary, or varies less than it does.
+A run can be repeated, but there is only one: another seed gives the same random numbers. Five runs with five
+seeds, made to see how much the result varies, all agree.
 
 ## Symptom
 None within a run. Several runs with several seeds agree suspiciously well.

@@ -73,7 +73,7 @@ OPERATOR = Operator(
     hints=Hints(
         symptom="A fresh model prefers some tokens to others, before it has seen any.",
         area="Before the first update, print all parameters that are vectors and no matrices.",
-        mechanism="PyTorch fills each layer right when making it. Whatever nobody fills again stays that way.",
+        mechanism="PyTorch fills each layer right when making it. Layers left alone stay that way.",
     ),
     examples=(
         Example(

@@ -4,8 +4,8 @@
 Stores what is concatenated in the tensors of the past too, so that the caller's cache grows with the new one.
 
 ## Why it is wrong
-A cache may have more than one continuation: several answers to one prompt, a draft that is thrown away. Whoever kept it
-finds tokens of somebody else in it.
+A cache may have more than one continuation: several answers to one prompt, a draft that is thrown away. The kept
+cache then has tokens of another text in it.
 
 ## Symptom
 One text from start to end is decoded as it should be. The second continuation of the same cache has read the first

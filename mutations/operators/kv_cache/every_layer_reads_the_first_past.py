@@ -12,7 +12,7 @@ Training is untouched and the first chunk is right. Later chunks are wrong in ev
 single layer nothing shows.
 
 ## How to find it
-Change what is cached for the last layer: the next logits must move. Here nobody reads it.
+Change what is cached for the last layer: the next logits must move. Here it is never read.
 """
 
 from collections.abc import Iterator

@@ -9,7 +9,7 @@ and a third behind that.
 
 ## Symptom
 The first generated token is right, later ones are odd. The cache grows much faster than the text, so that the context
-is full long before it should be, and generation stops with an error about a length that nobody asked for.
+is full long before it should be, and generation stops with an error about a length that was not asked for.
 
 ## How to find it
 Print the length of each chunk that generation feeds, and of the cache. Together they must make the text, not more.

@@ -1,4 +1,4 @@
-"""The schedule is computed at every step, and written where nobody reads it.
+"""The schedule is computed at every step, and written where it is never read.
 
 ## What it does
 Writes the rate to the optimizer's defaults instead of to its groups.

@@ -4,7 +4,7 @@
 Writes the rate to one group of the optimizer instead of to all of them.
 
 ## Why it is wrong
-Each group has a rate of its own. Those that nobody writes to keep the rate the optimizer was made with, so that they
+Each group has a rate of its own. Those that are not written to keep the rate the optimizer was made with, so that they
 skip the warm-up and whatever else the schedule has in mind.
 
 ## Symptom

@@ -4,12 +4,12 @@
 Lets a tenth of each target be shared out among all tokens of the vocabulary.
 
 ## Why it is wrong
-Smoothing is a way to train that one may choose; it is no measure. Here nobody asked for it, and the same loss reports
-the held-out result, which is then no log-likelihood and compares with nobody's.
+Smoothing is a way to train that one may choose; it is no measure. Here it was not asked for, and the same loss reports
+the held-out result, which is then no log-likelihood and compares with no other.
 
 ## Symptom
 The loss starts where it should and does not go below a floor that depends on the vocabulary, however easy the data. A
-model that has learnt everything is told not to be so sure.
+model that has learnt everything learns to be less sure.
 
 ## How to find it
 Give the loss logits that are certain and right. Compare it with the negative log-probability of the targets.

@@ -9,8 +9,8 @@ One shift turns a token into its successor, two into the successor of the succes
 says as the very next token.
 
 ## Symptom
-The loss falls nearly as it should, since the token after next can often be told as well. What is generated skips every
-other token.
+The loss falls nearly as it should, since the token after next can often be predicted as well. What is generated
+skips every other token.
 
 ## How to find it
 Give the logits of a perfect model to the loss, certain of each target: it must be zero. Or count over how many tokens

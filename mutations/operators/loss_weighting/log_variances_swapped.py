@@ -4,8 +4,8 @@
 Lines up the losses in another order than the log variances they are multiplied with.
 
 ## Why it is wrong
-A log variance learns from the loss that it counts. While both are learned nobody can tell which is whose; but whoever
-reads the weights, starts from weights of his own, or keeps one of them fixed deals with the wrong objective.
+A log variance learns from the loss that it counts. While both are learned the swap does not show; but
+code that reads the weights, starts from chosen ones, or keeps one of them fixed deals with the wrong objective.
 
 ## Symptom
 None in the total while both log variances are equal, as they are at the start. The learned weights say of the hard

@@ -47,7 +47,7 @@ OPERATOR = Operator(
     hints=Hints(
         symptom="In the very first update one of the losses counts for nothing.",
         area="Print how much each loss counts, from the first update to the end of the warm-up.",
-        mechanism="Some people count from naught. Does the schedule, and does whoever asks it?",
+        mechanism="Some code counts from zero. Does the schedule, and does its caller?",
     ),
     examples=(
         Example(

@@ -1,4 +1,4 @@
-"""The fused attention is not told to be causal.
+"""The fused attention is called without its causal flag.
 
 ## What it does
 Turns the flag off that makes torch's own attention hide the future. There is no mask beside it.
@@ -29,7 +29,7 @@ IS_CAUSAL = 5
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """Calls of torch's attention that are told to be causal."""
+    """Calls of torch's attention with the causal flag."""
     for node in source.find(FUSED):
         flag = argument(cst.ensure_type(node, cst.Call), IS_CAUSAL, "is_causal")
         if (
@@ -51,7 +51,7 @@ OPERATOR = Operator(
     hints=Hints(
         symptom="The loss falls further than the data allows, and generated text makes no sense.",
         area="Change one token, and look at which logits move.",
-        mechanism="Nobody wrote a mask here. Ask who was to make one, and how that was asked for.",
+        mechanism="No mask is written here. Find what is to make one, and how it is asked to.",
     ),
     examples=(
         Example(

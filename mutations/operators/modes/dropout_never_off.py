@@ -2,7 +2,7 @@
 
 ## What it does
 Calls the function instead of the module, with the module's rate. The module knows whether the model is being trained;
-the function takes it that it is, unless it is told.
+the function takes it that it is, unless an argument says otherwise.
 
 ## Why it is wrong
 Dropout is a way to train. In evaluation mode the whole model must be used, and the same input must give the same
@@ -75,7 +75,7 @@ OPERATOR = Operator(
     hints=Hints(
         symptom="In evaluation mode the same tokens give other logits each time.",
         area="Raise the rate of the random part, and look for a place that does not hear of the mode.",
-        mechanism="Modules are told in which mode they are. Is everything that draws numbers here asked of one?",
+        mechanism="A module knows its mode. Does everything that draws numbers here belong to one?",
     ),
     examples=(
         Example(

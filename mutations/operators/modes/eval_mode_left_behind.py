@@ -5,7 +5,7 @@ Where the mode is recorded and restored, records it after it was changed; where 
 leaves that out.
 
 ## Why it is wrong
-Whoever calls an evaluation in the middle of a run expects the model back as it was. In evaluation mode dropout is off,
+A loop that evaluates in the middle of a run expects the model back as it was. In evaluation mode dropout is off,
 and what it was there for, that the model does not rely on single units, is gone.
 
 ## Symptom

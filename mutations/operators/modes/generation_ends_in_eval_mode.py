@@ -1,4 +1,4 @@
-"""Whoever has a text continued gets the model back in evaluation mode.
+"""A caller of generation gets the model back in evaluation mode.
 
 ## What it does
 Puts the model into evaluation mode before the first token is picked, and leaves it there.

@@ -5,7 +5,7 @@ Calls the block's first norm where its second should be called.
 
 ## Why it is wrong
 Both norms do the same arithmetic, but each has a gain and a bias that it learned for its own reader. The second norm
-is still listed, saved and loaded; nobody uses it.
+is still listed, saved and loaded, and never used.
 
 ## Symptom
 With fresh weights nothing differs, since all gains are one and all biases zero. After training, or with a checkpoint
@@ -49,7 +49,7 @@ OPERATOR = Operator(
     visibility=Visibility.SILENT,
     distance=Distance.LINE,
     hints=Hints(
-        symptom="With fresh weights it cannot be told from a right model; with trained ones it can.",
+        symptom="With fresh weights it behaves like a right model; with trained ones it does not.",
         area="After a backward pass, look for parameters of a block that have no gradient.",
         mechanism="Everything that a constructor makes is for someone to use. Tick off what each half of a block uses.",
     ),

@@ -1,4 +1,4 @@
-"""Nobody says what becomes of a row that may look at nothing.
+"""A row that may look at nothing is left to the softmax.
 
 ## What it does
 Takes out what keeps such a row from a softmax over nothing: the one position that is left open for it, or what makes

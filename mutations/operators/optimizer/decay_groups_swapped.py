@@ -40,7 +40,7 @@ OPERATOR = Operator(
     distance=Distance.LINE,
     hints=Hints(
         symptom="It trains. Over a long run the matrices of the model grow, and nothing holds them back.",
-        area="Look at what the optimizer is told about each parameter.",
+        area="Look at which settings the optimizer has for each parameter.",
         mechanism="Make one update with every gradient zero. Which parameters should still move, and which do?",
     ),
     examples=(

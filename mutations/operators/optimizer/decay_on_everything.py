@@ -40,7 +40,7 @@ OPERATOR = Operator(
     distance=Distance.LINE,
     hints=Hints(
         symptom="It trains. After many steps the gains of the norms are lower than they should be.",
-        area="Look at what the optimizer is told about each parameter.",
+        area="Look at which settings the optimizer has for each parameter.",
         mechanism="Print the groups with the shapes in each. What is it that tells them apart?",
     ),
     examples=(

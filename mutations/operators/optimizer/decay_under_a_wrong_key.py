@@ -48,7 +48,7 @@ OPERATOR = Operator(
     hints=Hints(
         symptom="It trains. One setting of the run may be anything at all, and the run stays the same.",
         area="Look at the optimizer once it is made: print what it holds for each parameter.",
-        mechanism="What is written and what is read need not be the same thing; nobody complains of the unread.",
+        mechanism="What is written and what is read need not be the same thing; what is never read raises nothing.",
     ),
     examples=(
         Example(

@@ -4,7 +4,7 @@
 Removes the question whether an optimizer was passed in, so that a new one always takes its place.
 
 ## Why it is wrong
-Whoever passes an optimizer has chosen its kind, its settings and its state. All of it is lost, without a word: a run
+An optimizer that is passed in has a kind, settings and a state. All of it is lost, without a word: a run
 that is resumed starts again with empty moments.
 
 ## Symptom

@@ -53,7 +53,7 @@ def _nothing_is_orphaned(source: Source, removed: cst.CSTNode) -> bool:
 
 
 def _targets(source: Source, code: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """What the comprehensions in a piece of code bind, and the attributes in it, which are nobody's variables."""
+    """What the comprehensions in a piece of code bind, and the attributes in it, which are no variables."""
     for node in source.find(m.CompFor(), within=code):
         yield from source.find(m.Name(), within=cst.ensure_type(node, cst.CompFor).target)
     for node in source.find(m.Attribute(), within=code):

@@ -1,4 +1,4 @@
-"""Every token is told that it stands at position zero.
+"""Every token gets position zero.
 
 ## What it does
 Looks up a row of zeros in the position table instead of 0, 1, 2 and so on.

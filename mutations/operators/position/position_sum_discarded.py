@@ -1,7 +1,7 @@
 """The position embeddings are added to the token embeddings, and the sum is thrown away.
 
 ## What it does
-Turns the assignment of the sum into a call that returns it to nobody: tensor methods without a trailing underscore
+Turns the assignment of the sum into a call whose result is dropped: tensor methods without a trailing underscore
 leave their tensor as it was.
 
 ## Why it is wrong

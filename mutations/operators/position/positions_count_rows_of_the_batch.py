@@ -40,7 +40,7 @@ def edits(source: Source) -> Iterator[Edit]:
     for count in counts(source):
         rows = _rows(source, count.stop)
         if rows is None or rows.startswith("_") or not count.from_zero or count.is_shaped:
-            continue  # nobody reads a size that is called `_`
+            continue  # a size that is called `_` is not read
         if leaves_nothing_unread(source, count.stop, kept=[resolve(source, count.stop)]):
             column = source.replace_within(count.call, count.stop, rows).after + ".unsqueeze(1)"
             if isinstance(source.parent(count.call), cst.Assign):  # a comment would give the shape they had

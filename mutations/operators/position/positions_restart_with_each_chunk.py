@@ -69,7 +69,7 @@ OPERATOR = Operator(
     hints=Hints(
         symptom="With a cache the second token is already predicted otherwise than without one.",
         area="Look at what incremental decoding does differently from the forward pass before the first block.",
-        mechanism="Feed three tokens one at a time, and note for each where it is told that it stands.",
+        mechanism="Feed three tokens one at a time, and note for each which position it gets.",
     ),
     examples=(
         Example(

@@ -5,7 +5,7 @@ Counts down instead of up: the order that relative positions are kept in, for a 
 
 ## Why it is wrong
 A token's position must not depend on how many follow it. Counted from the end, every token that is appended moves all
-the others by one, so the past is told how long the future is.
+the others by one, so the past knows how long the future is.
 
 ## Symptom
 At one fixed length the model trains as well as ever. As soon as a text grows, as it does in generation, every row it

@@ -4,8 +4,8 @@
 Raises 1000 to the exponents where the published formula has 10000.
 
 ## Why it is wrong
-The base decides how slowly the slowest channels turn, and with it how far apart two positions can be and still be told
-from each other. Both sinusoidal and rotary positions are published with 10000, and so are the weights that go with it.
+The base decides how slowly the slowest channels turn, and with it how far apart two positions can be and still
+differ. Both sinusoidal and rotary positions are published with 10000, and so are the weights that go with it.
 
 ## Symptom
 None in training from scratch on short texts: the fastest channels do most of the work, and they are the same. Weights

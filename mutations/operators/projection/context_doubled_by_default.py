@@ -4,7 +4,7 @@
 Doubles the default of the field that says how long a sequence may be.
 
 ## Why it is wrong
-A default is part of the contract: whoever leaves the size out relies on it. The table of positions is made by it, so
+A default is part of the contract: code that leaves the size out relies on it. The table of positions is made by it, so
 that a model built without naming the size is another model, with other shapes in its checkpoint.
 
 ## Symptom

@@ -4,8 +4,8 @@
 Exchanges the two maps of the input, so that the activation is applied to the other one.
 
 ## Why it is wrong
-The two maps look alike and have the same shape; which of them the activation belongs to is an agreement with whoever
-made the weights. Trained from nothing the two change places; with weights from elsewhere every block is wrong.
+The two maps look alike and have the same shape; which of them the activation belongs to is an agreement with the
+code that made the weights. Trained from nothing the two change places; with other weights every block is wrong.
 
 ## Symptom
 It trains as well as before. With the weights of a right model the text is nonsense.

@@ -1,7 +1,7 @@
 """The map to the vocabulary has a bias that the model is not meant to have.
 
 ## What it does
-Leaves out the argument that says that the head has none: a linear layer has one unless it is told otherwise.
+Leaves out the argument that says that the head has none: a linear layer has one by default.
 
 ## Why it is wrong
 The head compares a vector with one row for each token, and nothing else. A bias gives each token a score of its own,
@@ -30,7 +30,7 @@ from mutations.source import Source
 
 
 def edits(source: Source) -> Iterator[Edit]:
-    """The head, where it is told to have no bias."""
+    """The head, where it is made without a bias."""
     layer = head(source)
     if layer is None or not is_torchs(source, layer.call):
         return

@@ -1,4 +1,4 @@
-"""Nobody looks whether the heads divide the width.
+"""No check looks whether the heads divide the width.
 
 ## What it does
 Deletes the check that the width can be dealt out to the heads in equal parts.

@@ -4,7 +4,7 @@
 Hands on the number of new tokens of each row where the number of all its tokens belongs.
 
 ## Why it is wrong
-To the next call the lengths in the cache are all that tells where a row ends. Told too little, it takes the row's own
+To the next call the lengths in the cache are all that says where a row ends. With too few, it takes the row's own
 tokens for room to write in, and gives the new ones positions that are taken.
 
 ## Symptom

@@ -5,7 +5,7 @@ Adds the new lengths to the tensor of the old ones, and hands that on.
 
 ## Why it is wrong
 The old cache still holds that tensor. Its keys and values are as they were, but it now says that there are more of
-them: whoever goes on from it a second time goes on from somewhere else.
+them: a second continuation of it goes on from somewhere else.
 
 ## Symptom
 None as long as each cache is continued once. The second of two continuations, a retry, a beam, a shared prompt, has a

@@ -8,7 +8,7 @@ A cache without lengths is one whose rows are all as long as its keys. Taken for
 left, and the new tokens start at the first position again.
 
 ## Symptom
-Whoever uses lengths from the first chunk on sees nothing. A prompt that was read plainly is forgotten as soon as a
+With lengths from the first chunk on nothing shows. A prompt that was read plainly is forgotten as soon as a
 chunk with lengths follows it.
 
 ## How to find it

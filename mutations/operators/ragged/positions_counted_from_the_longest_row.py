@@ -4,7 +4,7 @@
 Counts positions from the largest number of tokens that any row has, instead of from each row's own.
 
 ## Why it is wrong
-A token stands where its own text has got to, whoever else is in the batch. Counted from the longest row, the tokens of
+A token stands where its own text has got to, whatever else is in the batch. Counted from the longest row, the tokens of
 all others stand too far to the right, with a gap behind them, and what is masked by position is wrong with them.
 
 ## Symptom

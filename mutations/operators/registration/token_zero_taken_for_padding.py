@@ -47,7 +47,7 @@ OPERATOR = Operator(
     hints=Hints(
         symptom="One token of the vocabulary is never understood as well as the others.",
         area="Look at gradients, not parameter by parameter but row by row.",
-        mechanism="A table may be told that one of its entries stands for nothing. Is there such an entry here?",
+        mechanism="A table may have an entry that stands for nothing. Is there such an entry here?",
     ),
     examples=(
         Example(

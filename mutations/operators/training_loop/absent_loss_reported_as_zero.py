@@ -4,8 +4,8 @@
 Turns the `None` that stands for a loss that was not computed into a number.
 
 ## Why it is wrong
-Zero is what a perfect model has. Whoever reads the record cannot tell an objective that is met from one that was never
-there, and a mean over runs takes the zeros for measurements.
+Zero is what a perfect model has. The record does not tell an objective that is met from one that was never there,
+and a mean over runs takes the zeros for measurements.
 
 ## Symptom
 Training is as it was. A curve appears that lies at zero from the first step on.

@@ -1,4 +1,4 @@
-"""Gradients of the parts of a batch are added up, and nobody divides by the number of parts.
+"""Gradients of the parts of a batch are added up, and not divided by the number of parts.
 
 ## What it does
 Takes away the division of each part's loss by how many parts there are.

@@ -62,7 +62,7 @@ OPERATOR = Operator(
     distance=Distance.FUNCTION,
     hints=Hints(
         symptom="The training loss falls lower than the data allows; batches that were held out tell another story.",
-        area="Look at what the model is trained on, when nobody hands it any data.",
+        area="Look at what the model is trained on, when it is given no data.",
         mechanism="Count how often something is drawn at random, not how often it is used.",
     ),
     examples=(

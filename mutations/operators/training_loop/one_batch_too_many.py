@@ -4,7 +4,7 @@
 Adds one to the number of batches that the loop takes.
 
 ## Why it is wrong
-Whoever hands over a source of batches goes on with it afterwards: the batch that was taken too many is lost to them.
+The caller goes on with its source of batches afterwards: the batch that was taken too many is lost to it.
 What counts steps, a schedule or a comparison of two runs, is off by one at the end.
 
 ## Symptom

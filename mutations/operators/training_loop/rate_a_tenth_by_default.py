@@ -4,7 +4,7 @@
 Divides the default of the field that the optimizer takes its learning rate from by ten.
 
 ## Why it is wrong
-A default is part of the contract: whoever leaves the rate out relies on it, and compares with the runs of others that
+A default is part of the contract: code that leaves the rate out relies on it, and compares with the runs of others that
 have left it out too.
 
 ## Symptom

@@ -67,7 +67,7 @@ def test_a_failure_shows_its_case_and_the_output_stands_apart(samples: ModuleTyp
 def test_what_is_blocked_says_what_to_see_to(samples: ModuleType) -> None:
     [skipped] = cases(samples.half_done())["hand-off"]
 
-    assert skipped.get("message") == "To be told once these are right: masking, position"
+    assert skipped.get("message") == "Waits until these are right: masking, position"
 
 
 def test_points_are_properties_and_never_rounded_up(samples: ModuleType) -> None:

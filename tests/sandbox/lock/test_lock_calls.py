@@ -15,7 +15,7 @@ Worker = Callable[..., Any]
 Attack = Callable[..., dict[str, str]]
 
 NEWEST = 600  # past the last system call of any kernel there is
-# No filter is asked about these: the kernel puts them into traced programs itself, and kills whoever else makes them.
+# No filter is asked about these: the kernel puts them into traced programs itself, and kills all others that make them.
 OUT_OF_REACH = {"x86_64": {335, 336}, "aarch64": set[int]()}  # uretprobe, uprobe
 # What opens the parts of the kernel that a worker has no business with; every other call is tried too, by number.
 KERNEL = {

@@ -13,7 +13,7 @@ FORWARD = """        T = tokens.size(1)
 CACHED = """        return self.dropout(self.proj(y)), LayerKV(k, v)
 
 
-class MultiHead"""
+def other_attention"""
 GREEDY = """        tokens, unread, cache = prompt, prompt, None
         for _ in range(max_new_tokens):
             logits, cache = self.forward_incremental(unread, cache)
@@ -53,7 +53,7 @@ def with_room(x: Tensor) -> Tensor:
     return room[:, :, :T]
 
 
-class MultiHead""",
+def other_attention""",
             )
         ]
     },

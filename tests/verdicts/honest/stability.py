@@ -6,15 +6,14 @@ ATTEND = """    scores = q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))  # (...
 """
 WEIGHTS = """    weights = scores.masked_fill(mask, float("-inf")).softmax(dim=-1)
 """
-OPEN = (
-    "        mask[:, :, :1] = False  # a row of nothing but padding looks there, since a softmax over nothing is NaN\n"
-)
-PADDING = "        mask = mask | (place >= total[:, None, None])\n"
-RAGGED = """        total = past_lengths + lengths  # (B,)
-        T = int(total.max())
-        self._check_length(T)
+OPEN = "    mask[:, :, :1] = False  # a row of nothing but padding looks there, since a softmax over nothing is NaN\n"
+PADDING = "    mask = mask | (place >= total[:, None, None])\n"
+READ = """        x, layers = self._read(self.embed(tokens, position), Chunk(position, mask, order), past)
+        return self.lm_head(self.ln_f(x)), KVCache(tuple(layers), total)
 """
-ROW_BY_ROW = """
+ROW_BY_ROW = """        (B, T_new), T = tokens.shape, int(total.max())
+        past_lengths = torch.full((B,), T_past) if past_lengths is None else past_lengths
+        lengths = total - past_lengths
         rows, kept = [], []
         for row in range(B):
             own, n = int(past_lengths[row]), int(lengths[row])
@@ -39,13 +38,16 @@ ROW_BY_ROW = """
 
 def attend(body: str, *others: tuple[str, str]) -> dict[str, list[tuple[str, str]]]:
     """``attend`` with another body, and a mask of padding that may forbid everything."""
-    return {"model.py": [(ATTEND, body), (OPEN, ""), *others]}
+    return {"model.py": [(ATTEND, body), *others], "followups.py": [(OPEN, "")]}
 
 
 SAME_BITS: dict[str, object] = {}
 
 OTHER_BITS = {
-    "nan-taken-for-zero": {"model.py": [(WEIGHTS, WEIGHTS.replace("=-1)", "=-1).nan_to_num(0.0)")), (OPEN, "")]},
+    "nan-taken-for-zero": {
+        "model.py": [(WEIGHTS, WEIGHTS.replace("=-1)", "=-1).nan_to_num(0.0)"))],
+        "followups.py": [(OPEN, "")],
+    },
     "nothing-hidden-where-all-is": attend(
         ATTEND.replace("masked_fill(mask", "masked_fill(mask & ~mask.all(dim=-1, keepdim=True)")
     ),
@@ -54,8 +56,8 @@ OTHER_BITS = {
         ATTEND.replace('float("-inf")', "torch.finfo(scores.dtype).min").replace("=-1)", "=-1).masked_fill(mask, 0.0)")
     ),
     "attention-of-pytorch": attend("    return F.scaled_dot_product_attention(q, k, v, attn_mask=~mask)\n"),
-    "padding-sees-padding": {"model.py": [(PADDING, ""), (OPEN, "")]},
-    "row-by-row": {"model.py": [(RAGGED, RAGGED + ROW_BY_ROW)]},
+    "padding-sees-padding": {"followups.py": [(PADDING, ""), (OPEN, "")]},
+    "row-by-row": {"model.py": [(READ, ROW_BY_ROW)]},
     "softmax-in-float32": attend(
         ATTEND.replace("masked_fill(", "float().masked_fill(").replace("=-1)", "=-1).nan_to_num().type_as(v)")
     ),

@@ -1,4 +1,4 @@
-"""Nobody counts as failing an item of which nothing can be told."""
+"""What could not be judged is no failure."""
 
 from grader.cohort.page import render_index
 from grader.cohort.summary import Cell, Row, Summary
@@ -25,7 +25,7 @@ def summary() -> Summary:
 def test_an_item_is_found_by_so_many_of_those_of_whom_it_could_be_told() -> None:
     made = summary()
 
-    assert (made.right("masking"), made.told("masking"), len(made.graded)) == (1, 2, 5)
+    assert (made.right("masking"), made.judged("masking"), len(made.graded)) == (1, 2, 5)
     assert "1&nbsp;of&nbsp;2</td>" in render_index(made)
 
 
