@@ -94,9 +94,12 @@ def test_saves_come_to_both_tabs_and_leave_them_as_they_were(session: Session) -
         until(tab, GRADED)
     assert one.run("document.title") == two.run("document.title") == "0 of 100: mine"
 
-    # One tab has folded an item and is at a check, of the item that is then right; the other has not and is not.
-    item = "[...document.querySelectorAll('#report details.item')].find(e => e.innerText.includes('Output projection'))"
-    one.run(f"{item}.querySelector('summary').click()")
+    # One tab has folded an item, unfolded another, and is at a check of that one, which is then right; the other
+    # has done neither.
+    named = "[...document.querySelectorAll('#report details.item')].find(e => e.innerText.includes('{}'))"
+    item, unfolded = named.format("Attention masking"), named.format("Training step")
+    for each in (item, unfolded):
+        one.run(f"{each}.querySelector('summary').click()")
     check = "[...document.querySelectorAll('#report summary h4')].filter(e => e.checkVisibility()).at(-1)"
     one.run(f"window.watched = {check}.textContent; {check}.scrollIntoView({{block: 'center'}})")
     one.run(f"{check}.closest('summary').focus({{preventScroll: true}})")
