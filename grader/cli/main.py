@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from grader import __version__
 from grader.cli import (
+    adapt,
     cohort,
     compare,
     completion,
@@ -168,6 +169,7 @@ def parser() -> argparse.ArgumentParser:
         grade,
         report,
         compare,
+        adapt,
         inject,
         verify,
         mutations,
