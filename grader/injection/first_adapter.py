@@ -4,9 +4,11 @@ Names of sizes, the modules that constructors make, and what `forward` returns s
 stands there as a ``TODO``.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -17,11 +19,13 @@ from grader.errors import UsageError
 from grader.limits import SUBMISSION_FILE_MAX_BYTES
 from grader.sandbox.questions import ADAPTER
 from grader.submission.read import Submission, is_made_up, read_files, read_submission
-from mutations.roles.layers import OTHER_TASKS, function_name, stacks, token_embeddings
-from mutations.roles.parameters import Names, class_of, method, names_of
+from mutations.roles.configurations import Configuration, fields_of
+from mutations.roles.models import Model, Parameter, method, models_in, parameters_of
+from mutations.roles.parameters import Names, names_of
 from mutations.source import Source, together
 
 MODEL: Final = "model.py"
+MAX_NESTING: Final = 200  # Python's own limit; the parser here has none but the stack
 WIDTH: Final = (
     r"n_?embd|n_?embed|emb(ed|edding)?_?(dim|size)|d_?model|model_?dim|dim|hidden_size|n_?state|width|channels"
 )
@@ -58,10 +62,11 @@ EVEN: Final = (
 )
 TARGETS: Final = re.compile("targets?|labels?|y")
 LAST_ALONE: Final = re.compile(r"\[:, (\[-1\]|-1:?)(, :)?\]")
+PAIRS: Final = "[(batch.tokens, batch.targets) for batch in batches]"
 # What a loop asks for.
 LOOP: Final = (
     (r"model|net|gpt", "net"),
-    (r"batches|(train_?|data_?)?loader|data", "[(batch.tokens, batch.targets) for batch in batches]"),
+    (r"batches|(train_?|data_?)?loader|data", PAIRS),
     (r"lr|learning_rate|max_lr", "settings.lr"),
     (r"weight_decay", "settings.weight_decay"),
     (r"grad_?clip|max_norm|grad_norm_clip", "settings.grad_clip"),
@@ -121,7 +126,8 @@ def read_source(directory: Path) -> Read:
     if not models:
         raise _nothing_in(name for name in files if name not in (MODEL, ADAPTER))
     renamed = models[0].source.file
-    return Read({**files, MODEL: files.pop(renamed)}, renamed)
+    text = files.pop(renamed)
+    return Read({**files, MODEL: text}, renamed)
 
 
 def _readable(submission: Submission, directory: Path) -> dict[str, str]:
@@ -134,13 +140,6 @@ def todos(text: str) -> list[tuple[int, str]]:
     """What is left to do in an adapter.py, with its line."""
     lines = enumerate(text.splitlines(), 1)
     return [(number, line.partition("# TODO: ")[2]) for number, line in lines if "# TODO: " in line]
-
-
-def _nothing_in(files: Iterable[str]) -> UsageError:
-    return UsageError(
-        f"no GPT found in {', '.join(sorted(files))}; expected a class that makes its layers and its table of tokens in "
-        "__init__, and has a method forward. docs/bring-your-own.md says how an adapter.py is written by hand"
-    )
 
 
 def first_adapter(files: Mapping[str, str]) -> FirstAdapter:
@@ -162,69 +161,36 @@ def first_adapter(files: Mapping[str, str]) -> FirstAdapter:
 def parsed(files: Mapping[str, str]) -> dict[str, Source]:
     """The trees of all files. Raises ``UsageError`` for one that is no Python."""
     for name, text in files.items():
-        try:
-            cst.parse_module(text)
-        except cst.ParserSyntaxError as error:
-            line = (text.splitlines() or [""])[min(error.raw_line, len(text.splitlines()) or 1) - 1].strip()
-            raise UsageError(f"{name}, line {error.raw_line} is no Python: {line!r}; fix it and try again") from None
-    return together(files)
+        if _nesting(text) > MAX_NESTING:
+            raise UsageError(f"{name} nests more than {MAX_NESTING} brackets, which is no Python; fix it and try again")
+    try:
+        return together(files)
+    except cst.ParserSyntaxError:
+        raise UsageError(next(filter(None, map(_no_python, files.items())))) from None
 
 
-class Model(NamedTuple):
-    """A class that is a whole model."""
-
-    source: Source
-    node: cst.ClassDef
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return self.node.name.value
-
-
-def models_in(sources: Mapping[str, Source]) -> list[Model]:
-    """The classes that make a table of tokens or a stack of blocks, or hold one that does and stand above it.
-
-    The likeliest is first.
-    """
-    classes = [
-        Model(source, cst.ensure_type(node, cst.ClassDef))
-        for source in sources.values()
-        for node in source.find(m.ClassDef())
-    ]
-    whole = [each for each in classes if method(each.node, "forward") is not None and _embeds(each)]
-    while True:
-        names = {each.name for each in whole}
-        above = [
-            each
-            for each in classes
-            if each not in whole and method(each.node, "forward") is not None and names & _made_in(each)
-        ]
-        if not above:
-            break
-        whole += above
-    used = set().union(*(_made_in(each) for each in whole)) if whole else set()
-    roots = [each for each in whole if each.name not in used] or whole
-    return sorted(roots, key=lambda each: (bool(OTHER_TASKS.search(each.name)), each.source.file != MODEL))
+def _no_python(file: tuple[str, str]) -> str:
+    """What is wrong with a file; empty where it is Python."""
+    name, text = file
+    try:
+        Source(name, text)
+    except cst.ParserSyntaxError as error:
+        line = [*text.splitlines(), ""][error.raw_line - 1 : error.raw_line]
+        return f"{name}, line {error.raw_line} is no Python: {''.join(line).strip()!r}; fix it and try again"
+    return ""
 
 
-def _embeds(model: Model) -> bool:
-    source = model.source
-    owners = [layer.owner for layer in token_embeddings(source)]
-    return model.node in owners and bool(
-        source.find(m.Name("ModuleList") | m.Name("Sequential"), within=model.node) or stacks(source)
+def _nesting(text: str) -> int:
+    """At most how many brackets are open at once, those in strings and comments counted too."""
+    steps = ((character in "([{") - (character in ")]}") for character in text)
+    return max(accumulate(steps), default=0)
+
+
+def _nothing_in(files: Iterable[str]) -> UsageError:
+    return UsageError(
+        f"no GPT found in {', '.join(sorted(files))}; expected a class that makes its layers and its table of tokens "
+        "in __init__, and has a method forward. docs/bring-your-own.md says how an adapter.py is written by hand"
     )
-
-
-def _made_in(model: Model) -> set[str]:
-    calls = model.source.find(m.Call(), within=model.node)
-    return {function_name(cst.ensure_type(call, cst.Call)) for call in calls}
-
-
-class _Parameter(NamedTuple):
-    name: str
-    annotation: str
-    default: str | None
 
 
 class _Call(NamedTuple):
@@ -239,6 +205,9 @@ class _Writer:
     sources: Mapping[str, Source]
     model: Model
     others: Sequence[Model]
+
+    def __post_init__(self) -> None:
+        self._configuration = Configuration(self.sources, self.model)
 
     def adapter(self) -> FirstAdapter:
         """The text, with what it was made of."""
@@ -264,16 +233,16 @@ class _Writer:
     # build
 
     def _build(self) -> tuple[list[str], str]:
-        parameters = _parameters(self.model.source, method(self.model.node, "__init__"))
+        parameters = parameters_of(self.model.source, method(self.model.node, "__init__"))
         config = self._config(parameters)
         if config is None:
-            made, made_from = self._made(self._class("model", self.model), parameters, "its arguments"), "its arguments"
+            made, made_from = self._made(self._class("model", self.model), parameters), "its arguments"
         else:
             made, made_from = config
             made = [f"{self._class('model', self.model)}(", *(f"    {line}" for line in made), ")"]
             made[-2] += ","
         lines = ["def build(model, sizes):", *self._imports()]
-        if any(ROTARY.search(source.code(source.module)) for source in self._built_of()):
+        if any(ROTARY.search(source.code(source.module)) for source in self._configuration.built_of()):
             made = [line.replace("sizes.d_model", "width") for line in made]
             lines.append(EVEN)
         if "SimpleNamespace(" in "\n".join(made):
@@ -286,120 +255,32 @@ class _Writer:
         ]
         return [*lines, f"    return {made[0]}", *(f"    {line}" for line in made[1:])], made_from
 
-    def _built_of(self) -> list[Source]:
-        return [source for source in self.sources.values() if source is self.model.source or self._is_imported(source)]
-
-    def _is_imported(self, other: Source) -> bool:
-        stem = other.file.removesuffix(".py")
-        return bool(self.model.source.find(m.ImportFrom(module=m.Name(stem)) | m.ImportAlias(name=m.Name(stem))))
-
     def _class(self, module: str, model: Model) -> str:
         return f"{module}.{model.name}" if model.source.file == MODEL else model.name
 
     def _imports(self) -> list[str]:
-        needed = [each for each in (self.model, self._settings()) if each is not None and each.source.file != MODEL]
+        needed = [
+            each
+            for each in (self.model, self._configuration.settings())
+            if each is not None and each.source.file != MODEL
+        ]
         return [f"    from {each.source.file.removesuffix('.py')} import {each.name}\n" for each in needed]
 
-    def _config(self, parameters: Sequence[_Parameter]) -> tuple[list[str], str] | None:
+    def _config(self, parameters: Sequence[Parameter]) -> tuple[list[str], str] | None:
         """The one argument of a model that is made from a configuration, and what it is in words."""
-        used = self._read_of(parameters)
+        used = self._configuration.read()
         if used is None:
             return None
-        settings = self._settings()
+        settings = self._configuration.settings()
         if settings is not None:
-            return self._made(self._class("model", settings), self._fields(settings), settings.name), settings.name
-        fields = [_Parameter(name, "", None) for name in used[1]]
+            return self._made(self._class("model", settings), fields_of(settings)), settings.name
+        fields = [Parameter(name, "", None) for name in used[1]]
         if used[0] == "dict":
-            return self._made("", fields, "a dict"), "a dict"
-        return self._made("SimpleNamespace", fields, "attributes"), "an object with attributes"
-
-    def _read_of(self, parameters: Sequence[_Parameter]) -> tuple[str, list[str]] | None:
-        """Whether the first argument is a dict or an object, and what the whole package reads of such ones."""
-        required = [each for each in parameters if each.default is None]
-        if len(required) > 1 or not parameters:
-            return None
-        name = (required or parameters)[0].name
-        attributes = self._attributes(name, [self.model])
-        keys = self._keys(name, [self.model])
-        if not attributes and not keys and not self._annotated(parameters[0]):
-            return None
-        everywhere = [
-            Model(source, cst.ensure_type(node, cst.ClassDef))
-            for source in self._built_of()
-            for node in source.find(m.ClassDef())
-        ]
-        return ("dict", self._keys(name, everywhere)) if keys else ("object", self._attributes(name, everywhere))
-
-    def _annotated(self, parameter: _Parameter) -> Model | None:
-        return class_of(self.sources, parameter.annotation.strip("\"'"), Model)
+            return self._made("", fields), "a dict"
+        return self._made("SimpleNamespace", fields), "an object with attributes"
 
     @staticmethod
-    def _attributes(name: str, classes: Sequence[Model]) -> list[str]:
-        """`config.n_embd`, of a parameter or of what a module has kept of it; methods are none."""
-        base = m.Name(name) | m.Attribute(value=m.Name("self"), attr=m.Name(name))
-        found = {}
-        for each in classes:
-            for node in each.source.find(m.Attribute(value=base), within=each.node):
-                attribute = cst.ensure_type(node, cst.Attribute)
-                parent = each.source.parent(attribute)
-                if not (isinstance(parent, cst.Call) and parent.func is attribute):
-                    found[attribute.attr.value] = None
-        return list(found)
-
-    @staticmethod
-    def _keys(name: str, classes: Sequence[Model]) -> list[str]:
-        """`cfg["emb_dim"]`"""
-        index = m.Subscript(value=m.Name(name), slice=[m.SubscriptElement(m.Index(m.SimpleString()))])
-        found = {}
-        for each in classes:
-            for node in each.source.find(index, within=each.node):
-                for string in each.source.find(m.SimpleString(), within=node):
-                    found[str(cst.ensure_type(string, cst.SimpleString).evaluated_value)] = None
-        return list(found)
-
-    def _settings(self) -> Model | None:
-        """The class of the configuration, if the package has one: as annotated, or the one that has what is read."""
-        parameters = _parameters(self.model.source, method(self.model.node, "__init__"))
-        if not parameters:
-            return None
-        if annotated := self._annotated(parameters[0]):
-            return annotated
-        used = self._read_of(parameters)
-        if used is None or used[0] == "dict":
-            return None
-        classes = [
-            Model(source, cst.ensure_type(node, cst.ClassDef))
-            for source in self.sources.values()
-            for node in source.find(m.ClassDef())
-        ]
-        fitting = [
-            (len(set(used[1]) & self._held(each)), each) for each in classes if method(each.node, "forward") is None
-        ]
-        best = max(fitting, key=lambda pair: pair[0], default=(0, None))
-        return best[1] if best[1] is not None and best[0] * 2 > len(used[1]) else None
-
-    def _fields(self, settings: Model) -> list[_Parameter]:
-        """What a configuration is made from."""
-        made = method(settings.node, "__init__")
-        if made is not None:
-            return _parameters(settings.source, made)
-        fields = []
-        for statement in settings.node.body.body:
-            for part in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
-                if isinstance(part, cst.AnnAssign) and isinstance(part.target, cst.Name):
-                    default = None if part.value is None else settings.source.code(part.value)
-                    fields.append(_Parameter(part.target.value, "", default))
-        return fields
-
-    def _held(self, settings: Model) -> set[str]:
-        kept = settings.source.find(m.AssignTarget(m.Attribute(value=m.Name("self"))), within=settings.node)
-        targets = [cst.ensure_type(node, cst.AssignTarget).target for node in kept]
-        return {field.name for field in self._fields(settings)} | {
-            cst.ensure_type(target, cst.Attribute).attr.value for target in targets
-        }
-
-    @staticmethod
-    def _made(made: str, fields: Sequence[_Parameter], what: str) -> list[str]:
+    def _made(made: str, fields: Sequence[Parameter]) -> list[str]:
         """A call with a line for each field, or a dict without a name; what has a default may be left out."""
         has_width = any(re.fullmatch(WIDTH, field.name, re.IGNORECASE) for field in fields)
         lines = []
@@ -409,8 +290,8 @@ class _Writer:
             if value is None and field.default is not None:
                 continue
             value = value or _matching(field.name, OTHERS)
-            todo = "" if value else f"  # TODO: what {field.name} of {what} is"
-            start = f"{field.name}=" if made else f'"{field.name}": '
+            todo = "" if value else f"  # TODO: what {field.name} is"
+            start = f"{field.name}=" if made else f"{json.dumps(field.name)}: "
             lines.append(f"    {start}{value or 'None'},{todo}")
         return [f"{made}(" if made else "{", *lines, ")" if made else "}"]
 
@@ -419,7 +300,7 @@ class _Writer:
     def _call(self) -> _Call:
         source, forward = self.model.source, method(self.model.node, "forward")
         assert forward is not None
-        tokens, *rest = _parameters(source, forward) or [_Parameter("tokens", "", None)]
+        tokens, *rest = parameters_of(source, forward) or [Parameter("tokens", "", None)]
         targets = next((each for each in rest if TARGETS.fullmatch(each.name)), None)
         unknown = [each for each in rest if each.default is None and each is not targets]
         extra = "".join(f", {each.name}=None" for each in unknown)
@@ -440,7 +321,7 @@ class _Writer:
 
     def _returned(self, forward: cst.FunctionDef) -> list[str]:
         """What stands behind a call for its logits, by what forward returns: `[0]`, `.logits` or nothing."""
-        shapes = {}
+        shapes: dict[str, None] = {}
         for value in self._results(forward):
             code = self.model.source.code(value)
             if isinstance(value, cst.Tuple):
@@ -471,7 +352,7 @@ class _Writer:
         for value in self._results(forward):
             if isinstance(value, cst.Tuple):
                 for index, element in enumerate(value.elements):
-                    if "loss" in source.code(element.value):
+                    if re.search("loss|cross_entropy", source.code(element.value)):
                         return [head, f"    return {call}[{index}]"]
         kept = re.search(r"self\.(\w*loss\w*) = (?!None)", code)
         return [head, f"    {call}", f"    return net.{kept[1]}"] if kept else []
@@ -480,7 +361,7 @@ class _Writer:
 
     def _generate(self) -> list[str]:
         found = method(self.model.node, "generate")
-        names = {each.name: each for each in _parameters(self.model.source, found)}
+        names = {each.name: each for each in parameters_of(self.model.source, found)}
         greedy = next((f"{name}={value}" for name, value in GREEDY.items() if name in names), None)
         unknown = [each.name for each in list(names.values())[2:] if each.default is None and each.name not in GREEDY]
         if found is None:
@@ -492,7 +373,7 @@ class _Writer:
         return ["def generate(net, prompt, count, use_cache):", f"    return net.generate(prompt, count, {greedy})"]
 
     def _decode(self) -> list[str]:
-        parameters = _parameters(self.model.source, method(self.model.node, "forward"))
+        parameters = parameters_of(self.model.source, method(self.model.node, "forward"))
         cache = [each.name for each in parameters if re.search("cache|past|start_pos|input_pos|memory", each.name)]
         if not cache:
             return []
@@ -506,18 +387,25 @@ class _Writer:
             node for node in loop.module.body if isinstance(node, cst.FunctionDef) and node.name.value != "main"
         ]
         for function in functions:
-            parameters = [each for each in _parameters(loop, function) if each.default is None]
+            parameters = [each for each in parameters_of(loop, function) if each.default is None]
             values = [_matching(each.name, LOOP) for each in parameters]
-            if re.match("train|fit", function.name.value) and {"net", LOOP[1][1]} <= set(values) and all(values):
-                arguments = ", ".join(f"{each.name}={value}" for each, value in zip(parameters, values, strict=True))
-                lines = [
-                    "def run(train, net, batches, settings):",
-                    f"    return train.{function.name.value}({arguments})",
-                ]
+            batches = [each.name for each, value in zip(parameters, values, strict=True) if value == PAIRS]
+            if (
+                re.match("train|fit", function.name.value)
+                and "net" in values
+                and all(values)
+                and len(batches) == 1
+                and re.search(
+                    rf"for (\w+, \(\w+, \w+\) in enumerate\(|\w+, \w+ in ){batches[0]}\b", loop.code(function)
+                )
+            ):
+                given = [f"        {each.name}={value}," for each, value in zip(parameters, values, strict=True)]
+                call = [f"    return train.{function.name.value}(", *given, "    )"]
+                lines = ["def run(train, net, batches, settings):", *call]
                 return [*lines, *self._stand_in(loop)]
         lines = ["# TODO: write `run`, or `optimizer` and `step`; without them nothing is asked about training."]
         signatures = [
-            f"#     {function.name.value}({', '.join(each.name for each in _parameters(loop, function))})"
+            f"#     {function.name.value}({', '.join(each.name for each in parameters_of(loop, function))})"
             for function in functions
         ]
         return [*lines, f"# {loop.file} has:", *signatures] if signatures else lines
@@ -537,21 +425,6 @@ class _Writer:
 
 
 GREEDY: Final = {"do_sample": "False", "top_k": "1"}
-
-
-def _parameters(source: Source, function: cst.FunctionDef | None) -> list[_Parameter]:
-    """The named parameters of a function, without self."""
-    if function is None:
-        return []
-    return [
-        _Parameter(
-            each.name.value,
-            "" if each.annotation is None else source.code(each.annotation.annotation),
-            None if each.default is None else source.code(each.default),
-        )
-        for each in (*function.params.params, *function.params.kwonly_params)
-        if each.name.value != "self"
-    ]
 
 
 def _matching(name: str, table: Sequence[tuple[str, str]]) -> str | None:

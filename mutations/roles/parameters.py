@@ -1,8 +1,8 @@
 """What the parameters of a model are called, and which role each of them plays, as far as constructors say it."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import libcst as cst
 from libcst import matchers as m
@@ -17,6 +17,7 @@ from mutations.roles.layers import (
     shares_weight,
     token_embeddings,
 )
+from mutations.roles.models import method
 from mutations.roles.sizes import resolve
 from mutations.source import Source
 
@@ -31,7 +32,6 @@ PARTS: Final = (
 )
 LAST: Final = re.compile(r"(?i)w_?2|(c|fc|lin|out|output)_?(2|proj|out)|.*down.*|proj|out|output|\d+")
 DEPTH: Final = 8
-Found = TypeVar("Found")
 
 
 class Names(NamedTuple):
@@ -73,17 +73,11 @@ class _Leaf(NamedTuple):
         return self.path[-1]
 
 
-def method(owner: cst.ClassDef, name: str) -> cst.FunctionDef | None:
-    """A method of a class's own."""
-    found = (node for node in owner.body.body if isinstance(node, cst.FunctionDef) and node.name.value == name)
-    return next(found, None)
-
-
-def class_of(sources: Mapping[str, Source], name: str, make: Callable[[Source, cst.ClassDef], Found]) -> Found | None:
-    """What is made of the class that has a name, in the first file that has one."""
+def own_class(sources: Mapping[str, Source], name: str) -> tuple[Source, cst.ClassDef] | None:
+    """The class of that name which a package has itself, and its file."""
     for source in sources.values():
         for node in source.find(m.ClassDef(name=m.Name(name))) if name.isidentifier() else ():
-            return make(source, cst.ensure_type(node, cst.ClassDef))
+            return source, cst.ensure_type(node, cst.ClassDef)
     return None
 
 
@@ -137,8 +131,8 @@ class _Tree:
                 yield from self._of(source, element, (*path, name), owners)
         elif LINEAR.fullmatch(kind) or NORM.fullmatch(kind) or kind == "Embedding":
             yield _Leaf(path, kind, value, source, owners)
-        elif found := class_of(self._sources, kind, lambda *found: found):
-            yield from self.below(*found, path, owners)
+        elif own := own_class(self._sources, kind):
+            yield from self.below(*own, path, owners)
 
 
 def _entries(made: cst.Call) -> Iterator[tuple[str, cst.BaseExpression]]:
@@ -150,7 +144,9 @@ def _entries(made: cst.Call) -> Iterator[tuple[str, cst.BaseExpression]]:
             case cst.Dict(elements=elements):
                 for element in elements:
                     if isinstance(element, cst.DictElement) and isinstance(element.key, cst.SimpleString):
-                        yield str(element.key.evaluated_value), element.value
+                        name = str(element.key.evaluated_value)
+                        if name.replace("-", "_").isidentifier():
+                            yield name, element.value
 
 
 def _elements(made: cst.Call) -> Iterator[tuple[str, cst.BaseExpression]]:
@@ -194,7 +190,11 @@ class _Naming:
         self._roles |= self._end([leaf for leaf in outside if NORM.fullmatch(leaf.kind)])
         deep = [leaf for leaf in leaves if leaf.path.count(NUMBER) > 1]
         self._todos += [f"{leaf.place}: a module of its own for each head or expert has no role" for leaf in deep]
-        own = {leaf.kind for leaf in leaves if LINEAR.fullmatch(leaf.kind) and self._own(leaf.kind) is not None}
+        own = {
+            leaf.kind
+            for leaf in leaves
+            if LINEAR.fullmatch(leaf.kind) and own_class(self._sources, leaf.kind) is not None
+        }
         self._todos += [
             f"is the weight of {kind} (outputs, inputs)? Else put its patterns into TRANSPOSED"
             for kind in sorted(own - {"Conv1D"})
@@ -230,8 +230,8 @@ class _Naming:
 
     def _norm(self, leaf: _Leaf, role: str) -> dict[str, tuple[str, ...]]:
         """Weight and bias, whatever a norm of the author's calls them."""
-        usual = {rf"{leaf.pattern}\.(\w+)": (rf"{role}.\{1 + (NUMBER in leaf.path)}",)}
-        own = self._own(leaf.kind)
+        usual: dict[str, tuple[str, ...]] = {rf"{leaf.pattern}\.(\w+)": (rf"{role}.\{1 + (NUMBER in leaf.path)}",)}
+        own = own_class(self._sources, leaf.kind)
         if own is None:
             return usual
         source, owner = own
@@ -314,10 +314,6 @@ class _Naming:
         place, keyword = (0, "nf") if leaf.kind == "Conv1D" else (1, "out_features")
         found = argument(leaf.call, place, keyword)
         return None if found is None else found.value
-
-    def _own(self, kind: str) -> tuple[Source, cst.ClassDef] | None:
-        """The class of that name which the package has itself."""
-        return class_of(self._sources, kind, lambda source, owner: (source, owner))
 
 
 def _is_cut(leaf: _Leaf) -> bool:

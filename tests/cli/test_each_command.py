@@ -56,6 +56,17 @@ def test_review(tmp_path: Path) -> None:
     assert "shows every solution" in (tmp_path / "review.html").read_text("utf-8")
 
 
+@each("grader adapt")
+def test_adapt(tmp_path: Path) -> None:
+    for file in ("model.py", "train.py"):
+        shutil.copy(ROOT / "docs" / "examples" / "nano" / file, tmp_path)
+    text = grader("adapt", tmp_path)
+
+    assert text.startswith(f"Written: {tmp_path / 'adapter.py'}\n")
+    assert "yes  training a model" in text
+    assert (tmp_path / "adapter.py").is_file()
+
+
 @each("grader inject")
 @each("grader verify")
 def test_inject_and_verify(tmp_path: Path) -> None:

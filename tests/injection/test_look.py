@@ -37,7 +37,8 @@ def pool_for(launcher: Launcher) -> Iterator[Callable[[dict[str, str]], WorkerPo
 def test_the_example_works(files: dict[str, str], pool_for: Callable[[dict[str, str]], WorkerPool]) -> None:
     looks = list(look(pool_for(files), files))
 
-    assert [each.fault for each in looks] == [""] * 4
+    assert [each.fault for each in looks] == [""] * 5
+    assert "hiding the future" in [each.what for each in looks]
     assert "training a model" in [each.what for each in looks]
 
 
@@ -58,12 +59,29 @@ def test_the_built_in_reference_works(exercise: Exercise, pool_for: Callable[[di
         ("train.py", "loss.backward()", "lost.backward()", r"NameError: name 'lost' is not defined.*train.py, line"),
         (
             "model.py",
+            "y = att @ v ",
+            "y = att @ v + v.mean(2, True) ",
+            "hiding the future fails: another token at the end",
+        ),
+        (
+            "model.py",
             "import math\n",
             "import math\nimport wandb\n",
             "imports wandb, which is not available",
         ),
     ],
-    ids=["no-build", "build-raises", "last-only", "a-tuple", "pattern", "run-raises", "stand-in", "loop", "import"],
+    ids=[
+        "no-build",
+        "build-raises",
+        "last-only",
+        "a-tuple",
+        "pattern",
+        "run-raises",
+        "stand-in",
+        "loop",
+        "peeks",
+        "import",
+    ],
 )
 def test_what_does_not_work_is_said_with_the_way_on(
     file: str,

@@ -1,0 +1,190 @@
+"""A first adapter.py says what the source says, and has a TODO for what it does not."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from grader.errors import UsageError
+from grader.injection.first_adapter import first_adapter, read_source, todos
+
+TESTS = Path(__file__).resolve().parents[1]
+FOREIGN, ADAPTED = TESTS / "mutations" / "foreign", TESTS / "injection" / "adapted"
+SOURCES = sorted(path.name for path in FOREIGN.iterdir() if list(path.glob("*.py")))
+FUSED = tuple(rf"blocks.\1.attn.{part}.\2" for part in ("query", "key", "value"))
+
+TINY = """\
+import torch.nn as nn
+
+class Block(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.second, self.x = None, None
+        self.late = nn.LayerNorm(dim)
+        self.early = nn.LayerNorm(dim)
+    def forward(self, x):
+        x = self.early(x)
+        return self.late(x)
+
+class Net(nn.Module):
+    def __init__(self, vocab_size, dim, depth, strange, seq_len=8, heads=2):
+        super().__init__()
+        self.emb = nn.Embedding(vocab_size, dim)
+        self.blocks = nn.ModuleList([Block(dim) for _ in range(depth)])
+        self.head = nn.Linear(dim, vocab_size)
+    def forward(self, ids):
+        for block in self.blocks:
+            ids = block(ids)
+        return self.head(ids)
+"""
+
+
+@cache
+def written(name: str) -> str:
+    """The adapter.py of a foreign source."""
+    return first_adapter(read_source(FOREIGN / name).files).text
+
+
+def names_in(text: str) -> dict[str, tuple[str, ...]]:
+    """NAMES of an adapter.py, which runs nothing but itself."""
+    scope: dict[str, dict[str, str | tuple[str, ...]]] = {}
+    exec(text, scope)  # type: ignore[arg-type]
+    return {pattern: (roles,) if isinstance(roles, str) else roles for pattern, roles in scope["NAMES"].items()}
+
+
+def roles_of(names: dict[str, tuple[str, ...]], parameters: list[str]) -> Iterator[tuple[str, ...]]:
+    for parameter in parameters:
+        matches = [(match, roles) for pattern, roles in names.items() if (match := re.fullmatch(pattern, parameter))]
+        yield tuple(match.expand(role) for match, roles in matches for role in roles)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_each_foreign_source_gets_the_three_that_are_required(name: str) -> None:
+    text = written(name)
+
+    assert "def build(model, sizes):" in text
+    assert "def logits(net, tokens):" in text
+    assert any("token_embedding.weight" in roles for roles in names_in(text).values())
+
+
+# Parameters by name as these sources have them, of the fullest kinds.
+PARAMETERS = {
+    "book": ["trf_blocks.1.att.W_query.bias", "trf_blocks.0.ff.layers.2.weight", "trf_blocks.0.att.out_proj.bias",
+             "out_head.weight", "pos_emb.weight"],
+    "mini": ["transformer.h.1.attn.c_attn.bias", "transformer.h.0.ln_2.bias", "transformer.h.0.mlp.c_fc.weight",
+             "transformer.ln_f.weight"],
+    "tiny_llama": ["layers.1.attention.wk.weight", "layers.0.attention.wo.weight",
+                   "layers.0.feed_forward.w2.weight", "norm.weight"],
+    "script": ["transformer.h.0.attn.c_attn.weight", "transformer.h.3.attn.c_proj.bias", "transformer.wpe.weight"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_roles_are_those_that_an_adapter_by_hand_gives(name: str) -> None:
+    by_hand = names_in((ADAPTED / name / "adapter.py").read_text("utf-8"))
+    if name == "mini":
+        by_hand |= {r"lm_head\.weight": ("lm_head.weight",)}
+    expected = list(roles_of(by_hand, PARAMETERS[name]))
+
+    assert all(expected)
+    assert list(roles_of(names_in(written(name)), PARAMETERS[name])) == expected
+
+
+def test_a_fused_map_is_cut_and_one_stored_the_other_way_is_turned() -> None:
+    text = written("library_gpt2")
+
+    assert names_in(text)[r"transformer\.h\.(\d+)\.attn\.c_attn\.(\w+)"] == FUSED
+    assert r'r"transformer\.h\.\d+\.attn\.c_attn\.weight",' in text
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("nano", "    return net(tokens, tokens)[0]  # without targets only the last position is scored"),
+        ("mini", "    return net(tokens)[0]"),
+        ("book", "    return net(tokens)"),
+        ("tiny_llama", "    return net.last_loss"),
+        ("nano", "            n_embd=sizes.d_model,"),
+        ("mini", "            attn_pdrop=sizes.dropout,"),
+        ("book", '            "context_length": sizes.block_size,'),
+        ("tiny_llama", "            dim=width,"),
+        ("library_llama", "            num_key_value_heads=sizes.n_head,"),
+        ("library_llama", "            num_attention_heads=sizes.n_head,"),
+        ("assignment", "        d_ff=4 * width,"),
+        ("usual", "    return net.generate(prompt, count, top_k=1)"),
+    ],
+)
+def test_sizes_and_calls(name: str, line: str) -> None:
+    assert line in written(name).splitlines()
+
+
+@pytest.mark.parametrize("layer", ["a weight that is tied", "one that is not"])
+def test_a_head_that_shares_its_weight_has_no_name(layer: str) -> None:
+    name = "nano" if layer == "a weight that is tied" else "usual"
+
+    assert (r"lm_head\.weight" in names_in(written(name))) == (name == "usual")
+
+
+def test_what_cannot_be_known_is_to_do() -> None:
+    text = first_adapter({"model.py": TINY}).text
+    left = [what for _, what in todos(text)]
+
+    assert "        strange=None,  # TODO: what strange is" in text.splitlines()
+    assert any("write `run`" in what for what in left)
+    assert "seq_len=sizes.block_size" in text
+
+
+def test_norms_are_counted_in_the_order_of_their_use() -> None:
+    names = names_in(first_adapter({"model.py": TINY}).text)
+
+    assert names[r"blocks\.(\d+)\.early\.(\w+)"] == (r"blocks.\1.ln_1.\2",)
+    assert names[r"blocks\.(\d+)\.late\.(\w+)"] == (r"blocks.\1.ln_2.\2",)
+
+
+def test_queries_that_come_last_are_named_so() -> None:
+    files = read_source(FOREIGN / "mini").files
+    files["model.py"] = files["model.py"].replace("q, k, v = self.c_attn", "k, v, q = self.c_attn")
+
+    names = names_in(first_adapter(files).text)
+    assert names[r"transformer\.h\.(\d+)\.attn\.c_attn\.(\w+)"] == (FUSED[1], FUSED[2], FUSED[0])
+
+
+def test_a_loop_that_takes_pairs_is_called_and_another_is_to_do() -> None:
+    nano = read_source(TESTS.parent / "docs" / "examples" / "nano").files
+
+    assert "    return train.train(" in first_adapter(nano).text
+    assert "    return train.train(" not in written("library_llama")
+
+
+def test_the_only_file_with_a_model_stands_in_for_model_py() -> None:
+    read = read_source(FOREIGN / "script")
+
+    assert read.renamed == "train_gpt2.py"
+    assert read.files.keys() == {"model.py"}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("import math\n\ndef (", r"model.py, line 3 is no Python: 'def \('"),
+        ("x = 1\n", "no GPT found in model.py; expected a class"),
+        (f"x = {'(' * 5000}1{')' * 5000}\n", "nests more than 200 brackets"),
+    ],
+)
+def test_what_is_no_model_is_refused(text: str, complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        first_adapter({"model.py": text})
+
+
+def test_a_folder_without_python_and_a_file_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "gpt.txt"
+    file.write_text("")
+
+    with pytest.raises(UsageError, match="no Python file"):
+        read_source(tmp_path)
+    with pytest.raises(UsageError, match="not a directory"):
+        read_source(file)
+    with pytest.raises(UsageError, match="no such directory"):
+        read_source(tmp_path / "none")
