@@ -50,7 +50,7 @@ def written(name: str) -> str:
 def names_in(text: str) -> dict[str, tuple[str, ...]]:
     """NAMES of an adapter.py, which runs nothing but itself."""
     scope: dict[str, dict[str, str | tuple[str, ...]]] = {}
-    exec(text, scope)  # type: ignore[arg-type]
+    exec(text, scope)
     return {pattern: (roles,) if isinstance(roles, str) else roles for pattern, roles in scope["NAMES"].items()}
 
 
