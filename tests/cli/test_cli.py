@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from grader.cli import grade
+from grader.cli import exercises
 from grader.cli.main import parser
 from grader.errors import UsageError
 
@@ -144,7 +144,7 @@ def test_what_cannot_be_done_is_refused_with_the_reason(
 
 
 def test_a_missing_directory_is_told_before_anything_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grade, "Launcher", lambda *_, **__: pytest.fail("a launcher was started"))
+    monkeypatch.setattr(exercises, "session_on", lambda *_, **__: pytest.fail("a session was started"))
     options = parser().parse_args(["grade", "absent"])
 
     with pytest.raises(UsageError, match="no such directory: 'absent'"):

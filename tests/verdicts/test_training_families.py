@@ -20,7 +20,9 @@ from grader.packages.trouble import PackageRaised
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.questions import Snippet
 from mutations.catalogue import operator
-from mutations.edit import splice
+from mutations.edit import Edit, splice
+from mutations.sites import sites
+from mutations.source import together
 
 pytestmark = pytest.mark.slow  # dozens of packages, a second for each
 
@@ -47,10 +49,10 @@ MEANT = {
     "dropout-never-off": [
         "dropout-follows-the-mode",
         "decoding-without-dropout",
-        "heads-without-dropout",
-        "heads-without-dropout",
         "dropout-follows-the-mode",
         "dropout-follows-the-mode",
+        "heads-without-dropout",
+        "heads-without-dropout",
     ],
     "eval-mode-left-behind": ["evaluate-in-eval-mode"],
     "evaluated-in-training-mode": ["evaluate-in-eval-mode"],
@@ -204,9 +206,13 @@ def failing(
 
 
 def planted(files: Mapping[str, str], operator_id: str, site: int) -> dict[str, str]:
-    found = operator(operator_id)
-    text = files[found.file]
-    return {**files, found.file: splice(text, [found.find(text)[site]])}
+    edit = sites_of(files, operator_id)[site]
+    return {**files, edit.file: splice(files[edit.file], [edit])}
+
+
+def sites_of(files: Mapping[str, str], operator_id: str) -> list[Edit]:
+    """Those in all files."""
+    return [site.edit for site in sites(together(files), [operator(operator_id)])]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
@@ -216,9 +222,7 @@ def test_the_reference_passes(check: Check, ask: Callable[..., Search], exercise
 
 @pytest.mark.parametrize("operator_id", MEANT)
 def test_every_site_has_its_check(operator_id: str, exercise: Exercise) -> None:
-    found = operator(operator_id)
-
-    assert len(found.find(exercise.reference[found.file])) == len(MEANT[operator_id])
+    assert len(sites_of(exercise.reference, operator_id)) == len(MEANT[operator_id])
 
 
 @pytest.mark.parametrize(("operator_id", "site", "check"), PLANTED)

@@ -34,7 +34,9 @@ def edits(source: Source) -> Iterator[Edit]:
     functional = _functional(source)
     if functional is None:
         return
-    for call in calls(source, {layer.name for layer in layers(source, lambda kind: kind == "Dropout")}):
+    # Beside it too: a class may have its dropout from one that it builds on.
+    names = {layer.name for here in (source, *source.beside) for layer in layers(here, lambda kind: kind == "Dropout")}
+    for call in calls(source, names):
         if len(call.args) == 1 and not call.args[0].star:
             rate = f"{source.code(call.func)}.p"
             yield source.replace(call, f"{functional}.dropout({source.code(call.args[0])}, {rate})")
