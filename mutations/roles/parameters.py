@@ -181,14 +181,19 @@ class _Naming:
         outside = [leaf for leaf in leaves if NUMBER not in leaf.path]
         inside = [leaf for leaf in leaves if leaf.path.count(NUMBER) == 1]
         self._ends(outside)
-        attention = [leaf for leaf in inside if LINEAR.fullmatch(leaf.kind) and self._attends(leaf)]
+        deep = [leaf for leaf in leaves if leaf.path.count(NUMBER) > 1]
+        of_heads = [leaf.owners[-2] for leaf in deep if self._attends(leaf)]
+        attention = [
+            leaf
+            for leaf in inside
+            if LINEAR.fullmatch(leaf.kind) and (self._attends(leaf) or leaf.owners[-1] in of_heads)
+        ]
         maps = [leaf for leaf in inside if LINEAR.fullmatch(leaf.kind) and leaf not in attention]
         self._norms([leaf for leaf in inside if NORM.fullmatch(leaf.kind) and not self._attends(leaf)])
         for leaf in attention:
-            self._of_attention(leaf, len(attention))
+            self._of_attention(leaf, len(attention) + len(of_heads))
         self._of_mlp(maps)
         self._roles |= self._end([leaf for leaf in outside if NORM.fullmatch(leaf.kind)])
-        deep = [leaf for leaf in leaves if leaf.path.count(NUMBER) > 1]
         self._todos += [f"{leaf.place}: a module of its own for each head or expert has no role" for leaf in deep]
         own = {
             leaf.kind
