@@ -164,7 +164,8 @@ def test_json_is_all_there_is_on_stdout_and_the_first_that_sees_it_is_of_its_kin
 def test_a_bug_that_no_check_sees_is_exit_code_1(matrix: Command, tmp_path: Path) -> None:
     """In code that is never run: a whole second loop behind a name that nothing calls."""
     reference = Path(__file__).resolve().parents[2] / "reference"
-    (tmp_path / "model.py").write_text((reference / "model.py").read_text())
+    for name in ("model.py", "followups.py"):
+        (tmp_path / name).write_text((reference / name).read_text())
     idle = """
 
 def idle(optimizer, loss):

@@ -54,7 +54,7 @@ def test_an_unsound_exercise_is_told_with_what_is_wrong_and_exit_code_1(
 
     assert done.returncode == 1
     assert "  no   the starter is the reference with 2 edits" in done.stdout
-    assert "\n       train.py of the starter is another\n" in done.stdout
+    assert "\n       train.py of the starter differs\n" in done.stdout
     assert done.stdout.count("\n  no   ") == 1
     assert done.stdout.endswith("\nThis exercise is not sound.\n")
 
