@@ -54,7 +54,6 @@ class Ran:
     context: Context
 
 
-@np.errstate(all="ignore")  # what a package answers may be infinite, and numpy would print a warning for each
 def run_check(
     check: Check,
     context: Context,
@@ -265,6 +264,7 @@ class CheckRunner:
         return source if isinstance(failure, PackageRaised) and failure.is_a("AssertionError") else None
 
 
+@np.errstate(all="ignore")  # what a package answers may be infinite, and numpy would print a warning for each
 def ask_case(check: Check, case: object, context: Context) -> None:
     """Whether the property holds. Answers that do not fit together are the package's failure, not the grader's."""
     try:

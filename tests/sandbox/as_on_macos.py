@@ -27,7 +27,7 @@ runpy.run_module("grader.sandbox.launcher", run_name="__main__", alter_sys=True)
 """
 
 
-class AnswerCache(ctypes.CDLL):
+class CLibrary(ctypes.CDLL):
     """The C library, without the calls that are Linux's alone."""
 
     def __getattr__(self, name: str) -> Any:
@@ -46,15 +46,12 @@ def take_away() -> None:
         for name in names:
             if hasattr(module, name):
                 delattr(module, name)
-    vars(ctypes)["CDLL"] = AnswerCache
+    vars(ctypes)["CDLL"] = CLibrary
     vars(sys)["platform"] = "darwin"
 
 
 def main() -> None:
     """Run the command in ``sys.argv``."""
-    from grader.cli.main import main as run
-    from grader.sandbox import client
-
     with tempfile.TemporaryDirectory() as folder:
         code, python = Path(folder, "launcher.py"), Path(folder, "python")
         code.write_text(LAUNCHER)
@@ -62,6 +59,9 @@ def main() -> None:
         python.write_text(f'#!/bin/sh\nshift 4\nexec "{sys.executable}" -I -B "{code}" "$@"\n')
         python.chmod(0o755)
         take_away()
+        from grader.cli.main import main as run  # now: what it is on is asked when they are imported
+        from grader.sandbox import client
+
         vars(client)["sys"] = type("Sys", (), {"executable": str(python)})
         run(sys.argv[1:])
 
