@@ -79,19 +79,19 @@ def test_inject_and_verify(tmp_path: Path) -> None:
 
 
 @each("grader completion")
-@pytest.mark.parametrize(
-    ("typed", "offered"),
-    [("grader gra", "grade"), ("grader grade --on", "--only"), ("grader grade candid", "candidate")],
-    ids=["command", "option", "path"],
-)
-def test_completion(typed: str, offered: str, tmp_path: Path) -> None:
+def test_completion(tmp_path: Path) -> None:
     script = tmp_path / "grader.bash"
     script.write_text(grader("completion", "bash"))
-    place = typed.count(" ")
-    press_tab = f"source {script}; COMP_WORDS=({typed}); COMP_CWORD={place}; _shtab_grader; echo ${{COMPREPLY[@]}}"
 
-    done = subprocess.run(["bash", "-c", press_tab], cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.stdout.split() == [offered], done.stderr
+    def offered(typed: str) -> str:
+        """What there is when the last word is completed."""
+        place = typed.count(" ")
+        press_tab = f"source {script}; COMP_WORDS=({typed}); COMP_CWORD={place}; _shtab_grader; echo ${{COMPREPLY[@]}}"
+        return subprocess.run(["bash", "-c", press_tab], cwd=ROOT, capture_output=True, text=True, timeout=300).stdout
+
+    assert offered("grader gra") == "grade\n"
+    assert offered("grader grade --on") == "--only\n"
+    assert offered("grader grade candid") == "candidate\n"
 
 
 @each("grader mutations")
