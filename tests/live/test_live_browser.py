@@ -68,7 +68,7 @@ def browser(browsers: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> I
         yield opened
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def session(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     workspace = tmp_path_factory.mktemp("live") / "mine"
     subprocess.run(
@@ -88,7 +88,7 @@ def session(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         process.communicate()
 
 
-def test_saves_come_to_both_tabs_and_leave_them_as_they_were(session: Session) -> None:
+def saves_come_to_both_tabs_and_leave_them_as_they_were(session: Session) -> None:
     one, two = session.first, session.second
     for tab in (one, two):
         until(tab, GRADED)
@@ -121,7 +121,7 @@ def test_saves_come_to_both_tabs_and_leave_them_as_they_were(session: Session) -
     assert one.run("document.querySelectorAll('.score-curve circle').length") == 2
 
 
-def test_the_clock_runs_and_a_hint_that_is_asked_for_elsewhere_comes(session: Session) -> None:
+def the_clock_runs_and_a_hint_that_is_asked_for_elsewhere_comes(session: Session) -> None:
     until(session.first, "/^01:\\d\\d:\\d\\d left$/.test(document.getElementById('clock').textContent)")
     assert "To see hint 1 of 3, type" in session.first.run(SIDE)
     item = session.first.run("document.querySelector('#side-next ~ pre').textContent").split()[-1]
@@ -130,7 +130,7 @@ def test_the_clock_runs_and_a_hint_that_is_asked_for_elsewhere_comes(session: Se
     until(session.first, f"{SIDE}.includes('To see hint 2 of 3, type')")
 
 
-def test_a_syntax_error_and_a_hang_are_told_and_gone_again(session: Session) -> None:
+def a_syntax_error_and_a_hang_are_told_and_gone_again(session: Session) -> None:
     good = (session.workspace / "model.py").read_text()
     session.save("model.py", good + "\ndef broken(:\n")
     until(session.first, "document.getElementById('report').innerText.includes('SyntaxError')")
@@ -146,15 +146,15 @@ def test_a_syntax_error_and_a_hang_are_told_and_gone_again(session: Session) -> 
     assert session.first.run("document.title") == "15 of 100: mine"
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_nothing_sticks_out_in_either_scheme(dark: bool, session: Session) -> None:
-    for width in (400, 760, 1440):
-        session.first.look(width=width, dark=dark)
+def nothing_sticks_out_in_either_scheme(session: Session) -> None:
+    for dark in (False, True):
+        for width in (400, 760, 1440):
+            session.first.look(width=width, dark=dark)
 
-        assert session.first.run("document.documentElement.scrollWidth") <= width
+            assert session.first.run("document.documentElement.scrollWidth") <= width, (width, dark)
 
 
-def test_nothing_was_blocked_and_nothing_but_its_own_server_was_asked(session: Session) -> None:
+def nothing_was_blocked_and_nothing_but_its_own_server_was_asked(session: Session) -> None:
     for tab in (session.first, session.second):
         hosts = {address.split("/")[2].split(":")[0] for address in tab.requests()}
 
@@ -162,7 +162,7 @@ def test_nothing_was_blocked_and_nothing_but_its_own_server_was_asked(session: S
         assert hosts == {"127.0.0.1"}
 
 
-def test_a_server_that_is_lost_is_told(session: Session) -> None:
+def a_server_that_is_lost_is_told(session: Session) -> None:
     session.process.send_signal(signal.SIGKILL)
     session.process.wait()
 
@@ -170,6 +170,16 @@ def test_a_server_that_is_lost_is_told(session: Session) -> None:
         until(tab, "!document.getElementById('lost').hidden")
         assert "connection to grader watch is lost" in tab.run("document.getElementById('lost').textContent")
         assert tab.run("document.title") == "15 of 100: mine"
+
+
+def test_a_session_from_the_first_save_to_a_lost_server(session: Session) -> None:
+    """One after another, on the same two tabs: each goes on from what the one before it has left."""
+    saves_come_to_both_tabs_and_leave_them_as_they_were(session)
+    the_clock_runs_and_a_hint_that_is_asked_for_elsewhere_comes(session)
+    a_syntax_error_and_a_hang_are_told_and_gone_again(session)
+    nothing_sticks_out_in_either_scheme(session)
+    nothing_was_blocked_and_nothing_but_its_own_server_was_asked(session)
+    a_server_that_is_lost_is_told(session)
 
 
 def test_a_watch_that_ends_says_so_and_what_was_graded_stays(browser: Any, samples: ModuleType) -> None:
