@@ -136,7 +136,7 @@ class Tutor:
         with self._lock:
             check_workspace(self._directory)
             workspace = read_workspace(self._directory)
-            right = right_now(self._directory, workspace)
+            right = right_now(self._directory)
             return "\n".join(
                 f"- {name}: {each.title}, {'right, ' if name in right else ''}"
                 f"{workspace.hints.get(name, 0)} of {len(each.hints)} shown"

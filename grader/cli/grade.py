@@ -70,7 +70,6 @@ def run(arguments: argparse.Namespace) -> int:
     submission = read_hand_in(directory)
     _guard_against_candidates()
     with session_on(choice.exercise, options.isolation, one_grade=True) as session:
-        from grader.learner.workspace import remember_grade
         from grader.result.audience import for_audience
         from grader.result.record import Audience
 
@@ -79,7 +78,6 @@ def run(arguments: argparse.Namespace) -> int:
             result = session.grade(submission, options, progress=progress)
     if choice.by_workspace and recorded is None and arguments.audience != Audience.INSTRUCTOR:
         # An instructor who looks at it leaves it as it was handed in.
-        remember_grade(directory, result)
         _say(record(directory, submission, result, session.exercise.starter(), "grade"))
     by_default = Audience.LEARNER if choice.by_workspace and recorded is None else Audience.INSTRUCTOR
     shown = for_audience(result, Audience(arguments.audience) if arguments.audience is not None else by_default)

@@ -90,7 +90,7 @@ def _table(directory: Path, exercise: "Exercise") -> str:
     from grader.report import terminal
 
     workspace = read_workspace(directory)
-    right = right_now(directory, workspace)
+    right = right_now(directory)
     rows = hintable(exercise)
     names = max(map(len, rows))
     titles = max(terminal.width(each.title) for each in rows.values())

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Answer until the client is gone; always 0."""
     from grader.cli.exercises import chosen_exercise, exercise_to_grade
     from grader.cli.history import record
-    from grader.learner.workspace import check_workspace, is_workspace, remember_grade
+    from grader.learner.workspace import check_workspace, is_workspace
     from grader.preconditions import install
     from grader.submission.read import read_submission
 
@@ -49,7 +49,6 @@ def run(arguments: argparse.Namespace) -> int:
     def remember(result: "Result") -> None:
         if not is_workspace(directory):
             return
-        remember_grade(directory, result)
         submission = read_submission(directory)
         if submission.sha256 == result.candidate.sha256:  # it may have been saved over meanwhile
             for note in record(directory, submission, result, chosen.starter(), "mcp"):

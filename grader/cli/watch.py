@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         with session_on(exercise, options.isolation) as session, Progress() as progress, ExitStack() as stack:
             from grader.cli.hint import hint_command
             from grader.learner.watch import Graded, Watcher
-            from grader.learner.workspace import is_workspace, remember_grade
+            from grader.learner.workspace import is_workspace
 
             hint = hint_command(directory, arguments.exercise)
             page = _page(directory, hint, stack) if arguments.live else None
@@ -79,7 +79,6 @@ def run(arguments: argparse.Namespace) -> int:
                     page.graded(event.submission, event.result)
                 _print(event, hint)
                 if is_workspace(directory):
-                    remember_grade(directory, event.result)
                     starter = session.exercise.starter()
                     for note in record(directory, event.submission, event.result, starter, "watch"):
                         progress.note(note)

@@ -8,10 +8,13 @@ import msgspec
 
 from grader.errors import UsageError, did_you_mean
 from grader.exercise.model import Exercise, Hints
-from grader.learner.workspace import Workspace, read_workspace, write_workspace
-from grader.result.record import STOPPED
+from grader.files.read_untrusted import Directory
+from grader.learner.workspace import read_workspace, write_workspace
+from grader.result.record import STOPPED, Status
+from grader.submission.history import Graded, parse, read_history
 from grader.submission.read import read_submission
 
+RIGHT: Final = (Status.FIXED, Status.BUILT)
 KINDS: Final[Mapping[str, Hints]] = {
     "bug": ("what this bug does by itself", "where to look", "how it comes about"),
     "extension": ("what is asked", "what to keep in mind", "how it is done"),
@@ -81,7 +84,7 @@ def next_hint(directory: Path, exercise: Exercise, name: str) -> Hint | None:
         near = did_you_mean(name, all_)
         raise UsageError(f"no such item: {name!r}; this exercise has {', '.join(all_)}{near}")
     workspace = read_workspace(directory)
-    if name in right_now(directory, workspace):
+    if name in right_now(directory):
         return None
     title, hints, kinds = all_[name]
     shown = workspace.hints.get(name, 0)
@@ -91,13 +94,19 @@ def next_hint(directory: Path, exercise: Exercise, name: str) -> Hint | None:
     return Hint(title, number, len(hints), kinds[number - 1], hints[number - 1])
 
 
-def right_now(directory: Path, workspace: Workspace) -> frozenset[str]:
-    """What the last grade found to be right, if it was a grade of the files as they are now."""
-    graded = workspace.graded
-    if graded is None:
-        return frozenset()
+def right_now(directory: Path) -> frozenset[str]:
+    """What grades of the files as they are now have found to be right, by the history of a workspace.
+
+    A grade of some items alone says nothing of the others.
+    """
     try:
         now = read_submission(directory).sha256
-    except UsageError:
+        with Directory(directory) as opened:
+            lines = parse(read_history(opened)).lines
+    except (OSError, UsageError):
         return frozenset()
-    return frozenset(graded.right) if graded.sha256 == now else frozenset()
+    right: dict[str, bool] = {}
+    for line in lines:
+        if isinstance(line, Graded) and line.sha256 == now:
+            right |= {id: item.status in RIGHT for id, item in line.items.items()} | {STOPPED: not line.stopped}
+    return frozenset(name for name, is_right in right.items() if is_right)

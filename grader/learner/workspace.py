@@ -9,31 +9,17 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
-from grader.errors import CannotJudge, GraderError, UsageError
+from grader.errors import CannotJudge, UsageError
 from grader.files.read_untrusted import Directory, Refused
 from grader.files.write import Existing, check_place, write_atomically, write_folder
 from grader.learner.history_writer import record_hint
 from grader.limits import WORKSPACE_RECORD_MAX_BYTES
-from grader.result.record import STOPPED, FollowUp, ItemResult, Result, Status
 from grader.submission.history import FILE as HISTORY
 from grader.submission.history import Graded, Line, Started, parse, read_history
 
 RECORD: Final = ".grader.json"
-RIGHT: Final = (Status.FIXED, Status.BUILT)
 OF_THE_MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What another directory would not help against."""
-
-
-class LastGrade(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a workspace keeps of its last grade.
-
-    Attributes:
-        sha256: of the files that were graded.
-        right: the items and follow-ups that were right, and ``does-not-run`` where the code runs.
-    """
-
-    sha256: str
-    right: tuple[str, ...]
 
 
 class Workspace(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -43,13 +29,11 @@ class Workspace(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
         exercise: the directory of the exercise that it was started from; None for the built-in one.
         starter: SHA-256 of the code that it was started with; None where that was not recorded.
         hints: how many were shown, by item.
-        graded: what is kept of the last grade; None before the first.
     """
 
     exercise: str | None = None
     starter: str | None = None
     hints: dict[str, Annotated[int, Meta(ge=0, le=3)]] = {}
-    graded: LastGrade | None = None
 
 
 def read_workspace(directory: Path) -> Workspace:
@@ -90,24 +74,6 @@ def write_workspace(directory: Path, workspace: Workspace) -> None:
 
 def _encoded(workspace: Workspace) -> bytes:
     return msgspec.json.format(msgspec.json.encode(workspace)) + b"\n"
-
-
-def remember_grade(directory: Path, result: Result) -> None:
-    """Keep what was right, so that no hint is given for it. Does nothing where nothing can be remembered."""
-    try:
-        workspace = read_workspace(directory)
-        parts: list[ItemResult | FollowUp] = [*result.items, *result.followups]
-        right = [part.id for part in parts if part.status in RIGHT]
-        right += [] if result.load_faults else [STOPPED]
-        before = workspace.graded
-        if before is not None and before.sha256 == result.candidate.sha256:
-            # A grade of some items alone says nothing of the others.
-            judged = {STOPPED, *(part.id for part in parts)}
-            right += [name for name in before.right if name not in judged]
-        graded = LastGrade(sha256=result.candidate.sha256, right=tuple(right))
-        write_workspace(directory, msgspec.structs.replace(workspace, graded=graded))
-    except (GraderError, OSError):
-        return  # a grade is worth having where the workspace can only be read, too
 
 
 def check_workspace(directory: Path) -> None:

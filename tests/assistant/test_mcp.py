@@ -21,7 +21,8 @@ from mcp.client.stdio import stdio_client
 
 from grader.cli import start
 from grader.exercise.model import StoredExercise
-from grader.learner.workspace import RECORD, read_workspace
+from grader.learner.hints import right_now
+from grader.learner.workspace import read_workspace
 
 pytestmark = [
     pytest.mark.slow,
@@ -103,8 +104,7 @@ def test_a_client_learns_the_task_grades_explains_takes_hints_and_sees_what_chan
     assert read_workspace(workspace).hints == dict.fromkeys(exercise.titles, 3)
     assert len(lines) > 100
     assert [line for line in lines if any(line in text for text in told)] == []
-    record = json.loads((workspace / RECORD).read_text("utf-8"))
-    assert "masking" in record["graded"]["right"]
+    assert "masking" in right_now(workspace)
 
 
 def test_what_is_wrong_is_answered_in_words_and_the_server_goes_on(workspace: Path) -> None:

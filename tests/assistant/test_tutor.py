@@ -11,7 +11,8 @@ from grader.assistant.tutor import Tutor
 from grader.cli import start
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import StoredExercise
-from grader.learner.workspace import read_workspace, remember_grade
+from grader.learner.history_writer import record_grade
+from grader.learner.workspace import read_workspace
 from grader.result.record import Result
 from grader.submission.read import read_submission
 
@@ -94,7 +95,10 @@ def workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
 
 
 def tutor(exercise: StoredExercise, directory: Path, *outcomes: str) -> Tutor:
-    return Tutor(directory, exercise, Graded(directory, *outcomes), lambda result: remember_grade(directory, result))
+    def remember(result: Result) -> None:
+        record_grade(directory, read_submission(directory), result, exercise.starter(), "mcp")
+
+    return Tutor(directory, exercise, Graded(directory, *outcomes), remember)
 
 
 def test_the_requirements_are_the_handout_with_the_names_that_are_asked_for(

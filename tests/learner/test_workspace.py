@@ -15,8 +15,9 @@ from grader.cli.exercises import starter_digest
 from grader.cli.main import parser
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import Exercise, StoredExercise
-from grader.learner.hints import WHEN_STOPPED
-from grader.learner.workspace import RECORD, Workspace, read_workspace, remember_grade, write_workspace
+from grader.learner.hints import WHEN_STOPPED, right_now
+from grader.learner.history_writer import record_grade
+from grader.learner.workspace import RECORD, Workspace, read_workspace, write_workspace
 from grader.result.record import ItemResult, Lane, LoadFault, Result, Status
 from grader.submission.history import FILE as HISTORY
 from grader.submission.read import read_submission
@@ -212,10 +213,15 @@ def graded(
     return result
 
 
+def remember(workspace: Path, exercise: Exercise, result: Result) -> None:
+    """As every command does that grades a workspace."""
+    record_grade(workspace, read_submission(workspace), result, exercise.starter(), "grade")
+
+
 def test_what_the_last_grade_found_right_gets_no_hint_until_the_files_change(
     workspace: Path, exercise: Exercise, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    remember_grade(workspace, graded(exercise, workspace, right=("masking",)))
+    remember(workspace, exercise, graded(exercise, workspace, right=("masking",)))
 
     assert shown(capsys, workspace, "masking").startswith("Attention masking: right already")
     assert shown(capsys, workspace, "does-not-run").startswith("Code that does not run: right already")
@@ -230,38 +236,42 @@ def test_hints_for_code_that_does_not_run_are_there_when_it_does_not(
     workspace: Path, exercise: Exercise, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fault = LoadFault(file="model.py", reason="SyntaxError: invalid syntax")
-    remember_grade(workspace, graded(exercise, workspace, right=(), faults=(fault,)))
+    remember(workspace, exercise, graded(exercise, workspace, right=(), faults=(fault,)))
 
     texts = [shown(capsys, workspace, "does-not-run") for _ in range(3)]
     assert [hint in text for hint, text in zip(WHEN_STOPPED, texts, strict=True)] == [True] * 3
 
 
-def test_a_grade_adds_to_what_is_remembered_and_a_workspace_that_cannot_be_written_is_let_be(
+def test_a_grade_leaves_the_count_of_hints_and_a_damaged_record_alone(
     workspace: Path, exercise: Exercise, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown(capsys, workspace, "position")
-    remember_grade(workspace, graded(exercise, workspace, right=("masking",)))
-    kept = read_workspace(workspace)
-    (workspace / RECORD).write_text("{")
-    remember_grade(workspace, graded(exercise, workspace, right=()))
+    remember(workspace, exercise, graded(exercise, workspace, right=("masking",)))
 
-    assert kept.hints == {"position": 1}
-    assert kept.graded is not None
-    assert kept.graded.right == ("masking", "does-not-run")
+    assert read_workspace(workspace).hints == {"position": 1}
+    assert right_now(workspace) == {"masking", "does-not-run"}
+    (workspace / RECORD).write_text("{")
+    remember(workspace, exercise, graded(exercise, workspace, right=()))
     assert (workspace / RECORD).read_text() == "{"
 
 
 def test_a_grade_of_some_items_keeps_what_is_known_of_the_others(workspace: Path, exercise: Exercise) -> None:
     whole = graded(exercise, workspace, right=("masking", "position"))
-    remember_grade(workspace, whole)
+    remember(workspace, exercise, whole)
     some = msgspec.structs.replace(
         whole, items=tuple(item for item in graded(exercise, workspace, right=()).items if item.id == "position")
     )
-    remember_grade(workspace, some)
-    kept = read_workspace(workspace).graded
+    remember(workspace, exercise, some)
 
-    assert kept is not None
-    assert set(kept.right) == {"masking", "does-not-run"}
+    assert right_now(workspace) == {"masking", "does-not-run"}
+
+
+def test_where_no_history_can_be_read_nothing_is_known_to_be_right(workspace: Path, exercise: Exercise) -> None:
+    remember(workspace, exercise, graded(exercise, workspace, right=("masking",)))
+    (workspace / HISTORY).write_text("{")
+    assert right_now(workspace) == frozenset()
+    (workspace / HISTORY).unlink()
+    assert right_now(workspace) == frozenset()
 
 
 def test_an_unknown_item_is_told_with_those_there_are(workspace: Path) -> None:
