@@ -12,11 +12,13 @@ import msgspec
 import pytest
 
 from grader.checks.snippets import with_adapter
+from grader.errors import UsageError
 from grader.exercise.model import StoredExercise, read_exercise
 from grader.grading.options import Options
 from grader.grading.session import Session
 from grader.injection import build as building
 from grader.injection.build import build
+from grader.injection.fit import fit
 from grader.injection.folder import write
 from grader.injection.recipe import Recipe
 from grader.injection.verify import verify
@@ -92,6 +94,22 @@ def test_a_gpt_with_an_adapter_is_injected_proven_and_verified(
         "the starter scores 0 of 100",
     ]
     assert {bug.operator for bug in exercise.key.bugs} == set(BUGS[name])
+
+
+def test_a_gpt_that_is_not_right_itself_is_refused_by_what_every_decoder_passes(launcher: Launcher) -> None:
+    """What can be asked is measured, so that a wrong reference would pass for one of another kind."""
+    files = source("example")
+    mixed = (
+        "\n\n_own = logits\n\n\ndef logits(net, tokens):\n    return _own(net, tokens) + _own(net, tokens).mean(0)\n"
+    )
+    pool = WorkerPool(launcher, adapter=files["adapter.py"] + mixed)
+    try:
+        with pytest.raises(
+            UsageError, match=r"not right itself, or its adapter.py is not: it fails .*rows-stand-alone: "
+        ):
+            fit(pool, files | {"adapter.py": files["adapter.py"] + mixed}, [1])
+    finally:
+        pool.close()
 
 
 @pytest.mark.parametrize("name", BUGS)
