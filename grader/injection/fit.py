@@ -70,7 +70,7 @@ def fit(worker_pool: WorkerPool, reference: Mapping[str, str], seeds: Iterable[i
     observer = Observer(worker_pool, reference, CHECKS, seeds, EVERY, at_sizes=True)
     with observer.reference_again() as again:
         offered = offers(again)
-        left_out = _assuming(CHECKS, offered.facts)
+        left_out = unmet_assumptions(CHECKS, offered.facts)
         left_out |= {id_: why for id_, why in observer.faults(again).items() if id_ not in left_out}
         comparisons = observer.answered(again)
     if wrong := [f"{check}: {left_out[check]}" for check in RIGHT if check in left_out]:
@@ -80,8 +80,8 @@ def fit(worker_pool: WorkerPool, reference: Mapping[str, str], seeds: Iterable[i
     return Fit(tuple(check for check in MEASURED_BY if check.id not in left_out), comparisons, left_out)
 
 
-def _assuming(checks: Sequence[Check], facts: Mapping[str, str]) -> dict[str, str]:
-    """The checks that assume what no FACTS say."""
+def unmet_assumptions(checks: Sequence[Check], facts: Mapping[str, str]) -> dict[str, str]:
+    """By check that assumes what the FACTS of an adapter.py do not say, what that is."""
     known = {f"{name}: {value}" for name, value in facts.items()}
     return {
         check.id: f"it assumes {', '.join(sorted(missing))}" for check in checks if (missing := check.assumes - known)

@@ -61,3 +61,23 @@ def test_a_grade_that_is_given_up_leaves_the_session_as_it_was(
             session.grade(submission, QUICK)
 
     assert graded.full_marks
+
+
+@pytest.mark.slow  # what is kept is what a grade has asked
+def test_what_is_kept_between_grades_stays_within_its_bound(
+    launcher: Launcher, exercise: StoredExercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submission = submission_of("mine", exercise.reference)
+    with Session(exercise, launcher) as session:
+
+        def kept() -> int:
+            memories = session._answer_cache._memories.values()
+            return sum(array.nbytes for memory in memories for answer in memory.values() for array in answer.values())
+
+        session.grade(submission, QUICK)
+        whole = kept()
+        monkeypatch.setattr("grader.grading.session.KEPT_ANSWERS_MAX_BYTES", whole // 2)
+        again = session.grade(submission, QUICK)
+
+        assert again.full_marks
+        assert 0 < kept() <= whole // 2
