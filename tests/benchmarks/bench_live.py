@@ -13,7 +13,6 @@ import http.client
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
+
+from costs import print_waits
 
 ROOT = Path(__file__).resolve().parents[2]
 GOAL = 0.6
@@ -48,7 +49,7 @@ def main(rounds: int) -> None:
                     next(view for view in shown if view["title"].startswith(score) and view["phase"] == "explaining")
                     waits[name].append(time.perf_counter() - started)
                     settled(shown)
-    _print(waits)
+    print_waits(waits, GOAL)
 
 
 @contextlib.contextmanager
@@ -85,14 +86,6 @@ def views(address: SplitResult) -> Iterator[Iterator[dict[str, str]]]:
 def settled(shown: Iterator[dict[str, str]]) -> None:
     """Return when the whole report is there: a learner who reads it saves again after that."""
     next(view for view in shown if view["phase"] == "graded")
-
-
-def _print(waits: dict[str, list[float]]) -> None:
-    base = waits["import torch"]
-    print(f"{'':26} {'median s':>9} {'median ratio':>13} {'min ratio':>10} {'goal':>6}")
-    for name, times in waits.items():
-        ratios = f"{statistics.median(times) / statistics.median(base):13.2f} {min(times) / min(base):10.2f}"
-        print(f"{name:26} {statistics.median(times):9.2f} {ratios} {'' if times is base else GOAL:>6}")
 
 
 if __name__ == "__main__":

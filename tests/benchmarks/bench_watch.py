@@ -8,12 +8,13 @@ makes sure that nothing is halfway saved.
 
 import argparse
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from costs import print_waits
 
 from grader.exercise.model import builtin_exercise
 from grader.grading.options import Options
@@ -46,15 +47,7 @@ def main(rounds: int) -> None:
                 started = time.perf_counter()
                 next(grades)
                 waits[name].append(time.perf_counter() - started)
-    _print(waits)
-
-
-def _print(waits: dict[str, list[float]]) -> None:
-    base = waits["import torch"]
-    print(f"{'':26} {'median s':>9} {'median ratio':>13} {'min ratio':>10} {'goal':>6}")
-    for name, times in waits.items():
-        ratios = f"{statistics.median(times) / statistics.median(base):13.2f} {min(times) / min(base):10.2f}"
-        print(f"{name:26} {statistics.median(times):9.2f} {ratios} {'' if times is base else GOAL:>6}")
+    print_waits(waits, GOAL)
 
 
 if __name__ == "__main__":

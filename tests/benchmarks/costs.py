@@ -121,3 +121,16 @@ def _ticks(pid: int) -> int:
         return 0
     # user, system, and both of the children waited for; the name in front may hold anything.
     return sum(map(int, stat.rpartition(")")[2].split()[11:15]))
+
+
+def print_waits(waits: dict[str, list[float]], goal: float) -> None:
+    """How long each thing took, and over ``import torch``, which is the first.
+
+    Args:
+        goal: for the ratio of all others.
+    """
+    base = waits["import torch"]
+    print(f"{'':26} {'median s':>9} {'median ratio':>13} {'min ratio':>10} {'goal':>6}")
+    for name, times in waits.items():
+        ratios = f"{statistics.median(times) / statistics.median(base):13.2f} {min(times) / min(base):10.2f}"
+        print(f"{name:26} {statistics.median(times):9.2f} {ratios} {'' if times is base else goal:>6}")
