@@ -28,7 +28,7 @@ GOAL = 0.5
 def main(rounds: int) -> None:
     """Save the training loop right, then wrong again, and so on; print a table."""
     exercise = builtin_exercise()
-    waits: dict[str, list[float]] = {"import torch": [], "starter, one bug mended": [], "starter": []}
+    waits: dict[str, list[float]] = {"import torch": [], "starter, one bug fixed": [], "starter": []}
     with tempfile.TemporaryDirectory() as scratch, Session.start(exercise, "strict") as session:
         directory = Path(scratch)
         for name in exercise.reference:
@@ -40,7 +40,7 @@ def main(rounds: int) -> None:
             started = time.perf_counter()
             subprocess.run([sys.executable, "-c", "import torch"], check=True)
             waits["import torch"].append(time.perf_counter() - started)
-            for name, source in (("starter, one bug mended", "reference"), ("starter", "candidate")):
+            for name, source in (("starter, one bug fixed", "reference"), ("starter", "candidate")):
                 # Another text each time: what was graded before would not be graded again.
                 text = (ROOT / source / "train.py").read_text("utf-8") + f"# {number}\n"
                 (directory / "train.py").write_text(text, "utf-8")
