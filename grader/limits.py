@@ -72,7 +72,9 @@ CLUSTER_NEWS_SECONDS: Final = 10.0  # without news, after which it is seen wheth
 CLUSTER_FETCH_SECONDS: Final = 60.0  # for a result to arrive; one that went down with its worker is made again
 CLUSTER_END_SECONDS: Final = 60.0  # for the workers to end what they are doing
 
-# Agents in Inspect.
+# Agents in a framework.
+AGENT_GRADES_MAX_AT_ONCE: Final = 2  # grades side by side unless said otherwise; each keeps some two cores busy
+AGENT_MAX_SESSIONS: Final = 64  # clients of an OpenEnv server
 AGENT_SANDBOX_SECONDS: Final = 60.0  # for the sandbox to answer
 AGENT_MAX_MESSAGES: Final = 200  # until an agent that never submits is stopped
 AGENT_MAX_FILES: Final = 65  # of a submission, one more than are ever graded

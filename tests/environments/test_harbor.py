@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from grader import CannotJudge, Exercise, Result, UsageError, load_exercise, starter_files
 from grader.environments import harbor, verify
+from grader.environments.episode import agents_files
 from grader.environments.harbor import harbor_task
 from grader.files.digest import digest, grader_digest
 from grader.hand_ins.read_hand_in import read_hand_in
@@ -138,7 +139,7 @@ def test_the_agent_is_handed_the_starter_and_nothing_hidden(task: Path, anonymou
     ]
     secrets = [bug.operator for bug in exercise.key.bugs] + [hint for bug in exercise.key.bugs for hint in bug.hints]
 
-    assert handed_out == starter_files(exercise)
+    assert handed_out == agents_files(exercise)
     assert len(before) > 1
     for secret in (*secrets, *before, exercise.sha256, "exercise.toml", "key.json", "grader.environments"):
         assert [path.name for path, text in seen.items() if secret in text] == [], secret

@@ -23,12 +23,11 @@ from inspect_ai.util import SandboxUnavailableError
 from inspect_ai.util._sandbox.local import LocalSandboxEnvironment
 
 from grader import CannotJudge, UsageError, api, load_exercise
-from grader.environments import drawn, inspect_task
+from grader.environments import drawn, inspect_task, sandbox_files
 from grader.environments.drawn import drawn_exercise, seeds_named
+from grader.environments.episode import NO_MODEL, agents_files
 from grader.environments.inspect_task import COMPOSE, debug_gpt, debug_gpt_builtin
 from grader.exercise.model import Exercise, StoredExercise
-
-NO_MODEL = b'raise ImportError("there is no model.py")\n'
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Inspect's own, which leaves streams open
 
@@ -168,8 +167,8 @@ def test_where_the_files_cannot_be_listed_those_that_count_are_read(
     exercise: Exercise,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(inspect_task, "LISTINGS", (listing,))
-    monkeypatch.setattr(inspect_task, "AGENT_SANDBOX_SECONDS", 5.0)
+    monkeypatch.setattr(sandbox_files, "LISTINGS", (listing,))
+    monkeypatch.setattr(sandbox_files, "AGENT_SANDBOX_SECONDS", 5.0)
     run(debug_gpt_builtin(sandbox="local"))
     starter = api.starter_files(exercise)
 
@@ -266,7 +265,7 @@ def test_the_agent_gets_the_starter_and_nothing_hidden_is_named(drawn_one: Exerc
     seen = [str(samples[0].input), str(samples[0].target), *(samples[0].files or {}).values()]
 
     assert len(samples) == 3
-    assert samples[0].files == api.starter_files(drawn_one)
+    assert samples[0].files == agents_files(drawn_one)
     assert str(samples[0].input).endswith((samples[0].files or {})["README.md"])
     for secret in (*operators, str(tmp_path), "seed-41", drawn_one.sha256, drawn_one.reference["model.py"]):
         assert [text for text in seen if secret in text] == []
