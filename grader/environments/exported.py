@@ -56,6 +56,21 @@ type: space
 runtime: fastapi
 app: server.app:app
 port: 8000
+validation:
+  reward:
+    range: [0.0, 1.0]
+    oracle_tolerance: 0.0
+    floor_margin: 0.9
+  resources:
+    cpu: 2.0
+    memory_mb: 6144
+    disk_mb: 10240
+    episode_timeout_s: 3600.0
+  capabilities:
+    verifier:
+      kind: reward_channel
+  types:
+    tags: [debugging, pytorch, transformers]
 """
 OPENENV_APP: Final = '''\
 """The server."""

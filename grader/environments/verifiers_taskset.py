@@ -15,7 +15,6 @@ from weakref import WeakKeyDictionary
 import verifiers.v1 as vf
 from pydantic import Field, model_validator
 from verifiers.v1.errors import TaskError
-from verifiers.v1.utils.decorators import reward
 
 from grader import api
 from grader.environments.drawn import drawn_exercise, seeds_named
@@ -32,7 +31,6 @@ from grader.exercise.model import StoredExercise, builtin_exercise, read_exercis
 from grader.limits import AGENT_GRADES_MAX_AT_ONCE, SUBMISSION_FILE_MAX_BYTES
 
 WHERE: Final = "the directory where you start"
-REWARD: Final = "reward"  # the one that counts; what else the grade tells are metrics, as verifiers has it for Harbor
 ENDLESS: Final = "-"  # after a seed, at the end of ``seeds``
 # Whose turn it is to grade, in each event loop: a task is made anew for each rollout.
 _TURNS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, asyncio.Semaphore]]] = WeakKeyDictionary()
@@ -101,9 +99,9 @@ class ExerciseTask(vf.Task[ExerciseData, vf.State, ExerciseTaskConfig]):
             if done.exit_code:
                 raise TaskError(f"the files cannot be handed to {self.data.agent_user!r}: {done.stderr.strip()[-500:]}")
 
-    @reward(weight=1.0)
-    async def grade(self, trace: vf.Trace, runtime: vf.Runtime) -> dict[str, float]:
-        """The share of the points, from 0 to 1; each item, and whether all is solved, are metrics.
+    @vf.reward
+    async def reward(self, trace: vf.Trace, runtime: vf.Runtime) -> float:
+        """The share of the points, from 0 to 1. Each item, and whether all is solved, are metrics.
 
         Raises:
             TaskError: there is no verdict, and so no reward.
@@ -119,8 +117,8 @@ class ExerciseTask(vf.Task[ExerciseData, vf.State, ExerciseTaskConfig]):
         }
         if earned is None:
             raise TaskError(f"not judged:\n{in_words(result)}")
-        trace.record_metrics({name: value for name, value in earned.items() if name != REWARD})
-        return {REWARD: earned[REWARD]}
+        trace.record_metrics({name: value for name, value in earned.items() if name != "reward"})
+        return earned["reward"]
 
     async def validate(self, runtime: vf.Runtime) -> bool:
         """Whether the solution, put where the agent would have worked, earns everything. No agent is in there then."""
