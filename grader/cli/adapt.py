@@ -45,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from grader.injection.first_adapter import first_adapter, read_source
     from grader.preconditions import naming_the_way_out
     from grader.sandbox.client import Launcher
+    from grader.sandbox.preloaded import what_is_missing
     from grader.sandbox.questions import ADAPTER
 
     directory: Path = arguments.directory
@@ -72,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     if read.renamed is not None:
         said.append(f"  {one_line(read.renamed)} was tried as model.py: rename it, for `grader inject`")
 
+    if missing := what_is_missing(text):
+        raise UsageError(f"{str(directory)!r} cannot be tried: {missing}")
     with naming_the_way_out(), Launcher(arguments.isolation, hidden=[directory.resolve()]) as launcher:
         from grader.injection.look import look
         from grader.packages.worker_pool import WorkerPool

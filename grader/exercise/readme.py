@@ -50,15 +50,17 @@ def readme(rubric: Rubric, where: str = "", *, files: Collection[str] = (), buil
     )
 
 
-def adapted_readme(rubric: Rubric, files: Sequence[str]) -> str:
+def adapted_readme(rubric: Rubric, files: Sequence[str], library: str = "") -> str:
     """The task with a GPT that keeps no contract.
 
     Args:
         files: of the starter that bugs may be in, by name.
+        library: that its model imports, if there is one.
     """
     bugs = [item for item in rubric.item if item.kind == "bug"]
     return _template("README.adapted.md.jinja").render(
         files=_listed([f"`{file}`" for file in files]),
+        library=library,
         bugs=_number_of(bugs),
         several=len(bugs) > 1,
         exact=_exact(bugs),

@@ -7,6 +7,7 @@ from grader.exercise.model import VISIBLE_TESTS, Exercise, StoredExercise
 from grader.exercise.readme import adapted_readme, readme
 from grader.files.read_untrusted import Directory, Refused
 from grader.limits import STARTER_FILE_MAX_BYTES
+from grader.sandbox.preloaded import LIBRARY, imports_of
 from grader.sandbox.questions import ADAPTER
 
 BESIDE_THE_CODE: Final = ("README.md", VISIBLE_TESTS)
@@ -50,6 +51,10 @@ def starter_contents(exercise: Exercise) -> dict[str, str]:
     text = (
         readme(exercise.rubric, files=exercise.reference)
         if exercise.adapter is None
-        else adapted_readme(exercise.rubric, [file for file in starter if file != ADAPTER])
+        else adapted_readme(
+            exercise.rubric,
+            [file for file in starter if file != ADAPTER],
+            LIBRARY if imports_of(exercise.adapter) else "",
+        )
     )
     return {**starter, "README.md": text, VISIBLE_TESTS: exercise.visible_tests}

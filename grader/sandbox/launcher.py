@@ -114,9 +114,10 @@ class _Launcher:
             import_ahead(names)
             self._imported.update(names)
             self._draw_limits()
-        except Exception as error:  # a library may fail in ways of its own
+        except Exception as error:  # a library fails in ways of its own
             return f"{', '.join(names)} cannot be imported: {type(error).__name__}: {error}"
-        gc.freeze()
+        finally:
+            gc.freeze()
         return ""
 
     def _spawn(self, purpose: control.Purpose, imports: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Libraries that the model of an exercise is built on: imported once, in the launcher, where its adapter.py asks for it.
+"""Libraries that the model of an exercise is built on: imported once, in the launcher, where an adapter.py asks for it.
 
 A locked worker could import them too, each anew and for longer than all it is asked. Only what is listed here is
 imported outside the lock: an exercise may be a stranger's.
@@ -69,15 +69,20 @@ def what_is_missing(adapter: str | None) -> str:
     return ""
 
 
+def check_each(names: Iterable[str]) -> None:
+    """Raise ``ValueError`` for a module that is not to be imported ahead."""
+    for name in names:
+        if not _ALLOWED.fullmatch(name):
+            raise ValueError(f"{name!r} is not imported ahead")
+
+
 def import_ahead(names: Iterable[str]) -> None:
     """Import these modules, and what the library's models are made of. Raises ``ImportError``, ``ValueError``."""
+    names = tuple(names)
+    check_each(names)
     os.environ.update(_ENVIRONMENT)
     _stand_in_for_tracing()
     for name in (*(f"{LIBRARY}.{module}" for module in _WITH_IT), *names):
-        if not name.startswith(f"{LIBRARY}."):
-            continue  # its package, imported with the first
-        if not _ALLOWED.fullmatch(name) and name.removeprefix(f"{LIBRARY}.") not in _WITH_IT:
-            raise ValueError(f"{name!r} is not imported ahead")
         importlib.import_module(name)
     # Of each class it would write documentation into, it asks in which file on the disk that lies.
     for name in (f"{LIBRARY}.utils", f"{LIBRARY}.utils.auto_docstring"):
