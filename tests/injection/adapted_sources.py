@@ -1,4 +1,4 @@
-"""GPTs that keep no contract, each with its adapter.py: for tests, and for a benchmark that injects into all of them."""
+"""GPTs that keep no contract, each with an adapter.py: for tests, and for a benchmark that injects into all of them."""
 
 from importlib.util import find_spec
 from pathlib import Path

@@ -3,18 +3,19 @@
 from copy import deepcopy
 from types import SimpleNamespace
 
+from transformers.cache_utils import DynamicCache
+
 IMPORTS = ("transformers.models.gpt2.configuration_gpt2",)
+QKV = "query", "key", "value"
 NAMES = {
     r"transformer\.wte\.weight": "token_embedding.weight",
     r"transformer\.wpe\.weight": "position_embedding.weight",
     r"transformer\.h\.(\d+)\.(ln_\d\.\w+)": r"blocks.\1.\2",
-    r"transformer\.h\.(\d+)\.attn\.c_attn\.(\w+)": (
-        r"blocks.\1.attn.query.\2", r"blocks.\1.attn.key.\2", r"blocks.\1.attn.value.\2",
-    ),
+    r"transformer\.h\.(\d+)\.attn\.c_attn\.(\w+)": tuple(rf"blocks.\1.attn.{part}.\2" for part in QKV),
     r"transformer\.h\.(\d+)\.attn\.c_proj\.(\w+)": r"blocks.\1.attn.proj.\2",
     r"transformer\.h\.(\d+)\.mlp\.c_(fc|proj)\.(\w+)": r"blocks.\1.mlp.\2.\3",
     r"transformer\.(ln_f\.\w+)": r"\1",
-}  # fmt: skip
+}
 TRANSPOSED = (r"transformer\.h\.\d+\.(attn|mlp)\.c_\w+\.weight",)
 
 
@@ -40,10 +41,7 @@ def pack(cache):
     return [(layer.keys, layer.values) for layer in cache.layers]
 
 
-def unpack(layers):
-    from transformers.cache_utils import DynamicCache
-
-    return DynamicCache(layers)
+unpack = DynamicCache
 
 
 def run(train, net, batches, settings):

@@ -3,6 +3,8 @@
 from copy import deepcopy
 from types import SimpleNamespace
 
+from transformers.cache_utils import DynamicCache
+
 IMPORTS = ("transformers.models.llama.configuration_llama",)
 NAMES = {
     r"model\.embed_tokens\.weight": "token_embedding.weight",
@@ -41,10 +43,7 @@ def pack(cache):
     return [(layer.keys, layer.values) for layer in cache.layers]
 
 
-def unpack(layers):
-    from transformers.cache_utils import DynamicCache
-
-    return DynamicCache(layers)
+unpack = DynamicCache
 
 
 def run(train, net, batches, settings):
