@@ -21,21 +21,27 @@ MOST: Final = 2_000  # tokens of one's own that are looked at: what takes time i
 HANDED_OUT: Final = 12  # tokens in a row that stand in the starter too are the starter's
 Grams = NDArray[np.uint64]
 _NAME, _NUMBER, _STRING = "name", "number", "string"
-_FIRST: Final = 0xF0000  # of the characters that stand for tokens: those for private use
+_LAST: Final = 0xD7FF  # of the characters that stand for tokens: the one before those that cannot be written
 _FACTOR: Final = np.uint64(6364136223846793005)  # of a linear congruential generator: any odd number that mixes well
+# One that is never closed ends with its line or with the file, so that no text is read twice.
+_STRING_TEXT: Final = r"""
+    \"{3} (?:[^\\]|\\.)*? (?: \"{3} | \\?\Z ) | '{3} (?:[^\\]|\\.)*? (?: '{3} | \\?\Z )
+    | " (?:[^"\\\n]|\\.)*+ "? | ' (?:[^'\\\n]|\\.)*+ '?
+"""
 _TOKEN: Final = re.compile(
-    r"""
-    \#[^\n]*                                                    # a comment: no token
+    rf"""
+    \#[^\n]*                                        # a comment: no token
     | (
-        (?: [rbuf]{0,2} (?: \"{3} (?:[^\\]|\\.)*? \"{3} | '{3} (?:[^\\]|\\.)*? '{3}
-            | " (?:[^"\\\n]|\\.)* " | ' (?:[^'\\\n]|\\.)* ' ) )  # a string
-        | \.?\d (?: [eE][+-] | [\w.] )*                          # a number
+        [rbuf]{{0,2}} (?: {_STRING_TEXT} )
+        | \.?\d (?: [eE][+-] | [\w.] )*              # a number
         | \w+
-        | \.{3} | -> | (?: \*\* | // | << | >> | [-+*/%@&|^=!<>:] ) =? | [^\w\s]
+        | \.{{3}} | -> | (?: \*\* | // | << | >> | [-+*/%@&|^=!<>:] ) =? | [^\w\s]
     )
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
+# A line, or several where a string goes on: what no token reaches beyond.
+_LINE: Final = re.compile(rf"(?: [^\n\#'\"]++ | \#[^\n]* | {_STRING_TEXT} )*+ \n?", re.VERBOSE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ def similar_pairs(submissions: Mapping[str, Mapping[str, str]], starter: Mapping
     """
     alphabet = _Alphabet()
     stretches = [_grams(alphabet.written(text)) for text in starter.values()]
-    handed_out = np.unique(np.concatenate([np.zeros(0, np.uint64), *stretches]))
+    handed_out = np.unique(np.concatenate([np.zeros(1, np.uint64), *stretches]))  # zero is no stretch's number
     read: dict[str, str] = {}  # most files of a cohort that are handed in twice are handed in often
     texts = {}
     for folder, files in sorted(submissions.items()):
@@ -88,26 +94,29 @@ def _pairs(texts: Mapping[str, str]) -> Iterator[Pair]:
 
 
 class _Alphabet:
-    """A character for each kind of token."""
+    """A character for each kind of token: the first ones, since those are compared fastest."""
 
     def __init__(self) -> None:
-        self._characters = _Characters()
+        self._of_kind: dict[str, str] = {}
+        self._of_token: dict[str, str] = {}
+        self._lines: dict[str, str] = {}  # most lines of a cohort are the starter's, or stand in many submissions
 
     def written(self, text: str) -> str:
         """The text's tokens as characters."""
-        return "".join(map(self._characters.__getitem__, filter(None, _TOKEN.findall(text))))
+        return "".join(map(self._line, _LINE.findall(text)))
 
+    def _line(self, line: str) -> str:
+        written = self._lines.get(line)
+        if written is None:
+            written = self._lines[line] = "".join(map(self._token, filter(None, _TOKEN.findall(line))))
+        return written
 
-class _Characters(dict[str, str]):
-    """The character that stands for a token; each token is looked at once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._of_kind: dict[str, str] = {}
-
-    def __missing__(self, token: str) -> str:
-        kind = _kind(token)
-        self[token] = character = self._of_kind.setdefault(kind, chr(_FIRST + len(self._of_kind)))
+    def _token(self, token: str) -> str:
+        character = self._of_token.get(token)
+        if character is None:
+            kind = _kind(token)
+            character = self._of_kind.setdefault(kind, chr(min(1 + len(self._of_kind), _LAST)))
+            self._of_token[token] = character
         return character
 
 
@@ -124,7 +133,9 @@ def _kind(token: str) -> str:
 
 def _own(tokens: str, handed_out: Grams) -> str:
     """The tokens that do not belong to a stretch of the starter."""
-    starts = np.flatnonzero(np.isin(_grams(tokens), handed_out))
+    grams = _grams(tokens)
+    nearest = np.searchsorted(handed_out, grams).clip(max=len(handed_out) - 1)
+    starts = np.flatnonzero(handed_out[nearest] == grams)
     theirs = np.zeros(len(tokens), dtype=bool)
     for offset in range(HANDED_OUT):
         theirs[starts + offset] = True
