@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, get_args
 
@@ -76,6 +76,11 @@ class Recipe:
     def takes(self, operator_id: str) -> bool:
         """Whether the split that is asked for has an operator."""
         return self.split is None or (self.split == "held-out") == is_held_out(operator_id, self.held_out)
+
+
+def with_seed(recipe: Recipe, seed: int) -> Recipe:
+    """The same recipe for another seed."""
+    return replace(recipe, seed=seed)
 
 
 def is_held_out(operator_id: str, share: float) -> bool:
