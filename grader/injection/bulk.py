@@ -213,7 +213,7 @@ class Bulk:
             files = {
                 path.relative_to(folder).as_posix(): path.read_bytes()
                 for path in folder.rglob("*")
-                if path.is_file() and not set(LEFT_BY_RUNNING).intersection(path.parts)
+                if path.is_file() and not set(LEFT_BY_RUNNING).intersection(path.relative_to(folder).parts)
             }
         except OSError:
             return False

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Final, Self
@@ -73,7 +74,6 @@ class Workshop:
         self._worker_pool = WorkerPool(launcher, adapter=reference.get(ADAPTER))
         self._kept = Kept()  # of the reference, asked by the seeds of the measurements
         self._asked: Future[Asked] | None = None
-        self._gaps: tuple[Gap, ...] | None = None
         self._sites: dict[str, list[Mutant]] = {}  # by operator
         # Two bugs are measured at once: the one that is asked for, and the one that is likely to be asked for next.
         self._observers: SimpleQueue[Observer] = SimpleQueue()
@@ -91,14 +91,13 @@ class Workshop:
         with without_a_verdict():
             if not self._is_builtin:
                 require_it_runs(self._worker_pool, self.reference)
-            self._gaps = () if self.keeps_extensions else _gaps(self.reference)
+            self.gaps  # noqa: B018  by this thread: two that make syntax trees at once get a SystemError from Python 3.11
             self._asked = self._threads.submit(self._ask)  # workers answer while this thread reads the operators' sites
 
-    @property
+    @cached_property
     def gaps(self) -> tuple[Gap, ...]:
-        """The functions that a starter leaves to be built."""
-        assert self._gaps is not None, "look first"
-        return self._gaps
+        """The functions that a starter leaves to be built. Raises ``UsageError`` where they cannot be taken out."""
+        return () if self.keeps_extensions else _gaps(self.reference)
 
     @property
     def asked(self) -> Asked:
