@@ -72,6 +72,11 @@ CLUSTER_NEWS_SECONDS: Final = 10.0  # without news, after which it is seen wheth
 CLUSTER_FETCH_SECONDS: Final = 60.0  # for a result to arrive; one that went down with its worker is made again
 CLUSTER_END_SECONDS: Final = 60.0  # for the workers to end what they are doing
 
+# Exercises in bulk.
+BULK_SEED_SECONDS: Final = 3600.0  # by the clock for one seed: a machine with much else to do takes minutes
+BULK_JOB_END_SECONDS: Final = 30.0  # for a job that has nothing to do to end its launcher
+BULK_JOB_MAX_BYTES: Final = 1 << 30  # that a job holds, before a fresh one goes on in its place
+
 # Agents in Inspect.
 AGENT_SANDBOX_SECONDS: Final = 60.0  # for the sandbox to answer
 AGENT_MAX_MESSAGES: Final = 200  # until an agent that never submits is stopped

@@ -21,9 +21,10 @@ from inspect_ai.util import sandbox as the_sandbox
 
 from grader import api
 from grader.api import Isolation
-from grader.environments.drawn import drawn_exercise, seeds_named
+from grader.environments.drawn import drawn_exercise
 from grader.environments.instruction import instruction
 from grader.exercise.model import StoredExercise, builtin_exercise, read_exercise
+from grader.injection.recipe import seeds_named
 from grader.limits import AGENT_MAX_BYTES, AGENT_MAX_FILES, AGENT_MAX_MESSAGES, AGENT_SANDBOX_SECONDS
 from grader.result.record import Result
 from grader.submission.read import REQUIRED

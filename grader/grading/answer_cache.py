@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
 from grader.grading.search import Draws
 from grader.limits import TRUSTED_QUESTION_SECONDS
-from grader.packages.cached import CachedPackage, Memory
+from grader.packages.cached import CachedPackage, Memory, forget_beyond
 from grader.packages.package import Package
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
@@ -33,6 +33,14 @@ class Keep(Enum):
     EVERYTHING = "everything"
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Answers and drawn cases that sessions share, which may grade at the same time: see ``Keep.EVERYTHING``."""
+
+    memory: Memory = field(default_factory=dict)
+    draws: Draws = field(default_factory=Draws)
+
+
 class AnswerCache:
     """The answers of trusted packages, and the cases they were asked of, for as many grades as are made with it.
 
@@ -43,14 +51,21 @@ class AnswerCache:
 
     Args:
         adapter: the exercise's adapter.py, if its packages keep no contract.
+        kept: where what is to be kept is kept already, of everything.
     """
 
-    def __init__(self, launcher: Launcher, keep: Keep = Keep.REFERENCE, adapter: str | None = None) -> None:
+    def __init__(
+        self,
+        launcher: Launcher,
+        keep: Keep = Keep.REFERENCE,
+        adapter: str | None = None,
+        kept: Kept | None = None,
+    ) -> None:
         self._worker_pool = WorkerPool(launcher, adapter=adapter)
         self._keep = keep
         self._oracles: dict[tuple[int, frozenset[tuple[str, str]]], Package] = {}
-        self._memories: dict[int, Memory] = defaultdict(dict)
-        self.draws: Final = None if keep is Keep.NOTHING else Draws()
+        self._memories: dict[int, Memory] = defaultdict(dict, {} if kept is None else {0: kept.memory})
+        self.draws: Final = None if keep is Keep.NOTHING else Draws() if kept is None else kept.draws
 
     def oracle(self, pair: int, name: str, files: Mapping[str, str]) -> Package:
         """The one that answers for ``files`` in pair number ``pair``: no two threads may share a worker."""
@@ -85,13 +100,7 @@ class AnswerCache:
     def forget_beyond(self, most: int) -> None:
         """Forget what was not asked for longest, until what is known takes at most ``most`` bytes."""
         for memory in self._memories.values():
-            sizes = {key: sum(array.nbytes for array in answer.values()) for key, answer in memory.items()}
-            left = sum(sizes.values()) * len(self._memories)
-            for key, size in sizes.items():
-                if left <= most:
-                    break
-                del memory[key]
-                left -= size * len(self._memories)
+            forget_beyond(memory, most // len(self._memories))
 
     def stop(self) -> None:
         """Kill the workers, from any thread: waiting callers learn that the grade is given up."""

@@ -24,9 +24,10 @@ from inspect_ai.util._sandbox.local import LocalSandboxEnvironment
 
 from grader import CannotJudge, UsageError, api, load_exercise
 from grader.environments import drawn, inspect_task
-from grader.environments.drawn import drawn_exercise, seeds_named
+from grader.environments.drawn import drawn_exercise
 from grader.environments.inspect_task import COMPOSE, debug_gpt, debug_gpt_builtin
 from grader.exercise.model import Exercise, StoredExercise
+from grader.injection.recipe import seeds_named
 
 NO_MODEL = b'raise ImportError("there is no model.py")\n'
 
