@@ -62,6 +62,7 @@ JOB_SECONDS: Final = 600.0
 JOB_BUDGET_FACTOR: Final = 20  # where a worker gets a twentieth of a core
 JOB_END_SECONDS: Final = 30.0  # for a job that has nothing to do to end its launcher
 JOB_IDLE_SECONDS: Final = 120.0  # without anything to do, after which a job is ended: its cohort may have been killed
+JOB_MAX_NUMBER: Final = 1024  # of jobs at a time that may be asked for
 JOB_TRIES: Final = 2  # at one submission, before it is recorded as not judged
 JOB_VERSIONS_SECONDS: Final = 120  # for a Python to start, import a little and end
 MESSAGE_MAX_BYTES: Final = 1 << 26  # of one message between a cohort and a job
@@ -71,6 +72,9 @@ CLUSTER_LEAVE_SECONDS: Final = 10.0  # to take leave of the scheduler
 CLUSTER_NEWS_SECONDS: Final = 10.0  # without news, after which it is seen whether there are any workers
 CLUSTER_FETCH_SECONDS: Final = 60.0  # for a result to arrive; one that went down with its worker is made again
 CLUSTER_END_SECONDS: Final = 60.0  # for the workers to end what they are doing
+
+# Lines of a batch.
+BATCH_LINE_MAX_BYTES: Final = 8 << 20  # of one line: the largest submission, each character of it escaped
 
 # Agents in Inspect.
 AGENT_SANDBOX_SECONDS: Final = 60.0  # for the sandbox to answer

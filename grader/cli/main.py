@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from grader import __version__
 from grader.cli import (
     adapt,
+    batch,
     cohort,
     compare,
     completion,
@@ -180,6 +181,7 @@ def parser() -> argparse.ArgumentParser:
         mcp,
         review,
         cohort,
+        batch,
         export,
         doctor,
     ):
