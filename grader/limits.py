@@ -91,6 +91,7 @@ SUBMISSION_MAX_BYTES: Final = 900 * 1024
 DIFF_FILE_MAX_LINES: Final = 4_000  # of a file that are compared: difflib's time grows faster than what it is given
 DIFF_FILE_MAX_CHARACTERS: Final = 40_000  # of one file's diff
 DIFF_MAX_CHARACTERS: Final = 120_000  # of all of them
+CERTIFICATE_MAX_BYTES: Final = 66 << 20  # of a certificate: the largest result, and the largest submission
 RESULT_MAX_BYTES: Final = 64 << 20  # of a result file that is read back
 WORKSPACE_RECORD_MAX_BYTES: Final = 1 << 20  # of .grader.json
 STARTER_FILE_MAX_BYTES: Final = 1 << 20  # of one file beside the code

@@ -30,6 +30,7 @@ from grader.cli import (
     inject,
     mcp,
     mutations,
+    recheck,
     report,
     review,
     start,
@@ -182,6 +183,7 @@ def parser() -> argparse.ArgumentParser:
         review,
         cohort,
         batch,
+        recheck,
         export,
         doctor,
     ):

@@ -74,6 +74,7 @@ class Origin(Frozen, frozen=True, kw_only=True):
     seed: Seed
     asked: Asked
     integrity: Integrity
+    explained: bool  # whether evidence was collected, which is part of the result
     result: Sha256  # of the whole result without its times; see ``result_sha256``
 
 
@@ -118,8 +119,9 @@ class RecheckLine(Frozen, frozen=True, kw_only=True):
     recorded: Worth
     here: Worth | None = None  # null where ``error`` says why
     same_reward: bool | None = None
-    same_result: bool | None = None  # to the byte, but for times; null where the recorded result's hash is not known
+    same_result: bool | None = None  # to the byte, but for times
     items: tuple[ItemChange, ...] = ()  # those whose verdict is another
+    traces: tuple[str, ...] | None = None  # comparisons whose answers are of other bits; null where none were recorded
     differs: tuple[str, ...] = ()  # what is not the same of "exercise", "grader" and "environment"
     error: LineError | None = None
 
@@ -195,11 +197,14 @@ def origin_of(result: Result) -> Origin:
         seed=result.environment.seed,
         asked=result.asked,
         integrity=result.integrity,
+        explained=result.changes is not None,
         result=result_sha256(result),
     )
 
 
-def compared(id: str, source: str, recorded: ResultLine, here: ResultLine) -> RecheckLine:
+def compared(
+    id: str, source: str, recorded: ResultLine, here: ResultLine, traces: tuple[str, ...] | None = None
+) -> RecheckLine:
     """A recorded verdict beside the one reached here; both have an origin."""
     assert recorded.origin is not None, recorded
     assert here.origin is not None, here
@@ -219,6 +224,7 @@ def compared(id: str, source: str, recorded: ResultLine, here: ResultLine) -> Re
             for name in old | new
             if old.get(name) != new.get(name)
         ),
+        traces=traces,
         differs=tuple(name for name, (one, other) in pairs.items() if one != other),
         error=here.error,
     )
