@@ -31,6 +31,7 @@ from grader.cli import (
     mutations,
     report,
     review,
+    sheets,
     start,
     verify,
     watch,
@@ -180,6 +181,7 @@ def parser() -> argparse.ArgumentParser:
         mcp,
         review,
         cohort,
+        sheets,
         export,
         doctor,
     ):

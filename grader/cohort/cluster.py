@@ -184,7 +184,7 @@ class ClusterBackend:
 
     def _ask(self, asked: Asked, workers: Iterable[str]) -> None:
         """Have it graded, by one of these workers if any of them is there by then."""
-        task = encode(Task(submission=asked.submission))
+        task = encode(Task(submission=asked.submission, folder=asked.name))
         preferred = list(workers) or None
         future = self._client.submit(
             grade, self._plugin, task, workers=preferred, allow_other_workers=preferred is not None, pure=False

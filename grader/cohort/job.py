@@ -10,11 +10,12 @@ from typing import Self
 from msgspec.structs import replace
 
 from grader.cohort.messages import Graded, NotGraded, Setup, Task, receive, send
+from grader.cohort.row import way_back
 from grader.errors import CannotJudge
 from grader.grading.session import Session
 from grader.report import render_html
 from grader.result.audience import for_audience
-from grader.result.record import CheckResult, Result, to_json
+from grader.result.record import Audience, CheckResult, Result, to_json
 from grader.sandbox.errors import NotIsolated
 from grader.sandbox.lock import die_with_parent, not_dumpable
 from grader.submission.read import Submission
@@ -32,7 +33,7 @@ def main() -> None:
             return  # given up before it began
         with JobGrader(setup) as job_grader:
             while isinstance(task := receive(stream), Task):
-                graded = job_grader.grade(task.submission)
+                graded = job_grader.grade(task.submission, task.folder)
                 send(peer, graded)
                 if isinstance(graded, NotGraded):
                     break  # the next submission gets a launcher that nothing has happened to
@@ -46,15 +47,18 @@ class JobGrader:
         self._setup = setup
         self._session = Session.start(setup.exercise, setup.options.isolation)
 
-    def grade(self, submission: Submission) -> Graded | NotGraded:
-        """The grade of ``submission``. After a NotGraded this may be of no use any more."""
+    def grade(self, submission: Submission, folder: str = "") -> Graded | NotGraded:
+        """The grade of ``submission``, with a report that leads back to the line of ``folder`` on the cohort's page.
+
+        After a NotGraded this may be of no use any more.
+        """
         started = time.perf_counter()
         try:
             result = self._session.grade(submission, self._setup.options)
         except CannotJudge as error:
             return NotGraded(reason=str(error), hopeless=isinstance(error.__cause__, NotIsolated))
         result = untimed(result)
-        report = render_html(for_audience(result, self._setup.audience)).encode()
+        report = report_in_cohort(result, self._setup.audience, folder)
         return Graded(result=to_json(result), report=report, seconds=time.perf_counter() - started)
 
     def __enter__(self) -> Self:
@@ -64,6 +68,12 @@ class JobGrader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._session.close()
+
+
+def report_in_cohort(result: Result, audience: Audience, folder: str) -> bytes:
+    """The report of a candidate. An instructor's leads back to the page of all; what is handed out leads nowhere."""
+    back = way_back(folder) if folder and audience is Audience.INSTRUCTOR else ""
+    return render_html(for_audience(result, audience), back=back).encode()
 
 
 def untimed(result: Result) -> Result:

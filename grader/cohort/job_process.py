@@ -45,7 +45,7 @@ class Job:
                 start_new_session=True,  # Ctrl-C is for the cohort, which then ends its jobs
             )
 
-    def give(self, submission: Submission) -> None:
+    def give(self, submission: Submission, folder: str = "") -> None:
         """Have it grade a submission. This waits for as long as it does not read: ``kill`` ends that."""
         with self._turn:
             self.busy = True
@@ -56,7 +56,7 @@ class Job:
         if self._setup is not None:
             self._send(self._setup)
             self._setup = None
-        self._send(Task(submission=submission))
+        self._send(Task(submission=submission, folder=folder))
 
     def take(self) -> Graded | NotGraded:
         """What came of it: there is something to read on ``connection``, or this waits, though not for ever."""

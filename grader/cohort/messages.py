@@ -40,6 +40,7 @@ class Task(Struct, frozen=True, kw_only=True, tag="task"):
     """Grade this."""
 
     submission: Submission
+    folder: str = ""  # the candidate's, which the report leads back to; empty for a report that leads nowhere
 
 
 class Graded(Struct, frozen=True, kw_only=True, tag="graded"):

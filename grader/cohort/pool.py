@@ -36,7 +36,7 @@ class Pool:
             while waiting or selector.get_map():
                 while waiting and len(selector.get_map()) < self._most:
                     job, asked = self._idle(), waiting.popleft()
-                    job.give(asked.submission)
+                    job.give(asked.submission, asked.name)
                     selector.register(job.connection, selectors.EVENT_READ, (job, asked))
                 for key, _ in selector.select():
                     job, asked = key.data

@@ -42,9 +42,10 @@ def grader(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def tree(directory: Path) -> dict[str, bytes]:
-    """Every file of a cohort by its path, but for the times."""
+    """Every file of a cohort by its path, but for the times: how long each took, and when the cohort was begun."""
     files = {path.relative_to(directory).as_posix(): path for path in directory.rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in files.items() if name != "times.log"}
+    begun = re.compile(rb'"begun_at":"[^"]*"|grading began [^<]*')
+    return {name: begun.sub(b"", path.read_bytes()) for name, path in files.items() if name != "times.log"}
 
 
 def hand_in(where: Path, name: str, model: str, train: str) -> None:
@@ -94,7 +95,7 @@ def graded(submissions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_candidate_gets_its_verdict(graded: Path) -> None:
-    rows = list(csv.DictReader(io.StringIO((graded / "results.csv").read_text())))
+    rows = list(csv.DictReader(io.StringIO((graded / "results.csv").read_text("utf-8-sig"))))
 
     assert {row["candidate"]: float(row["score"]) if row["score"] else None for row in rows} == SCORES
     for row in rows:
@@ -162,7 +163,7 @@ def test_what_has_changed_is_graded_anew_and_the_rest_is_not(
     done = grader("cohort", tmp_path / "later", "-o", copy, "--resume", "--only", *ITEMS)
 
     assert "1 submission to grade, 5 graded before" in done.stderr
-    rows = {row["folder"]: row for row in csv.DictReader(io.StringIO((copy / "results.csv").read_text()))}
+    rows = {row["folder"]: row for row in csv.DictReader(io.StringIO((copy / "results.csv").read_text("utf-8-sig")))}
     assert (rows["starter"]["score"], rows["right"]["score"]) == ("15", "")
     assert not (copy / "candidates" / "right").exists()
 
