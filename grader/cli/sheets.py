@@ -66,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"nothing was graded in the cohort in {str(arguments.cohort)!r}")
     judged = {folder: result for folder, result in results.items() if result.judged}
     unjudged = [result.candidate.name for result in results.values() if not result.judged]
+    if not judged:
+        raise UsageError(f"no one in the cohort in {str(arguments.cohort)!r} could be judged on every item")
     files, left_out = _files(arguments, judged)
     write_folder(output, files)
     _name("not on every item judged, and given no grade", unjudged)
@@ -144,7 +146,8 @@ def _filled(arguments: argparse.Namespace, judged: "dict[str, Result]") -> "tupl
             "handed in"
         )
     note = scaling(grades.values(), filled.maximum)
-    sys.stdout.write(f"{len(filled.written)} grades written{f', {note} points' if note else ''}\n")
+    plural = "s" if len(filled.written) != 1 else ""
+    sys.stdout.write(f"{len(filled.written)} grade{plural} written{f', {note} points' if note else ''}\n")
     _name("in the sheet without a grade, left as they were", filled.blank)
     _name("graded, and not in the sheet or locked there", filled.elsewhere)
     return filled, bool(filled.elsewhere)

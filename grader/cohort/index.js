@@ -18,7 +18,7 @@ addEventListener("DOMContentLoaded", () => {
   const anchors = heads.flatMap((head, column) => (head.dataset.anchor ? [[column, head.dataset.anchor]] : []));
   const said = new Map([...status.options].filter(option => option.value).map(option => [option.value, option.text]));
   const initial = "-score";
-  const texts = ["candidate", "last", "remark"]; // the columns that are no numbers
+  const texts = ["candidate", "last"]; // the columns that are no numbers
   let order = initial;
   let matching = rows;
 
@@ -44,7 +44,7 @@ addEventListener("DOMContentLoaded", () => {
 
   // What a line gets when it is looked at: from each cell a way to its place in the report, said in words.
   const link = row => {
-    const report = row.cells[0].querySelector("a")?.getAttribute("href");
+    const report = row.cells[0].querySelector(":scope > a")?.getAttribute("href");
     if (!report || row.dataset.linked) return;
     row.dataset.linked = "yes";
     for (const [column, anchor] of anchors) {

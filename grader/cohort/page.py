@@ -125,7 +125,7 @@ def _cells(summary: Summary, row: Row) -> Iterator[tuple[str, str]]:
 
 def _cell(cell: Cell | None, change: float | None) -> tuple[str, str]:
     if cell is None:
-        return "none", _NONE
+        return "absent", _NONE
     points = f" {_number(cell.score)}" if cell.max_score else ""
     return cell.status.value, words.STATUS[cell.status].symbol + points + (f" ({_signed(change)})" if change else "")
 

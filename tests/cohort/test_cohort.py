@@ -133,6 +133,36 @@ def test_a_cohort_that_is_done_is_not_graded_again(graded: Path, submissions: Pa
     assert tree(graded) == files
 
 
+def test_a_round_before_stands_beside_this_one(copy: Path, submissions: Path, graded: Path) -> None:
+    done = grader("cohort", submissions, "-o", copy, "--resume", "--only", *ITEMS, "--before", graded)
+    page = (copy / "index.html").read_text()
+
+    assert "The round before: 7 matched, 2 new, 0 gone" in done.stdout
+    assert "7 of 9 are matched with a candidate of the round before" in page
+    assert page.count('<td class="amount">±0</td>') == 7
+
+
+def test_a_report_leads_back_to_its_line_and_what_is_handed_out_does_not(
+    graded: Path, copy: Path, submissions: Path
+) -> None:
+    assert 'href="../../index.html#c-half-of-it"' in (graded / "candidates" / "half-of-it" / "report.html").read_text()
+    assert 'id="c-half-of-it"' in (graded / "index.html").read_text()
+    grader("cohort", submissions, "-o", copy, "--resume", "--audience", "learner", "--only", *ITEMS)
+    assert "index.html" not in (copy / "candidates" / "half-of-it" / "report.html").read_text()
+
+
+def test_near_copies_have_a_page_and_without_any_there_is_none(
+    graded: Path, copy: Path, submissions: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    assert "packed.zip" in (graded / "near-copies.html").read_text()
+    shutil.copytree(submissions / "starter", tmp_path / "alone" / "starter")
+    done = grader("cohort", tmp_path / "alone", "-o", copy, "--resume", "--only", *ITEMS)
+    assert done.returncode == 0
+    assert not (copy / "near-copies.html").exists()
+
+
 def test_each_result_is_confirmed_by_a_grade_of_its_own_that_asks_the_same(
     graded: Path, submissions: Path, tmp_path: Path
 ) -> None:

@@ -3,12 +3,14 @@
 import csv
 import io
 import unicodedata
+import zipfile
 from dataclasses import replace
+from xml.etree import ElementTree
 
 from grader.cohort.page import render_index
 from grader.cohort.row import Past, Row
 from grader.cohort.summary import Summary
-from grader.cohort.table import render_table
+from grader.cohort.table import render_table, render_workbook
 from grader.result.record import EventKind, Timeline, TimelineEvent
 
 
@@ -36,6 +38,26 @@ def test_no_cell_begins_like_a_formula_wherever_cells_are_parted(summary: Summar
             for cell in row:
                 plain = unicodedata.normalize("NFKC", cell).lstrip(' "')
                 assert not plain.startswith(("=", "+", "-", "@", "\t", "\r")), (separator, cell)
+
+
+def test_the_workbook_holds_the_same_and_each_value_is_a_number_or_a_text(summary: Summary) -> None:
+    main = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    archive = zipfile.ZipFile(io.BytesIO(render_workbook(summary)))
+    sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
+    rows = [[(cell.get("t"), "".join(cell.itertext())) for cell in row] for row in sheet.iter(f"{main}row")]
+    written = list(csv.reader(io.StringIO(render_table(summary).decode("utf-8-sig"))))
+
+    assert [[text for _, text in row][1:3] for row in rows] == [row[1:3] for row in written]
+    assert rows[2][:2] == [("inlineStr", "=HYPERLINK(1)"), (None, "10")]  # a text there is never a formula
+    assert not list(sheet.iter(f"{main}f"))
+    assert len({len(row) for row in rows}) == 1
+    assert render_workbook(summary) == render_workbook(summary)
+    for name in archive.namelist():
+        ElementTree.fromstring(archive.read(name))
+
+
+def test_the_csv_begins_with_the_mark_that_excel_needs(summary: Summary) -> None:
+    assert render_table(summary).startswith(b"\xef\xbb\xbfcandidate,")
 
 
 def test_a_name_is_one_line_of_characters_that_can_be_seen(summary: Summary) -> None:
