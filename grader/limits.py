@@ -121,6 +121,7 @@ HAND_IN_MAX_ARCHIVES: Final = 16  # opened, of one hand-in
 HAND_IN_ARCHIVES_MAX_BYTES: Final = 128 << 20  # of archives in archives, which are held in memory
 ASSIGNMENT_MAX_HAND_INS: Final = 20_000  # of a whole class
 ASSIGNMENT_MAX_WRAPPERS: Final = 3  # folders and archives around those of the people
+GRADE_SHEET_MAX_BYTES: Final = 16 << 20  # of the sheet of grades that a platform has exported
 METADATA_MAX_BYTES: Final = 8 << 20  # of the file in which Gradescope says whose a submission is
 
 # Processes of the sandbox.

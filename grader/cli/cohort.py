@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from grader.cli.options import Commands
     from grader.cli.progress import Progress
     from grader.cohort.entries import Entries
+    from grader.cohort.row import Row
     from grader.cohort.run import Done
-    from grader.cohort.summary import Row, Summary
+    from grader.cohort.summary import Summary
 
 INTERRUPTED: Final = 130
 
@@ -53,6 +54,12 @@ def add(commands: "Commands") -> None:
         action="store_true",
         help="go on in DIR: what was graded is kept, unless it has changed since",
     )
+    command.add_argument(
+        "--before",
+        metavar="DIR",
+        type=Path,
+        help="show an earlier round, the DIR that a cohort on the same exercise was written to, beside this one",
+    )
     add_exercise(command, "the built-in one")
     add_audience(command)
     add_questions(
@@ -69,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     from grader.cli.exercises import chosen_exercise
     from grader.cli.progress import Progress
     from grader.cohort.entries import read_entries
+    from grader.cohort.rounds import read_round
     from grader.cohort.run import Cohort
     from grader.cohort.store import Store
     from grader.result.record import Audience
@@ -78,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     exercise = chosen_exercise(arguments.exercise)
     options = options_of(arguments)
     exercise.asked(options.only, followups=options.followups)
+    before = read_round(arguments.before, exercise.rubric.id) if arguments.before is not None else None
     entries = read_entries(arguments.submissions)
     _note_ignored(entries)
     audience = Audience(arguments.audience)
@@ -89,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
             Store(output, resume=arguments.resume, seed=options.seed, audience=audience) as store,
         ):
             reporter = _Reporter(progress)
-            cohort = Cohort(entries.found, exercise, options, audience, store)
+            cohort = Cohort(entries.found, exercise, options, audience, store, before)
             summary = cohort.run(lambda setup: backend(setup, progress), reporter.begin, reporter.tell)
     except KeyboardInterrupt:
         if reporter is None:
@@ -159,9 +168,13 @@ def _print(summary: "Summary", output: Path) -> None:
         sys.stdout.write(f"  {title:{width}}  right in {summary.right(id)} of {summary.judged(id)}\n")
     _print_reasons("not graded, for what was handed in", summary.unread, summary)
     _print_reasons("not judged, or not on every item, for reasons of this machine", summary.unjudged, summary)
-    if summary.pairs:
-        count = len(summary.pairs)
-        sys.stdout.write(f"{count} pair{'s' if count != 1 else ''} of nearly the same text; the index says which\n")
+    if summary.groups:
+        count = len(summary.groups)
+        sys.stdout.write(f"{count} group{'s' if count != 1 else ''} of near copies; the page has them side by side\n")
+    if (before := summary.before) is not None:
+        unclear = f" ({len(before.unclear)} of them since several have that name)" if before.unclear else ""
+        counted = f"{len(before.was)} matched, {len(before.new)} new{unclear}, {len(before.gone)} gone"
+        sys.stdout.write(f"The round before: {counted}\n")
     sys.stdout.write(f"Written: {one_line(str(output / 'index.html'))}\n")
 
 

@@ -33,6 +33,7 @@ from grader.cli import (
     recheck,
     report,
     review,
+    sheets,
     start,
     verify,
     watch,
@@ -184,6 +185,7 @@ def parser() -> argparse.ArgumentParser:
         cohort,
         batch,
         recheck,
+        sheets,
         export,
         doctor,
     ):

@@ -8,10 +8,11 @@ from types import TracebackType
 from typing import Self
 
 from grader.cohort.messages import Graded, NotGraded, Setup, Task, receive, send
+from grader.cohort.row import way_back
 from grader.errors import CannotJudge
 from grader.grading.session import Session
 from grader.result.audience import for_audience
-from grader.result.record import to_json, untimed
+from grader.result.record import Audience, Result, to_json, untimed
 from grader.sandbox.errors import NotIsolated
 from grader.sandbox.lock import die_with_parent, not_dumpable
 
@@ -51,10 +52,8 @@ class JobGrader:
             return NotGraded(reason=str(error), hopeless=isinstance(error.__cause__, NotIsolated))
         report = b""
         if self._setup.audience is not None:
-            from grader.report import render_html
-
             result = untimed(result)
-            report = render_html(for_audience(result, self._setup.audience)).encode()
+            report = report_in_cohort(result, self._setup.audience, task.folder)
         return Graded(result=to_json(result), report=report, seconds=time.perf_counter() - started)
 
     def __enter__(self) -> Self:
@@ -64,6 +63,14 @@ class JobGrader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._session.close()
+
+
+def report_in_cohort(result: Result, audience: Audience, folder: str) -> bytes:
+    """The report of a candidate. An instructor's leads back to the page of all; what is handed out leads nowhere."""
+    from grader.report import render_html
+
+    back = way_back(folder) if folder and audience is Audience.INSTRUCTOR else ""
+    return render_html(for_audience(result, audience), back=back).encode()
 
 
 if __name__ == "__main__":

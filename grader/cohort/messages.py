@@ -41,6 +41,7 @@ class Task(Struct, frozen=True, kw_only=True, tag="task"):
 
     submission: Submission
     options: Options | None = None  # None: as the setup says; the isolation is the setup's in any case
+    folder: str = ""  # the candidate's, which the report leads back to; empty for a report that leads nowhere
 
 
 class Graded(Struct, frozen=True, kw_only=True, tag="graded"):

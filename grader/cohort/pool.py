@@ -39,7 +39,7 @@ class Backend(Protocol):
 
 def by_name(submissions: Mapping[str, Submission]) -> Iterator[Asked[str]]:
     """These submissions, all graded as the setup says."""
-    return (Asked(name, Task(submission=submission)) for name, submission in submissions.items())
+    return (Asked(name, Task(submission=submission, folder=name)) for name, submission in submissions.items())
 
 
 def cores() -> int:
