@@ -30,7 +30,7 @@ help:
 	@echo "make test-all  the whole test suite"
 	@echo "make coverage  make test, and how much of the grader it runs"
 	@echo "make lint      style, types, and that no generated file is stale"
-	@echo "make generate  make what is generated and kept again: candidate/, reference/key.json, the schema of results"
+	@echo "make generate  make what is generated and kept again: candidate/, reference/key.json, the schemas of results and manifests"
 	@echo "make docs      build the documentation as a site, in build/site"
 	@echo "make bench     how long things take"
 	@echo "make platforms the tests of what depends on torch's build, on the standard one: gigabytes to fetch"
@@ -92,10 +92,12 @@ starter: $(VENV)/.installed
 
 schema: $(VENV)/.installed
 	$(BIN)/python -m grader.result.schema
+	$(BIN)/python -m grader.injection.manifest
 
 check-generated: $(VENV)/.installed
 	$(BIN)/python -m grader.injection.builtin --check
 	$(BIN)/python -m grader.result.schema --check
+	$(BIN)/python -m grader.injection.manifest --check
 
 # The variable silences an advertisement of the theme's. With --quiet, mkdocs would silence its warnings before it counts
 # them, and --strict would let everything pass.

@@ -23,10 +23,11 @@ from inspect_ai.util import sandbox as the_sandbox
 
 from grader import api
 from grader.api import Isolation
-from grader.environments.drawn import drawn_exercise, seeds_named
+from grader.environments.drawn import drawn_exercise
 from grader.environments.episode import agents_files, handed_out, in_words, instruction, reference_of, rewards
 from grader.environments.sandbox_files import left_in
 from grader.exercise.model import StoredExercise, builtin_exercise, read_exercise
+from grader.injection.recipe import seeds_named
 from grader.limits import AGENT_GRADES_MAX_AT_ONCE, AGENT_MAX_MESSAGES
 from grader.result.record import Result
 from grader.submission.read import read_submission

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from verifiers.v1.errors import TaskError
 
 from grader import api
-from grader.environments.drawn import drawn_exercise, seeds_named
+from grader.environments.drawn import drawn_exercise
 from grader.environments.episode import (
     agents_files,
     handed_out,
@@ -28,6 +28,7 @@ from grader.environments.episode import (
 )
 from grader.environments.sandbox_files import left_in
 from grader.exercise.model import StoredExercise, builtin_exercise, read_exercise
+from grader.injection.recipe import seeds_named
 from grader.limits import AGENT_GRADES_MAX_AT_ONCE, SUBMISSION_FILE_MAX_BYTES
 
 WHERE: Final = "the directory where you start"

@@ -55,16 +55,18 @@ def readme(
     )
 
 
-def adapted_readme(rubric: Rubric, files: Sequence[str], *, agent: bool = False) -> str:
+def adapted_readme(rubric: Rubric, files: Sequence[str], library: str = "", *, agent: bool = False) -> str:
     """The task with a GPT that keeps no contract.
 
     Args:
         files: of the starter that bugs may be in, by name.
+        library: that its model imports, if there is one.
         agent: whether the reader has no command ``grader``.
     """
     bugs = [item for item in rubric.item if item.kind == "bug"]
     return _template("README.adapted.md.jinja").render(
         files=_listed([f"`{file}`" for file in files]),
+        library=library,
         agent=agent,
         bugs=_number_of(bugs),
         several=len(bugs) > 1,

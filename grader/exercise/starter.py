@@ -7,6 +7,7 @@ from grader.exercise.model import VISIBLE_TESTS, Exercise, StoredExercise
 from grader.exercise.readme import WHERE, adapted_readme, readme
 from grader.files.read_untrusted import Directory, Refused
 from grader.limits import STARTER_FILE_MAX_BYTES
+from grader.sandbox.preloaded import LIBRARY, imports_of
 from grader.sandbox.questions import ADAPTER
 
 BESIDE_THE_CODE: Final = ("README.md", VISIBLE_TESTS)
@@ -70,4 +71,5 @@ def _readme(exercise: Exercise, where: str = "", *, agent: bool = False) -> str:
     if exercise.adapter is None:
         return readme(exercise.rubric, where, files=exercise.reference, agent=agent)
     files = [file for file in exercise.starter() if file != ADAPTER]
-    return adapted_readme(exercise.rubric, files, agent=agent)
+    library = LIBRARY if imports_of(exercise.adapter) else ""
+    return adapted_readme(exercise.rubric, files, library, agent=agent)

@@ -82,7 +82,7 @@ def proven_key(root: Path) -> Key:
         key = make_key(reference, lambda mutant: observer.observe(mutant.files(reference)))
         worker_pool.close()
         rubric = read_rubric(root / "reference")
-        rows = prove(Exercise(reference, "", rubric, key), launcher, SEEDS[0], lambda _: None)
+        rows = list(prove(Exercise(reference, "", rubric, key), launcher, SEEDS[0], lambda _: None))
         found = [complaints(row, {item.id: item.points for item in rubric.item}) for row in rows]
         assert not any(found), f"the built-in exercise is not sound: {found!r}"
         return msgspec.structs.replace(key, certificate=certificate(launcher, SEEDS, rows))

@@ -25,10 +25,11 @@ from inspect_ai.util._sandbox.local import LocalSandboxEnvironment
 
 from grader import CannotJudge, UsageError, api, load_exercise
 from grader.environments import drawn, inspect_task, sandbox_files
-from grader.environments.drawn import drawn_exercise, seeds_named
+from grader.environments.drawn import drawn_exercise
 from grader.environments.episode import NO_MODEL, agents_files
 from grader.environments.inspect_task import COMPOSE, debug_gpt, debug_gpt_builtin, hand_in
 from grader.exercise.model import Exercise, StoredExercise
+from grader.injection.recipe import seeds_named
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Inspect's own, which leaves streams open
 
