@@ -1,26 +1,30 @@
 """``grader cohort``: grade many submissions alike, several at a time, and show them together."""
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from grader.cli.options import add_audience, add_command, add_exercise, add_questions, add_running, options_of
+from grader.cli.options import (
+    add_audience,
+    add_command,
+    add_exercise,
+    add_jobs,
+    add_questions,
+    add_running,
+    backend_of,
+    options_of,
+)
 from grader.errors import CannotJudge, UsageError
 from grader.files.printable import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-
     from grader.cli.options import Commands
     from grader.cli.progress import Progress
     from grader.cohort.entries import Entries
-    from grader.cohort.messages import Setup
     from grader.cohort.row import Row
-    from grader.cohort.run import Backend, Done
+    from grader.cohort.run import Done
     from grader.cohort.summary import Summary
 
 INTERRUPTED: Final = 130
@@ -44,14 +48,7 @@ def add(commands: "Commands") -> None:
         required=True,
         help="write index.html, results.csv and for each submission its result and report here",
     )
-    where = command.add_mutually_exclusive_group()
-    where.add_argument("--jobs", metavar="N", type=_jobs, help="how many are graded at a time (default: one a core)")
-    where.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="grade on the workers of the Dask cluster whose scheduler is at ADDRESS, such as tcp://HOST:8786, "
-        "one submission at a time on each (needs Dask: the extra cluster)",
-    )
+    add_jobs(command)
     command.add_argument(
         "--resume",
         action="store_true",
@@ -95,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     audience = Audience(arguments.audience)
     reporter: _Reporter | None = None
     try:
-        backend = _markers_of(arguments.jobs, arguments.scheduler)
+        backend = backend_of(arguments)
         with (
             Progress() as progress,
             Store(output, resume=arguments.resume, seed=options.seed, audience=audience) as store,
@@ -112,12 +109,6 @@ def run(arguments: argparse.Namespace) -> int:
     if summary.unjudged:
         return CannotJudge.exit_code
     return 1 if summary.unread else 0
-
-
-def _jobs(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1024")
-    return int(text)
 
 
 class _Reporter:
@@ -156,38 +147,10 @@ class _Reporter:
         return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
 
 
-def _markers_of(
-    jobs: int | None, scheduler: str | None
-) -> "Callable[[Setup, Progress], AbstractContextManager[Backend]]":
-    """What makes those who grade: processes of this machine, or a cluster's, which is reached no sooner than then."""
-    if scheduler is None:
-        from grader.cohort.pool import Pool
-
-        return lambda setup, _: Pool(setup, jobs or _cores())
-    try:
-        from grader.cohort.cluster import Cluster, ClusterBackend
-    except ModuleNotFoundError as error:
-        from grader.preconditions import install
-
-        raise UsageError(f"--scheduler needs Dask ({error}); {install('cluster')}") from None
-    from contextlib import contextmanager
-
-    @contextmanager
-    def on_a_cluster(setup: "Setup", progress: "Progress") -> "Iterator[Backend]":
-        with Cluster(scheduler, progress.note) as cluster, ClusterBackend(cluster, setup) as backend:
-            yield backend
-
-    return on_a_cluster
-
-
 def _check_apart(submissions: Path, output: Path) -> None:
     """The results must not be taken for a submission the next time."""
     if submissions.resolve() in (output.resolve(), *output.resolve().parents):
         raise UsageError(f"{str(output)!r} lies in {str(submissions)!r}; put the results somewhere else")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _note_ignored(entries: "Entries") -> None:

@@ -1,9 +1,8 @@
 """A cohort from its submissions to its pages: what is done already stays, the rest is graded side by side."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import msgspec
 
@@ -12,6 +11,7 @@ from grader.cohort.job import report_in_cohort
 from grader.cohort.messages import Graded, NotGraded, Setup, setup_of
 from grader.cohort.near_copies import compared_groups, render_near_copies
 from grader.cohort.page import render_index
+from grader.cohort.pool import Backend, by_name
 from grader.cohort.rounds import beside
 from grader.cohort.row import INDEX, Row
 from grader.cohort.similarity import similar_pairs
@@ -26,13 +26,6 @@ from grader.grading.options import Options
 from grader.result.record import Audience, Result, Timeline, from_json
 from grader.submission.read import Submission
 from grader.submission.read_timeline import timeline_of
-
-
-class Backend(Protocol):
-    """What grades many submissions."""
-
-    def grade(self, submissions: Mapping[str, Submission]) -> Iterator[tuple[str, Graded | NotGraded]]:
-        """What came of each, by its name, as they are done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +75,7 @@ class Cohort:
         begin(len(rows), len(left))
         if left:
             with backend(setup_of(self.exercise, self._options, self.audience)) as several:
-                for number, (folder, graded) in enumerate(several.grade(left), 1):
+                for number, (folder, graded) in enumerate(several.grade(by_name(left)), 1):
                     rows[folder] = self._keep(folder, left[folder], graded)
                     tell(Done(row=rows[folder], number=number, of=len(left)))
         summary = self._summary(rows)

@@ -8,7 +8,6 @@ from grader.cohort.job_process import Job
 from grader.cohort.messages import Graded, NotGraded, Setup, Task
 from grader.cohort.versions import Versions, differences, versions_of_a_job
 from grader.limits import JOB_IDLE_SECONDS
-from grader.submission.read import Submission
 
 
 class WorkerJob:
@@ -28,13 +27,13 @@ class WorkerJob:
         self._thread = threading.Thread(target=self._work, name="grader-worker-job", daemon=True)
         self._thread.start()
 
-    def grade(self, submission: Submission, folder: str = "") -> Graded | NotGraded:
-        """What came of the submission, once those that were asked for before are done."""
+    def grade(self, task: Task) -> Graded | NotGraded:
+        """What came of a submission, once those that were asked for before are done."""
         answer: Future[Graded | NotGraded] = Future()
         with self._turn:
             if self._closed:
                 return _given_up()
-            self._asked.put((Task(submission=submission, folder=folder), answer))
+            self._asked.put((task, answer))
         return answer.result()
 
     def close(self) -> None:
@@ -76,7 +75,7 @@ class WorkerJob:
             if self._job is None:
                 self._job = Job(self._setup)
             job = self._job
-        job.give(task.submission, task.folder)  # with the lock free: should it not read, close() has to get at it
+        job.give(task)  # with the lock free: should it not read, close() has to get at it
         graded = job.take()
         if isinstance(graded, NotGraded):
             self._end_job()  # the next one gets a launcher that nothing has happened to

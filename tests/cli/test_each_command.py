@@ -152,6 +152,23 @@ def test_a_cohort_of_three_and_what_they_get_back(tmp_path: Path) -> None:
     assert "Participant 101,Ann Lee,10.00,10.00,-\n" in (tmp_path / "upload" / "grades.csv").read_text()
 
 
+@each("grader batch")
+@each("grader recheck")
+def test_a_batch_and_whether_its_rewards_would_be_the_same(tmp_path: Path) -> None:
+    submissions, results = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    files = {file: (REFERENCE / file).read_text("utf-8") for file in ("model.py", "train.py")}
+    lines = [{"id": "ann", "files": files}, {"id": "bob", "path": str(STARTER)}, {"id": "bob", "path": "twice"}]
+    submissions.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    text = grader("batch", submissions, "-o", results, "--jobs", 1, "--only", "projection", code=1)
+
+    assert text.startswith("2 graded\n1 lines cannot be understood\n  line 3: an earlier line has the id 'bob' too")
+    found = {line["id"]: line["reward"] for line in map(json.loads, results.read_text().splitlines())}
+    assert found == {"ann": 1.0, "bob": 0.0, None: None}
+    again = grader("recheck", results, "--submissions", submissions, "--jobs", 1, "-o", tmp_path / "again.jsonl")
+    assert "2 of 2 verdicts reached again: 0 rewards would be others" in again
+    assert "2 results are the same to the byte\n" in again
+
+
 @each("grader export")
 def test_export(tmp_path: Path) -> None:
     grader("export", "--format", "harbor", "-o", tmp_path / "task")

@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.cohort.job import untimed
 from grader.exercise.model import Exercise, StoredExercise
-from grader.result.record import from_json, to_json
+from grader.result.record import from_json, to_json, untimed
 
 pytestmark = [
     pytest.mark.slow,
