@@ -87,8 +87,12 @@ def build_in(workshop: Workshop, recipe: Recipe, progress: Progress) -> Built:
         item, left, said = fault
         mutants_of = {entry.item: bug.mutant for entry, bug in zip(exercise.key.bugs, chosen, strict=True)}
         others = ", ".join(str(mutants_of[other]) for other in left) or "no bug"
-        chooser.reject(mutants_of[item], f"with {others} left in: {said}")
-    raise UsageError(f"seed={recipe.seed!r}: no sound exercise after {ATTEMPTS} sets of bugs; try another")
+        reason = f"with {others} left in: {said}"
+        chooser.reject(mutants_of[item], reason)
+    last = f"{mutants_of[item]}, {reason}"
+    raise UsageError(
+        f"seed={recipe.seed!r}: no sound exercise after {ATTEMPTS} sets of bugs (last {last}); try another"
+    )
 
 
 def _exercise(workshop: Workshop, asked: Asked, recipe: Recipe, chosen: Sequence[Chosen]) -> Exercise:
