@@ -117,7 +117,7 @@ class Session(AbstractContextManager["Session"]):
         if self._stopped:
             worker_pool.stop()
         try:
-            with without_a_verdict(), self._answer_cache.lent(worker_pool) as packages:
+            with without_a_verdict(), self._answer_cache.lent(worker_pool, shared=options.shared) as packages:
                 result = Grade(submission, self.exercise, options, seeds, packages, progress or _say_nothing).run()
         except Trouble as trouble:
             raise CannotJudge(f"nothing could be judged: the reference gave no answer: {trouble}") from trouble

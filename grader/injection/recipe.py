@@ -9,6 +9,7 @@ from typing import Final, Literal, get_args
 from grader.errors import UsageError
 from grader.exercise.key import Bucket
 from grader.exercise.model import builtin_reference
+from grader.sandbox.preloaded import what_is_missing
 from grader.sandbox.questions import ADAPTER
 from grader.seeds import check_seed
 from grader.submission.read import is_made_up, read_submission
@@ -122,5 +123,7 @@ def read_reference(source: Path | None) -> tuple[Path, dict[str, str]]:
     files = dict(submission.files)
     if ADAPTER in files and is_made_up(files["train.py"], "there is no train.py"):
         del files["train.py"]  # its loop is in model.py, or there is none
+    if missing := what_is_missing(files.get(ADAPTER)):
+        raise UsageError(f"{str(directory)!r} cannot be run: {missing}")
     # What is planted is spelt with plain line ends; among others it would stand out.
     return directory, {name: text.replace("\r\n", "\n").replace("\r", "\n") for name, text in files.items()}
