@@ -46,6 +46,18 @@ def add(commands: "Commands") -> None:
         "from the line they show (default: any)",
     )
     command.add_argument(
+        "--style",
+        choices=("plain", "refactored"),
+        default="plain",
+        help="refactored: draw bugs that come with a refactoring of the lines around them, so that a comparison with "
+        "code that one knows does not point at the bug (default plain)",
+    )
+    command.add_argument(
+        "--reword",
+        action="store_true",
+        help="put the GPT in other words first: other names, order and spelling, proven to compute the same bits",
+    )
+    command.add_argument(
         "--seed",
         metavar="N",
         type=seed_of,
@@ -80,6 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
         operators=tuple(arguments.bug),
         difficulty=arguments.difficulty,
         keep_extensions=arguments.keep_extensions,
+        style=arguments.style,
+        reword=arguments.reword,
     )
     directory: Path = arguments.output
     check_target(directory, force=arguments.force, replacing="--force")
@@ -106,6 +120,8 @@ def description(built: "Built", directory: Path) -> str:
         assert bug.difficulty is not None
         lines.append(f"  {bug.item}  {bug.operator} ({bug.category}), {bug.difficulty.bucket}")
         lines.append(f"         {bug.file}, seen by {', '.join(bug.killed_by)}")
+        if bug.without_the_bug is not None:
+            lines.append("         with a refactoring that alone computes the same, bit by bit")
     if built.rejected:
         lines += ["", "Drawn too, and passed over:"]
         lines += [f"  {mutant}: {reason}" for mutant, reason in built.rejected]

@@ -11,6 +11,7 @@ from typing import Final
 from msgspec import structs
 
 from grader.checks.check import Check
+from grader.comparisons.catalogue import COMPARISONS
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.adapted import VISIBLE_TESTS as VISIBLE
 from grader.exercise.key import Key, Row
@@ -19,13 +20,14 @@ from grader.injection.choose import Chooser, Chosen
 from grader.injection.fit import Fit, fit, require_it_runs
 from grader.injection.mutants import Mutant, Sources, mutants, planted
 from grader.injection.observe import Observation, Observer, answerable, failing_checks
-from grader.injection.prove import complaints, prove
+from grader.injection.prove import complaints, prove, prove_repaired
 from grader.injection.recipe import Recipe
 from grader.injection.rubric_and_key import bug_entry, certificate, hashes, rubric, stub_entry
 from grader.packages.trouble import without_a_verdict
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import ADAPTER
+from mutations.by_products import BY_PRODUCTS
 from mutations.catalogue import OPERATORS, operator
 from mutations.errors import MutationError
 from mutations.gaps import Gap, find_gaps
@@ -102,9 +104,12 @@ class _Builder:
             chosen = chooser.choose()
             exercise = self._exercise(chosen)
             rows = prove(exercise, self._launcher, self._seeds[0], self._progress)
-            fault = _first_fault(exercise, rows)
+            repaired = None
+            if exercise.is_refactored:
+                repaired = prove_repaired(exercise, self._launcher, self._seeds[0], self._progress)
+            fault = _first_fault(exercise, rows if repaired is None else [*rows, repaired])
             if fault is None:
-                proof = certificate(self._launcher, self._seeds, rows)
+                proof = certificate(self._launcher, self._seeds, rows, repaired)
                 return self._built(replace(exercise, key=structs.replace(exercise.key, certificate=proof)), chooser)
             item, left, said = fault
             mutants_of = {entry.item: bug.mutant for entry, bug in zip(exercise.key.bugs, chosen, strict=True)}
@@ -149,7 +154,8 @@ class _Builder:
     def _pool(self) -> list[Mutant]:
         """Every bug that this reference offers, of those that the recipe asks for."""
         names = self._recipe.operators
-        operators = [_operator(name) for name in names] if names else list(OPERATORS)
+        drawn = BY_PRODUCTS if self._recipe.style == "refactored" else OPERATORS
+        operators = [_operator(name) for name in names] if names else list(drawn)
         pool = list(mutants(self._reference, operators, [gap.edit for gap in self._gaps]))
         for wanted in operators if names else ():
             if not any(mutant.operator is wanted for mutant in pool):
@@ -166,13 +172,16 @@ class _Builder:
         self._progress(f"measuring a bug ({len(self._seen) + 1})")
         for wanted in (mutant, likely_next):
             if wanted is not None and wanted not in self._seen:
-                self._seen[wanted] = self._threads.submit(self._measure, wanted.files(self._reference))
+                self._seen[wanted] = self._threads.submit(self._measure, wanted)
         return self._seen[mutant].result()
 
-    def _measure(self, files: Sources) -> Observation:
+    def _measure(self, mutant: Mutant) -> Observation:
         observer = self._observers.get()
+        honest = mutant.honest_files(self._reference)
+        comparisons = COMPARISONS if self._fit is None else self._fit.comparisons
         try:
-            return observer.observe(files)
+            told = observer.shows_in(honest, comparisons) if honest is not None else ()
+            return structs.replace(observer.observe(mutant.files(self._reference)), rewriting_shows_in=told)
         finally:
             self._observers.put(observer)
 

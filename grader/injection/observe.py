@@ -36,6 +36,7 @@ class Observation(Struct, frozen=True, kw_only=True):
         effect: the largest change of any answer, relative to the largest value there; 1 where shapes change.
         detections: on each seed, how many checks fail.
         unsteady_in: the comparisons that it answers otherwise in another process.
+        rewriting_shows_in: the comparisons and checks that tell the refactoring alone that the bug came with.
     """
 
     shows_in: tuple[str, ...]
@@ -44,6 +45,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     effect: float
     detections: tuple[int, ...]
     unsteady_in: tuple[str, ...] = ()
+    rewriting_shows_in: tuple[str, ...] = ()
 
 
 class Observer:
@@ -84,6 +86,23 @@ class Observer:
     def observe(self, files: Mapping[str, str]) -> Observation:
         """What is seen of the package ``files``."""
         return self._observe(self._mutant(files))
+
+    def shows_in(self, files: Mapping[str, str], comparisons: Iterable[Comparison]) -> tuple[str, ...]:
+        """The comparisons and checks that tell the package ``files`` from the reference: none, if it is the same."""
+        with self._mutant(files) as package:
+            differing = [each.id for each in comparisons if self._is_told(each, package)]
+            return (*differing, *(check.id for check in self.killers(package, self._seeds[0])))
+
+    def _is_told(self, comparison: Comparison, package: Package) -> bool:
+        """Whether a comparison tells a package from the reference; not where the reference lacks what it asks for."""
+        try:
+            expected = self._answers(comparison, self._reference)
+        except Trouble:
+            return False
+        try:
+            return _differ(self._answers(comparison, package), expected)
+        except Trouble:
+            return True
 
     def _observe(self, package: Package) -> Observation:
         with package as mutant:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, get_args
+from typing import Final, Literal, get_args
 
 from grader.errors import UsageError
 from grader.exercise.key import Bucket
@@ -13,6 +13,8 @@ from grader.submission.read import is_made_up, read_submission
 
 DEFAULT_BUGS = 4
 MAX_BUGS = 6  # 2^k variants are proven for k bugs
+Style = Literal["plain", "refactored"]
+STYLES: Final[tuple[Style, ...]] = get_args(Style)
 DIFFICULTIES: Final[tuple[Bucket, ...]] = get_args(Bucket)
 
 
@@ -25,6 +27,8 @@ class Recipe:
         bugs: how many.
         operators: which, instead of how many.
         difficulty: of each bug; None for any.
+        style: of the bugs that are drawn: plain edits, or bugs that come with a refactoring of the lines around them.
+        reword: put the reference, and so the starter, in other words first.
         keep_extensions: leave cache, classifier and heads built, so that bugs can be planted in them too.
 
     Raises:
@@ -36,6 +40,8 @@ class Recipe:
     operators: tuple[str, ...] = ()
     difficulty: Bucket | None = None
     keep_extensions: bool = False
+    style: Style = "plain"
+    reword: bool = False
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
@@ -44,6 +50,13 @@ class Recipe:
         if self.difficulty not in (None, *DIFFICULTIES):
             listed = ", ".join(map(repr, DIFFICULTIES))
             raise UsageError(f"difficulty={self.difficulty!r}; expected one of {listed}, or None for any")
+        if self.style not in STYLES:
+            raise UsageError(f"style={self.style!r}; expected one of {', '.join(map(repr, STYLES))}")
+        if self.operators and self.style != "plain":
+            raise UsageError(
+                f"style={self.style!r} with operators={self.operators!r}: the style is of bugs that are drawn; of bugs "
+                "that are named, name the ones that come with a refactoring (`grader mutations` lists them last)"
+            )
         asked = len(self.operators) or self.bugs
         if not 1 <= asked <= MAX_BUGS:
             raise UsageError(f"{asked} bugs asked for; an exercise has 1 to {MAX_BUGS}")
