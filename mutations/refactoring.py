@@ -39,6 +39,10 @@ _MADE_BY: Final = {  # what a value is called that has no name yet, by the call 
     "triu": "triangle", "unsqueeze": "widened", "view": "shaped", "zeros": "empty",
     "Add": "added", "Divide": "scaled", "MatrixMultiply": "products", "Multiply": "scaled", "Subtract": "difference",
 }  # fmt: skip
+_NUMBER: Final = m.Integer() | m.UnaryOperation(operator=m.Minus(), expression=m.Integer())
+_EITHER_WAY: Final = frozenset(
+    {"argmax", "flatten", "masked_fill", "softmax", "transpose", "tril", "triu", "unsqueeze"}
+)
 _NEGATED: Final = {
     cst.Is: "is not", cst.IsNot: "is", cst.Equal: "!=", cst.NotEqual: "==", cst.In: "not in", cst.NotIn: "in",
 }  # fmt: skip
@@ -264,7 +268,7 @@ def drawn_together(source: Source, function: cst.FunctionDef) -> str | None:
             continue
         if _first_read(goal.value) is not reads[0]:
             continue
-        value = source.code(made.value)
+        value = _code(source, made.value)
         is_one = isinstance(made.value, cst.Call | cst.Name | cst.Attribute | cst.Subscript) or made.value.lpar
         start, end = _line_of(source, first)
         joined = source.replace(reads[0], value if is_one else f"({value})")
@@ -346,12 +350,65 @@ def other_way_round(source: Source, function: cst.FunctionDef) -> str | None:
 
 def _negated(source: Source, test: cst.BaseExpression) -> str | None:
     if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
-        return source.code(test.expression)
+        return _code(source, test.expression)
     if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
         word = _NEGATED.get(type(test.comparisons[0].operator))
         right = test.comparisons[0].comparator
-        return f"{source.code(test.left)} {word} {source.code(right)}" if word is not None else None
+        return f"{_code(source, test.left)} {word} {_code(source, right)}" if word is not None else None
     return f"not {source.code(test)}" if isinstance(test, cst.Name | cst.Attribute | cst.Call) else None
+
+
+# Spellings
+
+
+def spelt_otherwise(source: Source, function: cst.FunctionDef, is_to: Callable[[], bool] = lambda: True) -> str | None:
+    """Calls that can be written in two ways are written in the other one.
+
+    Args:
+        is_to: decides for each whether it is.
+    """
+    edits: list[Edit] = []
+    for node in source.find(m.Call() | m.Subscript(), within=function.body):
+        after = _other_spelling(source, node)
+        inside_another = edits and edits[-1].start <= source.span(node)[0] < edits[-1].end
+        if after is not None and not inside_another and is_to():
+            edits.append(source.replace(node, after))
+    return splice(_text(source), edits) if edits else None
+
+
+def _other_spelling(source: Source, node: cst.CSTNode) -> str | None:
+    """`x.size(0)` and `x.shape[0]`, `x.softmax(-1)` and `torch.softmax(x, -1)`, `cat((a, b))` and `cat([a, b])`."""
+    if m.matches(
+        node, m.Subscript(value=m.Attribute(attr=m.Name("shape")), slice=[m.SubscriptElement(m.Index(_NUMBER))])
+    ):
+        shape = cst.ensure_type(node, cst.Subscript)
+        of = cst.ensure_type(shape.value, cst.Attribute).value
+        return f"{source.code(of)}.size({source.code(shape.slice[0])})" if _is_plain(of) else None
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+        return None
+    of, name, arguments = node.func.value, node.func.attr.value, [source.code(arg) for arg in node.args]
+    if name == "size" and m.matches(node, m.Call(args=[m.Arg(value=_NUMBER, keyword=None)])) and _is_plain(of):
+        return f"{source.code(of)}.shape[{arguments[0]}]"
+    joined = node.args[0].value if node.args else None
+    if name in ("cat", "stack") and isinstance(joined, cst.Tuple | cst.List) and _base(of) == "torch":
+        inner = source.code(joined)[1:-1] if isinstance(joined, cst.List) else None
+        inner = inner if inner is not None else ", ".join(source.code(each.value) for each in joined.elements)
+        bracketed = f"[{inner}]" if isinstance(joined, cst.Tuple) else f"({inner})"
+        return (
+            f"torch.{name}({', '.join([bracketed, *map(source.code, node.args[1:])])})"
+            if len(joined.elements) > 1
+            else None
+        )
+    if name not in _EITHER_WAY or "\n" in source.code(node) or any(arg.star for arg in node.args):
+        return None
+    if _base(of) == "torch" and isinstance(of, cst.Name) and joined is not None and node.args[0].keyword is None:
+        is_one = isinstance(joined, cst.Name | cst.Call | cst.Attribute | cst.Subscript)
+        return f"{source.code(joined)}.{name}({', '.join(map(source.code, node.args[1:]))})" if is_one else None
+    is_tensor = isinstance(of, cst.Name | cst.Call | cst.Subscript | cst.BinaryOperation) and _base(of) not in (
+        "F",
+        "nn",
+    )
+    return f"torch.{name}({', '.join([source.code(of), *map(source.code, node.args)])})" if is_tensor else None
 
 
 # Names
@@ -383,12 +440,14 @@ def with_other_names(
     pick: Callable[[Sequence[str]], str | None] = lambda names: names[0],
     *,
     parameters: bool = False,
+    kept: Collection[str] = (),
 ) -> str | None:
     """The locals of a function have other names, in its code and in the comments and docstring that speak of them.
 
     Args:
         pick: chooses among what a local may be called; None leaves it as it is.
         parameters: whether parameters get other names too: where no caller uses their names.
+        kept: names that stay.
     """
     names = _Names.of(source, function)
     if names is None or not _is_whole(source, function) or source.find(m.FunctionDef() | m.ClassDef(), function.body):
@@ -398,7 +457,13 @@ def with_other_names(
     renamed: dict[str, str] = {}
     for old in sorted(names.bound):
         free = [new for new in OTHER_NAMES.get(old, ()) if new not in taken]
-        if old != "self" and free and (parameters or old not in given) and (new := pick(free)) is not None:
+        if (
+            old != "self"
+            and old not in kept
+            and free
+            and (parameters or old not in given)
+            and (new := pick(free)) is not None
+        ):
             renamed[old] = new
             taken.add(new)
     if not renamed:
@@ -557,6 +622,11 @@ def _line_of(source: Source, node: cst.CSTNode) -> tuple[int, int]:
 
 def _text(source: Source) -> str:
     return source.module.code
+
+
+def _code(source: Source, value: cst.BaseExpression) -> str:
+    """An expression with the parentheses around it."""
+    return f"{'(' * len(value.lpar)}{source.code(value)}{')' * len(value.rpar)}"
 
 
 def _words(source: Source) -> set[str]:

@@ -10,6 +10,7 @@ from grader.files.printable import one_line
 
 if TYPE_CHECKING:
     from grader.cli.options import Commands
+    from grader.exercise.key import Reworded
     from grader.injection.build import Built
 
 
@@ -110,6 +111,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def description(built: "Built", directory: Path) -> str:
     """What was built, for a terminal: the bugs, what was passed over and why, the proof, and where it lies."""
+    from msgspec import UNSET
+
     from grader.injection.fit import in_one_line
 
     exercise = built.exercise
@@ -122,6 +125,8 @@ def description(built: "Built", directory: Path) -> str:
         lines.append(f"         {bug.file}, seen by {', '.join(bug.killed_by)}")
         if bug.without_the_bug is not None:
             lines.append("         with a refactoring that alone computes the same, bit by bit")
+    if exercise.key.reworded is not UNSET:
+        lines += ["", in_other_words(exercise.key.reworded)]
     if built.rejected:
         lines += ["", "Drawn too, and passed over:"]
         lines += [f"  {mutant}: {reason}" for mutant, reason in built.rejected]
@@ -138,3 +143,11 @@ def description(built: "Built", directory: Path) -> str:
         f"  {where}/reference  for the grader",
     ]
     return "".join(f"{line}\n" for line in lines)
+
+
+def in_other_words(record: "Reworded") -> str:
+    """How far a reworded text is from the one that it was."""
+    return (
+        f"In other words: {record.lines:.0%} of the lines of code are as they were; alike {record.tokens:.2f} "
+        "by the measure of near copies, to which names are equal."
+    )

@@ -95,6 +95,19 @@ class Certificate(Struct, frozen=True, kw_only=True):
     repaired: Row | UnsetType = UNSET
 
 
+class Reworded(Struct, frozen=True, kw_only=True):
+    """That a reference was put in other words before the bugs were planted, and how far they are from its own.
+
+    Attributes:
+        lines: the share of its lines of code that stand in the reworded text too.
+        tokens: how alike the two are by the measure of near copies, to which names, numbers and strings are equal.
+    """
+
+    seed: int
+    lines: float
+    tokens: float
+
+
 class Key(Struct, frozen=True, kw_only=True):
     """key.json.
 
@@ -107,3 +120,4 @@ class Key(Struct, frozen=True, kw_only=True):
     stubs: tuple[Stub, ...] = ()
     hashes: dict[str, str] = {}
     certificate: Certificate | None = None
+    reworded: Reworded | UnsetType = UNSET

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Final
 
-from msgspec import structs
+from msgspec import UNSET, UnsetType, structs
 
 from grader.checks.check import Check
 from grader.comparisons.catalogue import COMPARISONS
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.adapted import VISIBLE_TESTS as VISIBLE
-from grader.exercise.key import Key, Row
+from grader.exercise.key import Key, Reworded, Row
 from grader.exercise.model import Exercise, Item, builtin_exercise
 from grader.injection.choose import Chooser, Chosen
 from grader.injection.fit import Fit, fit, require_it_runs
@@ -22,6 +22,7 @@ from grader.injection.mutants import Mutant, Sources, mutants, planted
 from grader.injection.observe import Observation, Observer, answerable, failing_checks
 from grader.injection.prove import complaints, prove, prove_repaired
 from grader.injection.recipe import Recipe
+from grader.injection.reword import reworded
 from grader.injection.rubric_and_key import bug_entry, certificate, hashes, rubric, stub_entry
 from grader.packages.trouble import without_a_verdict
 from grader.packages.worker_pool import WorkerPool
@@ -64,8 +65,11 @@ def build(recipe: Recipe, reference: Sources, launcher: Launcher, progress: Prog
         UsageError: the recipe cannot be met with this reference.
         CannotJudge: the machine failed, or cannot isolate.
     """
-    builder = _Builder(recipe, dict(reference), launcher, progress)
     with without_a_verdict():
+        record: Reworded | UnsetType = UNSET
+        if recipe.reword:
+            reference, record = reworded(reference, recipe.seed, _seeds(recipe.seed), launcher, progress)
+        builder = _Builder(recipe, dict(reference), record, launcher, progress)
         try:
             return builder.run()
         finally:
@@ -73,9 +77,17 @@ def build(recipe: Recipe, reference: Sources, launcher: Launcher, progress: Prog
 
 
 class _Builder:
-    def __init__(self, recipe: Recipe, reference: dict[str, str], launcher: Launcher, progress: Progress) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        reference: dict[str, str],
+        record: Reworded | UnsetType,
+        launcher: Launcher,
+        progress: Progress,
+    ) -> None:
         self._recipe = recipe
         self._reference = reference
+        self._reworded = record
         self._launcher = launcher
         self._progress = progress
         self._adapter = reference.get(ADAPTER)
@@ -202,6 +214,7 @@ class _Builder:
             ),
             stubs=tuple(stub_entry(gap) for gap in self._gaps),
             hashes=hashes(self._reference),
+            reworded=self._reworded,
         )
         if self._fit is None:
             return Exercise(self._reference, builtin_exercise().visible_tests, made, key)
@@ -250,7 +263,8 @@ def _extension_items() -> tuple[Item, ...]:
 def _id(chosen: Sequence[Chosen], recipe: Recipe) -> str:
     """A name that says nothing of the bugs, and is another one for other bugs."""
     planted_where = [(bug.mutant.operator.id, bug.mutant.edit.start) for bug in chosen]
-    digest = hashlib.sha256(repr((planted_where, recipe.keep_extensions)).encode()).hexdigest()
+    drawn = (planted_where, recipe.keep_extensions, *([recipe.seed] if recipe.reword else []))
+    digest = hashlib.sha256(repr(drawn).encode()).hexdigest()
     return f"gpt-{digest[:10]}"
 
 

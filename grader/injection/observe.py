@@ -87,9 +87,18 @@ class Observer:
         """What is seen of the package ``files``."""
         return self._observe(self._mutant(files))
 
-    def shows_in(self, files: Mapping[str, str], comparisons: Iterable[Comparison]) -> tuple[str, ...]:
-        """The comparisons and checks that tell the package ``files`` from the reference: none, if it is the same."""
-        with self._mutant(files) as package:
+    def shows_in(
+        self, files: Mapping[str, str], comparisons: Iterable[Comparison], worker_pool: WorkerPool | None = None
+    ) -> tuple[str, ...]:
+        """The comparisons and checks that tell the package ``files`` from the reference: none, if it is the same.
+
+        Args:
+            worker_pool: where it runs; that of the reference, unless it has an adapter of its own.
+        """
+        package = self._mutant(files)
+        if worker_pool is not None:
+            package = Package(worker_pool, "the package", files, MEASURING_QUESTION_SECONDS)
+        with package:
             differing = [each.id for each in comparisons if self._is_told(each, package)]
             return (*differing, *(check.id for check in self.killers(package, self._seeds[0])))
 
