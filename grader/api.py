@@ -35,6 +35,7 @@ from grader.submission.read import Submission, read_files
 
 Isolation = Literal["strict", "process"]
 Difficulty = Literal["easy", "medium", "hard"]
+Style = Literal["plain", "refactored"]
 CLOSED: Final = "nothing could be judged: this Grader is closed"
 
 
@@ -103,6 +104,8 @@ def inject(
     difficulty: Difficulty | None = None,
     source: str | PathLike[str] | None = None,
     keep_extensions: bool = False,
+    style: Style = "plain",
+    reword: bool = False,
     force: bool = False,
     isolation: Isolation | None = None,
 ) -> Exercise:
@@ -117,6 +120,8 @@ def inject(
         source: a directory with a correct GPT to plant them in: a model.py and train.py that keep the contract, or a
             model.py of any kind with an adapter.py; None for the built-in ones.
         keep_extensions: leave cache, classifier and heads built, and plant bugs in them too.
+        style: ``"refactored"`` draws bugs that come with a refactoring of the lines around them.
+        reword: put the GPT in other words first, proven to compute the same bits.
         force: replace an exercise that is in ``directory``.
         isolation: of the processes that run the code, as for ``grade``.
 
@@ -139,6 +144,8 @@ def inject(
         operators=names,
         difficulty=difficulty,
         keep_extensions=keep_extensions,
+        style=style,
+        reword=reword,
     )
     target = None if directory is None else directory_given("directory", directory)
     if target is not None:

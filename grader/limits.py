@@ -81,7 +81,9 @@ BULK_JOB_MAX_BYTES: Final = 1 << 30  # that a job holds, before a fresh one goes
 # Lines of a batch.
 BATCH_LINE_MAX_BYTES: Final = 8 << 20  # of one line: the largest submission, each character of it escaped
 
-# Agents in Inspect.
+# Agents in a framework.
+AGENT_GRADES_MAX_AT_ONCE: Final = 2  # grades side by side unless said otherwise; each keeps some two cores busy
+AGENT_MAX_SESSIONS: Final = 64  # clients of an OpenEnv server
 AGENT_SANDBOX_SECONDS: Final = 60.0  # for the sandbox to answer
 AGENT_MAX_MESSAGES: Final = 200  # until an agent that never submits is stopped
 AGENT_MAX_FILES: Final = 65  # of a submission, one more than are ever graded

@@ -12,6 +12,7 @@ from grader.files.printable import one_line
 
 if TYPE_CHECKING:
     from grader.cli.options import Commands
+    from grader.exercise.key import Reworded
     from grader.injection.build import Built
     from grader.injection.recipe import Recipe
 
@@ -54,6 +55,18 @@ def add(commands: "Commands") -> None:
         choices=("easy", "medium", "hard"),
         help="plant only bugs that are this hard to find: how few checks see them, how little they change, how far "
         "from the line they show (default: any)",
+    )
+    command.add_argument(
+        "--style",
+        choices=("plain", "refactored"),
+        default="plain",
+        help="refactored: draw bugs that come with a refactoring of the lines around them, so that a comparison with "
+        "code that one knows does not point at the bug (default plain)",
+    )
+    command.add_argument(
+        "--reword",
+        action="store_true",
+        help="put the GPT in other words first: other names, order and spelling, proven to compute the same bits",
     )
     seeds = command.add_mutually_exclusive_group()
     seeds.add_argument(
@@ -113,6 +126,8 @@ def run(arguments: argparse.Namespace) -> int:
         keep_extensions=arguments.keep_extensions,
         split=arguments.split,
         **({} if arguments.held_out is None else {"held_out": arguments.held_out}),
+        style=arguments.style,
+        reword=arguments.reword,
     )
     _check_together(arguments)
     if arguments.seeds is not None:
@@ -193,6 +208,8 @@ def _run_bulk(arguments: argparse.Namespace, recipe: "Recipe") -> int:
 
 def description(built: "Built", directory: Path) -> str:
     """What was built, for a terminal: the bugs, what was passed over and why, the proof, and where it lies."""
+    from msgspec import UNSET
+
     from grader.injection.fit import in_one_line
 
     exercise = built.exercise
@@ -203,6 +220,10 @@ def description(built: "Built", directory: Path) -> str:
         assert bug.difficulty is not None
         lines.append(f"  {bug.item}  {bug.operator} ({bug.category}), {bug.difficulty.bucket}")
         lines.append(f"         {bug.file}, seen by {', '.join(bug.killed_by)}")
+        if bug.without_the_bug is not None:
+            lines.append("         with a refactoring that alone computes the same, bit by bit")
+    if exercise.key.reworded is not UNSET:
+        lines += ["", in_other_words(exercise.key.reworded)]
     if built.rejected:
         lines += ["", "Drawn too, and passed over:"]
         lines += [f"  {mutant}: {reason}" for mutant, reason in built.rejected]
@@ -219,3 +240,11 @@ def description(built: "Built", directory: Path) -> str:
         f"  {where}/reference  for the grader",
     ]
     return "".join(f"{line}\n" for line in lines)
+
+
+def in_other_words(record: "Reworded") -> str:
+    """How far a reworded text is from the one that it was."""
+    return (
+        f"In other words: {record.lines:.0%} of the lines of code are as they were; alike {record.tokens:.2f} "
+        "by the measure of near copies, to which names are equal."
+    )

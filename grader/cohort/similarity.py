@@ -108,6 +108,13 @@ def similar_pairs(submissions: Mapping[str, Mapping[str, str]], starter: Mapping
     return tuple(sorted(_pairs(texts), key=lambda pair: (-pair.alike, pair.first, pair.second)))
 
 
+def alike(one: Mapping[str, str], other: Mapping[str, str]) -> float:
+    """How alike two packages are by the same measure, with nothing taken out: 1 is all of it; files by name."""
+    alphabet = Alphabet()
+    first, second = ("".join(alphabet.written(files[name]) for name in sorted(files)) for files in (one, other))
+    return float(Indel.normalized_similarity(first, second))
+
+
 def _pairs(texts: Mapping[str, str]) -> Iterator[Pair]:
     folders, written = list(texts), list(texts.values())
     kinds = sorted(set().union(*written))

@@ -7,21 +7,23 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Final
 
-from msgspec import structs
+from msgspec import UNSET, UnsetType, structs
 
 from grader.errors import UsageError
 from grader.exercise.adapted import VISIBLE_TESTS as VISIBLE
-from grader.exercise.key import Key, Row
+from grader.exercise.key import Key, Reworded, Row
 from grader.exercise.model import Exercise, Item, builtin_exercise
 from grader.grading.answer_cache import Kept
 from grader.injection.choose import Chooser, Chosen
 from grader.injection.fit import Fit
 from grader.injection.mutants import Mutant, Sources
 from grader.injection.observe import Observation
-from grader.injection.prove import complaints, prove
+from grader.injection.prove import complaints, prove, prove_repaired
 from grader.injection.recipe import Recipe
+from grader.injection.reword import reworded
 from grader.injection.rubric_and_key import bug_entry, certificate, hashes, rubric, stub_entry
 from grader.injection.workshop import MEASURED_ON, Asked, Progress, Workshop, extension_items
+from grader.packages.trouble import without_a_verdict
 from grader.sandbox.client import Launcher
 
 ATTEMPTS: Final = 20  # sets of bugs that are tried before a recipe is given up
@@ -50,8 +52,13 @@ def build(recipe: Recipe, reference: Sources, launcher: Launcher, progress: Prog
         UsageError: the recipe cannot be met with this reference.
         CannotJudge: the machine failed, or cannot isolate.
     """
+    record: Reworded | UnsetType = UNSET
+    if recipe.reword:
+        with without_a_verdict():
+            seeds = (_proof_seed(recipe.seed), *MEASURED_ON)
+            reference, record = reworded(reference, recipe.seed, seeds, launcher, progress)
     with Workshop(reference, launcher, keep_extensions=recipe.keep_extensions) as workshop:
-        return build_in(workshop, recipe, progress)
+        return _built(workshop, recipe, record, progress)
 
 
 def build_in(workshop: Workshop, recipe: Recipe, progress: Progress) -> Built:
@@ -62,6 +69,12 @@ def build_in(workshop: Workshop, recipe: Recipe, progress: Progress) -> Built:
         CannotJudge: as for ``build``; the workshop is of no use any more.
     """
     assert workshop.keeps_extensions == (recipe.keep_extensions or workshop.has_adapter), recipe
+    if recipe.reword:  # every seed has words of its own, and is measured in them
+        return build(recipe, workshop.reference, workshop.launcher, progress)
+    return _built(workshop, recipe, UNSET, progress)
+
+
+def _built(workshop: Workshop, recipe: Recipe, record: Reworded | UnsetType, progress: Progress) -> Built:
     progress("the reference")
     workshop.look()
     pool = workshop.pool(recipe)
@@ -76,22 +89,32 @@ def build_in(workshop: Workshop, recipe: Recipe, progress: Progress) -> Built:
     kept = Kept()  # of all proofs of this recipe: sets of bugs that are tried in turn differ in one of them
     for _ in range(ATTEMPTS):
         chosen = chooser.choose()
-        exercise = _exercise(workshop, asked, recipe, chosen)
+        exercise = _exercise(workshop, asked, recipe, record, chosen)
         with closing(prove(exercise, workshop.launcher, seed, progress, kept)) as proof:
             rows, fault = _until_wrong(exercise, proof)
+        repaired = None
+        if fault is None and exercise.is_refactored:
+            repaired = prove_repaired(exercise, workshop.launcher, seed, progress)
+            _, fault = _until_wrong(exercise, [repaired])
         if fault is None:
-            proven = certificate(workshop.launcher, (seed, *MEASURED_ON), rows)
+            proven = certificate(workshop.launcher, (seed, *MEASURED_ON), rows, repaired)
             exercise = replace(exercise, key=structs.replace(exercise.key, certificate=proven))
             workshop.tidy()
             return Built(exercise, exercise.starter(), tuple(chooser.rejected), asked.left_out, asked.fit)
         item, left, said = fault
         mutants_of = {entry.item: bug.mutant for entry, bug in zip(exercise.key.bugs, chosen, strict=True)}
         others = ", ".join(str(mutants_of[other]) for other in left) or "no bug"
-        chooser.reject(mutants_of[item], f"with {others} left in: {said}")
-    raise UsageError(f"seed={recipe.seed!r}: no sound exercise after {ATTEMPTS} sets of bugs; try another")
+        reason = f"with {others} left in: {said}"
+        chooser.reject(mutants_of[item], reason)
+    last = f"{mutants_of[item]}, {reason}"
+    raise UsageError(
+        f"seed={recipe.seed!r}: no sound exercise after {ATTEMPTS} sets of bugs (last {last}); try another"
+    )
 
 
-def _exercise(workshop: Workshop, asked: Asked, recipe: Recipe, chosen: Sequence[Chosen]) -> Exercise:
+def _exercise(
+    workshop: Workshop, asked: Asked, recipe: Recipe, record: Reworded | UnsetType, chosen: Sequence[Chosen]
+) -> Exercise:
     """The exercise with these bugs, not yet proven."""
     extensions = () if workshop.keeps_extensions else extension_items()
     made = rubric(
@@ -108,6 +131,7 @@ def _exercise(workshop: Workshop, asked: Asked, recipe: Recipe, chosen: Sequence
         ),
         stubs=tuple(stub_entry(gap) for gap in workshop.gaps),
         hashes=hashes(workshop.reference),
+        reworded=record,
     )
     if asked.fit is None:
         return Exercise(workshop.reference, builtin_exercise().visible_tests, made, key)
@@ -134,7 +158,8 @@ def _proof_seed(seed: int) -> int:
 def _id(chosen: Sequence[Chosen], recipe: Recipe) -> str:
     """A name that says nothing of the bugs, and is another one for other bugs."""
     planted_where = [(bug.mutant.operator.id, bug.mutant.edit.start) for bug in chosen]
-    digest = hashlib.sha256(repr((planted_where, recipe.keep_extensions)).encode()).hexdigest()
+    drawn = (planted_where, recipe.keep_extensions, *([recipe.seed] if recipe.reword else []))
+    digest = hashlib.sha256(repr(drawn).encode()).hexdigest()
     return f"gpt-{digest[:10]}"
 
 

@@ -161,6 +161,8 @@ def unfit_to_compare(seen: Observation, *, alone: bool) -> str:
         return f"it breaks what shows other bugs ({', '.join(seen.crashes_in)}): only for a single bug"
     if seen.unsteady_in:
         return f"its answers vary ({', '.join(seen.unsteady_in)}): no candidate can be known to have it"
+    if seen.rewriting_shows_in:
+        return f"the refactoring alone changes what is computed ({', '.join(seen.rewriting_shows_in)})"
     return ""
 
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 from msgspec.structs import replace
 
 from grader.errors import UsageError
-from grader.exercise.key import Bucket, PlantedBug
+from grader.exercise.key import Bucket, Key, PlantedBug
 from grader.files.digest import digest
 from grader.files.write import write_atomically
 from grader.injection.build import Built
@@ -57,7 +57,8 @@ class Hashes(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         reference, starter: of all files of the folder, names and contents.
         exercise: what a result has as ``integrity.exercise``.
-        bugs: of the set of edits. No two exercises of a bulk that are built have the same.
+        bugs: of the set of edits, or of operators in an exercise in other words. No two exercises of a bulk that are
+            built have the same.
     """
 
     reference: Sha256
@@ -131,7 +132,7 @@ def entry_of(seed: int, built: Built, split: Split | None) -> Entry:
         hashes=Hashes(
             **hashes_of({name: text.encode() for name, text in contents(built).items()}),
             exercise=exercise.sha256,
-            bugs=_set_of(exercise.key.bugs),
+            bugs=_set_of(exercise.key),
         ),
         proof=Proof(
             subsets=len(certificate.rows),
@@ -246,9 +247,15 @@ def _bug(bug: PlantedBug) -> Bug:
     )
 
 
-def _set_of(bugs: Iterable[PlantedBug]) -> str:
-    """The hash of a set of edits, whatever their order and whichever operator made them."""
-    return digest({"edits": msgspec.json.encode(sorted((bug.file, bug.span, bug.before, bug.after) for bug in bugs))})
+def _set_of(key: Key) -> str:
+    """The hash of a set of edits, whatever their order and whichever operator made them.
+
+    In other words no two texts have an edit in common: then the operators are what two exercises may share.
+    """
+    if key.reworded is not UNSET:
+        return digest({"operators": msgspec.json.encode(sorted(bug.operator for bug in key.bugs))})
+    edits = sorted((bug.file, bug.span, bug.before, bug.after) for bug in key.bugs)
+    return digest({"edits": msgspec.json.encode(edits)})
 
 
 def schema() -> str:

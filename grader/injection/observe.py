@@ -38,6 +38,7 @@ class Observation(Struct, frozen=True, kw_only=True):
         effect: the largest change of any answer, relative to the largest value there; 1 where shapes change.
         detections: on each seed, how many checks fail; empty where none was asked.
         unsteady_in: the comparisons that it answers otherwise in another process.
+        rewriting_shows_in: the comparisons and checks that tell the refactoring alone that the bug came with.
     """
 
     shows_in: tuple[str, ...]
@@ -46,6 +47,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     effect: float
     detections: tuple[int, ...]
     unsteady_in: tuple[str, ...] = ()
+    rewriting_shows_in: tuple[str, ...] = ()
 
 
 class Observer:
@@ -95,6 +97,32 @@ class Observer:
                 first and take a fraction of the time; then none is asked.
         """
         return self._observe(self._mutant(files), is_decided)
+
+    def shows_in(
+        self, files: Mapping[str, str], comparisons: Iterable[Comparison], worker_pool: WorkerPool | None = None
+    ) -> tuple[str, ...]:
+        """The comparisons and checks that tell the package ``files`` from the reference: none, if it is the same.
+
+        Args:
+            worker_pool: where it runs; that of the reference, unless it has an adapter of its own.
+        """
+        package = self._mutant(files)
+        if worker_pool is not None:
+            package = Package(worker_pool, "the package", files, MEASURING_QUESTION_SECONDS)
+        with package:
+            differing = [each.id for each in comparisons if self._is_told(each, package)]
+            return (*differing, *(check.id for check in self.killers(package, self._seeds[0])))
+
+    def _is_told(self, comparison: Comparison, package: Package) -> bool:
+        """Whether a comparison tells a package from the reference; not where the reference lacks what it asks for."""
+        try:
+            expected = self._answers(comparison, self._reference)
+        except Trouble:
+            return False
+        try:
+            return _differ(self._answers(comparison, package), expected)
+        except Trouble:
+            return True
 
     def _observe(self, package: Package, is_decided: Callable[[Observation], object] = lambda _: False) -> Observation:
         with package as mutant:

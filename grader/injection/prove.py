@@ -81,8 +81,20 @@ def prove(
             session.close()
 
 
+def prove_repaired(exercise: Exercise, launcher: Launcher, seed: int, progress: Callable[[str], None]) -> Row:
+    """Grade what the starter is once the bugs alone are repaired, and what was refactored around them is left."""
+    bugs = tuple(item.id for item in exercise.rubric.item if item.kind == "bug")
+    options = Options(only=bugs, seed=seed, timeout=MEASURING_QUESTION_SECONDS, explain=False)
+    progress("the refactored text without its bugs")
+    with Session(exercise, launcher, Keep.NOTHING) as session:
+        return _graded(session, exercise.repaired(), (), options)
+
+
 def _row(session: Session, left: tuple[str, ...], options: Options) -> Row:
-    files = session.exercise.variant(frozenset(left))
+    return _graded(session, session.exercise.variant(frozenset(left)), left, options)
+
+
+def _graded(session: Session, files: dict[str, str], left: tuple[str, ...], options: Options) -> Row:
     submission = Submission(name="variant", files=files, sha256=SUBMISSION, notes=())
     result = session.grade(submission, options)
     return Row(

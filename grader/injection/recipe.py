@@ -16,6 +16,8 @@ from grader.submission.read import is_made_up, read_submission
 
 DEFAULT_BUGS = 4
 MAX_BUGS = 6  # 2^k variants are proven for k bugs
+Style = Literal["plain", "refactored"]
+STYLES: Final[tuple[Style, ...]] = get_args(Style)
 DIFFICULTIES: Final[tuple[Bucket, ...]] = get_args(Bucket)
 Split = Literal["train", "held-out"]
 SPLITS: Final[tuple[Split, ...]] = get_args(Split)
@@ -33,6 +35,8 @@ class Recipe:
         bugs: how many.
         operators: which, instead of how many.
         difficulty: of each bug; None for any.
+        style: of the bugs that are drawn: plain edits, or bugs that come with a refactoring of the lines around them.
+        reword: put the reference, and so the starter, in other words first.
         keep_extensions: leave cache, classifier and heads built, so that bugs can be planted in them too.
         split: only operators of this side; None for all. An exercise to train on has none that is held out, and one
             that is held out has no other.
@@ -47,6 +51,8 @@ class Recipe:
     operators: tuple[str, ...] = ()
     difficulty: Bucket | None = None
     keep_extensions: bool = False
+    style: Style = "plain"
+    reword: bool = False
     split: Split | None = None
     held_out: float = HELD_OUT_SHARE
 
@@ -57,6 +63,13 @@ class Recipe:
         if self.difficulty not in (None, *DIFFICULTIES):
             listed = ", ".join(map(repr, DIFFICULTIES))
             raise UsageError(f"difficulty={self.difficulty!r}; expected one of {listed}, or None for any")
+        if self.style not in STYLES:
+            raise UsageError(f"style={self.style!r}; expected one of {', '.join(map(repr, STYLES))}")
+        if self.operators and self.style != "plain":
+            raise UsageError(
+                f"style={self.style!r} with operators={self.operators!r}: the style is of bugs that are drawn; of bugs "
+                "that are named, name the ones that come with a refactoring (`grader mutations` lists them last)"
+            )
         if not 1 <= self.count <= MAX_BUGS:
             raise UsageError(f"{self.count} bugs asked for; an exercise has 1 to {MAX_BUGS}")
         if self.split not in (None, *SPLITS):

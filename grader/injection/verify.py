@@ -180,7 +180,10 @@ def _by_subset(rows: Iterable[Row]) -> dict[frozenset[str], tuple[dict[str, str]
 
 def _whole_grades(exercise: Exercise, launcher: Launcher, seed: int) -> Iterator[Finding]:
     best = sum(item.points for item in exercise.rubric.item)
-    for name, files, wanted in (("reference", exercise.reference, best), ("starter", exercise.starter(), 0)):
+    packages = [("reference", exercise.reference, best), ("starter", exercise.starter(), 0)]
+    if exercise.is_refactored:
+        packages.append(("refactored text without its bugs", exercise.repaired(), best))
+    for name, files, wanted in packages:
         submission = Submission(name=name, files=files, sha256=SUBMISSION, notes=())
 
         def wrong(submission: Submission = submission, wanted: float = wanted) -> str:

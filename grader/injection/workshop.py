@@ -13,8 +13,11 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Final, Self
 
-from grader.checks.catalogue import CHECKS, MEASURED_BY
+from msgspec import structs
+
+from grader.checks.catalogue import CHECKS
 from grader.checks.check import Check
+from grader.comparisons.catalogue import COMPARISONS
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import Item, builtin_exercise
 from grader.grading.answer_cache import Kept
@@ -29,6 +32,7 @@ from grader.packages.trouble import without_a_verdict
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import ADAPTER
+from mutations.by_products import BY_PRODUCTS
 from mutations.catalogue import OPERATORS, operator
 from mutations.errors import MutationError
 from mutations.gaps import Gap, find_gaps
@@ -118,11 +122,12 @@ class Workshop:
             UsageError: one of the operators that it names is unknown, or finds no site.
         """
         if not recipe.operators:
-            pool = self._sites_of([of for of in OPERATORS if recipe.takes(of.id)])
+            drawn = BY_PRODUCTS if recipe.style == "refactored" else OPERATORS
+            pool = self._sites_of([of for of in drawn if recipe.takes(of.id)])
             if recipe.split != "train":
                 return pool
             # Two operators may make the same edit: one that is held out makes it a bug that is not to be met.
-            held_out = {mutant.edit for mutant in self._sites_of([of for of in OPERATORS if not recipe.takes(of.id)])}
+            held_out = {mutant.edit for mutant in self._sites_of([of for of in drawn if not recipe.takes(of.id)])}
             return [mutant for mutant in pool if mutant.edit not in held_out]
         operators = [_operator(name) for name in recipe.operators]
         pool = self._sites_of(operators)
@@ -200,9 +205,14 @@ class Workshop:
     def _failed_followups(self) -> tuple[str, ...]:
         """The checks of follow-up questions that the reference fails; it may fail no other.
 
-        Of the built-in reference those are asked alone that an exercise may ask: it answers all follow-ups.
+        The built-in reference is asked those of the extensions alone. That it passes the checks of the bugs is a row of
+        each exercise's proof, and it answers all follow-ups.
         """
-        asked = _of_an_exercise() if self._is_builtin else CHECKS
+        asked = CHECKS
+        if self._is_builtin:
+            items = () if self.keeps_extensions else extension_items()
+            named = {check for item in items for check in (*item.earns, *item.takes)}
+            asked = tuple(check for check in CHECKS if check.id in named)
         failing = failing_checks(self._worker_pool, self.reference, MEASURED_ON, asked)
         if not failing.wrong:
             return failing.followups
@@ -223,20 +233,27 @@ class Workshop:
     def _measure(self, mutant: Mutant, alone: bool) -> Observation:
         observer = self._observers.get()
         try:
-            return observer.observe(mutant.files(self.reference), lambda seen: unfit_to_compare(seen, alone=alone))
+            told = self._refactoring_shows_in(mutant, observer)
+            seen = observer.observe(
+                mutant.files(self.reference),
+                lambda seen: unfit_to_compare(structs.replace(seen, rewriting_shows_in=told), alone=alone),
+            )
+            return structs.replace(seen, rewriting_shows_in=told)
         finally:
             self._observers.put(observer)
+
+    def _refactoring_shows_in(self, mutant: Mutant, observer: Observer) -> tuple[str, ...]:
+        """What tells the refactoring alone that a bug comes with: nothing, if it is right or there is none."""
+        honest = mutant.honest_files(self.reference)
+        if honest is None:
+            return ()
+        fitting = self.asked.fit
+        return observer.shows_in(honest, COMPARISONS if fitting is None else fitting.comparisons)
 
 
 def extension_items() -> tuple[Item, ...]:
     """The extensions are those of the built-in exercise, with its points."""
     return tuple(item for item in builtin_exercise().rubric.item if item.kind == "extension")
-
-
-def _of_an_exercise() -> list[Check]:
-    """The checks that the items of an exercise may have."""
-    extensions = {check for item in extension_items() for check in (*item.earns, *item.takes)}
-    return [check for check in CHECKS if check in MEASURED_BY or check.id in extensions]
 
 
 def _gaps(reference: Sources) -> tuple[Gap, ...]:

@@ -92,7 +92,15 @@ def test_every_command_of_the_readme_is_one_that_something_runs():
         (README, ["report.html", "result.json"]),
         (FORMATS, ["junit.xml", "report.html", "result.json", "results.json", "summary.md"]),
         (COHORT, ["results/index.html", "results/candidates/ann/report.html"]),
-        (ENVIRONMENTS, ["task/instruction.md", "task/tests/exercise/reference/model.py"]),
+        (
+            ENVIRONMENTS,
+            [
+                "task/instruction.md",
+                "task/tests/exercise/reference/model.py",
+                "gpt_env/client.py",
+                "gpt_env/server/Dockerfile",
+            ],
+        ),
         (BRING_YOUR_OWN, ["exercise/reference/key.json", "homework/README.md"]),
         (A_CHECK, []),
         (AN_OPERATOR, []),

@@ -147,12 +147,12 @@ ROOMS = {
     "assistant": "learner exercise report submission result files errors",
     "environments": "api injection exercise submission result preconditions files limits errors",
     "api": "cohort injection grading exercise hand_ins submission result preconditions sandbox seeds limits errors",
-    "cohort": "grading exercise hand_ins report submission result sandbox files seeds limits errors",
     "live": "report submission result files limits errors",
     "review": "exercise checks report submission result files errors mutations",
     "learner": "grading exercise submission result files seeds limits errors",
-    "injection": "grading exercise comparisons checks packages submission result sandbox files seeds limits errors "
-    "mutations",
+    "injection": "cohort grading exercise comparisons checks packages submission result sandbox files seeds limits "
+    "errors mutations",
+    "cohort": "grading exercise hand_ins report submission result sandbox files seeds limits errors",
     "grading": "own_tests exercise comparisons checks packages submission result sandbox files seeds sizes limits "
     "errors",
     "own_tests": "exercise comparisons checks packages submission result sandbox files seeds limits mutations",
