@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from grader.grading.options import Options
 from grader.grading.session import Session
 from grader.injection import build as building
 from grader.injection.choose import Chooser, Chosen
-from grader.injection.fit import Fit
+from grader.injection.fit import Fit, fit
 from grader.injection.mutants import Mutant
 from grader.injection.recipe import Recipe
 from grader.sandbox.client import Launcher
@@ -96,22 +97,19 @@ def main(names: Sequence[str], seeds: int, *, hints: bool) -> None:
     print(f"{proven} of {tried} proven, with a starter of 0 and a reference of 100")
 
 
-class measured_once:  # noqa: N801  used like a function
-    """Within it, what can be asked of a source is measured for the first seed alone: that is most of the work."""
+@contextmanager
+def measured_once() -> Iterator[None]:
+    """Meanwhile, what can be asked of a source is measured for the first seed alone: that is most of the work."""
+    kept: list[Fit] = []
 
-    def __enter__(self) -> None:
-        self._fit = building.fit
-        kept: list[Fit] = []
+    def fit_once(*arguments: Any) -> Fit:
+        if not kept:
+            kept.append(fit(*arguments))
+        return kept[0]
 
-        def fit_once(*arguments: Any) -> Fit:
-            if not kept:
-                kept.append(self._fit(*arguments))
-            return kept[0]
-
-        vars(building).update(fit=fit_once)
-
-    def __exit__(self, *_: object) -> None:
-        vars(building).update(fit=self._fit)
+    vars(building).update(fit=fit_once)
+    yield
+    vars(building).update(fit=fit)
 
 
 def scores(exercise: Exercise, starter: dict[str, str], launcher: Launcher) -> tuple[float, float]:
