@@ -98,7 +98,7 @@ def test_every_command_of_the_readme_is_one_that_something_runs():
                 "task/instruction.md",
                 "task/tests/exercise/reference/model.py",
                 "gpt_env/client.py",
-                "gpt_env/server/Dockerfile",
+                "gpt_env/source/grader/api.py",
             ],
         ),
         (BRING_YOUR_OWN, ["exercise/reference/key.json", "homework/README.md"]),
