@@ -107,6 +107,13 @@ BROKEN: dict[str, tuple[Rule, Change, str]] = {
         rubric(lambda exercise: {"twins": dict.fromkeys(exercise.rubric.twins, ("nothing",))}),
         "names the item 'nothing'; expected one that earns points for exactness",
     ),
+    "library": (
+        rules.its_library_is_installed,
+        lambda exercise: replace(
+            exercise, reference={**exercise.reference, "adapter.py": 'IMPORTS = ("antigravity",)\n'}
+        ),
+        "IMPORTS of adapter.py names 'antigravity'; expected 'transformers' or a configuration in it",
+    ),
     "bug-of-no-item": (
         rules.bugs_belong_to_items_and_show,
         first_bug(item="nothing"),
