@@ -35,7 +35,7 @@ RUN: Final = Extent(tokens=16, rows=16, layers=1, width=32, words=16, steps=200)
 LEAST: Final = Extent(tokens=2, rows=1, layers=1, width=4, words=3, classes=2, steps=1)
 SHRUNK: Final = ("tokens", "rows", "layers", "width", "words", "classes", "steps")  # in this order
 
-# What an adapter.py may limit, by what it calls it. A model has room for up to two positions more than there are tokens.
+# What an adapter.py may limit, by what it calls it; a model has room for up to two positions more than it gets tokens.
 _LIMITED: Final = {"block_size": ("tokens", 2), "n_layer": ("layers", 0), "d_model": ("width", 0)}
 _LARGEST: Final = re.compile(r"^LARGEST *= *\{([^{}]*)\}", re.MULTILINE)
 _ENTRY: Final = re.compile(r"""["'](\w+)["'] *: *(\d+)""")
