@@ -4,6 +4,7 @@ An exercise is built, proven and verified for each: that is what an adapter.py i
 source of that style can be used at all.
 """
 
+import json
 import runpy
 import shutil
 from collections.abc import Callable, Mapping
@@ -13,8 +14,12 @@ import msgspec
 import pytest
 
 from grader.checks.snippets import with_adapter
+from grader.environments.exported import openenv_folder, verifiers_package
+from grader.environments.harbor import harbor_task
+from grader.environments.verify import main as verify_left
 from grader.errors import UsageError
 from grader.exercise.model import StoredExercise, read_exercise
+from grader.files.write import write_folder
 from grader.grading.options import Options
 from grader.grading.session import Session
 from grader.injection import build as building
@@ -90,6 +95,34 @@ def test_a_gpt_with_an_adapter_is_injected_proven_and_verified(
         "the starter scores 0 of 100",
     ]
     assert {bug.operator for bug in exercise.key.bugs} == set(BUGS[name])
+
+
+@pytest.mark.parametrize("left", ["starter", "solution"])
+def test_a_gpt_with_an_adapter_is_exported_and_verified_where_an_agent_worked(
+    left: str, injected: Callable[[str], StoredExercise], tmp_path: Path
+) -> None:
+    exercise = injected("example")
+    write_folder(tmp_path / "task", harbor_task(exercise))
+    handed_out = tmp_path / "task" / "environment" / "files"
+    app = shutil.copytree(tmp_path / "task" / "solution" if left == "solution" else handed_out, tmp_path / "app")
+
+    assert (handed_out / "adapter.py").read_text("utf-8") == exercise.adapter
+    assert "grader grade" not in (tmp_path / "task" / "instruction.md").read_text("utf-8")
+    assert verify_left([str(app), str(tmp_path / "task" / "tests" / "exercise"), str(tmp_path / "logs")]) == 0
+    earned = json.loads((tmp_path / "logs" / "reward.json").read_bytes())
+    assert earned == dict.fromkeys(["reward", "solved", *exercise.items], float(left == "solution"))
+
+
+def test_other_exports_of_a_gpt_with_an_adapter_hold_the_same_exercise(
+    injected: Callable[[str], StoredExercise], tmp_path: Path
+) -> None:
+    exercise = injected("example")
+    write_folder(tmp_path / "gpt-nano", verifiers_package(exercise, "gpt-nano"))
+    write_folder(tmp_path / "nano", openenv_folder(exercise, "nano"))
+    held = [tmp_path / "gpt-nano" / "gpt_nano" / "exercise", tmp_path / "nano" / "exercise"]
+
+    assert [read_exercise(folder).sha256 for folder in held] == [exercise.sha256] * 2
+    assert [read_exercise(folder).adapter for folder in held] == [exercise.adapter] * 2
 
 
 def test_a_gpt_that_is_not_right_itself_is_refused_by_what_every_decoder_passes(launcher: Launcher) -> None:

@@ -92,7 +92,15 @@ def test_every_command_of_the_readme_is_one_that_something_runs():
         (README, ["report.html", "result.json"]),
         (FORMATS, ["junit.xml", "report.html", "result.json", "results.json", "summary.md"]),
         (COHORT, ["results/index.html", "results/candidates/ann/report.html"]),
-        (ENVIRONMENTS, ["task/instruction.md", "task/tests/exercise/reference/model.py"]),
+        (
+            ENVIRONMENTS,
+            [
+                "task/instruction.md",
+                "task/tests/exercise/reference/model.py",
+                "gpt_env/client.py",
+                "gpt_env/server/Dockerfile",
+            ],
+        ),
         (BRING_YOUR_OWN, ["exercise/reference/key.json", "homework/README.md"]),
         (A_CHECK, []),
         (AN_OPERATOR, []),
@@ -133,10 +141,12 @@ def python_blocks(page: str) -> list[str]:
 
 @pytest.mark.slow
 def test_the_code_of_the_library_page_runs_and_prints_what_it_says(tmp_path):
-    grades, rewards = (printed(block, tmp_path) for block in python_blocks(LIBRARY))
+    grades, rewards, side_by_side, first = (printed(block, tmp_path) for block in python_blocks(LIBRARY))
 
     assert grades == "0.0 of 30.0 0.0\nmasking not-fixed 0.0 of 15.0\nprojection not-fixed 0.0 of 15.0\n"
     assert rewards == "[0.0, 1.0]\n"
+    assert side_by_side == "[(0, 0.0), (1, 1.0), (2, None)]\n"
+    assert first == "0.0\n"
 
 
 @pytest.mark.slow
