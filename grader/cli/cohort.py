@@ -7,7 +7,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from grader.cli.options import add_audience, add_command, add_exercise, add_questions, add_running, options_of
+from grader.cli.options import (
+    add_audience,
+    add_command,
+    add_exercise,
+    add_feedback,
+    add_questions,
+    add_running,
+    options_of,
+)
 from grader.errors import CannotJudge, UsageError
 from grader.files.printable import one_line
 
@@ -58,6 +66,7 @@ def add(commands: "Commands") -> None:
     )
     add_exercise(command, "the built-in one")
     add_audience(command)
+    add_feedback(command)
     add_questions(
         command,
         seed="ask what an earlier cohort was asked; without it the seed is drawn in secret, once for all submissions",
@@ -74,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     from grader.cohort.entries import read_entries
     from grader.cohort.run import Cohort
     from grader.cohort.store import Store
-    from grader.result.record import Audience
+    from grader.result.record import Audience, Feedback
 
     output: Path = arguments.output
     _check_apart(arguments.submissions, output)
@@ -84,15 +93,16 @@ def run(arguments: argparse.Namespace) -> int:
     entries = read_entries(arguments.submissions)
     _note_ignored(entries)
     audience = Audience(arguments.audience)
+    feedback = Feedback(arguments.feedback or exercise.rubric.feedback or Feedback.HINTS)
     reporter: _Reporter | None = None
     try:
         backend = _markers_of(arguments.jobs, arguments.scheduler)
         with (
             Progress() as progress,
-            Store(output, resume=arguments.resume, seed=options.seed, audience=audience) as store,
+            Store(output, resume=arguments.resume, seed=options.seed, audience=audience, feedback=feedback) as store,
         ):
             reporter = _Reporter(progress)
-            cohort = Cohort(entries.found, exercise, options, audience, store)
+            cohort = Cohort(entries.found, exercise, options, audience, store, feedback)
             summary = cohort.run(lambda setup: backend(setup, progress), reporter.begin, reporter.tell)
     except KeyboardInterrupt:
         if reporter is None:

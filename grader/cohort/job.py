@@ -54,6 +54,7 @@ class JobGrader:
         except CannotJudge as error:
             return NotGraded(reason=str(error), hopeless=isinstance(error.__cause__, NotIsolated))
         result = untimed(result)
+        result = replace(result, feedback=self._setup.feedback)
         report = render_html(for_audience(result, self._setup.audience)).encode()
         return Graded(result=to_json(result), report=report, seconds=time.perf_counter() - started)
 

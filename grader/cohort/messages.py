@@ -12,7 +12,7 @@ from grader.exercise.key import Key
 from grader.exercise.model import Exercise, Rubric, StoredExercise
 from grader.grading.options import Options
 from grader.limits import MESSAGE_MAX_BYTES
-from grader.result.record import Audience
+from grader.result.record import Audience, Feedback
 from grader.submission.read import Submission
 
 _LENGTH: Final = struct.Struct("!I")
@@ -28,6 +28,7 @@ class Setup(Struct, frozen=True, kw_only=True, tag="setup"):
     key: Key
     options: Options
     audience: Audience  # whom the reports are for
+    feedback: Feedback  # how much of a result a learner is shown
 
     @property
     def exercise(self) -> Exercise:
@@ -67,7 +68,7 @@ class Answer(Struct, frozen=True, kw_only=True, tag="answer"):
 Message = Setup | Task | Graded | NotGraded | Answer
 
 
-def setup_of(exercise: Exercise, options: Options, audience: Audience) -> Setup:
+def setup_of(exercise: Exercise, options: Options, audience: Audience, feedback: Feedback = Feedback.HINTS) -> Setup:
     """What a process needs to know to grade submissions of ``exercise``."""
     directories = None
     if isinstance(exercise, StoredExercise):
@@ -80,6 +81,7 @@ def setup_of(exercise: Exercise, options: Options, audience: Audience) -> Setup:
         key=exercise.key,
         options=options,
         audience=audience,
+        feedback=feedback,
     )
 
 

@@ -21,7 +21,7 @@ from grader.files.printable import one_line
 from grader.grading.options import Options
 from grader.report import render_html
 from grader.result.audience import for_audience
-from grader.result.record import Audience, Result, Timeline, from_json
+from grader.result.record import Audience, Feedback, Result, Timeline, from_json, to_json
 from grader.submission.read import Submission
 from grader.submission.read_timeline import timeline_of
 
@@ -55,6 +55,7 @@ class Cohort:
     options: Options
     audience: Audience
     store: Store
+    feedback: Feedback = Feedback.HINTS
 
     def run(
         self, backend: Callable[[Setup], AbstractContextManager[Backend]], begin: Callable[[int, int], None],
@@ -78,7 +79,7 @@ class Cohort:
         }
         begin(len(rows), len(left))
         if left:
-            with backend(setup_of(self.exercise, self._options, self.audience)) as several:
+            with backend(setup_of(self.exercise, self._options, self.audience, self.feedback)) as several:
                 for number, (folder, graded) in enumerate(several.grade(left), 1):
                     rows[folder] = self._keep(folder, left[folder], graded)
                     tell(Done(row=rows[folder], number=number, of=len(left)))
@@ -102,8 +103,13 @@ class Cohort:
                 self.store.drop(entry.folder)
                 continue
             rows[entry.folder] = Row.of(entry.folder, entry.title, kept, "")
+            if kept.feedback is not self.feedback:
+                kept = msgspec.structs.replace(kept, feedback=self.feedback)
+                self.store.put_result(entry.folder, to_json(kept))
             if not self.store.has_report(entry.folder):
-                self.store.put_report(entry.folder, render_html(for_audience(kept, self.audience)).encode())
+                self.store.put_report(
+                    entry.folder, render_html(for_audience(kept, self.audience, self.feedback)).encode()
+                )
         return rows
 
     def _would_find(self, kept: Result, submission: Submission) -> bool:

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from grader.errors import CannotJudge, UsageError
 from grader.files.write import is_left_over, write_atomically
-from grader.result.record import Audience, Result, from_json
+from grader.result.record import Audience, Feedback, Result, from_json
 from grader.seeds import draw_seed
 
 COHORT: Final = "cohort.json"
@@ -42,6 +42,7 @@ class Session(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: int = FORMAT
     seed: int
     audience: Audience
+    feedback: Feedback = Feedback.HINTS
 
 
 class Store:
@@ -56,7 +57,15 @@ class Store:
         CannotJudge: the machine does not let us write there.
     """
 
-    def __init__(self, directory: Path, *, resume: bool, seed: int | None, audience: Audience) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        resume: bool,
+        seed: int | None,
+        audience: Audience,
+        feedback: Feedback = Feedback.HINTS,
+    ) -> None:
         self._directory = directory
         self.candidates = directory / "candidates"
         self._made = not directory.exists()
@@ -69,7 +78,7 @@ class Store:
                     raise UsageError(f"{str(directory)!r} holds no cohort to go on with; name an empty directory")
                 self._tidy()
                 self._begun = self._kept() is None  # by this run
-                self.seed = self._begin(seed, audience)
+                self.seed = self._begin(seed, audience, feedback)
             except BaseException:
                 os.close(self._lock)
                 raise
@@ -105,6 +114,10 @@ class Store:
         """Keep what came of a candidate. The result comes last: with it, the candidate is done."""
         (self.candidates / folder).mkdir(parents=True, exist_ok=True)
         self.put_report(folder, report)
+        self.put_result(folder, result)
+
+    def put_result(self, folder: str, result: bytes) -> None:
+        """Keep a candidate's result."""
         write_atomically(self.candidates / folder / RESULT, result)
 
     def put_report(self, folder: str, report: bytes) -> None:
@@ -127,19 +140,19 @@ class Store:
         with open(self._directory / TIMES, "a", encoding="utf-8") as file:
             file.write(f"{seconds:.2f} s\t{folder}\n")
 
-    def _begin(self, seed: int | None, audience: Audience) -> int:
+    def _begin(self, seed: int | None, audience: Audience, feedback: Feedback) -> int:
         """The seed of the run; from here on the directory says it."""
         kept = self._kept()
         if kept is None:
-            kept = Session(seed=draw_seed() if seed is None else seed, audience=audience)
+            kept = Session(seed=draw_seed() if seed is None else seed, audience=audience, feedback=feedback)
         elif seed not in (None, kept.seed):
             raise UsageError(
                 f"--seed {seed}, but the cohort in {str(self._directory)!r} was begun with another; leave it out"
             )
-        elif kept.audience is not audience:
+        elif (kept.audience, kept.feedback) != (audience, feedback):
             for report in self.candidates.glob(f"*/{REPORT}"):  # written anew; first, in case this run is cut short
                 report.unlink()
-            kept = Session(seed=kept.seed, audience=audience)
+            kept = Session(seed=kept.seed, audience=audience, feedback=feedback)
         write_atomically(self._directory / COHORT, msgspec.json.encode(kept), private=True)
         self.candidates.mkdir(exist_ok=True)
         return kept.seed

@@ -31,7 +31,7 @@
 
   document.addEventListener("click", event => {
     const summary = event.target.closest?.("summary");
-    if (!summary) return;
+    if (!summary || event.target.closest("a")) return; // a link on it leads somewhere, and folds nothing
     kept.set(keyOf(summary.parentElement), !summary.parentElement.open); // it opens or closes after this
     sessionStorage.setItem("unfolded", JSON.stringify([...kept]));
   });
