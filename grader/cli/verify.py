@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     with naming_the_way_out(), Launcher(arguments.isolation, hidden=[hidden]) as launcher:
         from grader.exercise.model import read_exercise, read_parts
         from grader.injection.renew import renew
-        from grader.injection.verify import verify
+        from grader.injection.verify import out_of_place, verify
 
         written: tuple[str, ...] = ()
         with Progress() as progress:
@@ -52,8 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
                 exercise = read_parts(arguments.exercise)
                 found, written = renew(arguments.exercise, launcher, progress)
             else:
-                exercise = read_exercise(arguments.exercise)
-                found = verify(exercise, launcher, progress)
+                exercise = read_parts(arguments.exercise)
+                found = out_of_place(exercise) or verify(read_exercise(arguments.exercise), launcher, progress)
     # What an exercise says of itself may come from anybody.
     sys.stdout.write(
         printable(
@@ -77,6 +77,8 @@ def _lines(found: "Verification") -> Iterator[str]:
         yield f"  {OLD if finding.renewable else NO if finding.wrong else YES}  {one_line(finding.what)}"
         if finding.wrong:
             yield f"       {one_line(finding.wrong)}"
+    if not found.matrix:
+        return
     checks = sorted({check for killers in found.matrix.values() for check in killers})
     width = max(len(check) for check in (HEADING, *checks))
     yield f"\n{HEADING:{width}}  {'  '.join(found.matrix)}"

@@ -110,7 +110,7 @@ def edits_can_be_made(exercise: Exercise) -> Iterator[str]:
     try:
         exercise.starter()
     except Exception as error:
-        if changed := _changed_since(exercise):
+        if changed := changed_since(exercise):
             yield (
                 f"its reference was changed since its bugs were planted ({', '.join(changed)}); `grader verify "
                 "--renew` finds their places again and proves it anew"
@@ -133,8 +133,8 @@ RULES: Final[tuple[Rule, ...]] = (
 )
 
 
-def _changed_since(exercise: Exercise) -> list[str]:
-    """The files that bugs are planted in and that are not what key.json was made for."""
+def changed_since(exercise: Exercise) -> list[str]:
+    """The files of the reference that bugs are planted in and that are not what key.json was made for."""
     hashes = exercise.key.hashes
     files = (
         {entry.file for entry in (*exercise.key.bugs, *exercise.key.stubs)} & exercise.reference.keys() & hashes.keys()

@@ -11,6 +11,7 @@ from grader.comparisons.comparison import Comparison
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.key import PlantedBug, Row
 from grader.exercise.model import Exercise, StoredExercise
+from grader.exercise.rules import changed_since
 from grader.exercise.starter import BESIDE_THE_CODE
 from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
@@ -24,6 +25,7 @@ from grader.packages.trouble import Trouble, without_a_verdict
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from grader.submission.read import Submission
+from mutations.errors import SpliceError
 
 SEEDS: Final = (11, 12, 13)  # for an exercise that says none
 SHOWN: Final = 5  # complaints about subsets
@@ -77,6 +79,20 @@ class Verification:
         """Whether all that is wrong is that the exercise was changed since it was proven."""
         wrong = [finding for finding in self.findings if finding.wrong]
         return bool(wrong) and all(finding.renewable for finding in wrong)
+
+
+def out_of_place(exercise: StoredExercise) -> Verification | None:
+    """What there is to say of an exercise whose reference was changed so that its bugs are not where key.json says;
+    None where they are, or where that is not why. Nothing else of it can be asked."""
+    changed = changed_since(exercise)
+    if not changed:
+        return None
+    try:
+        exercise.starter()
+    except SpliceError:
+        what = "its bugs and gaps are where key.json says"
+        return Verification([Finding(what, f"{', '.join(changed)} of the reference changed since", renewable=True)])
+    return None
 
 
 def verify(

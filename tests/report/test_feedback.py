@@ -31,8 +31,8 @@ Part = TypeVar("Part", ItemResult, FollowUp)
 WORDS: Final = {
     Feedback.ITEMS: ("itemtitle", "followuptitle"),
     Feedback.EVIDENCE: (
-        "checkid", "checktitle", "qmessage", "reasonwhy", "qprinted", "claimed", "seenit", "snippet", "frames", "summed",
-        "loadreason", "exhibitnote",
+        "checkid", "checktitle", "qmessage", "reasonwhy", "qprinted", "claimed", "seenit", "snippet", "frames",
+        "summed", "loadreason", "exhibitnote",
     ),
     Feedback.HINTS: ("hinttext", "qcauses"),
 }  # fmt: skip
