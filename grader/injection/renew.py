@@ -1,7 +1,8 @@
 """Renew an exercise that was changed since it was proven: edits moved to where they belong now, the proof made anew.
 
 The reference that the edits were made for is not kept, but its starter is: with the edits undone that is the old
-reference, and its hash says so. What is between the edits may have changed; the lines that they stand in may not.
+reference, and its hash says so. What stands between the edits may have changed, and what an extension takes out; the
+lines that bugs are planted in may not.
 """
 
 import hashlib
@@ -10,12 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from msgspec import structs
 
 from grader.errors import UsageError
-from grader.exercise.key import Key, Planted
+from grader.exercise.key import Key, Planted, PlantedBug, Stub
 from grader.exercise.model import StoredExercise, read_parts
 from grader.exercise.rules import validate
 from grader.exercise.starter import starter_contents
@@ -26,7 +27,6 @@ from grader.injection.verify import SEEDS, Verification, verify
 from grader.sandbox.client import Launcher
 
 _NUMBERS: Final = re.compile(r"\d+(\.\d+)?")
-_P = TypeVar("_P", bound=Planted)
 
 
 class Renewed(NamedTuple):
@@ -81,7 +81,7 @@ def _moved(stored: StoredExercise) -> Key:
         before = _reference_before(stored, file, planted)
         moves = _Moves(before.encode(), text.encode())
         bugs = tuple(_shifted(entry, moves) if entry.file == file else entry for entry in bugs)
-        stubs = tuple(_shifted(entry, moves) if entry.file == file else entry for entry in stubs)
+        stubs = tuple(_taken_out(entry, moves) if entry.file == file else entry for entry in stubs)
     return structs.replace(stored.key, bugs=bugs, stubs=stubs, hashes=hashes(stored.reference))
 
 
@@ -111,6 +111,7 @@ class _Moves:
     """Where the bytes of one text are in another, line by line."""
 
     def __init__(self, before: bytes, after: bytes) -> None:
+        self.after = after
         old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
         self._same: list[tuple[int, int, int]] = []  # start and end in the old text, start in the new
         starts, ends = _offsets(old), _offsets(new)
@@ -121,6 +122,13 @@ class _Moves:
         """Where a span begins now; None where a line of it was changed."""
         return next((new + start - old for old, until, new in self._same if old <= start and end <= until), None)
 
+    def between(self, start: int, end: int) -> tuple[int, int] | None:
+        """The span between what was before and behind one in the old text; None where that cannot be told."""
+        starts = [new + start - old for old, until, new in self._same if old <= start <= until]
+        ends = [new + end - old for old, until, new in self._same if old <= end <= until]
+        # What was added at an edge stays outside.
+        return (starts[-1], ends[0]) if starts and ends and starts[-1] <= ends[0] else None
+
 
 def _offsets(lines: Sequence[bytes]) -> list[int]:
     found = [0]
@@ -129,15 +137,27 @@ def _offsets(lines: Sequence[bytes]) -> list[int]:
     return found
 
 
-def _shifted(entry: _P, moves: _Moves) -> _P:
+def _shifted(entry: PlantedBug, moves: _Moves) -> PlantedBug:
     start, end = entry.span
     moved = moves.to(start, end)
     if moved is None:
         raise UsageError(
-            f"a line of reference/{entry.file} was changed that {entry.item!r} is planted in or takes out; what is "
-            "planted there would be another one: put that line back, or build the exercise anew with `grader inject`"
+            f"a line of reference/{entry.file} was changed that {entry.item!r} is planted in; what is planted there "
+            "would be another one: put that line back, or build the exercise anew with `grader inject`"
         )
     return structs.replace(entry, span=(moved, moved + end - start))
+
+
+def _taken_out(entry: Stub, moves: _Moves) -> Stub:
+    """What an extension takes out may be written otherwise by now."""
+    span = moves.between(*entry.span)
+    if span is None:
+        raise UsageError(
+            f"reference/{entry.file} was changed around what {entry.item!r} takes out of it, so that it cannot be "
+            "known where that begins and ends; put the lines before and behind it back, or build the exercise anew "
+            "with `grader inject`"
+        )
+    return structs.replace(entry, span=span, before=moves.after[slice(*span)].decode())
 
 
 def _starter(exercise: StoredExercise) -> dict[str, str]:

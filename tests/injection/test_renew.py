@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,7 @@ def sound(monkeypatch: pytest.MonkeyPatch) -> None:
     def proven(exercise: StoredExercise, *_: object, renewing: bool) -> Verification:
         assert renewing
         seen = {
-            bug.item: replace(NOT_MEASURED, shows_in=bug.shows_in, killed_by=bug.killed_by) for bug in exercise.key.bugs
+            bug.item: changed(NOT_MEASURED, shows_in=bug.shows_in, killed_by=bug.killed_by) for bug in exercise.key.bugs
         }
         certificate = exercise.key.certificate
         assert certificate is not None
@@ -90,7 +89,7 @@ def test_what_cannot_be_known_is_said(folder: Path, launcher: Launcher) -> None:
     for where in ("reference", "starter"):
         edit(folder / where / "model.py", lambda text: REMARK + text)
 
-    with pytest.raises(UsageError, match="both reference/model.py and starter/model.py were changed"):
+    with pytest.raises(UsageError, match=r"both reference/model.py and starter/model.py were changed"):
         renew(folder, launcher, lambda _: None)
 
 
