@@ -15,7 +15,7 @@ from grader.errors import UsageError, did_you_mean
 from grader.exercise.key import Key, Planted
 from grader.files.digest import digest
 from grader.sandbox.questions import ADAPTER
-from mutations.edit import splice
+from mutations.edit import Edit, splice
 
 _DEFINED: Final = re.compile(r"^ *(?:def|class) +(\w+)", re.MULTILINE)
 _AT_THE_TOP: Final = re.compile(r"^(?:def|class) +(\w+)", re.MULTILINE)
@@ -113,6 +113,16 @@ class Exercise:
         """The reference's files with all bugs left in and the extensions taken out: what the learner is handed."""
         return self.planted((*self.key.bugs, *self.key.stubs))
 
+    def repaired(self) -> dict[str, str]:
+        """The reference's files with every refactoring that a bug came with, and no bug."""
+        edits = [edit for bug in self.key.bugs if (edit := bug.without_the_bug) is not None]
+        return self.spliced(edits)
+
+    @property
+    def is_refactored(self) -> bool:
+        """Whether a bug of it came with a refactoring."""
+        return any(bug.without_the_bug is not None for bug in self.key.bugs)
+
     @cached_property
     def left_to_build(self) -> frozenset[str]:
         """Names of the functions and classes that the starter has only a stub of, or does not have.
@@ -184,7 +194,10 @@ class Exercise:
 
     def planted(self, entries: Iterable[Planted]) -> dict[str, str]:
         """The reference's files with these edits made."""
-        edits = [entry.edit for entry in entries]
+        return self.spliced([entry.edit for entry in entries])
+
+    def spliced(self, edits: Collection[Edit]) -> dict[str, str]:
+        """The reference's files with these edits made."""
         return {
             name: splice(text, [edit for edit in edits if edit.file == name]) for name, text in self.reference.items()
         }

@@ -27,12 +27,13 @@ _NOT_PLAIN = re.compile(r"[^A-Za-z0-9-]")
 _LIMITS = (20_000, 4_000, 800, 160)
 
 
-def render_html(result: Result) -> str:
+def render_html(result: Result, *, back: str = "") -> str:
     """The report: one file, no script, nothing loaded, and below a megabyte however much a candidate printed."""
     pictured = pictures(result.exhibits)
     exhibits = result.exhibits
     fixed = {
         "result": result,
+        "back": back,
         "instructor": result.audience is Audience.INSTRUCTOR,
         "places": _places(result),
         "pictures": pictured,
