@@ -91,6 +91,19 @@ def add_audience(command: argparse.ArgumentParser, default: str | None = "instru
     )
 
 
+FEEDBACK = ("score", "items", "evidence", "hints")
+
+
+def add_feedback(command: argparse.ArgumentParser, default: str = "what exercise.toml says, else hints") -> None:
+    """How much of a result a learner is shown."""
+    command.add_argument(
+        "--feedback",
+        choices=FEEDBACK,
+        help="how much of a result a learner is shown, each with those before it: score, the points of the whole; "
+        f"items, status and points of each; evidence, what was seen; hints, where to look (default: {default})",
+    )
+
+
 def add_jobs(command: argparse.ArgumentParser) -> None:
     """--jobs and --scheduler: where several are graded at a time."""
     where = command.add_mutually_exclusive_group()

@@ -37,6 +37,7 @@ from grader.result.record import (
     Environment,
     ExerciseInfo,
     Exhibits,
+    Feedback,
     FollowUp,
     Integrity,
     Isolation,
@@ -99,6 +100,7 @@ class Grade:
         )
         environment = self._environment()
         return Result(
+            feedback=Feedback(self._exercise.rubric.feedback or Feedback.HINTS),
             exercise=ExerciseInfo(id=self._exercise.rubric.id, title=self._exercise.rubric.title),
             candidate=CandidateInfo(
                 name=self._submission.name,
@@ -110,7 +112,7 @@ class Grade:
             ),
             changes=changed,
             score=round(sum(result.score for result in results), 2),
-            max_score=sum(result.max_score for result in results),
+            max_score=round(sum(result.max_score for result in results), 2),
             items=results,
             followups=self._followup_results(schedule),
             remaining_bugs=self._diagnosis.remaining(),
