@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from grader.cli.options import Commands
-    from grader.cli.progress import Progress
     from grader.cohort.batch import Counts
+    from grader.report.progress import Progress
     from grader.result.lines import ResultLine
 
 INTERRUPTED: Final = 130
@@ -78,8 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from grader.cli.exercises import chosen_exercise
-    from grader.cli.progress import Progress
     from grader.cohort.batch import Batch, ResultsFile
+    from grader.report.progress import Progress
     from grader.seeds import draw_seed
 
     exercise = chosen_exercise(arguments.exercise)

@@ -12,8 +12,8 @@ from grader.files.printable import one_line
 
 if TYPE_CHECKING:
     from grader.cli.options import Commands
-    from grader.cli.progress import Progress
     from grader.cohort.recheck import Recordings, Tally
+    from grader.report.progress import Progress
     from grader.result.lines import RecheckLine, Worth
 
 INTERRUPTED: Final = 130
@@ -58,8 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from grader.cli.exercises import chosen_exercise
-    from grader.cli.progress import Progress
     from grader.cohort.recheck import Rechecks, Recordings, Submissions
+    from grader.report.progress import Progress
 
     exercise = chosen_exercise(arguments.exercise)
     recordings = Recordings(arguments.recorded)
