@@ -22,11 +22,11 @@ from grader.files.printable import one_line
 
 if TYPE_CHECKING:
     from grader.cli.options import Commands
-    from grader.cli.progress import Progress
     from grader.cohort.entries import Entries
     from grader.cohort.row import Row
     from grader.cohort.run import Done
     from grader.cohort.summary import Summary
+    from grader.report.progress import Progress
 
 INTERRUPTED: Final = 130
 
@@ -76,11 +76,11 @@ def add(commands: "Commands") -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Grade all that is not graded yet; 0, 1 when a hand-in could not be graded, or 3 when one could not be judged."""
     from grader.cli.exercises import chosen_exercise
-    from grader.cli.progress import Progress
     from grader.cohort.entries import read_entries
     from grader.cohort.rounds import read_round
     from grader.cohort.run import Cohort
     from grader.cohort.store import Store
+    from grader.report.progress import Progress
     from grader.result.record import Audience, Feedback
 
     output: Path = arguments.output

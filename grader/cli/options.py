@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from grader.cli.progress import Progress
     from grader.cohort.messages import Setup
     from grader.cohort.pool import Backend
     from grader.grading.options import Options
+    from grader.report.progress import Progress
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 

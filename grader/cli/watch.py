@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from grader.cli.options import Commands
-    from grader.cli.progress import Progress
     from grader.learner.watch import Graded, Overtaken, Watcher
     from grader.live.live_page import LivePage
     from grader.report.next_step import Command
+    from grader.report.progress import Progress
     from grader.result.record import Feedback, Result
 
 
@@ -44,8 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     from grader.cli.exercises import exercise_of, reference_directory, session_on
     from grader.cli.history import record
-    from grader.cli.progress import Progress
     from grader.files.write import check_writable
+    from grader.report.progress import Progress
     from grader.submission.read import read_submission
 
     directory: Path = arguments.directory
