@@ -73,6 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         from grader.result.audience import for_audience
         from grader.result.record import Audience
 
+        outputs.prepare(files)
         _say(note_on_another_starter(directory, session.exercise.starter()))
         with Progress() as progress:
             result = session.grade(submission, options, progress=progress)
