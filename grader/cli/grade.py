@@ -97,6 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         from grader.result.certificate import certify, to_bytes
         from grader.result.record import Audience, Feedback
 
+        outputs.prepare(files)
         _say(note_on_another_starter(directory, session.exercise.starter()))
         with Progress() as progress:
             result = session.grade(submission, options, progress=progress)

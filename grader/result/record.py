@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
-from msgspec.structs import asdict
 
 from grader.files.digest import digest
 from grader.files.printable import printable
@@ -176,9 +175,15 @@ class Scope(Frozen, frozen=True, kw_only=True):
 
     def __or__(self, other: "Scope") -> "Scope":
         """As far as either of them goes."""
-        mine, others = asdict(self), asdict(other)
-        largest = {name: max(mine[name], others[name]) for name in mine if name != "modes"}
-        return Scope(**largest, modes=tuple(sorted({*self.modes, *other.modes})))
+        return Scope(
+            tokens=max(self.tokens, other.tokens),
+            rows=max(self.rows, other.rows),
+            layers=max(self.layers, other.layers),
+            width=max(self.width, other.width),
+            vocabulary=max(self.vocabulary, other.vocabulary),
+            steps=max(self.steps, other.steps),
+            modes=self.modes if self.modes == other.modes else tuple(sorted({*self.modes, *other.modes})),
+        )
 
 
 class ItemResult(Frozen, frozen=True, kw_only=True):
