@@ -149,8 +149,8 @@ ROOMS = {
     "live": "report submission result files limits errors",
     "review": "exercise checks report submission result files errors mutations",
     "learner": "grading exercise submission result files seeds limits errors",
-    "injection": "cohort grading exercise comparisons checks packages submission result sandbox files seeds limits errors "
-    "mutations",
+    "injection": "cohort grading exercise comparisons checks packages submission result sandbox files seeds limits "
+    "errors mutations",
     "cohort": "grading exercise hand_ins report submission result sandbox files seeds limits errors",
     "grading": "own_tests exercise comparisons checks packages submission result sandbox files seeds sizes limits "
     "errors",
