@@ -30,6 +30,12 @@ def add(commands: "Commands") -> None:
     add_exercise(command, "the one that a workspace was started from, else the built-in one")
     for name, what in FORMATS.items():
         command.add_argument(f"--{name}", metavar="FILE", help=f"write {what}; - for standard output")
+    command.add_argument(
+        "--certificate",
+        metavar="FILE",
+        type=_file,
+        help="write a certificate: the instructor's result with the submission, for `grader recheck` to reach it again",
+    )
     add_audience(command, default=None)
     add_questions(
         command,
@@ -48,6 +54,8 @@ def add(commands: "Commands") -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Grade and report; the exit code."""
+    from dataclasses import replace
+
     from grader.cli import outputs
     from grader.cli.exercises import Choice, exercise_to_grade, note_on_another_starter, reference_directory, session_on
     from grader.cli.hint import hint_command
@@ -56,7 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     from grader.hand_ins.read_hand_in import read_hand_in
 
     files = {name: file for name in FORMATS if (file := getattr(arguments, name)) is not None}
-    outputs.check(files)
+    certificate: Path | None = arguments.certificate
+    outputs.check({**files, "certificate": str(certificate)} if certificate is not None else files)
     options = options_of(arguments)
     recorded = _recorded(arguments.check, options)
     if recorded is not None:
@@ -68,14 +77,20 @@ def run(arguments: argparse.Namespace) -> int:
     _say(choice.notes)
     reference_directory(choice.exercise)  # whether there is one is known before the submission is read
     submission = read_hand_in(directory)
+    if certificate is not None:
+        submission = replace(submission, history=b"")  # a certificate is about the code alone
     _guard_against_candidates()
     with session_on(choice.exercise, options.isolation, one_grade=True) as session:
+        from grader.files.write import write_atomically
         from grader.result.audience import for_audience
+        from grader.result.certificate import certify, to_bytes
         from grader.result.record import Audience
 
         _say(note_on_another_starter(directory, session.exercise.starter()))
         with Progress() as progress:
             result = session.grade(submission, options, progress=progress)
+    if certificate is not None:
+        write_atomically(certificate, to_bytes(certify(submission.given, submission.tests, result)), private=True)
     if choice.by_workspace and recorded is None and arguments.audience != Audience.INSTRUCTOR:
         # An instructor who looks at it leaves it as it was handed in.
         _say(record(directory, submission, result, session.exercise.starter(), "grade"))
@@ -89,6 +104,12 @@ def run(arguments: argparse.Namespace) -> int:
     if not result.judged:
         return CannotJudge.exit_code
     return 0 if holds else 1
+
+
+def _file(text: str) -> Path:
+    if text == "-":
+        raise argparse.ArgumentTypeError("expected the name of a file: a certificate is not printed")
+    return Path(text)
 
 
 def _say(notes: Iterable[str]) -> None:

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from grader import __version__
 from grader.cli import (
     adapt,
+    batch,
     cohort,
     compare,
     completion,
@@ -29,8 +30,10 @@ from grader.cli import (
     inject,
     mcp,
     mutations,
+    recheck,
     report,
     review,
+    sheets,
     start,
     verify,
     watch,
@@ -180,6 +183,9 @@ def parser() -> argparse.ArgumentParser:
         mcp,
         review,
         cohort,
+        batch,
+        recheck,
+        sheets,
         export,
         doctor,
     ):

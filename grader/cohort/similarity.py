@@ -6,7 +6,7 @@ Pointed out for a person to look at; nothing is ever scored by it.
 import itertools
 import keyword
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,21 +21,27 @@ MOST: Final = 2_000  # tokens of one's own that are looked at: what takes time i
 HANDED_OUT: Final = 12  # tokens in a row that stand in the starter too are the starter's
 Grams = NDArray[np.uint64]
 _NAME, _NUMBER, _STRING = "name", "number", "string"
-_FIRST: Final = 0xF0000  # of the characters that stand for tokens: those for private use
+_LAST: Final = 0xD7FF  # of the characters that stand for tokens: the one before those that cannot be written
 _FACTOR: Final = np.uint64(6364136223846793005)  # of a linear congruential generator: any odd number that mixes well
+# One that is never closed ends with its line or with the file, so that no text is read twice.
+_STRING_TEXT: Final = r"""
+    \"{3} (?:[^\\]|\\.)*? (?: \"{3} | \\?\Z ) | '{3} (?:[^\\]|\\.)*? (?: '{3} | \\?\Z )
+    | " (?:[^"\\\n]|\\.)*+ "? | ' (?:[^'\\\n]|\\.)*+ '?
+"""
 _TOKEN: Final = re.compile(
-    r"""
-    \#[^\n]*                                                    # a comment: no token
+    rf"""
+    \#[^\n]*                                        # a comment: no token
     | (
-        (?: [rbuf]{0,2} (?: \"{3} (?:[^\\]|\\.)*? \"{3} | '{3} (?:[^\\]|\\.)*? '{3}
-            | " (?:[^"\\\n]|\\.)* " | ' (?:[^'\\\n]|\\.)* ' ) )  # a string
-        | \.?\d (?: [eE][+-] | [\w.] )*                          # a number
+        [rbuf]{{0,2}} (?: {_STRING_TEXT} )
+        | \.?\d (?: [eE][+-] | [\w.] )*              # a number
         | \w+
-        | \.{3} | -> | (?: \*\* | // | << | >> | [-+*/%@&|^=!<>:] ) =? | [^\w\s]
+        | \.{{3}} | -> | (?: \*\* | // | << | >> | [-+*/%@&|^=!<>:] ) =? | [^\w\s]
     )
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
+# A line, or several where a string goes on: what no token reaches beyond.
+_LINE: Final = re.compile(rf"(?: [^\n\#'\"]++ | \#[^\n]* | {_STRING_TEXT} )*+ \n?", re.VERBOSE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +53,47 @@ class Pair:
     alike: float
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Submissions that hang together by pairs: each is nearly the same as some other one of them.
+
+    Attributes:
+        members: their folders, by name.
+        pairs: the most alike that hold the group together, one fewer than members, the most alike first. Of a chain of
+            pairs the ends may have little in common.
+    """
+
+    members: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+
+
+def groups(pairs: Sequence[Pair]) -> tuple[Group, ...]:
+    """The groups that the pairs make, the largest first: a spanning tree of each, of its most alike pairs."""
+    group_of: dict[str, list[str]] = {}  # each folder's group, one list for all of its members
+    kept: list[Pair] = []
+    for pair in sorted(pairs, key=lambda pair: -pair.alike):
+        one, other = (group_of.setdefault(folder, [folder]) for folder in (pair.first, pair.second))
+        if one is other:
+            continue
+        kept.append(pair)
+        small, large = sorted((one, other), key=len)
+        large += small
+        group_of.update(dict.fromkeys(small, large))
+    trees: dict[int, list[Pair]] = {}
+    for pair in kept:
+        trees.setdefault(id(group_of[pair.first]), []).append(pair)
+    found = [Group(tuple(sorted(group_of[tree[0].first])), tuple(tree)) for tree in trees.values()]
+    return tuple(sorted(found, key=lambda group: (-len(group.members), -group.pairs[0].alike, group.members)))
+
+
 def similar_pairs(submissions: Mapping[str, Mapping[str, str]], starter: Mapping[str, str]) -> tuple[Pair, ...]:
     """The pairs that are at least ``ALIKE``, the most alike first.
 
     Names, numbers and strings count as equal, and comments and layout as nothing, so that renaming hides nothing.
     """
-    alphabet = _Alphabet()
+    alphabet = Alphabet()
     stretches = [_grams(alphabet.written(text)) for text in starter.values()]
-    handed_out = np.unique(np.concatenate([np.zeros(0, np.uint64), *stretches]))
+    handed_out = np.unique(np.concatenate([np.zeros(1, np.uint64), *stretches]))  # zero is no stretch's number
     read: dict[str, str] = {}  # most files of a cohort that are handed in twice are handed in often
     texts = {}
     for folder, files in sorted(submissions.items()):
@@ -71,7 +110,7 @@ def similar_pairs(submissions: Mapping[str, Mapping[str, str]], starter: Mapping
 
 def alike(one: Mapping[str, str], other: Mapping[str, str]) -> float:
     """How alike two packages are by the same measure, with nothing taken out: 1 is all of it; files by name."""
-    alphabet = _Alphabet()
+    alphabet = Alphabet()
     first, second = ("".join(alphabet.written(files[name]) for name in sorted(files)) for files in (one, other))
     return float(Indel.normalized_similarity(first, second))
 
@@ -94,27 +133,30 @@ def _pairs(texts: Mapping[str, str]) -> Iterator[Pair]:
                 yield Pair(folders[first], folders[other], round(float(share), 4))
 
 
-class _Alphabet:
-    """A character for each kind of token."""
+class Alphabet:
+    """A character for each kind of token: the first ones, since those are compared fastest."""
 
     def __init__(self) -> None:
-        self._characters = _Characters()
+        self._of_kind: dict[str, str] = {}
+        self._of_token: dict[str, str] = {}
+        self._lines: dict[str, str] = {}  # most lines of a cohort are the starter's, or stand in many submissions
 
     def written(self, text: str) -> str:
         """The text's tokens as characters."""
-        return "".join(map(self._characters.__getitem__, filter(None, _TOKEN.findall(text))))
+        return "".join(map(self._line, _LINE.findall(text)))
 
+    def _line(self, line: str) -> str:
+        written = self._lines.get(line)
+        if written is None:
+            written = self._lines[line] = "".join(map(self._token, filter(None, _TOKEN.findall(line))))
+        return written
 
-class _Characters(dict[str, str]):
-    """The character that stands for a token; each token is looked at once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._of_kind: dict[str, str] = {}
-
-    def __missing__(self, token: str) -> str:
-        kind = _kind(token)
-        self[token] = character = self._of_kind.setdefault(kind, chr(_FIRST + len(self._of_kind)))
+    def _token(self, token: str) -> str:
+        character = self._of_token.get(token)
+        if character is None:
+            kind = _kind(token)
+            character = self._of_kind.setdefault(kind, chr(min(1 + len(self._of_kind), _LAST)))
+            self._of_token[token] = character
         return character
 
 
@@ -131,7 +173,9 @@ def _kind(token: str) -> str:
 
 def _own(tokens: str, handed_out: Grams) -> str:
     """The tokens that do not belong to a stretch of the starter."""
-    starts = np.flatnonzero(np.isin(_grams(tokens), handed_out))
+    grams = _grams(tokens)
+    nearest = np.searchsorted(handed_out, grams).clip(max=len(handed_out) - 1)
+    starts = np.flatnonzero(handed_out[nearest] == grams)
     theirs = np.zeros(len(tokens), dtype=bool)
     for offset in range(HANDED_OUT):
         theirs[starts + offset] = True

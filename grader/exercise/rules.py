@@ -9,6 +9,7 @@ from grader.comparisons.catalogue import TWIN_BY_ID
 from grader.errors import UsageError
 from grader.exercise.key import FORMAT
 from grader.exercise.model import Exercise, Item
+from grader.sandbox.preloaded import what_is_missing
 
 TAKEN: Final = ("score", "solved", "reward")  # where every item is a metric, by its id, these stand beside them
 
@@ -35,6 +36,12 @@ def reference_has_every_file(exercise: Exercise) -> Iterator[str]:
     for file in sorted(required | {planted.file for planted in (*exercise.key.bugs, *exercise.key.stubs)}):
         if file not in exercise.reference:
             yield f"its reference has no {file}"
+
+
+def its_library_is_installed(exercise: Exercise) -> Iterator[str]:
+    """What its model is built on, of which the adapter.py imports something."""
+    if missing := what_is_missing(exercise.adapter):
+        yield missing
 
 
 def names_are_unique(exercise: Exercise) -> Iterator[str]:
@@ -115,6 +122,7 @@ def edits_can_be_made(exercise: Exercise) -> Iterator[str]:
 RULES: Final[tuple[Rule, ...]] = (
     key_has_a_known_format,
     reference_has_every_file,
+    its_library_is_installed,
     names_are_unique,
     there_is_an_item,
     no_item_is_called_as_another_metric,

@@ -8,6 +8,7 @@ from itertools import cycle
 from operator import or_
 
 from grader import __version__
+from grader.checks.compare import fingerprint
 from grader.comparisons.catalogue import BY_ID as COMPARISONS
 from grader.comparisons.catalogue import TWIN_BY_ID
 from grader.comparisons.comparison import Comparison
@@ -28,6 +29,7 @@ from grader.grading.variants import Match, Variants
 from grader.own_tests import own_tests, waiting, written
 from grader.packages.package import Package
 from grader.packages.scope import scope_of
+from grader.packages.trouble import Trouble
 from grader.packages.worker_pool import THREADS, threads
 from grader.result.record import (
     Asked,
@@ -39,8 +41,10 @@ from grader.result.record import (
     Integrity,
     Isolation,
     LoadFault,
+    Parting,
     Result,
     Scope,
+    Trace,
     environment_digest,
 )
 from grader.sandbox.questions import modules_asked
@@ -123,7 +127,23 @@ class Grade:
             integrity=Integrity(
                 exercise=self._exercise.sha256, grader=grader_digest(), environment=environment_digest(environment)
             ),
+            trace=self._trace(),
             seconds=0.0,
+        )
+
+    def _trace(self) -> tuple[Trace, ...]:
+        """Each comparison and twin in the order in which they were made."""
+        answers = {id_: fingerprint(found) for id_, found in self._answers.items() if not isinstance(found, Trouble)}
+        matches = {**self._diagnosis.matches, **self._diagnosis.twins}
+        return tuple(
+            Trace(
+                comparison=id_,
+                answers=answers.get(id_),
+                lane=match.lane,
+                bugs=tuple(sorted(match.bugs)) if match.bugs is not None else None,
+                parts=_parting(match),
+            )
+            for id_, match in matches.items()
         )
 
     def _followup_results(self, schedule: Schedule) -> tuple[FollowUp, ...]:
@@ -299,3 +319,16 @@ class Grade:
             seed=self._seeds.grade,
             isolation=Isolation(mode=self._options.isolation, layers=locked.applied, missing=locked.missing),
         )
+
+
+def _parting(match: Match) -> Parting | None:
+    difference = match.difference
+    if difference is None:
+        return None
+    return Parting(
+        where=match.where,
+        tensor=difference.tensor,
+        element=difference.element,
+        ulps=difference.ulps,
+        actual=difference.actual,
+    )

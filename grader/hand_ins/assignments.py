@@ -29,12 +29,14 @@ class HandIn:
     Attributes:
         name: that no other has; as it lies there, or as the platform calls the person.
         title: what to call it.
+        person: the name that a platform says, without an assignment's number; empty where it says none.
         read: reads it. Raises ``UsageError`` or ``Refused`` where there is no submission to be read.
     """
 
     name: str
     title: str
     read: Callable[[], Submission]
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,14 +175,14 @@ def _of_its_own(tree: Tree, entry: Listed, metadata: dict[str, str]) -> HandIn:
 
     who = metadata.get(entry.name)
     title = f"{who} ({entry.name})" if who else entry.name
-    return HandIn(name=entry.name, title=title, read=read)
+    return HandIn(name=entry.name, title=title, read=read, person=who or "")
 
 
 def _missing(folder: str, whose: str) -> HandIn:
     def read() -> Submission:
         raise Refused(f"there is no {quoted(folder)}, which {METADATA} names")
 
-    return HandIn(name=folder, title=f"{whose} ({folder})" if whose else folder, read=read)
+    return HandIn(name=folder, title=f"{whose} ({folder})" if whose else folder, read=read, person=whose)
 
 
 def _loose(name: str) -> Refused:
@@ -211,7 +213,9 @@ def _of_one(tree: Tree, name: str, title: str, theirs: list[tuple[Named, Listed]
             submission = read_package(inner, title, "it", stack)
         return submission.with_notes(notes)
 
-    return HandIn(name=name, title=title, read=read)
+    # Moodle's number is another one for each assignment, Canvas's is the person's own.
+    name_alone = title.rpartition("_")[0] if theirs[0][0].platform == "Moodle" else ""
+    return HandIn(name=name, title=title, read=read, person=name_alone)
 
 
 def _put_together(tree: Tree, theirs: list[tuple[Named, Listed]]) -> tuple[Tree, list[str]]:

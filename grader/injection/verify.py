@@ -19,6 +19,7 @@ from grader.injection.fit import fit, require_it_runs
 from grader.injection.mutants import planted
 from grader.injection.observe import SUBMISSION, Observation, Observer, answerable, failing_checks
 from grader.injection.prove import complaints, prove
+from grader.injection.workshop import REPETITIONS
 from grader.limits import MEASURING_QUESTION_SECONDS
 from grader.packages.trouble import Trouble, without_a_verdict
 from grader.packages.worker_pool import WorkerPool
@@ -79,12 +80,13 @@ def _verify(exercise: StoredExercise, launcher: Launcher, progress: Callable[[st
     found.findings.append(texts(exercise))
     certificate = exercise.key.certificate
     seeds = certificate.seeds if certificate is not None else SEEDS
+    measured_on = seeds[-REPETITIONS:]  # the first is the proof's
     worker_pool = WorkerPool(launcher, adapter=exercise.adapter)
     try:
         progress("the reference")
-        finding, checks, comparisons = _reference(exercise, worker_pool, seeds)
+        finding, checks, comparisons = _reference(exercise, worker_pool, seeds[0], measured_on)
         found.findings.append(finding)
-        observer = Observer(worker_pool, exercise.reference, checks, seeds, comparisons)
+        observer = Observer(worker_pool, exercise.reference, checks, measured_on, comparisons)
         for bug in exercise.key.bugs:
             progress(bug.item)
             seen = observer.observe(exercise.variant(frozenset({bug.item})))
@@ -99,24 +101,24 @@ def _verify(exercise: StoredExercise, launcher: Launcher, progress: Callable[[st
 
 
 def _reference(
-    exercise: Exercise, worker_pool: WorkerPool, seeds: Sequence[int]
+    exercise: Exercise, worker_pool: WorkerPool, seed: int, measured_on: Sequence[int]
 ) -> tuple[Finding, Checks, Comparisons]:
     """Whether the reference is right, and what can be asked to tell bugs."""
     if exercise.adapter is not None:
         what = "the reference passes what fits it of the checks that its items name"
         try:
             require_it_runs(worker_pool, exercise.reference)
-            fitting = fit(worker_pool, exercise.reference, seeds)
+            fitting = fit(worker_pool, exercise.reference, measured_on)
         except UsageError as error:
             return Finding(what, str(error)), (), ()
         named = {check for item in exercise.rubric.item for check in (*item.earns, *item.takes)}
         said = "; ".join(f"{check}: {fitting.left_out[check]}" for check in sorted(named & fitting.left_out.keys()))
         return Finding(what, said), fitting.checks, fitting.comparisons
-    failing = failing_checks(worker_pool, exercise.reference, seeds)
+    failing = failing_checks(worker_pool, exercise.reference, (seed, *measured_on))
     asked = len(CHECKS) - len(failing.followups)
     fault = f"fails {', '.join(failing.wrong)}" if failing.wrong else ""
     unbuilt = planted(exercise.reference, [stub.edit for stub in exercise.key.stubs])
-    answers = answerable(worker_pool, exercise.reference, unbuilt, seeds[0], failing.followups)
+    answers = answerable(worker_pool, exercise.reference, unbuilt, measured_on[0], failing.followups)
     return Finding(f"the reference passes all {asked} checks of what it has built", fault), *answers
 
 
@@ -157,7 +159,7 @@ def _subsets(exercise: Exercise, launcher: Launcher, seed: int, progress: Callab
     certificate = exercise.key.certificate
 
     def wrong() -> str:
-        rows = prove(exercise, launcher, seed, progress)
+        rows = list(prove(exercise, launcher, seed, progress))
         said = [
             f"with {', '.join(row.left) or 'no bug'} left in, {item}: {complaint}"
             for row in rows

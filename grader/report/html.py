@@ -24,10 +24,11 @@ MAX_BYTES = 1_000_000
 _LIMITS = (20_000, 4_000, 800, 160)
 
 
-def render_html(result: Result) -> str:
+def render_html(result: Result, *, back: str = "") -> str:
     """The report: one file, no script, nothing loaded, and below a megabyte however much a candidate printed."""
     fixed = {
         "result": result,
+        "back": back,
         "instructor": result.audience is Audience.INSTRUCTOR,
         "places": _places(result),
         "pictures": pictures(result.exhibits),

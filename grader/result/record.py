@@ -281,6 +281,26 @@ class FollowUp(Frozen, frozen=True, kw_only=True):
     scope: Scope | None = None  # how far the questions went; None where that was not recorded
 
 
+class Parting(Frozen, frozen=True, kw_only=True):
+    """The first value that is not the same bit for bit."""
+
+    where: str  # the question, in words
+    tensor: str
+    element: tuple[int, ...]
+    ulps: int | None  # distance in units in the last place; None when it has no meaning (NaN, shapes)
+    actual: str
+
+
+class Trace(Frozen, frozen=True, kw_only=True):
+    """What one comparison told of the candidate: a fingerprint of its answers, and where they part first."""
+
+    comparison: str
+    answers: str | None  # SHA-256 of the bits of all its answers; None where there was none, or for a twin
+    lane: Lane
+    bugs: tuple[str, ...] | None  # of the variant that agrees; None where none does
+    parts: Parting | None  # from the reference; for a twin, from the variant that it was taken for
+
+
 class Result(Frozen, frozen=True, kw_only=True):
     """A whole grade."""
 
@@ -299,6 +319,7 @@ class Result(Frozen, frozen=True, kw_only=True):
     load_faults: tuple[LoadFault, ...] = ()
     asked: Asked
     integrity: Integrity
+    trace: Annotated[tuple[Trace, ...] | None, HIDDEN] = None  # None in results from before it was recorded
     seconds: float
     graded_at: str | None = None  # UTC, as 2026-11-29T19:04:10Z; None in a cohort, whose results are the same each time
     timeline: Timeline | None = None  # as the workspace's own history tells it; None where there is none
@@ -329,6 +350,23 @@ class Result(Frozen, frozen=True, kw_only=True):
 def environment_digest(environment: Environment) -> str:
     """SHA-256 of an environment as it stands in a result, without its seed."""
     return digest({"environment": msgspec.json.encode(msgspec.structs.replace(environment, seed=None))})
+
+
+def untimed(result: Result) -> Result:
+    """The result without times, so that it is the same however busy the machine was."""
+    return msgspec.structs.replace(
+        result,
+        items=tuple(msgspec.structs.replace(item, checks=_untimed(item.checks)) for item in result.items),
+        followups=tuple(
+            msgspec.structs.replace(followup, checks=_untimed(followup.checks)) for followup in result.followups
+        ),
+        seconds=0.0,
+        graded_at=None,
+    )
+
+
+def _untimed(checks: tuple[CheckResult, ...]) -> tuple[CheckResult, ...]:
+    return tuple(msgspec.structs.replace(check, seconds=0.0) for check in checks)
 
 
 def harmless(result: Result) -> Result:

@@ -3,9 +3,10 @@
     python tests/benchmarks/bench_inject.py [--seeds N]
 
 Every round takes the next seed, and so other bugs, and measures everything once: a machine that gets slower gets
-slower for all. Seeds differ in how many bugs and sets of bugs they turn down, so the spread is not noise alone. Warm
-is one call of ``build`` or ``verify`` on a launcher that has built before; cold is the command, from nothing to the
-written folder.
+slower for all. Seeds differ in how many bugs and sets of bugs they turn down, so the spread is not noise alone. The
+first is one call of ``build`` on a warm launcher, with nothing known of the reference; a further one is built in a
+workshop that has built others from the same reference, as a bulk does. Cold is the command, from nothing to the written
+folder.
 """
 
 import argparse
@@ -18,18 +19,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from grader.exercise.model import builtin_exercise, read_exercise
-from grader.injection.build import Built, build
+from grader.injection.build import Built, build, build_in
 from grader.injection.folder import write
 from grader.injection.recipe import DEFAULT_BUGS, Recipe
 from grader.injection.verify import verify
+from grader.injection.workshop import Workshop
 from grader.sandbox.client import Launcher
 
 ROOT = Path(__file__).resolve().parents[2]
 BASELINE = "import torch"
-BUILD_WARM, BUILD_COLD = f"build {DEFAULT_BUGS} bugs, warm", f"grader inject, {DEFAULT_BUGS} bugs, cold"
+BUILD_FIRST, BUILD_FURTHER = f"build {DEFAULT_BUGS} bugs, warm, first", f"build {DEFAULT_BUGS} bugs, warm, further"
+BUILD_COLD = f"grader inject, {DEFAULT_BUGS} bugs, cold"
 VERIFY_WARM, VERIFY_COLD = "verify it, warm", "grader verify, cold"
 GOAL, AIM = 15.0, 5.0
-BUILDS = (BUILD_WARM, BUILD_COLD)
+BUILDS = (BUILD_FIRST, BUILD_FURTHER, BUILD_COLD)
 BASELINES = 3  # in each round: it is short, and everything is divided by it
 CACHES = 1000  # the seed of the exercise that fills them, not measured
 
@@ -37,21 +40,27 @@ CACHES = 1000  # the seed of the exercise that fills them, not measured
 def main(seeds: int) -> None:
     """Measure and print a table."""
     builtin = builtin_exercise()
-    seconds: dict[str, list[float]] = {
-        name: [] for name in (BASELINE, BUILD_WARM, BUILD_COLD, VERIFY_WARM, VERIFY_COLD)
-    }
+    seconds: dict[str, list[float]] = {name: [] for name in (BASELINE, *BUILDS, VERIFY_WARM, VERIFY_COLD)}
     hidden = [builtin.reference_directory]
-    with tempfile.TemporaryDirectory() as scratch, Launcher("strict", hidden) as launcher:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        Launcher("strict", hidden) as launcher,
+        Workshop(builtin.reference, launcher) as workshop,
+    ):
 
-        def built(seed: int) -> Built:
+        def first(seed: int) -> Built:
             return build(Recipe(seed=seed), builtin.reference, launcher, lambda _: None)
 
+        def further(seed: int) -> Built:
+            return build_in(workshop, Recipe(seed=seed), lambda _: None)
+
         folder = Path(scratch) / "caches"
-        write(built(CACHES), folder)
+        write(further(CACHES), folder)
         _grader("verify", str(folder))
         for seed in range(seeds):
             seconds[BASELINE] += [_timed(lambda: _run("-c", BASELINE)) for _ in range(BASELINES)]
-            seconds[BUILD_WARM].append(_timed(lambda: built(seed)))  # noqa: B023  called at once
+            seconds[BUILD_FURTHER].append(_timed(lambda: further(seed)))  # noqa: B023  called at once
+            seconds[BUILD_FIRST].append(_timed(lambda: first(seed)))  # noqa: B023
             folder = Path(scratch) / f"ex{seed}"
             command = ["inject", "-o", str(folder), "--bugs", str(DEFAULT_BUGS), "--seed", str(seed)]
             seconds[BUILD_COLD].append(_timed(lambda: _grader(*command)))  # noqa: B023

@@ -5,10 +5,12 @@ import re
 from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
+from random import Random
 
 import pytest
 from rapidfuzz.distance import Indel
 
+from grader.cohort import similarity
 from grader.cohort.similarity import similar_pairs
 from grader.exercise.model import Exercise
 
@@ -101,3 +103,29 @@ def _read(text: str) -> list[str]:
 
 def _kind(token: str) -> str:
     return token if keyword.iskeyword(token) or not token.isidentifier() else "name"
+
+
+def test_code_is_read_line_by_line_as_it_would_be_as_a_whole() -> None:
+    pieces = ['"', '"""', "'", "'''", "\\", "\\\n", "#", "\n", " ", "r", "a", "1", "e+", "."]
+    random = Random(1)
+    for _ in range(5_000):
+        text = "".join(random.choices(pieces, k=random.randrange(30)))
+        lines = similarity._LINE.findall(text)
+
+        assert "".join(lines) == text
+        assert [token for line in lines for token in similarity._TOKEN.findall(line)] == similarity._TOKEN.findall(text)
+
+
+@pytest.mark.parametrize("torn", ['"\\', "'\n", "'''\"", '"""', "\\", "r"], ids=repr)
+def test_strings_that_are_never_closed_take_no_more_time_than_others(torn: str) -> None:
+    # A second look at what follows for each quote would take hours.
+    assert similar_pairs({"a": {"model.py": torn * 500_000}, "b": {"model.py": ""}}, {}) == ()
+
+
+def test_more_kinds_of_signs_than_there_are_characters_for_are_read_as_well() -> None:
+    every = map(chr, [*range(0xD800), *range(0xE000, 0x20000)])
+    signs = "".join(sign for sign in every if not sign.isalnum() and sign not in "#'\"")
+
+    (pair,) = similar_pairs({"a": {"model.py": signs}, "b": {"model.py": signs}}, {})
+
+    assert pair.alike == 1

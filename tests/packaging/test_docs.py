@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,8 @@ ENVIRONMENTS = (ROOT / "docs" / "environments.md").read_text(encoding="utf-8")
 BRING_YOUR_OWN = (ROOT / "docs" / "bring-your-own.md").read_text(encoding="utf-8")
 LIBRARY = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
 FORMATS = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+
+OF_THE_LIBRARY = "docs/examples/gpt2"  # whose model.py is copied from transformers, where that is installed
 
 # Installing is what CI does first; the test of the wheel does it again.
 SET_UP = {
@@ -57,7 +60,7 @@ def printed(code: str, where: Path) -> str:
 
 def run(programme: Path, arguments: list[str], where: Path) -> tuple[int, str]:
     """The exit code, and what was said if there was no verdict."""
-    done = subprocess.run([programme, *arguments], cwd=where, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([programme, *arguments], cwd=where, capture_output=True, text=True, timeout=600)
     return done.returncode, done.stderr if done.returncode > 1 else ""
 
 
@@ -89,7 +92,15 @@ def test_every_command_of_the_readme_is_one_that_something_runs():
         (README, ["report.html", "result.json"]),
         (FORMATS, ["junit.xml", "report.html", "result.json", "results.json", "summary.md"]),
         (COHORT, ["results/index.html", "results/candidates/ann/report.html"]),
-        (ENVIRONMENTS, ["task/instruction.md", "task/tests/exercise/reference/model.py"]),
+        (
+            ENVIRONMENTS,
+            [
+                "task/instruction.md",
+                "task/tests/exercise/reference/model.py",
+                "gpt_env/client.py",
+                "gpt_env/server/Dockerfile",
+            ],
+        ),
         (BRING_YOUR_OWN, ["exercise/reference/key.json", "homework/README.md"]),
         (A_CHECK, []),
         (AN_OPERATOR, []),
@@ -107,6 +118,7 @@ def test_every_command_of_the_readme_is_one_that_something_runs():
 def test_every_grader_command_of_the_page_works_in_the_order_given(page, written, tmp_path):
     shutil.copytree(ROOT / "candidate", tmp_path / "candidate", ignore=shutil.ignore_patterns("__pycache__", ".*"))
     shutil.copytree(ROOT / "docs" / "examples", tmp_path / "docs" / "examples")
+    (tmp_path / OF_THE_LIBRARY / "model.py").unlink(missing_ok=True)  # as whoever has run the page's commands has it
     for name in ("ann", "bob"):
         shutil.copytree(tmp_path / "candidate", tmp_path / "submissions" / name)
     shutil.make_archive(str(tmp_path / "submissions"), "zip", tmp_path / "submissions")
@@ -114,7 +126,7 @@ def test_every_grader_command_of_the_page_works_in_the_order_given(page, written
     codes = {}
     for command in commands(page):
         first, *rest = shlex.split(command)
-        if first == "grader":
+        if first == "grader" and (find_spec("transformers") or "gpt2" not in command):
             ended = watched if rest[0] == "watch" else run
             codes[command] = ended(programme, rest, tmp_path)
 

@@ -76,6 +76,7 @@ def test_the_fields_that_are_hidden_are_these() -> None:
         "Exhibits.ulps",
         "InfluenceExhibit.reference",
         "ParameterExhibit.same_start",
+        "Result.trace",
         "TrainingExhibit.first_divergence",
         "TrainingExhibit.reference",
         "TrainingExhibit.variant",
@@ -140,7 +141,7 @@ def test_every_field_that_is_not_hidden_is_the_same_for_both(result: Result) -> 
     changed = set(pairs(learner, result, "result"))
 
     assert {path.rpartition(".")[2] for path in changed} == {
-        "audience", "first_divergence", "hidden", "reference", "same_start", "seed", "ulps", "variant",
+        "audience", "first_divergence", "hidden", "reference", "same_start", "seed", "trace", "ulps", "variant",
     }  # fmt: skip
 
 

@@ -109,6 +109,7 @@ def test_code_is_run_in_the_worker_alone() -> None:
     allowed = {
         "mutations.source": ["parse_module"],
         "mutations.catalogue": ["import_module"],
+        "grader.sandbox.preloaded": ["import_module"],  # in the launcher: the modules that it lists, and no others
     }
     others = [module for module in MODULES if not within(module, "grader.sandbox.worker")]
 
@@ -145,7 +146,7 @@ ROOMS = {
     "hand_ins report submission result preconditions sandbox files seeds limits errors mutations",
     "assistant": "learner exercise report submission result files errors",
     "environments": "api injection exercise submission result preconditions files limits errors",
-    "api": "injection grading exercise hand_ins submission result preconditions sandbox seeds limits errors",
+    "api": "cohort injection grading exercise hand_ins submission result preconditions sandbox seeds limits errors",
     "live": "report submission result files limits errors",
     "review": "exercise checks report submission result files errors mutations",
     "learner": "grading exercise submission result files seeds limits errors",
