@@ -20,8 +20,8 @@ from grader.exercise.starter import starter_files
 from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
 from grader.grading.session import Session
-from grader.injection import build as building
 from grader.injection import reword as rewording
+from grader.injection import workshop as workshops
 from grader.injection.build import build
 from grader.injection.folder import to_json
 from grader.injection.mutants import mutants
@@ -119,7 +119,7 @@ def test_a_refactoring_that_changes_bits_is_refused(
             for edit in planted_by.edits(source)
         ]
 
-    monkeypatch.setattr(building, "_operator", lambda _: replace(planted_by, edits=edits))
+    monkeypatch.setattr(workshops, "_operator", lambda _: replace(planted_by, edits=edits))
 
     with pytest.raises(UsageError, match=r"the refactoring alone changes what is computed \(forward"):
         build(Recipe(operators=(planted_by.id,)), exercise.reference, launcher, lambda _: None)
