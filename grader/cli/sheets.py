@@ -151,6 +151,8 @@ def _filled(arguments: argparse.Namespace, judged: "dict[str, Result]") -> "tupl
     from grader.limits import GRADE_SHEET_MAX_BYTES
     from grader.report.verdict import verdict
     from grader.report.words import number
+    from grader.result.audience import for_audience
+    from grader.result.record import Audience
 
     path: Path = arguments.template
     try:
@@ -162,15 +164,15 @@ def _filled(arguments: argparse.Namespace, judged: "dict[str, Result]") -> "tupl
         raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from None
     if len(template) > GRADE_SHEET_MAX_BYTES:
         raise UsageError(f"{str(path)!r} has more than {GRADE_SHEET_MAX_BYTES} bytes; expected a sheet of grades")
-    grades: dict[str, Grade] = {
-        folder: Grade(
+    grades: dict[str, Grade] = {}
+    for folder, result in judged.items():
+        seen = for_audience(result, Audience.LEARNER)  # as much as the exercise shows a learner
+        grades[folder] = Grade(
             title=result.candidate.name,
             score=result.score,
             max_score=result.max_score,
-            said=f"{number(result.score)} of {number(result.max_score)} points. {verdict(result)}",
+            said=f"{number(seen.score)} of {number(seen.max_score)} points. {verdict(seen)}",
         )
-        for folder, result in judged.items()
-    }
     if arguments.platform == "moodle":
         filled = fill_moodle(template, grades.values())
     else:

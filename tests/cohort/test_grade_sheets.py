@@ -20,7 +20,7 @@ from grader.cohort.grade_sheets import Grade, fill_canvas, fill_moodle
 from grader.errors import UsageError
 from grader.hand_ins.assignments import of_canvas
 from grader.hand_ins.read_hand_in import opened
-from grader.result.record import Result, Status, to_json
+from grader.result.record import Feedback, Result, Status, to_json
 
 # As Moodle 4 writes it, with an assignment of 100 points and feedback comments.
 MOODLE = (
@@ -270,6 +270,19 @@ def test_the_command_writes_what_is_to_be_uploaded_and_says_who_got_nothing(
     assert "3 in the sheet without a grade, left as they were:\n  Dörte Müller (Participant 102)\n" in text
     assert sorted(path.name for path in out.iterdir()) == ["feedback.zip", "grades.csv"]
     assert len(zipfile.ZipFile(out / "feedback.zip").namelist()) == 1
+
+
+def test_a_comment_says_no_more_than_the_exercise_shows(
+    kept: Path, samples: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half = replace(samples.right_up_to_rounding(), feedback=Feedback.SCORE)
+    half = replace(half, candidate=replace(half.candidate, name="Ada Byron_101"))
+    (kept / "candidates" / "Ada-Byron_101~0" / "result.json").write_bytes(to_json(half))
+    sheets(capsys, kept, "--for", "moodle", "--template", tmp_path / "worksheet.csv", "-o", tmp_path / "upload")
+    comment = table((tmp_path / "upload" / "grades.csv").read_bytes())[1][9]
+
+    assert comment.startswith(f"{half.score:g} of 100 points.")
+    assert "items right" not in comment
 
 
 def test_the_command_says_what_does_not_go_together(
