@@ -5,10 +5,12 @@ import json
 import os
 import re
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace as changed
 
 from grader.cli import hint, start
 from grader.cli.exercises import starter_digest
@@ -17,8 +19,8 @@ from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import Exercise, StoredExercise
 from grader.learner.hints import WHEN_STOPPED, right_now
 from grader.learner.history_writer import record_grade
-from grader.learner.workspace import RECORD, Workspace, read_workspace, write_workspace
-from grader.result.record import ItemResult, Lane, LoadFault, Result, Status
+from grader.learner.workspace import RECORD, Workspace, feedback_in, read_workspace, write_workspace
+from grader.result.record import Feedback, ItemResult, Lane, LoadFault, Result, Status
 from grader.submission.history import FILE as HISTORY
 from grader.submission.read import read_submission
 
@@ -365,3 +367,18 @@ def test_a_machine_without_room_is_not_the_users_fault(
 
     with pytest.raises(CannotJudge, match=os.strerror(error)):
         start.run(Namespace(directory=tmp_path / "mine", exercise=None, minutes=None, feedback=None))
+
+
+def test_a_workspace_shows_less_than_its_exercise_and_never_more(
+    tmp_path: Path, exercise: StoredExercise, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = tmp_path / "mine"
+    start.run(Namespace(directory=directory, exercise=None, minutes=None, feedback="items"))
+    strict = replace(exercise, rubric=changed(exercise.rubric, feedback="score"))
+
+    assert "grader hint" not in capsys.readouterr().out
+    assert feedback_in(directory, exercise) is Feedback.ITEMS
+    assert feedback_in(directory, strict) is Feedback.SCORE
+    assert strict.sha256 == exercise.sha256  # what is shown decides no verdict
+    with pytest.raises(UsageError, match="no hints here: a learner is shown no more than feedback = 'items'"):
+        hint.run(Namespace(directory=directory, item="masking", exercise=None))
