@@ -5,6 +5,7 @@
 #   make test               the tests that take no long time, and a few of those that do
 #   make test-all           the whole test suite; ARGS="tests/report -k grid" picks some of it
 #   make platforms          what depends on the build of torch, on the standard one; PYTHON=python3.13 picks another Python
+#   make environments       the tests of the tasks for verifiers and OpenEnv, each in an environment of its own
 #   make generate           what is generated and kept, again: candidate/, the key, the schema
 
 PYTHON = python3
@@ -21,7 +22,7 @@ PYTEST = $(BIN)/python $(MEASURE) -m pytest -n $(WORKERS) --dist worksteal
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: help grade test test-rest test-all coverage lint lint-style lint-types generate starter schema check-generated docs \
-	bench platforms fifty constraints clean
+	bench platforms environments fifty constraints clean
 
 help:
 	@echo "make grade     grade candidate/ and leave report.html (DIR=path for another directory)"
@@ -29,10 +30,11 @@ help:
 	@echo "make test-all  the whole test suite"
 	@echo "make coverage  make test, and how much of the grader it runs"
 	@echo "make lint      style, types, and that no generated file is stale"
-	@echo "make generate  make what is generated and kept again: candidate/, reference/key.json, the schema of results"
+	@echo "make generate  make what is generated and kept again: candidate/, reference/key.json, the schemas of results and manifests"
 	@echo "make docs      build the documentation as a site, in build/site"
 	@echo "make bench     how long things take"
 	@echo "make platforms the tests of what depends on torch's build, on the standard one: gigabytes to fetch"
+	@echo "make environments  the tests of the tasks for verifiers and OpenEnv: a gigabyte to fetch"
 	@echo "make fifty     build and prove fifty exercises"
 	@echo "make clean     remove what these commands made"
 
@@ -80,15 +82,22 @@ platforms: $(STANDARD)/.installed
 	$(STANDARD)/bin/python -m pytest -n $(WORKERS) --dist worksteal tests/sandbox tests/cohort
 	$(STANDARD)/bin/grader doctor
 
+# Not in CI: each framework is installed in an environment of its own, which takes all else from .venv.
+environments: .venv-verifiers/.installed .venv-openenv/.installed
+	.venv-verifiers/bin/python -m pytest -n $(WORKERS) tests/environments/test_verifiers.py
+	.venv-openenv/bin/python -m pytest -n $(WORKERS) tests/environments/test_openenv.py
+
 starter: $(VENV)/.installed
 	$(BIN)/python -m grader.injection.builtin
 
 schema: $(VENV)/.installed
 	$(BIN)/python -m grader.result.schema
+	$(BIN)/python -m grader.injection.manifest
 
 check-generated: $(VENV)/.installed
 	$(BIN)/python -m grader.injection.builtin --check
 	$(BIN)/python -m grader.result.schema --check
+	$(BIN)/python -m grader.injection.manifest --check
 
 # The variable silences an advertisement of the theme's. With --quiet, mkdocs would silence its warnings before it counts
 # them, and --strict would let everything pass.
@@ -113,7 +122,7 @@ constraints: constraints.txt
 	cp "$$fresh/new.txt" constraints.txt
 
 clean:
-	rm -rf $(VENV) $(STANDARD) report.html result.json build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	rm -rf $(VENV) $(STANDARD) .venv-verifiers .venv-openenv report.html result.json build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 		.coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -136,6 +145,15 @@ $(STANDARD)/.installed: pyproject.toml constraints.txt
 	$(STANDARD)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	$(STANDARD)/bin/python -c 'import sys, torch; print("torch", torch.__version__); sys.exit(None if torch.version.cuda \
 		else "this is no build with libraries for GPUs; does pip look in another place?")'
+	@touch $@
+
+# By site.addsitedir the editable install of .venv counts too.
+.venv-%/.installed: $(VENV)/.installed-dev
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check \
+		"$$(sed -n 's/^$* = \["\(.*\)"\]$$/\1/p' pyproject.toml)"
+	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
+		> "$$(.venv-$*/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/dev.pth"
 	@touch $@
 
 define make-venv

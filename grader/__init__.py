@@ -8,6 +8,7 @@ grader's own. ``import grader`` loads none of it: each name is loaded when it is
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from grader.api import (
+        Attempt,
         CannotJudge,
         Exercise,
         Grader,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Attempt",
     "CannotJudge",
     "Exercise",
     "Grader",

@@ -3,13 +3,19 @@
 import math
 import os
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Collection, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, closing
+from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
+from grader.cohort.many import Came, Pools, grade_side_by_side, grade_side_by_side_async
+from grader.cohort.messages import NotGraded, Task, setup_of
+from grader.cohort.pool import cores
 from grader.errors import CannotJudge as CannotJudge
 from grader.errors import GraderError as GraderError
 from grader.errors import UsageError as UsageError
@@ -19,15 +25,17 @@ from grader.exercise.starter import starter_files as starter_files
 from grader.grading.options import Options
 from grader.grading.session import Session
 from grader.hand_ins.read_hand_in import read_hand_in
-from grader.limits import DEFAULT_ISOLATION, QUESTION_MAX_SECONDS
+from grader.limits import DEFAULT_ISOLATION, JOB_MAX_NUMBER, QUESTION_MAX_SECONDS
 from grader.preconditions import naming_the_way_out, require_docstrings
 from grader.result.record import Result as Result
+from grader.result.record import from_json
 from grader.sandbox.errors import NotIsolated
 from grader.seeds import check_seed, draw_seed
 from grader.submission.read import Submission, read_files
 
 Isolation = Literal["strict", "process"]
 Difficulty = Literal["easy", "medium", "hard"]
+Style = Literal["plain", "refactored"]
 CLOSED: Final = "nothing could be judged: this Grader is closed"
 
 
@@ -96,6 +104,8 @@ def inject(
     difficulty: Difficulty | None = None,
     source: str | PathLike[str] | None = None,
     keep_extensions: bool = False,
+    style: Style = "plain",
+    reword: bool = False,
     force: bool = False,
     isolation: Isolation | None = None,
 ) -> Exercise:
@@ -110,6 +120,8 @@ def inject(
         source: a directory with a correct GPT to plant them in: a model.py and train.py that keep the contract, or a
             model.py of any kind with an adapter.py; None for the built-in ones.
         keep_extensions: leave cache, classifier and heads built, and plant bugs in them too.
+        style: ``"refactored"`` draws bugs that come with a refactoring of the lines around them.
+        reword: put the GPT in other words first, proven to compute the same bits.
         force: replace an exercise that is in ``directory``.
         isolation: of the processes that run the code, as for ``grade``.
 
@@ -132,6 +144,8 @@ def inject(
         operators=names,
         difficulty=difficulty,
         keep_extensions=keep_extensions,
+        style=style,
+        reword=reword,
     )
     target = None if directory is None else directory_given("directory", directory)
     if target is not None:
@@ -146,12 +160,42 @@ def inject(
     return read_exercise(target)
 
 
-class Grader:
-    """Grades submissions of one exercise one after another. Use as a context manager, or close it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What came of one of many submissions: a result, or why there is none.
 
-    Any thread may ask; grades of one ``Grader`` wait for each other. For several at a time make several, each with
-    PyTorch in a process of its own. All its processes belong to a thread that it starts, and end when it is closed: a
-    grade under way then raises ``CannotJudge``.
+    Attributes:
+        number: how many were given before it.
+        result: None where there is none.
+        error: ``UsageError`` where nothing could be graded for what was handed in, ``CannotJudge`` where the machine or
+            the grader failed, which says nothing of the submission; None where there is a result.
+    """
+
+    number: int
+    result: Result | None = None
+    error: GraderError | None = None
+
+    @property
+    def reward(self) -> float | None:
+        """The result's reward; None where there is no verdict on all that was asked for: no verdict is no 0."""
+        return self.result.reward if self.result is not None else None
+
+    @classmethod
+    def of(cls, number: int, came: Came) -> Self:
+        """What a pool has answered."""
+        if isinstance(came, UsageError):
+            return cls(number=number, error=came)
+        if isinstance(came, NotGraded):
+            return cls(number=number, error=CannotJudge(came.reason))
+        return cls(number=number, result=from_json(came.result))
+
+
+class Grader:
+    """Grades submissions of one exercise, one after another or side by side. Use as a context manager, or close it.
+
+    Any thread may ask; what ``grade`` is asked for waits for its turn, and ``grade_many`` grades several at a time.
+    All its processes belong to threads that it starts, and end when it is closed: a grade under way then raises
+    ``CannotJudge``.
 
     Args:
         exercise: the built-in one unless another is given.
@@ -176,6 +220,7 @@ class Grader:
         self._isolation = chosen
         self._shared = draw_seed() if shared else None
         self._session: Session | None = None
+        self._pools = Pools(setup_of(self.exercise, Options(isolation=chosen), None))
         self._closed = False
         self._closing = threading.RLock()  # a second caller of close waits until it is closed
         # The kernel ends a launcher with the thread that started it: let that be one that lasts.
@@ -194,6 +239,84 @@ class Grader:
         timeout: float = 10.0,
     ) -> Result:
         """The result of grading one submission; as ``grader.grade``, which says what can be asked for."""
+        options = self._options(
+            only=only, followups=followups, seed=seed, thorough=thorough, explain=explain, timeout=timeout
+        )
+        given = submission_given(submission)
+        try:
+            asked = self._thread.submit(self._grade, given, options)
+        except RuntimeError:
+            raise CannotJudge(CLOSED) from None
+        return asked.result()
+
+    def grade_many(
+        self,
+        submissions: Iterable[str | PathLike[str] | Mapping[str, str | bytes]],
+        *,
+        jobs: int | None = None,
+        only: Collection[str] = (),
+        followups: bool = True,
+        seed: int | None = None,
+        thorough: bool = False,
+        explain: bool = True,
+        timeout: float = 10.0,
+    ) -> Generator[Attempt, None, None]:
+        """Grade submissions side by side: what came of each, in the order in which they are done.
+
+        ``submissions`` may be endless: of what is taken from it, at most twice as many as there are jobs have not been
+        handed on. A call that comes to its end leaves its processes for the next one, until the Grader is closed.
+        Leave the iterator, or close it, and they end at once.
+
+        Args:
+            submissions: each as for ``grade``. One that cannot be read costs the others nothing.
+            jobs: how many are graded at a time, each in processes of its own; None for one a core.
+            only, followups, seed, thorough, explain, timeout: of each, as for ``grade``.
+
+        Raises:
+            UsageError: an argument is out of range, or there is no such item; before anything is taken.
+            CannotJudge: the machine can grade none of them, or this Grader was closed.
+        """
+        options = self._options(
+            only=only, followups=followups, seed=seed, thorough=thorough, explain=explain, timeout=timeout
+        )
+        came = grade_side_by_side(self._pools, jobs_given(jobs), submissions, partial(_task, options))
+        return _attempts(came)
+
+    def grade_many_async(
+        self,
+        submissions: Iterable[str | PathLike[str] | Mapping[str, str | bytes]]
+        | AsyncIterable[str | PathLike[str] | Mapping[str, str | bytes]],
+        *,
+        jobs: int | None = None,
+        only: Collection[str] = (),
+        followups: bool = True,
+        seed: int | None = None,
+        thorough: bool = False,
+        explain: bool = True,
+        timeout: float = 10.0,
+    ) -> AsyncGenerator[Attempt, None]:
+        """As ``grade_many``, for ``async for``; ``submissions`` may be asynchronous too.
+
+        The loop is never kept waiting. Where the task is cancelled, the processes end with the iterator;
+        ``contextlib.aclosing`` around it says when that is.
+        """
+        options = self._options(
+            only=only, followups=followups, seed=seed, thorough=thorough, explain=explain, timeout=timeout
+        )
+        came = grade_side_by_side_async(self._pools, jobs_given(jobs), submissions, partial(_task, options))
+        return _attempts_async(came)
+
+    def _options(
+        self,
+        *,
+        only: Collection[str],
+        followups: bool,
+        seed: int | None,
+        thorough: bool,
+        explain: bool,
+        timeout: float,
+    ) -> Options:
+        """How to grade, once it is known that all of it can be asked for."""
         if seed is not None:
             check_seed(seed)
         options = Options(
@@ -207,15 +330,7 @@ class Grader:
             explain=explain,
         )
         self.exercise.asked(options.only, followups=options.followups)
-        if isinstance(submission, Mapping):
-            given = read_files(files_given(submission))
-        else:
-            given = read_hand_in(directory_given("submission", submission))
-        try:
-            asked = self._thread.submit(self._grade, given, options)
-        except RuntimeError:
-            raise CannotJudge(CLOSED) from None
-        return asked.result()
+        return options
 
     def close(self) -> None:
         """Give up what is under way, and end all processes."""
@@ -226,6 +341,7 @@ class Grader:
             if (session := self._session) is not None:
                 session.stop()
             self._thread.submit(self._end)
+            self._pools.close()
             self._thread.shutdown()
 
     def __enter__(self) -> Self:
@@ -263,6 +379,42 @@ class Grader:
         session, self._session = self._session, None
         if session is not None:
             session.close()
+
+
+def submission_given(value: object) -> Submission:
+    """What was handed in, read. Raises ``UsageError`` where there is none."""
+    if isinstance(value, Mapping):
+        return read_files(files_given(value))
+    return read_hand_in(directory_given("submission", value))
+
+
+def _task(options: Options, given: object) -> Task | UsageError:
+    """A submission of many, to be graded; or why there is none: the others are graded all the same."""
+    try:
+        return Task(submission=submission_given(given), options=options)
+    except UsageError as error:
+        return error
+
+
+def _attempts(came: Generator[tuple[int, Came], None, None]) -> Generator[Attempt, None, None]:
+    with closing(came):
+        for number, each in came:
+            yield Attempt.of(number, each)
+
+
+async def _attempts_async(came: AsyncGenerator[tuple[int, Came], None]) -> AsyncGenerator[Attempt, None]:
+    async with aclosing(came):
+        async for number, each in came:
+            yield Attempt.of(number, each)
+
+
+def jobs_given(value: object) -> int:
+    """How many to grade at a time. Raises ``UsageError`` for what is no such number."""
+    if value is None:
+        return cores()
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= JOB_MAX_NUMBER:
+        raise UsageError(f"jobs={value!r}; expected a whole number from 1 to {JOB_MAX_NUMBER}, or None for one a core")
+    return value
 
 
 def directory_given(name: str, value: object) -> Path:

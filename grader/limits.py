@@ -62,6 +62,7 @@ JOB_SECONDS: Final = 600.0
 JOB_BUDGET_FACTOR: Final = 20  # where a worker gets a twentieth of a core
 JOB_END_SECONDS: Final = 30.0  # for a job that has nothing to do to end its launcher
 JOB_IDLE_SECONDS: Final = 120.0  # without anything to do, after which a job is ended: its cohort may have been killed
+JOB_MAX_NUMBER: Final = 1024  # of jobs at a time that may be asked for
 JOB_TRIES: Final = 2  # at one submission, before it is recorded as not judged
 JOB_VERSIONS_SECONDS: Final = 120  # for a Python to start, import a little and end
 MESSAGE_MAX_BYTES: Final = 1 << 26  # of one message between a cohort and a job
@@ -72,7 +73,17 @@ CLUSTER_NEWS_SECONDS: Final = 10.0  # without news, after which it is seen wheth
 CLUSTER_FETCH_SECONDS: Final = 60.0  # for a result to arrive; one that went down with its worker is made again
 CLUSTER_END_SECONDS: Final = 60.0  # for the workers to end what they are doing
 
-# Agents in Inspect.
+# Exercises in bulk.
+BULK_SEED_SECONDS: Final = 3600.0  # by the clock for one seed: a machine with much else to do takes minutes
+BULK_JOB_END_SECONDS: Final = 30.0  # for a job that has nothing to do to end its launcher
+BULK_JOB_MAX_BYTES: Final = 1 << 30  # that a job holds, before a fresh one goes on in its place
+
+# Lines of a batch.
+BATCH_LINE_MAX_BYTES: Final = 8 << 20  # of one line: the largest submission, each character of it escaped
+
+# Agents in a framework.
+AGENT_GRADES_MAX_AT_ONCE: Final = 2  # grades side by side unless said otherwise; each keeps some two cores busy
+AGENT_MAX_SESSIONS: Final = 64  # clients of an OpenEnv server
 AGENT_SANDBOX_SECONDS: Final = 60.0  # for the sandbox to answer
 AGENT_MAX_MESSAGES: Final = 200  # until an agent that never submits is stopped
 AGENT_MAX_FILES: Final = 65  # of a submission, one more than are ever graded
@@ -87,6 +98,7 @@ SUBMISSION_MAX_BYTES: Final = 900 * 1024
 DIFF_FILE_MAX_LINES: Final = 4_000  # of a file that are compared: difflib's time grows faster than what it is given
 DIFF_FILE_MAX_CHARACTERS: Final = 40_000  # of one file's diff
 DIFF_MAX_CHARACTERS: Final = 120_000  # of all of them
+CERTIFICATE_MAX_BYTES: Final = 66 << 20  # of a certificate: the largest result, and the largest submission
 RESULT_MAX_BYTES: Final = 64 << 20  # of a result file that is read back
 WORKSPACE_RECORD_MAX_BYTES: Final = 1 << 20  # of .grader.json
 STARTER_FILE_MAX_BYTES: Final = 1 << 20  # of one file beside the code
@@ -111,6 +123,7 @@ HAND_IN_MAX_ARCHIVES: Final = 16  # opened, of one hand-in
 HAND_IN_ARCHIVES_MAX_BYTES: Final = 128 << 20  # of archives in archives, which are held in memory
 ASSIGNMENT_MAX_HAND_INS: Final = 20_000  # of a whole class
 ASSIGNMENT_MAX_WRAPPERS: Final = 3  # folders and archives around those of the people
+GRADE_SHEET_MAX_BYTES: Final = 16 << 20  # of the sheet of grades that a platform has exported
 METADATA_MAX_BYTES: Final = 8 << 20  # of the file in which Gradescope says whose a submission is
 
 # Processes of the sandbox.

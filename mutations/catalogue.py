@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from mutations import operators
+from mutations.by_products import BY_PRODUCTS
 from mutations.errors import UnknownOperatorError
 from mutations.operator import Category, Operator
 
@@ -23,9 +24,12 @@ OPERATORS: tuple[Operator, ...] = tuple(
 )
 
 
+EVERY: tuple[Operator, ...] = (*OPERATORS, *BY_PRODUCTS)
+
+
 def operator(operator_id: str) -> Operator:
-    """The operator of that id."""
-    by_id = {operator.id: operator for operator in OPERATORS}
+    """The operator of that id, with or without a refactoring."""
+    by_id = {operator.id: operator for operator in EVERY}
     if operator_id not in by_id:
         near = get_close_matches(operator_id, by_id, n=1)
         listed = f"expected one of the {len(by_id)} that `grader mutations` lists"

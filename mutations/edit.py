@@ -34,6 +34,22 @@ class Edit:
         return cls(data["file"], start, end, data["before"], data["after"])
 
 
+@dataclass(frozen=True, slots=True)
+class Rewritten(Edit):
+    """An edit that plants a bug in lines that it rewrites as well.
+
+    Attributes:
+        honest: what the same rewriting makes of `before` without the bug: it computes what `before` does.
+    """
+
+    honest: str
+
+    @property
+    def without_the_bug(self) -> Edit:
+        """The rewriting alone."""
+        return Edit(self.file, self.start, self.end, self.before, self.honest)
+
+
 def splice(text: str, edits: Iterable[Edit]) -> str:
     """The text with every edit made, in whatever order they come; all other bytes stay as they are.
 

@@ -1,5 +1,6 @@
 """What all tests share: one launcher for the session, and what grades packages and builds exercises with it."""
 
+import contextlib
 import fcntl
 import importlib.util
 import os
@@ -77,26 +78,37 @@ def grade_files(launcher: Launcher, exercise: StoredExercise) -> Callable[..., R
 @pytest.fixture(scope="session")
 def generated(
     launcher: Launcher, exercise: StoredExercise, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[..., Path]:
+) -> Iterator[Callable[..., Path]]:
     """``generated(seed=3, bugs=2) -> folder``: an exercise, built once for all who ask; it is not to be changed."""
+    stack = contextlib.ExitStack()
+    workshops: dict[bool, object] = {}  # by whether extensions are kept
     own = tmp_path_factory.getbasetemp()
     root = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "generated"
     root.mkdir(exist_ok=True)
 
     def make(**asked: object) -> Path:
         # Imported here: they bring the parser of mutations with them, which most tests can do without.
-        from grader.injection.build import build
+        from grader.injection.build import build_in
         from grader.injection.folder import write
         from grader.injection.recipe import Recipe
+        from grader.injection.workshop import Workshop
 
         folder = root / ("-".join(f"{name}={value}" for name, value in sorted(asked.items())) or "default")
         with open(f"{folder}.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # a worker that comes second finds it there
             if not folder.is_dir():
-                write(build(Recipe(**asked), exercise.reference, launcher, lambda _: None), folder)  # type: ignore[arg-type]
+                recipe = Recipe(**asked)  # type: ignore[arg-type]
+                keeps = recipe.keep_extensions
+                if keeps not in workshops:
+                    opened = Workshop(exercise.reference, launcher, keep_extensions=keeps)
+                    workshops[keeps] = stack.enter_context(opened)
+                workshop = workshops[keeps]
+                assert isinstance(workshop, Workshop)
+                write(build_in(workshop, recipe, lambda _: None), folder)
         return folder
 
-    return make
+    with stack:
+        yield make
 
 
 @pytest.fixture(scope="session")

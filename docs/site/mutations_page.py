@@ -3,16 +3,18 @@
 import re
 from itertools import groupby
 
+from mutations.by_products import BY_PRODUCTS
 from mutations.catalogue import OPERATORS
 from mutations.operator import Operator
 
 
 def sections() -> str:
     """The story of each operator, and the lines that its first example changes."""
-    return "".join(
+    by_category = "".join(
         f"\n## {category}\n" + "".join(map(_section, operators))
         for category, operators in groupby(OPERATORS, key=lambda operator: operator.category)
     )
+    return f"{by_category}\n## With a refactoring\n{''.join(map(_section, BY_PRODUCTS))}"
 
 
 def _section(operator: Operator) -> str:

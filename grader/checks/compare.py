@@ -4,8 +4,9 @@ Bits are compared as integers together with shape and dtype: ``torch.equal`` cal
 Tolerances are written ``not (d <= tolerance)``, so that NaN is never close to anything.
 """
 
+import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -144,6 +145,17 @@ def first_difference(actual: Mapping[str, Array], expected: Mapping[str, Array])
     if extra is not None:
         return Difference(tensor=extra, element=(), actual=describe(actual[extra]), expected="absent", ulps=None)
     return None
+
+
+def fingerprint(answers: Iterable[Mapping[str, Array]]) -> str:
+    """SHA-256 of the bits of all answers, with names, shapes and types: the same where no first difference is found."""
+    digest = hashlib.sha256()
+    for answer in answers:
+        for name, array in sorted(answer.items()):
+            digest.update(f"{name!r} {array.dtype.str} {array.shape}\n".encode())
+            digest.update(array.tobytes())
+        digest.update(b"\n")
+    return digest.hexdigest()
 
 
 def furthest(actual: Mapping[str, Array], expected: Mapping[str, Array]) -> int | None:

@@ -27,6 +27,12 @@ def add(commands: "Commands") -> None:
     command.add_argument(
         "--force", action="store_true", help="replace an adapter.py that is there (default: try that one, as it is)"
     )
+    command.add_argument(
+        "--from-package",
+        metavar="MODULE",
+        help="first copy the source of an installed module, such as transformers.models.gpt2.modeling_gpt2, to "
+        "DIR/model.py; DIR is made if there is none",
+    )
     add_isolation(command, "the processes that run the code")
     command.set_defaults(run=run)
 
@@ -39,14 +45,17 @@ def run(arguments: argparse.Namespace) -> int:
     from grader.injection.first_adapter import first_adapter, read_source
     from grader.preconditions import naming_the_way_out
     from grader.sandbox.client import Launcher
+    from grader.sandbox.preloaded import what_is_missing
     from grader.sandbox.questions import ADAPTER
 
     directory: Path = arguments.directory
+    said: list[str] = []
+    if arguments.from_package is not None:
+        said.append(_copied(arguments.from_package, directory, force=arguments.force))
     read = read_source(directory)
     there = read.files.pop(ADAPTER, None)
     target = arguments.output or str(directory / ADAPTER)
     tries_only = there is not None and arguments.output is None and not arguments.force
-    said: list[str] = []
     if there is not None and tries_only:
         text = there
         said.append(f"Tried: {one_line(target)}, which was there already; --force writes a new one")
@@ -64,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     if read.renamed is not None:
         said.append(f"  {one_line(read.renamed)} was tried as model.py: rename it, for `grader inject`")
 
+    if missing := what_is_missing(text):
+        raise UsageError(f"{str(directory)!r} cannot be tried: {missing}")
     with naming_the_way_out(), Launcher(arguments.isolation, hidden=[directory.resolve()]) as launcher:
         from grader.injection.look import look
         from grader.packages.worker_pool import WorkerPool
@@ -78,6 +89,25 @@ def run(arguments: argparse.Namespace) -> int:
     stream = sys.stderr if target == STANDARD_OUTPUT else sys.stdout
     stream.write(printable("\n".join(said)) + "\n")
     return FALLS_SHORT if any(each.fault for each in looks) else 0
+
+
+def _copied(module: str, directory: Path, *, force: bool) -> str:
+    """Write the source of an installed module as model.py of a directory; what was written."""
+    from grader.errors import UsageError
+    from grader.files.write import check_writable, write_atomically
+    from grader.injection.library_model import copied
+
+    text = copied(module)
+    target = directory / "model.py"
+    if target.exists() and not force:
+        raise UsageError(f"{str(target)!r} exists; choose another directory, or replace it with --force")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make {str(directory)!r}: {error.strerror}") from None
+    check_writable(target)
+    write_atomically(target, text.encode())
+    return f"Copied: {module} to {one_line(str(target))}; what it imports stays in its library"
 
 
 def _left_to_do(text: str) -> Iterator[str]:

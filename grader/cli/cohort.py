@@ -1,26 +1,32 @@
 """``grader cohort``: grade many submissions alike, several at a time, and show them together."""
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from grader.cli.options import add_audience, add_command, add_exercise, add_questions, add_running, options_of
+from grader.cli.options import (
+    add_audience,
+    add_command,
+    add_exercise,
+    add_feedback,
+    add_jobs,
+    add_questions,
+    add_running,
+    backend_of,
+    options_of,
+)
 from grader.errors import CannotJudge, UsageError
 from grader.files.printable import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-
     from grader.cli.options import Commands
-    from grader.cli.progress import Progress
     from grader.cohort.entries import Entries
-    from grader.cohort.messages import Setup
-    from grader.cohort.run import Backend, Done
-    from grader.cohort.summary import Row, Summary
+    from grader.cohort.row import Row
+    from grader.cohort.run import Done
+    from grader.cohort.summary import Summary
+    from grader.report.progress import Progress
 
 INTERRUPTED: Final = 130
 
@@ -43,21 +49,21 @@ def add(commands: "Commands") -> None:
         required=True,
         help="write index.html, results.csv and for each submission its result and report here",
     )
-    where = command.add_mutually_exclusive_group()
-    where.add_argument("--jobs", metavar="N", type=_jobs, help="how many are graded at a time (default: one a core)")
-    where.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="grade on the workers of the Dask cluster whose scheduler is at ADDRESS, such as tcp://HOST:8786, "
-        "one submission at a time on each (needs Dask: the extra cluster)",
-    )
+    add_jobs(command)
     command.add_argument(
         "--resume",
         action="store_true",
         help="go on in DIR: what was graded is kept, unless it has changed since",
     )
+    command.add_argument(
+        "--before",
+        metavar="DIR",
+        type=Path,
+        help="show an earlier round, the DIR that a cohort on the same exercise was written to, beside this one",
+    )
     add_exercise(command, "the built-in one")
     add_audience(command)
+    add_feedback(command)
     add_questions(
         command,
         seed="ask what an earlier cohort was asked; without it the seed is drawn in secret, once for all submissions",
@@ -70,29 +76,32 @@ def add(commands: "Commands") -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Grade all that is not graded yet; 0, 1 when a hand-in could not be graded, or 3 when one could not be judged."""
     from grader.cli.exercises import chosen_exercise
-    from grader.cli.progress import Progress
     from grader.cohort.entries import read_entries
+    from grader.cohort.rounds import read_round
     from grader.cohort.run import Cohort
     from grader.cohort.store import Store
-    from grader.result.record import Audience
+    from grader.report.progress import Progress
+    from grader.result.record import Audience, Feedback
 
     output: Path = arguments.output
     _check_apart(arguments.submissions, output)
     exercise = chosen_exercise(arguments.exercise)
     options = options_of(arguments)
     exercise.asked(options.only, followups=options.followups)
+    before = read_round(arguments.before, exercise.rubric.id) if arguments.before is not None else None
     entries = read_entries(arguments.submissions)
     _note_ignored(entries)
     audience = Audience(arguments.audience)
+    feedback = Feedback(arguments.feedback or exercise.rubric.feedback or Feedback.HINTS)
     reporter: _Reporter | None = None
     try:
-        backend = _markers_of(arguments.jobs, arguments.scheduler)
+        backend = backend_of(arguments)
         with (
             Progress() as progress,
-            Store(output, resume=arguments.resume, seed=options.seed, audience=audience) as store,
+            Store(output, resume=arguments.resume, seed=options.seed, audience=audience, feedback=feedback) as store,
         ):
             reporter = _Reporter(progress)
-            cohort = Cohort(entries.found, exercise, options, audience, store)
+            cohort = Cohort(entries.found, exercise, options, audience, store, before, feedback)
             summary = cohort.run(lambda setup: backend(setup, progress), reporter.begin, reporter.tell)
     except KeyboardInterrupt:
         if reporter is None:
@@ -103,12 +112,6 @@ def run(arguments: argparse.Namespace) -> int:
     if summary.unjudged:
         return CannotJudge.exit_code
     return 1 if summary.unread else 0
-
-
-def _jobs(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1024")
-    return int(text)
 
 
 class _Reporter:
@@ -147,38 +150,10 @@ class _Reporter:
         return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
 
 
-def _markers_of(
-    jobs: int | None, scheduler: str | None
-) -> "Callable[[Setup, Progress], AbstractContextManager[Backend]]":
-    """What makes those who grade: processes of this machine, or a cluster's, which is reached no sooner than then."""
-    if scheduler is None:
-        from grader.cohort.pool import Pool
-
-        return lambda setup, _: Pool(setup, jobs or _cores())
-    try:
-        from grader.cohort.cluster import Cluster, ClusterBackend
-    except ModuleNotFoundError as error:
-        from grader.preconditions import install
-
-        raise UsageError(f"--scheduler needs Dask ({error}); {install('cluster')}") from None
-    from contextlib import contextmanager
-
-    @contextmanager
-    def on_a_cluster(setup: "Setup", progress: "Progress") -> "Iterator[Backend]":
-        with Cluster(scheduler, progress.note) as cluster, ClusterBackend(cluster, setup) as backend:
-            yield backend
-
-    return on_a_cluster
-
-
 def _check_apart(submissions: Path, output: Path) -> None:
     """The results must not be taken for a submission the next time."""
     if submissions.resolve() in (output.resolve(), *output.resolve().parents):
         raise UsageError(f"{str(output)!r} lies in {str(submissions)!r}; put the results somewhere else")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _note_ignored(entries: "Entries") -> None:
@@ -196,9 +171,13 @@ def _print(summary: "Summary", output: Path) -> None:
         sys.stdout.write(f"  {title:{width}}  right in {summary.right(id)} of {summary.judged(id)}\n")
     _print_reasons("not graded, for what was handed in", summary.unread, summary)
     _print_reasons("not judged, or not on every item, for reasons of this machine", summary.unjudged, summary)
-    if summary.pairs:
-        count = len(summary.pairs)
-        sys.stdout.write(f"{count} pair{'s' if count != 1 else ''} of nearly the same text; the index says which\n")
+    if summary.groups:
+        count = len(summary.groups)
+        sys.stdout.write(f"{count} group{'s' if count != 1 else ''} of near copies; the page has them side by side\n")
+    if (before := summary.before) is not None:
+        unclear = f" ({len(before.unclear)} of them since several have that name)" if before.unclear else ""
+        counted = f"{len(before.was)} matched, {len(before.new)} new{unclear}, {len(before.gone)} gone"
+        sys.stdout.write(f"The round before: {counted}\n")
     sys.stdout.write(f"Written: {one_line(str(output / 'index.html'))}\n")
 
 

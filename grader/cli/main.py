@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from grader import __version__
 from grader.cli import (
     adapt,
+    batch,
     cohort,
     compare,
     completion,
@@ -31,6 +32,7 @@ from grader.cli import (
     mutations,
     report,
     review,
+    sheets,
     start,
     verify,
     watch,
@@ -180,6 +182,8 @@ def parser() -> argparse.ArgumentParser:
         mcp,
         review,
         cohort,
+        batch,
+        sheets,
         export,
         doctor,
     ):

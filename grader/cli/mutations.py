@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 GAP = "  "
+WITH_A_REFACTORING = "with a refactoring"
 ROOM = 60  # columns: what a sentence is given beside its name, or it goes below
 NARROWEST = 20  # columns: a sentence wrapped to less than that says nothing
 
@@ -58,13 +59,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.matrix:
         return _run_matrix(arguments)
     _refuse_without_matrix(arguments)
-    from mutations.catalogue import OPERATORS, operator
+    from mutations.catalogue import EVERY, operator
     from mutations.errors import UnknownOperatorError
 
     if arguments.operator is None:
         if arguments.hints:
             raise UsageError("--hints without an OPERATOR; name the one whose hints are wanted")
-        whole = [_entry(each) for each in OPERATORS]
+        whole = [_entry(each) for each in EVERY]
         sys.stdout.write(_json(whole) if arguments.json else _table(_width_of_table()))
         return 0
     try:
@@ -103,13 +104,16 @@ def _table(width: int | None) -> str:
     Args:
         width: None for a line each, however long: for another program.
     """
-    from mutations.catalogue import OPERATORS
+    from mutations.by_products import BY_PRODUCTS
+    from mutations.catalogue import EVERY, OPERATORS
 
-    longest = max(len(each.id) for each in OPERATORS)
+    longest = max(len(each.id) for each in EVERY)
     paragraphs = []
     for category, entries in groupby(OPERATORS, key=lambda each: each.category):
         rows = (line + "\n" for each in entries for line in _row(each, width, longest))
         paragraphs.append(f"{category}\n{''.join(rows)}")
+    rows = (line + "\n" for each in BY_PRODUCTS for line in _row(each, width, longest))
+    paragraphs.append(f"{WITH_A_REFACTORING}\n{''.join(rows)}")
     return "\n".join(paragraphs)
 
 
@@ -174,10 +178,10 @@ def _json(value: Any) -> str:
 
 def _run_matrix(arguments: argparse.Namespace) -> int:
     """Measure and print; 0 when every bug is seen, else 1."""
-    from grader.cli.progress import Progress
     from grader.files.write import check_writable, write_atomically
     from grader.injection.recipe import read_reference
     from grader.preconditions import naming_the_way_out
+    from grader.report.progress import Progress
     from grader.sandbox.client import Launcher
 
     html: Path | None = arguments.html

@@ -4,10 +4,17 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.limits import DEFAULT_ISOLATION, QUESTION_MAX_SECONDS, SEED_BOUND
+from grader.errors import UsageError
+from grader.limits import DEFAULT_ISOLATION, JOB_MAX_NUMBER, QUESTION_MAX_SECONDS, SEED_BOUND
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from grader.cohort.messages import Setup
+    from grader.cohort.pool import Backend
     from grader.grading.options import Options
+    from grader.report.progress import Progress
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -84,6 +91,31 @@ def add_audience(command: argparse.ArgumentParser, default: str | None = "instru
     )
 
 
+FEEDBACK = ("score", "items", "evidence", "hints")
+
+
+def add_feedback(command: argparse.ArgumentParser, default: str = "what exercise.toml says, else hints") -> None:
+    """How much of a result a learner is shown."""
+    command.add_argument(
+        "--feedback",
+        choices=FEEDBACK,
+        help="how much of a result a learner is shown, each with those before it: score, the points of the whole; "
+        f"items, status and points of each; evidence, what was seen; hints, where to look (default: {default})",
+    )
+
+
+def add_jobs(command: argparse.ArgumentParser) -> None:
+    """--jobs and --scheduler: where several are graded at a time."""
+    where = command.add_mutually_exclusive_group()
+    where.add_argument("--jobs", metavar="N", type=_jobs, help="how many are graded at a time (default: one a core)")
+    where.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="grade on the workers of the Dask cluster whose scheduler is at ADDRESS, such as tcp://HOST:8786, "
+        "one submission at a time on each (needs Dask: the extra cluster)",
+    )
+
+
 def seed_of(text: str) -> int:
     """The type of --seed."""
     try:
@@ -107,6 +139,37 @@ def options_of(arguments: argparse.Namespace) -> "Options":
         "timeout": arguments.timeout,
     }
     return Options(**{name: value for name, value in given.items() if value is not None})
+
+
+def backend_of(
+    arguments: argparse.Namespace,
+) -> "Callable[[Setup, Progress], AbstractContextManager[Backend]]":
+    """What makes those who grade: processes of this machine, or a cluster's, which is reached no sooner than then."""
+    jobs, scheduler = arguments.jobs, arguments.scheduler
+    if scheduler is None:
+        from grader.cohort.pool import Pool, cores
+
+        return lambda setup, _: Pool(setup, jobs or cores())
+    try:
+        from grader.cohort.cluster import Cluster, ClusterBackend
+    except ModuleNotFoundError as error:
+        from grader.preconditions import install
+
+        raise UsageError(f"--scheduler needs Dask ({error}); {install('cluster')}") from None
+    from contextlib import contextmanager
+
+    @contextmanager
+    def on_a_cluster(setup: "Setup", progress: "Progress") -> "Iterator[Backend]":
+        with Cluster(scheduler, progress.note) as cluster, ClusterBackend(cluster, setup) as backend:
+            yield backend
+
+    return on_a_cluster
+
+
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= JOB_MAX_NUMBER:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {JOB_MAX_NUMBER}")
+    return int(text)
 
 
 def _positive(text: str) -> float:

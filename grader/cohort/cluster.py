@@ -2,20 +2,19 @@
 
 import asyncio
 import uuid
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import msgspec
 from distributed import Client, Future, KilledWorker, Security
 from distributed.comm.core import connect
 
-from grader.cohort.messages import Answer, Graded, NotGraded, Setup, Task, decode, encode
-from grader.cohort.pool import Asked
+from grader.cohort.messages import Answer, Graded, NotGraded, Setup, decode, encode
+from grader.cohort.pool import About, Asked
 from grader.cohort.versions import Versions, differences, versions
 from grader.cohort.worker_plugin import GradingPlugin, grade, versions_here
 from grader.errors import CannotJudge, UsageError
@@ -29,7 +28,6 @@ from grader.limits import (
     CLUSTER_WORKERS_SECONDS,
     JOB_TRIES,
 )
-from grader.submission.read import Submission
 
 NAMED: Final = 3  # workers that a complaint names
 
@@ -146,45 +144,51 @@ class ClusterBackend:
         self._client = cluster.client
         self._setup = setup
         self._plugin = f"grader-cohort-{uuid.uuid4().hex}"
-        self._asked: dict[Future[bytes], Asked] = {}
+        self._asked: dict[Future[bytes], Asked[Any]] = {}
         self._done: SimpleQueue[Future[bytes]] = SimpleQueue()
         self._unfit: dict[str, str] = {}  # workers that can grade nothing, and why
 
-    def grade(self, submissions: Mapping[str, Submission]) -> Iterator[tuple[str, Graded | NotGraded]]:
-        """What came of each submission, by its name, in the order in which they are done.
+    def grade(self, asked: Iterable[Asked[About]]) -> Iterator[tuple[About, Graded | NotGraded]]:
+        """What came of each submission, in the order in which they are done.
+
+        The next ones are taken when workers are free for them, so that there may be any number of them.
 
         Raises:
             CannotJudge: there is no worker that can do it, or the scheduler has gone.
         """
-        waiting = deque(Asked(name, submission) for name, submission in submissions.items())
-        while waiting or self._asked:
+        coming, is_over = iter(asked), False
+        while not is_over or self._asked:
             # Not all at once: each would lie in the scheduler's memory until its turn comes.
             most = AHEAD * len(self._cluster.workers()) + SPARE
-            while waiting and len(self._asked) < most:
-                self._ask(waiting.popleft(), ())
-            future = self._next_done()
+            while not is_over and len(self._asked) < most:
+                following = next(coming, None)
+                if following is None:
+                    is_over = True
+                else:
+                    self._ask(following, ())
+            future = self._next_done() if self._asked else None
             if future is None:
                 continue
             answer = self._answer(future)
             if answer is None:
                 future.add_done_callback(self._done.put)
                 continue
-            asked, graded = self._asked.pop(future), answer.graded
+            done, graded = self._asked.pop(future), answer.graded
             if isinstance(graded, Graded):
-                yield asked.name, graded
+                yield done.about, graded
                 continue
             if graded.hopeless:
                 self._unfit[answer.worker] = graded.reason
             else:
-                asked.tries += 1
-            if asked.tries < JOB_TRIES:
-                self._ask(asked, self._others(answer.worker))
+                done.tries += 1
+            if done.tries < JOB_TRIES:
+                self._ask(done, self._others(answer.worker))
             else:
-                yield asked.name, graded
+                yield done.about, graded
 
-    def _ask(self, asked: Asked, workers: Iterable[str]) -> None:
+    def _ask(self, asked: Asked[Any], workers: Iterable[str]) -> None:
         """Have it graded, by one of these workers if any of them is there by then."""
-        task = encode(Task(submission=asked.submission))
+        task = encode(asked.task)
         preferred = list(workers) or None
         future = self._client.submit(
             grade, self._plugin, task, workers=preferred, allow_other_workers=preferred is not None, pure=False

@@ -33,12 +33,14 @@ class Entry:
         title: what it is called, as text to be shown.
         submission: None when it could not be read.
         reason: why not.
+        person: the name that a platform says, without a number; empty where it says none.
     """
 
     folder: str
     title: str
     submission: Submission | None = None
     reason: str = ""
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,10 @@ def folder_of(name: str) -> str:
 def _read(hand_in: HandIn) -> Entry:
     folder, title = folder_of(hand_in.name), one_line(hand_in.title) or "candidate"
     try:
-        return Entry(folder=folder, title=title, submission=replace(hand_in.read(), name=title))
+        submission = replace(hand_in.read(), name=title)
+        return Entry(folder=folder, title=title, submission=submission, person=one_line(hand_in.person))
     except (UsageError, Refused) as error:
         reason = one_line(str(error))
     except OSError as error:
         reason = error.strerror or "it cannot be read"
-    return Entry(folder=folder, title=title, reason=reason)
+    return Entry(folder=folder, title=title, reason=reason, person=one_line(hand_in.person))

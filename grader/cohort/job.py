@@ -1,4 +1,4 @@
-"""The process that grades for a cohort: one submission after another, until no more is asked."""
+"""The process that grades for a pool: one submission after another, until no more is asked."""
 
 import os
 import socket
@@ -10,14 +10,13 @@ from typing import Self
 from msgspec.structs import replace
 
 from grader.cohort.messages import Graded, NotGraded, Setup, Task, receive, send
+from grader.cohort.row import way_back
 from grader.errors import CannotJudge
 from grader.grading.session import Session
-from grader.report import render_html
 from grader.result.audience import for_audience
-from grader.result.record import CheckResult, Result, to_json
+from grader.result.record import Audience, Result, to_json, untimed
 from grader.sandbox.errors import NotIsolated
 from grader.sandbox.lock import die_with_parent, not_dumpable
-from grader.submission.read import Submission
 
 
 def main() -> None:
@@ -32,7 +31,7 @@ def main() -> None:
             return  # given up before it began
         with JobGrader(setup) as job_grader:
             while isinstance(task := receive(stream), Task):
-                graded = job_grader.grade(task.submission)
+                graded = job_grader.grade(task)
                 send(peer, graded)
                 if isinstance(graded, NotGraded):
                     break  # the next submission gets a launcher that nothing has happened to
@@ -46,15 +45,17 @@ class JobGrader:
         self._setup = setup
         self._session = Session.start(setup.exercise, setup.options.isolation)
 
-    def grade(self, submission: Submission) -> Graded | NotGraded:
-        """The grade of ``submission``. After a NotGraded this may be of no use any more."""
+    def grade(self, task: Task) -> Graded | NotGraded:
+        """The grade of a submission. After a NotGraded this may be of no use any more."""
         started = time.perf_counter()
         try:
-            result = self._session.grade(submission, self._setup.options)
+            result = self._session.grade(task.submission, task.options or self._setup.options)
         except CannotJudge as error:
             return NotGraded(reason=str(error), hopeless=isinstance(error.__cause__, NotIsolated))
-        result = untimed(result)
-        report = render_html(for_audience(result, self._setup.audience)).encode()
+        report = b""
+        if self._setup.audience is not None:
+            result = replace(untimed(result), feedback=self._setup.feedback)
+            report = report_in_cohort(result, self._setup.audience, task.folder)
         return Graded(result=to_json(result), report=report, seconds=time.perf_counter() - started)
 
     def __enter__(self) -> Self:
@@ -66,19 +67,12 @@ class JobGrader:
         self._session.close()
 
 
-def untimed(result: Result) -> Result:
-    """The result without times, so that it is the same however busy the machine was."""
-    return replace(
-        result,
-        items=tuple(replace(item, checks=_untimed(item.checks)) for item in result.items),
-        followups=tuple(replace(followup, checks=_untimed(followup.checks)) for followup in result.followups),
-        seconds=0.0,
-        graded_at=None,
-    )
+def report_in_cohort(result: Result, audience: Audience, folder: str) -> bytes:
+    """The report of a candidate. An instructor's leads back to the page of all; what is handed out leads nowhere."""
+    from grader.report import render_html
 
-
-def _untimed(checks: tuple[CheckResult, ...]) -> tuple[CheckResult, ...]:
-    return tuple(replace(check, seconds=0.0) for check in checks)
+    back = way_back(folder) if folder and audience is Audience.INSTRUCTOR else ""
+    return render_html(for_audience(result, audience), back=back).encode()
 
 
 if __name__ == "__main__":

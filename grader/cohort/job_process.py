@@ -14,7 +14,6 @@ import msgspec
 from grader.cohort.messages import Graded, NotGraded, Setup, Task, receive, send
 from grader.files.printable import one_line
 from grader.limits import JOB_BUDGET_FACTOR, JOB_END_SECONDS, JOB_SECONDS
-from grader.submission.read import Submission
 
 
 class Job:
@@ -26,7 +25,8 @@ class Job:
     def __init__(self, setup: Setup) -> None:
         self.busy = False
         self._setup: Setup | None = setup  # until it has been sent
-        self._limit = JOB_SECONDS + JOB_BUDGET_FACTOR * setup.options.budget
+        self._options = setup.options
+        self._limit = 0.0  # seconds for the submission given last
         self._given = 0  # submissions so far
         self._overdue = False
         self._turn = threading.Lock()  # for those two and ``busy``: a timer may go off at any moment
@@ -45,8 +45,9 @@ class Job:
                 start_new_session=True,  # Ctrl-C is for the cohort, which then ends its jobs
             )
 
-    def give(self, submission: Submission) -> None:
+    def give(self, task: Task) -> None:
         """Have it grade a submission. This waits for as long as it does not read: ``kill`` ends that."""
+        self._limit = JOB_SECONDS + JOB_BUDGET_FACTOR * (task.options or self._options).budget
         with self._turn:
             self.busy = True
             self._given += 1
@@ -56,7 +57,7 @@ class Job:
         if self._setup is not None:
             self._send(self._setup)
             self._setup = None
-        self._send(Task(submission=submission))
+        self._send(task)
 
     def take(self) -> Graded | NotGraded:
         """What came of it: there is something to read on ``connection``, or this waits, though not for ever."""

@@ -1,4 +1,4 @@
-"""What travels between a cohort and the processes that grade for it: all by value, as to another machine."""
+"""What travels to and from the processes that grade side by side: all by value, as to another machine."""
 
 import socket
 import struct
@@ -12,7 +12,7 @@ from grader.exercise.key import Key
 from grader.exercise.model import Exercise, Rubric, StoredExercise
 from grader.grading.options import Options
 from grader.limits import MESSAGE_MAX_BYTES
-from grader.result.record import Audience
+from grader.result.record import Audience, Feedback
 from grader.submission.read import Submission
 
 _LENGTH: Final = struct.Struct("!I")
@@ -26,8 +26,9 @@ class Setup(Struct, frozen=True, kw_only=True, tag="setup"):
     visible_tests: str
     rubric: Rubric
     key: Key
-    options: Options
-    audience: Audience  # whom the reports are for
+    options: Options  # where a task says nothing else
+    audience: Audience | None  # whom the reports are for; None where no reports are wanted
+    feedback: Feedback  # how much of a result a learner is shown
 
     @property
     def exercise(self) -> Exercise:
@@ -40,14 +41,16 @@ class Task(Struct, frozen=True, kw_only=True, tag="task"):
     """Grade this."""
 
     submission: Submission
+    options: Options | None = None  # None: as the setup says; the isolation is the setup's in any case
+    folder: str = ""  # the candidate's, which the report leads back to; empty for a report that leads nowhere
 
 
 class Graded(Struct, frozen=True, kw_only=True, tag="graded"):
-    """A grade: the instructor's result as JSON, and the report as HTML."""
+    """A grade: the instructor's result as JSON, and the report as HTML, empty where none is wanted."""
 
     result: bytes
     report: bytes
-    seconds: float  # that it took; neither of the two says it
+    seconds: float  # that it took; neither of the two says it in a cohort
 
 
 class NotGraded(Struct, frozen=True, kw_only=True, tag="not-graded"):
@@ -67,8 +70,15 @@ class Answer(Struct, frozen=True, kw_only=True, tag="answer"):
 Message = Setup | Task | Graded | NotGraded | Answer
 
 
-def setup_of(exercise: Exercise, options: Options, audience: Audience) -> Setup:
-    """What a process needs to know to grade submissions of ``exercise``."""
+def setup_of(
+    exercise: Exercise, options: Options, audience: Audience | None, feedback: Feedback = Feedback.HINTS
+) -> Setup:
+    """What a process needs to know to grade submissions of ``exercise``.
+
+    Args:
+        audience: whom the reports are for; None where no reports are wanted.
+        feedback: how much of a result those for learners show.
+    """
     directories = None
     if isinstance(exercise, StoredExercise):
         directories = str(exercise.reference_directory), str(exercise.starter_directory)
@@ -80,6 +90,7 @@ def setup_of(exercise: Exercise, options: Options, audience: Audience) -> Setup:
         key=exercise.key,
         options=options,
         audience=audience,
+        feedback=feedback,
     )
 
 

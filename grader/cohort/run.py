@@ -1,36 +1,31 @@
 """A cohort from its submissions to its pages: what is done already stays, the rest is graded side by side."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import msgspec
 
 from grader.cohort.entries import Entry
+from grader.cohort.job import report_in_cohort
 from grader.cohort.messages import Graded, NotGraded, Setup, setup_of
+from grader.cohort.near_copies import compared_groups, render_near_copies
 from grader.cohort.page import render_index
+from grader.cohort.pool import Backend, by_name
+from grader.cohort.rounds import beside
+from grader.cohort.row import INDEX, Row
 from grader.cohort.similarity import similar_pairs
-from grader.cohort.store import Store
-from grader.cohort.summary import Row, Summary
-from grader.cohort.table import render_table
+from grader.cohort.store import NEAR_COPIES, TABLE, WORKBOOK, Store
+from grader.cohort.summary import Summary
+from grader.cohort.table import render_table, render_workbook
 from grader.cohort.versions import Versions, differences, versions
 from grader.exercise.model import Exercise
 from grader.files.digest import grader_digest
 from grader.files.printable import one_line
 from grader.grading.options import Options
-from grader.report import render_html
-from grader.result.audience import for_audience
-from grader.result.record import Audience, Result, Timeline, from_json
+from grader.result.record import Audience, Feedback, Result, Timeline, from_json, to_json
 from grader.submission.read import Submission
 from grader.submission.read_timeline import timeline_of
-
-
-class Backend(Protocol):
-    """What grades many submissions."""
-
-    def grade(self, submissions: Mapping[str, Submission]) -> Iterator[tuple[str, Graded | NotGraded]]:
-        """What came of each, by its name, as they are done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +50,8 @@ class Cohort:
     options: Options
     audience: Audience
     store: Store
+    before: tuple[Row, ...] | None = None  # what was graded in an earlier round, to be shown beside this one
+    feedback: Feedback = Feedback.HINTS
 
     def run(
         self, backend: Callable[[Setup], AbstractContextManager[Backend]], begin: Callable[[int, int], None],
@@ -78,13 +75,34 @@ class Cohort:
         }
         begin(len(rows), len(left))
         if left:
-            with backend(setup_of(self.exercise, self._options, self.audience)) as several:
-                for number, (folder, graded) in enumerate(several.grade(left), 1):
+            with backend(setup_of(self.exercise, self._options, self.audience, self.feedback)) as several:
+                for number, (folder, graded) in enumerate(several.grade(by_name(left)), 1):
                     rows[folder] = self._keep(folder, left[folder], graded)
                     tell(Done(row=rows[folder], number=number, of=len(left)))
         summary = self._summary(rows)
-        self.store.put_summary(render_index(summary).encode(), render_table(summary).encode())
+        self._put(summary)
         return summary
+
+    def _put(self, summary: Summary) -> None:
+        """Write what is said of all candidates together."""
+        compared = compared_groups(summary.groups)
+        copies = None
+        if compared:
+            members = {folder for number in compared for folder in summary.groups[number - 1].members}
+            texts = {
+                entry.folder: entry.submission.files
+                for entry in self.entries
+                if entry.submission is not None and entry.folder in members
+            }
+            copies = render_near_copies(summary, texts, self.exercise.starter()).encode()
+        self.store.put_summary(
+            {
+                TABLE: render_table(summary),
+                WORKBOOK: render_workbook(summary),
+                NEAR_COPIES: copies,
+                INDEX: render_index(summary, compared=frozenset(compared)).encode(),
+            }
+        )
 
     @property
     def _options(self) -> Options:
@@ -102,8 +120,11 @@ class Cohort:
                 self.store.drop(entry.folder)
                 continue
             rows[entry.folder] = Row.of(entry.folder, entry.title, kept, "")
+            if kept.feedback is not self.feedback:
+                kept = msgspec.structs.replace(kept, feedback=self.feedback)
+                self.store.put_result(entry.folder, to_json(kept))
             if not self.store.has_report(entry.folder):
-                self.store.put_report(entry.folder, render_html(for_audience(kept, self.audience)).encode())
+                self.store.put_report(entry.folder, report_in_cohort(kept, self.audience, entry.folder))
         return rows
 
     def _would_find(self, kept: Result, submission: Submission) -> bool:
@@ -161,14 +182,18 @@ class Cohort:
 
     def _summary(self, rows: Mapping[str, Row]) -> Summary:
         submissions = {entry.folder: entry.submission for entry in self.entries if entry.submission is not None}
-        items, _ = self.exercise.asked(self.options.only, followups=self.options.followups)
+        items, followups = self.exercise.asked(self.options.only, followups=self.options.followups)
+        all_rows = tuple(
+            rows.get(entry.folder) or Row.of_unread(entry.folder, entry.title, entry.reason) for entry in self.entries
+        )
+        people = {entry.folder: entry.person for entry in self.entries}
         return Summary(
             exercise=self.exercise.rubric.title,
             items=tuple((item.id, item.title) for item in items),
-            rows=tuple(
-                rows.get(entry.folder) or Row.of_unread(entry.folder, entry.title, entry.reason)
-                for entry in self.entries
-            ),
+            followups=tuple((item.id, item.title) for item in followups),
+            begun_at=self.store.begun_at,
+            before=beside(self.before, all_rows, people) if self.before is not None else None,
+            rows=all_rows,
             pairs=similar_pairs(
                 {folder: submission.files for folder, submission in submissions.items()}, self.exercise.starter()
             ),

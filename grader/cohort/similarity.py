@@ -6,7 +6,7 @@ Pointed out for a person to look at; nothing is ever scored by it.
 import itertools
 import keyword
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,12 +53,45 @@ class Pair:
     alike: float
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Submissions that hang together by pairs: each is nearly the same as some other one of them.
+
+    Attributes:
+        members: their folders, by name.
+        pairs: the most alike that hold the group together, one fewer than members, the most alike first. Of a chain of
+            pairs the ends may have little in common.
+    """
+
+    members: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+
+
+def groups(pairs: Sequence[Pair]) -> tuple[Group, ...]:
+    """The groups that the pairs make, the largest first: a spanning tree of each, of its most alike pairs."""
+    group_of: dict[str, list[str]] = {}  # each folder's group, one list for all of its members
+    kept: list[Pair] = []
+    for pair in sorted(pairs, key=lambda pair: -pair.alike):
+        one, other = (group_of.setdefault(folder, [folder]) for folder in (pair.first, pair.second))
+        if one is other:
+            continue
+        kept.append(pair)
+        small, large = sorted((one, other), key=len)
+        large += small
+        group_of.update(dict.fromkeys(small, large))
+    trees: dict[int, list[Pair]] = {}
+    for pair in kept:
+        trees.setdefault(id(group_of[pair.first]), []).append(pair)
+    found = [Group(tuple(sorted(group_of[tree[0].first])), tuple(tree)) for tree in trees.values()]
+    return tuple(sorted(found, key=lambda group: (-len(group.members), -group.pairs[0].alike, group.members)))
+
+
 def similar_pairs(submissions: Mapping[str, Mapping[str, str]], starter: Mapping[str, str]) -> tuple[Pair, ...]:
     """The pairs that are at least ``ALIKE``, the most alike first.
 
     Names, numbers and strings count as equal, and comments and layout as nothing, so that renaming hides nothing.
     """
-    alphabet = _Alphabet()
+    alphabet = Alphabet()
     stretches = [_grams(alphabet.written(text)) for text in starter.values()]
     handed_out = np.unique(np.concatenate([np.zeros(1, np.uint64), *stretches]))  # zero is no stretch's number
     read: dict[str, str] = {}  # most files of a cohort that are handed in twice are handed in often
@@ -73,6 +106,13 @@ def similar_pairs(submissions: Mapping[str, Mapping[str, str]], starter: Mapping
     if not texts:
         return ()
     return tuple(sorted(_pairs(texts), key=lambda pair: (-pair.alike, pair.first, pair.second)))
+
+
+def alike(one: Mapping[str, str], other: Mapping[str, str]) -> float:
+    """How alike two packages are by the same measure, with nothing taken out: 1 is all of it; files by name."""
+    alphabet = Alphabet()
+    first, second = ("".join(alphabet.written(files[name]) for name in sorted(files)) for files in (one, other))
+    return float(Indel.normalized_similarity(first, second))
 
 
 def _pairs(texts: Mapping[str, str]) -> Iterator[Pair]:
@@ -93,7 +133,7 @@ def _pairs(texts: Mapping[str, str]) -> Iterator[Pair]:
                 yield Pair(folders[first], folders[other], round(float(share), 4))
 
 
-class _Alphabet:
+class Alphabet:
     """A character for each kind of token: the first ones, since those are compared fastest."""
 
     def __init__(self) -> None:

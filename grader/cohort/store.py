@@ -2,10 +2,11 @@
 
 ::
 
-    cohort.json                      the seed and whom the reports are for; for its owner's eyes
+    cohort.json                      the seed, whom the reports are for, when it was begun; for its owner's eyes
     candidates/NAME/result.json      the instructor's result; that it is there says that NAME is done
     candidates/NAME/report.html
-    index.html  results.csv          made anew at the end of each run
+    index.html  near-copies.html     made anew at the end of each run, and so are
+    results.csv  results.xlsx
     times.log                        how long each took; nothing else says it
 
 Every file is written as a whole or not at all, so that a run can be ended at any moment.
@@ -15,21 +16,27 @@ import contextlib
 import fcntl
 import os
 import shutil
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
+from grader.cohort.row import INDEX
 from grader.errors import CannotJudge, UsageError
 from grader.files.write import is_left_over, write_atomically
-from grader.result.record import Audience, Result, from_json
+from grader.result.record import Audience, Feedback, Result, from_json
 from grader.seeds import draw_seed
 
 COHORT: Final = "cohort.json"
-INDEX: Final = "index.html"
+CANDIDATES: Final = "candidates"
+NEAR_COPIES: Final = "near-copies.html"
 TABLE: Final = "results.csv"
+WORKBOOK: Final = "results.xlsx"
 TIMES: Final = "times.log"
 RESULT: Final = "result.json"
 REPORT: Final = "report.html"
@@ -42,6 +49,8 @@ class Session(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: int = FORMAT
     seed: int
     audience: Audience
+    feedback: Feedback = Feedback.HINTS
+    begun_at: str | None = None  # UTC, as 2026-11-29T19:04:10Z; None in cohorts from before this was kept
 
 
 class Store:
@@ -56,9 +65,17 @@ class Store:
         CannotJudge: the machine does not let us write there.
     """
 
-    def __init__(self, directory: Path, *, resume: bool, seed: int | None, audience: Audience) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        resume: bool,
+        seed: int | None,
+        audience: Audience,
+        feedback: Feedback = Feedback.HINTS,
+    ) -> None:
         self._directory = directory
-        self.candidates = directory / "candidates"
+        self.candidates = directory / CANDIDATES
         self._made = not directory.exists()
         try:
             before = _prepared(directory, resume)
@@ -69,7 +86,8 @@ class Store:
                     raise UsageError(f"{str(directory)!r} holds no cohort to go on with; name an empty directory")
                 self._tidy()
                 self._begun = self._kept() is None  # by this run
-                self.seed = self._begin(seed, audience)
+                session = self._begin(seed, audience, feedback)
+                self.seed, self.begun_at = session.seed, session.begun_at
             except BaseException:
                 os.close(self._lock)
                 raise
@@ -105,6 +123,10 @@ class Store:
         """Keep what came of a candidate. The result comes last: with it, the candidate is done."""
         (self.candidates / folder).mkdir(parents=True, exist_ok=True)
         self.put_report(folder, report)
+        self.put_result(folder, result)
+
+    def put_result(self, folder: str, result: bytes) -> None:
+        """Keep a candidate's result."""
         write_atomically(self.candidates / folder / RESULT, result)
 
     def put_report(self, folder: str, report: bytes) -> None:
@@ -117,32 +139,37 @@ class Store:
         (self.candidates / folder / RESULT).unlink(missing_ok=True)
         shutil.rmtree(self.candidates / folder, ignore_errors=True)
 
-    def put_summary(self, index: bytes, table: bytes) -> None:
-        """Keep what is said of all candidates together."""
-        write_atomically(self._directory / TABLE, table)
-        write_atomically(self._directory / INDEX, index)
+    def put_summary(self, files: Mapping[str, bytes | None]) -> None:
+        """Keep what is said of all candidates together, by the file's name; of what is None nothing stays."""
+        for name, data in files.items():
+            if data is None:
+                (self._directory / name).unlink(missing_ok=True)
+            else:
+                write_atomically(self._directory / name, data)
 
     def note_time(self, folder: str, seconds: float) -> None:
         """Keep how long a candidate took."""
         with open(self._directory / TIMES, "a", encoding="utf-8") as file:
             file.write(f"{seconds:.2f} s\t{folder}\n")
 
-    def _begin(self, seed: int | None, audience: Audience) -> int:
-        """The seed of the run; from here on the directory says it."""
+    def _begin(self, seed: int | None, audience: Audience, feedback: Feedback) -> Session:
+        """The seed of the run and when it was begun; from here on the directory says it."""
         kept = self._kept()
         if kept is None:
-            kept = Session(seed=draw_seed() if seed is None else seed, audience=audience)
+            now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            seed = draw_seed() if seed is None else seed
+            kept = Session(seed=seed, audience=audience, feedback=feedback, begun_at=now)
         elif seed not in (None, kept.seed):
             raise UsageError(
                 f"--seed {seed}, but the cohort in {str(self._directory)!r} was begun with another; leave it out"
             )
-        elif kept.audience is not audience:
+        elif (kept.audience, kept.feedback) != (audience, feedback):
             for report in self.candidates.glob(f"*/{REPORT}"):  # written anew; first, in case this run is cut short
                 report.unlink()
-            kept = Session(seed=kept.seed, audience=audience)
+            kept = replace(kept, audience=audience, feedback=feedback)
         write_atomically(self._directory / COHORT, msgspec.json.encode(kept), private=True)
         self.candidates.mkdir(exist_ok=True)
-        return kept.seed
+        return kept
 
     def _kept(self) -> Session | None:
         try:
@@ -160,8 +187,26 @@ class Store:
         """Remove what a killed run had only half written."""
         for folder in (self._directory, *_folders(self.candidates)):
             for name in os.listdir(folder):
-                if any(is_left_over(name, of) for of in (COHORT, INDEX, TABLE, RESULT, REPORT)):
+                if any(is_left_over(name, of) for of in (COHORT, INDEX, NEAR_COPIES, TABLE, WORKBOOK, RESULT, REPORT)):
                     os.unlink(folder / name)
+
+
+def stored_results(directory: Path) -> Iterator[tuple[str, Result]]:
+    """Every result of a cohort that was graded before, by the candidate's folder.
+
+    Raises:
+        UsageError: there is no cohort in ``directory``, or a result in it cannot be read.
+    """
+    expected = "expected the directory that `grader cohort -o` wrote"
+    if not (directory / COHORT).is_file():
+        raise UsageError(f"no cohort in {str(directory)!r}; {expected}")
+    for path in sorted(directory.glob(f"{CANDIDATES}/*/{RESULT}")):
+        try:
+            yield path.parent.name, from_json(path.read_bytes())
+        except OSError as error:
+            raise UsageError(f"cannot read {str(path)!r}: {error.strerror}; {expected}") from None
+        except (ValueError, RecursionError, msgspec.ValidationError) as error:
+            raise UsageError(f"cannot read {str(path)!r}: {error}; {expected}") from None
 
 
 def _prepared(directory: Path, resume: bool) -> bool:

@@ -1,126 +1,24 @@
 """All candidates of a cohort side by side, as data."""
 
 import hashlib
+import math
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Self
+from typing import Final
 
-from grader.cohort.similarity import Pair
+from grader.cohort.item_analysis import UNJUDGED
+from grader.cohort.rounds import Before
+from grader.cohort.row import Row
+from grader.cohort.similarity import Group, Pair, groups
 from grader.files.printable import one_line
-from grader.report.verdict import DOES_NOT_RUN, stops
-from grader.result.record import Result, Status, Timeline
+from grader.result.record import Status
 
 BINS: Final = 10  # of the histogram, over the whole range of points
 RIGHT: Final = (Status.FIXED, Status.BUILT)
-UNJUDGED: Final = (Status.WAITS, Status.NOT_JUDGED)  # neither right nor wrong: not judged
-MOST_NOTES: Final = 2  # of a submission that was graded; the report has all of them
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """What came of one item of one candidate."""
-
-    status: Status
-    score: float
-    max_score: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
-    """What the history of a candidate's workspace tells, in numbers.
-
-    Attributes:
-        whole: whether its lines hold together.
-    """
-
-    started_at: str
-    minutes: float
-    grades: int
-    hints: int
-    whole: bool
-
-    @classmethod
-    def of(cls, timeline: Timeline | None) -> Self | None:
-        """None where there is no history."""
-        if timeline is None:
-            return None
-        return cls(
-            started_at=timeline.started_at,
-            minutes=max((event.minute for event in timeline.events), default=0.0),
-            grades=timeline.grades,
-            hints=sum(timeline.hints.values()),
-            whole=not timeline.troubles,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One candidate.
-
-    Attributes:
-        folder: its name below ``candidates/``.
-        reason: why there is no verdict, or none on some item.
-        unread: whether that is because of what was handed in, and not because of the machine.
-        notes: on what was handed in, where that was graded: what was left out, or taken for something else.
-        stopped: why the code does not run; empty where it does.
-        past: how it came about; None where it was handed in without the history of its workspace.
-    """
-
-    folder: str
-    title: str
-    sha256: str = ""
-    score: float | None = None
-    max_score: float | None = None
-    cells: dict[str, Cell]
-    remaining_bugs: tuple[str, ...] | None = None
-    reason: str = ""
-    stopped: str = ""
-    unread: bool = False
-    notes: tuple[str, ...] = ()
-    past: Past | None = None
-
-    @classmethod
-    def of_unread(cls, folder: str, title: str, reason: str) -> Self:
-        """The row of a candidate whose hand-in holds no submission that can be read."""
-        return cls(folder=folder, title=title, cells={}, reason=reason, unread=True)
-
-    @classmethod
-    def of(cls, folder: str, title: str, result: Result | None, reason: str) -> Self:
-        """The row of one candidate."""
-        if result is None:
-            return cls(folder=folder, title=title, cells={}, reason=reason)
-        return cls(
-            folder=folder,
-            title=title,
-            sha256=result.candidate.sha256,
-            score=result.score,
-            max_score=result.max_score,
-            cells={item.id: Cell(item.status, item.score, item.max_score) for item in result.items},
-            remaining_bugs=result.remaining_bugs,
-            stopped="; ".join(f"{DOES_NOT_RUN}: {stop.headline}" for stop in stops(result)),
-            reason="" if result.judged else "some of it could not be judged on this machine",
-            notes=result.candidate.notes,
-            past=Past.of(result.timeline),
-        )
-
-    @property
-    def graded(self) -> bool:
-        """Whether there is a result, with a report."""
-        return self.score is not None
-
-    @property
-    def remark(self) -> str:
-        """What there is to say of it beside its verdict."""
-        if self.unread:
-            return f"not graded: {self.reason}"
-        more = len(self.notes) - MOST_NOTES
-        notes = [*self.notes[:MOST_NOTES], *([f"{more} more notes in the report"] if more > 0 else [])]
-        broken = "its history does not hold together" if self.past is not None and not self.past.whole else ""
-        return "; ".join([*filter(None, (self.reason, self.stopped, broken)), *notes])
 
 
 @dataclass(frozen=True)
@@ -132,17 +30,52 @@ class Summary:
         items: ids and titles, in the rubric's order.
         rows: by the candidates' names.
         pairs: submissions that are nearly the same.
+        followups: ids and titles of those that were asked.
+        begun_at: when the cohort was begun; UTC, as 2026-11-29T19:04:10Z; None where that was not noted.
+        before: the round before; None where none was named.
     """
 
     exercise: str
     items: tuple[tuple[str, str], ...]
     rows: tuple[Row, ...]
     pairs: tuple[Pair, ...]
+    followups: tuple[tuple[str, str], ...] = ()
+    begun_at: str | None = None
+    before: Before | None = None
 
     @cached_property
     def graded(self) -> tuple[Row, ...]:
         """Those that have a result."""
         return tuple(row for row in self.rows if row.graded)
+
+    @cached_property
+    def ranked(self) -> tuple[Row, ...]:
+        """From the most points to the fewest, follow-ups deciding between equals; last those without any verdict."""
+
+        def place(row: Row) -> tuple[float, float, str]:
+            return (-row.score if row.score is not None else math.inf, -row.extra, self.names[row.folder].casefold())
+
+        return tuple(sorted(self.rows, key=place))
+
+    @cached_property
+    def begun(self) -> tuple[tuple[str, str], ...]:
+        """The follow-ups that somebody has begun: what no one has begun needs no column."""
+        untouched = (Status.NOT_BUILT, Status.WAITS)
+        return tuple(
+            (id, title)
+            for id, title in self.followups
+            if any(cell.status not in untouched for row in self.rows if (cell := row.followups.get(id)) is not None)
+        )
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """Those that are nearly the same, as groups."""
+        return groups(self.pairs)
+
+    @cached_property
+    def group_of(self) -> dict[str, int]:
+        """The number of each candidate's group, the first being 1; without those that are in none."""
+        return {folder: number for number, group in enumerate(self.groups, 1) for folder in group.members}
 
     @cached_property
     def with_past(self) -> tuple[Row, ...]:
@@ -173,8 +106,13 @@ class Summary:
 
     @cached_property
     def statuses(self) -> dict[str, Counter[Status]]:
-        """How many candidates each status was given, by item."""
-        return {id: Counter(row.cells[id].status for row in self.graded if id in row.cells) for id, _ in self.items}
+        """How many candidates each status was given, by item and by follow-up."""
+        found: dict[str, Counter[Status]] = {id: Counter() for id, _ in self.items + self.followups}
+        for row in self.graded:
+            for id, cell in (*row.cells.items(), *row.followups.items()):
+                if id in found:
+                    found[id][cell.status] += 1
+        return found
 
     def right(self, item: str) -> int:
         """How many candidates have an item right."""

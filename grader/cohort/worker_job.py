@@ -5,10 +5,9 @@ from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 
 from grader.cohort.job_process import Job
-from grader.cohort.messages import Graded, NotGraded, Setup
+from grader.cohort.messages import Graded, NotGraded, Setup, Task
 from grader.cohort.versions import Versions, differences, versions_of_a_job
 from grader.limits import JOB_IDLE_SECONDS
-from grader.submission.read import Submission
 
 
 class WorkerJob:
@@ -24,17 +23,17 @@ class WorkerJob:
         self._job: Job | None = None
         self._closed = False
         self._turn = threading.Lock()  # for those three
-        self._asked: SimpleQueue[tuple[Submission, Future[Graded | NotGraded]] | None] = SimpleQueue()
+        self._asked: SimpleQueue[tuple[Task, Future[Graded | NotGraded]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="grader-worker-job", daemon=True)
         self._thread.start()
 
-    def grade(self, submission: Submission) -> Graded | NotGraded:
-        """What came of the submission, once those that were asked for before are done."""
+    def grade(self, task: Task) -> Graded | NotGraded:
+        """What came of a submission, once those that were asked for before are done."""
         answer: Future[Graded | NotGraded] = Future()
         with self._turn:
             if self._closed:
                 return _given_up()
-            self._asked.put((submission, answer))
+            self._asked.put((task, answer))
         return answer.result()
 
     def close(self) -> None:
@@ -49,23 +48,23 @@ class WorkerJob:
     def _work(self) -> None:
         try:
             while (asked := self._next()) is not None:
-                submission, answer = asked
+                task, answer = asked
                 try:
-                    answer.set_result(self._graded(submission))
+                    answer.set_result(self._graded(task))
                 except Exception as error:  # its caller waits for an answer
                     self._end_job()
                     answer.set_result(NotGraded(reason=f"it could not be graded: {error!r}"[:500]))
         finally:
             self._end_job()
 
-    def _next(self) -> tuple[Submission, "Future[Graded | NotGraded]"] | None:
+    def _next(self) -> tuple[Task, "Future[Graded | NotGraded]"] | None:
         while True:
             try:
                 return self._asked.get(timeout=JOB_IDLE_SECONDS if self._job is not None else None)
             except Empty:
                 self._end_job()
 
-    def _graded(self, submission: Submission) -> Graded | NotGraded:
+    def _graded(self, task: Task) -> Graded | NotGraded:
         if self._refusal is None:
             self._refusal = differences(versions_of_a_job(), self._wanted)
         if self._refusal:
@@ -76,7 +75,7 @@ class WorkerJob:
             if self._job is None:
                 self._job = Job(self._setup)
             job = self._job
-        job.give(submission)  # with the lock free: should it not read, close() has to get at it
+        job.give(task)  # with the lock free: should it not read, close() has to get at it
         graded = job.take()
         if isinstance(graded, NotGraded):
             self._end_job()  # the next one gets a launcher that nothing has happened to

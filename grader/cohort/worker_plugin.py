@@ -38,7 +38,7 @@ class GradingPlugin(WorkerPlugin):
         """The Answer to a Task."""
         asked = decode(task)
         assert isinstance(asked, Task), asked
-        return encode(Answer(worker=worker, graded=self._clerk.grade(asked.submission)))
+        return encode(Answer(worker=worker, graded=self._clerk.grade(asked)))
 
 
 def grade(plugin: str, task: bytes) -> bytes:

@@ -3,34 +3,17 @@
 import logging
 import os
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 from grader.api import inject
-from grader.errors import CannotJudge, UsageError
+from grader.errors import CannotJudge
 from grader.exercise.model import StoredExercise, read_exercise
 from grader.files.digest import grader_digest
 from grader.files.write import Existing, put_folder
 from grader.injection.recipe import Recipe
 
 logger = logging.getLogger(__name__)
-
-
-def seeds_named(text: object) -> list[int]:
-    """The seeds that something like ``7``, ``"0-9"`` or ``["0-3", 7]`` names, in that order. Raises ``UsageError``."""
-    parts = text.split(",") if isinstance(text, str) else text if isinstance(text, Iterable) else [text]
-    seeds: list[int] = []
-    for part in parts:
-        first, dash, last = str(part).strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise UsageError(f"seeds={text!r}; expected numbers and ranges, such as 0-9 or 3,5,7")
-        seeds += range(int(first), int(last if dash else first) + 1)
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise UsageError(
-            f"seeds={text!r} names {'a seed twice' if seeds else 'none'}; expected different ones, as in 0-9"
-        )
-    return seeds
 
 
 def drawn_exercise(

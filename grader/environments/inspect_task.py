@@ -1,10 +1,12 @@
 """Tasks for Inspect (inspect_ai): exercises as samples, an agent in a sandbox, and the grader as the scorer.
 
-Installed with the extra ``inspect-ai``: ``inspect eval grader/debug_gpt -T seeds=0-9 -T bugs=3``.
+Installed with the extra ``inspect-ai``: ``inspect eval grader/debug_gpt -T seeds=0-9 -T bugs=3``. What asks no model:
+``inspect eval grader/debug_gpt_builtin --solver grader/hand_in -S folder=DIR --model mockllm/model``.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -14,32 +16,28 @@ from inspect_ai import Task, task
 from inspect_ai.agent import react
 from inspect_ai.dataset import Sample
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
-from inspect_ai.solver import TaskState
+from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.tool import bash, text_editor
 from inspect_ai.util import OutputLimitExceededError, concurrency
 from inspect_ai.util import sandbox as the_sandbox
 
 from grader import api
 from grader.api import Isolation
-from grader.environments.drawn import drawn_exercise, seeds_named
-from grader.environments.instruction import instruction
+from grader.environments.drawn import drawn_exercise
+from grader.environments.episode import agents_files, handed_out, in_words, instruction, reference_of, rewards
+from grader.environments.sandbox_files import left_in
 from grader.exercise.model import StoredExercise, builtin_exercise, read_exercise
-from grader.limits import AGENT_MAX_BYTES, AGENT_MAX_FILES, AGENT_MAX_MESSAGES, AGENT_SANDBOX_SECONDS
+from grader.injection.recipe import seeds_named
+from grader.limits import AGENT_GRADES_MAX_AT_ONCE, AGENT_MAX_MESSAGES
 from grader.result.record import Result
-from grader.submission.read import REQUIRED
+from grader.submission.read import read_submission
 
 logger = logging.getLogger(__name__)
 
 COMPOSE: Final = Path(__file__).parent / "image" / "compose.yaml"
 AGENT: Final = "agent"  # an ordinary user of the image: what the scorer needs is out of its reach
 HAND_OVER: Final = f"#!/bin/sh\nchown -R {AGENT}: /work\n"  # Inspect writes a sample's files as root
-# The second is for those who leave so many names, or such names, that the first cannot be read.
-LISTINGS: Final = tuple(
-    ("find", ".", "-maxdepth", "1", "-type", "f", *names, "-print0")
-    for names in (("-name", "*.py"), ("(", "-name", REQUIRED[0], "-o", "-name", REQUIRED[1], ")"))
-)
 ALWAYS_THERE: Final = "/etc/passwd"  # asked for where nothing else was read: does the sandbox answer at all?
-AT_ONCE: Final = 2  # grades; each keeps some two cores busy
 
 
 def _name(of: str) -> str:
@@ -61,7 +59,7 @@ def debug_gpt(
     cache: str | None = None,
     sandbox: str = "docker",
     isolation: Isolation | None = None,
-    at_once: int = AT_ONCE,
+    at_once: int = AGENT_GRADES_MAX_AT_ONCE,
 ) -> Task:
     """Find the bugs of a GPT and its training loop, and build what is missing: one fresh exercise for each seed.
 
@@ -84,7 +82,9 @@ def debug_gpt(
 
 
 @task(name=_name("debug_gpt_builtin"))
-def debug_gpt_builtin(sandbox: str = "docker", isolation: Isolation | None = None, at_once: int = AT_ONCE) -> Task:
+def debug_gpt_builtin(
+    sandbox: str = "docker", isolation: Isolation | None = None, at_once: int = AGENT_GRADES_MAX_AT_ONCE
+) -> Task:
     """The built-in exercise: four known bugs and two extensions. Its solution is public."""
     return _task([builtin_exercise()], sandbox, rubric(isolation, at_once))
 
@@ -103,19 +103,35 @@ def _task(exercises: Iterable[StoredExercise], where: str, scorer: Scorer) -> Ta
 
 def _sample(exercise: StoredExercise, setup: str | None) -> Sample:
     """One exercise. The model sees the instruction and the files; where the solution lies is for the scorer alone."""
-    starter = api.starter_files(exercise)
+    starter = agents_files(exercise)
     return Sample(
         id=exercise.rubric.id,
         input=instruction(starter, "the working directory"),
         target="every item fixed or built",
         files=starter,
         setup=setup,
-        metadata={"exercise": str(exercise.reference_directory.parent), "sha256": exercise.sha256},
+        metadata={"exercise": reference_of(exercise), "sha256": exercise.sha256},
     )
 
 
+@solver(name=_name("hand_in"))
+def hand_in(folder: str | None = None) -> Solver:
+    """Put the ``.py`` files of a folder of this machine into the sandbox, and ask no model; without one, do nothing.
+
+    The starter, a solution or a stored submission passes through the whole task so, offline.
+    """
+    files = {} if folder is None else read_submission(Path(folder)).files
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        for name, text in files.items():
+            await the_sandbox().write_file(name, text)
+        return state
+
+    return solve
+
+
 @scorer(metrics={"*": [mean(), stderr()]})
-def rubric(isolation: Isolation | None = None, at_once: int = AT_ONCE) -> Scorer:
+def rubric(isolation: Isolation | None = None, at_once: int = AGENT_GRADES_MAX_AT_ONCE) -> Scorer:
     """Grade what is left in the sandbox: ``score`` and each item from 0 to 1, ``solved`` 0 or 1.
 
     The grader reads files out of the agent's sandbox, and runs them on this machine in a locked process of its own.
@@ -132,8 +148,8 @@ def rubric(isolation: Isolation | None = None, at_once: int = AT_ONCE) -> Scorer
 
     async def score(state: TaskState, target: Target) -> Score:
         try:
-            files = await _left_in_the_sandbox()
-            exercise = _exercise_of(state)
+            files = await left_in(_Sandbox())
+            exercise = handed_out(state.metadata["exercise"], state.metadata["sha256"])
             async with concurrency("grader", at_once):
                 # Made and ended in one thread, which the processes of the grade belong to.
                 grading = partial(api.grade, files, exercise, followups=False, explain=False, isolation=isolation)
@@ -148,86 +164,29 @@ def rubric(isolation: Isolation | None = None, at_once: int = AT_ONCE) -> Scorer
     return score
 
 
-def _exercise_of(state: TaskState) -> api.Exercise:
-    """The exercise of a sample, which has to be the one that the agent was handed."""
-    builtin = api.load_exercise()
-    if state.metadata["sha256"] == builtin.sha256:
-        return builtin
-    exercise = api.load_exercise(state.metadata["exercise"])
-    if exercise.sha256 != state.metadata["sha256"]:
-        raise api.CannotJudge(f"the exercise in {state.metadata['exercise']!r} is not the one that was handed out")
-    return exercise
+class _Sandbox:
+    """That of the sample being scored."""
 
+    async def output_of(self, command: Sequence[str]) -> str | None:
+        # With a limit of its own, Inspect would start the sandbox's `timeout`, which may not be there either.
+        done = await the_sandbox().exec([*command])
+        return done.stdout if done.success else None
 
-async def _left_in_the_sandbox() -> dict[str, bytes]:
-    """The ``.py`` files that the agent leaves, links not followed. A missing or unreadable model.py is graded as an
-    empty submission, whose score is 0.
+    async def read(self, name: str) -> bytes:
+        return await the_sandbox().read_file(name, text=False)
 
-    Raises:
-        CannotJudge: the sandbox does not answer.
-    """
-    files: dict[str, bytes] = {}
-    # The required ones first: no number of others can crowd them out.
-    for name in sorted(await _names(), key=lambda name: (name not in REQUIRED, name))[:AGENT_MAX_FILES]:
-        if (content := await _read(name)) is not None:
-            files[name] = content
-        if sum(map(len, files.values())) > AGENT_MAX_BYTES:
-            break
-    if not files.keys() >= {*REQUIRED}:
-        await _see_that_it_answers()
-    files.setdefault("model.py", b'raise ImportError("there is no model.py")\n')
-    return files
-
-
-async def _names() -> list[str]:
-    """The ``.py`` files that lie there; where they cannot be listed, which the agent may have brought about, those that
-    have to."""
-    for listing in LISTINGS:
-        try:
-            # With a limit of its own, Inspect would start the sandbox's `timeout`, which may not be there either.
-            with anyio.fail_after(AGENT_SANDBOX_SECONDS):
-                listed = await the_sandbox().exec([*listing])
-        except Exception:
-            logger.warning("the sandbox does not list its files", exc_info=True)
-        else:
-            if listed.success:
-                return [name.removeprefix("./") for name in listed.stdout.split("\0") if name]
-    return [*REQUIRED]
-
-
-async def _read(name: str) -> bytes | None:
-    """The file; None where it is not there, or no file, or cannot be read."""
-    try:
-        with anyio.fail_after(AGENT_SANDBOX_SECONDS):
-            return await the_sandbox().read_file(name, text=False)
-    except Exception:
-        logger.info("%r cannot be read out of the sandbox", name, exc_info=True)
-        return None
-
-
-async def _see_that_it_answers() -> None:
-    """Tell a file that is not there from a sandbox that is not. Raises ``CannotJudge`` when there is none."""
-    try:
-        with anyio.fail_after(AGENT_SANDBOX_SECONDS):
+    async def answer(self) -> None:
+        with suppress(FileNotFoundError, PermissionError, OutputLimitExceededError):  # these are answers too
             await the_sandbox().read_file(ALWAYS_THERE, text=False)
-    except (FileNotFoundError, PermissionError, OutputLimitExceededError):
-        pass  # that is an answer too
-    except Exception as error:
-        raise api.CannotJudge(f"the sandbox does not answer: {type(error).__name__}: {error}") from error
 
 
 def _score(result: Result) -> Score:
-    explanation = "\n".join(
-        f"{item.id}: {item.status}, {item.score:g} of {item.max_score:g}. {item.summary}" for item in result.items
-    )
-    if result.reward is None:
+    explanation = in_words(result)
+    earned = rewards(result)
+    if earned is None:
         return Score.unscored(reason="scoring_failed", explanation=f"Not judged:\n{explanation}")
     return Score(
-        value={
-            "score": result.reward,
-            "solved": float(result.full_marks),
-            **{item.id: item.score / item.max_score for item in result.items},
-        },
+        value={"score" if name == "reward" else name: value for name, value in earned.items()},
         answer=result.candidate.sha256,
         explanation=explanation,
         metadata={

@@ -9,14 +9,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from grader.api import CannotJudge, GraderError, Result, UsageError, grade, load_exercise
+from grader.environments.episode import NO_MODEL, rewards
 from grader.files.printable import printable
 from grader.files.write import write_atomically
 from grader.result.record import to_json
-
-NO_MODEL: Final = {"model.py": 'raise ImportError("there is no model.py")\n'}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -29,20 +27,14 @@ def main(arguments: Sequence[str]) -> int:
             stale.unlink(missing_ok=True)
         result = _graded(app, exercise)
         write_atomically(logs / "result.json", to_json(result))
-        if not result.judged:
+        if (earned := rewards(result)) is None:
             raise CannotJudge("not every item could be judged; result.json says which")
-        write_atomically(reward, rewards(result))
+        write_atomically(reward, json.dumps(earned).encode() + b"\n")
     except (GraderError, OSError) as error:
         sys.stderr.write(f"grader: {printable(str(error))}\n")
         return CannotJudge.exit_code
     sys.stdout.write(reward.read_text("utf-8"))
     return 0
-
-
-def rewards(result: Result) -> bytes:
-    """The total and each item, from 0 to 1, as JSON; all are numbers. ``result`` has to be judged."""
-    items = {item.id: item.score / item.max_score for item in result.items}
-    return json.dumps({"reward": result.reward, "solved": float(result.full_marks), **items}).encode() + b"\n"
 
 
 def _graded(app: Path, exercise: Path) -> Result:
@@ -51,7 +43,7 @@ def _graded(app: Path, exercise: Path) -> Result:
     if not os.path.lexists(app):
         raise CannotJudge(f"nothing was handed over: there is no directory {str(app)!r}")
     own = app.is_dir() and not app.is_symlink() and not app.resolve().is_relative_to(exercise.resolve())
-    left = app if own and os.path.lexists(app / "model.py") else NO_MODEL
+    left = app if own and os.path.lexists(app / "model.py") else {"model.py": NO_MODEL.decode()}
     chosen = load_exercise(exercise)
     try:
         return grade(left, chosen, followups=False, explain=False)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from mutations.edit import Edit
 
@@ -41,6 +41,7 @@ class PlantedBug(Planted, frozen=True, kw_only=True):
         shows_in: the comparisons in which the reference answers otherwise with this bug alone left in.
         killed_by: the checks that fail with this bug alone left in, on every seed that was tried.
         effect: how far it moves the answers, relative to the largest; 1 at most.
+        honest: of a bug that came with a refactoring, what the refactoring alone makes of `before`.
     """
 
     operator: str
@@ -50,6 +51,13 @@ class PlantedBug(Planted, frozen=True, kw_only=True):
     killed_by: tuple[str, ...] = ()
     effect: float | None = None
     difficulty: Difficulty | None = None
+    # Unset, and not empty: the hash of an exercise that has none must not change.
+    honest: str | UnsetType = UNSET
+
+    @property
+    def without_the_bug(self) -> Edit | None:
+        """The refactoring alone; None where the bug came without one, and its repair is the text before."""
+        return None if self.honest is UNSET else Edit(self.file, *self.span, self.before, self.honest)
 
 
 class Stub(Planted, frozen=True, kw_only=True):
@@ -73,13 +81,31 @@ class Row(Struct, frozen=True, kw_only=True):
 
 
 class Certificate(Struct, frozen=True, kw_only=True):
-    """The proof of an exercise: with what it was made, and what every subset of its bugs was graded as."""
+    """The proof of an exercise: with what it was made, and what every subset of its bugs was graded as.
+
+    Attributes:
+        repaired: where bugs came with refactorings, what the starter was graded as with the bugs alone repaired.
+    """
 
     grader: str
     torch: str
     cpu: str
     seeds: Annotated[tuple[int, ...], Meta(min_length=1)]
     rows: tuple[Row, ...]
+    repaired: Row | UnsetType = UNSET
+
+
+class Reworded(Struct, frozen=True, kw_only=True):
+    """That a reference was put in other words before the bugs were planted, and how far they are from its own.
+
+    Attributes:
+        lines: the share of its lines of code that stand in the reworded text too.
+        tokens: how alike the two are by the measure of near copies, to which names, numbers and strings are equal.
+    """
+
+    seed: int
+    lines: float
+    tokens: float
 
 
 class Key(Struct, frozen=True, kw_only=True):
@@ -94,3 +120,4 @@ class Key(Struct, frozen=True, kw_only=True):
     stubs: tuple[Stub, ...] = ()
     hashes: dict[str, str] = {}
     certificate: Certificate | None = None
+    reworded: Reworded | UnsetType = UNSET

@@ -23,16 +23,20 @@ ABOUT: Final = {  # families of checks, as a learner would say it
     "modes": "training and evaluation mode",
 }
 FOLLOWUPS: Final = "followups.py"  # where the built-in reference has code for follow-ups
+WHERE: Final = ": three in `model.py`, one in `train.py`"  # the bugs of the built-in exercise
 NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six")
 
 
-def readme(rubric: Rubric, where: str = "", *, files: Collection[str] = (), built_in: bool = False) -> str:
+def readme(
+    rubric: Rubric, where: str = "", *, files: Collection[str] = (), built_in: bool = False, agent: bool = False
+) -> str:
     """The task as an interviewer would state it.
 
     Args:
         where: what is said of where the bugs are, to follow their number.
         files: of the starter, by name.
         built_in: whether the commands find this exercise without a path.
+        agent: whether the reader has no command ``grader``, and is graded by the items alone.
     """
     bugs = [item for item in rubric.item if item.kind == "bug"]
     extensions = [item for item in rubric.item if item.kind == "extension"]
@@ -40,6 +44,7 @@ def readme(rubric: Rubric, where: str = "", *, files: Collection[str] = (), buil
         bugs=_number_of(bugs),
         where=where,
         built_in=built_in,
+        agent=agent,
         extensions=bool(extensions),
         followups=rubric.followup,
         apart=FOLLOWUPS in files,
@@ -50,15 +55,19 @@ def readme(rubric: Rubric, where: str = "", *, files: Collection[str] = (), buil
     )
 
 
-def adapted_readme(rubric: Rubric, files: Sequence[str]) -> str:
+def adapted_readme(rubric: Rubric, files: Sequence[str], library: str = "", *, agent: bool = False) -> str:
     """The task with a GPT that keeps no contract.
 
     Args:
         files: of the starter that bugs may be in, by name.
+        library: that its model imports, if there is one.
+        agent: whether the reader has no command ``grader``.
     """
     bugs = [item for item in rubric.item if item.kind == "bug"]
     return _template("README.adapted.md.jinja").render(
         files=_listed([f"`{file}`" for file in files]),
+        library=library,
+        agent=agent,
         bugs=_number_of(bugs),
         several=len(bugs) > 1,
         exact=_exact(bugs),

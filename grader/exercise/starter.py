@@ -4,9 +4,10 @@ from typing import Final
 
 from grader.errors import UsageError
 from grader.exercise.model import VISIBLE_TESTS, Exercise, StoredExercise
-from grader.exercise.readme import adapted_readme, readme
+from grader.exercise.readme import WHERE, adapted_readme, readme
 from grader.files.read_untrusted import Directory, Refused
 from grader.limits import STARTER_FILE_MAX_BYTES
+from grader.sandbox.preloaded import LIBRARY, imports_of
 from grader.sandbox.questions import ADAPTER
 
 BESIDE_THE_CODE: Final = ("README.md", VISIBLE_TESTS)
@@ -46,10 +47,29 @@ def _text(exercise: StoredExercise, opened: Directory, name: str) -> str:
 
 def starter_contents(exercise: Exercise) -> dict[str, str]:
     """Every file that the learner of a generated exercise is handed, by name."""
-    starter = exercise.starter()
-    text = (
-        readme(exercise.rubric, files=exercise.reference)
-        if exercise.adapter is None
-        else adapted_readme(exercise.rubric, [file for file in starter if file != ADAPTER])
-    )
-    return {**starter, "README.md": text, VISIBLE_TESTS: exercise.visible_tests}
+    return {**exercise.starter(), "README.md": _readme(exercise), VISIBLE_TESTS: exercise.visible_tests}
+
+
+def agents_files(exercise: Exercise) -> dict[str, str]:
+    """What ``starter_files`` has, for an agent: its README names no command of the grader, and no follow-up question.
+
+    A README that is not as the grader wrote it stays as it is.
+
+    Raises:
+        UsageError: as ``starter_files``.
+    """
+    files = starter_files(exercise)
+    # The built-in exercise's says where its bugs are, and its commands need no path.
+    known = {_readme(exercise): ""}
+    if exercise.adapter is None:
+        known[readme(exercise.rubric, WHERE, files=exercise.reference, built_in=True)] = WHERE
+    where = known.get(files["README.md"])
+    return files if where is None else {**files, "README.md": _readme(exercise, where, agent=True)}
+
+
+def _readme(exercise: Exercise, where: str = "", *, agent: bool = False) -> str:
+    if exercise.adapter is None:
+        return readme(exercise.rubric, where, files=exercise.reference, agent=agent)
+    files = [file for file in exercise.starter() if file != ADAPTER]
+    library = LIBRARY if imports_of(exercise.adapter) else ""
+    return adapted_readme(exercise.rubric, files, library, agent=agent)

@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
 from grader.grading.search import Draws
 from grader.limits import TRUSTED_QUESTION_SECONDS
-from grader.packages.cached import CachedPackage, Memory
+from grader.packages.cached import CachedPackage, Memory, forget_beyond
 from grader.packages.package import Package
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
@@ -23,7 +23,7 @@ class Keep(Enum):
 
     Attributes:
         NOTHING: none; for a single grade, which asks hardly anything twice.
-        REFERENCE: those of the reference and its variants. Grades share an answer if they ask with the same seed.
+        REFERENCE: those of the reference and its variants, as far as other grades ask for them too.
         EVERYTHING: those of what is graded as well, and between the two pairs of workers: it is a variant of the
             reference itself. Such a grade does not check that the reference reproduces itself: do that before.
     """
@@ -31,6 +31,14 @@ class Keep(Enum):
     NOTHING = "nothing"
     REFERENCE = "reference"
     EVERYTHING = "everything"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Answers and drawn cases that sessions share, which may grade at the same time: see ``Keep.EVERYTHING``."""
+
+    memory: Memory = field(default_factory=dict)
+    draws: Draws = field(default_factory=Draws)
 
 
 class AnswerCache:
@@ -43,14 +51,22 @@ class AnswerCache:
 
     Args:
         adapter: the exercise's adapter.py, if its packages keep no contract.
+        kept: where what is to be kept is kept already, of everything.
     """
 
-    def __init__(self, launcher: Launcher, keep: Keep = Keep.REFERENCE, adapter: str | None = None) -> None:
+    def __init__(
+        self,
+        launcher: Launcher,
+        keep: Keep = Keep.REFERENCE,
+        adapter: str | None = None,
+        kept: Kept | None = None,
+    ) -> None:
         self._worker_pool = WorkerPool(launcher, adapter=adapter)
         self._keep = keep
         self._oracles: dict[tuple[int, frozenset[tuple[str, str]]], Package] = {}
-        self._memories: dict[int, Memory] = defaultdict(dict)
-        self.draws: Final = None if keep is Keep.NOTHING else Draws()
+        self._memories: dict[int, Memory] = defaultdict(dict, {} if kept is None else {0: kept.memory})
+        self.draws: Final = None if keep is Keep.NOTHING else Draws() if kept is None else kept.draws
+        self._new: dict[int, set[bytes]] = {}  # by pair, what the last grade asked that had not been asked before
 
     def oracle(self, pair: int, name: str, files: Mapping[str, str]) -> Package:
         """The one that answers for ``files`` in pair number ``pair``: no two threads may share a worker."""
@@ -68,30 +84,42 @@ class AnswerCache:
         return self._oracles[key]
 
     @contextmanager
-    def lent(self, worker_pool: WorkerPool) -> Iterator["Packages"]:
+    def lent(self, worker_pool: WorkerPool, *, shared: bool = True) -> Iterator["Packages"]:
         """The packages of one grade, whose own workers are those of ``worker_pool``.
 
         The machine's failures are counted anew, and if the grade fails or is given up, no package is left with a
         question whose answer was not fetched. It would pass for the answer to the next one.
+
+        Args:
+            shared: whether other grades are asked the same questions. What is drawn for one grade alone is forgotten
+                with it: kept, it would only fill the memory, grade by grade.
         """
         self._worker_pool.pardon_anew()
+        self._worker_pool.forget_ended()
+        is_for_one = not shared and self._keep is Keep.REFERENCE
+        known = {pair: set(memory) for pair, memory in self._memories.items()} if is_for_one else {}
         try:
-            yield Packages(self, worker_pool)
+            yield Packages(self, worker_pool, None if is_for_one else self.draws)
         except BaseException:
             for oracle in self._oracles.values():
                 oracle.close()
             raise
+        finally:
+            if is_for_one:
+                self._forget_what_is_new(known)
+
+    def _forget_what_is_new(self, known: Mapping[int, set[bytes]]) -> None:
+        """Forget what was not known before the last grade, but for what the one before it has asked as well."""
+        for pair, memory in self._memories.items():
+            new = memory.keys() - known.get(pair, set())
+            for key in new - self._new.get(pair, set()):
+                del memory[key]
+            self._new[pair] = new
 
     def forget_beyond(self, most: int) -> None:
         """Forget what was not asked for longest, until what is known takes at most ``most`` bytes."""
         for memory in self._memories.values():
-            sizes = {key: sum(array.nbytes for array in answer.values()) for key, answer in memory.items()}
-            left = sum(sizes.values()) * len(self._memories)
-            for key, size in sizes.items():
-                if left <= most:
-                    break
-                del memory[key]
-                left -= size * len(self._memories)
+            forget_beyond(memory, most // len(self._memories))
 
     def stop(self) -> None:
         """Kill the workers, from any thread: waiting callers learn that the grade is given up."""
@@ -117,15 +145,12 @@ class Packages:
 
     Attributes:
         pool: the grade's own workers.
+        draws: what was drawn for earlier grades that asked the same; None where none do.
     """
 
     _cache: AnswerCache
     pool: WorkerPool
-
-    @property
-    def draws(self) -> Draws | None:
-        """What was drawn for earlier grades that asked the same."""
-        return self._cache.draws
+    draws: Draws | None = None
 
     def trusted(self, pair: int, name: str, files: Mapping[str, str]) -> Package:
         """The reference or a variant of it, for pair number ``pair``."""

@@ -7,6 +7,7 @@ from functools import partial, reduce
 from operator import or_
 
 from grader import __version__
+from grader.checks.compare import fingerprint
 from grader.comparisons.catalogue import BY_ID as COMPARISONS
 from grader.comparisons.catalogue import TWIN_BY_ID
 from grader.comparisons.comparison import Comparison
@@ -35,12 +36,15 @@ from grader.result.record import (
     Environment,
     ExerciseInfo,
     Exhibits,
+    Feedback,
     FollowUp,
     Integrity,
     Isolation,
     LoadFault,
+    Parting,
     Result,
     Scope,
+    Trace,
     environment_digest,
 )
 from grader.sandbox.questions import modules_asked
@@ -103,6 +107,7 @@ class Grade:
         )
         environment = self._environment()
         return Result(
+            feedback=Feedback(self._exercise.rubric.feedback or Feedback.HINTS),
             exercise=ExerciseInfo(id=self._exercise.rubric.id, title=self._exercise.rubric.title),
             candidate=CandidateInfo(
                 name=self._submission.name,
@@ -114,7 +119,7 @@ class Grade:
             ),
             changes=changed,
             score=round(sum(result.score for result in results), 2),
-            max_score=sum(result.max_score for result in results),
+            max_score=round(sum(result.max_score for result in results), 2),
             items=results,
             followups=self._followup_results(schedule),
             remaining_bugs=self._diagnosis.remaining(),
@@ -131,7 +136,23 @@ class Grade:
             integrity=Integrity(
                 exercise=self._exercise.sha256, grader=grader_digest(), environment=environment_digest(environment)
             ),
+            trace=self._trace(),
             seconds=0.0,
+        )
+
+    def _trace(self) -> tuple[Trace, ...]:
+        """Each comparison and twin in the order in which they were made."""
+        answers = {id_: fingerprint(found) for id_, found in self._answers.items() if not isinstance(found, Trouble)}
+        matches = {**self._diagnosis.matches, **self._diagnosis.twins}
+        return tuple(
+            Trace(
+                comparison=id_,
+                answers=answers.get(id_),
+                lane=match.lane,
+                bugs=tuple(sorted(match.bugs)) if match.bugs is not None else None,
+                parts=_parting(match),
+            )
+            for id_, match in matches.items()
         )
 
     def _followup_results(self, schedule: Schedule) -> tuple[FollowUp, ...]:
@@ -312,6 +333,19 @@ class Grade:
             seed=self._seeds.grade,
             isolation=Isolation(mode=self._options.isolation, layers=locked.applied, missing=locked.missing),
         )
+
+
+def _parting(match: Match) -> Parting | None:
+    difference = match.difference
+    if difference is None:
+        return None
+    return Parting(
+        where=match.where,
+        tensor=difference.tensor,
+        element=difference.element,
+        ulps=difference.ulps,
+        actual=difference.actual,
+    )
 
 
 def _put(pair: WorkerPair, comparisons: Sequence[Comparison]) -> dict[str, list[Tensors] | Trouble]:

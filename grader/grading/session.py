@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from grader.errors import CannotJudge
 from grader.exercise.model import Exercise, StoredExercise, builtin_reference
-from grader.grading.answer_cache import AnswerCache, Keep
+from grader.grading.answer_cache import AnswerCache, Keep, Kept
 from grader.grading.fitted import fitted
 from grader.grading.grade import Grade
 from grader.grading.options import Options
@@ -62,13 +62,16 @@ class Session(AbstractContextManager["Session"]):
     Args:
         launcher: stays its caller's, who closes it after the session; ``Session.start`` makes one of its own.
         keep: which answers are kept from grade to grade.
+        kept: what other sessions that keep everything have kept, with which this one shares it.
     """
 
-    def __init__(self, exercise: Exercise, launcher: Launcher, keep: Keep = Keep.REFERENCE) -> None:
+    def __init__(
+        self, exercise: Exercise, launcher: Launcher, keep: Keep = Keep.REFERENCE, kept: Kept | None = None
+    ) -> None:
         self.exercise: Final = exercise
         self._launcher = launcher
         self._owns_launcher = False
-        self._answer_cache = AnswerCache(launcher, keep, exercise.adapter)
+        self._answer_cache = AnswerCache(launcher, keep, exercise.adapter, kept)
         self._cancel = Cancel()
         self._stopped = False
 
@@ -114,7 +117,7 @@ class Session(AbstractContextManager["Session"]):
         if self._stopped:
             worker_pool.stop()
         try:
-            with without_a_verdict(), self._answer_cache.lent(worker_pool) as packages:
+            with without_a_verdict(), self._answer_cache.lent(worker_pool, shared=options.shared) as packages:
                 result = Grade(submission, self.exercise, options, seeds, packages, progress or _say_nothing).run()
         except Trouble as trouble:
             raise CannotJudge(f"nothing could be judged: the reference gave no answer: {trouble}") from trouble

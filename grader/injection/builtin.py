@@ -15,7 +15,7 @@ import msgspec
 
 from grader.exercise.key import Key
 from grader.exercise.model import Exercise, read_rubric
-from grader.exercise.readme import readme
+from grader.exercise.readme import WHERE, readme
 from grader.injection.choose import Chosen
 from grader.injection.folder import to_json
 from grader.injection.mutants import Mutant, mutants, planted
@@ -38,7 +38,6 @@ BUGS: Final = (  # item, operator
     ("projection", "projection-to-model-width"),
     ("training-step", "optimizer-never-steps"),
 )
-WHERE: Final = ": three in `model.py`, one in `train.py`"
 SEEDS: Final = (1, 2, 3)  # on which each bug has to be seen
 MEASURED: Final = ("shows_in", "killed_by", "effect", "difficulty")
 NOT_MEASURED: Final = Observation(shows_in=(), killed_by=(), crashes_in=(), effect=0.0, detections=())
@@ -83,7 +82,7 @@ def proven_key(root: Path) -> Key:
         key = make_key(reference, lambda mutant: observer.observe(mutant.files(reference)))
         worker_pool.close()
         rubric = read_rubric(root / "reference")
-        rows = prove(Exercise(reference, "", rubric, key), launcher, SEEDS[0], lambda _: None)
+        rows = list(prove(Exercise(reference, "", rubric, key), launcher, SEEDS[0], lambda _: None))
         found = [complaints(row, {item.id: item.points for item in rubric.item}) for row in rows]
         assert not any(found), f"the built-in exercise is not sound: {found!r}"
         return msgspec.structs.replace(key, certificate=certificate(launcher, SEEDS, rows))

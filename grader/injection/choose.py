@@ -71,7 +71,7 @@ class Chooser:
 
     @property
     def _count(self) -> int:
-        return len(self.recipe.operators) or self.recipe.bugs
+        return self.recipe.count
 
     def _candidates(self, chosen: Sequence[Chosen]) -> Iterator[Mutant]:
         """The pool in the order of the seed: first those of categories not chosen yet, then all the others.
@@ -126,19 +126,9 @@ class Chooser:
 
     def _unfit(self, mutant: Mutant, seen: Observation) -> str | None:
         """Why a mutant makes no fair bug by itself."""
-        if not seen.shows_in and not seen.killed_by:
-            return "nothing that is asked sees it: equivalent here, or code that is never run"
-        if not seen.killed_by:
-            return "no check sees it on every seed"
-        if not seen.shows_in:
-            return "no comparison with the reference tells it"
-        if seen.effect < LEAST_EFFECT:
-            return f"its effect of {seen.effect:.1g} is too close to rounding"
-        if seen.crashes_in and self._count > 1:
-            return f"it breaks what shows other bugs ({', '.join(seen.crashes_in)}): only for a single bug"
-        if seen.unsteady_in:
-            return f"its answers vary ({', '.join(seen.unsteady_in)}): no candidate can be known to have it"
-        return self._uneven(mutant, seen)
+        if reason := unfit_to_compare(seen, alone=self._count == 1):
+            return reason
+        return self._uneven(mutant, seen) if seen.killed_by else "no check sees it on every seed"
 
     def _uneven(self, mutant: Mutant, seen: Observation) -> str | None:
         """Why a mutant has another difficulty than was asked for, by itself or beside a bug that its checks see too."""
@@ -155,6 +145,25 @@ class Chooser:
     def _too_few(self, found: int, turned_down: Iterable[tuple[Mutant, str]]) -> str:
         reasons = "".join(f"\n  {mutant}: {reason}" for mutant, reason in turned_down)
         return f"seed={self.recipe.seed!r} gives {found} of the {self._count} bugs asked for; turned down:{reasons}"
+
+
+def unfit_to_compare(seen: Observation, *, alone: bool) -> str:
+    """Why a candidate cannot be known to have a bug, whatever the checks see of it; empty where it can.
+
+    Args:
+        alone: whether it is to be the only bug of its exercise.
+    """
+    if not seen.shows_in:
+        return "no comparison with the reference tells it: mostly equivalent here, or code that is never run"
+    if seen.effect < LEAST_EFFECT:
+        return f"its effect of {seen.effect:.1g} is too close to rounding"
+    if seen.crashes_in and not alone:
+        return f"it breaks what shows other bugs ({', '.join(seen.crashes_in)}): only for a single bug"
+    if seen.unsteady_in:
+        return f"its answers vary ({', '.join(seen.unsteady_in)}): no candidate can be known to have it"
+    if seen.rewriting_shows_in:
+        return f"the refactoring alone changes what is computed ({', '.join(seen.rewriting_shows_in)})"
+    return ""
 
 
 def _categories(chosen: Iterable[Chosen]) -> set[Category]:

@@ -16,6 +16,7 @@ import libcst as cst
 from libcst import matchers as m
 
 from grader.errors import UsageError
+from grader.injection.library_model import configuration_of, decoding
 from grader.limits import SUBMISSION_FILE_MAX_BYTES
 from grader.sandbox.questions import ADAPTER
 from grader.submission.read import Submission, is_made_up, read_files, read_submission
@@ -54,6 +55,7 @@ OTHERS: Final = (
     (r".*(theta|base)", "10000.0"),
     (r".*(mult|ratio|expansion)", "4"),
     (r"device", '"cpu"'),
+    (r"attn_implementation", '"eager"'),
 )  # fmt: skip
 NEEDED: Final = ("vocab_size", "block_size", "n_layer", "n_head", "d_model")
 ROTARY: Final = re.compile(r"rotary|rope|freqs_c|rotate_half", re.IGNORECASE)
@@ -208,6 +210,7 @@ class _Writer:
 
     def __post_init__(self) -> None:
         self._configuration = Configuration(self.sources, self.model)
+        self._of_library = configuration_of(self.model.source)
 
     def adapter(self) -> FirstAdapter:
         """The text, with what it was made of."""
@@ -215,6 +218,8 @@ class _Writer:
         build, made_from = self._build()
         call = self._call()
         parts = [f'"""How {self.model.name} is built and called, and what its parameters are called."""', _names(names)]
+        if self._of_library is not None:
+            parts[1] = f'IMPORTS = ("{self._of_library.module}",)\n{parts[1]}'
         if len(self.others):
             listed = ", ".join(each.name for each in self.others)
             parts.append(f"# TODO: {self.model.name} is taken for the model; say in `build` if it is {listed}.")
@@ -271,6 +276,9 @@ class _Writer:
         used = self._configuration.read()
         if used is None:
             return None
+        if self._of_library is not None:
+            name = self._of_library.name
+            return self._made(f"model.{name}", self._sizes_in(used[1])), f"{name} of its library"
         settings = self._configuration.settings()
         if settings is not None:
             return self._made(self._class("model", settings), fields_of(settings)), settings.name
@@ -278,6 +286,12 @@ class _Writer:
         if used[0] == "dict":
             return self._made("", fields), "a dict"
         return self._made("SimpleNamespace", fields), "an object with attributes"
+
+    @staticmethod
+    def _sizes_in(read: Iterable[str]) -> list[Parameter]:
+        """What of a library's configuration sets sizes: all else has a default, but for attention that can be read."""
+        sizes = [name for name in read if _matching(name, (*SIZES, *OTHERS[:1])) is not None]
+        return [Parameter(name, "", None) for name in (*sizes, "attn_implementation")]
 
     @staticmethod
     def _made(made: str, fields: Sequence[Parameter]) -> list[str]:
@@ -377,7 +391,8 @@ class _Writer:
         cache = [each.name for each in parameters if re.search("cache|past|start_pos|input_pos|memory", each.name)]
         if not cache:
             return []
-        return [
+        known = decoding(self.model.source, [each.name for each in parameters])
+        return known or [
             f"# TODO: decode, pack and unpack, with {', '.join(cache)} of forward; without them no cache is asked for."
         ]
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from grader.sandbox.questions import ADAPTER
-from mutations.edit import Edit, splice
+from mutations.edit import Edit, Rewritten, splice
 from mutations.operator import Operator
 from mutations.sites import sites
 from mutations.source import together
@@ -26,6 +26,10 @@ class Mutant(NamedTuple):
     def files(self, reference: Sources) -> dict[str, str]:
         """The reference with this bug alone."""
         return planted(reference, [self.edit])
+
+    def honest_files(self, reference: Sources) -> dict[str, str] | None:
+        """The reference with the refactoring alone that the bug comes with; None where it comes without one."""
+        return planted(reference, [self.edit.without_the_bug]) if isinstance(self.edit, Rewritten) else None
 
 
 def mutants(reference: Sources, operators: Iterable[Operator], kept: Collection[Edit] = ()) -> Iterator[Mutant]:

@@ -1,9 +1,10 @@
 """What a bug does, measured: the comparisons it shows in, how far it moves them, and the checks that see it."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 
@@ -13,10 +14,11 @@ from grader.checks.compare import first_difference, largest_change
 from grader.comparisons.catalogue import COMPARISONS
 from grader.comparisons.comparison import Comparison
 from grader.exercise.model import builtin_exercise
+from grader.grading.answer_cache import Kept
 from grader.grading.run_check import run_check
-from grader.grading.search import Draws, Failure, ReferenceFailed
+from grader.grading.search import Failure, ReferenceFailed
 from grader.limits import MEASURING_QUESTION_SECONDS
-from grader.packages.cached import CachedPackage, Memory
+from grader.packages.cached import CachedPackage
 from grader.packages.package import Package
 from grader.packages.trouble import Trouble
 from grader.packages.worker_pool import WorkerPool
@@ -34,8 +36,9 @@ class Observation(Struct, frozen=True, kw_only=True):
         killed_by: the checks that fail on every seed.
         crashes_in: the comparisons that raise, or answer with NaN where the reference does not.
         effect: the largest change of any answer, relative to the largest value there; 1 where shapes change.
-        detections: on each seed, how many checks fail.
+        detections: on each seed, how many checks fail; empty where none was asked.
         unsteady_in: the comparisons that it answers otherwise in another process.
+        rewriting_shows_in: the comparisons and checks that tell the refactoring alone that the bug came with.
     """
 
     shows_in: tuple[str, ...]
@@ -44,6 +47,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     effect: float
     detections: tuple[int, ...]
     unsteady_in: tuple[str, ...] = ()
+    rewriting_shows_in: tuple[str, ...] = ()
 
 
 class Observer:
@@ -54,6 +58,7 @@ class Observer:
         comparisons: those that may be compared.
         seeds: one for each repetition; the first sees all checks, the others those that failed on it.
         at_sizes: whether larger cases are asked too, as a grade does; of hundreds of packages it would take too long.
+        kept: what the reference answered to other observers, which may ask at the same time.
     """
 
     def __init__(
@@ -65,14 +70,15 @@ class Observer:
         comparisons: Iterable[Comparison] = COMPARISONS,
         *,
         at_sizes: bool = False,
+        kept: Kept | None = None,
     ) -> None:
         self._at_sizes = at_sizes
         self._worker_pool = worker_pool
         self._checks = tuple(checks)
         self._comparisons = tuple(comparisons)
         self._seeds = tuple(Seeds(seed, SUBMISSION) for seed in seeds)
-        self._memory: Memory = {}
-        self._draws = Draws()
+        kept = kept or Kept()
+        self._memory, self._draws = kept.memory, kept.draws
         self._reference = CachedPackage(
             worker_pool, "the reference", reference, MEASURING_QUESTION_SECONDS, trusted=True, memory=self._memory
         )
@@ -81,26 +87,64 @@ class Observer:
         """What is seen of the reference in another process: nothing, if it is right and reproduces itself."""
         return self._observe(self.reference_again())
 
-    def observe(self, files: Mapping[str, str]) -> Observation:
-        """What is seen of the package ``files``."""
-        return self._observe(self._mutant(files))
+    def observe(
+        self, files: Mapping[str, str], is_decided: Callable[[Observation], object] = lambda _: False
+    ) -> Observation:
+        """What is seen of the package ``files``.
 
-    def _observe(self, package: Package) -> Observation:
+        Args:
+            is_decided: whether the checks are of no interest any more, from what the comparisons show, which are asked
+                first and take a fraction of the time; then none is asked.
+        """
+        return self._observe(self._mutant(files), is_decided)
+
+    def shows_in(
+        self, files: Mapping[str, str], comparisons: Iterable[Comparison], worker_pool: WorkerPool | None = None
+    ) -> tuple[str, ...]:
+        """The comparisons and checks that tell the package ``files`` from the reference: none, if it is the same.
+
+        Args:
+            worker_pool: where it runs; that of the reference, unless it has an adapter of its own.
+        """
+        package = self._mutant(files)
+        if worker_pool is not None:
+            package = Package(worker_pool, "the package", files, MEASURING_QUESTION_SECONDS)
+        with package:
+            differing = [each.id for each in comparisons if self._is_told(each, package)]
+            return (*differing, *(check.id for check in self.killers(package, self._seeds[0])))
+
+    def _is_told(self, comparison: Comparison, package: Package) -> bool:
+        """Whether a comparison tells a package from the reference; not where the reference lacks what it asks for."""
+        try:
+            expected = self._answers(comparison, self._reference)
+        except Trouble:
+            return False
+        try:
+            return _differ(self._answers(comparison, package), expected)
+        except Trouble:
+            return True
+
+    def _observe(self, package: Package, is_decided: Callable[[Observation], object] = lambda _: False) -> Observation:
         with package as mutant:
             shows_in, crashes_in, unsteady_in, effect = self._compare(mutant)
+            compared = Observation(
+                shows_in=shows_in,
+                killed_by=(),
+                crashes_in=crashes_in,
+                effect=effect,
+                detections=(),
+                unsteady_in=unsteady_in,
+            )
+            if is_decided(compared):
+                return compared
             first, *others = self._seeds
             killers = self.killers(mutant, first)
             detections = [len(killers)]
             for seed in others:
                 killers = self.killers(mutant, seed, killers)
                 detections.append(len(killers))
-        return Observation(
-            shows_in=shows_in,
-            killed_by=tuple(check.id for check in killers),
-            crashes_in=crashes_in,
-            effect=effect,
-            detections=tuple(detections),
-            unsteady_in=unsteady_in,
+        return msgspec.structs.replace(
+            compared, killed_by=tuple(check.id for check in killers), detections=tuple(detections)
         )
 
     def killers(self, mutant: Package, seeds: Seeds, checks: Iterable[Check] | None = None) -> list[Check]:
@@ -227,10 +271,12 @@ class Failing(NamedTuple):
     followups: tuple[str, ...]
 
 
-def failing_checks(worker_pool: WorkerPool, reference: Mapping[str, str], seeds: Iterable[int]) -> Failing:
-    """The checks that a reference fails, beside the built-in one: beside itself, much that is wrong agrees."""
+def failing_checks(
+    worker_pool: WorkerPool, reference: Mapping[str, str], seeds: Iterable[int], checks: Sequence[Check] = CHECKS
+) -> Failing:
+    """Those of the checks that a reference fails, beside the built-in one: beside itself, much that is wrong agrees."""
     builtin = builtin_exercise()
-    observer = Observer(worker_pool, builtin.reference, CHECKS, seeds, comparisons=(), at_sizes=True)
+    observer = Observer(worker_pool, builtin.reference, checks, seeds, comparisons=(), at_sizes=True)
     failing = observer.observe(reference).killed_by
     followups = {check for item in builtin.rubric.followup for check in (*item.earns, *item.takes)}
     followups -= {check for item in builtin.rubric.item for check in (*item.earns, *item.takes)}
@@ -253,17 +299,19 @@ def answerable(
     unbuilt: Mapping[str, str],
     seed: int,
     left_out: Collection[str] = (),
+    kept: Kept | None = None,
 ) -> Answerable:
     """The checks and comparisons that can be asked from the start.
 
     Args:
         unbuilt: the reference with its extensions taken out.
         left_out: checks that the reference itself does not pass.
+        kept: what the reference answered to other observers.
     """
     checks = [check for check in MEASURED_BY if check.id not in left_out]
     if dict(unbuilt) == dict(reference):
         return Answerable(tuple(checks), COMPARISONS)
-    seen = Observer(worker_pool, reference, checks, [seed]).observe(unbuilt)
+    seen = Observer(worker_pool, reference, checks, [seed], kept=kept).observe(unbuilt)
     return Answerable(
         tuple(check for check in checks if check.id not in seen.killed_by),
         tuple(comparison for comparison in COMPARISONS if comparison.id not in seen.shows_in),

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from grader import __version__
@@ -18,6 +19,7 @@ from grader.injection.difficulty import difficulty
 from grader.injection.mutants import Sources
 from grader.injection.observe import Observation
 from grader.sandbox.client import Launcher
+from mutations.edit import Rewritten
 from mutations.gaps import Gap
 from mutations.operator import Category
 
@@ -105,6 +107,7 @@ def split(points: float, weights: Sequence[float]) -> list[float]:
 def bug_entry(item: str, bug: Chosen, others: Sequence[Observation]) -> PlantedBug:
     """A bug of an item, beside the others of the exercise."""
     edit, of = bug.mutant.edit, bug.mutant.operator
+    honest = edit.honest if isinstance(edit, Rewritten) else UNSET
     return PlantedBug(
         item=item,
         file=edit.file,
@@ -118,6 +121,7 @@ def bug_entry(item: str, bug: Chosen, others: Sequence[Observation]) -> PlantedB
         killed_by=bug.seen.killed_by,
         effect=float(f"{bug.seen.effect:.3g}"),
         difficulty=difficulty(of, bug.seen, others),
+        honest=honest,
     )
 
 
@@ -132,7 +136,16 @@ def hashes(reference: Sources) -> dict[str, str]:
     return {file: hashlib.sha256(text.encode()).hexdigest() for file, text in reference.items()}
 
 
-def certificate(launcher: Launcher, seeds: Sequence[int], rows: Sequence[Row]) -> Certificate:
+def certificate(
+    launcher: Launcher, seeds: Sequence[int], rows: Sequence[Row], repaired: Row | None = None
+) -> Certificate:
     """The proof, and with what it was made."""
     started = launcher.started
-    return Certificate(grader=__version__, torch=started.torch, cpu=started.cpu, seeds=tuple(seeds), rows=tuple(rows))
+    return Certificate(
+        grader=__version__,
+        torch=started.torch,
+        cpu=started.cpu,
+        seeds=tuple(seeds),
+        rows=tuple(rows),
+        repaired=UNSET if repaired is None else repaired,
+    )

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Collection, Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +15,18 @@ from grader.sandbox.wire import Tensors
 
 Memory = dict[bytes, Tensors]
 """Answers, by what they depend on: the question, its tensors, and the source texts that answer it."""
+KEPT_PACKAGES: Final = 256  # whose imports are known: hundreds of exercises may be built in one process
+
+
+def forget_beyond(memory: Memory, most: int) -> None:
+    """Forget what was not asked for longest, until the answers take at most ``most`` bytes."""
+    sizes = {key: sum(array.nbytes for array in answer.values()) for key, answer in list(memory.items())}
+    left = sum(sizes.values())
+    for key, size in sizes.items():
+        if left <= most:
+            break
+        memory.pop(key, None)
+        left -= size
 
 
 class CachedPackage(Package):
@@ -72,7 +84,7 @@ def _digest(files: Mapping[str, str], modules: tuple[str, ...]) -> bytes:
     return hashlib.blake2b(repr([(name, files[name]) for name in reached]).encode(), digest_size=16).digest()
 
 
-@cache
+@lru_cache(maxsize=KEPT_PACKAGES)
 def _reachable(files: tuple[tuple[str, str], ...], modules: tuple[str, ...]) -> tuple[str, ...]:
     """The files that importing these modules runs, or that a function of theirs may import later."""
     texts = dict(files)

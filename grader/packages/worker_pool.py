@@ -122,6 +122,10 @@ class WorkerPool:
         with self._counting:
             self._pardons = dict.fromkeys((True, False), PARDONED_DEATHS)  # by whether the package is trusted
 
+    def forget_ended(self) -> None:
+        """Let go of workers that have ended, while no other thread makes any."""
+        self._workers = [worker for worker in self._workers if not worker.has_ended]
+
     def convict(self, *, trusted: bool) -> None:
         """No more pardons: it died of the same question again."""
         with self._counting:

@@ -6,9 +6,13 @@ from grader.result.record import Result
 __all__ = ["render_html", "render_text"]
 
 
-def render_html(result: Result) -> str:
-    """The report: one self-contained file, below a megabyte."""
+def render_html(result: Result, *, back: str = "") -> str:
+    """The report: one self-contained file, below a megabyte.
+
+    Args:
+        back: the address of the page of all candidates, for a report that lies beside it; empty for any other.
+    """
     # Imported when it is asked for: the words of this package are also those of formats that need no templates.
     from grader.report import html
 
-    return html.render_html(result)
+    return html.render_html(result, back=back)

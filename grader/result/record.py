@@ -97,6 +97,20 @@ class Audience(StrEnum):
     LEARNER = "learner"
 
 
+class Feedback(StrEnum):
+    """How much of a result a learner is shown: each level includes those before it."""
+
+    SCORE = "score"  # the points of the whole, and whether it could be judged
+    ITEMS = "items"  # and by item: its status and its points
+    EVIDENCE = "evidence"  # and the checks, with the smallest case that fails
+    HINTS = "hints"  # and where to look
+
+    def includes(self, level: "Feedback") -> bool:
+        """Whether all that ``level`` shows is shown."""
+        order = list(Feedback)
+        return order.index(self) >= order.index(level)
+
+
 class Hidden(Frozen, frozen=True, kw_only=True):
     """What only an instructor may see of a counterexample."""
 
@@ -286,11 +300,32 @@ class FollowUp(Frozen, frozen=True, kw_only=True):
     scope: Scope | None = None  # how far the questions went; None where that was not recorded
 
 
+class Parting(Frozen, frozen=True, kw_only=True):
+    """The first value that is not the same bit for bit."""
+
+    where: str  # the question, in words
+    tensor: str
+    element: tuple[int, ...]
+    ulps: int | None  # distance in units in the last place; None when it has no meaning (NaN, shapes)
+    actual: str
+
+
+class Trace(Frozen, frozen=True, kw_only=True):
+    """What one comparison told of the candidate: a fingerprint of its answers, and where they part first."""
+
+    comparison: str
+    answers: str | None  # SHA-256 of the bits of all its answers; None where there was none, or for a twin
+    lane: Lane
+    bugs: tuple[str, ...] | None  # of the variant that agrees; None where none does
+    parts: Parting | None  # from the reference; for a twin, from the variant that it was taken for
+
+
 class Result(Frozen, frozen=True, kw_only=True):
     """A whole grade."""
 
     schema_version: Annotated[int, Meta(ge=1, le=SCHEMA_VERSION)] = SCHEMA_VERSION
     audience: Audience = Audience.INSTRUCTOR
+    feedback: Feedback = Feedback.HINTS  # of a learner's result how much it holds; else how much a learner's will
     exercise: ExerciseInfo
     candidate: CandidateInfo
     changes: tuple[FileChange, ...] | None = None  # against the starter; None when they were not compared
@@ -304,13 +339,26 @@ class Result(Frozen, frozen=True, kw_only=True):
     load_faults: tuple[LoadFault, ...] = ()
     asked: Asked
     integrity: Integrity
+    trace: Annotated[tuple[Trace, ...] | None, HIDDEN] = None  # None in results from before it was recorded
     seconds: float
     graded_at: str | None = None  # UTC, as 2026-11-29T19:04:10Z; None in a cohort, whose results are the same each time
     timeline: Timeline | None = None  # as the workspace's own history tells it; None where there is none
 
     @property
+    def is_score_alone(self) -> bool:
+        """Whether it is a learner's that shows the score alone: of its items it has those that could not be judged."""
+        return self.audience is Audience.LEARNER and self.feedback is Feedback.SCORE
+
+    @property
+    def has_checks(self) -> bool:
+        """Whether it says what was seen, and not only what came of it."""
+        return self.audience is Audience.INSTRUCTOR or self.feedback.includes(Feedback.EVIDENCE)
+
+    @property
     def full_marks(self) -> bool:
         """Whether every item that was asked for has all its points, and every follow-up that was asked for by name."""
+        if self.is_score_alone:
+            return self.judged and self.score >= self.max_score
         return all(part.score == part.max_score for part in self._asked_by_name)
 
     @property
@@ -321,7 +369,9 @@ class Result(Frozen, frozen=True, kw_only=True):
     @property
     def reward(self) -> float | None:
         """The share of the points that it has of all that was asked for, 0 to 1; None where something could not be
-        judged: no verdict is no 0."""
+        judged, or nothing of it is shown: no verdict is no 0."""
+        if self.is_score_alone:
+            return self.score / self.max_score if self.judged and self.max_score else None
         parts = self._asked_by_name
         return sum(part.score for part in parts) / sum(part.max_score for part in parts) if self.judged else None
 
@@ -334,6 +384,23 @@ class Result(Frozen, frozen=True, kw_only=True):
 def environment_digest(environment: Environment) -> str:
     """SHA-256 of an environment as it stands in a result, without its seed."""
     return digest({"environment": msgspec.json.encode(msgspec.structs.replace(environment, seed=None))})
+
+
+def untimed(result: Result) -> Result:
+    """The result without times, so that it is the same however busy the machine was."""
+    return msgspec.structs.replace(
+        result,
+        items=tuple(msgspec.structs.replace(item, checks=_untimed(item.checks)) for item in result.items),
+        followups=tuple(
+            msgspec.structs.replace(followup, checks=_untimed(followup.checks)) for followup in result.followups
+        ),
+        seconds=0.0,
+        graded_at=None,
+    )
+
+
+def _untimed(checks: tuple[CheckResult, ...]) -> tuple[CheckResult, ...]:
+    return tuple(msgspec.structs.replace(check, seconds=0.0) for check in checks)
 
 
 def harmless(result: Result) -> Result:

@@ -13,7 +13,7 @@ from grader.exercise.key import Planted, PlantedBug
 from grader.exercise.model import Exercise, Item, StoredExercise, builtin_reference
 from grader.result.record import FollowUp, ItemResult, Result, Status
 from grader.submission.diff import changes
-from mutations.catalogue import OPERATORS
+from mutations.catalogue import EVERY
 
 ANSWERS: Final = "review.md"
 """In a reference's directory: what a good answer says, under a heading with the id of each item."""
@@ -41,6 +41,7 @@ class BugLesson:
         function: that the line is in; empty at the top of the file.
         diff: unified, from the starter to the same with this bug fixed.
         story: why it is wrong, how it shows, how it is found.
+        rewriting: of a bug that came with a refactoring, a unified diff of the refactoring alone; empty otherwise.
         seen_by: what the grade asks that fails of it, in words.
         found: how a submission fared with it; None without one.
     """
@@ -53,6 +54,7 @@ class BugLesson:
     function: str
     diff: str
     story: tuple[Part, ...]
+    rewriting: str
     seen_by: tuple[str, ...]
     found: Status | None
 
@@ -144,7 +146,7 @@ def read_answers(reference: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _bug_lesson(exercise: Exercise, bug: PlantedBug, found: Status | None) -> BugLesson:
-    story = next((each.story for each in OPERATORS if each.id == bug.operator), "")  # it may be of an older catalogue
+    story = next((each.story for each in EVERY if each.id == bug.operator), "")  # it may be of an older catalogue
     starter = exercise.starter()
     [(file, diff)] = _diffs(exercise, [bug]).items()
     line = _first_difference(starter[file], _without(exercise, [bug])[file])
@@ -157,9 +159,19 @@ def _bug_lesson(exercise: Exercise, bug: PlantedBug, found: Status | None) -> Bu
         function=_function_at(starter[file], line),
         diff=diff,
         story=tuple(_parts(story)),
+        rewriting=_rewriting(exercise, bug),
         seen_by=tuple(BY_ID[check].title for check in bug.killed_by if check in BY_ID)[:_CONTEXT],
         found=found,
     )
+
+
+def _rewriting(exercise: Exercise, bug: PlantedBug) -> str:
+    """From the text before a refactoring to the text after it, where both have no bug there."""
+    edit = bug.without_the_bug
+    if edit is None:
+        return ""
+    before, after = exercise.reference, exercise.spliced([edit])
+    return "".join(change.diff for change in changes(before, after))
 
 
 def _parts(text: str) -> Iterator[Part]:
@@ -171,9 +183,11 @@ def _parts(text: str) -> Iterator[Part]:
 
 
 def _without(exercise: Exercise, done: Iterable[Planted]) -> dict[str, str]:
-    """The starter with these edits undone."""
+    """The starter with these edits undone; of a bug that came with a refactoring, the refactoring stays."""
     undone = list(done)
-    return exercise.planted(entry for entry in (*exercise.key.bugs, *exercise.key.stubs) if entry not in undone)
+    kept = [entry.edit for entry in (*exercise.key.bugs, *exercise.key.stubs) if entry not in undone]
+    repaired = [bug.without_the_bug for bug in exercise.key.bugs if bug in undone]
+    return exercise.spliced([*kept, *(edit for edit in repaired if edit is not None)])
 
 
 def _diffs(exercise: Exercise, done: Sequence[Planted]) -> dict[str, str]:

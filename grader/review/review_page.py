@@ -14,7 +14,7 @@ from grader.files.printable import printable
 from grader.report.diff_lines import diff_lines
 from grader.report.words import STATUS
 from grader.review.lessons import Lessons
-from grader.review.review_text import HEADINGS
+from grader.review.review_text import HEADINGS, REWRITTEN
 
 _CODE: Final = re.compile(r"`([^`]+)`")
 _MOST: Final = 40_000  # characters of one diff
@@ -38,6 +38,7 @@ def render_review_page(lessons: Lessons) -> str:
         stylesheet=stylesheet,
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
         headings=HEADINGS,
+        rewritten=REWRITTEN,
         status=STATUS,
         diff_lines=lambda diff: diff_lines(diff, _MOST),
     )

@@ -12,6 +12,9 @@ from grader.review.lessons import Answer, BugLesson, Lessons
 HEADINGS: Final = {"Symptom": "How it shows"}
 """What a heading of a story is called for a reader of it."""
 
+REWRITTEN: Final = "What was rewritten around it, and computes the same"
+"""What stands above the refactoring that a bug came with."""
+
 _WIDTH: Final = 80
 
 
@@ -40,6 +43,9 @@ def _bug(bug: BugLesson) -> Iterator[str]:
     inside = f", in {bug.function}" if bug.function else ""
     yield from ("", f"Where it was: {bug.file}, line {bug.line} of the starter{inside}", "")
     yield from (f"    {line}".rstrip() for line in shown_lines(bug.diff))
+    if bug.rewriting:
+        yield from ("", REWRITTEN, "")
+        yield from (f"    {line}".rstrip() for line in shown_lines(bug.rewriting))
     for part in bug.story:
         yield from ("", HEADINGS.get(part.heading, part.heading))
         for paragraph in part.paragraphs:

@@ -19,6 +19,7 @@ from grader.sandbox import control
 from grader.sandbox.connection import Worker
 from grader.sandbox.errors import LauncherFailed, NotIsolated
 from grader.sandbox.outside import limit_on_files, why_it_ended
+from grader.sandbox.preloaded import imports_of
 
 
 class Launcher:
@@ -100,8 +101,15 @@ class Launcher:
         keeps no contract is called as the ``adapter`` says, the text of the exercise's adapter.py.
         """
         self.started  # noqa: B018  waits until it is
+        try:
+            imports = imports_of(adapter)
+        except ValueError as error:
+            raise LauncherFailed(str(error)) from None
         with self._turn:
-            response = self._exchange(control.Spawn(purpose), FORK_SECONDS)
+            patience = LAUNCHER_START_SECONDS if imports else FORK_SECONDS  # the first time they are imported
+            response = self._exchange(control.Spawn(purpose, imports), patience)
+            if isinstance(response, control.Failed):
+                raise LauncherFailed(response.message)
             assert isinstance(response, control.Spawned), response
             if len(self._descriptors) < 2:  # the kernel drops those that we have no room for
                 self._broken = f"this process may open no more files; {limit_on_files()}"

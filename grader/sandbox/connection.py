@@ -123,6 +123,11 @@ class Worker:
         """
         return self._collect()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was closed or has failed."""
+        return self._closed
+
     def is_busy(self) -> bool:
         """Whether it is computing an answer, and still has time for it. To be asked from any thread."""
         try:

@@ -10,9 +10,14 @@ Purpose = Literal["answers", "tests", "mutants"]
 
 
 class Spawn(Struct, frozen=True, tag="spawn", forbid_unknown_fields=True):
-    """Fork a worker: to answer for a package, to run its tests, or to find mutants of texts that it does not run."""
+    """Fork a worker: to answer for a package, to run its tests, or to find mutants of texts that it does not run.
+
+    Attributes:
+        imports: modules of a library that it finds imported; ``grader.sandbox.preloaded`` says which may be.
+    """
 
     purpose: Purpose = "answers"
+    imports: tuple[str, ...] = ()
 
 
 class Reap(Struct, frozen=True, tag="reap", forbid_unknown_fields=True):

@@ -34,6 +34,7 @@ from grader.sandbox.lock import (
     readable_ruleset,
 )
 from grader.sandbox.outside import limit_on_files, missing_files
+from grader.sandbox.preloaded import import_ahead, without_originals
 from grader.sandbox.torch_version import torch_version
 from grader.sandbox.wire import pack
 
@@ -56,6 +57,7 @@ class _Launcher:
         self._peer = peer
         self._readline = readline
         self._ruleset: int | None = None
+        self._imported: set[str] = set()  # of a library, ahead
         self._alive: set[int] = set()
         self._ended: set[int] = set()  # killed, and perhaps not yet gone
 
@@ -68,19 +70,16 @@ class _Launcher:
             self._peer.sendall(control.line(control.Failed(missing, of_the_lock=False)))
             return
         started = _import_torch()
-        self._limits = beyond(addresses_in_use(), cpu_seconds=WORKER_CPU_SECONDS, file_bytes=WORKER_OUTPUT_MAX_BYTES)
-        if self._mode == "strict":
-            try:
-                python = interpreter_paths(self._hidden)
-                self._ruleset = _above(readable_ruleset(python.allowed, hidden=self._hidden, listed=python.listed))
-            except (OSError, ValueError) as error:
-                self._peer.sendall(control.line(control.Failed(str(error))))
-                return
+        try:
+            self._draw_limits()
+        except (OSError, ValueError) as error:
+            self._peer.sendall(control.line(control.Failed(str(error))))
+            return
         self._peer.sendall(control.line(started))
         while (request := self._receive()) is not None:
             match request:
-                case control.Spawn(purpose):
-                    self._spawn(purpose)
+                case control.Spawn(purpose, imports):
+                    self._spawn(purpose, imports)
                 case control.Reap(pid, kill):
                     code = _reap(pid, 0.0 if kill else WORKER_END_SECONDS) if pid in self._alive else None
                     self._alive.discard(pid)
@@ -98,7 +97,33 @@ class _Launcher:
         data = self._readline(CONTROL_LINE_MAX_BYTES)
         return control.request_decoder.decode(data) if data else None
 
-    def _spawn(self, purpose: control.Purpose) -> None:
+    def _draw_limits(self) -> None:
+        """What workers may use and read, beyond what is in use by now. Raises ``OSError``, ``ValueError``."""
+        self._limits = beyond(addresses_in_use(), cpu_seconds=WORKER_CPU_SECONDS, file_bytes=WORKER_OUTPUT_MAX_BYTES)
+        if self._mode == "strict":
+            python = interpreter_paths(self._hidden)
+            if self._imported:
+                python = without_originals(python)
+            self._ruleset = _above(readable_ruleset(python.allowed, hidden=self._hidden, listed=python.listed))
+
+    def _import_ahead(self, names: tuple[str, ...]) -> str:
+        """Have modules of a library imported before the fork; why that failed."""
+        if self._imported.issuperset(names):
+            return ""
+        try:
+            import_ahead(names)
+            self._imported.update(names)
+            self._draw_limits()
+        except Exception as error:  # a library fails in ways of its own
+            return f"{', '.join(names)} cannot be imported: {type(error).__name__}: {error}"
+        finally:
+            gc.freeze()
+        return ""
+
+    def _spawn(self, purpose: control.Purpose, imports: tuple[str, ...]) -> None:
+        if failure := self._import_ahead(imports):
+            self._peer.sendall(control.line(control.Failed(failure, of_the_lock=False)))
+            return
         if purpose == "tests":
             # Here and not in each worker: there are a dozen of them, and importing pytest takes longer than most tests.
             from grader.sandbox.worker.own_tests import rehearse

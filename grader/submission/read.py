@@ -60,6 +60,16 @@ class Submission:
         """The hash of the tests; None where there are none."""
         return _digest(self.tests) if self.tests else None
 
+    @property
+    def given(self) -> dict[str, str]:
+        """The files as they were handed in: those of which ``sha256`` is the hash."""
+        reasons = [*(f"there is no {file}" for file in REQUIRED), *self.notes]
+        return {
+            file: text
+            for file, text in self.files.items()
+            if file not in REQUIRED or not any(is_made_up(text, reason) for reason in reasons)
+        }
+
     def with_notes(self, notes: Sequence[str]) -> "Submission":
         """The same, with these notes before its own."""
         return replace(self, notes=(*notes, *self.notes))

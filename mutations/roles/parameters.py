@@ -104,6 +104,8 @@ class _Tree:
         for node in source.find(
             m.Assign(targets=[m.AssignTarget(of_self)]) | m.AnnAssign(target=of_self) | appended, made
         ):
+            if _is_for_an_encoder(source, node):
+                continue
             if isinstance(node, cst.Call):
                 kept = cst.ensure_type(cst.ensure_type(node.func, cst.Attribute).value, cst.Attribute)
                 yield from self._of(source, node.args[0].value, (*path, kept.attr.value, NUMBER), (*owners, owner))
@@ -133,6 +135,15 @@ class _Tree:
             yield _Leaf(path, kind, value, source, owners)
         elif own := own_class(self._sources, kind):
             yield from self.below(*own, path, owners)
+
+
+def _is_for_an_encoder(source: Source, node: cst.CSTNode) -> bool:
+    """Whether a layer is made only where there is an encoder to attend to, which a decoder has not."""
+    while not isinstance(node, cst.FunctionDef):
+        below, node = node, source.parent(node)
+        if isinstance(node, cst.If) and below is node.body and "cross" in source.code(node.test).lower():
+            return True
+    return False
 
 
 def _entries(made: cst.Call) -> Iterator[tuple[str, cst.BaseExpression]]:

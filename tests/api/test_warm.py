@@ -149,6 +149,48 @@ def test_closing_waits_for_no_answer_of_the_reference(exercise: Exercise, monkey
                 os.kill(own, signal.SIGKILL)
 
 
+@pytest.mark.slow  # the jobs are real ones, which nothing cheaper can show to come to the same verdicts
+def test_many_side_by_side_get_the_verdicts_of_one_after_another(ready: Grader, exercise: Exercise) -> None:
+    given = [exercise.reference, exercise.starter(), {"train.py": ""}, ROOT / "candidate", exercise.reference]
+    options = {"jobs": 2, "only": ["projection"], "explain": False, "seed": 3}
+    found = {attempt.number: attempt for attempt in ready.grade_many(given, **options)}  # type: ignore[arg-type]
+    alone = quickly(ready, seed=3)
+    in_many = found[0].result
+
+    assert [found[number].reward for number in range(5)] == [1, 0, None, 0, 1]
+    assert isinstance(found[2].error, UsageError)
+    assert in_many is not None
+    assert (in_many.items[0].score, in_many.environment) == (alone.items[0].score, alone.environment)
+
+
+@pytest.mark.slow  # a leak shows in a process that has graded for a while; the benchmark does it for thousands
+def test_a_process_that_has_graded_a_while_stays_as_it_is(ready: Grader) -> None:
+    dead = dict.fromkeys(("model.py", "train.py"), "raise SystemExit\n")
+
+    def held() -> tuple[int, int, int]:
+        assert ready._session is not None
+        cache = ready._session._answer_cache
+        assert cache.draws is not None
+        kept = sum(map(len, cache._memories.values())) + len(cache.draws._drawn)
+        return len(os.listdir("/proc/self/fd")), len(cache._worker_pool._workers), kept
+
+    seen = []
+    for number in range(8):
+        ready.grade({**dead, "model.py": f"raise SystemExit({number})\n"}, only=["projection"], explain=False)
+        seen.append(held())
+
+    assert set(seen[2:]) == {seen[2]}
+
+
+@pytest.mark.parametrize("jobs", [0, -1, True, 1.5, "2", 10_000])
+def test_what_is_no_number_of_jobs_is_refused_before_anything_is_taken(ready: Grader, jobs: object) -> None:
+    for many in (ready.grade_many, ready.grade_many_async):
+        with pytest.raises(
+            UsageError, match=r"jobs=.+; expected a whole number from 1 to 1024, or None for one a core"
+        ):
+            many(iter(lambda: pytest.fail("it was taken"), None), jobs=jobs)  # type: ignore[operator]
+
+
 def test_what_is_wrong_with_a_submission_is_said_before_anything_is_started(ready: Grader) -> None:
     with pytest.raises(UsageError, match="no such directory: 'absent'"):
         ready.grade("absent")

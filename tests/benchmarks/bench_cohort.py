@@ -37,7 +37,7 @@ def main(sizes: Sequence[int], *, followups: bool) -> None:
             command = [sys.executable, "-m", "grader", "cohort", str(where), "-o", str(out), "--timeout", str(TIMEOUT)]
             wall, cpu = _cost([*command, *asked])
             base = min(before, _import_torch())
-            with open(out / "results.csv", encoding="utf-8") as file:
+            with open(out / "results.csv", encoding="utf-8-sig") as file:
                 found = {row["candidate"]: float(row["score"] or -1) for row in csv.DictReader(file)}
         wrong = sum(found.get(name) != score for name, score in expected.items())
         print(f"{size:10} {wall:8.0f} {cpu / size:11.2f} {cpu / size / base:18.2f} {GOAL:5} {wrong:6}", flush=True)

@@ -12,8 +12,9 @@ from collections import Counter
 
 from grader.errors import GraderError
 from grader.exercise.model import builtin_exercise, builtin_reference
-from grader.injection.build import build
+from grader.injection.build import build_in
 from grader.injection.recipe import Recipe
+from grader.injection.workshop import Workshop
 from grader.sandbox.client import Launcher
 
 FEWEST_OPERATORS = 40  # of fifty seeds
@@ -27,11 +28,11 @@ def main(seeds: int, bugs: int) -> int:
     buckets: Counter[str] = Counter()
     seconds: list[float] = []
     failed = 0
-    with Launcher("strict", [builtin_reference()]) as launcher:
+    with Launcher("strict", [builtin_reference()]) as launcher, Workshop(reference, launcher) as workshop:
         for seed in range(seeds):
             started = time.perf_counter()
             try:
-                built = build(Recipe(seed=seed, bugs=bugs), reference, launcher, lambda _: None)
+                built = build_in(workshop, Recipe(seed=seed, bugs=bugs), lambda _: None)
             except GraderError as error:
                 failed += 1
                 print(f"seed {seed}: {error}", flush=True)

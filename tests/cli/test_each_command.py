@@ -126,19 +126,47 @@ def test_watch() -> None:
 
 
 @each("grader cohort")
-def test_a_cohort_of_three(tmp_path: Path) -> None:
+@each("grader sheets")
+def test_a_cohort_of_three_and_what_they_get_back(tmp_path: Path) -> None:
     submissions = tmp_path / "submissions"
-    for name, source in (("ann", REFERENCE), ("bob", STARTER)):
+    ann, bob = "Ann Lee_101_assignsubmission_file_", "Bob Ross_102_assignsubmission_file_"
+    for name, source in ((ann, REFERENCE), (bob, STARTER)):
         (submissions / name).mkdir(parents=True)
         for file in ("model.py", "train.py"):
             shutil.copy(source / file, submissions / name)
-    (submissions / "empty").mkdir()
+    (submissions / "Cy Day_103_assignsubmission_file_").mkdir()
     text = grader("cohort", submissions, "-o", tmp_path / "out", "--jobs", 2, "--only", "projection", code=1)
 
     assert text.startswith("2 of 3 submissions graded\n")
     assert "right in 1 of 2" in text
-    assert "1 not graded, for what was handed in:\n  empty: no model.py in it; found: nothing\n" in text
+    assert "1 not graded, for what was handed in:\n  Cy Day_103: no model.py in it; found: nothing\n" in text
     assert (tmp_path / "out" / "index.html").is_file()
+
+    sheet = tmp_path / "worksheet.csv"
+    people = ("Participant 101,Ann Lee", "Participant 102,Bob Ross", "Participant 103,Cy Day")
+    head = "Identifier,Full name,Grade,Maximum Grade,Last modified (grade)"
+    sheet.write_text("\n".join([head, *(f"{person},,10.00,-" for person in people)]) + "\n")
+    text = grader("sheets", tmp_path / "out", "--for", "moodle", "--template", sheet, "-o", tmp_path / "upload")
+
+    assert text.startswith("2 grades written, scaled from 15 to 10 points\n1 in the sheet without a grade")
+    assert "Participant 101,Ann Lee,10.00,10.00,-\n" in (tmp_path / "upload" / "grades.csv").read_text()
+
+
+@each("grader batch")
+@each("grader recheck")
+def test_a_batch_and_whether_its_rewards_would_be_the_same(tmp_path: Path) -> None:
+    submissions, results = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    files = {file: (REFERENCE / file).read_text("utf-8") for file in ("model.py", "train.py")}
+    lines = [{"id": "ann", "files": files}, {"id": "bob", "path": str(STARTER)}, {"id": "bob", "path": "twice"}]
+    submissions.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    text = grader("batch", submissions, "-o", results, "--jobs", 1, "--only", "projection", code=1)
+
+    assert text.startswith("2 graded\n1 lines cannot be understood\n  line 3: an earlier line has the id 'bob' too")
+    found = {line["id"]: line["reward"] for line in map(json.loads, results.read_text().splitlines())}
+    assert found == {"ann": 1.0, "bob": 0.0, None: None}
+    again = grader("recheck", results, "--submissions", submissions, "--jobs", 1, "-o", tmp_path / "again.jsonl")
+    assert "2 of 2 verdicts reached again: 0 rewards would be others" in again
+    assert "2 results are the same to the byte\n" in again
 
 
 @each("grader export")

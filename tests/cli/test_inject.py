@@ -1,10 +1,12 @@
 """``grader inject`` as a user meets it: what it prints, how it refuses, and what is left when it is interrupted."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from grader.cli.inject import description
 from grader.exercise.model import Exercise
 from grader.injection.build import Built
+from grader.injection.manifest import hashes_of
 from grader.injection.mutants import mutants
 from grader.injection.recipe import read_reference
 from mutations.catalogue import operator
@@ -151,3 +154,41 @@ def test_an_interruption_leaves_no_process_and_no_folder(
     moment: str, number: signal.Signals, interrupt: Callable[..., None]
 ) -> None:
     interrupt("inject", "-o", "ex", "--bugs", "2", moment=moment, number=number)
+
+
+# In bulk
+
+
+def test_a_bulk_that_was_killed_goes_on_and_is_what_each_seed_gives_alone(
+    generated: Callable[..., Path], children: Callable[[], list[int]], tmp_path: Path
+) -> None:
+    """Killed with one exercise built by one job, gone on with by two: a third way is an exercise built by itself."""
+    bug, target, seeds = "seed-is-always-the-same", tmp_path / "bulk", range(3)
+    command = [sys.executable, "-m", "grader", "inject", "--bug", bug, "--keep-extensions", "-o", str(target)]
+    others = children()
+    with subprocess.Popen([*command, "--seeds", "0-2", "--jobs", "1"], stderr=subprocess.PIPE, text=True) as first:
+        assert first.stderr is not None
+        assert any("[1/3] seed 0" in line for line in first.stderr)
+        first.kill()
+    deadline = time.monotonic() + 60
+    while (left := [pid for pid in children() if pid not in others]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert left == []
+
+    done = subprocess.run([*command, "--seeds", "0-2", "--jobs", "2"], capture_output=True, text=True, timeout=600)
+
+    assert (done.returncode, "2 seeds to build, 1 built before" in done.stderr) == (0, True)
+    lines = [json.loads(line) for line in (target / "manifest.jsonl").read_text().splitlines()]
+    assert [line["seed"] for line in lines] == list(seeds)
+    kept = {line["seed"]: line["hashes"]["bugs"] for line in lines if line["status"] == "built"}
+    # It has two sites: of three seeds two have the same bug, whichever they are.
+    assert len(set(kept.values())) == len(kept) < len(seeds)
+    for line in lines:
+        alone = generated(seed=line["seed"], operators=(bug,), keep_extensions=True)
+        if line["status"] == "built":
+            assert everything(target / line["folder"]) == everything(alone)
+        else:
+            assert line["hashes"]["bugs"] == kept[line["same_as"]]
+            assert line["same_as"] < line["seed"]
+            assert hashes_of(everything(alone))["starter"] == line["hashes"]["starter"]
+    assert sorted(os.listdir(target)) == ["bulk.json", "manifest.jsonl", *(f"seed-{seed}" for seed in kept)]

@@ -6,8 +6,9 @@ from types import ModuleType
 
 import pytest
 
+from grader.cohort.row import Cell, Row
 from grader.cohort.similarity import Pair
-from grader.cohort.summary import Cell, Row, Summary
+from grader.cohort.summary import Summary
 from grader.result.record import Status
 
 ITEMS = (("masking", "Attention masking"), ("kv-cache", "KV cache <b>and</b> more"))
@@ -50,9 +51,20 @@ def summary() -> Summary:
 
 @pytest.fixture(scope="session")
 def browser() -> ModuleType:
-    """The module ``browser.py`` of the report's tests, by path: the tests are no package."""
-    path = Path(__file__).parents[1] / "report" / "browser.py"
-    spec = importlib.util.spec_from_file_location("report_browser", path)
+    """The module ``browser.py`` of the report's tests."""
+    return _of_the_reports_tests("browser")
+
+
+@pytest.fixture(scope="session")
+def samples() -> ModuleType:
+    """The module ``samples.py`` of the report's tests."""
+    return _of_the_reports_tests("samples")
+
+
+def _of_the_reports_tests(name: str) -> ModuleType:
+    """By path: the tests are no package."""
+    path = Path(__file__).parents[1] / "report" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"report_{name}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

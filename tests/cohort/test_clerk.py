@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.cohort.messages import Graded, NotGraded, setup_of
+from grader.cohort.messages import Graded, NotGraded, Task, setup_of
 from grader.cohort.versions import versions
 from grader.cohort.worker_job import WorkerJob
 from grader.exercise.model import Exercise
@@ -32,7 +32,8 @@ def test_a_job_that_does_not_read_keeps_nobody_from_closing(
     worker_job = WorkerJob(setup_of(exercise, Options(), Audience.INSTRUCTOR), ours)
     files = exercise.reference | {"more.py": "#" * 800_000}  # more than a socket holds
     answers: list[Graded | NotGraded] = []
-    asking = threading.Thread(target=lambda: answers.append(worker_job.grade(submission_of("ann", files))), daemon=True)
+    task = Task(submission=submission_of("ann", files))
+    asking = threading.Thread(target=lambda: answers.append(worker_job.grade(task)), daemon=True)
     asking.start()
     waiting = threading.Event()
     while not (tmp_path / "begun").exists():

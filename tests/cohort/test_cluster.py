@@ -24,6 +24,7 @@ from distributed import KilledWorker
 
 from grader.cohort.cluster import Cluster, ClusterBackend
 from grader.cohort.messages import Graded, NotGraded, Setup, setup_of
+from grader.cohort.pool import by_name
 from grader.cohort.versions import differences, versions, versions_of_a_job
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import Exercise, StoredExercise
@@ -140,9 +141,10 @@ def grader(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def tree(directory: Path) -> dict[str, bytes]:
-    """Every file of a cohort by its path, but for the times."""
+    """Every file of a cohort by its path, but for the times: how long each took, and when the cohort was begun."""
     files = {path.relative_to(directory).as_posix(): path for path in directory.rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in files.items() if name != "times.log"}
+    begun = re.compile(rb'"begun_at":"[^"]*"|grading began [^<]*')
+    return {name: begun.sub(b"", path.read_bytes()) for name, path in files.items() if name != "times.log"}
 
 
 def descendants(pid: int) -> list[int]:
@@ -217,6 +219,29 @@ def test_a_cluster_writes_the_same_bytes_as_this_machine(
 
 
 @pytest.mark.slow
+def test_a_batch_on_a_cluster_has_the_rewards_of_its_lines(
+    local: Local, submissions: Path, exercise: StoredExercise, tmp_path: Path
+) -> None:
+    lines = [{"id": name, "path": str(submissions / name)} for name in ("right", "crashes", "empty")]
+    lines += [{"id": "inline", "files": exercise.starter(), "options": {"only": ["training-step"]}}]  # type: ignore[dict-item]
+    (tmp_path / "in.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    done = grader("batch", tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl", "--only", "projection",
+                  "--scheduler", local.address)  # fmt: skip
+    found = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+
+    assert done.returncode == 1, done.stderr
+    assert {line["id"]: line["reward"] for line in found} == {
+        "right": 1.0,
+        "crashes": 0.0,
+        "empty": None,
+        "inline": 0.0,
+    }
+    asked = {line["id"]: line["origin"]["asked"]["only"] for line in found if line["origin"]}
+    assert asked == {"right": ["projection"], "crashes": ["projection"], "inline": ["training-step"]}
+    assert local.jobs == []
+
+
+@pytest.mark.slow
 def test_neither_the_reference_nor_the_clusters_own_places_are_in_a_candidates_reach(
     at_home: dict[str, bytes],
 ) -> None:
@@ -285,7 +310,7 @@ def test_a_worker_that_would_grade_in_another_way_gets_nothing_to_grade(
     odd, other = cluster.workers()
     have(cluster, odd, tmp_path / "odd", "echo no torch here >&2; exit 1")
     with ClusterBackend(cluster, setup) as backend:
-        graded = dict(backend.grade(two))
+        graded = dict(backend.grade(by_name(two)))
         assert [type(each) for each in graded.values()] == [Graded, Graded]
 
         have(cluster, other, tmp_path / "other", "exit 1")
@@ -294,7 +319,7 @@ def test_a_worker_that_would_grade_in_another_way_gets_nothing_to_grade(
         ClusterBackend(cluster, setup) as backend,
         pytest.raises(CannotJudge, match=r"no worker of the cluster can grade; tcp://.*: it has no such grader: "),
     ):
-        list(backend.grade(two))
+        list(backend.grade(by_name(two)))
 
 
 @pytest.mark.slow
@@ -307,7 +332,7 @@ def test_a_job_that_dies_is_tried_again_and_then_recorded(
     for number, worker in enumerate(cluster.workers()):
         have(cluster, worker, tmp_path / str(number), dying)
     with ClusterBackend(cluster, setup) as backend:
-        graded = dict(backend.grade(two))
+        graded = dict(backend.grade(by_name(two)))
 
     assert graded == dict.fromkeys(two, NotGraded(reason="the process that graded it ended (no memory)"))
     assert len((tmp_path / "tries").read_text().split()) == 2 * len(two)
@@ -420,7 +445,7 @@ def test_a_submission_that_takes_worker_after_worker_with_it_is_recorded(
     killed = KilledWorker("grade", SimpleNamespace(address="tcp://a:1"), 3)  # type: ignore[arg-type]
     scripted = Scripted(killed, killed)
     with ClusterBackend(scripted, setup) as backend:  # type: ignore[arg-type]
-        graded = dict(backend.grade({"ann": two["ann"]}))
+        graded = dict(backend.grade(by_name({"ann": two["ann"]})))
 
     assert graded == {"ann": NotGraded(reason="4 workers of the cluster were lost while they graded it")}
     assert scripted.asked == [None, ["tcp://b:1"]]
@@ -436,7 +461,7 @@ def test_a_scheduler_that_goes_away_ends_the_cohort_and_says_how_to_go_on(
             CannotJudge, match="the connection to the scheduler at tcp://scheduler:8786 was lost; go on with"
         ),
     ):
-        list(backend.grade(two))
+        list(backend.grade(by_name(two)))
 
 
 def test_no_more_is_sent_to_the_scheduler_than_its_workers_need(setup: Setup, two: dict[str, Submission]) -> None:
@@ -445,7 +470,7 @@ def test_no_more_is_sent_to_the_scheduler_than_its_workers_need(setup: Setup, tw
     scripted = Scripted(*[killed] * 100)
     ahead = []
     with ClusterBackend(scripted, setup) as backend:  # type: ignore[arg-type]
-        for number, _ in enumerate(backend.grade(many)):
+        for number, _ in enumerate(backend.grade(by_name(many))):
             ahead.append(len(scripted.asked) - 2 * number)
 
     assert len(ahead) == len(many)

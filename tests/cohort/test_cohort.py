@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.cohort.job import untimed
 from grader.exercise.model import Exercise, StoredExercise
-from grader.result.record import from_json, to_json
+from grader.result.record import from_json, to_json, untimed
 
 pytestmark = [
     pytest.mark.slow,
@@ -42,9 +41,10 @@ def grader(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def tree(directory: Path) -> dict[str, bytes]:
-    """Every file of a cohort by its path, but for the times."""
+    """Every file of a cohort by its path, but for the times: how long each took, and when the cohort was begun."""
     files = {path.relative_to(directory).as_posix(): path for path in directory.rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in files.items() if name != "times.log"}
+    begun = re.compile(rb'"begun_at":"[^"]*"|grading began [^<]*')
+    return {name: begun.sub(b"", path.read_bytes()) for name, path in files.items() if name != "times.log"}
 
 
 def hand_in(where: Path, name: str, model: str, train: str) -> None:
@@ -94,7 +94,7 @@ def graded(submissions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_candidate_gets_its_verdict(graded: Path) -> None:
-    rows = list(csv.DictReader(io.StringIO((graded / "results.csv").read_text())))
+    rows = list(csv.DictReader(io.StringIO((graded / "results.csv").read_text("utf-8-sig"))))
 
     assert {row["candidate"]: float(row["score"]) if row["score"] else None for row in rows} == SCORES
     for row in rows:
@@ -132,6 +132,37 @@ def test_a_cohort_that_is_done_is_not_graded_again(graded: Path, submissions: Pa
     assert tree(graded) == files
 
 
+def test_a_round_before_stands_beside_this_one(copy: Path, submissions: Path, graded: Path) -> None:
+    done = grader("cohort", submissions, "-o", copy, "--resume", "--only", *ITEMS, "--before", graded)
+    page = (copy / "index.html").read_text()
+
+    assert "The round before: 7 matched, 2 new, 0 gone" in done.stdout
+    assert "7 of 9 are matched with a candidate of the round before" in page
+    lines = re.findall(r'<tr id="c-.*?</th><td class="amount">\S+</td><td class="amount">(\S+)</td>', page)
+    assert lines == ["±0"] * 7 + ["new"] * 2
+
+
+def test_a_report_leads_back_to_its_line_and_what_is_handed_out_does_not(
+    graded: Path, copy: Path, submissions: Path
+) -> None:
+    assert 'href="../../index.html#c-half-of-it"' in (graded / "candidates" / "half-of-it" / "report.html").read_text()
+    assert 'id="c-half-of-it"' in (graded / "index.html").read_text()
+    grader("cohort", submissions, "-o", copy, "--resume", "--audience", "learner", "--only", *ITEMS)
+    assert "index.html" not in (copy / "candidates" / "half-of-it" / "report.html").read_text()
+
+
+def test_near_copies_have_a_page_and_without_any_there_is_none(
+    graded: Path, copy: Path, submissions: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    assert "packed.zip" in (graded / "near-copies.html").read_text()
+    shutil.copytree(submissions / "starter", tmp_path / "alone" / "starter")
+    done = grader("cohort", tmp_path / "alone", "-o", copy, "--resume", "--only", *ITEMS)
+    assert done.returncode == 0
+    assert not (copy / "near-copies.html").exists()
+
+
 def test_each_result_is_confirmed_by_a_grade_of_its_own_that_asks_the_same(
     graded: Path, submissions: Path, tmp_path: Path
 ) -> None:
@@ -162,7 +193,7 @@ def test_what_has_changed_is_graded_anew_and_the_rest_is_not(
     done = grader("cohort", tmp_path / "later", "-o", copy, "--resume", "--only", *ITEMS)
 
     assert "1 submission to grade, 5 graded before" in done.stderr
-    rows = {row["folder"]: row for row in csv.DictReader(io.StringIO((copy / "results.csv").read_text()))}
+    rows = {row["folder"]: row for row in csv.DictReader(io.StringIO((copy / "results.csv").read_text("utf-8-sig")))}
     assert (rows["starter"]["score"], rows["right"]["score"]) == ("15", "")
     assert not (copy / "candidates" / "right").exists()
 

@@ -9,7 +9,8 @@ import pytest
 
 from grader.cohort.entries import folder_of
 from grader.cohort.page import render_index
-from grader.cohort.summary import Row, Summary
+from grader.cohort.row import Row
+from grader.cohort.summary import Summary
 from grader.cohort.table import render_table
 from grader.files.printable import one_line
 
@@ -21,11 +22,12 @@ def cohort(*names: str) -> Summary:
 
 
 def in_the_table(summary: Summary) -> list[str]:
-    return [row[0] for row in csv.reader(io.StringIO(render_table(summary)))][1:]
+    return [row[0] for row in csv.reader(io.StringIO(render_table(summary).decode("utf-8-sig")))][1:]
 
 
 def on_the_page(summary: Summary) -> list[str]:
-    return re.findall(r'<th scope="row" data-value="(.*?)">', render_index(summary))
+    page = render_index(summary)
+    return re.findall(r'<tr id="c-.*?<th scope="row"><(?:a|span).*?>(.*?)<', page)
 
 
 @pytest.mark.parametrize(

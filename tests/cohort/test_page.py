@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import html
+import importlib.util
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -12,9 +14,15 @@ from typing import Any
 
 import pytest
 
+from grader.cohort.near_copies import render_near_copies
 from grader.cohort.page import render_index
+from grader.cohort.row import Cell, Row, way_back
 from grader.cohort.similarity import Pair
-from grader.cohort.summary import Row, Summary
+from grader.cohort.summary import Summary
+from grader.report import render_html
+from grader.result.record import Status
+
+AXE = importlib.util.find_spec("axe_core_python")
 
 
 class Reader(HTMLParser):
@@ -42,8 +50,58 @@ def test_everything_is_in_the_page_before_any_script_runs(summary: Summary) -> N
     assert "12 of 13 submissions graded" in " ".join(text.split())
     assert "=no model.py in <it>" in text
     assert "95.3 %" in text
-    links = [attributes["href"] for tag, attributes in read.elements if tag == "a"]
-    assert [link for link in links if link != "#alike"] == [f"candidates/c{n}/report.html" for n in range(12)]
+    links = [attributes["href"] or "" for tag, attributes in read.elements if tag == "a"]
+    ids = {attributes["id"] for _, attributes in read.elements if "id" in attributes}
+    reports = [link for link in links if link.startswith("candidates/")]
+    assert sorted(set(reports)) == sorted(f"candidates/c{n}/report.html" for n in range(12))
+    assert {link[1:] for link in links if link.startswith("#")} <= ids
+
+
+def test_people_come_first_with_the_most_points_on_top_and_those_without_a_verdict_last(summary: Summary) -> None:
+    page = render_index(summary)
+    places = [page.index(f'<h2 id="{id}"') for id in ("candidates", "alike", "items", "scores")]
+
+    assert places == sorted(places)
+    assert [row.score for row in summary.ranked] == [30, 30, 30, 20, 20, 20, 10, 10, 10, 0, 0, 0, None]
+    assert [row.folder for row in summary.ranked] == re.findall(r'<tr id="c-(\S+?)"', page)
+
+
+def test_a_column_says_where_its_item_stands_in_a_report(samples: ModuleType) -> None:
+    result = samples.followed_up()
+    row = Row.of("ann", "ann", result, "")
+    titles = [tuple((part.id, part.title) for part in parts) for parts in (result.items, result.followups)]
+    page = render_index(Summary("", titles[0], (row,), (), followups=titles[1]))
+    anchors = dict(re.findall(r'data-column="([\w-]+)"[^>]* data-anchor="([\w-]+)"', page))
+    report = render_html(result, back=way_back("ann"))
+
+    assert set(anchors) >= {item.id for item in result.items}
+    for part in (*result.items, *(each for each in result.followups if each.id in anchors)):
+        heading = report[: report.index(f' id="{anchors[part.id]}"')].rpartition("<h3>")[2]
+        assert heading.startswith(html.escape(part.title))
+    assert 'href="../../index.html#c-ann"' in report
+    assert 'id="c-ann"' in page
+    assert "all candidates" not in render_html(result)
+
+
+def test_follow_ups_that_somebody_has_begun_have_a_column_and_the_others_are_named() -> None:
+    built, not_built = Cell(Status.BUILT, 10.0, 10.0), Cell(Status.NOT_BUILT, 0.0, 10.0)
+    rows = tuple(
+        Row(folder=name, title=name, score=5.0, max_score=5.0, cells={}, followups={"heads": heads, "gqa": not_built})
+        for name, heads in (("ann", built), ("bob", not_built))
+    )
+    page = render_index(Summary("", (), rows, (), followups=(("heads", "Heads"), ("gqa", "Grouped"))))
+
+    assert 'data-column="heads"' in page
+    assert 'data-column="gqa"' not in page
+    assert "No candidate has begun these follow-ups: Grouped." in page
+    assert re.findall(r'<td class="amount">(\S+?)</td>', page)[:4] == ["5", "10", "5", "0"]
+
+
+def test_the_page_says_when_grading_began() -> None:
+    assert "grading began 2026-11-29 19:04 UTC" in render_index(
+        Summary("", (), (), (), begun_at="2026-11-29T19:04:10Z")
+    )
+    assert "grading began" not in render_index(Summary("", (), (), ()))
 
 
 def test_the_one_script_and_the_one_stylesheet_are_those_that_the_policy_names(summary: Summary) -> None:
@@ -73,7 +131,8 @@ def window(browser: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield opened
 
 
-SHOWN = "[...document.querySelectorAll('#heat tbody tr:not([hidden]) th')].map(cell => cell.textContent)"
+IDS = "[...document.querySelectorAll('#heat tbody tr')].map(row => row.id)"
+SHOWN = "[...document.querySelectorAll('#heat tbody tr:not([hidden]) th > :first-child')].map(cell => cell.textContent)"
 
 
 @pytest.mark.slow
@@ -86,20 +145,39 @@ def test_a_reader_sorts_and_filters_and_no_name_runs_or_loads_anything(
     names = page.run(SHOWN)
     assert len(names) == len(summary.rows)
 
-    page.run("document.querySelectorAll('#heat thead button')[1].click()")
-    assert page.run(SHOWN)[:4] == ["none", names[0], names[4], names[8]]
-    page.run("document.querySelectorAll('#heat thead button')[1].click()")
-    assert page.run(SHOWN)[-1] == "none"
+    assert page.run("document.querySelector('[aria-sort]').dataset.column") == "score"
+    page.run("document.querySelector('[data-column=score] button').click()")
+    assert page.run(SHOWN)[0] == "none"
+    page.run("document.querySelector('[data-column=score] button').click()")
+    assert page.run(SHOWN) == names
     assert page.run("document.querySelectorAll('[aria-sort]').length") == 1
+    page.run("document.querySelector('[data-column=masking] button').click()")
+    assert page.run("document.querySelector('#heat tbody td:nth-child(3)').textContent") == "✓ 15"
+    assert page.run("location.hash") == "#sort=-masking"
+    links = page.run("[...document.querySelectorAll('#c-c1 td a')].map(way => way.getAttribute('href'))")
+    assert links == ["candidates/c1/report.html#item-1", "candidates/c1/report.html#item-2"]
+    assert page.run("document.querySelector('#c-c1 td a').getAttribute('aria-label')") == "Fixed 15"
 
     page.run("name_ = document.getElementById('name'); name_.value = 'HYPER'; "
              "name_.dispatchEvent(new Event('input', {bubbles: true}))")  # fmt: skip
     assert page.run(SHOWN) == ["=HYPERLINK(1)"]
     assert page.run("document.getElementById('shown').textContent") == "1 of 13 shown"
-    page.run("name_.value = ''; document.getElementById('item').value = '1'; "
+    page.run("name_.value = ''; document.getElementById('item').value = 'kv-cache'; "
              "status_ = document.getElementById('status'); status_.value = 'not-built'; "
              "status_.dispatchEvent(new Event('input', {bubbles: true}))")  # fmt: skip
-    assert sorted(page.run(SHOWN)) == sorted(names[number] for number in (0, 3, 6, 9))
+    unbuilt = [row.folder for row in summary.rows if row.cells and row.cells["kv-cache"].status is Status.NOT_BUILT]
+    assert sorted(page.run(IDS)) == sorted(f"c-{folder}" for folder in unbuilt)
+
+    again = window.open(f"{file.as_uri()}{page.run('location.hash')}")
+    assert again.run(IDS) == page.run(IDS)
+    assert again.run("document.getElementById('status').value") == "not-built"
+    sought = window.open(f"{file.as_uri()}#c-c3")
+    assert sought.run("document.querySelector('.sought').id") == "c-c3"
+    assert len(sought.run(IDS)) == len(names)
+    for address in ("#items", "#%E0%A4%A", "#sort=nothing&status=none&item=none"):
+        other = window.open(f"{file.as_uri()}{address}")
+        assert other.run("document.getElementById('shown').textContent") == "13 of 13 shown", address
+        assert other.run(SHOWN) == names, address
 
     assert page.run("document.title") == "Cohort: An <i>exercise</i>"
     assert page.complaints() == []
@@ -114,6 +192,52 @@ def test_nothing_sticks_out_of_the_page(width: int, window: Any, summary: Summar
     page = window.open(file, width=width)
 
     assert page.run("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(AXE is None, reason="axe-core-python is not installed")
+def test_axe_finds_nothing_on_the_two_pages(window: Any, summary: Summary, tmp_path: Path) -> None:
+    assert AXE is not None
+    assert AXE.origin is not None
+    axe = Path(AXE.origin).with_name("axe.min.js").read_text("utf-8")
+    texts = {"c0": {"model.py": "x = 1\ny = 2\n"}, "c7": {"model.py": "z = 1\n# more\n"}}
+    pages = {"index": render_index(summary, frozenset({1})), "near-copies": render_near_copies(summary, texts, {})}
+    found = {}
+    for name, page in pages.items():
+        (tmp_path / f"{name}.html").write_text(page, encoding="utf-8")
+        opened = window.open(tmp_path / f"{name}.html")
+        opened.run(axe)
+        for width, dark in ((1440, False), (360, True)):
+            opened.look(width=width, dark=dark)
+            violations = opened.run("axe.run({resultTypes: ['violations']}).then(found => found.violations)")
+            found[name, width] = [
+                (v["id"], n["html"][:160], n["failureSummary"]) for v in violations for n in v["nodes"]
+            ]
+            assert opened.run("document.documentElement.scrollWidth") <= width
+
+    assert [each for each in found.items() if each[1]] == []
+
+
+@pytest.mark.slow
+def test_of_a_long_table_the_first_lines_are_laid_out_and_all_of_it_is_searched(window: Any, tmp_path: Path) -> None:
+    rows = tuple(Row(folder=f"c{n:03}", title=f"c{n:03}", score=1.0, max_score=1.0, cells={}) for n in range(450))
+    file = tmp_path / "index.html"
+    file.write_text(render_index(Summary("", (), rows, ())), encoding="utf-8")
+    page = window.open(file)
+
+    assert len(page.run(IDS)) == 200
+    assert page.run("document.getElementById('shown').textContent") == (
+        "450 of 450 shown, the first 200 of them are here"
+    )
+    page.run("document.getElementById('all').click()")
+    assert len(page.run(IDS)) == 450
+    assert page.run("document.getElementById('more').hidden") is True
+    page.run("name_ = document.getElementById('name'); name_.value = 'C44'; "
+             "name_.dispatchEvent(new Event('input', {bubbles: true}))")  # fmt: skip
+    assert page.run(SHOWN) == [f"c44{n}" for n in range(10)]
+    sought = window.open(f"{file.as_uri()}#c-c444")
+    assert sought.run("document.querySelector('.sought').getBoundingClientRect().top") < 900
+    assert page.complaints() == sought.complaints() == []
 
 
 def test_who_is_like_whom_is_looked_up_once_for_all_and_not_again_for_each() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from grader.cohort.job_process import Job
-from grader.cohort.messages import Graded, NotGraded, Setup, encode, setup_of
-from grader.cohort.pool import Pool
+from grader.cohort.messages import Graded, NotGraded, Setup, Task, encode, setup_of
+from grader.cohort.pool import Pool, by_name
 from grader.errors import CannotJudge
 from grader.exercise.model import Exercise
 from grader.grading.options import Options
@@ -44,7 +44,7 @@ def test_a_machine_on_which_no_job_lives_leaves_every_submission_without_a_verdi
 ) -> None:
     interpreter(monkeypatch, tmp_path / "python", f"echo x >> {tmp_path}/tries; echo no memory >&2; exit 1")
     with Pool(setup, 2) as pool:
-        graded = dict(pool.grade(submissions))
+        graded = dict(pool.grade(by_name(submissions)))
 
     assert graded == dict.fromkeys(submissions, NotGraded(reason="the process that graded it ended (no memory)"))
     assert len((tmp_path / "tries").read_text().split()) == 2 * len(submissions)
@@ -57,7 +57,7 @@ def test_a_job_that_dies_is_replaced_and_its_submission_marked_all_the_same(
     once = f'mkdir {tmp_path}/died 2>/dev/null && kill -9 $$; exec {sys.executable} "$@"'
     interpreter(monkeypatch, tmp_path / "python", once)
     with Pool(setup, 1) as pool:
-        graded = dict(pool.grade(submissions))
+        graded = dict(pool.grade(by_name(submissions)))
 
     assert (tmp_path / "died").is_dir()
     assert set(graded) == set(submissions)
@@ -80,7 +80,7 @@ def test_what_is_the_same_for_every_submission_ends_it_at_once(
     interpreter(monkeypatch, tmp_path / "python", f'exec {sys.executable} -c "{hopeless}" "$5" "$6"')
 
     with Pool(setup, 2) as pool, pytest.raises(CannotJudge, match="no Landlock here"):
-        list(pool.grade(submissions))
+        list(pool.grade(by_name(submissions)))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_job_that_answers_with_rubbish_costs_its_submission_alone(
     )
     interpreter(monkeypatch, tmp_path / "python", f'exec {sys.executable} -I -S {tmp_path}/job.py "$5" "$6"')
     with Pool(setup, 2) as pool:
-        graded = dict(pool.grade(submissions))
+        graded = dict(pool.grade(by_name(submissions)))
 
     assert set(graded) == set(submissions)
     for each in graded.values():
@@ -132,7 +132,7 @@ def test_a_job_that_hangs_is_ended_after_a_while_and_costs_its_submission_alone(
     interpreter(monkeypatch, tmp_path / "python", f'exec {sys.executable} -I -S {tmp_path}/job.py "$5" "$6"')
     monkeypatch.setattr("grader.cohort.job_process.JOB_SECONDS", 1 - JOB_BUDGET_FACTOR * setup.options.budget)
     with Pool(setup, 3) as pool:
-        graded = dict(pool.grade(submissions))
+        graded = dict(pool.grade(by_name(submissions)))
 
     assert graded == dict.fromkeys(submissions, NotGraded(reason="the process that graded it gave no answer for 1 s"))
 
@@ -158,10 +158,10 @@ def job(setup: Setup, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
 def test_time_that_is_up_for_one_submission_says_nothing_of_the_next(
     job: Job, submissions: dict[str, Submission]
 ) -> None:
-    job.give(submissions["ann"])
+    job.give(Task(submission=submissions["ann"]))
     assert isinstance(job.take(), Graded)
     job._end_overdue(1)  # the timer had gone off, and came too late
-    job.give(submissions["bob"])
+    job.give(Task(submission=submissions["bob"]))
     job._end_overdue(1)
 
     assert isinstance(job.take(), Graded)
@@ -170,7 +170,7 @@ def test_time_that_is_up_for_one_submission_says_nothing_of_the_next(
 def test_an_answer_that_comes_just_when_time_is_up_is_not_taken_from_a_job_that_has_ended(
     job: Job, submissions: dict[str, Submission]
 ) -> None:
-    job.give(submissions["ann"])
+    job.give(Task(submission=submissions["ann"]))
     assert select.select([job.connection], [], [], 60)[0]
     job._end_overdue(1)
 
@@ -199,7 +199,7 @@ def test_leaving_tells_every_job_that_it_is_over_before_it_waits_for_any(
     )
     interpreter(monkeypatch, tmp_path / "python", f'exec {sys.executable} -I -S {tmp_path}/job.py "$5" "$6"')
     with Pool(setup, 2) as pool:
-        graded = dict(pool.grade({name: submissions[name] for name in ("ann", "bob")}))
+        graded = dict(pool.grade(by_name({name: submissions[name] for name in ("ann", "bob")})))
 
     assert len(graded) == len(list(tmp_path.glob("ended-*"))) == 2
 

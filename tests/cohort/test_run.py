@@ -2,7 +2,7 @@
 
 import contextlib
 import importlib.metadata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
@@ -11,16 +11,16 @@ import pytest
 from msgspec.structs import replace
 
 from grader.cohort.entries import Entry
-from grader.cohort.job import untimed
 from grader.cohort.messages import Graded, NotGraded, Setup
-from grader.cohort.run import Backend, Cohort
+from grader.cohort.pool import About, Asked, Backend
+from grader.cohort.run import Cohort
 from grader.cohort.store import Store
 from grader.cohort.summary import Summary
 from grader.exercise.model import Exercise
 from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
 from grader.grading.session import Session
-from grader.result.record import Audience, Outcome, Result, Status, Timeline, to_json
+from grader.result.record import Audience, Outcome, Result, Status, Timeline, to_json, untimed
 from grader.sandbox.client import Launcher
 from grader.sandbox.torch_version import torch_version
 from grader.submission.read import Submission, submission_of
@@ -34,9 +34,9 @@ class Answering:
     def __init__(self, answer: Graded | NotGraded) -> None:
         self.answer = answer
 
-    def grade(self, submissions: Mapping[str, Submission]) -> Iterator[tuple[str, Graded | NotGraded]]:
-        for name in submissions:
-            yield name, self.answer
+    def grade(self, asked: Iterable[Asked[About]]) -> Iterator[tuple[About, Graded | NotGraded]]:
+        for each in asked:
+            yield each.about, self.answer
 
 
 def answering(answer: Graded | NotGraded) -> Callable[[Setup], AbstractContextManager[Backend]]:

@@ -1,7 +1,8 @@
 """What could not be judged is no failure."""
 
 from grader.cohort.page import render_index
-from grader.cohort.summary import Cell, Row, Summary
+from grader.cohort.row import Cell, Row
+from grader.cohort.summary import Summary
 from grader.cohort.table import render_table
 from grader.result.record import Status
 
@@ -32,12 +33,12 @@ def test_an_item_is_found_by_so_many_of_those_of_whom_it_could_be_told() -> None
 def test_what_waits_has_a_word_and_a_colour_of_its_own() -> None:
     page = render_index(summary())
 
-    assert page.count('<td class="cell wait"') == 2
+    assert page.count('<td class="waits">') == 2
     assert '<option value="waits">Waits</option>' in page
-    assert ".heat .cell.wait {" in page
+    assert ".heat td:is(.waits) { color: var(--wait);" in page
 
 
 def test_what_waits_waits_in_the_table() -> None:
-    _, *lines = render_table(summary()).splitlines()
+    _, *lines = render_table(summary()).decode("utf-8-sig").splitlines()
 
     assert [line.split(",")[4] for line in lines] == [status.value for status in STATUSES]

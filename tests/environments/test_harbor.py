@@ -18,7 +18,8 @@ import pytest
 from msgspec.structs import replace
 
 from grader import CannotJudge, Exercise, Result, UsageError, load_exercise, starter_files
-from grader.environments import harbor, verify
+from grader.environments import image_parts, verify
+from grader.environments.episode import agents_files
 from grader.environments.harbor import harbor_task
 from grader.files.digest import digest, grader_digest
 from grader.hand_ins.read_hand_in import read_hand_in
@@ -30,7 +31,14 @@ BASH = shutil.which("bash")
 
 # The fields of schema 1.4 that a task of ours may have, and what each holds; Harbor itself passes over what it does not
 # know, so that a name that is spelt wrong would be no error there.
-MACHINE = {"build_timeout_sec": float, "cpus": int, "memory_mb": int, "storage_mb": int, "network_mode": str}
+MACHINE = {
+    "docker_image": str,
+    "build_timeout_sec": float,
+    "cpus": int,
+    "memory_mb": int,
+    "storage_mb": int,
+    "network_mode": str,
+}
 SCHEMA: dict[str, Any] = {
     "schema_version": str,
     "artifacts": [{"source": str, "exclude": [str]}],
@@ -138,10 +146,44 @@ def test_the_agent_is_handed_the_starter_and_nothing_hidden(task: Path, anonymou
     ]
     secrets = [bug.operator for bug in exercise.key.bugs] + [hint for bug in exercise.key.bugs for hint in bug.hints]
 
-    assert handed_out == starter_files(exercise)
+    assert handed_out == agents_files(exercise)
     assert len(before) > 1
     for secret in (*secrets, *before, exercise.sha256, "exercise.toml", "key.json", "grader.environments"):
         assert [path.name for path, text in seen.items() if secret in text] == [], secret
+
+
+def test_the_agent_reads_of_nothing_that_is_not_there_or_does_not_count(task: Path, exercise: Exercise) -> None:
+    held = harbor_task(exercise)
+    texts = [held["instruction.md"].decode(), held["environment/files/README.md"].decode()]
+    texts += [(task / "instruction.md").read_text("utf-8"), (task / "environment/files/README.md").read_text("utf-8")]
+    commands = [line for text in texts for line in text.splitlines() if line.startswith(("grader ", "`DIR`"))]
+
+    assert len(exercise.followups) > 1
+    assert commands == []
+    assert [text for text in texts if "python train.py" not in text] == []
+    for followup in (*exercise.followups, "ollow-up", "sinusoidal", "grader grade"):
+        assert [text for text in texts if followup in text] == []
+
+
+def test_a_readme_that_was_written_by_hand_stays(anonymous: Path, tmp_path: Path) -> None:
+    shutil.copytree(anonymous, tmp_path / "ex")
+    (tmp_path / "ex" / "starter" / "README.md").write_text("# Ours\n\nAsk for help with `grader hint`.\n")
+    files = harbor_task(load_exercise(tmp_path / "ex"))
+
+    assert files["environment/files/README.md"] == b"# Ours\n\nAsk for help with `grader hint`.\n"
+    assert b"There is no command `grader` here" in files["instruction.md"]
+
+
+def test_images_that_are_built_already_can_be_named(exercise: Exercise, anonymous: Path, tmp_path: Path) -> None:
+    names = ["--agent-image", "there/agent:1", "--verifier-image", "there/verifier:1"]
+    done = export(anonymous, "-o", "task", *names, cwd=tmp_path)
+    settings = tomllib.loads((tmp_path / "task" / "task.toml").read_text("utf-8"))
+
+    assert done.returncode == 0, done.stderr
+    assert faults(settings, SCHEMA) == []
+    assert settings["environment"]["docker_image"] == "there/agent:1"
+    assert settings["verifier"]["environment"]["docker_image"] == "there/verifier:1"
+    assert "docker_image" not in harbor_task(exercise)["task.toml"].decode()
 
 
 def test_the_verifier_brings_the_grader_that_wrote_it(task: Path) -> None:
@@ -172,8 +214,8 @@ def metadata(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
             raise PackageNotFoundError(name)
         return known[name]
 
-    monkeypatch.setattr(harbor, "requires", look_up)
-    monkeypatch.setattr(harbor, "version", lambda name: "1.0" if look_up(name) is not None else "")
+    monkeypatch.setattr(image_parts, "requires", look_up)
+    monkeypatch.setattr(image_parts, "version", lambda name: "1.0" if look_up(name) is not None else "")
     return known
 
 
@@ -214,8 +256,11 @@ def test_without_versions_there_is_no_task(
         (["-o", "."], "exists; choose another name"),
         (["-o", "absent/task"], "there is no directory"),
         (["absent", "-o", "task"], "no such exercise: 'absent'"),
+        (["--format", "verifiers", "-o", "Task"], "expected lower-case letters, digits and dashes, such as gpt-debug"),
+        (["--format", "openenv", "-o", "grader"], "the folder's name 'grader' is to be a package's"),
+        (["--format", "openenv", "--agent-image", "x", "-o", "task"], "are Harbor's; format='openenv' has none"),
     ],
-    ids=["taken", "no-parent", "no-exercise"],
+    ids=["taken", "no-parent", "no-exercise", "name", "taken-name", "images"],
 )
 def test_what_cannot_be_exported_is_a_usage_error(arguments: list[str], message: str, tmp_path: Path) -> None:
     done = export(*arguments, cwd=tmp_path)

@@ -2,6 +2,7 @@
 
 import gc
 import math
+import os
 import re
 import shlex
 import shutil
@@ -17,18 +18,18 @@ pytest.importorskip("inspect_ai", reason="the extra `inspect-ai` is not installe
 
 from inspect_ai import Task
 from inspect_ai import eval as evaluate
-from inspect_ai.log import EvalLog
+from inspect_ai.log import EvalLog, read_eval_log
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
 from inspect_ai.util import SandboxUnavailableError
 from inspect_ai.util._sandbox.local import LocalSandboxEnvironment
 
 from grader import CannotJudge, UsageError, api, load_exercise
-from grader.environments import drawn, inspect_task
-from grader.environments.drawn import drawn_exercise, seeds_named
-from grader.environments.inspect_task import COMPOSE, debug_gpt, debug_gpt_builtin
+from grader.environments import drawn, inspect_task, sandbox_files
+from grader.environments.drawn import drawn_exercise
+from grader.environments.episode import NO_MODEL, agents_files
+from grader.environments.inspect_task import COMPOSE, debug_gpt, debug_gpt_builtin, hand_in
 from grader.exercise.model import Exercise, StoredExercise
-
-NO_MODEL = b'raise ImportError("there is no model.py")\n'
+from grader.injection.recipe import seeds_named
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Inspect's own, which leaves streams open
 
@@ -121,6 +122,41 @@ def test_who_removes_the_model_gets_nothing_and_not_no_score(run: Callable[..., 
     assert set(value(log).values()) == {0.0}
 
 
+COMMAND = """
+import sys
+from inspect_ai._cli.main import main
+sys.argv = ["inspect", "eval", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.mark.slow
+def test_a_solution_passes_through_the_built_in_task_without_a_model_and_a_network(
+    exercise: StoredExercise, tmp_path: Path
+) -> None:
+    options = ["--model", "mockllm/model", "-T", "sandbox=local", "--display", "none", "--log-format", "json"]
+    given = ["--solver", "grader/hand_in", "-S", f"folder={exercise.reference_directory}"]
+    command = [sys.executable, "-c", COMMAND, "grader/debug_gpt_builtin", *given, *options]
+    home = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    ran = subprocess.run(command, cwd=tmp_path, env=os.environ | home, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    [log] = map(read_eval_log, map(str, tmp_path.glob("logs/*.json")))
+
+    assert log.status == "success"
+    assert value(log) == dict.fromkeys(["score", "solved", *exercise.items], 1.0)
+    assert log.stats.model_usage == {}
+
+
+def test_what_is_handed_in_without_a_model_is_what_the_folder_holds(
+    run: Callable[..., EvalLog], handed_in: list[dict[str, bytes]], exercise: StoredExercise
+) -> None:
+    task = debug_gpt_builtin(sandbox="local")
+    evaluate(task, model="mockllm/model", solver=hand_in(str(exercise.reference_directory)), display="none")
+
+    assert handed_in[0]["model.py"].decode() == exercise.reference["model.py"]
+    assert handed_in[0]["train.py"].decode() == exercise.reference["train.py"]
+
+
 @pytest.fixture
 def handed_in(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, bytes]]:
     """The files of each submission that is graded from now on, in place of its grade."""
@@ -168,8 +204,8 @@ def test_where_the_files_cannot_be_listed_those_that_count_are_read(
     exercise: Exercise,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(inspect_task, "LISTINGS", (listing,))
-    monkeypatch.setattr(inspect_task, "AGENT_SANDBOX_SECONDS", 5.0)
+    monkeypatch.setattr(sandbox_files, "LISTINGS", (listing,))
+    monkeypatch.setattr(sandbox_files, "AGENT_SANDBOX_SECONDS", 5.0)
     run(debug_gpt_builtin(sandbox="local"))
     starter = api.starter_files(exercise)
 
@@ -266,7 +302,7 @@ def test_the_agent_gets_the_starter_and_nothing_hidden_is_named(drawn_one: Exerc
     seen = [str(samples[0].input), str(samples[0].target), *(samples[0].files or {}).values()]
 
     assert len(samples) == 3
-    assert samples[0].files == api.starter_files(drawn_one)
+    assert samples[0].files == agents_files(drawn_one)
     assert str(samples[0].input).endswith((samples[0].files or {})["README.md"])
     for secret in (*operators, str(tmp_path), "seed-41", drawn_one.sha256, drawn_one.reference["model.py"]):
         assert [text for text in seen if secret in text] == []

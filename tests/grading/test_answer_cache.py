@@ -208,6 +208,36 @@ def test_a_grade_that_is_given_up_leaves_no_answer_to_be_taken_for_another(
         assert first_difference(answer, expected) is None
 
 
+def test_what_is_asked_in_one_grade_alone_is_forgotten_with_it(
+    launcher: Launcher, exercise: Exercise, worker_pool: WorkerPool, sent: list[object]
+) -> None:
+    always = ASKED[0]
+    with AnswerCache(launcher) as library:
+        oracle = library.oracle(0, "the reference", exercise.reference)
+        for seed in range(1, 5):
+            with library.lent(worker_pool, shared=False) as packages:
+                oracle.ask(*always)
+                for asked in questions(Seeds(seed, "alone"), "float32"):
+                    oracle.ask(*asked)
+            assert packages.draws is None
+
+        assert len(library._memories[0]) == 1  # what all of them have asked
+        assert sent.count(always[0]) == 2  # the first two: then it is known that others ask it too
+
+
+def test_what_grades_share_is_kept(
+    launcher: Launcher, exercise: Exercise, worker_pool: WorkerPool, sent: list[object]
+) -> None:
+    with AnswerCache(launcher) as library:
+        oracle = library.oracle(0, "the reference", exercise.reference)
+        for _ in range(2):
+            with library.lent(worker_pool, shared=True) as packages:
+                oracle.ask(*ASKED[0])
+            assert packages.draws is library.draws
+
+        assert len(sent) == 1
+
+
 def test_the_machine_may_fail_in_every_grade_that_a_library_is_lent_to(
     launcher: Launcher, exercise: Exercise, worker_pool: WorkerPool
 ) -> None:

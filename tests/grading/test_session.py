@@ -1,6 +1,7 @@
 """A session grades one submission after another; a grade that is given up leaves it as it was."""
 
 import threading
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -80,10 +81,11 @@ def test_what_is_kept_between_grades_stays_within_its_bound(
             memories = session._answer_cache._memories.values()
             return sum(array.nbytes for memory in memories for answer in memory.values() for array in answer.values())
 
-        session.grade(submission, QUICK)
+        shared = replace(QUICK, shared=True)
+        session.grade(submission, shared)
         whole = kept()
         monkeypatch.setattr("grader.grading.session.KEPT_ANSWERS_MAX_BYTES", whole // 2)
-        again = session.grade(submission, QUICK)
+        again = session.grade(submission, shared)
 
         assert again.full_marks
         assert 0 < kept() <= whole // 2

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -184,7 +184,7 @@ def test_the_key_has_the_proof_of_every_subset(generated: Callable[..., Path]) -
 
     assert proof is not None
     assert len(proof.rows) == len({row.left for row in proof.rows}) == 8
-    assert len(set(proof.seeds)) == 3
+    assert len(set(proof.seeds)) == 4  # its own, and those of the measurements
     for row in proof.rows:
         assert {item for item, status in row.statuses.items() if status == "not-fixed"} == set(row.left)
         assert {item for item, score in row.scores.items() if score == 0} == set(row.left)
@@ -210,10 +210,11 @@ def test_a_bug_that_is_graded_wrongly_beside_the_others_is_replaced(
 ) -> None:
     tried: list[Exercise] = []
 
-    def wrong_at_first(made: Exercise, *_: object) -> list[Row]:
+    def wrong_at_first(made: Exercise, *_: object) -> Iterator[Row]:
         tried.append(made)
         statuses = {"bug-1": "fixed", "bug-2": "partly"} if len(tried) == 1 else {}
-        return [Row(left=(), statuses=statuses, remaining=None, scores=dict.fromkeys(statuses, 30.0))]
+        yield Row(left=(), statuses=statuses, remaining=None, scores=dict.fromkeys(statuses, 30.0))
+        assert len(tried) == 2, "a set of bugs that is known to be unsound is graded on"
 
     monkeypatch.setattr("grader.injection.build.prove", wrong_at_first)
     built = build(Recipe(bugs=2, seed=1), exercise.reference, launcher, silent)
@@ -248,7 +249,7 @@ def test_what_cannot_be_planted_is_refused(
 def test_that_our_own_reference_fails_is_said_of_the_machine(
     launcher: Launcher, exercise: Exercise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grader.injection.build.failing_checks", lambda *_: Failing(("future-is-hidden",), ()))
+    monkeypatch.setattr("grader.injection.workshop.failing_checks", lambda *_: Failing(("future-is-hidden",), ()))
 
     with pytest.raises(CannotJudge, match="the built-in reference fails future-is-hidden on this machine"):
         build(Recipe(bugs=1), exercise.reference, launcher, lambda _: None)

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from grader.errors import UsageError
 from grader.injection.first_adapter import first_adapter, read_source, todos
+from grader.injection.library_model import copied
 
 TESTS = Path(__file__).resolve().parents[1]
 FOREIGN, ADAPTED = TESTS / "mutations" / "foreign", TESTS / "injection" / "adapted"
@@ -118,6 +120,85 @@ def test_a_fused_map_is_cut_and_one_stored_the_other_way_is_turned() -> None:
 )
 def test_sizes_and_calls(name: str, line: str) -> None:
     assert line in written(name).splitlines()
+
+
+LIBRARY = """\
+import torch.nn as nn
+from transformers.cache_utils import Cache, DynamicCache
+from transformers.models.toy.configuration_toy import ToyConfig
+
+class Block(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(config.hidden_size)
+        self.ln_2 = nn.LayerNorm(config.hidden_size)
+        self.act = config.strange
+        if config.add_cross_attention:
+            self.ln_cross = nn.LayerNorm(config.hidden_size)
+    def forward(self, x):
+        x = self.ln_1(x)
+        return self.ln_2(x)
+
+class Toy(nn.Module):
+    def __init__(self, config: ToyConfig):
+        super().__init__()
+        self.emb = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.blocks = nn.ModuleList([Block(config) for _ in range(config.num_hidden_layers)])
+        self.head = nn.Linear(config.hidden_size, config.vocab_size)
+    def forward(self, input_ids, cache=None, use_cache=None):
+        for block in self.blocks:
+            input_ids = block(input_ids)
+        return Output(logits=self.head(input_ids), cache=cache)
+"""
+
+
+def test_a_model_of_a_library_has_its_configuration_its_cache_and_no_layers_for_an_encoder() -> None:
+    text = first_adapter({"model.py": LIBRARY}).text
+
+    assert 'IMPORTS = ("transformers.models.toy.configuration_toy",)' in text
+    assert re.search(r"return model\.Toy\(\n +model\.ToyConfig\(\n", text)
+    assert 'attn_implementation="eager"' in text
+    assert "strange" not in text
+    assert "out = net(tokens, cache=deepcopy(cache), use_cache=True)" in text
+    assert "return DynamicCache(layers)" in text
+    assert names_in(text)[r"blocks\.(\d+)\.ln_2\.(\w+)"] == (r"blocks.\1.ln_2.\2",)
+    assert [what for _, what in todos(text)] == [
+        "write `run`, or `optimizer` and `step`; without them nothing is asked about training."
+    ]
+
+
+def test_a_copy_of_an_installed_module_says_in_full_what_it_imports() -> None:
+    text = copied("libcst.matchers._visitors")
+
+    assert not re.search(r"^ *from \.", text, re.MULTILINE)
+    assert "\nfrom libcst.matchers._matcher_base import (\n" in text
+
+
+@pytest.mark.parametrize(
+    ("module", "complaint"),
+    [
+        ("there_is_none.model", "there_is_none is not installed beside the grader: 'there_is_none.model'; expected a"),
+        ("libcst.none", "no such module: 'libcst.none'"),
+        ("libcst", "no such module: 'libcst'"),
+        ("libcst.matchers", "no such module: 'libcst.matchers'"),
+        ("../model", "not the name of a module: '../model'"),
+        ("libcst..matchers", "not the name of a module"),
+        ("", "not the name of a module: ''"),
+    ],
+)
+def test_what_cannot_be_copied_is_said(module: str, complaint: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(complaint)):
+        copied(module)
+
+
+@pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed")
+@pytest.mark.parametrize(
+    ("module", "left"),
+    [("transformers.models.llama.modeling_llama", 1), ("transformers.models.gpt2.modeling_gpt2", 3)],
+    ids=["llama", "gpt2"],
+)
+def test_a_model_of_hugging_face_leaves_little_to_do(module: str, left: int) -> None:
+    assert len(todos(first_adapter({"model.py": copied(module)}).text)) == left
 
 
 @pytest.mark.parametrize("layer", ["a weight that is tied", "one that is not"])

@@ -5,8 +5,7 @@ import re
 import pytest
 
 from grader.exercise.model import Item, Rubric, StoredExercise
-from grader.exercise.readme import readme
-from grader.injection.builtin import WHERE
+from grader.exercise.readme import WHERE, readme
 
 
 def rubric(bugs: list[float], extensions: list[float]) -> Rubric:

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 import pytest
 from msgspec.structs import replace
 
-from grader.cohort.summary import Row, Summary
+from grader.cohort.row import Row
+from grader.cohort.summary import Summary
 from grader.cohort.table import render_table
 from grader.report import render_html, render_text
 from grader.report.formats import FORMATS
@@ -137,7 +138,7 @@ def test_a_cohort_has_it_as_a_remark(stopped: Result) -> None:
     assert row.remark.startswith(f"Does not run: {HEADLINE}")
     assert row.reason == ""
     assert (summary.unread, summary.unjudged) == ((), ())
-    assert f"Does not run: {HEADLINE}" in render_table(summary)
+    assert f"Does not run: {HEADLINE}" in render_table(summary).decode("utf-8-sig")
 
 
 def test_a_file_that_needs_one_that_does_not_run_is_not_told_by_itself(stopped: Result) -> None:

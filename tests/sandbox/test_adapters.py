@@ -76,6 +76,40 @@ def test_a_fused_map_is_cut_into_its_roles_outputs_first(adapter_of: Callable[..
     assert torch.equal(parts["blocks.0.attn.key.weight"], fused[:, 4:8].t())
 
 
+UNEQUAL = """
+
+def shares(net, name):
+    return {shares}
+"""
+
+
+def test_a_fused_map_of_unequal_parts_is_cut_as_its_shares_say(adapter_of: Callable[..., WrittenAdapter]) -> None:
+    adapter = adapter_of(ADAPTER + UNEQUAL.format(shares="4, 1, 1"))
+    adapter.new_model(CONFIG)
+    fused = torch.arange(48.0).reshape(4, 12)
+    parts = dict(adapter.parts("qkv", fused))
+
+    assert [tuple(part.shape) for part in parts.values()] == [(8, 4), (2, 4), (2, 4)]
+    assert torch.equal(parts["blocks.0.attn.key.weight"], fused[:, 8:10].t())
+
+
+@pytest.mark.parametrize(
+    ("shares", "complaint"),
+    [
+        ("4, 1", r"shares of adapter.py returned \(4, 1\) for qkv; expected 3 whole numbers above 0"),
+        ("4, 1, 0", "expected 3 whole numbers above 0"),
+        ("4, 1, 1.0", "expected 3 whole numbers above 0"),
+        ("'abc'", "expected 3 whole numbers above 0"),
+        ("5, 1, 1", r"qkv of shape \(12, 4\) cannot be cut into parts like 5, 1, 1"),
+    ],
+)
+def test_shares_that_cut_nothing_are_said(
+    shares: str, complaint: str, adapter_of: Callable[..., WrittenAdapter]
+) -> None:
+    with pytest.raises(ContractError, match=complaint):
+        adapter_of(ADAPTER + UNEQUAL.format(shares=shares)).new_model(CONFIG)
+
+
 def test_a_part_of_a_fused_map_has_the_weights_of_its_role(adapter_of: Callable[..., WrittenAdapter]) -> None:
     adapter = adapter_of()
     model = adapter.new_model(CONFIG)

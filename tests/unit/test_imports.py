@@ -109,6 +109,7 @@ def test_code_is_run_in_the_worker_alone() -> None:
     allowed = {
         "mutations.source": ["parse_module"],
         "mutations.catalogue": ["import_module"],
+        "grader.sandbox.preloaded": ["import_module"],  # in the launcher: the modules that it lists, and no others
     }
     others = [module for module in MODULES if not within(module, "grader.sandbox.worker")]
 
@@ -145,13 +146,13 @@ ROOMS = {
     "hand_ins report submission result preconditions sandbox files seeds limits errors mutations",
     "assistant": "learner exercise report submission result files errors",
     "environments": "api injection exercise submission result preconditions files limits errors",
-    "api": "injection grading exercise hand_ins submission result preconditions sandbox seeds limits errors",
-    "cohort": "grading exercise hand_ins report submission result sandbox files seeds limits errors",
+    "api": "cohort injection grading exercise hand_ins submission result preconditions sandbox seeds limits errors",
     "live": "report submission result files limits errors",
     "review": "exercise checks report submission result files errors mutations",
     "learner": "grading exercise submission result files seeds limits errors",
-    "injection": "grading exercise comparisons checks packages submission result sandbox files seeds limits errors "
-    "mutations",
+    "injection": "cohort grading exercise comparisons checks packages submission result sandbox files seeds limits "
+    "errors mutations",
+    "cohort": "grading exercise hand_ins report submission result sandbox files seeds limits errors",
     "grading": "own_tests exercise comparisons checks packages submission result sandbox files seeds sizes limits "
     "errors",
     "own_tests": "exercise comparisons checks packages submission result sandbox files seeds limits mutations",
@@ -261,7 +262,7 @@ def test_what_is_hidden_cannot_be_imported_from_an_installation(name: str, tmp_p
 COMMANDS = {path.stem for path in (ROOT / "grader" / "cli").glob("*.py") if "\ndef add(" in path.read_text("utf-8")}
 TOPICS = COMMANDS | {
     "catalogue", "classifier", "errors", "exhibits", "heads", "initialisation", "limits", "matrix", "modes", "mutants",
-    "options", "ragged", "raised", "results", "training", "weighting",
+    "options", "ragged", "raised", "recheck", "results", "training", "weighting",
 }  # fmt: skip
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.cohort.job import untimed
 from grader.exercise.model import Exercise
-from grader.result.record import Lane, Outcome, Result, Status
+from grader.result.record import Lane, Outcome, Result, Status, untimed
 
 HERE = Path(__file__).parent
 WRONG = (

@@ -80,6 +80,7 @@ class WrittenAdapter:
             self._function(name)
         self._names = _patterns(getattr(written, "NAMES", None))
         self._transposed = [_pattern(text, "TRANSPOSED") for text in _texts(getattr(written, "TRANSPOSED", ()))]
+        self._unequal: dict[tuple[str, torch.Size], list[int]] = {}  # rows of each part, of models built so far
 
     def offers(self) -> dict[str, Any]:
         """Which of the optional functions there are, and the facts."""
@@ -101,11 +102,27 @@ class WrittenAdapter:
             tensor = tensor.t()
         for pattern, roles in self._names:
             if match := pattern.fullmatch(name):
-                if tensor.size(0) % len(roles):
-                    shape = tuple(tensor.shape)
-                    raise ContractError(f"{name} of shape {shape} cannot be cut into {len(roles)} equal parts")
-                return list(zip((_filled(match, role) for role in roles), tensor.chunk(len(roles)), strict=True))
+                cut = self._unequal.get((name, tensor.shape)) or _rows(name, tensor, [1] * len(roles))
+                return list(zip((_filled(match, role) for role in roles), tensor.split_with_sizes(cut), strict=True))
         return [(name, tensor)]
+
+    def _measure_parts(self, model: nn.Module) -> None:
+        """How long the parts of each fused map are, where the adapter says that they are not equal."""
+        if not hasattr(self._written, "shares"):
+            return
+        for name, parameter in model.named_parameters(remove_duplicate=False):
+            transposed = any(pattern.fullmatch(name) for pattern in self._transposed)
+            tensor = parameter.t() if transposed else parameter
+            roles = next((roles for pattern, roles in self._names if pattern.fullmatch(name)), ())
+            if len(roles) < 2:
+                continue
+            shares = self._function("shares")(model, name)
+            whole = isinstance(shares, tuple | list) and all(type(share) is int and share > 0 for share in shares)
+            if not whole or len(shares) != len(roles):
+                raise ContractError(
+                    f"shares of {ADAPTER} returned {shares!r} for {name}; expected {len(roles)} whole numbers above 0"
+                )
+            self._unequal[name, tensor.shape] = _rows(name, tensor, shares)
 
     # The model
 
@@ -119,6 +136,7 @@ class WrittenAdapter:
         model = self._function("build")(self._module("model"), Sizes(**sizes))  # type: ignore[arg-type]
         if not isinstance(model, nn.Module):
             raise ContractError(f"build of {ADAPTER} returned a {type(model).__name__}; expected a torch.nn.Module")
+        self._measure_parts(model)
         return model
 
     def logits(self, model: Any, tokens: Tensor) -> Any:
@@ -291,6 +309,15 @@ def _record(said: Any) -> Any:
     if not isinstance(said, dict):
         return {"loss": said, "lm_loss": said, "class_loss": None}
     return {"class_loss": None} | ({"lm_loss": said["loss"]} if "loss" in said else {}) | said
+
+
+def _rows(name: str, tensor: Tensor, shares: Sequence[int]) -> list[int]:
+    """How many rows each part of a tensor has."""
+    whole = sum(shares)
+    if tensor.size(0) % whole:
+        parts = f"{whole} equal parts" if set(shares) == {1} else f"parts like {', '.join(map(str, shares))}"
+        raise ContractError(f"{name} of shape {tuple(tensor.shape)} cannot be cut into {parts}")
+    return [tensor.size(0) // whole * share for share in shares]
 
 
 def _patterns(names: Any) -> list[tuple[re.Pattern[str], tuple[str, ...]]]:
