@@ -23,6 +23,7 @@ from grader.files.write import write_folder
 from grader.grading.options import Options
 from grader.grading.session import Session
 from grader.injection import build as building
+from grader.injection import workshop
 from grader.injection.build import build
 from grader.injection.fit import fit
 from grader.injection.folder import write
@@ -62,7 +63,8 @@ def injected(launcher: Launcher, tmp_path_factory: pytest.TempPathFactory) -> Ca
         folder = root / name
         if not folder.is_dir():
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(building, "REPETITIONS", 1)
+                for module in (building, workshop):
+                    patch.setattr(module, "MEASURED_ON", workshop.MEASURED_ON[:1])
                 write(build(Recipe(operators=BUGS[name]), source(name), launcher, lambda _: None), folder)
         return read_exercise(folder)
 
