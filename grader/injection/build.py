@@ -52,24 +52,27 @@ def build(recipe: Recipe, reference: Sources, launcher: Launcher, progress: Prog
         UsageError: the recipe cannot be met with this reference.
         CannotJudge: the machine failed, or cannot isolate.
     """
-    record: Reworded | UnsetType = UNSET
-    if recipe.reword:
-        with without_a_verdict():
-            reference, record = reworded(reference, recipe.seed, MEASURED_ON[:1], launcher, progress)
     with Workshop(reference, launcher, keep_extensions=recipe.keep_extensions) as workshop:
-        return build_in(workshop, recipe, progress, record)
+        return build_in(workshop, recipe, progress)
 
 
-def build_in(workshop: Workshop, recipe: Recipe, progress: Progress, record: Reworded | UnsetType = UNSET) -> Built:
+def build_in(workshop: Workshop, recipe: Recipe, progress: Progress) -> Built:
     """The same in a workshop, which stays ready for other recipes. It has to keep extensions as the recipe does.
-
-    Args:
-        record: of a workshop's reference that was put in other words, as the recipe asks.
 
     Raises:
         UsageError: as for ``build``; the workshop is as good as before.
         CannotJudge: as for ``build``; the workshop is of no use any more.
     """
+    if not recipe.reword:
+        return _build_in(workshop, recipe, progress, UNSET)
+    with without_a_verdict():
+        words = reworded(workshop.reference, recipe.seed, MEASURED_ON[:1], workshop.launcher, progress)
+    keeps = workshop.keeps_extensions
+    with Workshop(words.files, workshop.launcher, keep_extensions=keeps) as other:  # each seed has words of its own
+        return _build_in(other, recipe, progress, words.record)
+
+
+def _build_in(workshop: Workshop, recipe: Recipe, progress: Progress, record: Reworded | UnsetType) -> Built:
     assert workshop.keeps_extensions == (recipe.keep_extensions or workshop.has_adapter), recipe
     progress("the reference")
     workshop.look()

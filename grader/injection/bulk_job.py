@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from grader.errors import CannotJudge, UsageError
-from grader.injection.build import build, build_in
+from grader.injection.build import build_in
 from grader.injection.folder import write
 from grader.injection.manifest import Entry, entry_of, folder_of, without_exercise
 from grader.injection.recipe import Recipe, with_seed
@@ -121,10 +121,7 @@ def _built(seed: int, setup: Setup, workshop: Workshop) -> Done | Failed:
     except CannotJudge as error:
         return Failed(reason=str(error), hopeless=isinstance(error.__cause__, NotIsolated))
     try:
-        if recipe.reword:  # each seed has words of its own
-            built = build(recipe, setup.reference, workshop.launcher, lambda _: None)
-        else:
-            built = build_in(workshop, recipe, lambda _: None)
+        built = build_in(workshop, recipe, lambda _: None)
         write(built, Path(setup.output) / folder_of(seed))
     except UsageError as error:
         return Done(entry=without_exercise(seed, "impossible", str(error)), last=_is_too_large())
