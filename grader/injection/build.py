@@ -52,13 +52,8 @@ def build(recipe: Recipe, reference: Sources, launcher: Launcher, progress: Prog
         UsageError: the recipe cannot be met with this reference.
         CannotJudge: the machine failed, or cannot isolate.
     """
-    record: Reworded | UnsetType = UNSET
-    if recipe.reword:
-        with without_a_verdict():
-            seeds = (_proof_seed(recipe.seed), *MEASURED_ON)
-            reference, record = reworded(reference, recipe.seed, seeds, launcher, progress)
     with Workshop(reference, launcher, keep_extensions=recipe.keep_extensions) as workshop:
-        return _built(workshop, recipe, record, progress)
+        return build_in(workshop, recipe, progress)
 
 
 def build_in(workshop: Workshop, recipe: Recipe, progress: Progress) -> Built:
@@ -68,13 +63,17 @@ def build_in(workshop: Workshop, recipe: Recipe, progress: Progress) -> Built:
         UsageError: as for ``build``; the workshop is as good as before.
         CannotJudge: as for ``build``; the workshop is of no use any more.
     """
+    if not recipe.reword:
+        return _build_in(workshop, recipe, progress, UNSET)
+    with without_a_verdict():
+        words = reworded(workshop.reference, recipe.seed, MEASURED_ON[:1], workshop.launcher, progress)
+    keeps = workshop.keeps_extensions
+    with Workshop(words.files, workshop.launcher, keep_extensions=keeps) as other:  # each seed has words of its own
+        return _build_in(other, recipe, progress, words.record)
+
+
+def _build_in(workshop: Workshop, recipe: Recipe, progress: Progress, record: Reworded | UnsetType) -> Built:
     assert workshop.keeps_extensions == (recipe.keep_extensions or workshop.has_adapter), recipe
-    if recipe.reword:  # every seed has words of its own, and is measured in them
-        return build(recipe, workshop.reference, workshop.launcher, progress)
-    return _built(workshop, recipe, UNSET, progress)
-
-
-def _built(workshop: Workshop, recipe: Recipe, record: Reworded | UnsetType, progress: Progress) -> Built:
     progress("the reference")
     workshop.look()
     pool = workshop.pool(recipe)

@@ -1,7 +1,7 @@
 """A reference in other words, proven to compute the same before anything is planted in it."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from grader.cohort.similarity import alike
 from grader.comparisons.catalogue import EVERY, TWINS
@@ -18,9 +18,16 @@ Files = dict[str, str]
 COMPARED: Final = (*EVERY, *TWINS)  # forward, decoding, gradients, training, whole runs, and what is refused
 
 
+class Words(NamedTuple):
+    """A reference in other words, and what is written down of it."""
+
+    files: Files
+    record: Reworded
+
+
 def reworded(
     reference: Mapping[str, str], seed: int, seeds: tuple[int, ...], launcher: Launcher, progress: Callable[[str], None]
-) -> tuple[Files, Reworded]:
+) -> Words:
     """A reference in other words, with how far they are from its own.
 
     An adapter.py is put in other words too where it names what model.py and train.py define, so that a text with the
@@ -45,7 +52,7 @@ def reworded(
             "try another seed, or leave --reword out (in Python reword=False)"
         )
     record = Reworded(seed=seed, lines=round(_same_lines(package, files), 3), tokens=round(alike(package, files), 3))
-    return files, record
+    return Words(files, record)
 
 
 def _spoken_of(reference: Mapping[str, str]) -> set[str]:

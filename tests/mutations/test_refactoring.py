@@ -42,6 +42,16 @@ def f(xs, log):
     weights = [total, count]
     return weights, last
 """,
+    "carried round a loop": """\
+def f(xs, log):
+    seen = 0
+    out = []
+    for x in xs:
+        step = x + seen
+        seen = step * 2
+        out = out + [log(step)]
+    return out
+""",
     "branches": """\
 def f(xs, log):
     mask = log(xs[0])
