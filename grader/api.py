@@ -270,7 +270,12 @@ class Grader:
         Args:
             submissions: each as for ``grade``. One that cannot be read costs the others nothing.
             jobs: how many are graded at a time, each in processes of its own; None for one a core.
-            only, followups, seed, thorough, explain, timeout: of each, as for ``grade``.
+            only: of each, as for ``grade``, and so is all that follows.
+            followups: of each.
+            seed: of each.
+            thorough: of each.
+            explain: of each.
+            timeout: of each.
 
         Raises:
             UsageError: an argument is out of range, or there is no such item; before anything is taken.

@@ -83,7 +83,8 @@ def run(package: StoredExercise, tmp_path: Path) -> Run:
 def earned(trace: vf.Trace) -> dict[str, float]:
     assert trace.ok, trace.errors
     scores: dict[str, float] = {name: reward.score for name, reward in trace.rewards.items() if reward is not None}
-    return scores | trace.metrics
+    metrics: dict[str, float] = trace.metrics
+    return scores | metrics
 
 
 def unjudged(trace: vf.Trace) -> str:
