@@ -1,4 +1,4 @@
-"""``grader batch``: a line for each submission of a JSONL file; ``grader recheck``: whether recorded verdicts still hold."""
+"""``grader batch``: a line for each submission of a JSONL file; ``grader recheck``: whether verdicts still hold."""
 
 import argparse
 import sys

@@ -188,7 +188,7 @@ def test_what_is_no_number_of_jobs_is_refused_before_anything_is_taken(ready: Gr
         with pytest.raises(
             UsageError, match=r"jobs=.+; expected a whole number from 1 to 1024, or None for one a core"
         ):
-            many(iter(lambda: pytest.fail("it was taken"), None), jobs=jobs)  # type: ignore[operator]
+            many(iter(lambda: pytest.fail("it was taken"), None), jobs=jobs)  # type: ignore[arg-type]
 
 
 def test_what_is_wrong_with_a_submission_is_said_before_anything_is_started(ready: Grader) -> None:
