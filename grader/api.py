@@ -265,12 +265,11 @@ class Grader:
 
         ``submissions`` may be endless: of what is taken from it, at most twice as many as there are jobs have not been
         handed on. A call that comes to its end leaves its processes for the next one, until the Grader is closed.
-        Leave the iterator, or close it, and they end at once.
+        Leave the iterator, or close it, and they end at once. All that is not named here is of each as for ``grade``.
 
         Args:
             submissions: each as for ``grade``. One that cannot be read costs the others nothing.
             jobs: how many are graded at a time, each in processes of its own; None for one a core.
-            only, followups, seed, thorough, explain, timeout: of each, as for ``grade``.
 
         Raises:
             UsageError: an argument is out of range, or there is no such item; before anything is taken.
