@@ -447,6 +447,9 @@ def loss_fn(model, batch, class_weight):
     ),
 )
 
+BASES: Final = {each.id: each.base.id for each in _ALL}
+"""The operator that plants the same bug without a refactoring, by the id of the one that comes with it."""
+
 BY_PRODUCTS: Final[tuple[Operator, ...]] = tuple(
     sorted((each.operator() for each in _ALL), key=lambda each: (list(Category).index(each.category), each.id))
 )

@@ -99,13 +99,14 @@ def in_other_words(
     names = _new_names(package, beside, stay, generator)
     texts = {file: _with_names(source, names) for file, source in {**package, **beside}.items()}
     keywords = {
-        cst.ensure_type(arg, cst.Arg).keyword.value  # type: ignore[union-attr]
+        cst.ensure_type(node, cst.Arg).keyword
         for source in (*package.values(), *beside.values())
-        for arg in source.find(m.Arg(keyword=m.Name()))
+        for node in source.find(m.Arg(keyword=m.Name()))
     }
+    handed_by_name = {keyword.value for keyword in keywords if keyword is not None}
     for file in package:
         source = Source(file, texts[file])
-        edits = list(_rewritten_functions(source, generator, stay, keywords))
+        edits = list(_rewritten_functions(source, generator, stay, handed_by_name))
         texts[file] = splice(texts[file], edits)
         source = Source(file, texts[file])
         texts[file] = splice(texts[file], list(_reordered(source, generator)))
@@ -123,11 +124,11 @@ def _new_names(
     words = {word for source in sources for word in re.findall(r"\w+", source.module.code)}
     meaning_more = {word for source in sources for word in _meaning_more(source, package)}
     defined = {
-        cst.ensure_type(node, cst.FunctionDef).name.value if isinstance(node, cst.FunctionDef)
-        else cst.ensure_type(node, cst.ClassDef).name.value
+        node.name.value
         for source in package.values()
         for node in source.find(m.FunctionDef() | m.ClassDef())
-    }  # fmt: skip
+        if isinstance(node, cst.FunctionDef | cst.ClassDef)
+    }
     chosen: dict[str, str] = {}
     for old in sorted(defined - set(stay) - meaning_more):
         free = [new for new in NAMES.get(old, ()) if new not in words and new not in chosen.values()]
@@ -255,11 +256,11 @@ def _reordered(source: Source, generator: Random) -> Iterator[Edit]:
 
 
 def _rows(source: Source) -> Iterator[list[cst.FunctionDef]]:
-    blocks = [source.module, *(cst.ensure_type(node, cst.ClassDef).body for node in source.find(m.ClassDef()))]
-    for block in blocks:
+    classes = [cst.ensure_type(node, cst.ClassDef) for node in source.find(m.ClassDef())]
+    for body in [source.module.body, *(each.body.body for each in classes)]:
         row: list[cst.FunctionDef] = []
         end = 0
-        for statement in block.body:
+        for statement in body:
             if not isinstance(statement, cst.FunctionDef) or statement.name.value == "__init__":
                 yield from [row] if len(row) > 1 else []
                 row = []

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from typing import IO, BinaryIO
 
     from grader.cli.options import Commands
-    from grader.cli.progress import Progress
     from grader.cohort.batch import Counts
     from grader.cohort.recheck import Recordings, Tally
+    from grader.report.progress import Progress
     from grader.result.lines import RecheckLine, ResultLine, Worth
 
 INTERRUPTED: Final = 130
@@ -86,8 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from grader.cli.exercises import chosen_exercise
-    from grader.cli.progress import Progress
     from grader.cohort.batch import Batch, ResultsFile
+    from grader.report.progress import Progress
     from grader.seeds import draw_seed
 
     exercise = chosen_exercise(arguments.exercise)
@@ -203,8 +203,8 @@ def run_recheck(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from grader.cli.exercises import chosen_exercise
-    from grader.cli.progress import Progress
     from grader.cohort.recheck import Rechecks, Recordings, Submissions
+    from grader.report.progress import Progress
 
     exercise = chosen_exercise(arguments.exercise)
     recordings = Recordings(arguments.recorded)

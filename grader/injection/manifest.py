@@ -170,17 +170,22 @@ class Manifest:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / NAME
-        self.entries: Final[dict[int, Entry]] = {entry.seed: entry for entry in _read(self._path)}
+        self.entries: Final[dict[int, Entry]] = {}
+        self._seeds_with: Final[dict[str, set[int]]] = defaultdict(set)  # by hash of the bugs
+        for entry in {entry.seed: entry for entry in _read(self._path)}.values():
+            self._take(entry)
 
     def forget(self, seeds: Iterable[int]) -> None:
         """Leave these seeds out: they are to be built again."""
         for seed in seeds:
-            self.entries.pop(seed, None)
+            entry = self.entries.pop(seed)
+            if entry.hashes is not None:
+                self._seeds_with[entry.hashes.bugs].discard(seed)
         self.write()
 
     def add(self, entry: Entry) -> list[Entry]:
         """Take a seed's entry; what has changed by it, which is that one and others that are its duplicates now."""
-        self.entries[entry.seed] = entry
+        self._take(entry)
         changed = [entry, *self._settled(entry)]
         changed = list({each.seed: self.entries[each.seed] for each in changed}.values())
         with open(self._path, "ab") as file:  # in one piece
@@ -191,15 +196,16 @@ class Manifest:
         """Have the file hold one line for each seed, in their order."""
         write_atomically(self._path, b"".join(_line(self.entries[seed]) for seed in sorted(self.entries)))
 
+    def _take(self, entry: Entry) -> None:
+        self.entries[entry.seed] = entry
+        if entry.hashes is not None:
+            self._seeds_with[entry.hashes.bugs].add(entry.seed)
+
     def _settled(self, entry: Entry) -> list[Entry]:
         """Of all that have an entry's bugs, let the lowest seed alone be built; those that this changes."""
         if entry.hashes is None:
             return []
-        alike = sorted(
-            seed
-            for seed, other in self.entries.items()
-            if other.hashes is not None and other.hashes.bugs == entry.hashes.bugs
-        )
+        alike = sorted(self._seeds_with[entry.hashes.bugs])
         changed = []
         for seed in alike[1:]:
             other = self.entries[seed]

@@ -32,7 +32,7 @@ from grader.packages.trouble import without_a_verdict
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import ADAPTER
-from mutations.by_products import BY_PRODUCTS
+from mutations.by_products import BASES, BY_PRODUCTS
 from mutations.catalogue import OPERATORS, operator
 from mutations.errors import MutationError
 from mutations.gaps import Gap, find_gaps
@@ -123,12 +123,13 @@ class Workshop:
         """
         if not recipe.operators:
             drawn = BY_PRODUCTS if recipe.style == "refactored" else OPERATORS
-            pool = self._sites_of([of for of in drawn if recipe.takes(of.id)])
+            pool = self._sites_of([of for of in drawn if recipe.takes(BASES.get(of.id, of.id))])
             if recipe.split != "train":
                 return pool
             # Two operators may make the same edit: one that is held out makes it a bug that is not to be met.
-            held_out = {mutant.edit for mutant in self._sites_of([of for of in drawn if not recipe.takes(of.id)])}
-            return [mutant for mutant in pool if mutant.edit not in held_out]
+            held_out = [of for of in drawn if not recipe.takes(BASES.get(of.id, of.id))]
+            edits = {mutant.edit for mutant in self._sites_of(held_out)}
+            return [mutant for mutant in pool if mutant.edit not in edits]
         operators = [_operator(name) for name in recipe.operators]
         pool = self._sites_of(operators)
         for wanted in operators:

@@ -174,6 +174,10 @@ def test_a_reader_sorts_and_filters_and_no_name_runs_or_loads_anything(
     sought = window.open(f"{file.as_uri()}#c-c3")
     assert sought.run("document.querySelector('.sought').id") == "c-c3"
     assert len(sought.run(IDS)) == len(names)
+    for address in ("#items", "#%E0%A4%A", "#sort=nothing&status=none&item=none"):
+        other = window.open(f"{file.as_uri()}{address}")
+        assert other.run("document.getElementById('shown').textContent") == "13 of 13 shown", address
+        assert other.run(SHOWN) == names, address
 
     assert page.run("document.title") == "Cohort: An <i>exercise</i>"
     assert page.complaints() == []
@@ -212,6 +216,28 @@ def test_axe_finds_nothing_on_the_two_pages(window: Any, summary: Summary, tmp_p
             assert opened.run("document.documentElement.scrollWidth") <= width
 
     assert [each for each in found.items() if each[1]] == []
+
+
+@pytest.mark.slow
+def test_of_a_long_table_the_first_lines_are_laid_out_and_all_of_it_is_searched(window: Any, tmp_path: Path) -> None:
+    rows = tuple(Row(folder=f"c{n:03}", title=f"c{n:03}", score=1.0, max_score=1.0, cells={}) for n in range(450))
+    file = tmp_path / "index.html"
+    file.write_text(render_index(Summary("", (), rows, ())), encoding="utf-8")
+    page = window.open(file)
+
+    assert len(page.run(IDS)) == 200
+    assert page.run("document.getElementById('shown').textContent") == (
+        "450 of 450 shown, the first 200 of them are here"
+    )
+    page.run("document.getElementById('all').click()")
+    assert len(page.run(IDS)) == 450
+    assert page.run("document.getElementById('more').hidden") is True
+    page.run("name_ = document.getElementById('name'); name_.value = 'C44'; "
+             "name_.dispatchEvent(new Event('input', {bubbles: true}))")  # fmt: skip
+    assert page.run(SHOWN) == [f"c44{n}" for n in range(10)]
+    sought = window.open(f"{file.as_uri()}#c-c444")
+    assert sought.run("document.querySelector('.sought').getBoundingClientRect().top") < 900
+    assert page.complaints() == sought.complaints() == []
 
 
 def test_who_is_like_whom_is_looked_up_once_for_all_and_not_again_for_each() -> None:

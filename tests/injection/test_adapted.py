@@ -150,7 +150,9 @@ def test_the_reference_passes_the_visible_tests_that_it_is_handed_out_with(
     _, answer = worker.receive()
     pool.close()
 
-    assert (int(answer["exit"]), int(answer["passed"]), int(answer["skipped"])) == (0, 3, 0)
+    trains = "\ndef run(" in str(exercise.adapter)
+    expected = (0, 3, 0) if trains else (0, 2, 1)
+    assert (int(answer["exit"]), int(answer["passed"]), int(answer["skipped"])) == expected
 
 
 def test_the_starter_has_the_adapter_and_words_of_its_own(injected: Callable[[str], StoredExercise]) -> None:

@@ -15,7 +15,7 @@ import pytest
 import grader
 from grader.checks.catalogue import CHECKS
 from grader.exercise.model import builtin_exercise
-from mutations.catalogue import OPERATORS
+from mutations.catalogue import EVERY
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = (
@@ -50,8 +50,8 @@ def test_each_bug_has_a_section_with_its_story_and_none_of_its_hints() -> None:
     text = made("mutations_page", "sections")
     headings = re.findall(r"^### (.+)$", text, flags=re.MULTILINE)
 
-    assert headings == [operator.id for operator in OPERATORS]
-    for operator in OPERATORS:
+    assert headings == [operator.id for operator in EVERY]
+    for operator in EVERY:
         assert operator.origin in text
         assert operator.story.strip().splitlines()[0] in text
         assert [hint for hint in operator.hints if hint in text] == []
@@ -115,7 +115,7 @@ def test_the_lists_are_on_their_pages(site: Path) -> None:
     checks, mutations = ((site / name / "index.html").read_text("utf-8") for name in ("checks", "mutations"))
 
     assert [check.id for check in CHECKS if f"<code>{check.id}</code>" not in checks] == []
-    assert [operator.id for operator in OPERATORS if f'id="{operator.id}"' not in mutations] == []
+    assert [operator.id for operator in EVERY if f'id="{operator.id}"' not in mutations] == []
     assert "make docs" not in checks + mutations
 
 

@@ -65,15 +65,19 @@ def session(exercise: StoredExercise) -> Iterator[Session]:
         yield session
 
 
-@pytest.fixture(scope="session")
-def grade_files(grade_files: Callable[..., Result], session: Session) -> Callable[..., Result]:
+@pytest.fixture
+def grade_files(
+    grade_files: Callable[..., Result], session: Session, request: pytest.FixtureRequest
+) -> Callable[..., Result]:
     """As elsewhere, but as a cohort is graded: all are asked the same, so that the reference answers once.
 
-    test_shared_questions.py compares that with grades that share nothing.
+    test_shared_questions.py compares that with grades that share nothing. Smallest cases and evidence, a fifth of the
+    work, are looked for in what is smoke, so that points are seen to be the same with and without them.
     """
+    explain = request.node.get_closest_marker("smoke") is not None
 
     def run(files: Mapping[str, str], **options: object) -> Result:
-        return grade_files(files, **{"session": session, "shared": True} | options)
+        return grade_files(files, **{"session": session, "shared": True, "explain": explain} | options)
 
     return run
 
