@@ -76,10 +76,12 @@ def submission_of_line(attempt: AttemptLine, beside: Path) -> Submission:
 
 @dataclass(frozen=True, slots=True)
 class _UnderWay:
-    """A line whose submission is being graded."""
+    """A line whose submission is being graded, and what stands for what was asked."""
 
     id: str
     line: int
+    request: bytes
+    seed: int | None
 
 
 @dataclass(slots=True)
@@ -150,10 +152,11 @@ class Batch:
             except (UsageError, OSError) as problem:
                 self._put(_refusal(attempt.id, number, ErrorKind.SUBMISSION, one_line(str(problem))), tell)
                 continue
-            if self.results.has(attempt.id, _request(submission, options, self.exercise.sha256), attempt.seed):
+            about = _UnderWay(attempt.id, number, _request(submission, options, self.exercise.sha256), options.seed)
+            if self.results.has(about.id, about.request, about.seed):
                 self.counts.kept += 1
                 continue
-            yield Asked(_UnderWay(attempt.id, number), Task(submission=submission, options=options))
+            yield Asked(about, Task(submission=submission, options=options))
 
     def _options_of(self, attempt: AttemptLine) -> Options:
         """How a line's submission is graded. Raises ``LineUnreadable`` for what cannot be asked."""
@@ -314,10 +317,15 @@ def _line_of(about: _UnderWay, graded: Graded | NotGraded) -> ResultLine:
     if isinstance(graded, NotGraded):
         return _refusal(about.id, about.line, ErrorKind.NOT_JUDGED, one_line(graded.reason))
     try:
-        return result_line(about.id, about.line, from_json(graded.result), graded.seconds)
+        line = result_line(about.id, about.line, from_json(graded.result), graded.seconds)
     except (ValueError, RecursionError, msgspec.DecodeError) as error:
         reason = f"what came back is no result that can be read ({one_line(str(error))[:300]})"
         return _refusal(about.id, about.line, ErrorKind.NOT_JUDGED, reason)
+    assert line.origin is not None, line
+    if _request_of(line.origin) != about.request or about.seed not in (None, line.origin.seed):
+        reason = "what came back is the result of another submission, or of one that was graded in another way"
+        return _refusal(about.id, about.line, ErrorKind.NOT_JUDGED, reason)
+    return line
 
 
 def _refusal(id: str | None, line: int, kind: ErrorKind, message: str) -> ResultLine:

@@ -319,6 +319,9 @@ def _compared(one: Recorded, graded: Graded | NotGraded) -> RecheckLine:
     except (ValueError, RecursionError, msgspec.DecodeError) as error:
         reason = f"what came back is no result that can be read ({one_line(str(error))[:300]})"
         return _refused(one, ErrorKind.NOT_JUDGED, reason)
+    assert one.line.origin is not None, one
+    if result.candidate.sha256 != one.line.origin.submission:
+        return _refused(one, ErrorKind.NOT_JUDGED, "what came back is the result of another submission")
     here = result_line(one.id, one.line.line, result, graded.seconds)
     return compared(one.id, one.source, one.line, here, _other_traces(one.trace, result.trace))
 

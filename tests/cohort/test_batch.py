@@ -180,6 +180,29 @@ def test_what_cannot_be_graded_is_answered_by_a_line_and_ends_nothing(
     assert sorted(os.listdir(tmp_path)) == ["in.jsonl", "out.jsonl"]
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda result: replace(result, candidate=replace(result.candidate, sha256="0" * 64)),
+        lambda result: replace(result, asked=replace(result.asked, thorough=True)),
+        lambda result: replace(result, integrity=replace(result.integrity, grader="0" * 64)),
+        lambda result: replace(result, environment=replace(result.environment, seed=8)),
+    ],
+    ids=["submission", "questions", "grader", "seed"],
+)
+def test_the_result_of_anything_else_is_no_verdict(
+    other: Callable[[Result], Result], run: Run, written: Written, answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = answering._of
+    monkeypatch.setattr(answering, "_of", lambda *asked: other(of(*asked)))
+    run([inline("a", seed=7)])
+    (line,) = written()
+
+    assert line.error is not None
+    assert line.error.kind is ErrorKind.NOT_JUDGED
+    assert "the result of another submission" in line.error.message
+
+
 def test_an_id_is_taken_once(run: Run, written: Written, answering: Answering) -> None:
     run([inline("a"), inline("a", seed=7)])
     first, second = written()
