@@ -5,7 +5,7 @@ whole grades, and no smaller piece shows that a learner who repairs the bug alon
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,11 +113,9 @@ def test_a_refactoring_that_changes_bits_is_refused(
     """An honest twin that is not honest: the bug itself stands in it."""
     planted_by = next(each for each in BY_PRODUCTS if each.id == "position-sum-lost-in-a-helper")
 
-    def edits(source: Source) -> list[Edit]:
-        return [
-            Rewritten(edit.file, edit.start, edit.end, edit.before, edit.after, edit.after)
-            for edit in planted_by.edits(source)
-        ]
+    def edits(source: Source) -> Iterator[Edit]:
+        for edit in planted_by.edits(source):
+            yield Rewritten(edit.file, edit.start, edit.end, edit.before, edit.after, edit.after)
 
     monkeypatch.setattr(workshops, "_operator", lambda _: replace(planted_by, edits=edits))
 
