@@ -5,6 +5,7 @@ larger batches or deeper models does not: it is asked for at the defaults, as an
 in every dimension, at sizes that no constant of a source text can name in advance.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -33,6 +34,11 @@ MODEL: Final = Extent(tokens=32, rows=16, layers=2, width=32, words=64)
 RUN: Final = Extent(tokens=16, rows=16, layers=1, width=32, words=16, steps=200)
 LEAST: Final = Extent(tokens=2, rows=1, layers=1, width=4, words=3, classes=2, steps=1)
 SHRUNK: Final = ("tokens", "rows", "layers", "width", "words", "classes", "steps")  # in this order
+
+# What an adapter.py may limit, by what it calls it; a model has room for up to two positions more than it gets tokens.
+_LIMITED: Final = {"block_size": ("tokens", 2), "n_layer": ("layers", 0), "d_model": ("width", 0)}
+_LARGEST: Final = re.compile(r"^LARGEST *= *\{([^{}]*)\}", re.MULTILINE)
+_ENTRY: Final = re.compile(r"""["'](\w+)["'] *: *(\d+)""")
 
 # Each from the first to the second, and of a thorough grade to the third.
 _BEYOND: Final = {
@@ -79,3 +85,22 @@ def smaller(extent: Extent, name: str, size: int) -> Extent:
 def at_most(extent: Extent, **most: int) -> Extent:
     """The same with some of its sizes limited, where a check has no use for more."""
     return replace(extent, **{name: min(getattr(extent, name), limit) for name, limit in most.items()})
+
+
+def largest(adapter: str) -> dict[str, int]:
+    """The sizes of an extent beyond which a model is not to be asked, as the LARGEST of an adapter.py has them.
+
+    Raises:
+        ValueError: it limits what cannot be limited, or leaves no size at all.
+    """
+    written = _LARGEST.search(adapter)
+    limits = {}
+    for name, most in _ENTRY.findall(written[1]) if written else ():
+        if name not in _LIMITED:
+            raise ValueError(f"LARGEST of adapter.py names {name!r}; expected some of {', '.join(_LIMITED)}")
+        size, spare = _LIMITED[name]
+        limits[size] = int(most) - spare
+        if limits[size] < getattr(LEAST, size):
+            least = getattr(LEAST, size) + spare
+            raise ValueError(f"LARGEST of adapter.py has {name}={most}; expected at least {least}")
+    return limits

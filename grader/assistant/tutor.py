@@ -10,14 +10,14 @@ from grader.errors import UsageError, did_you_mean
 from grader.exercise.model import Exercise
 from grader.exercise.starter import starter_files
 from grader.files.printable import one_line
-from grader.learner.hints import hintable, next_hint, right_now
+from grader.learner.hints import hintable, next_hint, require_hints, right_now
 from grader.learner.workspace import check_workspace, read_workspace
 from grader.report import render_text
 from grader.report.formats.plain import as_text, evidence, headline, stopped
 from grader.report.two_grades import render_change
-from grader.report.verdict import explained, failing, stops
+from grader.report.verdict import explained, failing, stops, withheld
 from grader.result.audience import for_audience
-from grader.result.record import Audience, CheckResult, FollowUp, ItemResult, Result
+from grader.result.record import Audience, CheckResult, Feedback, FollowUp, ItemResult, Result
 from grader.submission.diff import changes
 from grader.submission.read import Submission, read_submission
 
@@ -51,6 +51,7 @@ class Tutor:
         directory: the workspace.
         remember: is given each grade, to be kept in the workspace.
         timeout: seconds that the code may take for one question.
+        feedback: how much of a result is shown.
     """
 
     def __init__(
@@ -61,12 +62,14 @@ class Tutor:
         remember: Callable[[Result], None],
         *,
         timeout: float = 10.0,
+        feedback: Feedback = Feedback.HINTS,
     ) -> None:
         self._directory = directory
         self._exercise = exercise
         self._grader = grader
         self._remember = remember
         self._timeout = timeout
+        self._feedback = feedback
         self._lock = threading.Lock()
         self._before: Graded | None = None
         self._last: Graded | None = None
@@ -94,8 +97,9 @@ class Tutor:
         submission = read_submission(self._directory)
         result = self._grader.grade(self._directory, only=tuple(items), timeout=self._timeout)
         with self._lock:  # not before: meanwhile other answers can be had
-            self._remember(result)
-            self._before, self._last = self._last, Graded(submission, for_audience(result, Audience.LEARNER))
+            shown = for_audience(result, Audience.LEARNER, self._feedback)
+            self._remember(shown)
+            self._before, self._last = self._last, Graded(submission, shown)
             return "\n".join([render_text(self._last.result).rstrip(), "", *_explainable(self._last.result)])
 
     def explain(self, check: str) -> str:
@@ -108,6 +112,8 @@ class Tutor:
         """
         with self._lock:
             result = self._graded().result
+            if not result.has_checks:
+                raise UsageError(f"nothing is explained here: {withheld(result)}")
             found = [(part, each) for part in _parts(result) for each in part.checks if each.id == check]
             if not found:
                 known = list(dict.fromkeys(each.id for part in _parts(result) for each in part.checks))
@@ -120,8 +126,9 @@ class Tutor:
         """The next of three hints for an item, counted in the workspace as ``grader hint`` counts it.
 
         Raises:
-            UsageError: there are no hints of that name.
+            UsageError: there are no hints of that name, or none are shown.
         """
+        require_hints(self._feedback)
         with self._lock:
             check_workspace(self._directory)
             hint = next_hint(self._directory, self._exercise, item)
@@ -132,7 +139,8 @@ class Tutor:
             return f"{hint.title}, hint {hint.number} of {hint.of}: {hint.kind}\n\n{hint.text}\n\n({rest})"
 
     def hints(self) -> str:
-        """What there are hints for, and how many of each were shown."""
+        """What there are hints for, and how many of each were shown. Raises ``UsageError`` where none are shown."""
+        require_hints(self._feedback)
         with self._lock:
             check_workspace(self._directory)
             workspace = read_workspace(self._directory)

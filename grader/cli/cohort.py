@@ -10,6 +10,7 @@ from grader.cli.options import (
     add_audience,
     add_command,
     add_exercise,
+    add_feedback,
     add_jobs,
     add_questions,
     add_running,
@@ -21,11 +22,11 @@ from grader.files.printable import one_line
 
 if TYPE_CHECKING:
     from grader.cli.options import Commands
-    from grader.cli.progress import Progress
     from grader.cohort.entries import Entries
     from grader.cohort.row import Row
     from grader.cohort.run import Done
     from grader.cohort.summary import Summary
+    from grader.report.progress import Progress
 
 INTERRUPTED: Final = 130
 
@@ -62,6 +63,7 @@ def add(commands: "Commands") -> None:
     )
     add_exercise(command, "the built-in one")
     add_audience(command)
+    add_feedback(command)
     add_questions(
         command,
         seed="ask what an earlier cohort was asked; without it the seed is drawn in secret, once for all submissions",
@@ -74,12 +76,12 @@ def add(commands: "Commands") -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Grade all that is not graded yet; 0, 1 when a hand-in could not be graded, or 3 when one could not be judged."""
     from grader.cli.exercises import chosen_exercise
-    from grader.cli.progress import Progress
     from grader.cohort.entries import read_entries
     from grader.cohort.rounds import read_round
     from grader.cohort.run import Cohort
     from grader.cohort.store import Store
-    from grader.result.record import Audience
+    from grader.report.progress import Progress
+    from grader.result.record import Audience, Feedback
 
     output: Path = arguments.output
     _check_apart(arguments.submissions, output)
@@ -90,15 +92,16 @@ def run(arguments: argparse.Namespace) -> int:
     entries = read_entries(arguments.submissions)
     _note_ignored(entries)
     audience = Audience(arguments.audience)
+    feedback = Feedback(arguments.feedback or exercise.rubric.feedback or Feedback.HINTS)
     reporter: _Reporter | None = None
     try:
         backend = backend_of(arguments)
         with (
             Progress() as progress,
-            Store(output, resume=arguments.resume, seed=options.seed, audience=audience) as store,
+            Store(output, resume=arguments.resume, seed=options.seed, audience=audience, feedback=feedback) as store,
         ):
             reporter = _Reporter(progress)
-            cohort = Cohort(entries.found, exercise, options, audience, store, before)
+            cohort = Cohort(entries.found, exercise, options, audience, store, before, feedback)
             summary = cohort.run(lambda setup: backend(setup, progress), reporter.begin, reporter.tell)
     except KeyboardInterrupt:
         if reporter is None:

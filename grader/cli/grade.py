@@ -6,7 +6,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.cli.options import FORMATS, add_audience, add_command, add_exercise, add_questions, add_running, options_of
+from grader.cli.options import (
+    FORMATS,
+    add_audience,
+    add_command,
+    add_exercise,
+    add_feedback,
+    add_questions,
+    add_running,
+    options_of,
+)
 from grader.errors import CannotJudge, UsageError
 from grader.files.printable import one_line
 from grader.limits import RECHECK_QUESTION_MAX_SECONDS
@@ -37,6 +46,7 @@ def add(commands: "Commands") -> None:
         help="write a certificate: the instructor's result with the submission, for `grader recheck` to reach it again",
     )
     add_audience(command, default=None)
+    add_feedback(command)
     add_questions(
         command,
         seed="repeat a grade; without it the seed is drawn in secret",
@@ -60,8 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     from grader.cli.exercises import Choice, exercise_to_grade, note_on_another_starter, reference_directory, session_on
     from grader.cli.hint import hint_command
     from grader.cli.history import record
-    from grader.cli.progress import Progress
     from grader.hand_ins.read_hand_in import read_hand_in
+    from grader.report.progress import Progress
 
     files = {name: file for name in FORMATS if (file := getattr(arguments, name)) is not None}
     certificate: Path | None = arguments.certificate
@@ -82,25 +92,32 @@ def run(arguments: argparse.Namespace) -> int:
     _guard_against_candidates()
     with session_on(choice.exercise, options.isolation, one_grade=True) as session:
         from grader.files.write import write_atomically
+        from grader.learner.workspace import feedback_in
         from grader.result.audience import for_audience
         from grader.result.certificate import certify, to_bytes
-        from grader.result.record import Audience
+        from grader.result.record import Audience, Feedback
 
+        outputs.prepare(files)
         _say(note_on_another_starter(directory, session.exercise.starter()))
         with Progress() as progress:
             result = session.grade(submission, options, progress=progress)
+    feedback = Feedback(arguments.feedback) if arguments.feedback is not None else None
     if certificate is not None:
         write_atomically(certificate, to_bytes(certify(submission.given, submission.tests, result)), private=True)
     if choice.by_workspace and recorded is None and arguments.audience != Audience.INSTRUCTOR:
+        feedback = feedback or feedback_in(directory, session.exercise)
         # An instructor who looks at it leaves it as it was handed in.
-        _say(record(directory, submission, result, session.exercise.starter(), "grade"))
+        kept = for_audience(result, Audience.LEARNER, feedback)
+        _say(record(directory, submission, kept, session.exercise.starter(), "grade"))
     by_default = Audience.LEARNER if choice.by_workspace and recorded is None else Audience.INSTRUCTOR
-    shown = for_audience(result, Audience(arguments.audience) if arguments.audience is not None else by_default)
+    audience = Audience(arguments.audience) if arguments.audience is not None else by_default
+    shown = for_audience(result, audience, feedback)
     if recorded is not None:
         holds = _confirm(recorded, result, shown, files)
     else:
         hint = hint_command(directory, arguments.exercise) if directory.is_dir() else None  # an archive keeps no count
-        holds = _report(shown, files, choice.named, hint)
+        _report(shown, files, choice.named, hint)
+        holds = result.full_marks
     if not result.judged:
         return CannotJudge.exit_code
     return 0 if holds else 1
@@ -150,14 +167,13 @@ def _as_recorded(recorded: "Result", options: "Options", timeout: float | None) 
     )
 
 
-def _report(shown: "Result", files: Mapping[str, str], exercise: str, hint: "Command | None") -> bool:
-    """Write and print the verdict; whether it is full marks."""
+def _report(shown: "Result", files: Mapping[str, str], exercise: str, hint: "Command | None") -> None:
+    """Write and print the verdict."""
     from grader.cli import outputs
     from grader.report import render_text
     from grader.report.terminal import paint_for
 
     outputs.write(shown, files, lambda: render_text(shown, paint_for(sys.stdout), exercise, hint))
-    return shown.full_marks
 
 
 def _confirm(recorded: "Result", result: "Result", shown: "Result", files: Mapping[str, str]) -> bool:

@@ -37,11 +37,13 @@ def add(commands: "Commands") -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the next hint of an item, or without one which hints there are; always 0."""
     from grader.cli.exercises import chosen_exercise, exercise_of
-    from grader.learner.workspace import check_workspace
+    from grader.learner.hints import require_hints
+    from grader.learner.workspace import check_workspace, feedback_in
 
     directory: Path = arguments.directory
     check_workspace(directory)
     exercise = chosen_exercise(exercise_of(directory, arguments.exercise))
+    require_hints(feedback_in(directory, exercise))
     if arguments.item is None:
         _print_all(directory, exercise, arguments.exercise)
     else:

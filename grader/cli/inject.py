@@ -112,10 +112,10 @@ def add(commands: "Commands") -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Build, prove, write; the exit code."""
-    from grader.cli.progress import Progress
     from grader.injection.folder import check_target, write
     from grader.injection.recipe import Recipe, read_reference
     from grader.preconditions import naming_the_way_out
+    from grader.report.progress import Progress
     from grader.sandbox.client import Launcher
 
     recipe = Recipe(
@@ -124,10 +124,10 @@ def run(arguments: argparse.Namespace) -> int:
         operators=tuple(arguments.bug),
         difficulty=arguments.difficulty,
         keep_extensions=arguments.keep_extensions,
-        style=arguments.style,
-        reword=arguments.reword,
         split=arguments.split,
         **({} if arguments.held_out is None else {"held_out": arguments.held_out}),
+        style=arguments.style,
+        reword=arguments.reword,
     )
     _check_together(arguments)
     if arguments.seeds is not None:
@@ -167,11 +167,11 @@ def _cores() -> int:
 
 def _run_bulk(arguments: argparse.Namespace, recipe: "Recipe") -> int:
     """Build what is not built yet; 0, 1 when a seed gives nothing, or 3 when the machine failed at one."""
-    from grader.cli.progress import Progress
     from grader.injection.bulk import Bulk, Plan
     from grader.injection.manifest import Entry, counts
     from grader.injection.recipe import read_reference, seeds_named
     from grader.preconditions import naming_the_way_out
+    from grader.report.progress import Progress
 
     seeds = seeds_named(arguments.seeds)
     hidden, reference = read_reference(arguments.source)

@@ -178,10 +178,10 @@ def _json(value: Any) -> str:
 
 def _run_matrix(arguments: argparse.Namespace) -> int:
     """Measure and print; 0 when every bug is seen, else 1."""
-    from grader.cli.progress import Progress
     from grader.files.write import check_writable, write_atomically
     from grader.injection.recipe import read_reference
     from grader.preconditions import naming_the_way_out
+    from grader.report.progress import Progress
     from grader.sandbox.client import Launcher
 
     html: Path | None = arguments.html

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from grader.cli.progress import Progress
     from grader.cohort.messages import Setup
     from grader.cohort.pool import Backend
     from grader.grading.options import Options
+    from grader.report.progress import Progress
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -88,6 +88,19 @@ def add_audience(command: argparse.ArgumentParser, default: str | None = "instru
         choices=("instructor", "learner"),
         default=default,
         help=f"for whom it is written: instructor, everything {usual}; learner, nothing of the hidden reference",
+    )
+
+
+FEEDBACK = ("score", "items", "evidence", "hints")
+
+
+def add_feedback(command: argparse.ArgumentParser, default: str = "what exercise.toml says, else hints") -> None:
+    """How much of a result a learner is shown."""
+    command.add_argument(
+        "--feedback",
+        choices=FEEDBACK,
+        help="how much of a result a learner is shown, each with those before it: score, the points of the whole; "
+        f"items, status and points of each; evidence, what was seen; hints, where to look (default: {default})",
     )
 
 

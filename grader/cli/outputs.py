@@ -5,8 +5,10 @@ Nothing heavy is imported before there is something to write.
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -34,6 +36,19 @@ def check(outputs: Mapping[str, str]) -> None:
             raise UsageError(f"--{one} and --{other} both go to standard output; give one of them a file")
         if _is_one_file(first, second):
             raise UsageError(f"--{one} and --{other} both name {first!r}; one would overwrite the other")
+
+
+def prepare(outputs: Mapping[str, str]) -> None:
+    """Import what pictures are drawn with, where any will be: in a thread, while the launcher imports torch."""
+    if "html" in outputs:
+        Thread(target=_import_drawing, name="import of what draws").start()
+
+
+def _import_drawing() -> None:
+    with suppress(Exception):  # whatever is wrong is said where it is drawn with
+        from grader.report.pictures.drawing import import_library
+
+        import_library()
 
 
 def write(result: "Result", outputs: Mapping[str, str], text: Callable[[], str]) -> None:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.cli.options import FORMATS, add_audience, add_command
+from grader.cli.options import FORMATS, add_audience, add_command, add_feedback
 
 if TYPE_CHECKING:
     from grader.cli.options import Commands
@@ -24,6 +24,7 @@ def add(commands: "Commands") -> None:
         help="as which the result is written (default html); see the options of grade",
     )
     add_audience(command)
+    add_feedback(command, "what the result says")
     command.set_defaults(run=run)
 
 
@@ -32,9 +33,10 @@ def run(arguments: argparse.Namespace) -> int:
     from grader.cli import outputs
     from grader.cli.outputs import read_result
     from grader.result.audience import for_audience
-    from grader.result.record import Audience
+    from grader.result.record import Audience, Feedback
 
     outputs.check({arguments.format: arguments.output})
-    result = for_audience(read_result(arguments.result), Audience(arguments.audience))
+    feedback = Feedback(arguments.feedback) if arguments.feedback is not None else None
+    result = for_audience(read_result(arguments.result), Audience(arguments.audience), feedback)
     outputs.put(outputs.render(result, arguments.format), arguments.output)
     return 0

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from grader.cli.options import Commands
     from grader.cohort.grade_sheets import Filled
+    from grader.hand_ins.assignments import Delivered
     from grader.result.record import Result
 
 MOST_NAMED: Final = 20  # people in a list
@@ -46,6 +47,12 @@ def add(commands: "Commands") -> None:
     )
     command.add_argument(
         "--assignment", metavar="NAME", help="with canvas, the assignment's title or number, where there are several"
+    )
+    command.add_argument(
+        "--submissions",
+        metavar="PATH",
+        type=Path,
+        help="with canvas, what Canvas delivered: copies of it get the verdicts, to be uploaded as comments",
     )
     command.add_argument(
         "-o", "--output", metavar="DIR", type=Path, required=True, help="write what is to be uploaded here"
@@ -81,8 +88,10 @@ def _check(arguments: argparse.Namespace) -> None:
     platform, template = arguments.platform, arguments.template
     if arguments.assignment is not None and platform != "canvas":
         raise UsageError("--assignment goes with --for canvas")
-    if platform == "canvas" and template is None:
-        raise UsageError("--for canvas needs --template, the CSV of Gradebook > Export")
+    if arguments.submissions is not None and platform != "canvas":
+        raise UsageError("--submissions goes with --for canvas")
+    if platform == "canvas" and template is None and arguments.submissions is None:
+        raise UsageError("--for canvas needs --template, the CSV of Grades > Export, or --submissions, or both")
     if platform == "gradescope" and template is not None:
         raise UsageError("--template goes with moodle and canvas; Gradescope takes no sheet of grades")
 
@@ -107,7 +116,32 @@ def _files(arguments: argparse.Namespace, judged: "dict[str, Result]") -> "tuple
         files["grades.csv"] = filled.data
     if arguments.platform == "moodle":
         files["feedback.zip"] = feedback.moodle_feedback(judged.values())
+    elif arguments.submissions is not None:
+        people = {result.candidate.name: result for result in judged.values()}
+        delivered = _delivered(arguments.submissions)
+        without = [person for person in people if person not in delivered]
+        if len(without) == len(people):
+            raise UsageError(
+                f"{str(arguments.submissions)!r} holds no model.py and no .zip of anyone who was graded; expected what "
+                "Canvas delivered"
+            )
+        _name("without a model.py or a .zip to comment on", without)
+        files["feedback.zip"] = feedback.canvas_feedback(people, delivered)
+        left_out = left_out or bool(without)
     return files, left_out
+
+
+def _delivered(path: Path) -> "dict[str, Delivered]":
+    """What Canvas delivered, by person."""
+    from contextlib import ExitStack
+
+    from grader.hand_ins.archives import is_archive
+    from grader.hand_ins.assignments import of_canvas
+    from grader.hand_ins.read_hand_in import opened
+
+    with ExitStack() as stack:
+        root = opened(path, "expected what Canvas delivered, as a directory or an archive", stack)
+        return of_canvas(root, repr(str(path)), stack, is_packed=is_archive(path.name))
 
 
 def _filled(arguments: argparse.Namespace, judged: "dict[str, Result]") -> "tuple[Filled, bool]":
@@ -116,6 +150,9 @@ def _filled(arguments: argparse.Namespace, judged: "dict[str, Result]") -> "tupl
     from grader.files.read_untrusted import Directory, Refused
     from grader.limits import GRADE_SHEET_MAX_BYTES
     from grader.report.verdict import verdict
+    from grader.report.words import number
+    from grader.result.audience import for_audience
+    from grader.result.record import Audience
 
     path: Path = arguments.template
     try:
@@ -127,15 +164,15 @@ def _filled(arguments: argparse.Namespace, judged: "dict[str, Result]") -> "tupl
         raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from None
     if len(template) > GRADE_SHEET_MAX_BYTES:
         raise UsageError(f"{str(path)!r} has more than {GRADE_SHEET_MAX_BYTES} bytes; expected a sheet of grades")
-    grades: dict[str, Grade] = {
-        folder: Grade(
+    grades: dict[str, Grade] = {}
+    for folder, result in judged.items():
+        seen = for_audience(result, Audience.LEARNER)  # as much as the exercise shows a learner
+        grades[folder] = Grade(
             title=result.candidate.name,
             score=result.score,
             max_score=result.max_score,
-            said=f"{result.score:g} of {result.max_score:g} points. {verdict(result)}",
+            said=f"{number(seen.score)} of {number(seen.max_score)} points. {verdict(seen)}",
         )
-        for folder, result in judged.items()
-    }
     if arguments.platform == "moodle":
         filled = fill_moodle(template, grades.values())
     else:

@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.cli.options import add_command, add_exercise
+from grader.cli.options import add_command, add_exercise, add_feedback
+from grader.errors import UsageError
 from grader.files.printable import one_line
 
 if TYPE_CHECKING:
     from grader.cli.options import Commands
+    from grader.exercise.model import Exercise
+    from grader.result.record import Feedback
 
 
 def add(commands: "Commands") -> None:
@@ -25,6 +28,7 @@ def add(commands: "Commands") -> None:
         type=_minutes,
         help="set a clock to so many minutes from now: what is graded later is marked as later",
     )
+    add_feedback(command)
     command.set_defaults(run=run)
 
 
@@ -34,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from grader.exercise.starter import starter_files
     from grader.learner.history_writer import started_line
     from grader.learner.workspace import start
+    from grader.result.record import Feedback
     from grader.submission.history import hash_of
 
     directory: Path = arguments.directory
@@ -42,9 +47,16 @@ def run(arguments: argparse.Namespace) -> int:
     files = starter_files(chosen)
     starter = starter_digest(chosen.starter())
     first_line = started_line(chosen.rubric.id, starter, arguments.minutes)
-    start(directory, files, lies_at, starter, first_line)
+    feedback = _feedback(arguments.feedback, chosen)
+    start(directory, files, lies_at, starter, first_line, feedback)
     where = shlex.quote(one_line(str(directory)))
     item = chosen.rubric.item[0].id
+    hints = {
+        f"grader hint {where}": "which hints there are",
+        f"grader hint {where} {item}": "the next hint for an item",
+    }
+    if (feedback or chosen.rubric.feedback or Feedback.HINTS) != Feedback.HINTS:
+        hints = {}
     sys.stdout.write(
         f"{chosen.rubric.title}\n"
         f"Written to {where}: {', '.join(files)}\n\n"
@@ -53,8 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         + _listed(
             {
                 f"grader watch {where}": "grades again whenever you save",
-                f"grader hint {where}": "which hints there are",
-                f"grader hint {where} {item}": "the next hint for an item",
+                **hints,
                 f"grader grade {where}": "the grade",
                 f"grader history {where}": "what was found when, and with which hints",
             }
@@ -62,6 +73,20 @@ def run(arguments: argparse.Namespace) -> int:
         + f"\nIts history begins with {hash_of(first_line.rstrip())[:16]}.\n"
     )
     return 0
+
+
+def _feedback(asked: str | None, exercise: "Exercise") -> "Feedback | None":
+    """How much is shown in this workspace. Raises ``UsageError`` for more than the exercise shows."""
+    from grader.result.record import Feedback
+
+    most = Feedback(exercise.rubric.feedback or Feedback.HINTS)
+    if asked is None:
+        return None
+    if not most.includes(Feedback(asked)):
+        raise UsageError(
+            f"--feedback {asked}: this exercise shows learners no more than {most.value!r}; its exercise.toml says so"
+        )
+    return Feedback(asked)
 
 
 def _clock(minutes: int | None) -> str:

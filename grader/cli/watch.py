@@ -6,18 +6,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.cli.options import add_command, add_exercise, add_running, options_of
+from grader.cli.options import add_command, add_exercise, add_feedback, add_running, options_of
 from grader.files.printable import one_line
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from grader.cli.options import Commands
-    from grader.cli.progress import Progress
     from grader.learner.watch import Graded, Overtaken, Watcher
     from grader.live.live_page import LivePage
     from grader.report.next_step import Command
-    from grader.result.record import Result
+    from grader.report.progress import Progress
+    from grader.result.record import Feedback, Result
 
 
 def add(commands: "Commands") -> None:
@@ -32,6 +32,7 @@ def add(commands: "Commands") -> None:
         action="store_true",
         help="serve a page here that keeps up with every save, and open a browser on it (needs the extra live)",
     )
+    add_feedback(command, "what the workspace was started with, else what exercise.toml says")
     add_running(command)
     command.set_defaults(run=run)
 
@@ -43,8 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     from grader.cli.exercises import exercise_of, reference_directory, session_on
     from grader.cli.history import record
-    from grader.cli.progress import Progress
     from grader.files.write import check_writable
+    from grader.report.progress import Progress
     from grader.submission.read import read_submission
 
     directory: Path = arguments.directory
@@ -61,10 +62,12 @@ def run(arguments: argparse.Namespace) -> int:
         with session_on(exercise, options.isolation) as session, Progress() as progress, ExitStack() as stack:
             from grader.cli.hint import hint_command
             from grader.learner.watch import Graded, Watcher
-            from grader.learner.workspace import is_workspace
+            from grader.learner.workspace import feedback_in, is_workspace
+            from grader.result.record import Feedback
 
-            hint = hint_command(directory, arguments.exercise)
-            page = _page(directory, hint, stack) if arguments.live else None
+            shown = Feedback(arguments.feedback or feedback_in(directory, session.exercise))
+            hint = hint_command(directory, arguments.exercise) if shown is Feedback.HINTS else None
+            page = _page(directory, hint, shown, stack) if arguments.live else None
             steps = _Steps(progress, page)
             watcher = Watcher(directory, session, options)
             where = one_line(str(directory))
@@ -75,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
                 if not isinstance(event, Graded):
                     _print_overtaken(event)
                     continue
+                event = _learners(event, shown)
                 if page is not None:
                     page.graded(event.submission, event.result)
                 _print(event, hint)
@@ -83,10 +87,21 @@ def run(arguments: argparse.Namespace) -> int:
                     for note in record(directory, event.submission, event.result, starter, "watch"):
                         progress.note(note)
                 if html is not None or page is not None:
-                    _explain(event, watcher, html, page, progress)
+                    _explain(event, watcher, html, page, progress, shown)
     except KeyboardInterrupt:
         sys.stdout.write("\n")
     return 0
+
+
+def _learners(graded: "Graded", shown: "Feedback") -> "Graded":
+    """The grade, and the one before it, as a learner may see them."""
+    from dataclasses import replace
+
+    from grader.result.audience import for_audience
+    from grader.result.record import Audience
+
+    before = for_audience(graded.before, Audience.LEARNER, shown) if graded.before is not None else None
+    return replace(graded, result=for_audience(graded.result, Audience.LEARNER, shown), before=before)
 
 
 def _check_installed() -> None:
@@ -121,7 +136,7 @@ class _Steps:
             self._page.waiting(trouble)
 
 
-def _page(directory: Path, hint: "Command", stack: "ExitStack") -> "LivePage":
+def _page(directory: Path, hint: "Command | None", shown: "Feedback", stack: "ExitStack") -> "LivePage":
     """The live page, served until ``stack`` is left, with a browser opened on it where there is one."""
     from grader.errors import UsageError
     from grader.learner.hints import WHEN_STOPPED
@@ -140,7 +155,8 @@ def _page(directory: Path, hint: "Command", stack: "ExitStack") -> "LivePage":
     page = LivePage(
         board=Board(),
         command=hint,
-        when_stopped=WHEN_STOPPED,
+        when_stopped=WHEN_STOPPED if hint is not None else (),
+        feedback=shown,
         hints=hints,
         scores=earlier_scores(directory),
         end=limit.end if limit is not None else None,
@@ -180,7 +196,7 @@ def _clock(directory: Path) -> str:
     return f"The clock: {left} min left.\n" if left > 0 else f"The clock: the time was up {-left} min ago.\n"
 
 
-def _print(graded: "Graded", hint: "Command") -> None:
+def _print(graded: "Graded", hint: "Command | None") -> None:
     from grader.report import render_text
     from grader.report.next_step import next_step
     from grader.report.terminal import paint_for
@@ -202,23 +218,24 @@ def _print_overtaken(event: "Overtaken") -> None:
 
 
 def _explain(
-    graded: "Graded", watcher: "Watcher", html: Path | None, page: "LivePage | None", progress: "Progress"
-) -> None:
+    graded: "Graded", watcher: "Watcher", html: Path | None, page: "LivePage | None", progress: "Progress",
+    shown: "Feedback",
+) -> None:  # fmt: skip
     """The whole report, with the smallest failing cases: after the first words, since it takes longer."""
     explained = watcher.explain(graded.submission, lambda _: progress("writing the report"))
     if page is not None:
         page.explained(explained)
     if explained is not None and html is not None:
-        _write(explained, html, progress)
+        _write(explained, html, progress, shown)
 
 
-def _write(explained: "Result", html: Path, progress: "Progress") -> None:
+def _write(explained: "Result", html: Path, progress: "Progress", shown: "Feedback") -> None:
     from grader.files.write import write_atomically
     from grader.report import render_html
     from grader.result.audience import for_audience
     from grader.result.record import Audience
 
-    write_atomically(html, render_html(for_audience(explained, Audience.LEARNER)).encode())
+    write_atomically(html, render_html(for_audience(explained, Audience.LEARNER, shown)).encode())
     progress.clear()
     sys.stdout.write(f"Written: {one_line(str(html))}\n")
     sys.stdout.flush()

@@ -1,6 +1,9 @@
 """What people get back, packed as their platform takes it: the learner's copy of each report, never the instructor's.
 
 - Moodle, "Upload multiple feedback files in a zip": a folder for each hand-in, called as Moodle called it.
+- Canvas, "Upload submissions": files under the names that Canvas gave to those that were handed in, each of which it
+  attaches to that student's submission as a comment. A ``model.py`` goes back with the verdict as comments in front of
+  its code, an archive as one with the report in it.
 - Gradescope takes no grades and no files from outside. What it takes is an autograder: this one hands out what was
   found here, by the number of the submission that is being graded, and knows neither the exercise nor its solution.
 """
@@ -10,7 +13,8 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from grader.report import render_html
+from grader.hand_ins.assignments import Delivered
+from grader.report import render_html, render_text
 from grader.report.formats import FORMATS
 from grader.result.audience import for_audience
 from grader.result.record import Audience, Result
@@ -73,6 +77,21 @@ def moodle_feedback(results: Iterable[Result]) -> bytes:
             for result in results
         }
     )
+
+
+def canvas_feedback(results: Mapping[str, Result], files: Mapping[str, Delivered]) -> bytes:
+    """A zip archive with a file for each of ``results`` that is among ``files``, both by person."""
+    packed = {}
+    for person, result in results.items():
+        if (file := files.get(person)) is None:
+            continue
+        seen = for_audience(result, Audience.LEARNER)
+        if file.text is None:
+            packed[file.name] = _packed({FEEDBACK: render_html(seen).encode()})
+        else:
+            said = "".join(f"# {line}".rstrip() + "\n" for line in render_text(seen).splitlines())
+            packed[file.name] = f"{said}\n".encode() + file.text
+    return _packed(packed)
 
 
 def gradescope_autograder(results: Mapping[str, Result]) -> bytes:

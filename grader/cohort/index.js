@@ -7,6 +7,7 @@ const page = document.documentElement;
 page.classList.add("loading"); // before there is a table: its rest is never laid out at all
 
 addEventListener("DOMContentLoaded", () => {
+  page.classList.remove("loading"); // nothing is laid out before this function has ended
   const table = document.getElementById("heat");
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
@@ -83,10 +84,21 @@ addEventListener("DOMContentLoaded", () => {
     history.replaceState(null, "", `#${state}`);
   };
 
+  const decoded = text => {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text; // it was typed
+    }
+  };
+
   const restore = () => {
-    const hash = decodeURIComponent(location.hash.slice(1));
+    const hash = decoded(location.hash.slice(1));
     const place = rows.findIndex(row => row.id === hash);
-    if (hash && place < 0 && document.getElementById(hash)) return; // it leads to another part of this page
+    if (hash && place < 0 && document.getElementById(hash)) {
+      update();
+      return; // it leads to another part of this page
+    }
     const state = new URLSearchParams(place < 0 ? location.hash.slice(1) : "");
     const asked = state.get("sort") ?? initial;
     order = columns.has(asked.replace("-", "")) ? asked : initial;
@@ -123,5 +135,4 @@ addEventListener("DOMContentLoaded", () => {
   addEventListener("beforeprint", () => show(Infinity));
   addEventListener("afterprint", () => show(FIRST));
   restore();
-  page.classList.remove("loading");
 });

@@ -88,6 +88,6 @@ def _meaning(correlation: float) -> str:
         return "who has it right is strong in the rest too"
     if correlation >= SOME:
         return "tells strong from weak to some extent"
-    if correlation > -SOME / 2:
+    if correlation > -SOME:
         return "hardly tells strong from weak"
     return "who is strong in the rest has it wrong: look at the item"

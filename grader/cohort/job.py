@@ -7,6 +7,8 @@ import time
 from types import TracebackType
 from typing import Self
 
+from msgspec.structs import replace
+
 from grader.cohort.messages import Graded, NotGraded, Setup, Task, receive, send
 from grader.cohort.row import way_back
 from grader.errors import CannotJudge
@@ -52,7 +54,7 @@ class JobGrader:
             return NotGraded(reason=str(error), hopeless=isinstance(error.__cause__, NotIsolated))
         report = b""
         if self._setup.audience is not None:
-            result = untimed(result)
+            result = replace(untimed(result), feedback=self._setup.feedback)
             report = report_in_cohort(result, self._setup.audience, task.folder)
         return Graded(result=to_json(result), report=report, seconds=time.perf_counter() - started)
 

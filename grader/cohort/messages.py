@@ -12,7 +12,7 @@ from grader.exercise.key import Key
 from grader.exercise.model import Exercise, Rubric, StoredExercise
 from grader.grading.options import Options
 from grader.limits import MESSAGE_MAX_BYTES
-from grader.result.record import Audience
+from grader.result.record import Audience, Feedback
 from grader.submission.read import Submission
 
 _LENGTH: Final = struct.Struct("!I")
@@ -28,6 +28,7 @@ class Setup(Struct, frozen=True, kw_only=True, tag="setup"):
     key: Key
     options: Options  # where a task says nothing else
     audience: Audience | None  # whom the reports are for; None where no reports are wanted
+    feedback: Feedback  # how much of a result a learner is shown
 
     @property
     def exercise(self) -> Exercise:
@@ -69,11 +70,14 @@ class Answer(Struct, frozen=True, kw_only=True, tag="answer"):
 Message = Setup | Task | Graded | NotGraded | Answer
 
 
-def setup_of(exercise: Exercise, options: Options, audience: Audience | None) -> Setup:
+def setup_of(
+    exercise: Exercise, options: Options, audience: Audience | None, feedback: Feedback = Feedback.HINTS
+) -> Setup:
     """What a process needs to know to grade submissions of ``exercise``.
 
     Args:
         audience: whom the reports are for; None where no reports are wanted.
+        feedback: how much of a result those for learners show.
     """
     directories = None
     if isinstance(exercise, StoredExercise):
@@ -86,6 +90,7 @@ def setup_of(exercise: Exercise, options: Options, audience: Audience | None) ->
         key=exercise.key,
         options=options,
         audience=audience,
+        feedback=feedback,
     )
 
 

@@ -23,7 +23,7 @@ from grader.exercise.model import Exercise
 from grader.files.digest import grader_digest
 from grader.files.printable import one_line
 from grader.grading.options import Options
-from grader.result.record import Audience, Result, Timeline, from_json
+from grader.result.record import Audience, Feedback, Result, Timeline, from_json, to_json
 from grader.submission.read import Submission
 from grader.submission.read_timeline import timeline_of
 
@@ -51,6 +51,7 @@ class Cohort:
     audience: Audience
     store: Store
     before: tuple[Row, ...] | None = None  # what was graded in an earlier round, to be shown beside this one
+    feedback: Feedback = Feedback.HINTS
 
     def run(
         self, backend: Callable[[Setup], AbstractContextManager[Backend]], begin: Callable[[int, int], None],
@@ -74,7 +75,7 @@ class Cohort:
         }
         begin(len(rows), len(left))
         if left:
-            with backend(setup_of(self.exercise, self._options, self.audience)) as several:
+            with backend(setup_of(self.exercise, self._options, self.audience, self.feedback)) as several:
                 for number, (folder, graded) in enumerate(several.grade(by_name(left)), 1):
                     rows[folder] = self._keep(folder, left[folder], graded)
                     tell(Done(row=rows[folder], number=number, of=len(left)))
@@ -119,6 +120,9 @@ class Cohort:
                 self.store.drop(entry.folder)
                 continue
             rows[entry.folder] = Row.of(entry.folder, entry.title, kept, "")
+            if kept.feedback is not self.feedback:
+                kept = msgspec.structs.replace(kept, feedback=self.feedback)
+                self.store.put_result(entry.folder, to_json(kept))
             if not self.store.has_report(entry.folder):
                 self.store.put_report(entry.folder, report_in_cohort(kept, self.audience, entry.folder))
         return rows

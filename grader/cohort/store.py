@@ -29,7 +29,7 @@ from msgspec.structs import replace
 from grader.cohort.row import INDEX
 from grader.errors import CannotJudge, UsageError
 from grader.files.write import is_left_over, write_atomically
-from grader.result.record import Audience, Result, from_json
+from grader.result.record import Audience, Feedback, Result, from_json
 from grader.seeds import draw_seed
 
 COHORT: Final = "cohort.json"
@@ -49,6 +49,7 @@ class Session(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: int = FORMAT
     seed: int
     audience: Audience
+    feedback: Feedback = Feedback.HINTS
     begun_at: str | None = None  # UTC, as 2026-11-29T19:04:10Z; None in cohorts from before this was kept
 
 
@@ -64,7 +65,15 @@ class Store:
         CannotJudge: the machine does not let us write there.
     """
 
-    def __init__(self, directory: Path, *, resume: bool, seed: int | None, audience: Audience) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        resume: bool,
+        seed: int | None,
+        audience: Audience,
+        feedback: Feedback = Feedback.HINTS,
+    ) -> None:
         self._directory = directory
         self.candidates = directory / CANDIDATES
         self._made = not directory.exists()
@@ -77,7 +86,7 @@ class Store:
                     raise UsageError(f"{str(directory)!r} holds no cohort to go on with; name an empty directory")
                 self._tidy()
                 self._begun = self._kept() is None  # by this run
-                session = self._begin(seed, audience)
+                session = self._begin(seed, audience, feedback)
                 self.seed, self.begun_at = session.seed, session.begun_at
             except BaseException:
                 os.close(self._lock)
@@ -114,6 +123,10 @@ class Store:
         """Keep what came of a candidate. The result comes last: with it, the candidate is done."""
         (self.candidates / folder).mkdir(parents=True, exist_ok=True)
         self.put_report(folder, report)
+        self.put_result(folder, result)
+
+    def put_result(self, folder: str, result: bytes) -> None:
+        """Keep a candidate's result."""
         write_atomically(self.candidates / folder / RESULT, result)
 
     def put_report(self, folder: str, report: bytes) -> None:
@@ -139,20 +152,21 @@ class Store:
         with open(self._directory / TIMES, "a", encoding="utf-8") as file:
             file.write(f"{seconds:.2f} s\t{folder}\n")
 
-    def _begin(self, seed: int | None, audience: Audience) -> Session:
+    def _begin(self, seed: int | None, audience: Audience, feedback: Feedback) -> Session:
         """The seed of the run and when it was begun; from here on the directory says it."""
         kept = self._kept()
         if kept is None:
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            kept = Session(seed=draw_seed() if seed is None else seed, audience=audience, begun_at=now)
+            seed = draw_seed() if seed is None else seed
+            kept = Session(seed=seed, audience=audience, feedback=feedback, begun_at=now)
         elif seed not in (None, kept.seed):
             raise UsageError(
                 f"--seed {seed}, but the cohort in {str(self._directory)!r} was begun with another; leave it out"
             )
-        elif kept.audience is not audience:
+        elif (kept.audience, kept.feedback) != (audience, feedback):
             for report in self.candidates.glob(f"*/{REPORT}"):  # written anew; first, in case this run is cut short
                 report.unlink()
-            kept = replace(kept, audience=audience)
+            kept = replace(kept, audience=audience, feedback=feedback)
         write_atomically(self._directory / COHORT, msgspec.json.encode(kept), private=True)
         self.candidates.mkdir(exist_ok=True)
         return kept

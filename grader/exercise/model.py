@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from grader.errors import UsageError, did_you_mean
 from grader.exercise.key import Key, Planted
@@ -22,6 +22,7 @@ _AT_THE_TOP: Final = re.compile(r"^(?:def|class) +(\w+)", re.MULTILINE)
 _STUB: Final = re.compile(r"(\w+) is yours to build")
 
 Points = Annotated[float, Meta(ge=0)]
+Feedback = Literal["score", "items", "evidence", "hints"]  # how much of a result a learner is shown
 Hints = tuple[str, str, str]
 Group = Literal["kv-cache", "masking", "training-loop", "determinism"]  # of bugs, for own tests to notice
 VISIBLE_TESTS = "test_visible.py"  # of the starter
@@ -31,7 +32,11 @@ FORWARD = "forward"  # the comparison of what a model computes, which every exte
 class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One item of the rubric, or one follow-up question.
 
+    In exercise.toml ``earns``, ``takes``, ``exact`` and ``unexplained`` are weights of one scale: what earns shares the
+    item's points. In memory they are points, see ``in_points``.
+
     Attributes:
+        points: what the item is worth.
         earns: points by check.
         takes: what failing a guard costs, by check.
         exact: points for agreeing with the reference bit for bit.
@@ -65,6 +70,8 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         twins: what it is compared by beside the variant that it was found to be; and the items that answer for a
             difference that no known bug explains.
         followup: scored in a table of their own, beside the points of the items.
+        feedback: how much of a result a learner is shown; all of it, hints too, where it is not said. It decides no
+            verdict, and is no part of the exercise's hash.
         unasked: of an exercise with an adapter.py, the families of checks of which nothing fits its model.
     """
 
@@ -76,6 +83,7 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     followup: tuple[Item, ...] = ()
     # Unset, and not empty: the hash of an exercise that has none must not change.
     unasked: tuple[str, ...] | UnsetType = UNSET
+    feedback: Feedback | UnsetType = UNSET
 
 
 @dataclass(frozen=True)
@@ -146,7 +154,8 @@ class Exercise:
     def sha256(self) -> str:
         """The hash of all that decides a verdict."""
         parts = {f"reference/{name}": text.encode() for name, text in self.reference.items()}
-        parts |= {"rubric": msgspec.json.encode(self.rubric), "key": msgspec.json.encode(self.key)}
+        decides = structs.replace(self.rubric, feedback=UNSET)
+        parts |= {"rubric": msgspec.json.encode(decides), "key": msgspec.json.encode(self.key)}
         return digest(parts | {"visible tests": self.visible_tests.encode()})
 
     def hints_of(self, item: str) -> Hints | None:
@@ -227,12 +236,87 @@ def read_exercise(directory: Path) -> StoredExercise:
     return _read(directory / "reference", directory / "starter")
 
 
+def read_parts(directory: Path) -> StoredExercise:
+    """The exercise in ``directory`` as it lies there, whether or not its parts fit each other.
+
+    Raises:
+        UsageError: something of it is missing, or cannot be read.
+    """
+    return _parts(directory / "reference", directory / "starter")
+
+
 def read_rubric(reference: Path) -> Rubric:
-    """The exercise.toml of a reference's directory. Raises OSError or ValueError."""
-    return msgspec.convert(tomllib.loads((reference / "exercise.toml").read_text("utf-8")), Rubric)
+    """The exercise.toml of a reference's directory, weights made points. Raises OSError or ValueError."""
+    rubric = _checked(tomllib.loads((reference / "exercise.toml").read_text("utf-8")))
+    return structs.replace(
+        rubric, item=tuple(map(in_points, rubric.item)), followup=tuple(map(in_points, rubric.followup))
+    )
+
+
+def in_points(item: Item) -> Item:
+    """The item with its weights as points: what earns, and ``exact``, share the item's; what takes is scaled alike.
+
+    Weights that add up to the points are the points, bit for bit; those of an item in which nothing earns stay as they
+    are, for ``grader.exercise.rules`` to complain of.
+    """
+    total = sum(item.earns.values()) + item.exact
+    if total in (0, item.points):
+        return item
+    scale = item.points / total
+    return structs.replace(
+        item,
+        earns={check: weight * scale for check, weight in item.earns.items()},
+        takes={check: weight * scale for check, weight in item.takes.items()},
+        exact=item.exact * scale,
+        unexplained=item.unexplained * scale,
+    )
+
+
+def _checked(read: dict[str, Any]) -> Rubric:
+    """The rubric of a TOML document. Raises ``ValueError`` that names the item and the key that is wrong."""
+    try:
+        return msgspec.convert(read, Rubric)
+    except msgspec.ValidationError as error:
+        for what in ("item", "followup"):
+            tables = read.get(what)
+            for number, table in enumerate(tables if isinstance(tables, list) else (), start=1):
+                _complain_of(table, Item, f"[[{what}]] number {number}")
+        _complain_of(read, Rubric, "exercise.toml")
+        raise ValueError(str(error)) from None
+
+
+def _complain_of(table: Any, kind: type[Struct], where: str) -> None:
+    """Raise ``ValueError`` for what keeps a table from being one of this kind."""
+    if isinstance(table, dict):
+        known = [field.encode_name for field in structs.fields(kind)]
+        where = f"{where} ({table['id']!r})" if isinstance(table.get("id"), str) and kind is Item else where
+        for key in table:
+            if key not in known:
+                raise ValueError(
+                    f"{where} has the key {key!r}; expected some of {', '.join(known)}{did_you_mean(key, known)}"
+                )
+        for field in structs.fields(kind):
+            if field.encode_name not in table:
+                if field.required:
+                    raise ValueError(f"{where} has no {field.encode_name!r}")
+                continue
+            try:
+                msgspec.convert(table[field.encode_name], field.type)
+            except msgspec.ValidationError as error:
+                if field.encode_name not in ("item", "followup"):
+                    said = str(error).replace(" - at `$[...]`", ", in each of them").replace("`", "")
+                    raise ValueError(f"{where}: {field.encode_name} = {table[field.encode_name]!r}: {said}") from None
 
 
 def _read(reference: Path, starter: Path) -> StoredExercise:
+    exercise = _parts(reference, starter)
+    from grader.exercise.rules import validate  # it brings all checks: not for what needs the types alone
+
+    validate(exercise)
+    return exercise
+
+
+def _parts(reference: Path, starter: Path) -> StoredExercise:
     try:
         # As bytes: spans count them, and reading text would turn other line ends into plain ones.
         paths = [path for path in sorted(reference.glob("*.py")) if not path.name.startswith("test_")]
@@ -242,8 +326,4 @@ def _read(reference: Path, starter: Path) -> StoredExercise:
         key = msgspec.json.decode((reference / "key.json").read_bytes(), type=Key)
     except (OSError, ValueError, msgspec.ValidationError) as error:
         raise UsageError(f"not an exercise: {str(reference.parent)!r}: {error}") from None
-    from grader.exercise.rules import validate  # it brings all checks: not for what needs the types alone
-
-    exercise = StoredExercise(sources, tests, rubric, key, reference, starter)
-    validate(exercise)
-    return exercise
+    return StoredExercise(sources, tests, rubric, key, reference, starter)

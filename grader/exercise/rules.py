@@ -1,5 +1,6 @@
 """What an exercise has to be for a grade to be fair, one rule after another; the first that is broken is named."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -76,13 +77,13 @@ def followups_can_be_asked(exercise: Exercise) -> Iterator[str]:
             yield f'the follow-up {item.id!r} needs kind = "followup" and an essential check to be known as built'
 
 
-def checks_exist_and_points_add_up(exercise: Exercise) -> Iterator[str]:
+def checks_exist_and_share_the_points(exercise: Exercise) -> Iterator[str]:
     """Of every item that is asked by checks, in the rubric's order."""
     for item in _all_items(exercise):
         if item.kind != "tests":
             yield from _hangs_on_what_earns(item)
             yield from _names_checks_that_exist(item)
-            yield from _adds_up(item)
+            yield from _shares_its_points(item)
 
 
 def comparisons_exist(exercise: Exercise) -> Iterator[str]:
@@ -116,6 +117,11 @@ def edits_can_be_made(exercise: Exercise) -> Iterator[str]:
     try:
         exercise.starter()
     except Exception as error:
+        if changed := changed_since(exercise):
+            yield (
+                f"its reference was changed since its bugs were planted ({', '.join(changed)}); `grader verify "
+                "--renew` finds their places again and proves it anew"
+            )
         yield f"its bugs and gaps cannot be planted: {error}"
 
 
@@ -127,12 +133,23 @@ RULES: Final[tuple[Rule, ...]] = (
     there_is_an_item,
     no_item_is_called_as_another_metric,
     followups_can_be_asked,
-    checks_exist_and_points_add_up,
+    checks_exist_and_share_the_points,
     comparisons_exist,
     twins_exist_and_cost_something,
     bugs_belong_to_items_and_show,
     edits_can_be_made,
 )
+
+
+def changed_since(exercise: Exercise) -> list[str]:
+    """The files of the reference that bugs are planted in and that are not what key.json was made for."""
+    hashes = exercise.key.hashes
+    files = (
+        {entry.file for entry in (*exercise.key.bugs, *exercise.key.stubs)} & exercise.reference.keys() & hashes.keys()
+    )
+    return sorted(
+        file for file in files if hashlib.sha256(exercise.reference[file].encode()).hexdigest() != hashes[file]
+    )
 
 
 def _all_items(exercise: Exercise) -> tuple[Item, ...]:
@@ -151,7 +168,9 @@ def _names_checks_that_exist(item: Item) -> Iterator[str]:
             yield f"item {item.id!r} names the check {check!r}, which does not exist"
 
 
-def _adds_up(item: Item) -> Iterator[str]:
-    total = sum(item.earns.values()) + item.exact
-    if total != item.points:
-        yield f"the points of item {item.id!r} add up to {total:g}, not to its {item.points:g}"
+def _shares_its_points(item: Item) -> Iterator[str]:
+    """What earns shares them, whatever the weights; a cent is the smallest amount that a score is rounded to."""
+    if not sum(item.earns.values()) + item.exact:
+        yield f"nothing earns the {item.points:g} points of item {item.id!r}; give a check in earns a weight, or exact"
+    if abs(item.points * 100 - round(item.points * 100)) > 1e-6:
+        yield f"item {item.id!r} has points = {item.points!r}; expected at most two digits behind the point"

@@ -1,10 +1,9 @@
 """Grade one submission: compare it, ask its items' checks, attribute what fails, score, and record."""
 
 import platform
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial, reduce
-from itertools import cycle
 from operator import or_
 
 from grader import __version__
@@ -37,6 +36,7 @@ from grader.result.record import (
     Environment,
     ExerciseInfo,
     Exhibits,
+    Feedback,
     FollowUp,
     Integrity,
     Isolation,
@@ -48,6 +48,7 @@ from grader.result.record import (
     environment_digest,
 )
 from grader.sandbox.questions import modules_asked
+from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
 from grader.submission.diff import changes
 from grader.submission.read import Submission
@@ -76,15 +77,22 @@ class Grade:
         self._progress = progress
         # One for each thread. First they check each other: both references must give the same bits.
         self._pairs = tuple(self._new_pair(number) for number in range(THREADS))
+        self._twin_variants = self._new_variants(THREADS)  # for the thread that compares twins meanwhile
 
     def run(self) -> Result:
         self._progress("starting")
         # Now, while torch is being imported.
         grader_digest()
         changed = changes(self._exercise.starter(), self._submission.files) if self._options.explain else None
-        self._diagnosis = self._compare()
+        matches = self._compare()
+        self._diagnosis = Diagnosis(self._exercise, matches, reordered=self._reordered(matches))
         schedule = self._schedule()
-        exhibits = self._ask_all(schedule)
+        # A candidate's own run is one long question: its worker computes while others answer the many short ones.
+        with threads(self._packages.pool, 1) as pool:
+            twins = pool.submit(self._compare_twins, matches)
+            exhibits = self._ask_all(schedule)
+            self._diagnosis = replace(self._diagnosis, twins=twins.result())
+        schedule.conclude(self._diagnosis)
         verdicts = blame(self._items, schedule.verdicts, self._diagnosis, schedule.not_finite)
         results = tuple(
             item_result(
@@ -99,6 +107,7 @@ class Grade:
         )
         environment = self._environment()
         return Result(
+            feedback=Feedback(self._exercise.rubric.feedback or Feedback.HINTS),
             exercise=ExerciseInfo(id=self._exercise.rubric.id, title=self._exercise.rubric.title),
             candidate=CandidateInfo(
                 name=self._submission.name,
@@ -110,7 +119,7 @@ class Grade:
             ),
             changes=changed,
             score=round(sum(result.score for result in results), 2),
-            max_score=sum(result.max_score for result in results),
+            max_score=round(sum(result.max_score for result in results), 2),
             items=results,
             followups=self._followup_results(schedule),
             remaining_bugs=self._diagnosis.remaining(),
@@ -189,34 +198,41 @@ class Grade:
 
     def _new_pair(self, number: int) -> WorkerPair:
         return WorkerPair(
-            Variants(self._exercise, self._seeds, partial(self._packages.trusted, number)),
+            self._new_variants(number),
             self._packages.candidate(number, self._submission.files, self._options.timeout),
         )
 
-    def _compare(self) -> Diagnosis:
+    def _new_variants(self, number: int) -> Variants:
+        return Variants(self._exercise, self._seeds, partial(self._packages.trusted, number))
+
+    def _compare(self) -> dict[str, Match]:
         """What each comparison tells of the candidate, once the reference has been seen to reproduce itself."""
         comparisons = self._comparisons()
-        with threads(self._packages.pool) as pool:
+        shared = [comparisons[number::THREADS] for number in range(THREADS)]
+        with threads(self._packages.pool, 2 * THREADS) as pool:
             prepared = [pool.submit(pair.variants.prepare, comparisons) for pair in self._pairs]
             self._faults = self._first_run()
-            answers = [
-                pair.variants.put(comparison, pair.candidate)
-                for pair, comparison in zip(cycle(self._pairs), comparisons)
-            ]
-            self._answers = {comparison.id: answer for comparison, answer in zip(comparisons, answers, strict=True)}
+            asked = [pool.submit(_put, pair, share) for pair, share in zip(self._pairs, shared, strict=True)]
+            self._answers = {id_: answers for share in asked for id_, answers in share.result().items()}
             for future in prepared:
                 future.result()
-        first, second = (pair.variants for pair in self._pairs)
-        for comparison in comparisons:
-            if not first.agrees_with(second, comparison):
-                raise CannotJudge(
-                    f"the reference does not reproduce itself on this machine ({comparison.id}): no verdict is possible"
-                )
-        matches: dict[str, Match] = {
-            comparison.id: pair.variants.match(comparison, pair.candidate, answer)
-            for pair, comparison, answer in zip(cycle(self._pairs), comparisons, answers)
+            first, second = (pair.variants for pair in self._pairs)
+            for comparison in comparisons:
+                if not first.agrees_with(second, comparison):
+                    raise CannotJudge(
+                        f"the reference does not reproduce itself on this machine ({comparison.id}): "
+                        "no verdict is possible"
+                    )
+            matched = [pool.submit(self._match, pair, share) for pair, share in zip(self._pairs, shared, strict=True)]
+            found = {id_: match for share in matched for id_, match in share.result().items()}
+        return {comparison.id: found[comparison.id] for comparison in comparisons}
+
+    def _match(self, pair: WorkerPair, comparisons: Sequence[Comparison]) -> dict[str, Match]:
+        """The variants that a candidate's answers agree with."""
+        return {
+            comparison.id: pair.variants.match(comparison, pair.candidate, self._answers[comparison.id])
+            for comparison in comparisons
         }
-        return Diagnosis(self._exercise, matches, self._compare_twins(matches), self._reordered(matches))
 
     def _first_run(self) -> dict[str, LoadFault]:
         first, second = (pair.candidate for pair in self._pairs)
@@ -244,13 +260,11 @@ class Grade:
         twins = twins_asked(self._exercise, self._items, self._seeds)
         if "train" in self._faults:
             twins = tuple(twin for twin in twins if not self._asks_train(twin))
-        # By workers of their own: what is printed in whole runs would leave no room for what checks make it print.
-        with threads(self._packages.pool) as pool, ExitStack() as workers:
-            asked = [
-                pool.submit(match_twins, share, pair.variants, workers.enter_context(pair.candidate.another()), bugs)
-                for pair, share in zip(self._pairs, shares(twins), strict=True)
-            ]
-            found = {id_: match for variant in asked for id_, match in variant.result().items()}
+        found: dict[str, Match] = {}
+        for share in shares(twins):
+            # By workers of their own: what is printed in whole runs would leave no room for what checks make it print.
+            with self._pairs[0].candidate.another() as candidate:
+                found |= match_twins(share, self._twin_variants, candidate, bugs)
         return {twin.id: found[twin.id] for twin in twins if twin.id in found}
 
     def _asks_train(self, twin: Comparison) -> bool:
@@ -332,3 +346,8 @@ def _parting(match: Match) -> Parting | None:
         ulps=difference.ulps,
         actual=difference.actual,
     )
+
+
+def _put(pair: WorkerPair, comparisons: Sequence[Comparison]) -> dict[str, list[Tensors] | Trouble]:
+    """A candidate's answers, by comparison."""
+    return {comparison.id: pair.variants.put(comparison, pair.candidate) for comparison in comparisons}

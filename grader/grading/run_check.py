@@ -115,10 +115,10 @@ def _asked_at_sizes(
     thorough: bool,
     shrink: bool,
 ) -> Ran:
-    """A case at the default sizes, and beyond them."""
+    """A case at the default sizes, and beyond them, as far as the exercise permits."""
     found = search_sizes(
         at_size,
-        extents(check.default, seeds.derive("sizes"), thorough=thorough),
+        map(context.candidate.permitted, extents(check.default, seeds.derive("sizes"), thorough=thorough)),
         lambda case: ask_case(check, case, context),
         shrink=shrink,
     )

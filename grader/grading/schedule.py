@@ -125,8 +125,12 @@ class Schedule:
                 if item.kind == "followup" and check.id in item.essential and verdict.outcome is not Outcome.PASSED:
                     break
         self.scopes[item.id] |= pair.candidate.scope
-        if item.exact:
-            self.verdicts[item.id][exact_id(item)] = self._diagnosis.exactness(item.id)
+
+    def conclude(self, diagnosis: Diagnosis) -> None:
+        """Add, for each item that asks for it, the verdict on being identical bit for bit: twins decide on it too."""
+        for item in (*self._items, *self._followups):
+            if item.exact:
+                self.verdicts[item.id][exact_id(item)] = diagnosis.exactness(item.id)
 
     def _involves_training(self, item: Item) -> bool:
         planted = (*self._exercise.key.bugs, *self._exercise.key.stubs)

@@ -87,10 +87,10 @@ def score(
     parts: dict[str, tuple[float, float]] = {}
     for check, (role, points) in all_roles.items():
         if role is Role.GUARD:
-            parts[check] = (0.0, points)
+            parts[check] = (0.0, round(points, 2))
         else:
             earned = points * factor if outcomes[check] is Outcome.PASSED else 0.0
-            parts[check] = (round(earned, 2), points)
+            parts[check] = (round(earned, 2), round(points, 2))
     earned = sum(points * factor for check, points in positive.items() if outcomes[check] is Outcome.PASSED)
     taken = sum(points for check, points in item.takes.items() if outcomes[check] in FAILURES)
     unexplained = _is_unexplained(item, outcomes, verdicts)

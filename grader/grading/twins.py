@@ -23,7 +23,7 @@ from grader.sandbox.questions import modules_asked
 from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
 
-SECOND: Final = frozenset({"larger-sizes", "dropout", "larger-run"})  # asked by the second pair: about half of the work
+SECOND: Final = frozenset({"larger-sizes", "dropout", "larger-run"})  # asked of a second worker
 EXPLAINED: Final = frozenset(twin.id for twin in TWINS).difference({"gradients", "dropout"})  # by a known bug
 FALL: Final = 0.9  # of the first losses: a run in which the last ones are not below it has learned nothing
 LOOKED_AT: Final = 10  # losses at either end
@@ -45,7 +45,7 @@ def _is_about_the_model(comparison: Comparison, seeds: Seeds) -> bool:
 
 
 def shares(twins: Iterable[Comparison]) -> tuple[list[Comparison], list[Comparison]]:
-    """What each of two pairs asks, in order."""
+    """What each of two workers of the candidate is asked, one after the other."""
     twins = list(twins)
     return [twin for twin in twins if twin.id not in SECOND], [twin for twin in twins if twin.id in SECOND]
 

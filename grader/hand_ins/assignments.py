@@ -1,8 +1,9 @@
 """The hand-ins of a whole assignment: which of the files and folders that a platform delivers are whose."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,9 +13,15 @@ from grader.hand_ins.archives import is_archive, open_archive
 from grader.hand_ins.locate import brief, is_a_systems, quoted, read_package
 from grader.hand_ins.platforms import METADATA, Named, named, submitters, titles
 from grader.hand_ins.tree import Renamed, Tree
-from grader.limits import ASSIGNMENT_MAX_HAND_INS, ASSIGNMENT_MAX_WRAPPERS, METADATA_MAX_BYTES
+from grader.limits import (
+    ASSIGNMENT_MAX_HAND_INS,
+    ASSIGNMENT_MAX_WRAPPERS,
+    METADATA_MAX_BYTES,
+    SUBMISSION_FILE_MAX_BYTES,
+)
 from grader.submission.read import Submission
 
+_MODEL: Final = re.compile(r"model(-\d+)?\.py")  # with a number where it was handed in again
 # What instructors keep beside hand-ins. A hand-in of these alone has nothing to grade.
 _LISTS: Final = (
     *(".csv", ".tsv", ".xlsx", ".xls", ".ods", ".md", ".txt"),
@@ -79,6 +86,44 @@ def _entries(tree: Tree, where: str) -> list[Listed]:
 
 def _meant(entries: Iterable[Listed]) -> list[Listed]:
     return sorted((entry for entry in entries if not is_a_systems(entry.name)), key=lambda entry: entry.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """A file of Canvas's, under the name by which Canvas takes it back.
+
+    Attributes:
+        text: of a model.py; None for an archive.
+    """
+
+    name: str
+    text: bytes | None
+
+
+def of_canvas(root: Tree, where: str, stack: ExitStack, *, is_packed: bool) -> dict[str, Delivered]:
+    """By person, the ``model.py`` that Canvas has delivered, the newest of several, or else the zip archive.
+
+    Raises:
+        UsageError: it cannot be read, or there are too many files in it.
+    """
+    entries = _entries(root, where)
+    inner = _wrapped(root, entries, stack, is_packed=is_packed)
+    tree, entries = (root, entries) if inner is None else (inner, _entries(inner, where))
+    ranked: dict[str, tuple[bool, int, str]] = {}
+    for entry in entries:
+        who = _named(entry)
+        if who is None or who.platform != "Canvas" or entry.kind is not Kind.FILE:
+            continue
+        is_model = _MODEL.fullmatch(who.name) is not None
+        if is_model or who.name.lower().endswith(".zip"):
+            mine = (is_model, who.number, entry.name)
+            ranked[who.person] = max(ranked.get(who.person, mine), mine)
+    found = {}
+    for person, (is_model, _, name) in ranked.items():
+        with suppress(Refused, FileNotFoundError):
+            text = tree.read(name, SUBMISSION_FILE_MAX_BYTES) if is_model else None
+            found[person] = Delivered(name=name, text=text)
+    return found
 
 
 def is_of_a_platform(entries: Collection[Listed]) -> bool:

@@ -88,7 +88,7 @@ def _build_in(workshop: Workshop, recipe: Recipe, progress: Progress, record: Re
     kept = Kept()  # of all proofs of this recipe: sets of bugs that are tried in turn differ in one of them
     for _ in range(ATTEMPTS):
         chosen = chooser.choose()
-        exercise = _exercise(workshop, asked, recipe, chosen, record)
+        exercise = _exercise(workshop, asked, recipe, record, chosen)
         with closing(prove(exercise, workshop.launcher, seed, progress, kept)) as proof:
             rows, fault = _until_wrong(exercise, proof)
         repaired = None
@@ -103,12 +103,16 @@ def _build_in(workshop: Workshop, recipe: Recipe, progress: Progress, record: Re
         item, left, said = fault
         mutants_of = {entry.item: bug.mutant for entry, bug in zip(exercise.key.bugs, chosen, strict=True)}
         others = ", ".join(str(mutants_of[other]) for other in left) or "no bug"
-        chooser.reject(mutants_of[item], f"with {others} left in: {said}")
-    raise UsageError(f"seed={recipe.seed!r}: no sound exercise after {ATTEMPTS} sets of bugs; try another")
+        reason = f"with {others} left in: {said}"
+        chooser.reject(mutants_of[item], reason)
+    last = f"{mutants_of[item]}, {reason}"
+    raise UsageError(
+        f"seed={recipe.seed!r}: no sound exercise after {ATTEMPTS} sets of bugs (last {last}); try another"
+    )
 
 
 def _exercise(
-    workshop: Workshop, asked: Asked, recipe: Recipe, chosen: Sequence[Chosen], record: Reworded | UnsetType
+    workshop: Workshop, asked: Asked, recipe: Recipe, record: Reworded | UnsetType, chosen: Sequence[Chosen]
 ) -> Exercise:
     """The exercise with these bugs, not yet proven."""
     extensions = () if workshop.keeps_extensions else extension_items()

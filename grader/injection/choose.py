@@ -128,11 +128,7 @@ class Chooser:
         """Why a mutant makes no fair bug by itself."""
         if reason := unfit_to_compare(seen, alone=self._count == 1):
             return reason
-        if not seen.killed_by:
-            return "no check sees it on every seed"
-        if seen.rewriting_shows_in:
-            return f"the refactoring alone changes what is computed ({', '.join(seen.rewriting_shows_in)})"
-        return self._uneven(mutant, seen)
+        return self._uneven(mutant, seen) if seen.killed_by else "no check sees it on every seed"
 
     def _uneven(self, mutant: Mutant, seen: Observation) -> str | None:
         """Why a mutant has another difficulty than was asked for, by itself or beside a bug that its checks see too."""
@@ -165,6 +161,8 @@ def unfit_to_compare(seen: Observation, *, alone: bool) -> str:
         return f"it breaks what shows other bugs ({', '.join(seen.crashes_in)}): only for a single bug"
     if seen.unsteady_in:
         return f"its answers vary ({', '.join(seen.unsteady_in)}): no candidate can be known to have it"
+    if seen.rewriting_shows_in:
+        return f"the refactoring alone changes what is computed ({', '.join(seen.rewriting_shows_in)})"
     return ""
 
 

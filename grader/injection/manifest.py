@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 from msgspec.structs import replace
 
 from grader.errors import UsageError
-from grader.exercise.key import Bucket, PlantedBug
+from grader.exercise.key import Bucket, Key, PlantedBug
 from grader.files.digest import digest
 from grader.files.write import write_atomically
 from grader.injection.build import Built
@@ -57,7 +57,8 @@ class Hashes(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         reference, starter: of all files of the folder, names and contents.
         exercise: what a result has as ``integrity.exercise``.
-        bugs: of the set of edits. No two exercises of a bulk that are built have the same.
+        bugs: of the set of edits, or of operators in an exercise in other words. No two exercises of a bulk that are
+            built have the same.
     """
 
     reference: Sha256
@@ -131,7 +132,7 @@ def entry_of(seed: int, built: Built, split: Split | None) -> Entry:
         hashes=Hashes(
             **hashes_of({name: text.encode() for name, text in contents(built).items()}),
             exercise=exercise.sha256,
-            bugs=_set_of(exercise.key.bugs),
+            bugs=_set_of(exercise.key),
         ),
         proof=Proof(
             subsets=len(certificate.rows),
@@ -169,17 +170,22 @@ class Manifest:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / NAME
-        self.entries: Final[dict[int, Entry]] = {entry.seed: entry for entry in _read(self._path)}
+        self.entries: Final[dict[int, Entry]] = {}
+        self._seeds_with: Final[dict[str, set[int]]] = defaultdict(set)  # by hash of the bugs
+        for entry in {entry.seed: entry for entry in _read(self._path)}.values():
+            self._take(entry)
 
     def forget(self, seeds: Iterable[int]) -> None:
         """Leave these seeds out: they are to be built again."""
         for seed in seeds:
-            self.entries.pop(seed, None)
+            entry = self.entries.pop(seed)
+            if entry.hashes is not None:
+                self._seeds_with[entry.hashes.bugs].discard(seed)
         self.write()
 
     def add(self, entry: Entry) -> list[Entry]:
         """Take a seed's entry; what has changed by it, which is that one and others that are its duplicates now."""
-        self.entries[entry.seed] = entry
+        self._take(entry)
         changed = [entry, *self._settled(entry)]
         changed = list({each.seed: self.entries[each.seed] for each in changed}.values())
         with open(self._path, "ab") as file:  # in one piece
@@ -190,15 +196,16 @@ class Manifest:
         """Have the file hold one line for each seed, in their order."""
         write_atomically(self._path, b"".join(_line(self.entries[seed]) for seed in sorted(self.entries)))
 
+    def _take(self, entry: Entry) -> None:
+        self.entries[entry.seed] = entry
+        if entry.hashes is not None:
+            self._seeds_with[entry.hashes.bugs].add(entry.seed)
+
     def _settled(self, entry: Entry) -> list[Entry]:
         """Of all that have an entry's bugs, let the lowest seed alone be built; those that this changes."""
         if entry.hashes is None:
             return []
-        alike = sorted(
-            seed
-            for seed, other in self.entries.items()
-            if other.hashes is not None and other.hashes.bugs == entry.hashes.bugs
-        )
+        alike = sorted(self._seeds_with[entry.hashes.bugs])
         changed = []
         for seed in alike[1:]:
             other = self.entries[seed]
@@ -246,9 +253,15 @@ def _bug(bug: PlantedBug) -> Bug:
     )
 
 
-def _set_of(bugs: Iterable[PlantedBug]) -> str:
-    """The hash of a set of edits, whatever their order and whichever operator made them."""
-    return digest({"edits": msgspec.json.encode(sorted((bug.file, bug.span, bug.before, bug.after) for bug in bugs))})
+def _set_of(key: Key) -> str:
+    """The hash of a set of edits, whatever their order and whichever operator made them.
+
+    In other words no two texts have an edit in common: then the operators are what two exercises may share.
+    """
+    if key.reworded is not UNSET:
+        return digest({"operators": msgspec.json.encode(sorted(bug.operator for bug in key.bugs))})
+    edits = sorted((bug.file, bug.span, bug.before, bug.after) for bug in key.bugs)
+    return digest({"edits": msgspec.json.encode(edits)})
 
 
 def schema() -> str:

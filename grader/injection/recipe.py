@@ -22,7 +22,7 @@ DIFFICULTIES: Final[tuple[Bucket, ...]] = get_args(Bucket)
 Split = Literal["train", "held-out"]
 SPLITS: Final[tuple[Split, ...]] = get_args(Split)
 HELD_OUT_SHARE = 0.2  # of the operators
-SEEDS_MAX_COUNT = 1_000_000  # of one bulk
+SEEDS_MAX_COUNT = 100_000  # of one bulk
 SEED_MAX_DIGITS = 64  # of both ends of a range: enough to be refused as too large
 
 

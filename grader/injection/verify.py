@@ -11,6 +11,7 @@ from grader.comparisons.comparison import Comparison
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.key import PlantedBug, Row
 from grader.exercise.model import Exercise, StoredExercise
+from grader.exercise.rules import changed_since
 from grader.exercise.starter import BESIDE_THE_CODE
 from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
@@ -25,6 +26,7 @@ from grader.packages.trouble import Trouble, without_a_verdict
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from grader.submission.read import Submission
+from mutations.errors import SpliceError
 
 SEEDS: Final = (11, 12, 13)  # for an exercise that says none
 SHOWN: Final = 5  # complaints about subsets
@@ -42,10 +44,15 @@ Comparisons = tuple[Comparison, ...]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was verified, and what is wrong with it."""
+    """One thing that was verified, and what is wrong with it.
+
+    Attributes:
+        renewable: what is wrong is that something was changed since the exercise was proven, and no more.
+    """
 
     what: str
     wrong: str = ""
+    renewable: bool = False
 
 
 @dataclass(slots=True)
@@ -54,30 +61,65 @@ class Verification:
 
     Attributes:
         matrix: by item, the checks that see its bug.
+        seen: by item, all that was seen of its bug.
+        rows: the proof, as it was made anew.
     """
 
     findings: list[Finding] = field(default_factory=list)
     matrix: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    seen: dict[str, Observation] = field(default_factory=dict)
+    rows: tuple[Row, ...] = ()
 
     @property
     def sound(self) -> bool:
         """Whether nothing is wrong."""
         return not any(finding.wrong for finding in self.findings)
 
+    @property
+    def changed(self) -> bool:
+        """Whether all that is wrong is that the exercise was changed since it was proven."""
+        wrong = [finding for finding in self.findings if finding.wrong]
+        return bool(wrong) and all(finding.renewable for finding in wrong)
 
-def verify(exercise: StoredExercise, launcher: Launcher, progress: Callable[[str], None]) -> Verification:
+
+def out_of_place(exercise: StoredExercise) -> Verification | None:
+    """What there is to say of an exercise whose reference was changed so that its bugs are not where key.json says;
+    None where they are, or where that is not why. Nothing else of it can be asked."""
+    changed = changed_since(exercise)
+    if not changed:
+        return None
+    try:
+        exercise.starter()
+    except SpliceError:
+        what = "its bugs and gaps are where key.json says"
+        return Verification([Finding(what, f"{', '.join(changed)} of the reference changed since", renewable=True)])
+    return None
+
+
+def verify(
+    exercise: StoredExercise,
+    launcher: Launcher,
+    progress: Callable[[str], None],
+    *,
+    renewing: bool = False,
+) -> Verification:
     """Everything that makes an exercise fair, tried anew.
+
+    Args:
+        renewing: whether starter and proof are about to be made anew, so that those that are there do not matter.
 
     Raises:
         CannotJudge: the machine failed, or cannot isolate. Says nothing of the exercise.
     """
     with without_a_verdict():
-        return _verify(exercise, launcher, progress)
+        return _verify(exercise, launcher, progress, renewing=renewing)
 
 
-def _verify(exercise: StoredExercise, launcher: Launcher, progress: Callable[[str], None]) -> Verification:
+def _verify(
+    exercise: StoredExercise, launcher: Launcher, progress: Callable[[str], None], *, renewing: bool
+) -> Verification:
     found = Verification()
-    found.findings.append(texts(exercise))
+    found.findings.append(texts(exercise, renewing=renewing))
     certificate = exercise.key.certificate
     seeds = certificate.seeds if certificate is not None else SEEDS
     measured_on = seeds[-REPETITIONS:]  # the first is the proof's
@@ -90,11 +132,11 @@ def _verify(exercise: StoredExercise, launcher: Launcher, progress: Callable[[st
         for bug in exercise.key.bugs:
             progress(bug.item)
             seen = observer.observe(exercise.variant(frozenset({bug.item})))
-            found.matrix[bug.item] = seen.killed_by
+            found.matrix[bug.item], found.seen[bug.item] = seen.killed_by, seen
             found.findings.append(_bug(exercise, bug, seen))
     finally:
         worker_pool.close()
-    found.findings.append(_subsets(exercise, launcher, seeds[0], progress))
+    found.findings.append(_subsets(exercise, launcher, seeds[0], progress, found, renewing=renewing))
     progress("the reference and the starter as submissions")
     found.findings += _whole_grades(exercise, launcher, seeds[0])
     return found
@@ -122,15 +164,19 @@ def _reference(
     return Finding(f"the reference passes all {asked} checks of what it has built", fault), *answers
 
 
-def texts(exercise: StoredExercise) -> Finding:
-    """Whether the edits fit the reference, and make the starter, which holds nothing else that could tell of them."""
+def texts(exercise: StoredExercise, *, renewing: bool = False) -> Finding:
+    """Whether the edits fit the reference, and make the starter, which holds nothing else that could tell of them.
+
+    Args:
+        renewing: whether the starter is about to be made anew.
+    """
     key, folder = exercise.key, exercise.starter_directory
     what = f"the starter is the reference with {len(key.bugs)} edits and {len(key.stubs)} gaps"
     for file in sorted(exercise.reference.keys() | key.hashes):
         if hashlib.sha256(exercise.reference.get(file, "").encode()).hexdigest() != key.hashes.get(file):
-            return Finding(what, f"{file} of the reference is not what the edits were made for")
+            return Finding(what, f"{file} of the reference is not what the edits were made for", renewable=True)
     made = exercise.starter()
-    for file in (*made, *BESIDE_THE_CODE):
+    for file in (*made, *BESIDE_THE_CODE) if not renewing else ():
         if not (folder / file).is_file():
             return Finding(what, f"the starter has no {file}")
         if file in made and (folder / file).read_bytes() != made[file].encode():
@@ -152,14 +198,22 @@ def _bug(exercise: Exercise, bug: PlantedBug, seen: Observation) -> Finding:
     return Finding(what)
 
 
-def _subsets(exercise: Exercise, launcher: Launcher, seed: int, progress: Callable[[str], None]) -> Finding:
+def _subsets(
+    exercise: Exercise,
+    launcher: Launcher,
+    seed: int,
+    progress: Callable[[str], None],
+    found: Verification,
+    *,
+    renewing: bool,
+) -> Finding:
     """The proof, made anew; it has to be the one that is kept in key.json, if there is one."""
-    full_marks = {item.id: item.points for item in exercise.rubric.item}
     bugs = sum(item.kind == "bug" for item in exercise.rubric.item)
-    certificate = exercise.key.certificate
+    what = f"all {2**bugs} subsets of the bugs are graded as they should be"
+    full_marks = {item.id: item.points for item in exercise.rubric.item}
 
     def wrong() -> str:
-        rows = list(prove(exercise, launcher, seed, progress))
+        found.rows = rows = tuple(prove(exercise, launcher, seed, progress))
         said = [
             f"with {', '.join(row.left) or 'no bug'} left in, {item}: {complaint}"
             for row in rows
@@ -167,15 +221,21 @@ def _subsets(exercise: Exercise, launcher: Launcher, seed: int, progress: Callab
         ]
         if len(said) > SHOWN:
             return f"{'; '.join(said[:SHOWN])}; and {len(said) - SHOWN} more"
-        if not said and certificate is not None and _by_subset(certificate.rows) != _by_subset(rows):
-            return "the proof that is kept in key.json differs"
         return "; ".join(said)
 
-    return _graded(f"all {2**bugs} subsets of the bugs are graded as they should be", wrong)
+    finding, certificate = _graded(what, wrong), exercise.key.certificate
+    kept = certificate.rows if certificate is not None and not renewing else ()
+    if not finding.wrong and kept and _by_subset(kept) != _by_subset(found.rows):
+        return Finding(what, "the proof that is kept in key.json differs", renewable=True)
+    return finding
 
 
-def _by_subset(rows: Iterable[Row]) -> dict[frozenset[str], tuple[dict[str, str], dict[str, float]]]:
-    return {frozenset(row.left): (row.statuses, row.scores) for row in rows}
+def _by_subset(rows: Iterable[Row]) -> dict[frozenset[str], dict[str, tuple[str, bool]]]:
+    """What a proof says whatever an item is worth: which are fixed, and which have points, by what was left in."""
+    return {
+        frozenset(row.left): {item: (status, row.scores[item] > 0) for item, status in row.statuses.items()}
+        for row in rows
+    }
 
 
 def _whole_grades(exercise: Exercise, launcher: Launcher, seed: int) -> Iterator[Finding]:

@@ -15,9 +15,9 @@ from typing import Final, Self
 
 from msgspec import structs
 
-from grader.checks.catalogue import CHECKS, MEASURED_BY
+from grader.checks.catalogue import CHECKS
 from grader.checks.check import Check
-from grader.comparisons.catalogue import COMPARISONS, EVERY
+from grader.comparisons.catalogue import COMPARISONS
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import Item, builtin_exercise
 from grader.grading.answer_cache import Kept
@@ -206,9 +206,14 @@ class Workshop:
     def _failed_followups(self) -> tuple[str, ...]:
         """The checks of follow-up questions that the reference fails; it may fail no other.
 
-        Of the built-in reference those are asked alone that an exercise may ask: it answers all follow-ups.
+        The built-in reference is asked those of the extensions alone. That it passes the checks of the bugs is a row of
+        each exercise's proof, and it answers all follow-ups.
         """
-        asked = _of_an_exercise() if self._is_builtin else CHECKS
+        asked = CHECKS
+        if self._is_builtin:
+            items = () if self.keeps_extensions else extension_items()
+            named = {check for item in items for check in (*item.earns, *item.takes)}
+            asked = tuple(check for check in CHECKS if check.id in named)
         failing = failing_checks(self._worker_pool, self.reference, MEASURED_ON, asked)
         if not failing.wrong:
             return failing.followups
@@ -229,25 +234,27 @@ class Workshop:
     def _measure(self, mutant: Mutant, alone: bool) -> Observation:
         observer = self._observers.get()
         try:
-            seen = observer.observe(mutant.files(self.reference), lambda seen: unfit_to_compare(seen, alone=alone))
-            honest = mutant.honest_files(self.reference)
-            if honest is None or not seen.killed_by:
-                return seen
-            told = observer.shows_in(honest, EVERY if self.has_adapter else COMPARISONS)
+            told = self._refactoring_shows_in(mutant, observer)
+            seen = observer.observe(
+                mutant.files(self.reference),
+                lambda seen: unfit_to_compare(structs.replace(seen, rewriting_shows_in=told), alone=alone),
+            )
             return structs.replace(seen, rewriting_shows_in=told)
         finally:
             self._observers.put(observer)
+
+    def _refactoring_shows_in(self, mutant: Mutant, observer: Observer) -> tuple[str, ...]:
+        """What tells the refactoring alone that a bug comes with: nothing, if it is right or there is none."""
+        honest = mutant.honest_files(self.reference)
+        if honest is None:
+            return ()
+        fitting = self.asked.fit
+        return observer.shows_in(honest, COMPARISONS if fitting is None else fitting.comparisons)
 
 
 def extension_items() -> tuple[Item, ...]:
     """The extensions are those of the built-in exercise, with its points."""
     return tuple(item for item in builtin_exercise().rubric.item if item.kind == "extension")
-
-
-def _of_an_exercise() -> list[Check]:
-    """The checks that the items of an exercise may have."""
-    extensions = {check for item in extension_items() for check in (*item.earns, *item.takes)}
-    return [check for check in CHECKS if check in MEASURED_BY or check.id in extensions]
 
 
 def _gaps(reference: Sources) -> tuple[Gap, ...]:

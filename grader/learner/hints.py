@@ -10,7 +10,7 @@ from grader.errors import UsageError, did_you_mean
 from grader.exercise.model import Exercise, Hints
 from grader.files.read_untrusted import Directory
 from grader.learner.workspace import read_workspace, write_workspace
-from grader.result.record import STOPPED, Status
+from grader.result.record import STOPPED, Feedback, Status
 from grader.submission.history import Graded, parse, read_history
 from grader.submission.read import read_submission
 
@@ -58,6 +58,12 @@ class Hint(NamedTuple):
     of: int
     kind: str
     text: str
+
+
+def require_hints(shown: Feedback) -> None:
+    """Complain where no hints are shown. Raises ``UsageError``."""
+    if shown is not Feedback.HINTS:
+        raise UsageError(f"no hints here: a learner is shown no more than feedback = {shown.value!r} of this exercise")
 
 
 def hintable(exercise: Exercise) -> dict[str, Hintable]:

@@ -10,10 +10,12 @@ import msgspec
 from msgspec import Meta, Struct
 
 from grader.errors import CannotJudge, UsageError
+from grader.exercise.model import Exercise
 from grader.files.read_untrusted import Directory, Refused
 from grader.files.write import Existing, check_place, write_atomically, write_folder
 from grader.learner.history_writer import record_hint
 from grader.limits import WORKSPACE_RECORD_MAX_BYTES
+from grader.result.record import Feedback
 from grader.submission.history import FILE as HISTORY
 from grader.submission.history import Graded, Line, Started, parse, read_history
 
@@ -29,11 +31,13 @@ class Workspace(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
         exercise: the directory of the exercise that it was started from; None for the built-in one.
         starter: SHA-256 of the code that it was started with; None where that was not recorded.
         hints: how many were shown, by item.
+        feedback: how much of a result is shown here; None for what the exercise says.
     """
 
     exercise: str | None = None
     starter: str | None = None
     hints: dict[str, Annotated[int, Meta(ge=0, le=3)]] = {}
+    feedback: Feedback | None = None
 
 
 def read_workspace(directory: Path) -> Workspace:
@@ -94,6 +98,16 @@ def is_workspace(directory: Path) -> bool:
     return os.path.lexists(directory / RECORD)
 
 
+def feedback_in(directory: Path, exercise: Exercise) -> Feedback:
+    """How much of a result is shown in a workspace: what it was started with, and never more than its exercise shows.
+
+    The record is the learner's, who may write anything into it.
+    """
+    most = Feedback(exercise.rubric.feedback or Feedback.HINTS)
+    recorded = read_workspace(directory).feedback
+    return recorded if recorded is not None and most.includes(recorded) else most
+
+
 class TimeLimit(NamedTuple):
     """The clock of a workspace: how many minutes, and when they are over, in seconds since the epoch."""
 
@@ -130,6 +144,7 @@ def start(
     exercise: Path | None,
     starter: str | None = None,
     first_line: bytes = b"",
+    feedback: Feedback | None = None,
 ) -> None:
     """Make a workspace of these files, text by name: of all of them or none.
 
@@ -137,6 +152,7 @@ def start(
         exercise: where it lies; None for the built-in one.
         starter: the hash of its starter's code.
         first_line: what its history begins with.
+        feedback: how much of a result is shown in it; None for what the exercise says.
 
     Raises:
         UsageError: there is something in ``directory`` already, or it is a place that nothing can be put in.
@@ -147,7 +163,7 @@ def start(
         raise UsageError(f"{str(directory)!r} exists and is not an empty directory; choose another name")
     lies_at = str(exercise.resolve()) if exercise is not None else None
     contents = {name: text.encode() for name, text in files.items()}
-    contents[RECORD] = _encoded(Workspace(exercise=lies_at, starter=starter))
+    contents[RECORD] = _encoded(Workspace(exercise=lies_at, starter=starter, feedback=feedback))
     if first_line:
         contents[HISTORY] = first_line
     try:

@@ -68,12 +68,37 @@
     addEventListener(moved, () => (place = null), { passive: true });
   }
 
+  // A button on each block of code, where the browser lets a page write to the clipboard.
+  const addCopyButtons = place => {
+    if (!navigator.clipboard) return;
+    for (const block of place.querySelectorAll("pre:not(.diff)")) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "copy";
+      button.textContent = "Copy";
+      button.setAttribute("aria-label", `Copy: ${block.getAttribute("aria-label") ?? "code"}`);
+      const frame = document.createElement("div");
+      frame.className = "copyable";
+      block.replaceWith(frame);
+      frame.append(block, button);
+    }
+  };
+
+  document.addEventListener("click", async event => {
+    const button = event.target.closest?.("button.copy");
+    if (!button) return;
+    const text = button.previousElementSibling.textContent;
+    button.textContent = await navigator.clipboard.writeText(text).then(() => "Copied", () => "Not allowed");
+    setTimeout(() => (button.textContent = "Copy"), 2000);
+  });
+
   const put = (place, markup) => {
     const unfolded = new Set([...place.querySelectorAll("details[open]")].map(keyOf));
     const parsed = new DOMParser().parseFromString(markup, "text/html");
     const within = document.activeElement !== document.body && place.contains(document.activeElement);
     const focused = within && document.activeElement.matches("summary") ? keyOf(document.activeElement.parentElement) : null;
     place.replaceChildren(...parsed.body.childNodes);
+    addCopyButtons(place);
     restore(place, unfolded);
     if (focused === null) return;
     const again = [...place.querySelectorAll("details")].find(details => keyOf(details) === focused);
@@ -159,6 +184,7 @@
   });
 
   restore(document);
+  addCopyButtons(document);
   tick();
   setInterval(tick, 1000);
 }

@@ -18,7 +18,7 @@ from grader.report.next_step import Command
 from grader.report.verdict import first_step, stops
 from grader.result.audience import for_audience
 from grader.result.recheck import recheck
-from grader.result.record import STOPPED, Audience, CheckResult, FollowUp, ItemResult, Outcome, Result
+from grader.result.record import STOPPED, Audience, CheckResult, Feedback, FollowUp, ItemResult, Outcome, Result
 from grader.submission.diff import changes
 from grader.submission.read import Submission
 
@@ -59,7 +59,8 @@ class LivePage:
     """The page of one ``grader watch``.
 
     Attributes:
-        command: how the hint for an item is asked for, by its id.
+        command: how the hint for an item is asked for, by its id; None where no hints are shown.
+        feedback: how much of a result is shown; None for what the result says.
         when_stopped: the hints for code that does not run.
         hints: how many hints were shown, by item, read anew at each call.
         scores: of earlier grades, each with what is said of it.
@@ -67,12 +68,13 @@ class LivePage:
     """
 
     board: Board
-    command: Command
+    command: Command | None
     when_stopped: tuple[str, ...]
     hints: Callable[[], Mapping[str, int]]
     scores: list[tuple[str, float]]
     end: float | None
     minutes: int | None
+    feedback: Feedback | None = None
     _result: Result | None = None
     _before: Result | None = None
     _files: Mapping[str, str] | None = None
@@ -90,7 +92,7 @@ class LivePage:
 
     def graded(self, submission: Submission, result: Result) -> None:
         """There is a verdict; the smallest failing cases come later."""
-        self._before, self._result = self._result, _learners(result)
+        self._before, self._result = self._result, self._learners(result)
         self._sources = changes(self._files, submission.files) if self._files is not None else ()
         self._files = submission.files
         self.scores.append((f"{words.number(result.score)} at {time.strftime('%H:%M:%S')}", result.score))
@@ -99,7 +101,7 @@ class LivePage:
     def explained(self, result: Result | None) -> None:
         """The same verdict with everything; None where the files were saved over meanwhile."""
         if result is not None:
-            self._result = _learners(result)
+            self._result = self._learners(result)
             self._show(Phase.GRADED)
 
     def look(self) -> None:
@@ -157,11 +159,11 @@ class LivePage:
 
     def _next_hint(self, title: str, place: int, name: str, hints: Sequence[str]) -> Next:
         taken = tuple(hints[: self._shown_hints.get(name, 0)])
-        return Next(title, place, taken, len(hints), self.command(name) if len(taken) < len(hints) else "")
+        command = self.command(name) if self.command is not None and len(taken) < len(hints) else ""
+        return Next(title, place, taken, len(hints), command)
 
-
-def _learners(result: Result) -> Result:
-    return for_audience(result, Audience.LEARNER)
+    def _learners(self, result: Result) -> Result:
+        return for_audience(result, Audience.LEARNER, self.feedback)
 
 
 def _without_hints(result: Result) -> Result:

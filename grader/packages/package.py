@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Self
 
+from grader.errors import UsageError
 from grader.limits import IMPORT_TIMEOUT_FACTOR, RUN_TIMEOUT_FACTOR
 from grader.packages.raised import places_in
 from grader.packages.scope import scope_of
@@ -29,6 +30,7 @@ from grader.sandbox.questions import (
     TwinRun,
 )
 from grader.sandbox.wire import Tensors
+from grader.sizes import Extent, at_most, largest
 
 
 class Package:
@@ -192,6 +194,14 @@ class Package:
     def has_adapter(self) -> bool:
         """Whether it keeps no contract, but is called as the exercise's adapter.py says."""
         return self._worker_pool.adapter is not None
+
+    def permitted(self, extent: Extent) -> Extent:
+        """These sizes, none beyond those that the exercise's adapter.py permits. Raises ``UsageError``."""
+        adapter = self._worker_pool.adapter
+        try:
+            return extent if adapter is None else at_most(extent, **largest(adapter))
+        except ValueError as error:
+            raise UsageError(str(error)) from None
 
     def another(self, ahead: Sequence[str] = ()) -> "Package":
         """The same package in a worker of its own, which has seen nothing this one has seen."""

@@ -149,9 +149,9 @@ THREADS: Final = 2
 
 
 @contextmanager
-def threads(worker_pool: WorkerPool) -> Iterator[ThreadPoolExecutor]:
-    """Two threads; when anything fails, all workers are ended, so that neither thread waits for an answer."""
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+def threads(worker_pool: WorkerPool, count: int = THREADS) -> Iterator[ThreadPoolExecutor]:
+    """A few threads; when anything fails, all workers are ended, so that none of them waits for an answer."""
+    with ThreadPoolExecutor(max_workers=count) as pool:
         try:
             yield pool
         except BaseException:

@@ -1,7 +1,9 @@
 """A result as one self-contained HTML file."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,21 +19,28 @@ from grader.report.diff_lines import diff_lines
 from grader.report.grid import token_table
 from grader.report.parameters import parameter_rows
 from grader.report.pictures import pictures
-from grader.result.record import Audience, Result, TimelineEvent
+from grader.result.record import Audience, CheckResult, FollowUp, ItemResult, Result, TimelineEvent
 
 MAX_BYTES = 1_000_000
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9-]")
 # How much of one text is shown. Only a flood makes the page too big at the first of these.
 _LIMITS = (20_000, 4_000, 800, 160)
 
 
 def render_html(result: Result, *, back: str = "") -> str:
     """The report: one file, no script, nothing loaded, and below a megabyte however much a candidate printed."""
+    pictured = pictures(result.exhibits)
+    exhibits = result.exhibits
     fixed = {
         "result": result,
         "back": back,
         "instructor": result.audience is Audience.INSTRUCTOR,
         "places": _places(result),
-        "pictures": pictures(result.exhibits),
+        "pictures": pictured,
+        "anchor": _anchors(result),
+        "places_shown": result.has_checks and (bool(verdict.explained(result.items)) or not result.load_faults),
+        "followups_shown": bool(verdict.explained(result.followups)),
+        "shows_closer": bool(pictured) or exhibits.influence is not None or exhibits.parameters is not None,
         "titles": {item.id: item.title for item in result.items} | {each.id: each.title for each in result.followups},
     }
     page = ""
@@ -70,6 +79,7 @@ def _template() -> Template:
         first_step=verdict.first_step,
         unfolded=verdict.unfolded,
         stops=verdict.stops,
+        withheld=verdict.withheld,
         does_not_run=verdict.DOES_NOT_RUN,
         waits_for_the_code=verdict.waits_for_the_code,
         explained=verdict.explained,
@@ -119,6 +129,27 @@ class _Place(NamedTuple):
 
     number: int
     title: str
+
+
+def _anchors(result: Result) -> Callable[[ItemResult | FollowUp, CheckResult], str]:
+    """What leads to a check of an item: made of their ids, so that it stays the same from grade to grade."""
+    found: dict[tuple[int, int], str] = {}  # by which object it is: ids of a result from elsewhere may be alike
+    taken: set[str] = set()
+    parts: tuple[ItemResult | FollowUp, ...] = (*result.items, *result.followups)
+    for part in parts:
+        for check in part.checks:
+            name = f"{_plain_id(part.id)}.{_plain_id(check.id)}"
+            name = next(
+                each for number in count(1) if (each := name if number == 1 else f"{name}.{number}") not in taken
+            )
+            taken.add(name)
+            found[id(part), id(check)] = name
+    return lambda part, check: found[id(part), id(check)]
+
+
+def _plain_id(text: str) -> str:
+    """The text as it may stand in an address: what is not a letter, a digit or a hyphen is a hyphen."""
+    return _NOT_PLAIN.sub("-", text)[:80]
 
 
 def _places(result: Result) -> dict[str, _Place]:

@@ -46,7 +46,7 @@ def _unheard(line: str) -> str:
 
 def _lines(result: Result, paint: Paint, exercise: str) -> Iterator[str]:
     yield from terminal.wrap(one_line(result.exercise.title), WIDTH, 2)
-    if result.items:
+    if result.items or result.is_score_alone:
         yield f"Score: {number(result.score)} of {number(result.max_score)}"
     yield from terminal.wrap(verdict(result), WIDTH, 2)
     # Behind the score and in one line: a folder may be called "Score: 100 of 100".
@@ -66,7 +66,7 @@ def _lines(result: Result, paint: Paint, exercise: str) -> Iterator[str]:
         yield from _table("Item", result.items, paint)
     yield from _followups(result, paint)
     parts: list[ItemResult | FollowUp] = [*result.items, *(each for each in result.followups if not is_unbuilt(each))]
-    for part in parts:
+    for part in parts if result.has_checks else ():
         if not is_full(part) and not waits_for_the_code(part):
             yield from _trouble(part, paint)
 

@@ -8,7 +8,9 @@ from typing import Final, NamedTuple
 from grader.report import terminal
 from grader.report.words import WITH_BUG, lane
 from grader.result.record import (
+    Audience,
     CheckResult,
+    Feedback,
     FollowUp,
     ItemResult,
     Lane,
@@ -25,6 +27,8 @@ _SEEN = (Outcome.FAILED, Outcome.BROKEN, Outcome.TIMED_OUT)
 
 def verdict(result: Result) -> str:
     """What came of the grade, in one sentence of plain words."""
+    if result.is_score_alone:
+        return _of_the_score(result)
     items = result.items or result.followups
     full = sum(is_full(item) for item in items)
     if result.load_faults and all(item.status is Status.WAITS for item in items):
@@ -49,6 +53,29 @@ def verdict(result: Result) -> str:
     said += f", {waiting} wait{'s' * (waiting == 1)} for {waited_for}" if waiting else ""
     said += f", {unjudged} could not be judged" if unjudged else ""
     return f"{said}."
+
+
+def _of_the_score(result: Result) -> str:
+    """The verdict where items are not shown: of those that could not be judged it says how many."""
+    if not result.judged:
+        return f"{len(result.items) or 'Some'} of the items could not be judged; the score is that of the others."
+    if result.full_marks:
+        return "Full marks: everything that was asked for is right."
+    if result.load_faults and not result.score:
+        return f"{' and '.join(fault.file for fault in result.load_faults)} does not run."
+    return "Not everything is right yet."
+
+
+def withheld(result: Result) -> str:
+    """What this copy does not show, by the exercise's setting; empty where it shows all that a learner may see."""
+    if result.audience is Audience.INSTRUCTOR:
+        return ""
+    return {
+        Feedback.SCORE: "This exercise shows the score alone.",
+        Feedback.ITEMS: "This exercise shows the status and the points of each item, and not what was seen.",
+        Feedback.EVIDENCE: "This exercise shows what was seen, and no hints.",
+        Feedback.HINTS: "",
+    }[result.feedback]
 
 
 DOES_NOT_RUN: Final = "Does not run"

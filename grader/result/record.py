@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
-from msgspec.structs import asdict
 
 from grader.files.digest import digest
 from grader.files.printable import printable
@@ -98,6 +97,20 @@ class Audience(StrEnum):
     LEARNER = "learner"
 
 
+class Feedback(StrEnum):
+    """How much of a result a learner is shown: each level includes those before it."""
+
+    SCORE = "score"  # the points of the whole, and whether it could be judged
+    ITEMS = "items"  # and by item: its status and its points
+    EVIDENCE = "evidence"  # and the checks, with the smallest case that fails
+    HINTS = "hints"  # and where to look
+
+    def includes(self, level: "Feedback") -> bool:
+        """Whether all that ``level`` shows is shown."""
+        order = list(Feedback)
+        return order.index(self) >= order.index(level)
+
+
 class Hidden(Frozen, frozen=True, kw_only=True):
     """What only an instructor may see of a counterexample."""
 
@@ -162,9 +175,15 @@ class Scope(Frozen, frozen=True, kw_only=True):
 
     def __or__(self, other: "Scope") -> "Scope":
         """As far as either of them goes."""
-        mine, others = asdict(self), asdict(other)
-        largest = {name: max(mine[name], others[name]) for name in mine if name != "modes"}
-        return Scope(**largest, modes=tuple(sorted({*self.modes, *other.modes})))
+        return Scope(
+            tokens=max(self.tokens, other.tokens),
+            rows=max(self.rows, other.rows),
+            layers=max(self.layers, other.layers),
+            width=max(self.width, other.width),
+            vocabulary=max(self.vocabulary, other.vocabulary),
+            steps=max(self.steps, other.steps),
+            modes=self.modes if self.modes == other.modes else tuple(sorted({*self.modes, *other.modes})),
+        )
 
 
 class ItemResult(Frozen, frozen=True, kw_only=True):
@@ -306,6 +325,7 @@ class Result(Frozen, frozen=True, kw_only=True):
 
     schema_version: Annotated[int, Meta(ge=1, le=SCHEMA_VERSION)] = SCHEMA_VERSION
     audience: Audience = Audience.INSTRUCTOR
+    feedback: Feedback = Feedback.HINTS  # of a learner's result how much it holds; else how much a learner's will
     exercise: ExerciseInfo
     candidate: CandidateInfo
     changes: tuple[FileChange, ...] | None = None  # against the starter; None when they were not compared
@@ -325,8 +345,20 @@ class Result(Frozen, frozen=True, kw_only=True):
     timeline: Timeline | None = None  # as the workspace's own history tells it; None where there is none
 
     @property
+    def is_score_alone(self) -> bool:
+        """Whether it is a learner's that shows the score alone: of its items it has those that could not be judged."""
+        return self.audience is Audience.LEARNER and self.feedback is Feedback.SCORE
+
+    @property
+    def has_checks(self) -> bool:
+        """Whether it says what was seen, and not only what came of it."""
+        return self.audience is Audience.INSTRUCTOR or self.feedback.includes(Feedback.EVIDENCE)
+
+    @property
     def full_marks(self) -> bool:
         """Whether every item that was asked for has all its points, and every follow-up that was asked for by name."""
+        if self.is_score_alone:
+            return self.judged and self.score >= self.max_score
         return all(part.score == part.max_score for part in self._asked_by_name)
 
     @property
@@ -337,7 +369,9 @@ class Result(Frozen, frozen=True, kw_only=True):
     @property
     def reward(self) -> float | None:
         """The share of the points that it has of all that was asked for, 0 to 1; None where something could not be
-        judged: no verdict is no 0."""
+        judged, or nothing of it is shown: no verdict is no 0."""
+        if self.is_score_alone:
+            return self.score / self.max_score if self.judged and self.max_score else None
         parts = self._asked_by_name
         return sum(part.score for part in parts) / sum(part.max_score for part in parts) if self.judged else None
 

@@ -34,6 +34,7 @@ MAGIC: Final = b"GRD1"
 DTYPES: Final[dict[str, np.dtype[Any]]] = {
     name: np.dtype(name) for name in ("float16", "float32", "float64", "int8", "int32", "int64", "uint8", "bool")
 }
+_NAMES: Final = {dtype: name for name, dtype in DTYPES.items()}  # numpy makes a dtype's name anew at each call
 
 
 class WireError(Exception):
@@ -65,9 +66,10 @@ def pack(nonce: str, body: object, tensors: Tensors) -> bytes:
     specs: list[TensorSpec] = []
     chunks: list[bytes] = []
     for name, array in tensors.items():
-        if str(array.dtype) not in DTYPES:
+        dtype = _NAMES.get(array.dtype)
+        if dtype is None:
             raise WireError(f"tensor {name!r} has dtype {array.dtype}, expected one of {', '.join(DTYPES)}")
-        specs.append(TensorSpec(name, str(array.dtype), array.shape))
+        specs.append(TensorSpec(name, dtype, array.shape))
         chunks.append(array.tobytes())
     header = _encoder.encode(Header(nonce, msgspec.Raw(_encoder.encode(body)), tuple(specs)))
     payload = b"".join(chunks)

@@ -34,7 +34,7 @@ Call = Callable[..., Awaitable[tuple[bool, str]]]
 
 @pytest.fixture
 def workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    start.run(Namespace(directory=tmp_path / "mine", exercise=None, minutes=None))
+    start.run(Namespace(directory=tmp_path / "mine", exercise=None, minutes=None, feedback=None))
     capsys.readouterr()
     return tmp_path / "mine"
 

@@ -89,7 +89,7 @@ class Graded:
 
 @pytest.fixture
 def workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    start.run(Namespace(directory=tmp_path / "mine", exercise=None, minutes=None))
+    start.run(Namespace(directory=tmp_path / "mine", exercise=None, minutes=None, feedback=None))
     capsys.readouterr()
     return tmp_path / "mine"
 

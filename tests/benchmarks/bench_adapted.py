@@ -23,9 +23,9 @@ from grader.grading.options import Options
 from grader.grading.session import Session
 from grader.injection import build as building
 from grader.injection.choose import Chooser, Chosen
-from grader.injection.fit import Fit
 from grader.injection.mutants import Mutant
 from grader.injection.recipe import Recipe
+from grader.injection.workshop import Workshop
 from grader.sandbox.client import Launcher
 from grader.submission.read import submission_of
 from mutations.operator import Category
@@ -71,12 +71,12 @@ def main(names: Sequence[str], seeds: int, *, hints: bool) -> None:
             continue
         files = ADAPTED["source"](name)
         bugs = IN_THE_MODEL + IN_THE_LOOP * any(f"\ndef {each}(" in files["adapter.py"] for each in ("run", "step"))
-        with Launcher("strict") as launcher, measured_once():
+        with Launcher("strict") as launcher, Workshop(files, launcher) as workshop:
             for seed in range(seeds):
                 tried += 1
                 try:
                     seconds, built = timed(
-                        lambda: building.build(Recipe(seed=seed, bugs=bugs), files, launcher, lambda _: None)  # noqa: B023
+                        lambda: building.build_in(workshop, Recipe(seed=seed, bugs=bugs), lambda _: None)  # noqa: B023
                     )
                 except UsageError as error:
                     print(f"{name} {seed}: not built: {error}", flush=True)
@@ -94,24 +94,6 @@ def main(names: Sequence[str], seeds: int, *, hints: bool) -> None:
                 if hints:
                     show(built.exercise)
     print(f"{proven} of {tried} proven, with a starter of 0 and a reference of 100")
-
-
-class measured_once:  # noqa: N801  used like a function
-    """Within it, what can be asked of a source is measured for the first seed alone: that is most of the work."""
-
-    def __enter__(self) -> None:
-        self._fit = building.fit
-        kept: list[Fit] = []
-
-        def fit_once(*arguments: Any) -> Fit:
-            if not kept:
-                kept.append(self._fit(*arguments))
-            return kept[0]
-
-        vars(building).update(fit=fit_once)
-
-    def __exit__(self, *_: object) -> None:
-        vars(building).update(fit=self._fit)
 
 
 def scores(exercise: Exercise, starter: dict[str, str], launcher: Launcher) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import asdict
 
-from grader.sizes import MODEL, RUN, SHRUNK, Extent, at_most, extents
+from grader.sizes import MODEL, RUN, SHRUNK, Extent, at_most, extents, largest
 
 SEEDS = range(60)
 PAST = {"tokens": 32, "rows": 16, "layers": 4, "width": 32, "words": 64, "classes": 3, "steps": 200}
@@ -55,3 +55,24 @@ def test_a_limit_makes_nothing_larger() -> None:
     limited = at_most(MODEL, rows=2, layers=9)
 
     assert (limited.rows, limited.layers, limited.tokens) == (2, MODEL.layers, MODEL.tokens)
+
+
+def test_an_adapter_limits_the_sizes_that_its_model_is_asked_in() -> None:
+    text = 'NAMES = {}\nLARGEST = {"block_size": 64, "d_model": 48}  # its table has 64 rows\n'
+
+    assert largest(text) == {"tokens": 62, "width": 48}
+    assert largest("NAMES = {}\n") == {}
+    beyond = [at_most(extent, **largest(text)) for extent in extents(MODEL, 3, thorough=True)]
+    assert [(extent.tokens, extent.width <= 48) for extent in beyond] == [(32, True), *[(62, True)] * 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('LARGEST = {"vocab_size": 9}', "names 'vocab_size'; expected some of block_size, n_layer, d_model"),
+        ('LARGEST = {"block_size": 3}', "has block_size=3; expected at least 4"),
+    ],
+)
+def test_a_limit_that_cannot_be_kept_is_said(text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        largest(text)

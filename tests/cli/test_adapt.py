@@ -1,11 +1,13 @@
 """`grader adapt` writes, tries and says what does not work; what is written is tested by its text, more cheaply."""
 
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from grader.cli.main import main
+from grader.sandbox import preloaded
 
 pytestmark = pytest.mark.slow  # a worker builds and calls the model: that it does is what is tested
 
@@ -71,3 +73,44 @@ def test_nothing_is_written_over(folder: Path, capsys: pytest.CaptureFixture[str
 
     assert (code, other.read_text()) == (2, "mine")
     assert "--force" in err
+
+
+@pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed")
+def test_a_model_of_a_library_is_copied_and_works_as_its_first_adapter_has_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = "transformers.models.llama.modeling_llama"
+    code, out, _ = adapt(capsys, tmp_path / "llama", "--from-package", module)
+
+    assert code == 0
+    assert out.startswith(f"Copied: {module} to ")
+    assert [line.split()[0] for line in out.splitlines() if "  " in line[:6]].count("yes") == 4
+    assert "yes  decoding with a cache" in out
+    assert "class LlamaForCausalLM" in (tmp_path / "llama" / "model.py").read_text()
+
+
+def test_a_copy_replaces_no_model_of_ones_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (folder / "model.py").read_text()
+    code, _, err = adapt(capsys, folder, "--from-package", "libcst.matchers._visitors")
+
+    assert (code, (folder / "model.py").read_text()) == (2, before)
+    assert "model.py' exists; choose another directory, or replace it with --force" in err
+
+
+def test_a_module_that_there_is_not_makes_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = adapt(capsys, tmp_path / "new", "--from-package", "libcst.none")
+
+    assert code == 2
+    assert "no such module: 'libcst.none'; expected a module with a model, such as" in err
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_library_that_is_not_installed_is_said_before_anything_is_tried(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preloaded, "find_spec", lambda _: None)
+    (folder / "adapter.py").write_text('IMPORTS = ("transformers",)\n')
+    code, _, err = adapt(capsys, folder)
+
+    assert code == 2
+    assert "pip install 'gpt-bug-grader[transformers]'" in err

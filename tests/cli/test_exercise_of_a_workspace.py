@@ -49,7 +49,7 @@ def another(exercise: Exercise, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def workspace(tmp_path: Path, exercise: Path | None) -> Path:
     directory = tmp_path / "mine"
-    start.run(Namespace(directory=directory, exercise=exercise, minutes=None))
+    start.run(Namespace(directory=directory, exercise=exercise, minutes=None, feedback=None))
     return directory
 
 

@@ -219,6 +219,29 @@ def test_a_cluster_writes_the_same_bytes_as_this_machine(
 
 
 @pytest.mark.slow
+def test_a_batch_on_a_cluster_has_the_rewards_of_its_lines(
+    local: Local, submissions: Path, exercise: StoredExercise, tmp_path: Path
+) -> None:
+    lines = [{"id": name, "path": str(submissions / name)} for name in ("right", "crashes", "empty")]
+    lines += [{"id": "inline", "files": exercise.starter(), "options": {"only": ["training-step"]}}]  # type: ignore[dict-item]
+    (tmp_path / "in.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    done = grader("batch", tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl", "--only", "projection",
+                  "--scheduler", local.address)  # fmt: skip
+    found = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+
+    assert done.returncode == 1, done.stderr
+    assert {line["id"]: line["reward"] for line in found} == {
+        "right": 1.0,
+        "crashes": 0.0,
+        "empty": None,
+        "inline": 0.0,
+    }
+    asked = {line["id"]: line["origin"]["asked"]["only"] for line in found if line["origin"]}
+    assert asked == {"right": ["projection"], "crashes": ["projection"], "inline": ["training-step"]}
+    assert local.jobs == []
+
+
+@pytest.mark.slow
 def test_neither_the_reference_nor_the_clusters_own_places_are_in_a_candidates_reach(
     at_home: dict[str, bytes],
 ) -> None:

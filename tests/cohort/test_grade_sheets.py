@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 
@@ -14,10 +15,12 @@ import pytest
 from msgspec.structs import replace
 
 from grader.cli.main import main
-from grader.cohort.feedback import FEEDBACK, gradescope_autograder, moodle_feedback
+from grader.cohort.feedback import FEEDBACK, canvas_feedback, gradescope_autograder, moodle_feedback
 from grader.cohort.grade_sheets import Grade, fill_canvas, fill_moodle
 from grader.errors import UsageError
-from grader.result.record import Result, Status, to_json
+from grader.hand_ins.assignments import of_canvas
+from grader.hand_ins.read_hand_in import opened
+from grader.result.record import Feedback, Result, Status, to_json
 
 # As Moodle 4 writes it, with an assignment of 100 points and feedback comments.
 MOODLE = (
@@ -172,6 +175,33 @@ def test_moodle_finds_whose_each_feedback_is_and_it_is_the_learners_copy(samples
     assert moodle_feedback(results) == moodle_feedback(results)
 
 
+def canvas_reads(path: str) -> tuple[str, str]:
+    """Whose submission and which of its files an uploaded file comments on, by the rule of Canvas's importer."""
+    user, attachment = [part for part in path.split("_") if part.isdecimal()][:2]
+    return user, attachment
+
+
+def test_canvas_finds_whose_each_comment_is_by_the_name_it_gave(samples: ModuleType, tmp_path: Path) -> None:
+    code = "import torch  # mine\n"
+    for name in ("leeann_101_55_model.py", "leeann_101_77_model-1.py", "rossbob_LATE_102_66_train.py", "notes.txt"):
+        (tmp_path / name).write_text(code)
+    with zipfile.ZipFile(tmp_path / "daycy_103_88_mine.zip", "w") as archive:
+        archive.writestr("model.py", code)
+    with ExitStack() as stack:
+        delivered = of_canvas(opened(tmp_path, "", stack), "here", stack, is_packed=False)
+    packed = canvas_feedback(dict.fromkeys(("leeann_101", "daycy_103", "none_9"), samples.half_done()), delivered)
+    files = zipfile.ZipFile(io.BytesIO(packed))
+    annotated = files.read("leeann_101_77_model-1.py").decode()
+
+    assert sorted(map(canvas_reads, files.namelist())) == [("101", "77"), ("103", "88")]
+    assert annotated.endswith(f"\n\n{code}")
+    assert all(line.startswith("#") or not line for line in annotated.removesuffix(code).splitlines())
+    assert "# Score: 41.66 of 100\n" in annotated
+    assert samples.CANARY not in annotated
+    inner = zipfile.ZipFile(io.BytesIO(files.read("daycy_103_88_mine.zip")))
+    assert inner.namelist() == [FEEDBACK]
+
+
 def handed_out(archive: bytes, number: int, where: Path) -> dict[str, object]:
     """What a student sees of a submission of that number, as Gradescope would run the autograder."""
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
@@ -242,13 +272,28 @@ def test_the_command_writes_what_is_to_be_uploaded_and_says_who_got_nothing(
     assert len(zipfile.ZipFile(out / "feedback.zip").namelist()) == 1
 
 
+def test_a_comment_says_no_more_than_the_exercise_shows(
+    kept: Path, samples: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half = replace(samples.right_up_to_rounding(), feedback=Feedback.SCORE)
+    half = replace(half, candidate=replace(half.candidate, name="Ada Byron_101"))
+    (kept / "candidates" / "Ada-Byron_101~0" / "result.json").write_bytes(to_json(half))
+    sheets(capsys, kept, "--for", "moodle", "--template", tmp_path / "worksheet.csv", "-o", tmp_path / "upload")
+    comment = table((tmp_path / "upload" / "grades.csv").read_bytes())[1][9]
+
+    assert comment.startswith(f"{half.score:g} of 100 points.")
+    assert "items right" not in comment
+
+
 def test_the_command_says_what_does_not_go_together(
     kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     worksheet = tmp_path / "worksheet.csv"
     for arguments, said in (
-        (("--for", "canvas"), "--for canvas needs --template, the CSV of Gradebook > Export"),
+        (("--for", "canvas"), "--for canvas needs --template, the CSV of Grades > Export, or --submissions"),
         (("--for", "moodle", "--assignment", "x"), "--assignment goes with --for canvas"),
+        (("--for", "moodle", "--submissions", tmp_path), "--submissions goes with --for canvas"),
+        (("--for", "canvas", "--submissions", kept), "holds no model.py and no .zip of anyone who was graded"),
         (("--for", "gradescope", "--template", worksheet), "Gradescope takes no sheet of grades"),
         (("--for", "gradescope"), "no hand-in of this cohort is called submission_NUMBER"),
         (("--for", "moodle", "--template", tmp_path / "no.csv"), "cannot read"),

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import html
+import importlib.util
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -13,12 +14,15 @@ from typing import Any
 
 import pytest
 
+from grader.cohort.near_copies import render_near_copies
 from grader.cohort.page import render_index
 from grader.cohort.row import Cell, Row, way_back
 from grader.cohort.similarity import Pair
 from grader.cohort.summary import Summary
 from grader.report import render_html
 from grader.result.record import Status
+
+AXE = importlib.util.find_spec("axe_core_python")
 
 
 class Reader(HTMLParser):
@@ -170,6 +174,10 @@ def test_a_reader_sorts_and_filters_and_no_name_runs_or_loads_anything(
     sought = window.open(f"{file.as_uri()}#c-c3")
     assert sought.run("document.querySelector('.sought').id") == "c-c3"
     assert len(sought.run(IDS)) == len(names)
+    for address in ("#items", "#%E0%A4%A", "#sort=nothing&status=none&item=none"):
+        other = window.open(f"{file.as_uri()}{address}")
+        assert other.run("document.getElementById('shown').textContent") == "13 of 13 shown", address
+        assert other.run(SHOWN) == names, address
 
     assert page.run("document.title") == "Cohort: An <i>exercise</i>"
     assert page.complaints() == []
@@ -184,6 +192,52 @@ def test_nothing_sticks_out_of_the_page(width: int, window: Any, summary: Summar
     page = window.open(file, width=width)
 
     assert page.run("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(AXE is None, reason="axe-core-python is not installed")
+def test_axe_finds_nothing_on_the_two_pages(window: Any, summary: Summary, tmp_path: Path) -> None:
+    assert AXE is not None
+    assert AXE.origin is not None
+    axe = Path(AXE.origin).with_name("axe.min.js").read_text("utf-8")
+    texts = {"c0": {"model.py": "x = 1\ny = 2\n"}, "c7": {"model.py": "z = 1\n# more\n"}}
+    pages = {"index": render_index(summary, frozenset({1})), "near-copies": render_near_copies(summary, texts, {})}
+    found = {}
+    for name, page in pages.items():
+        (tmp_path / f"{name}.html").write_text(page, encoding="utf-8")
+        opened = window.open(tmp_path / f"{name}.html")
+        opened.run(axe)
+        for width, dark in ((1440, False), (360, True)):
+            opened.look(width=width, dark=dark)
+            violations = opened.run("axe.run({resultTypes: ['violations']}).then(found => found.violations)")
+            found[name, width] = [
+                (v["id"], n["html"][:160], n["failureSummary"]) for v in violations for n in v["nodes"]
+            ]
+            assert opened.run("document.documentElement.scrollWidth") <= width
+
+    assert [each for each in found.items() if each[1]] == []
+
+
+@pytest.mark.slow
+def test_of_a_long_table_the_first_lines_are_laid_out_and_all_of_it_is_searched(window: Any, tmp_path: Path) -> None:
+    rows = tuple(Row(folder=f"c{n:03}", title=f"c{n:03}", score=1.0, max_score=1.0, cells={}) for n in range(450))
+    file = tmp_path / "index.html"
+    file.write_text(render_index(Summary("", (), rows, ())), encoding="utf-8")
+    page = window.open(file)
+
+    assert len(page.run(IDS)) == 200
+    assert page.run("document.getElementById('shown').textContent") == (
+        "450 of 450 shown, the first 200 of them are here"
+    )
+    page.run("document.getElementById('all').click()")
+    assert len(page.run(IDS)) == 450
+    assert page.run("document.getElementById('more').hidden") is True
+    page.run("name_ = document.getElementById('name'); name_.value = 'C44'; "
+             "name_.dispatchEvent(new Event('input', {bubbles: true}))")  # fmt: skip
+    assert page.run(SHOWN) == [f"c44{n}" for n in range(10)]
+    sought = window.open(f"{file.as_uri()}#c-c444")
+    assert sought.run("document.querySelector('.sought').getBoundingClientRect().top") < 900
+    assert page.complaints() == sought.complaints() == []
 
 
 def test_who_is_like_whom_is_looked_up_once_for_all_and_not_again_for_each() -> None:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from grader.cli.progress import Progress
+from grader.report.progress import Progress
 
 
 class Terminal(io.StringIO):

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -259,3 +260,18 @@ def test_the_folder_serves_its_exercise(anonymous: Path, tmp_path: Path, serve: 
     assert (folder / "client.py").read_text("utf-8").count("class ExerciseEnv(") == 1
     builtin = folder / "source" / "grader" / "builtin"
     assert {path.name for path in builtin.iterdir()} == {"reference", "starter"}
+
+
+@pytest.mark.slow
+def test_the_code_of_the_page_runs(anonymous: Path, tmp_path: Path, serve: Serve, graded: list[dict[str, str]]) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "environments.md").read_text("utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    write_folder(tmp_path / "gpt_env", openenv_folder(load_exercise(anonymous), "gpt_env"))
+    code = code.replace("http://127.0.0.1:8000", serve(make_app(anonymous)))
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "gpt_env", capture_output=True, text=True, timeout=300
+    )
+
+    # It is not to be graded here: what a grade gives is seen above.
+    assert ran.stdout.splitlines()[-2:] == ["None True None", "False"], ran.stderr
+    assert "notes.py" in graded[0]

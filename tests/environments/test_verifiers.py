@@ -1,10 +1,10 @@
 """The taskset for verifiers, run by verifiers itself: with an agent that is a script, in a runtime that is a folder."""
 
 import asyncio
-import importlib
 import json
 import os
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def package(anonymous: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.syspath_prepend(tmp_path / "gpt-held")
     monkeypatch.chdir(tmp_path)
     for name in ("gpt_held", "script"):
-        monkeypatch.delitem(importlib.sys.modules, name, raising=False)  # type: ignore[attr-defined]
+        monkeypatch.delitem(sys.modules, name, raising=False)
     assert isinstance(exercise, StoredExercise)
     return exercise
 
@@ -82,7 +82,8 @@ def run(package: StoredExercise, tmp_path: Path) -> Run:
 
 def earned(trace: vf.Trace) -> dict[str, float]:
     assert trace.ok, trace.errors
-    return {name: reward.score for name, reward in trace.rewards.items() if reward is not None} | trace.metrics
+    scores: dict[str, float] = {name: reward.score for name, reward in trace.rewards.items() if reward is not None}
+    return scores | trace.metrics
 
 
 def unjudged(trace: vf.Trace) -> str:
@@ -90,7 +91,7 @@ def unjudged(trace: vf.Trace) -> str:
     assert not trace.ok
     assert trace.rewards == {"reward": None}
     assert trace.metrics == {}
-    return trace.errors[-1].message
+    return str(trace.errors[-1].message)
 
 
 @pytest.mark.slow

@@ -78,19 +78,24 @@ BROKEN: dict[str, tuple[Rule, Change, str]] = {
         "the follow-up 'mine' needs kind = \"followup\" and an essential check to be known as built",
     ),
     "hangs-on-nothing": (
-        rules.checks_exist_and_points_add_up,
+        rules.checks_exist_and_share_the_points,
         first_item(core=("logits-are-finite",)),
         "item 'masking' hangs on the check 'logits-are-finite', which earns nothing in it",
     ),
     "no-such-check": (
-        rules.checks_exist_and_points_add_up,
+        rules.checks_exist_and_share_the_points,
         first_item(takes={"past-is-lost": 1.0}),
         "item 'masking' names the check 'past-is-lost', which does not exist",
     ),
     "points": (
-        rules.checks_exist_and_points_add_up,
-        first_item(points=99),
-        "the points of item 'masking' add up to 15, not to its 99",
+        rules.checks_exist_and_share_the_points,
+        first_item(earns={}, exact=0.0, core=()),
+        "nothing earns the 15 points of item 'masking'; give a check in earns a weight, or exact",
+    ),
+    "cents": (
+        rules.checks_exist_and_share_the_points,
+        first_item(points=14.995),
+        "item 'masking' has points = 14.995; expected at most two digits behind the point",
     ),
     "no-such-comparison": (
         rules.comparisons_exist,
@@ -106,6 +111,13 @@ BROKEN: dict[str, tuple[Rule, Change, str]] = {
         rules.twins_exist_and_cost_something,
         rubric(lambda exercise: {"twins": dict.fromkeys(exercise.rubric.twins, ("nothing",))}),
         "names the item 'nothing'; expected one that earns points for exactness",
+    ),
+    "library": (
+        rules.its_library_is_installed,
+        lambda exercise: replace(
+            exercise, reference={**exercise.reference, "adapter.py": 'IMPORTS = ("antigravity",)\n'}
+        ),
+        "IMPORTS of adapter.py names 'antigravity'; expected 'transformers' or a configuration in it",
     ),
     "bug-of-no-item": (
         rules.bugs_belong_to_items_and_show,
@@ -131,7 +143,7 @@ def test_a_rule_that_is_broken_says_so(case: str, exercise: Exercise) -> None:
 
 def test_the_first_rule_that_is_broken_is_named_with_the_exercise(exercise: Exercise) -> None:
     validate(exercise)
-    twice = first_item(points=99)(BROKEN["format"][1](exercise))
+    twice = first_item(points=14.995)(BROKEN["format"][1](exercise))
 
     with pytest.raises(UsageError, match=rf"^bad exercise '{exercise.rubric.id}': its key\.json has format=2; "):
         validate(twice)

@@ -1,6 +1,8 @@
 """A session grades one submission after another; a grade that is given up leaves it as it was."""
 
+import threading
 from dataclasses import replace
+from typing import Any, Final
 
 import pytest
 
@@ -9,11 +11,14 @@ from grader.exercise.model import StoredExercise
 from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
 from grader.grading.session import Cancel, Session
+from grader.grading.twins import match_twins
+from grader.grading.variants import Match
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 from grader.submission.read import submission_of
 
 QUICK = Options(only=("projection",), seed=1, explain=False)
+PATIENCE: Final = 120.0  # seconds until a check was asked, where none waits for the twins
 
 
 @pytest.fixture
@@ -84,3 +89,27 @@ def test_what_is_kept_between_grades_stays_within_its_bound(
 
         assert again.full_marks
         assert 0 < kept() <= whole // 2
+
+
+@pytest.mark.slow  # the order in which a whole grade asks is what is looked at
+def test_twins_are_compared_while_checks_are_asked(
+    launcher: Launcher, exercise: StoredExercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A candidate's own run is a third of the work, and one question: the rest is not to wait for it."""
+    checked = threading.Event()
+    beside: list[bool] = []
+
+    def match_when_checked(*given: Any) -> dict[str, Match]:
+        beside.append(checked.wait(PATIENCE))
+        return match_twins(*given)
+
+    monkeypatch.setattr("grader.grading.grade.match_twins", match_when_checked)
+
+    def progress(text: str) -> None:
+        if text == exercise.items["projection"].title:
+            checked.set()
+
+    session = Session(exercise, launcher, Keep.NOTHING)
+    session.grade(submission_of("right", exercise.reference), QUICK, progress=progress)
+
+    assert beside == [True, True]

@@ -23,11 +23,13 @@ from grader.files.write import write_folder
 from grader.grading.options import Options
 from grader.grading.session import Session
 from grader.injection import build as building
+from grader.injection import workshop
 from grader.injection.build import build
 from grader.injection.fit import fit
 from grader.injection.folder import write
 from grader.injection.recipe import Recipe
 from grader.injection.verify import verify
+from grader.injection.workshop import MEASURED_ON
 from grader.packages.worker_pool import WorkerPool
 from grader.result.record import Result
 from grader.sandbox.client import Launcher
@@ -62,7 +64,8 @@ def injected(launcher: Launcher, tmp_path_factory: pytest.TempPathFactory) -> Ca
         folder = root / name
         if not folder.is_dir():
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(building, "REPETITIONS", 1)
+                for module in (building, workshop):
+                    patch.setattr(module, "MEASURED_ON", MEASURED_ON[:1])
                 write(build(Recipe(operators=BUGS[name]), source(name), launcher, lambda _: None), folder)
         return read_exercise(folder)
 
@@ -150,7 +153,9 @@ def test_the_reference_passes_the_visible_tests_that_it_is_handed_out_with(
     _, answer = worker.receive()
     pool.close()
 
-    assert (int(answer["exit"]), int(answer["passed"]), int(answer["skipped"])) == (0, 3, 0)
+    trains = "\ndef run(" in str(exercise.adapter)
+    expected = (0, 3, 0) if trains else (0, 2, 1)
+    assert (int(answer["exit"]), int(answer["passed"]), int(answer["skipped"])) == expected
 
 
 def test_the_starter_has_the_adapter_and_words_of_its_own(injected: Callable[[str], StoredExercise]) -> None:

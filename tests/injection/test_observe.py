@@ -162,3 +162,13 @@ def test_a_bug_that_only_changes_an_error_shows_in_what_has_to_be_refused_and_no
     seen = Observer(worker_pool, exercise.reference, (), SEEDS).observe(bug.files(exercise.reference))
 
     assert (seen.shows_in, seen.crashes_in, seen.effect) == ((comparison_id,), (), 1)
+
+
+def test_of_what_the_comparisons_decide_no_check_is_asked(worker_pool: WorkerPool) -> None:
+    checks = [failing_on("always", *SEEDS)]
+    observer = Observer(worker_pool, package("1.0"), checks, SEEDS, [comparison("rate", 0)])
+
+    decided = observer.observe(package("2.0"), lambda seen: seen.effect > 0.5)
+    assert (decided.shows_in, decided.killed_by, decided.detections) == (("rate",), (), ())
+    undecided = observer.observe(package("1.2"), lambda seen: seen.effect > 0.5)
+    assert (undecided.shows_in, undecided.killed_by, undecided.detections) == (("rate",), ("always",), (1, 1, 1))

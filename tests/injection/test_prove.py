@@ -1,11 +1,14 @@
 """A subset of the bugs is graded as it should be, or it is said what is wrong with it."""
 
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from grader.exercise.key import Row
-from grader.injection.prove import complaints
+from grader.exercise.model import StoredExercise
+from grader.injection.prove import complaints, prove
+from grader.sandbox.client import Launcher
 
 FULL_MARKS = {"bug-1": 60.0, "bug-2": 40.0}
 RIGHT: dict[str, Any] = {
@@ -38,3 +41,17 @@ def test_of_what_is_as_it_should_be_nothing_is_said(remaining: tuple[str, ...] |
 )  # fmt: skip
 def test_every_item_that_is_graded_wrongly_is_told_with_how(wrong: dict[str, Any], expected: dict[str, str]) -> None:
     assert complaints(Row(**RIGHT | wrong), FULL_MARKS) == expected
+
+
+@pytest.mark.slow  # two subsets of the built-in exercise are graded
+def test_a_proof_that_is_given_up_grades_no_more_and_leaves_the_launcher_as_it_was(
+    launcher: Launcher, exercise: StoredExercise
+) -> None:
+    said: list[str] = []
+    for taken in (1, 0):
+        with closing(prove(exercise, launcher, 5, said.append)) as proof:
+            rows = [row for row, _ in zip(proof, range(taken), strict=False)]
+
+        assert [(row.left, row.remaining) for row in rows] == [((), ())][:taken]
+    assert len(said) <= 4  # at most the one that was not taken, and those that were under way
+    assert launcher.started.torch

@@ -25,7 +25,7 @@ from grader.submission.read_timeline import timeline_of
 @pytest.fixture
 def workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     directory = tmp_path / "mine"
-    start.run(Namespace(directory=directory, exercise=None, minutes=90))
+    start.run(Namespace(directory=directory, exercise=None, minutes=90, feedback=None))
     capsys.readouterr()
     return directory
 
@@ -48,7 +48,7 @@ def test_a_workspace_begins_with_its_clock(workspace: Path, exercise: StoredExer
 
 
 def test_no_two_workspaces_begin_alike(workspace: Path, tmp_path: Path) -> None:
-    start.run(Namespace(directory=tmp_path / "other", exercise=None, minutes=90))
+    start.run(Namespace(directory=tmp_path / "other", exercise=None, minutes=90, feedback=None))
 
     assert timeline(workspace).first != timeline(tmp_path / "other").first
 

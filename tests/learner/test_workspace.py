@@ -5,10 +5,12 @@ import json
 import os
 import re
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace as changed
 
 from grader.cli import hint, start
 from grader.cli.exercises import starter_digest
@@ -17,8 +19,8 @@ from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import Exercise, StoredExercise
 from grader.learner.hints import WHEN_STOPPED, right_now
 from grader.learner.history_writer import record_grade
-from grader.learner.workspace import RECORD, Workspace, read_workspace, write_workspace
-from grader.result.record import ItemResult, Lane, LoadFault, Result, Status
+from grader.learner.workspace import RECORD, Workspace, feedback_in, read_workspace, write_workspace
+from grader.result.record import Feedback, ItemResult, Lane, LoadFault, Result, Status
 from grader.submission.history import FILE as HISTORY
 from grader.submission.read import read_submission
 
@@ -27,7 +29,7 @@ from grader.submission.read import read_submission
 def workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     """A workspace of the built-in exercise."""
     directory = tmp_path / "mine"
-    assert start.run(Namespace(directory=directory, exercise=None, minutes=None)) == 0
+    assert start.run(Namespace(directory=directory, exercise=None, minutes=None, feedback=None)) == 0
     capsys.readouterr()
     return directory
 
@@ -51,7 +53,7 @@ def test_a_workspace_is_the_starter_and_nothing_else(workspace: Path, exercise: 
 
 def test_an_empty_folder_becomes_the_workspace(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    start.run(Namespace(directory=tmp_path / "mine", exercise=None, minutes=None))
+    start.run(Namespace(directory=tmp_path / "mine", exercise=None, minutes=None, feedback=None))
 
     assert (tmp_path / "mine" / "model.py").is_file()
     assert os.listdir(tmp_path) == ["mine"]
@@ -70,17 +72,17 @@ def test_what_is_there_is_not_overwritten(what: str, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
 
     with pytest.raises(UsageError, match=r"mine' exists and is not an empty directory"):
-        start.run(Namespace(directory=target, exercise=None, minutes=None))
+        start.run(Namespace(directory=target, exercise=None, minutes=None, feedback=None))
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_place_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no directory '.*absent'"):
-        start.run(Namespace(directory=tmp_path / "absent" / "mine", exercise=None, minutes=None))
+        start.run(Namespace(directory=tmp_path / "absent" / "mine", exercise=None, minutes=None, feedback=None))
     with pytest.raises(UsageError, match="cannot write '/proc/mine'"):
-        start.run(Namespace(directory=Path("/proc/mine"), exercise=None, minutes=None))
+        start.run(Namespace(directory=Path("/proc/mine"), exercise=None, minutes=None, feedback=None))
     with pytest.raises(UsageError, match="no such exercise"):
-        start.run(Namespace(directory=tmp_path / "mine", exercise=tmp_path / "absent", minutes=None))
+        start.run(Namespace(directory=tmp_path / "mine", exercise=tmp_path / "absent", minutes=None, feedback=None))
     assert os.listdir(tmp_path) == []
 
 
@@ -88,7 +90,7 @@ def test_what_can_be_done_in_a_workspace_is_said_one_below_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    start.run(Namespace(directory=Path("my work"), exercise=None, minutes=None))
+    start.run(Namespace(directory=Path("my work"), exercise=None, minutes=None, feedback=None))
 
     *lines, empty, begins = capsys.readouterr().out.splitlines()
     assert (empty, begins[:24]) == ("", "Its history begins with ")
@@ -318,7 +320,7 @@ def test_a_workspace_of_another_exercise_remembers_which(
     generated: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder: Path = generated(seed=3, bugs=2)  # type: ignore[operator]
-    start.run(Namespace(directory=tmp_path / "mine", exercise=folder, minutes=None))
+    start.run(Namespace(directory=tmp_path / "mine", exercise=folder, minutes=None, feedback=None))
 
     assert re.search(rf"grader grade {tmp_path / 'mine'} +the grade\n", capsys.readouterr().out)
     assert read_workspace(tmp_path / "mine").exercise == str(folder)
@@ -364,4 +366,19 @@ def test_a_machine_without_room_is_not_the_users_fault(
     monkeypatch.setattr("grader.files.write.tempfile.TemporaryDirectory", fail)
 
     with pytest.raises(CannotJudge, match=os.strerror(error)):
-        start.run(Namespace(directory=tmp_path / "mine", exercise=None, minutes=None))
+        start.run(Namespace(directory=tmp_path / "mine", exercise=None, minutes=None, feedback=None))
+
+
+def test_a_workspace_shows_less_than_its_exercise_and_never_more(
+    tmp_path: Path, exercise: StoredExercise, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = tmp_path / "mine"
+    start.run(Namespace(directory=directory, exercise=None, minutes=None, feedback="items"))
+    strict = replace(exercise, rubric=changed(exercise.rubric, feedback="score"))
+
+    assert "grader hint" not in capsys.readouterr().out
+    assert feedback_in(directory, exercise) is Feedback.ITEMS
+    assert feedback_in(directory, strict) is Feedback.SCORE
+    assert strict.sha256 == exercise.sha256  # what is shown decides no verdict
+    with pytest.raises(UsageError, match="no hints here: a learner is shown no more than feedback = 'items'"):
+        hint.run(Namespace(directory=directory, item="masking", exercise=None))

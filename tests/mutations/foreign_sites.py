@@ -18,17 +18,23 @@ from mutations.source import together
 FOREIGN = Path(__file__).parent / "foreign"
 STYLES = tuple(sorted(path.parent.name for path in FOREIGN.glob("*/sites.txt")))
 LIST = "sites.txt"
-PACKAGES = {"package_nano": "autoresearch"}  # not written here, and not kept here either
+# Not written here, and not kept here either: packages, and which of their files.
+PACKAGES = {
+    "package_gpt2": ("transformers", "models/gpt2/modeling_gpt2.py"),
+    "package_llama": ("transformers", "models/llama/modeling_llama.py"),
+    "package_nano": ("autoresearch", "*.py"),
+}
 
 
 def texts(style: str) -> dict[str, str]:
     """The files of a style, by name; those of a package as they are installed, which is not imported."""
-    folder = FOREIGN / style
+    folder, pattern = FOREIGN / style, "*.py"
     if style in PACKAGES:
-        spec = find_spec(PACKAGES[style])
-        assert spec, f"{PACKAGES[style]} is not installed: make .venv/.installed-dev"
+        package, pattern = PACKAGES[style]
+        spec = find_spec(package)
+        assert spec, f"{package} is not installed: make .venv/.installed-dev"
         folder = Path(str(spec.origin)).parent
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob(pattern))}
 
 
 def found(style: str) -> list[Site]:

@@ -4,6 +4,7 @@ import ast
 import runpy
 from collections import defaultdict
 from difflib import SequenceMatcher
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,9 @@ def lines_from_first_to_last_change(before, after):
 
 @pytest.fixture(scope="module", params=STYLES)
 def style(request):
+    package, _ = SCRIPT["PACKAGES"].get(request.param, ("", ""))
+    if package and find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
     return request.param
 
 

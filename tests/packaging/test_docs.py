@@ -5,12 +5,16 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
 
+from grader.cli.options import FEEDBACK
+from grader.exercise.model import Feedback, Item, Rubric, in_points
 from grader.result import record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +27,7 @@ COHORT = (ROOT / "docs" / "cohort.md").read_text(encoding="utf-8")
 ENVIRONMENTS = (ROOT / "docs" / "environments.md").read_text(encoding="utf-8")
 BRING_YOUR_OWN = (ROOT / "docs" / "bring-your-own.md").read_text(encoding="utf-8")
 LIBRARY = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+EXERCISE_TOML = (ROOT / "docs" / "exercise-toml.md").read_text(encoding="utf-8")
 FORMATS = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
 
 OF_THE_LIBRARY = "docs/examples/gpt2"  # whose model.py is copied from transformers, where that is installed
@@ -98,7 +103,7 @@ def test_every_command_of_the_readme_is_one_that_something_runs():
                 "task/instruction.md",
                 "task/tests/exercise/reference/model.py",
                 "gpt_env/client.py",
-                "gpt_env/server/Dockerfile",
+                "gpt_env/source/grader/api.py",
             ],
         ),
         (BRING_YOUR_OWN, ["exercise/reference/key.json", "homework/README.md"]),
@@ -141,10 +146,12 @@ def python_blocks(page: str) -> list[str]:
 
 @pytest.mark.slow
 def test_the_code_of_the_library_page_runs_and_prints_what_it_says(tmp_path):
-    grades, rewards = (printed(block, tmp_path) for block in python_blocks(LIBRARY))
+    grades, rewards, side_by_side, first = (printed(block, tmp_path) for block in python_blocks(LIBRARY))
 
     assert grades == "0.0 of 30.0 0.0\nmasking not-fixed 0.0 of 15.0\nprojection not-fixed 0.0 of 15.0\n"
     assert rewards == "[0.0, 1.0]\n"
+    assert side_by_side == "[(0, 0.0), (1, 1.0), (2, None)]\n"
+    assert first == "0.0\n"
 
 
 @pytest.mark.slow
@@ -184,6 +191,27 @@ def test_the_json_page_names_every_field(cls):
     unnamed = [field.encode_name for field in msgspec.structs.fields(cls) if f"`{field.encode_name}`" not in page]
 
     assert unnamed == []
+
+
+@pytest.mark.parametrize(("heading", "kind"), [("Keys of the file", Rubric), ("Keys of an item", Item)])
+def test_the_page_on_rubrics_has_every_key_and_no_other(heading, kind):
+    section = EXERCISE_TOML.partition(f"## {heading}")[2].partition("\n## ")[0]
+    keys = re.findall(r"^\| `([\w-]+)` \|", section, flags=re.MULTILINE)
+
+    assert sorted(keys) == sorted(field.encode_name for field in msgspec.structs.fields(kind))
+
+
+def test_the_page_on_rubrics_names_every_level_and_what_every_weight_of_its_example_comes_to():
+    [example] = re.findall(r"^```toml\n(.*?)^```", EXERCISE_TOML, flags=re.MULTILINE | re.DOTALL)
+    [item] = map(in_points, msgspec.convert(tomllib.loads(example), Rubric).item)
+    levels = re.findall(r'^\| `"(\w+)"` \|', EXERCISE_TOML, flags=re.MULTILINE)
+
+    assert levels == [level.value for level in record.Feedback] == list(get_args(Feedback)) == list(FEEDBACK)
+    assert (item.earns, item.exact, item.takes) == (
+        {"future-is-hidden": 15.0, "gradient-is-causal": 10.0},
+        5.0,
+        {"past-is-seen": 30.0},
+    )
 
 
 def test_the_picture_of_the_report_is_small():

@@ -18,6 +18,7 @@ from grader.result.record import (
     EventKind,
     ExerciseInfo,
     Exhibits,
+    Feedback,
     FileChange,
     FlopsExhibit,
     FollowUp,
@@ -239,7 +240,7 @@ def with_every_text(text: str) -> Result:
 
 def _replaced(value: Any, text: str) -> Any:
     match value:
-        case Outcome() | Status() | Lane() | Role() | Audience() | EventKind():
+        case Outcome() | Status() | Lane() | Role() | Audience() | EventKind() | Feedback():
             return value
         case Hidden():
             return replace(value, expected=CANARY + text, note=text)

@@ -3,7 +3,7 @@
 import importlib.util
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from grader.exercise.model import StoredExercise
 from grader.report import render_html
 from grader.result.audience import for_audience
-from grader.result.record import Audience
+from grader.result.record import Audience, Result
 
 
 def beside(name: str) -> ModuleType:
@@ -31,6 +32,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(DRIVER.CHROMIUM is None, reason="no Chromium on this machine"),
 ]
+HIGHEST = 5000  # pixels, of the starter's report
 WIDTHS = (360, 768, 1440)
 OPEN_ALL = "document.querySelectorAll('details').forEach(details => { details.open = true })"
 CLOSE_ALL = "document.querySelectorAll('details').forEach(details => { details.open = false })"
@@ -54,6 +56,54 @@ def files(samples: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict
         written[name] = folder / f"{name}.html"
         written[name].write_text(render_html(result), "utf-8")
     return written
+
+
+def test_the_report_of_the_starter_is_no_longer_than_it_has_to_be(
+    browser: Any, grade_files: Callable[..., Result], exercise: StoredExercise, tmp_path: Path
+) -> None:
+    """A grade, as no sample is: what stands in a sample is not what a grade finds, nor how much of it there is."""
+    file = tmp_path / "starter.html"
+    file.write_text(render_html(grade_files(exercise.starter(), seed=1)), "utf-8")
+    page = browser.open(file, width=1440)
+
+    assert page.run("document.documentElement.scrollHeight") <= HIGHEST
+
+
+CONTENTS = "document.querySelector('.contents')"
+
+
+def test_the_contents_stay_in_sight_where_there_is_room_beside_the_text(browser: Any, files: dict[str, Path]) -> None:
+    page = browser.open(files["starter"], width=1440)
+    page.run("scrollTo(0, 3000)")
+    top, left = page.run(f"(r => [r.top, r.left])({CONTENTS}.getBoundingClientRect())")
+    right = page.run("document.querySelector('main').getBoundingClientRect().right")
+
+    assert top == 0
+    assert left >= right
+    page.look(width=768)
+    assert page.run(f"getComputedStyle({CONTENTS}).display") == "none"
+
+
+def test_a_link_to_a_check_unfolds_it_and_stands_on_it(browser: Any, files: dict[str, Path]) -> None:
+    page = browser.open(files["half_done"], width=1440)
+    links = page.run("[...document.querySelectorAll('.permalink:has(+ .check)')].map(a => a.getAttribute('href'))")
+    target = "document.querySelector(location.hash.replaceAll('.', '\\\\.'))"
+    seen = []
+    for link in links:
+        page.run(f"location.hash = {json.dumps(link)}")
+        seen.append(page.run(f"new Promise(done => requestAnimationFrame(() => done({target}.checkVisibility())))"))
+
+    assert len(links) == len(set(links)) > 10
+    assert all(seen)
+
+
+def test_a_click_on_a_link_to_a_check_does_not_fold_it(browser: Any, files: dict[str, Path]) -> None:
+    page = browser.open(files["starter"], width=1440)
+    check = "document.querySelector('.check[open]')"
+    page.run(f"{check}.previousElementSibling.click()")
+
+    assert page.run("location.hash.length > 1")
+    assert page.run(f"{check}.open")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from enum import Enum
-from types import NoneType, UnionType
+from types import ModuleType, NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from grader.report import render_html
 from grader.result.audience import for_audience
 from grader.result.hidden import HIDDEN, Frozen, hidden_fields
-from grader.result.record import SCHEMA_VERSION, Audience, Exhibits, Result, from_json, to_json
+from grader.result.record import SCHEMA_VERSION, Audience, Exhibits, Feedback, Result, Status, from_json, to_json
 
 CANARIES = {"first": ("canary-of-the-reference", 918273645), "second": ("another-canary", 564738291)}
 
@@ -57,14 +57,14 @@ def kinds(hint: Any) -> Iterator[type[Frozen]]:
 def result() -> Result:
     """A result with something in every field, and a canary wherever something is hidden."""
     full: Result = made(Result, "first")
-    return replace(full, schema_version=SCHEMA_VERSION)
+    return replace(full, schema_version=SCHEMA_VERSION, feedback=Feedback.HINTS)
 
 
 @pytest.fixture
 def other() -> Result:
     """The same with other canaries."""
     full: Result = made(Result, "second")
-    return replace(full, schema_version=SCHEMA_VERSION)
+    return replace(full, schema_version=SCHEMA_VERSION, feedback=Feedback.HINTS)
 
 
 def test_the_fields_that_are_hidden_are_these() -> None:
@@ -150,6 +150,42 @@ def test_a_learners_result_stays_a_learners(audience: Audience, result: Result) 
     learner = for_audience(result, Audience.LEARNER)
 
     assert learner == for_audience(from_json(to_json(learner)), audience)
+
+
+@pytest.mark.parametrize("asked", Feedback)
+@pytest.mark.parametrize("first", Feedback)
+def test_a_learners_result_shows_no_more_the_second_time(first: Feedback, asked: Feedback, result: Result) -> None:
+    once = for_audience(result, Audience.LEARNER, first)
+
+    assert for_audience(once, Audience.LEARNER, asked) == for_audience(
+        result, Audience.LEARNER, min(first, asked, key=list(Feedback).index)
+    )
+
+
+def test_an_instructors_result_says_how_much_its_copies_for_learners_show_and_keeps_everything(result: Result) -> None:
+    marked = for_audience(result, Audience.INSTRUCTOR, Feedback.ITEMS)
+
+    assert replace(marked, feedback=result.feedback) == result
+    assert for_audience(marked, Audience.LEARNER) == for_audience(result, Audience.LEARNER, Feedback.ITEMS)
+
+
+@pytest.mark.parametrize("level", Feedback)
+def test_full_marks_and_reward_are_the_same_however_much_is_shown(level: Feedback, samples: ModuleType) -> None:
+    for whole in (samples.starter(), samples.perfect()):
+        learner = for_audience(whole, Audience.LEARNER, level)
+
+        assert (learner.full_marks, learner.judged, learner.reward) == (whole.full_marks, whole.judged, whole.reward)
+
+
+def test_where_the_score_alone_is_shown_an_item_without_a_verdict_is_named_all_the_same(samples: ModuleType) -> None:
+    whole = samples.half_done()
+    unjudged = [item.id for item in whole.items if item.status is Status.NOT_JUDGED]
+    learner = for_audience(whole, Audience.LEARNER, Feedback.SCORE)
+
+    assert unjudged
+    assert [item.id for item in learner.items] == unjudged
+    assert not learner.judged
+    assert learner.reward is None
 
 
 def test_every_optional_field_of_the_exhibits_may_be_absent(result: Result) -> None:

@@ -168,7 +168,7 @@ def test_the_page_is_whole_runs_nothing_and_shows_no_ones_markup(
 
 
 def test_a_workspace_is_refused_whatever_exercise_it_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    start.run(Namespace(directory=tmp_path / "mine", exercise=None, minutes=None))
+    start.run(Namespace(directory=tmp_path / "mine", exercise=None, minutes=None, feedback=None))
     capsys.readouterr()
 
     with pytest.raises(UsageError, match=r"is somebody's code, and a review shows the solution; expected the exercise"):

@@ -262,7 +262,7 @@ def test_what_is_hidden_cannot_be_imported_from_an_installation(name: str, tmp_p
 COMMANDS = {path.stem for path in (ROOT / "grader" / "cli").glob("*.py") if "\ndef add(" in path.read_text("utf-8")}
 TOPICS = COMMANDS | {
     "catalogue", "classifier", "errors", "exhibits", "heads", "initialisation", "limits", "matrix", "modes", "mutants",
-    "options", "ragged", "raised", "results", "training", "weighting",
+    "options", "ragged", "raised", "recheck", "results", "training", "weighting",
 }  # fmt: skip
 
 

@@ -67,15 +67,23 @@ def session(exercise: StoredExercise) -> Iterator[Session]:
 
 @pytest.fixture(scope="session")
 def grade_files(grade_files: Callable[..., Result], session: Session) -> Callable[..., Result]:
-    """As elsewhere, but as a cohort is graded: all are asked the same, so that the reference answers once.
+    """As elsewhere, but as a cohort is graded: all are asked the same, so that the reference answers once. Smallest
+    cases and evidence, a fifth of the work, are looked for with ``explain=True``.
 
     test_shared_questions.py compares that with grades that share nothing.
     """
 
     def run(files: Mapping[str, str], **options: object) -> Result:
-        return grade_files(files, **{"session": session, "shared": True} | options)
+        return grade_files(files, **{"session": session, "shared": True, "explain": False} | options)
 
     return run
+
+
+@pytest.fixture
+def explained(request: pytest.FixtureRequest) -> bool:
+    """Whether a test's grades look for smallest cases and evidence: where it is smoke, so that points are seen to be
+    the same with and without them."""
+    return request.node.get_closest_marker("smoke") is not None
 
 
 @pytest.fixture

@@ -67,9 +67,12 @@ def assert_right(result: Result, *, exact: bool) -> None:
 
 @pytest.mark.parametrize("change", rewrites("SAME_BITS"))
 def test_the_same_bits_have_full_marks(
-    change: dict[str, object], rewritten: Callable[..., dict[str, str]], grade_files: Callable[..., Result]
+    change: dict[str, object],
+    rewritten: Callable[..., dict[str, str]],
+    grade_files: Callable[..., Result],
+    explained: bool,
 ) -> None:
-    result = grade_files(rewritten(change), only=items_touched(change))
+    result = grade_files(rewritten(change), only=items_touched(change), explain=explained)
 
     assert_right(result, exact=True)
     assert result.score == result.max_score
@@ -77,9 +80,12 @@ def test_the_same_bits_have_full_marks(
 
 @pytest.mark.parametrize("change", rewrites("OTHER_BITS"))
 def test_other_bits_cost_the_points_for_bits_alone(
-    change: dict[str, object], rewritten: Callable[..., dict[str, str]], grade_files: Callable[..., Result]
+    change: dict[str, object],
+    rewritten: Callable[..., dict[str, str]],
+    grade_files: Callable[..., Result],
+    explained: bool,
 ) -> None:
-    result = grade_files(rewritten(change), only=items_touched(change))
+    result = grade_files(rewritten(change), only=items_touched(change), explain=explained)
 
     assert_right(result, exact=False)
 

@@ -59,8 +59,9 @@ def test_it_is_caught_by_the_check_meant_for_it(
     change: dict[str, object],
     rewritten: Callable[..., dict[str, str]],
     grade_files: Callable[..., Result],
+    explained: bool,
 ) -> None:
-    result = grade_files(rewritten(change), only=ASKED[culprit])
+    result = grade_files(rewritten(change), only=ASKED[culprit], explain=explained)
 
     items = {item.id: item for item in result.items}
     assert_caught(items[culprit], check)

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from grader.report.formats.plain import line, reason
+from grader.report.formats.plain import line, reason, whole
 from grader.report.verdict import DOES_NOT_RUN, Stop, first_failing, is_full, stops, waits_for_the_code
 from grader.report.words import OUTCOME, STATUS
 from grader.result.audience import for_audience
@@ -43,8 +43,9 @@ class Results(Struct, frozen=True, kw_only=True):
 def render(result: Result) -> bytes:
     """One line of ASCII, as a step's output takes it."""
     seen = for_audience(result, Audience.LEARNER)
+    items = (whole(seen), *seen.items) if seen.is_score_alone else seen.items
     results = Results(
-        status=_overall(seen), max_score=seen.max_score, tests=(*map(_stopped, stops(seen)), *map(_test, seen.items))
+        status=_overall(seen), max_score=seen.max_score, tests=(*map(_stopped, stops(seen)), *map(_test, items))
     )
     return base64.b64encode(msgspec.json.encode(results)) + b"\n"
 
@@ -89,7 +90,7 @@ def _message(item: ItemResult) -> str:
         return ""
     check = first_failing(item)
     if check is None or waits_for_the_code(item):
-        return f"{STATUS[item.status].word}: {line(item.summary)}"
+        return ": ".join(filter(None, (STATUS[item.status].word, line(item.summary))))
     others = sum(other.outcome is not Outcome.PASSED for other in item.checks) - 1
     more = f" (and {others} more)" if others else ""
     return f"{OUTCOME[check.outcome].word}: {line(check.title)} {reason(check)}{more}"

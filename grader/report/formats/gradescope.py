@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from grader.report.formats.plain import as_text, evidence, headline, line, stopped, telling
-from grader.report.verdict import is_full, stops, verdict, waits_for_the_code
+from grader.report.verdict import is_full, stops, verdict, waits_for_the_code, withheld
 from grader.report.words import STATUS, number, points
 from grader.result.audience import for_audience
 from grader.result.record import Audience, FollowUp, ItemResult, Result, Status
@@ -71,6 +71,8 @@ def _overview(result: Result) -> Iterator[str]:
         yield f"Some items could not be judged. {UNJUDGED}"
     if result.remaining_bugs is not None:
         yield f"Known bugs still in: {', '.join(map(line, result.remaining_bugs)) or 'none'}"
+    if hidden := withheld(result):
+        yield hidden
     yield from (f"Note: {line(note)}" for note in result.candidate.notes)
 
 
@@ -100,7 +102,7 @@ def _followup(item: FollowUp, position: int) -> Test:
 
 
 def _told(item: ItemResult | FollowUp, summary: str) -> Iterator[str]:
-    yield f"{STATUS[item.status].symbol} {STATUS[item.status].word}. {summary}"
+    yield f"{STATUS[item.status].symbol} {STATUS[item.status].word}. {summary}".rstrip()
     if item.status is Status.NOT_JUDGED:
         yield UNJUDGED
     if waits_for_the_code(item):

@@ -76,6 +76,7 @@ def _properties(result: Result) -> Iterator[tuple[str, str]]:
     yield "max_score", number(result.max_score)
     yield "verdict", verdict(result)
     yield "audience", result.audience.value
+    yield "feedback", result.feedback.value
     yield "sha256", line(result.candidate.sha256)
     if result.environment.seed is not None:
         yield "seed", str(result.environment.seed)

@@ -17,6 +17,7 @@ from grader.report.verdict import (
     stops,
     verdict,
     waits_for_the_code,
+    withheld,
 )
 from grader.report.words import STATUS, number, points
 from grader.result.record import FollowUp, ItemResult, Result, Status
@@ -45,9 +46,12 @@ def _lines(result: Result, limit: int) -> Iterator[str]:
     yield f"\n{verdict(result)} Candidate {_code(result.candidate.name)}."
     if result.remaining_bugs is not None:
         yield f"\nKnown bugs still in: {', '.join(map(_code, result.remaining_bugs)) or 'none'}."
-    yield "\n| Item | Status | Points | Why |\n| --- | --- | ---: | --- |"
-    yield from map(_row, result.items)
-    for item in result.items:
+    if hidden := withheld(result):
+        yield f"\n{hidden}"
+    if result.items:
+        yield "\n| Item | Status | Points | Why |\n| --- | --- | ---: | --- |"
+        yield from map(_row, result.items)
+    for item in result.items if result.has_checks else ():
         if not is_full(item) and not waits_for_the_code(item):
             yield from _details(item, limit)
     if result.followups:

@@ -7,14 +7,28 @@ from typing import Final, NamedTuple
 
 from grader.files.printable import printable
 from grader.report.grid import Cell, TokenTable, token_table
-from grader.report.verdict import DOES_NOT_RUN, Stop, waits_for_the_code, what_was_seen
-from grader.report.words import OUTCOME
-from grader.result.record import CheckResult, Counterexample, FollowUp, ItemResult, Outcome, Result, Status
+from grader.report.verdict import DOES_NOT_RUN, Stop, is_full, waits_for_the_code, what_was_seen
+from grader.report.words import OUTCOME, STATUS, number
+from grader.result.record import (
+    CheckResult,
+    Counterexample,
+    FollowUp,
+    ItemResult,
+    Lane,
+    Outcome,
+    Result,
+    Role,
+    Status,
+)
 
 LINE: Final = 300  # characters of what has to fit on a line
 TEXT: Final = 8_000  # characters of anything else; the JSON result has all of it
 
 _BLOCKED_OR_OURS: Final = (Outcome.BLOCKED, Outcome.NOT_JUDGED)
+
+
+# Of an item whose checks are not shown; any other status is a pass or a failure by its points.
+OF_A_STATUS: Final = {Status.WAITS: Outcome.BLOCKED, Status.NOT_JUDGED: Outcome.NOT_JUDGED}
 
 
 class Kind(Enum):
@@ -72,9 +86,44 @@ def distinct(names: Iterable[str]) -> list[str]:
 
 
 def asked(result: Result) -> list[tuple[ItemResult | FollowUp, CheckResult]]:
-    """Every check with what it belongs to, the items' first."""
+    """Every check with what it belongs to, the items' first.
+
+    Where checks are not shown, each item stands for its own, and where items are not, the whole grade.
+    """
     parts: tuple[ItemResult | FollowUp, ...] = (*result.items, *result.followups)
-    return [(part, check) for part in parts for check in part.checks]
+    if result.has_checks:
+        return [(part, check) for part in parts for check in part.checks]
+    parts = (whole(result), *parts) if result.is_score_alone else parts
+    return [(part, _in_place_of_checks(part)) for part in parts]
+
+
+def whole(result: Result) -> ItemResult:
+    """The grade as one item, where its items are not shown."""
+    return ItemResult(
+        id="score",
+        title=result.exercise.title,
+        status=Status.FIXED if result.full_marks else Status.PARTLY if result.score else Status.NOT_FIXED,
+        score=result.score,
+        max_score=result.max_score,
+        lane=Lane.BEHAVIOUR,
+        summary=f"{number(result.score)} of {number(result.max_score)} points",
+        checks=(),
+    )
+
+
+def _in_place_of_checks(part: ItemResult | FollowUp) -> CheckResult:
+    outcome = OF_A_STATUS.get(part.status, Outcome.PASSED if is_full(part) else Outcome.FAILED)
+    points = f"{number(part.score)} of {number(part.max_score)} points"
+    return CheckResult(
+        id=part.id,
+        title=part.title,
+        outcome=outcome,
+        role=Role.EARNS,
+        score=part.score,
+        max_score=part.max_score,
+        seconds=0.0,
+        message=part.summary or f"{STATUS[part.status].word}: {points}",
+    )
 
 
 def reason(check: CheckResult) -> str:
