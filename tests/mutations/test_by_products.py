@@ -20,6 +20,7 @@ SCRIPT = runpy.run_path(str(Path(__file__).with_name("foreign_sites.py")))
 STYLES, texts = SCRIPT["STYLES"], SCRIPT["texts"]
 ROOT = Path(__file__).resolve().parents[2]
 LEAST_LINES = 3
+QUICK = ("mini", "nano")
 
 
 def reference() -> dict[str, str]:
@@ -88,7 +89,11 @@ def test_the_story_says_what_is_rewritten_and_whose_bug_it_is() -> None:
         assert any(f"`{base.id}`" in each.story for base in OPERATORS)
 
 
-@pytest.mark.parametrize("style", ["reference", *STYLES])
+@pytest.mark.parametrize(
+    "style",
+    # The others are slow together: each rewriting of each of their sites is parsed anew.
+    ["reference", *(pytest.param(each, marks=[] if each in QUICK else pytest.mark.slow) for each in STYLES)],
+)
 def test_in_every_style_both_texts_are_programs_and_differ_by_the_bug(style: str) -> None:
     files = reference() if style == "reference" else texts(style)
     wrong = []
@@ -101,6 +106,7 @@ def test_in_every_style_both_texts_are_programs_and_differ_by_the_bug(style: str
     assert wrong == []
 
 
+@pytest.mark.slow  # six sources, each rewritten at all sites: fewer would not say in which styles they are at home
 def test_most_are_at_home_in_code_that_was_not_written_for_them() -> None:
     at_home = {
         each.id for style in ("nano", "mini", "script", "usual", "assignment") for each, _ in found(texts(style))
