@@ -221,8 +221,11 @@ class BackgroundPool:
         under_way: set[Answer] = set()
         try:
             with self._pool, self._woken, self._waker:
-                while self._over is None:
+                while True:
                     self._take_asked(waiting)
+                    # After it was taken that this was woken: who ends it says so first, and wakes it then.
+                    if self._over is not None:
+                        break
                     while waiting and self._pool.has_room:
                         task, answer = waiting.popleft()
                         if answer.set_running_or_notify_cancel():

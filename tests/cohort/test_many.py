@@ -9,11 +9,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from grader.cohort.many import AHEAD, Pools, grade_side_by_side, grade_side_by_side_async
 from grader.cohort.messages import Graded, NotGraded, Setup, Task, setup_of
+from grader.cohort.pool import CLOSED, BackgroundPool
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import Exercise
 from grader.grading.options import Options
@@ -27,6 +29,7 @@ HUNG = 60.0  # seconds: what has not ended by then does not end
 JOB = """
 import os, socket, sys, time
 from pathlib import Path
+from typing import Any
 from grader.cohort.messages import Graded, NotGraded, receive, send
 peer = socket.socket(fileno=int(sys.argv[1]))
 stream = peer.makefile("rb")
@@ -239,3 +242,24 @@ def test_an_event_loop_that_gives_up_leaves_no_job(leave: Callable[[Pools], obje
 
     assert len(list(pids.iterdir())) >= 1
     assert alive(pids) == []
+
+
+def test_a_pool_that_is_closed_while_it_takes_what_was_asked_ends(
+    exercise: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_asked = BackgroundPool._take_asked
+    met = threading.Event()
+
+    def closed_meanwhile(pool: BackgroundPool, waiting: Any) -> None:
+        if not met.is_set():
+            met.set()
+            pool._end(CannotJudge(CLOSED))  # its wake-up is taken together with what was asked
+        take_asked(pool, waiting)
+
+    monkeypatch.setattr(BackgroundPool, "_take_asked", closed_meanwhile)
+    pool = BackgroundPool(setup_of(exercise, Options(), None), 1)
+    pool._thread.join(timeout=20)
+    ended = not pool._thread.is_alive()
+    pool._wake()  # one that waits for ever shall not hold up the other tests
+
+    assert ended
