@@ -82,7 +82,13 @@ AT_IMPORT = {
     "later-syntax": ("train.py", IMPORT, "type = 1\ndef f[T](): pass\n", f"expected '(' ({PYTHON} grades here)", 6),
     "indentation": ("model.py", IMPORT, "if 1:\nx = 1\n", "IndentationError: expected an indented block", 1),
     "raises": ("train.py", IMPORT, "raise ValueError('no')\n", "ValueError: no", 1),
-    "tqdm": ("train.py", IMPORT, "from tqdm import tqdm\n", "train.py line 10 imports tqdm, which is not available", 1),
+    "absent": (
+        "train.py",
+        IMPORT,
+        "from wandb import log\n",
+        "train.py line 10 imports wandb, which is not available",
+        1,
+    ),
     "installed": (
         "train.py",
         IMPORT,
@@ -196,7 +202,7 @@ def test_a_wrong_answer_is_an_answer(code: str, run: Run, exercise: Exercise) ->
 @pytest.mark.parametrize(
     "code",
     [
-        pytest.param("try:\n    import tqdm\nexcept ImportError:\n    tqdm = None\n", id="an-import-that-may-fail"),
+        pytest.param("try:\n    import wandb\nexcept ImportError:\n    wandb = None\n", id="an-import-that-may-fail"),
         pytest.param("print('x' * 100_000)\n", id="prints"),
         pytest.param("def unused():\n    import einops\n", id="imports-where-nobody-comes"),
         pytest.param("from __future__ import annotations\n", id="future"),

@@ -163,7 +163,9 @@ def test_a_model_of_a_library_has_its_configuration_its_cache_and_no_layers_for_
     assert "return DynamicCache(layers)" in text
     assert names_in(text)[r"blocks\.(\d+)\.ln_2\.(\w+)"] == (r"blocks.\1.ln_2.\2",)
     assert [what for _, what in todos(text)] == [
-        "write `run`, or `optimizer` and `step`; without them nothing is asked about training."
+        "block_size: nothing that the model is made from has a name for it",
+        "n_head: nothing that the model is made from has a name for it",
+        "write `run`, or `optimizer` and `step`; without them nothing is asked about training.",
     ]
 
 

@@ -127,6 +127,7 @@ def test_an_edit_with_its_honest_twin_is_an_edit_as_any_other() -> None:
 # In other words
 
 
+@pytest.mark.slow  # whole packages are taken apart and put together again, for which a part would not do
 def test_other_words_are_the_same_for_a_seed_and_others_for_another_one() -> None:
     files = {"train.py": reference()["train.py"]}
     first, again, other = (in_other_words(files, seed) for seed in (1, 1, 2))
@@ -136,6 +137,7 @@ def test_other_words_are_the_same_for_a_seed_and_others_for_another_one() -> Non
     assert first != files
 
 
+@pytest.mark.slow  # whole packages are taken apart and put together again, for which a part would not do
 @pytest.mark.parametrize("style", ["reference", "mini", "nano", "tiny_llama"])
 def test_what_other_code_can_see_stays(style: str) -> None:
     files = reference() if style == "reference" else texts(style)
@@ -151,6 +153,7 @@ def test_what_other_code_can_see_stays(style: str) -> None:
         assert texts_of(new) == texts_of(tree)  # error messages, keys, and what is looked up by name
 
 
+@pytest.mark.slow  # whole packages are taken apart and put together again, for which a part would not do
 def test_comments_and_docstrings_name_what_is_there() -> None:
     files = reference()
     made = in_other_words(files, 1)

@@ -36,6 +36,7 @@ from grader.result.record import (
     Outcome,
     ParameterExhibit,
     ParameterRow,
+    Parting,
     Place,
     Result,
     Role,
@@ -44,6 +45,7 @@ from grader.result.record import (
     Timeline,
     TimelineEvent,
     TokenGrid,
+    Trace,
     TrainingExhibit,
     UlpExhibit,
     WeightingExhibit,
@@ -607,5 +609,14 @@ def _result(items: tuple[ItemResult, ...], score: float, bugs: tuple[str, ...]) 
         ),
         asked=Asked(only=("masking", "position"), thorough=False, timeout=10.0),
         integrity=Integrity(exercise="5e" * 32, grader="6a" * 32, environment="7b" * 32),
+        trace=(
+            Trace(
+                comparison="forward",
+                answers="8c" * 32,
+                lane=Lane.BITWISE,
+                bugs=bugs,
+                parts=Parting(where="one forward", tensor="logits", element=(0, 1), ulps=3, actual="0.25"),
+            ),
+        ),
         seconds=41.3,
     )
