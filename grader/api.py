@@ -129,12 +129,12 @@ def inject(
         UsageError: the recipe cannot be met, or ``directory`` is taken.
         CannotJudge: the machine failed, or cannot isolate.
     """
+    require_docstrings()  # first: the stories of bugs are docstrings
     from grader.injection.build import build
     from grader.injection.folder import check_target, write
     from grader.injection.recipe import DEFAULT_BUGS, Recipe, read_reference
     from grader.sandbox.client import Launcher
 
-    require_docstrings()
     names = names_given("operators", operators)
     if bugs is not None and names:
         raise UsageError(f"bugs={bugs!r} with operators={names!r}; expected one of the two")

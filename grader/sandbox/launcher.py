@@ -34,7 +34,7 @@ from grader.sandbox.lock import (
     readable_ruleset,
 )
 from grader.sandbox.outside import limit_on_files, missing_files
-from grader.sandbox.preloaded import import_ahead, without_originals
+from grader.sandbox.preloaded import import_ahead, without_library, without_originals
 from grader.sandbox.torch_version import torch_version
 from grader.sandbox.wire import pack
 
@@ -102,8 +102,7 @@ class _Launcher:
         self._limits = beyond(addresses_in_use(), cpu_seconds=WORKER_CPU_SECONDS, file_bytes=WORKER_OUTPUT_MAX_BYTES)
         if self._mode == "strict":
             python = interpreter_paths(self._hidden)
-            if self._imported:
-                python = without_originals(python)
+            python = without_originals(python) if self._imported else without_library(python)
             self._ruleset = _above(readable_ruleset(python.allowed, hidden=self._hidden, listed=python.listed))
 
     def _import_ahead(self, names: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -87,6 +88,11 @@ def import_ahead(names: Iterable[str]) -> None:
     # Of each class it would write documentation into, it asks in which file on the disk that lies.
     for name in (f"{LIBRARY}.utils", f"{LIBRARY}.utils.auto_docstring"):
         vars(sys.modules[name]).update(auto_docstring=_undocumented)
+
+
+def without_library(python: InterpreterPaths) -> InterpreterPaths:
+    """The same paths without the library: an exercise that does not ask for it is not to be solved with it."""
+    return replace(python, allowed=tuple(path for path in python.allowed if path.name != LIBRARY))
 
 
 def without_originals(python: InterpreterPaths) -> InterpreterPaths:
