@@ -53,7 +53,8 @@ addEventListener("load", () => {{
   const shapes = [...document.querySelectorAll("iframe")].map(frame => {{
     const elements = [...frame.contentDocument?.querySelectorAll("*") ?? []];
     const shape = elements.map(element => element.tagName + element.getAttributeNames().sort()
-      .filter(name => name != "title").map(name => ` ${{name}}${{told(name, element.getAttribute(name))}}`)).join("\\n");
+      .filter(name => name != "title")
+      .map(name => ` ${{name}}${{told(name, element.getAttribute(name))}}`)).join("\\n");
     elements.forEach(element => {{ element.focus?.(); if (element.matches("a, button, input")) element.click(); }});
     return shape;
   }});
