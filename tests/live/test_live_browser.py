@@ -124,7 +124,8 @@ def saves_come_to_both_tabs_and_leave_them_as_they_were(session: Session) -> Non
 def the_clock_runs_and_a_hint_that_is_asked_for_elsewhere_comes(session: Session) -> None:
     until(session.first, "/^01:\\d\\d:\\d\\d left$/.test(document.getElementById('clock').textContent)")
     assert "To see hint 1 of 3, type" in session.first.run(SIDE)
-    item = session.first.run("document.querySelector('#side-next ~ pre').textContent").split()[-1]
+    command = session.first.run("document.querySelector('#side-next').parentElement.querySelector('pre').textContent")
+    item = command.split()[-1]
     subprocess.run([sys.executable, "-m", "grader", "hint", session.workspace, item], check=True, capture_output=True)
 
     until(session.first, f"{SIDE}.includes('To see hint 2 of 3, type')")
