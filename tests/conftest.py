@@ -76,11 +76,15 @@ def grade_files(launcher: Launcher, exercise: StoredExercise) -> Callable[..., R
 
 
 @pytest.fixture(scope="session")
-def generated(
-    launcher: Launcher, exercise: StoredExercise, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[..., Path]]:
-    """``generated(seed=3, bugs=2) -> folder``: an exercise, built once for all who ask; it is not to be changed."""
+def generated(exercise: StoredExercise, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
+    """``generated(seed=3, bugs=2) -> folder``: an exercise, built once for all who ask; it is not to be changed.
+
+    What it is built in has a launcher of its own, since its workers stay: other tests hold that none is left.
+    """
+    if sys.platform != "linux":
+        pytest.skip("strict isolation is Linux's")
     stack = contextlib.ExitStack()
+    launchers: list[Launcher] = []  # none until something has to be built
     workshops: dict[bool, object] = {}  # by whether extensions are kept
     own = tmp_path_factory.getbasetemp()
     root = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "generated"
@@ -99,7 +103,10 @@ def generated(
             if not folder.is_dir():
                 recipe = Recipe(**asked)  # type: ignore[arg-type]
                 keeps = recipe.keep_extensions
+                if not workshops:
+                    launchers.append(stack.enter_context(Launcher("strict", hidden=[exercise.reference_directory])))
                 if keeps not in workshops:
+                    [launcher] = launchers
                     opened = Workshop(exercise.reference, launcher, keep_extensions=keeps)
                     workshops[keeps] = stack.enter_context(opened)
                 workshop = workshops[keeps]

@@ -177,11 +177,10 @@ def children_of(pid: int) -> list[int]:
 
 @pytest.fixture(autouse=True)
 def _no_process_left(launcher: Launcher) -> Iterator[None]:
-    """No worker outlives the grade that it was forked for. What another module's tests keep is not this one's."""
-    before = set(children_of(launcher._process.pid))
+    """No worker outlives the grade that it was forked for."""
     yield
 
-    assert set(children_of(launcher._process.pid)) - before == set()
+    assert children_of(launcher._process.pid) == []
 
 
 def assert_only_own_frames(result: Result) -> None:
