@@ -127,6 +127,7 @@ def test_every_grader_command_of_the_page_works_in_the_order_given(page, written
     for name in ("ann", "bob"):
         shutil.copytree(tmp_path / "candidate", tmp_path / "submissions" / name)
     shutil.make_archive(str(tmp_path / "submissions"), "zip", tmp_path / "submissions")
+    shutil.copytree(tmp_path / "submissions", tmp_path / "second-submissions")
     (tmp_path / "submissions.jsonl").write_text('{"id": "ann", "path": "submissions/ann"}\n')
     programme = Path(sys.executable).with_name("grader")
     codes = {}

@@ -428,7 +428,8 @@ def waiting(result: Result) -> Result:
 def test_an_item_that_waits_for_others_says_so_once_and_names_them_by_title(samples: ModuleType) -> None:
     page = Page(render_html(waiting(samples.starter())))
     text = " ".join(page.text.split())
-    body = text.partition("Items")[2].partition("Positional addition")[2].partition("Output projection ✗")[0]
+    _, _, item = text.partition("Link to this item: Positional addition ")
+    body = item.removeprefix("Positional addition").partition("Output projection ✗")[0]
 
     assert body.startswith(" ⊘ Waits 0 of 15 Not graded yet. First fix Attention masking, Output projection.")
     assert "⊘ Waits 2 checks wait for Attention masking, Output projection" in body
