@@ -4,9 +4,10 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from grader.cli.options import (
+    INTERRUPTED,
     add_audience,
     add_command,
     add_exercise,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from grader.cohort.run import Done
     from grader.cohort.summary import Summary
     from grader.report.progress import Progress
-
-INTERRUPTED: Final = 130
 
 
 def add(commands: "Commands") -> None:

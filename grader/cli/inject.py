@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from grader.cli.options import add_command, add_isolation, seed_of
+from grader.cli.options import INTERRUPTED, add_command, add_isolation, seed_of
 from grader.errors import CannotJudge, UsageError
 from grader.files.printable import one_line
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from grader.injection.build import Built
     from grader.injection.recipe import Recipe
 
-INTERRUPTED: Final = 130
 NOT_BUILT: Final = {
     "duplicate": "left out, since a lower seed has the same bugs",
     "impossible": "of which no exercise can be built; the manifest says why",

@@ -30,6 +30,7 @@ from grader.cli import (
     inject,
     mcp,
     mutations,
+    recheck,
     report,
     review,
     sheets,
@@ -37,9 +38,8 @@ from grader.cli import (
     verify,
     watch,
 )
+from grader.cli.options import INTERRUPTED
 from grader.errors import CannotJudge, GraderError
-
-INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -183,6 +183,7 @@ def parser() -> argparse.ArgumentParser:
         review,
         cohort,
         batch,
+        recheck,
         sheets,
         export,
         doctor,
