@@ -19,11 +19,11 @@ from mutations.catalogue import operator
 from mutations.edit import Edit
 
 pytestmark = [
-    pytest.mark.slow,  # what no check sees is asked by all of them: some three seconds each
+    pytest.mark.slow,  # each is asked all that can be compared, and what rounds otherwise every check
     pytest.mark.skipif(sys.platform != "linux", reason="strict isolation is Linux's"),
 ]
 
-NEVER_TOLD = "nothing that is asked sees it: equivalent here, or code that is never run"
+NEVER_TOLD = "no comparison with the reference tells it: mostly equivalent here, or code that is never run"
 TOLD_BY_BITS_ALONE = "no check sees it on every seed"
 
 SCORES = "scores = q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))"

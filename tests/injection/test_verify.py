@@ -171,7 +171,7 @@ def test_a_bug_that_crashes_beside_another_is_found(folder: Path, verified: Call
     found = wrong(verified())
 
     assert TEXTS in found  # the starter has the other bug
-    assert found[FIRST if name == "bug-1" else SECOND].startswith("breaks forward")
+    assert "breaks forward" in found[FIRST if name == "bug-1" else SECOND]
 
 
 def test_a_starter_with_points_is_found(folder: Path, verified: Callable[[], Verification]) -> None:
