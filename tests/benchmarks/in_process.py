@@ -19,7 +19,8 @@ from grader.grading.search import Failure, search
 from grader.packages.trouble import PackageRaised
 from grader.sandbox.questions import AnyQuestion, Raised
 from grader.sandbox.wire import Tensors
-from grader.sandbox.worker.serve import BOTH, MODEL, TRAIN
+from grader.sandbox.worker.contract_adapter import ContractAdapter
+from grader.sandbox.worker.serve import answer_of
 from grader.seeds import Seeds
 
 REFERENCE = Path(__file__).resolve().parents[2] / "reference"
@@ -27,11 +28,15 @@ FILES = ("model", "followups", "train")
 
 
 class InProcess:
-    """Answers questions right here. It has the parts of ``Package`` that checks use."""
+    """Answers questions right here. It has the parts of ``Package`` that checks use, and those of the worker's package
+    that answers use."""
+
+    has_adapter = False
 
     def __init__(self, modules: Mapping[str, ModuleType] | None = None) -> None:
         self._given = modules
         self._modules = modules or {name: _load(name) for name in FILES}
+        self.adapter = ContractAdapter(self.module)
 
     def module(self, name: str) -> ModuleType:
         """What the worker's handlers ask a package for."""
@@ -43,14 +48,9 @@ class InProcess:
 
     def ask(self, question: AnyQuestion, tensors: Tensors) -> Tensors:
         """The answer, computed in this process."""
-        kind = type(question)
         torch.manual_seed(0)
         try:
-            if kind in MODEL:
-                return MODEL[kind](self.module("model"), question, tensors)
-            if kind in TRAIN:
-                return TRAIN[kind](self.module("train"), question, tensors)
-            return BOTH[kind](self, question, tensors)
+            return answer_of(self, question, tensors)  # type: ignore[arg-type]
         except Exception as error:
             bases = tuple(base.__name__ for base in type(error).__mro__)
             raised = Raised(type=type(error).__name__, bases=bases, message=str(error), by_raise=False, traceback="")

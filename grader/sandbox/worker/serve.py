@@ -84,7 +84,7 @@ def serve(descriptor: int) -> NoReturn:
         else:
             try:
                 _settle()
-                answer = _answer(package, question, tensors)
+                answer = answer_of(package, question, tensors)
             except ContractError as error:
                 reply = q.Malformed(message=message_of(error))
             # SystemExit and KeyboardInterrupt are answers of the candidate's like any other.
@@ -109,7 +109,8 @@ def _import_ahead(package: SourcePackage, names: Sequence[str]) -> None:
             package.module(name)
 
 
-def _answer(package: SourcePackage, question: q.AnyQuestion, tensors: Tensors) -> Answer:
+def answer_of(package: SourcePackage, question: q.AnyQuestion, tensors: Tensors) -> Answer:
+    """What a package says to a question. Raises what its code raises, and ``ContractError`` where it says nothing."""
     kind = type(question)
     if handler := MODEL.get(kind):
         package.module("model")
