@@ -200,7 +200,7 @@ class Loss(ModelQuestion, frozen=True, kw_only=True, tag="loss"):
     """in: tokens, targets, labels (B, T). out: total, lm, class (absent when None) as float64 scalars, logits,
     class_logits, and grad.{name}: max |d class loss / d parameter| for each parameter that gets a gradient."""
 
-    class_weight: float
+    class_weight: float | None  # None: it is not passed, and the contract's default holds
     classify: bool = True  # whether the model has a head; without one there are no class_logits
 
 

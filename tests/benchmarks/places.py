@@ -92,6 +92,8 @@ WORDS: Final[Mapping[tuple[str, str], tuple[tuple[str, str], ...]]] = {
         ("_check_length", "projection"),
     ),
     ("model.py", "GPT.forward_incremental"): (("Chunk(", "kv-cache ragged-cache position-schemes"),),
+    # What starts the demonstration, which belongs to it.
+    ("train.py", ""): (("__name__", ""), ("set_num_threads", "")),
     ("train.py", "make_batch"): (("labels", "training-step classifier"), ("", "training-step")),
     ("train.py", "train_step"): (("class", "classifier training-step"), ("", "training-step")),
 }  # fmt: skip

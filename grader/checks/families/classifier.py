@@ -261,17 +261,19 @@ def combined_loss(case: ClassCase, context: Context) -> None:
     """
     # Every part by its formula, from the candidate's own logits.
     tensors = training_tensors(case, context.seeds.derive("labels", case.data))
-    for weight in (LOSS_WEIGHT, 0.0) if case.length <= FEW else (LOSS_WEIGHT,):
+    for weight in (LOSS_WEIGHT, 0.0, None) if case.length <= FEW else (LOSS_WEIGHT,):
         question = Loss(config=case.config, weights=case.seeded(context.seeds), class_weight=weight)
         _judge(weight, context.ask(question, tensors), tensors)
 
 
-def _judge(weight: float, answer: Tensors, tensors: Tensors) -> None:
-    if ("class" in answer) != (weight != 0):
+def _judge(weight: float | None, answer: Tensors, tensors: Tensors) -> None:
+    """Without a weight the default holds, which is 0."""
+    given = "without a class_weight" if weight is None else f"with class_weight={weight}"
+    if ("class" in answer) != bool(weight):
         raise CheckFailed(
             "class-loss-none",
             "the class loss is None exactly when class_weight is 0",
-            f"with class_weight={weight} it is {'a number' if 'class' in answer else 'None'}",
+            f"{given} it is {'a number' if 'class' in answer else 'None'}",
         )
     parts = {"lm": cross_entropy(answer["logits"], tensors["targets"])}
     parts["total"] = parts["lm"]
@@ -288,8 +290,7 @@ def _judge(weight: float, answer: Tensors, tensors: Tensors) -> None:
             raise CheckFailed(
                 f"loss-{name}",
                 words[name],
-                f"with class_weight={weight} the {name} loss is {float(answer[name])!r}; from the logits it is "
-                f"{parts[name]!r}",
+                f"{given} the {name} loss is {float(answer[name])!r}; from the logits it is {parts[name]!r}",
             )
 
 

@@ -69,7 +69,7 @@ def lm_loss_by_formula(case: LossCase, context: Context) -> None:
         0,
         case.vocab_size - 1,
     )  # the first token of the vocabulary is one like any other
-    question = Loss(config=case.config, weights=case.seeded(context.seeds), class_weight=0.0, classify=False)
+    question = Loss(config=case.config, weights=case.seeded(context.seeds), class_weight=None, classify=False)
     answer = context.ask(question, {"tokens": tokens, "targets": targets, "labels": tokens % 2})
     expected = cross_entropy(answer["logits"], targets)
     for name in ("lm", "total"):
@@ -77,7 +77,7 @@ def lm_loss_by_formula(case: LossCase, context: Context) -> None:
             said = repr(float(answer[name])) if name in answer else "None"
             raise CheckFailed(
                 f"loss-{name}",
-                "with class_weight=0 the loss is the mean of -log softmax(logits)[target] over all tokens",
+                "without a class_weight the loss is the mean of -log softmax(logits)[target] over all tokens",
                 f"the {name} loss is {said}; from the logits it is {expected!r}",
             )
 

@@ -150,9 +150,10 @@ class ContractAdapter:
         """The learning rate of a step."""
         return self._module("train").learning_rate(step, config)
 
-    def losses(self, model: Any, batch: Any, class_weight: float) -> Any:
-        """(total, lm_loss, class_loss)"""
-        return self._module("train").loss_fn(model, batch, class_weight)
+    def losses(self, model: Any, batch: Any, class_weight: float | None) -> Any:
+        """(total, lm_loss, class_loss); without a weight, by its default."""
+        weight = () if class_weight is None else (class_weight,)
+        return self._module("train").loss_fn(model, batch, *weight)
 
     def evaluated(self, model: Any, batches: Iterable[Any]) -> Any:
         """{lm_loss, class_accuracy}"""

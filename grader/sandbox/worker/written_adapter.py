@@ -281,7 +281,7 @@ class WrittenAdapter:
         """The learning rate of a step."""
         return self._function("rate")(self._train, step, config)
 
-    def losses(self, model: Any, batch: Batch, class_weight: float) -> Any:
+    def losses(self, model: Any, batch: Batch, class_weight: float | None) -> Any:
         """(total, lm_loss, class_loss)"""
         if class_weight:
             raise ContractError(f"{ADAPTER} weighs no loss of classes")

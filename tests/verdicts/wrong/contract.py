@@ -194,6 +194,11 @@ CASES: dict[str, Case] = {
     "losses-keep-their-graph": step(LOSSES, (RECORD, RECORD.replace(".item()", ""))),
     "losses-are-detached-tensors": step(LOSSES, (RECORD, RECORD.replace(".item()", ".detach()"))),
     "one-loss-keeps-its-graph": step(LOSSES, (RECORD, RECORD.replace("lm_loss.item()", "lm_loss"))),
+    "classes-count-by-default": (
+        "classifier",
+        "combined-loss",
+        {"train.py": [("class_weight: float = 0.0) -> tuple", "class_weight: float = 1.0) -> tuple")]},
+    ),
     "losses-are-rounded": step(
         LOSSES, (RECORD, RECORD.replace('"loss": loss.item()', '"loss": round(loss.item(), 3)'))
     ),
