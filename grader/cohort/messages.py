@@ -1,9 +1,7 @@
 """What travels to and from the processes that grade side by side: all by value, as to another machine."""
 
-import socket
-import struct
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -11,11 +9,9 @@ from msgspec import Struct
 from grader.exercise.key import Key
 from grader.exercise.model import Exercise, Rubric, StoredExercise
 from grader.grading.options import Options
-from grader.limits import MESSAGE_MAX_BYTES
+from grader.jobs import Failure, Messages
 from grader.result.record import Audience, Feedback
 from grader.submission.read import Submission
-
-_LENGTH: Final = struct.Struct("!I")
 
 
 class Setup(Struct, frozen=True, kw_only=True, tag="setup"):
@@ -53,11 +49,8 @@ class Graded(Struct, frozen=True, kw_only=True, tag="graded"):
     seconds: float  # that it took; neither of the two says it in a cohort
 
 
-class NotGraded(Struct, frozen=True, kw_only=True, tag="not-graded"):
+class NotGraded(Failure, frozen=True, kw_only=True, tag="not-graded"):
     """There is no verdict: our side or the machine failed."""
-
-    reason: str
-    hopeless: bool = False  # it will be the same for every submission
 
 
 class Answer(Struct, frozen=True, kw_only=True, tag="answer"):
@@ -94,40 +87,5 @@ def setup_of(
     )
 
 
-def encode(message: Message) -> bytes:
-    """The message as bytes."""
-    return _encoder.encode(message)
-
-
-def decode(data: bytes) -> Message:
-    """What ``encode`` made the bytes of. Raises ``msgspec.DecodeError`` for anything else."""
-    try:
-        return _decoder.decode(data)
-    except RecursionError:
-        raise msgspec.DecodeError("a message that is nested too deep") from None
-
-
-def send(connection: socket.socket, message: Message) -> None:
-    """Send one message. Raises OSError when the reader is gone."""
-    data = encode(message)
-    connection.sendall(_LENGTH.pack(len(data)) + data)
-
-
-def receive(stream: BinaryIO) -> Message | None:
-    """The next message; None when the other side has ended, in the middle of one too.
-
-    Raises:
-        msgspec.DecodeError: what came is no message of ours. Nothing that comes after it can be read.
-    """
-    head = stream.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        return None
-    (length,) = _LENGTH.unpack(head)
-    if length > MESSAGE_MAX_BYTES:
-        raise msgspec.DecodeError(f"a message of {length} bytes; expected at most {MESSAGE_MAX_BYTES}")
-    data = stream.read(length)
-    return decode(data) if len(data) == length else None
-
-
-_encoder: Final = msgspec.msgpack.Encoder()
-_decoder: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Message)
+MESSAGES: Final = Messages(msgspec.msgpack.Decoder[Message](Message))
+encode, decode, send, receive = MESSAGES.encode, MESSAGES.decode, MESSAGES.send, MESSAGES.receive

@@ -4,9 +4,10 @@ import threading
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 
-from grader.cohort.job_process import Job
 from grader.cohort.messages import Graded, NotGraded, Setup, Task
+from grader.cohort.pool import grading
 from grader.cohort.versions import Versions, differences, versions_of_a_job
+from grader.jobs import Job
 from grader.limits import JOB_IDLE_SECONDS
 
 
@@ -20,7 +21,7 @@ class WorkerJob:
         self._setup = setup
         self._wanted = wanted
         self._refusal: str | None = None  # why nothing is graded here; empty once it is known that there is no reason
-        self._job: Job | None = None
+        self._job: Job[Task, Graded, NotGraded] | None = None
         self._closed = False
         self._turn = threading.Lock()  # for those three
         self._asked: SimpleQueue[tuple[Task, Future[Graded | NotGraded]] | None] = SimpleQueue()
@@ -73,7 +74,7 @@ class WorkerJob:
             if self._closed:
                 return _given_up()
             if self._job is None:
-                self._job = Job(self._setup)
+                self._job = Job(grading(self._setup))
             job = self._job
         job.give(task)  # with the lock free: should it not read, close() has to get at it
         graded = job.take()
