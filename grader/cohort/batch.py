@@ -19,15 +19,14 @@ from typing import BinaryIO, Final, Self
 
 import msgspec
 
-from grader.cohort.messages import Graded, NotGraded, Setup, Task, setup_of
-from grader.cohort.pool import Backend
+from grader.cohort.pool import Backend, Graded, NotGraded, Setup, Task, setup_of
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import Exercise
 from grader.files.digest import grader_digest
 from grader.files.printable import one_line
 from grader.files.write import is_left_over, lock
 from grader.grading.options import Options
-from grader.hand_ins.read_hand_in import read_hand_in
+from grader.hand_ins.read_hand_ins import read_hand_in
 from grader.jobs import Asked
 from grader.limits import BATCH_LINE_MAX_BYTES
 from grader.result.lines import (

@@ -13,9 +13,9 @@ import msgspec
 from distributed import Client, Future, KilledWorker, Security
 from distributed.comm.core import connect
 
-from grader.cohort.messages import Answer, Graded, NotGraded, Setup, Task, decode, encode
+from grader.cohort.cluster_worker import GradingPlugin, grade, versions_here
+from grader.cohort.pool import Answer, Graded, NotGraded, Setup, Task, decode, encode
 from grader.cohort.versions import Versions, differences, versions
-from grader.cohort.worker_plugin import GradingPlugin, grade, versions_here
 from grader.errors import CannotJudge, UsageError
 from grader.files.printable import one_line
 from grader.jobs import About, Asked

@@ -8,8 +8,8 @@ from typing import Self
 
 from msgspec.structs import replace
 
-from grader.cohort.messages import Graded, NotGraded, Setup, Task, receive, send
-from grader.cohort.row import way_back
+from grader.cohort.pool import Graded, NotGraded, Setup, Task, receive, send
+from grader.cohort.store import way_back
 from grader.errors import CannotJudge
 from grader.grading.session import Session
 from grader.jobs import parent

@@ -1,19 +1,97 @@
-"""What grades many submissions side by side: a pool of this machine's processes, in the background too."""
+"""Grading side by side: what a process that grades is sent and what it answers, and a pool of them on this machine."""
 
 import os
-import socket
-import threading
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future
-from queue import Empty, SimpleQueue
+from pathlib import Path
 from typing import Final, Protocol
 
-from grader.cohort.messages import MESSAGES, Graded, NotGraded, Setup, Task
-from grader.errors import CannotJudge
-from grader.jobs import About, Asked, Jobs, Work
+import msgspec
+from msgspec import Struct
+
+from grader.exercise.key import Key
+from grader.exercise.model import Exercise, Rubric, StoredExercise
+from grader.grading.options import Options
+from grader.jobs import About, Asked, Failure, Jobs, Messages, Work
 from grader.limits import JOB_BUDGET_FACTOR, JOB_SECONDS
+from grader.result.record import Audience, Feedback
 from grader.submission.read import Submission
+
+
+class Setup(Struct, frozen=True, kw_only=True, tag="setup"):
+    """The first message: the exercise, and how all submissions are graded."""
+
+    directories: tuple[str, str] | None  # the exercise's reference and starter, if it lies anywhere
+    reference: dict[str, str]
+    visible_tests: str
+    rubric: Rubric
+    key: Key
+    options: Options  # where a task says nothing else
+    audience: Audience | None  # whom the reports are for; None where no reports are wanted
+    feedback: Feedback  # how much of a result a learner is shown
+
+    @property
+    def exercise(self) -> Exercise:
+        """The exercise, put together again."""
+        parts = self.reference, self.visible_tests, self.rubric, self.key
+        return StoredExercise(*parts, *map(Path, self.directories)) if self.directories else Exercise(*parts)
+
+
+class Task(Struct, frozen=True, kw_only=True, tag="task"):
+    """Grade this."""
+
+    submission: Submission
+    options: Options | None = None  # None: as the setup says; the isolation is the setup's in any case
+    folder: str = ""  # the candidate's, which the report leads back to; empty for a report that leads nowhere
+
+
+class Graded(Struct, frozen=True, kw_only=True, tag="graded"):
+    """A grade: the instructor's result as JSON, and the report as HTML, empty where none is wanted."""
+
+    result: bytes
+    report: bytes
+    seconds: float  # that it took; neither of the two says it in a cohort
+
+
+class NotGraded(Failure, frozen=True, kw_only=True, tag="not-graded"):
+    """There is no verdict: our side or the machine failed."""
+
+
+class Answer(Struct, frozen=True, kw_only=True, tag="answer"):
+    """What came of a submission on a cluster, and which of its workers says so."""
+
+    worker: str
+    graded: Graded | NotGraded
+
+
+Message = Setup | Task | Graded | NotGraded | Answer
+
+
+def setup_of(
+    exercise: Exercise, options: Options, audience: Audience | None, feedback: Feedback = Feedback.HINTS
+) -> Setup:
+    """What a process needs to know to grade submissions of ``exercise``.
+
+    Args:
+        audience: whom the reports are for; None where no reports are wanted.
+        feedback: how much of a result those for learners show.
+    """
+    directories = None
+    if isinstance(exercise, StoredExercise):
+        directories = str(exercise.reference_directory), str(exercise.starter_directory)
+    return Setup(
+        directories=directories,
+        reference=exercise.reference,
+        visible_tests=exercise.visible_tests,
+        rubric=exercise.rubric,
+        key=exercise.key,
+        options=options,
+        audience=audience,
+        feedback=feedback,
+    )
+
+
+MESSAGES: Final = Messages(msgspec.msgpack.Decoder[Message](Message))
+encode, decode, send, receive = MESSAGES.encode, MESSAGES.decode, MESSAGES.send, MESSAGES.receive
 
 
 class Backend(Protocol):
@@ -61,103 +139,3 @@ class Pool(Jobs[Task, Graded, NotGraded]):
             CannotJudge: the machine cannot do it, for any submission.
         """
         return self.answers(asked)
-
-
-Answer = Future[Graded | NotGraded]
-CLOSED: Final = "nothing could be judged: the pool is closed"
-
-
-class BackgroundPool:
-    """A pool for callers in any thread, who get a future each. Close it: that ends all its processes.
-
-    A thread of its own makes the jobs, since the kernel ends a job with the thread that made it.
-    """
-
-    def __init__(self, setup: Setup, jobs: int) -> None:
-        self._pool = Pool(setup, jobs)
-        self._asked: SimpleQueue[tuple[Task, Answer]] = SimpleQueue()
-        self._changing = threading.Lock()
-        self._over: CannotJudge | None = None  # why nothing more is graded
-        self._woken, self._waker = socket.socketpair()
-        self._woken.setblocking(False)
-        self._waker.setblocking(False)
-        self._thread = threading.Thread(target=self._work, name="grader-pool", daemon=True)
-        self._thread.start()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more is graded: it was closed, or the machine cannot do it."""
-        return self._over is not None
-
-    def submit(self, task: Task) -> Answer:
-        """Have a submission graded, after those asked for before; its future raises CannotJudge once this is over."""
-        answer: Answer = Future()
-        with self._changing:
-            if self._over is None:
-                self._asked.put((task, answer))
-                self._wake()
-                return answer
-        answer.set_exception(self._over)
-        return answer
-
-    def close(self) -> None:
-        """Give up what is under way, and end all processes. From any thread; a second call waits for the first."""
-        self._end(CannotJudge(CLOSED))
-        self._pool.kill()
-        self._thread.join()
-
-    def _end(self, reason: CannotJudge) -> None:
-        with self._changing:
-            if self._over is None:
-                self._over = reason
-                self._wake()
-
-    def _wake(self) -> None:
-        try:
-            self._waker.send(b"!")
-        except BlockingIOError:
-            pass  # it has been woken often enough
-        except OSError:
-            pass  # it has ended
-
-    # What follows runs in the thread of its own.
-
-    def _work(self) -> None:
-        waiting: deque[tuple[Task, Answer]] = deque()
-        under_way: set[Answer] = set()
-        try:
-            with self._pool, self._woken, self._waker:
-                while True:
-                    self._take_asked(waiting)
-                    # After it was taken that this was woken: who ends it says so first, and wakes it then.
-                    if self._over is not None:
-                        break
-                    while waiting and self._pool.has_room:
-                        task, answer = waiting.popleft()
-                        if answer.set_running_or_notify_cancel():
-                            under_way.add(answer)
-                            self._pool.start(Asked(answer, task))
-                    for answer, graded in self._pool.finished(self._woken):
-                        under_way.discard(answer)
-                        answer.set_result(graded)
-        except CannotJudge as error:
-            self._end(error)
-        except Exception as error:  # no caller is to wait for ever
-            self._end(CannotJudge(f"nothing could be judged: {error}"))
-        assert self._over is not None
-        self._take_asked(waiting)
-        for answer in (*under_way, *(answer for _, answer in waiting)):
-            if not answer.cancelled():
-                answer.set_exception(self._over)
-
-    def _take_asked(self, waiting: "deque[tuple[Task, Answer]]") -> None:
-        try:
-            while self._woken.fileno() >= 0 and self._woken.recv(4096):
-                pass
-        except BlockingIOError:
-            pass
-        try:
-            while True:
-                waiting.append(self._asked.get_nowait())
-        except Empty:
-            pass

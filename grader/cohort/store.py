@@ -20,12 +20,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from grader.cohort.row import INDEX
 from grader.errors import CannotJudge, UsageError
 from grader.files.write import held, is_left_over, make_private, write_atomically
 from grader.result.record import Audience, Feedback, Result, from_json
@@ -33,6 +33,7 @@ from grader.seeds import draw_seed
 
 COHORT: Final = "cohort.json"
 CANDIDATES: Final = "candidates"
+INDEX: Final = "index.html"
 NEAR_COPIES: Final = "near-copies.html"
 TABLE: Final = "results.csv"
 WORKBOOK: Final = "results.xlsx"
@@ -197,6 +198,16 @@ def stored_results(directory: Path) -> Iterator[tuple[str, Result]]:
             raise UsageError(f"cannot read {str(path)!r}: {error.strerror}; {expected}") from None
         except (ValueError, RecursionError, msgspec.ValidationError) as error:
             raise UsageError(f"cannot read {str(path)!r}: {error}; {expected}") from None
+
+
+def row_id(folder: str) -> str:
+    """The name of a candidate's line on the page of all."""
+    return f"c-{folder}"
+
+
+def way_back(folder: str) -> str:
+    """The address of that line, seen from the candidate's report."""
+    return f"../../{INDEX}#{quote(row_id(folder))}"
 
 
 def _prepared(directory: Path, resume: bool) -> bool:

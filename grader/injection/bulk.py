@@ -27,8 +27,8 @@ from grader.errors import CannotJudge, UsageError
 from grader.files.digest import grader_digest
 from grader.files.write import check_place, held, make_private, write_atomically
 from grader.injection.bulk_job import MESSAGES, Done, Failed, Seed, Setup
+from grader.injection.choose import Sources
 from grader.injection.manifest import NAME, Entry, Manifest, folder_of, hashes_of, without_exercise
-from grader.injection.mutants import Sources
 from grader.injection.recipe import Recipe, with_seed
 from grader.injection.rubric_and_key import hashes
 from grader.injection.verify import LEFT_BY_RUNNING

@@ -17,8 +17,7 @@ import pytest
 from msgspec.structs import replace
 
 from grader.cohort.batch import Batch, Counts, ResultsFile
-from grader.cohort.messages import Graded, NotGraded, Setup, Task
-from grader.cohort.pool import Backend
+from grader.cohort.pool import Backend, Graded, NotGraded, Setup, Task
 from grader.errors import UsageError
 from grader.exercise.model import Exercise
 from grader.files.digest import grader_digest

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.cohort.messages import Graded, NotGraded, Setup, Task, encode, setup_of
-from grader.cohort.pool import Pool, by_name, grading
+from grader.cohort.pool import Graded, NotGraded, Pool, Setup, Task, by_name, encode, grading, setup_of
 from grader.errors import CannotJudge
 from grader.exercise.model import Exercise
 from grader.grading.options import Options
@@ -73,7 +72,7 @@ def test_what_is_the_same_for_every_submission_ends_it_at_once(
     setup: Setup, submissions: dict[str, Submission], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     hopeless = (
-        "import sys, socket; from grader.cohort.messages import *; "
+        "import sys, socket; from grader.cohort.pool import *; "
         "s = socket.socket(fileno=int(sys.argv[1])); receive(s.makefile('rb')); "
         "send(s, NotGraded(reason='no Landlock here', hopeless=True))"
     )
@@ -142,7 +141,7 @@ def job(setup: Setup, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     """A job that answers everything at once."""
     (tmp_path / "job.py").write_text(
         "import socket, sys\n"
-        "from grader.cohort.messages import Graded, receive, send\n"
+        "from grader.cohort.pool import Graded, receive, send\n"
         "peer = socket.socket(fileno=int(sys.argv[1]))\n"
         "stream = peer.makefile('rb')\n"
         "receive(stream)\n"

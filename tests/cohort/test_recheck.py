@@ -10,8 +10,7 @@ import jsonschema
 import pytest
 from msgspec.structs import replace
 
-from grader.cohort.messages import Graded, NotGraded, Setup, Task
-from grader.cohort.pool import Backend
+from grader.cohort.pool import Backend, Graded, NotGraded, Setup, Task
 from grader.cohort.recheck import Rechecks, Recordings, Submissions, Tally
 from grader.errors import UsageError
 from grader.exercise.model import Exercise

@@ -11,8 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from grader.cohort.entries import Entry
-from grader.cohort.messages import Graded, NotGraded, Setup, Task
-from grader.cohort.pool import Backend
+from grader.cohort.pool import Backend, Graded, NotGraded, Setup, Task
 from grader.cohort.run import Cohort
 from grader.cohort.store import Store
 from grader.cohort.summary import Summary
