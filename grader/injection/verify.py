@@ -42,11 +42,10 @@ LEFT_BY_RUNNING: Final = (
     ".mypy_cache",
     ".ruff_cache",
 )  # by tools
-
+AT_ONCE: Final = 2  # subsets that are graded at a time
 
 Checks = tuple[Check, ...]
 Comparisons = tuple[Comparison, ...]
-AT_ONCE: Final = 2  # subsets that are graded at a time
 
 
 @dataclass(frozen=True, slots=True)
