@@ -14,8 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, Self
 
 from grader.cohort.many import Came, Pools, grade_side_by_side, grade_side_by_side_async
-from grader.cohort.messages import NotGraded, Task, setup_of
-from grader.cohort.pool import cores
+from grader.cohort.pool import NotGraded, Task, cores, setup_of
 from grader.errors import CannotJudge as CannotJudge
 from grader.errors import GraderError as GraderError
 from grader.errors import UsageError as UsageError
@@ -24,7 +23,7 @@ from grader.exercise.model import builtin_exercise, read_exercise
 from grader.exercise.starter import starter_files as starter_files
 from grader.grading.options import Options
 from grader.grading.session import Session
-from grader.hand_ins.read_hand_in import read_hand_in
+from grader.hand_ins.read_hand_ins import read_hand_in
 from grader.limits import DEFAULT_ISOLATION, JOB_MAX_NUMBER, QUESTION_MAX_SECONDS
 from grader.preconditions import naming_the_way_out, require_docstrings
 from grader.result.record import Result as Result

@@ -56,16 +56,18 @@ LIVE_START_SECONDS: Final = 20.0  # for its server to start
 LIVE_POLL_SECONDS: Final = 0.5  # between two looks at what may change without a save
 LIVE_SILENCE_SECONDS: Final = 15.0  # between two words to a reader: one that is gone shows by that
 
+# Jobs, of a cohort or of exercises in bulk.
+JOB_END_SECONDS: Final = 30.0  # for a job that has nothing to do to end its launcher
+JOB_TRIES: Final = 2  # at one task, before it is recorded as failed
+MESSAGE_MAX_BYTES: Final = 1 << 26  # of one message to or from a job
+
 # A cohort: its jobs, and a cluster.
 # By the clock for a submission, beside what all its answers may spend, JOB_BUDGET_FACTOR times:
 JOB_SECONDS: Final = 600.0
 JOB_BUDGET_FACTOR: Final = 20  # where a worker gets a twentieth of a core
-JOB_END_SECONDS: Final = 30.0  # for a job that has nothing to do to end its launcher
 JOB_IDLE_SECONDS: Final = 120.0  # without anything to do, after which a job is ended: its cohort may have been killed
 JOB_MAX_NUMBER: Final = 1024  # of jobs at a time that may be asked for
-JOB_TRIES: Final = 2  # at one submission, before it is recorded as not judged
 JOB_VERSIONS_SECONDS: Final = 120  # for a Python to start, import a little and end
-MESSAGE_MAX_BYTES: Final = 1 << 26  # of one message between a cohort and a job
 CLUSTER_CONNECT_SECONDS: Final = 20.0  # to reach the scheduler
 CLUSTER_WORKERS_SECONDS: Final = 300.0  # to wait for a worker where there is none
 CLUSTER_LEAVE_SECONDS: Final = 10.0  # to take leave of the scheduler
@@ -75,7 +77,6 @@ CLUSTER_END_SECONDS: Final = 60.0  # for the workers to end what they are doing
 
 # Exercises in bulk.
 BULK_SEED_SECONDS: Final = 3600.0  # by the clock for one seed: a machine with much else to do takes minutes
-BULK_JOB_END_SECONDS: Final = 30.0  # for a job that has nothing to do to end its launcher
 BULK_JOB_MAX_BYTES: Final = 1 << 30  # that a job holds, before a fresh one goes on in its place
 
 # Lines of a batch.

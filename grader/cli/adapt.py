@@ -11,7 +11,7 @@ from grader.files.printable import one_line, printable
 
 if TYPE_CHECKING:
     from grader.cli.options import Commands
-    from grader.injection.look import Look
+    from grader.injection.fit import Look
 
 STANDARD_OUTPUT: Final = "-"
 FALLS_SHORT: Final = 1
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     if missing := what_is_missing(text):
         raise UsageError(f"{str(directory)!r} cannot be tried: {missing}")
     with naming_the_way_out(), Launcher(arguments.isolation, hidden=[directory.resolve()]) as launcher:
-        from grader.injection.look import look
+        from grader.injection.fit import look
         from grader.packages.worker_pool import WorkerPool
 
         worker_pool = WorkerPool(launcher, adapter=text)
@@ -120,7 +120,7 @@ def _left_to_do(text: str) -> Iterator[str]:
 
 def _what_works(looks: Sequence["Look"]) -> Iterator[str]:
     """One line for each thing that was tried, then what no function of the adapter.py is for."""
-    from grader.injection.look import optional
+    from grader.injection.fit import optional
 
     yield "\nWhat works:"
     for each in looks:

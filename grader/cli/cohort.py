@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Grade all that is not graded yet; 0, 1 when a hand-in could not be graded, or 3 when one could not be judged."""
     from grader.cli.exercises import chosen_exercise
     from grader.cohort.entries import read_entries
-    from grader.cohort.rounds import read_round
+    from grader.cohort.row import read_round
     from grader.cohort.run import Cohort
     from grader.cohort.store import Store
     from grader.report.progress import Progress

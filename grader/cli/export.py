@@ -56,8 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format != "harbor" and images != (None, None):
         raise UsageError(f"--agent-image and --verifier-image are Harbor's; format={arguments.format!r} has none")
     check_free(directory)
-    from grader.environments.exported import openenv_folder, verifiers_package
-    from grader.environments.harbor import harbor_task
+    from grader.environments.exported import harbor_task, openenv_folder, verifiers_package
 
     chosen = chosen_exercise(arguments.exercise)
     name = directory.resolve().name

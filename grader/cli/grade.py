@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     from grader.cli.exercises import Choice, exercise_to_grade, note_on_another_starter, reference_directory, session_on
     from grader.cli.hint import hint_command
     from grader.cli.history import record
-    from grader.hand_ins.read_hand_in import read_hand_in
+    from grader.hand_ins.read_hand_ins import read_hand_in
     from grader.report.progress import Progress
 
     files = {name: file for name in FORMATS if (file := getattr(arguments, name)) is not None}

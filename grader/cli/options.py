@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from grader.cohort.messages import Setup
-    from grader.cohort.pool import Backend
+    from grader.cohort.pool import Backend, Setup
     from grader.grading.options import Options
     from grader.report.progress import Progress
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from grader.cli.options import Commands
-    from grader.cohort.grade_sheets import Filled
-    from grader.hand_ins.assignments import Delivered
+    from grader.cohort.platforms import Filled
+    from grader.hand_ins.read_hand_ins import Delivered
     from grader.result.record import Result
 
 MOST_NAMED: Final = 20  # people in a list
@@ -98,7 +98,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _files(arguments: argparse.Namespace, judged: "dict[str, Result]") -> "tuple[dict[str, bytes], bool]":
     """What is to be uploaded, by file name, and whether somebody was left out."""
-    from grader.cohort import feedback
+    from grader.cohort import platforms
 
     if arguments.platform == "gradescope":
         numbered = {found[1]: result for name, result in judged.items() if (found := _SUBMISSION.fullmatch(name))}
@@ -108,14 +108,14 @@ def _files(arguments: argparse.Namespace, judged: "dict[str, Result]") -> "tuple
                 "no hand-in of this cohort is called submission_NUMBER; expected one of a Gradescope export"
             )
         _name("not from a Gradescope export", others)
-        return {"autograder.zip": feedback.gradescope_autograder(numbered)}, bool(others)
+        return {"autograder.zip": platforms.gradescope_autograder(numbered)}, bool(others)
     files: dict[str, bytes] = {}
     left_out = False
     if arguments.template is not None:
         filled, left_out = _filled(arguments, judged)
         files["grades.csv"] = filled.data
     if arguments.platform == "moodle":
-        files["feedback.zip"] = feedback.moodle_feedback(judged.values())
+        files["feedback.zip"] = platforms.moodle_feedback(judged.values())
     elif arguments.submissions is not None:
         people = {result.candidate.name: result for result in judged.values()}
         delivered = _delivered(arguments.submissions)
@@ -126,7 +126,7 @@ def _files(arguments: argparse.Namespace, judged: "dict[str, Result]") -> "tuple
                 "Canvas delivered"
             )
         _name("without a model.py or a .zip to comment on", without)
-        files["feedback.zip"] = feedback.canvas_feedback(people, delivered)
+        files["feedback.zip"] = platforms.canvas_feedback(people, delivered)
         left_out = left_out or bool(without)
     return files, left_out
 
@@ -136,8 +136,7 @@ def _delivered(path: Path) -> "dict[str, Delivered]":
     from contextlib import ExitStack
 
     from grader.hand_ins.archives import is_archive
-    from grader.hand_ins.assignments import of_canvas
-    from grader.hand_ins.read_hand_in import opened
+    from grader.hand_ins.read_hand_ins import of_canvas, opened
 
     with ExitStack() as stack:
         root = opened(path, "expected what Canvas delivered, as a directory or an archive", stack)
@@ -146,7 +145,7 @@ def _delivered(path: Path) -> "dict[str, Delivered]":
 
 def _filled(arguments: argparse.Namespace, judged: "dict[str, Result]") -> "tuple[Filled, bool]":
     """The template with its grades, and what is to be said of it on the way."""
-    from grader.cohort.grade_sheets import Grade, fill_canvas, fill_moodle, scaling
+    from grader.cohort.platforms import Grade, fill_canvas, fill_moodle, scaling
     from grader.files.read_untrusted import Directory, Refused
     from grader.limits import GRADE_SHEET_MAX_BYTES
     from grader.report.verdict import verdict

@@ -19,15 +19,15 @@ from typing import BinaryIO, Final, Self
 
 import msgspec
 
-from grader.cohort.messages import Graded, NotGraded, Setup, Task, setup_of
-from grader.cohort.pool import Asked, Backend
+from grader.cohort.pool import Backend, Graded, NotGraded, Setup, Task, setup_of
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import Exercise
 from grader.files.digest import grader_digest
 from grader.files.printable import one_line
-from grader.files.write import is_left_over
+from grader.files.write import is_left_over, lock
 from grader.grading.options import Options
-from grader.hand_ins.read_hand_in import read_hand_in
+from grader.hand_ins.read_hand_ins import read_hand_in
+from grader.jobs import Asked
 from grader.limits import BATCH_LINE_MAX_BYTES
 from grader.result.lines import (
     AttemptLine,
@@ -132,7 +132,7 @@ class Batch:
         self.results.finish()
         return self.counts
 
-    def _asked(self, tell: Callable[[ResultLine], None]) -> Iterator[Asked[_UnderWay]]:
+    def _asked(self, tell: Callable[[ResultLine], None]) -> Iterator[Asked[_UnderWay, Task]]:
         """What is to be graded. Lines that cannot be are answered on the way, and those that were are passed over."""
         seen: set[bytes] = set()
         for number, data in bounded_lines(self.source):
@@ -214,7 +214,7 @@ class ResultsFile:
             # For its owner alone: the seeds are in it.
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
-                self._lock_or_complain(self._file)
+                lock(self._file, self._path, "is writing")
                 if os.fstat(self._file).st_size and not resume:
                     raise UsageError(f"{str(path)!r} is not empty; go on with --resume, or name another file")
                 self._rewrite(keep_errors=False)
@@ -265,7 +265,7 @@ class ResultsFile:
         directory = self._path.resolve().parent
         descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=f".{self._path.name}.")  # for its owner alone
         try:
-            self._lock_or_complain(descriptor)  # before it stands in the other's place
+            lock(descriptor, self._path, "is writing")  # before it stands in the other's place
             self._kept.clear()
             with open(descriptor, "wb", closefd=False) as file:
                 for number, line in self._lines():
@@ -305,12 +305,6 @@ class ResultsFile:
         self._kept[_key(line.id)] = _request_of(line.origin), line.origin.seed
         if line.origin.asked.shared:
             self.shared_seed = line.origin.seed
-
-    def _lock_or_complain(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"another run is writing {str(self._path)!r}; wait until it has ended") from None
 
 
 def _line_of(about: _UnderWay, graded: Graded | NotGraded) -> ResultLine:

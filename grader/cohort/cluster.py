@@ -13,12 +13,12 @@ import msgspec
 from distributed import Client, Future, KilledWorker, Security
 from distributed.comm.core import connect
 
-from grader.cohort.messages import Answer, Graded, NotGraded, Setup, decode, encode
-from grader.cohort.pool import About, Asked
+from grader.cohort.cluster_worker import GradingPlugin, grade, versions_here
+from grader.cohort.pool import Answer, Graded, NotGraded, Setup, Task, decode, encode
 from grader.cohort.versions import Versions, differences, versions
-from grader.cohort.worker_plugin import GradingPlugin, grade, versions_here
 from grader.errors import CannotJudge, UsageError
 from grader.files.printable import one_line
+from grader.jobs import About, Asked
 from grader.limits import (
     CLUSTER_CONNECT_SECONDS,
     CLUSTER_END_SECONDS,
@@ -144,11 +144,11 @@ class ClusterBackend:
         self._client = cluster.client
         self._setup = setup
         self._plugin = f"grader-cohort-{uuid.uuid4().hex}"
-        self._asked: dict[Future[bytes], Asked[Any]] = {}
+        self._asked: dict[Future[bytes], Asked[Any, Task]] = {}
         self._done: SimpleQueue[Future[bytes]] = SimpleQueue()
         self._unfit: dict[str, str] = {}  # workers that can grade nothing, and why
 
-    def grade(self, asked: Iterable[Asked[About]]) -> Iterator[tuple[About, Graded | NotGraded]]:
+    def grade(self, asked: Iterable[Asked[About, Task]]) -> Iterator[tuple[About, Graded | NotGraded]]:
         """What came of each submission, in the order in which they are done.
 
         The next ones are taken when workers are free for them, so that there may be any number of them.
@@ -186,7 +186,7 @@ class ClusterBackend:
             else:
                 yield done.about, graded
 
-    def _ask(self, asked: Asked[Any], workers: Iterable[str]) -> None:
+    def _ask(self, asked: Asked[Any, Task], workers: Iterable[str]) -> None:
         """Have it graded, by one of these workers if any of them is there by then."""
         task = encode(asked.task)
         preferred = list(workers) or None

@@ -13,8 +13,7 @@ from grader.errors import UsageError
 from grader.files.printable import one_line
 from grader.files.read_untrusted import Refused
 from grader.hand_ins.archives import is_archive
-from grader.hand_ins.assignments import HandIn, hand_ins
-from grader.hand_ins.read_hand_in import opened
+from grader.hand_ins.read_hand_ins import HandIn, hand_ins, opened
 from grader.submission.read import Submission
 
 MAX_NAME: Final = 80  # characters

@@ -1,7 +1,6 @@
 """The process that grades for a pool: one submission after another, until no more is asked."""
 
 import os
-import socket
 import sys
 import time
 from types import TracebackType
@@ -9,23 +8,22 @@ from typing import Self
 
 from msgspec.structs import replace
 
-from grader.cohort.messages import Graded, NotGraded, Setup, Task, receive, send
-from grader.cohort.row import way_back
+from grader.cohort.pool import Graded, NotGraded, Setup, Task, receive, send
+from grader.cohort.store import way_back
 from grader.errors import CannotJudge
 from grader.grading.session import Session
+from grader.jobs import parent
 from grader.result.audience import for_audience
 from grader.result.record import Audience, Result, to_json, untimed
 from grader.sandbox.errors import NotIsolated
-from grader.sandbox.lock import die_with_parent, not_dumpable
+from grader.sandbox.lock import not_dumpable
 
 
 def main() -> None:
     """Serve on the socket whose descriptor and peer's pid are in argv."""
-    descriptor, parent = (int(argument) for argument in sys.argv[1:3])
-    die_with_parent(parent)
-    if sys.platform == "linux":
-        not_dumpable()  # it holds the seed
-    with socket.socket(fileno=descriptor) as peer, peer.makefile("rb") as stream:
+    with parent() as (peer, stream):
+        if sys.platform == "linux":
+            not_dumpable()  # it holds the seed
         setup = receive(stream)
         if not isinstance(setup, Setup):
             return  # given up before it began

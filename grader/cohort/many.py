@@ -1,26 +1,124 @@
-"""Submissions from any source, graded in a pool in the background: what comes of each, as it comes."""
+"""Submissions from any source, graded by a pool in the background: what comes of each, as it comes."""
 
 import asyncio
+import socket
 import threading
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable
 from concurrent.futures import Future
 from contextlib import aclosing, suppress
 from enum import Enum
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
-from grader.cohort.messages import Graded, NotGraded, Setup, Task
-from grader.cohort.pool import CLOSED, BackgroundPool
+from grader.cohort.pool import Graded, NotGraded, Pool, Setup, Task
 from grader.errors import CannotJudge, UsageError
+from grader.jobs import Asked
 
 Given = TypeVar("Given")
 Prepare = Callable[[Given], Task | UsageError]
 """What is to be graded of something that was given, or why nothing can be."""
 
 Came = Graded | NotGraded | UsageError
-
-
 AHEAD: Final = 2  # submissions for each job that are taken before the outcomes of earlier ones were
+Answer = Future[Graded | NotGraded]
+CLOSED: Final = "nothing could be judged: the pool is closed"
+
+
+class BackgroundPool:
+    """A pool for callers in any thread, who get a future each. Close it: that ends all its processes.
+
+    A thread of its own makes the jobs, since the kernel ends a job with the thread that made it.
+    """
+
+    def __init__(self, setup: Setup, jobs: int) -> None:
+        self._pool = Pool(setup, jobs)
+        self._asked: SimpleQueue[tuple[Task, Answer]] = SimpleQueue()
+        self._changing = threading.Lock()
+        self._over: CannotJudge | None = None  # why nothing more is graded
+        self._woken, self._waker = socket.socketpair()
+        self._woken.setblocking(False)
+        self._waker.setblocking(False)
+        self._thread = threading.Thread(target=self._work, name="grader-pool", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is graded: it was closed, or the machine cannot do it."""
+        return self._over is not None
+
+    def submit(self, task: Task) -> Answer:
+        """Have a submission graded, after those asked for before; its future raises CannotJudge once this is over."""
+        answer: Answer = Future()
+        with self._changing:
+            if self._over is None:
+                self._asked.put((task, answer))
+                self._wake()
+                return answer
+        answer.set_exception(self._over)
+        return answer
+
+    def close(self) -> None:
+        """Give up what is under way, and end all processes. From any thread; a second call waits for the first."""
+        self._end(CannotJudge(CLOSED))
+        self._pool.kill()
+        self._thread.join()
+
+    def _end(self, reason: CannotJudge) -> None:
+        with self._changing:
+            if self._over is None:
+                self._over = reason
+                self._wake()
+
+    def _wake(self) -> None:
+        try:
+            self._waker.send(b"!")
+        except BlockingIOError:
+            pass  # it has been woken often enough
+        except OSError:
+            pass  # it has ended
+
+    # What follows runs in the thread of its own.
+
+    def _work(self) -> None:
+        waiting: deque[tuple[Task, Answer]] = deque()
+        under_way: set[Answer] = set()
+        try:
+            with self._pool, self._woken, self._waker:
+                while True:
+                    self._take_asked(waiting)
+                    # After it was taken that this was woken: who ends it says so first, and wakes it then.
+                    if self._over is not None:
+                        break
+                    while waiting and self._pool.has_room:
+                        task, answer = waiting.popleft()
+                        if answer.set_running_or_notify_cancel():
+                            under_way.add(answer)
+                            self._pool.start(Asked(answer, task))
+                    for answer, graded in self._pool.finished(self._woken):
+                        under_way.discard(answer)
+                        answer.set_result(graded)
+        except CannotJudge as error:
+            self._end(error)
+        except Exception as error:  # no caller is to wait for ever
+            self._end(CannotJudge(f"nothing could be judged: {error}"))
+        assert self._over is not None
+        self._take_asked(waiting)
+        for answer in (*under_way, *(answer for _, answer in waiting)):
+            if not answer.cancelled():
+                answer.set_exception(self._over)
+
+    def _take_asked(self, waiting: "deque[tuple[Task, Answer]]") -> None:
+        try:
+            while self._woken.fileno() >= 0 and self._woken.recv(4096):
+                pass
+        except BlockingIOError:
+            pass
+        try:
+            while True:
+                waiting.append(self._asked.get_nowait())
+        except Empty:
+            pass
 
 
 class Pools:

@@ -9,10 +9,9 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from grader.cohort.item_analysis import FEWEST, STEADY, WELL, item_figures
-from grader.cohort.row import Cell, Row, row_id
-from grader.cohort.store import CANDIDATES, NEAR_COPIES, REPORT
-from grader.cohort.summary import BINS, Summary
+from grader.cohort.row import Cell, Row
+from grader.cohort.store import CANDIDATES, NEAR_COPIES, REPORT, row_id
+from grader.cohort.summary import BINS, FEWEST, STEADY, WELL, Summary, item_figures
 from grader.files.printable import one_line
 from grader.report import words
 from grader.report.content_policy import content_policy

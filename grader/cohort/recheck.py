@@ -11,13 +11,13 @@ import msgspec
 
 from grader.cohort.batch import bounded_lines, submission_of_line
 from grader.cohort.entries import read_entries
-from grader.cohort.messages import Graded, NotGraded, Setup, Task, setup_of
-from grader.cohort.pool import Asked, Backend
+from grader.cohort.pool import Backend, Graded, NotGraded, Setup, Task, setup_of
 from grader.errors import UsageError
 from grader.exercise.model import Exercise
 from grader.files.printable import one_line
 from grader.grading.options import Options
-from grader.hand_ins.read_hand_in import read_hand_in
+from grader.hand_ins.read_hand_ins import read_hand_in
+from grader.jobs import Asked
 from grader.limits import CERTIFICATE_MAX_BYTES, RECHECK_QUESTION_MAX_SECONDS, RESULT_MAX_BYTES
 from grader.result.certificate import Certificate, faults, read_certificate
 from grader.result.lines import (
@@ -263,7 +263,9 @@ class Rechecks:
             tell(line)
         return tally
 
-    def _asked(self, recorded: Iterable[Recorded], tell: Callable[[RecheckLine], None]) -> Iterator[Asked[Recorded]]:
+    def _asked(
+        self, recorded: Iterable[Recorded], tell: Callable[[RecheckLine], None]
+    ) -> Iterator[Asked[Recorded, Task]]:
         for one in recorded:
             if problem := self._problem(one):
                 tell(problem)

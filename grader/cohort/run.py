@@ -8,14 +8,12 @@ import msgspec
 
 from grader.cohort.entries import Entry
 from grader.cohort.job import report_in_cohort
-from grader.cohort.messages import Graded, NotGraded, Setup, setup_of
 from grader.cohort.near_copies import compared_groups, render_near_copies
 from grader.cohort.page import render_index
-from grader.cohort.pool import Backend, by_name
-from grader.cohort.rounds import beside
-from grader.cohort.row import INDEX, Row
+from grader.cohort.pool import Backend, Graded, NotGraded, Setup, by_name, setup_of
+from grader.cohort.row import Row, beside
 from grader.cohort.similarity import similar_pairs
-from grader.cohort.store import NEAR_COPIES, TABLE, WORKBOOK, Store
+from grader.cohort.store import INDEX, NEAR_COPIES, TABLE, WORKBOOK, Store
 from grader.cohort.summary import Summary
 from grader.cohort.table import render_table, render_workbook
 from grader.cohort.versions import Versions, differences, versions

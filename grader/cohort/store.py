@@ -13,7 +13,6 @@ Every file is written as a whole or not at all, so that a run can be ended at an
 """
 
 import contextlib
-import fcntl
 import os
 import shutil
 import time
@@ -21,19 +20,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from grader.cohort.row import INDEX
 from grader.errors import CannotJudge, UsageError
-from grader.files.write import is_left_over, write_atomically
+from grader.files.write import held, is_left_over, make_private, write_atomically
 from grader.result.record import Audience, Feedback, Result, from_json
 from grader.seeds import draw_seed
 
 COHORT: Final = "cohort.json"
 CANDIDATES: Final = "candidates"
+INDEX: Final = "index.html"
 NEAR_COPIES: Final = "near-copies.html"
 TABLE: Final = "results.csv"
 WORKBOOK: Final = "results.xlsx"
@@ -79,18 +79,15 @@ class Store:
         self._made = not directory.exists()
         try:
             before = _prepared(directory, resume)
-            self._lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                self._lock_or_complain()
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(held(directory, "is grading into"))
                 if before and self._kept() is None:
                     raise UsageError(f"{str(directory)!r} holds no cohort to go on with; name an empty directory")
                 self._tidy()
                 self._begun = self._kept() is None  # by this run
                 session = self._begin(seed, audience, feedback)
                 self.seed, self.begun_at = session.seed, session.begun_at
-            except BaseException:
-                os.close(self._lock)
-                raise
+                self._hold = stack.pop_all()
         except OSError as error:
             raise CannotJudge(f"cannot write in {str(directory)!r}: {error.strerror}") from None
 
@@ -106,7 +103,7 @@ class Store:
             (self._directory / COHORT).unlink()
             if self._made and not os.listdir(self._directory):
                 self._directory.rmdir()
-        os.close(self._lock)
+        self._hold.close()
 
     def result(self, folder: str) -> Result | None:
         """The candidate's result, if there is one that can be read."""
@@ -177,12 +174,6 @@ class Store:
         except (FileNotFoundError, ValueError, msgspec.ValidationError):
             return None
 
-    def _lock_or_complain(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"another run is grading into {str(self._directory)!r}; wait until it has ended") from None
-
     def _tidy(self) -> None:
         """Remove what a killed run had only half written."""
         for folder in (self._directory, *_folders(self.candidates)):
@@ -209,15 +200,21 @@ def stored_results(directory: Path) -> Iterator[tuple[str, Result]]:
             raise UsageError(f"cannot read {str(path)!r}: {error}; {expected}") from None
 
 
+def row_id(folder: str) -> str:
+    """The name of a candidate's line on the page of all."""
+    return f"c-{folder}"
+
+
+def way_back(folder: str) -> str:
+    """The address of that line, seen from the candidate's report."""
+    return f"../../{INDEX}#{quote(row_id(folder))}"
+
+
 def _prepared(directory: Path, resume: bool) -> bool:
     """Make the directory if it is not there; whether an earlier run has left something in it."""
     if not directory.parent.is_dir():
         raise UsageError(f"cannot write {str(directory)!r}: there is no directory {str(directory.parent)!r}")
-    if directory.exists() and not directory.is_dir():
-        raise UsageError(f"cannot write {str(directory)!r}: it is not a directory")
-    # For its owner alone: the results hold the seed, and reports what the reference computes.
-    with contextlib.suppress(FileExistsError):
-        directory.mkdir(mode=0o700)
+    make_private(directory)  # the results hold the seed, and reports what the reference computes
     # A run that was killed as it began leaves no more than this.
     holds_something = any(not is_left_over(name, COHORT) for name in os.listdir(directory))
     if holds_something and not resume:

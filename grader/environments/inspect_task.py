@@ -23,8 +23,15 @@ from inspect_ai.util import sandbox as the_sandbox
 
 from grader import api
 from grader.api import Isolation
-from grader.environments.drawn import drawn_exercise
-from grader.environments.episode import agents_files, handed_out, in_words, instruction, reference_of, rewards
+from grader.environments.episode import (
+    agents_files,
+    drawn_exercise,
+    handed_out,
+    in_words,
+    instruction,
+    reference_of,
+    rewards,
+)
 from grader.environments.sandbox_files import left_in
 from grader.exercise.model import StoredExercise, builtin_exercise, read_exercise
 from grader.injection.recipe import seeds_named

@@ -20,8 +20,7 @@ from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.types import EnvironmentMetadata
 
 from grader import __version__, api
-from grader.environments.drawn import drawn_exercise
-from grader.environments.episode import NO_MODEL, agents_files, in_words, instruction, rewards
+from grader.environments.episode import NO_MODEL, agents_files, drawn_exercise, in_words, instruction, rewards
 from grader.environments.openenv_client import ExerciseAction, ExerciseObservation, ExerciseState
 from grader.exercise.model import StoredExercise, builtin_exercise, read_exercise
 from grader.files.printable import printable

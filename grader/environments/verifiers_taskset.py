@@ -17,9 +17,9 @@ from pydantic import Field, model_validator
 from verifiers.v1.errors import TaskError
 
 from grader import api
-from grader.environments.drawn import drawn_exercise
 from grader.environments.episode import (
     agents_files,
+    drawn_exercise,
     handed_out,
     in_words,
     instruction,

@@ -1,11 +1,12 @@
-"""Writing files and folders: all of it or nothing."""
+"""Writing files and folders: all of it or nothing, and by one run at a time."""
 
 import contextlib
 import errno
+import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 
@@ -121,6 +122,40 @@ def put_folder(made: Path, target: Path, existing: Existing) -> None:
     except OSError:
         if existing is not Existing.KEPT or not target.is_dir():
             raise
+
+
+def make_private(directory: Path) -> None:
+    """Make a directory for its owner alone, if it is not there. Raises ``UsageError`` for what is none."""
+    with contextlib.suppress(FileExistsError):
+        directory.mkdir(mode=0o700)
+    if not directory.is_dir():
+        raise UsageError(f"cannot write {str(directory)!r}: it is not a directory")
+
+
+@contextlib.contextmanager
+def held(directory: Path, doing: str) -> Iterator[None]:
+    """A directory for one run at a time; however it ends, the kernel gives the directory free.
+
+    Args:
+        doing: what the other run does, if there is one.
+
+    Raises:
+        UsageError: another run holds it.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        lock(descriptor, directory, doing)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def lock(descriptor: int, path: Path, doing: str) -> None:
+    """Hold what is open at ``path`` until it is closed. Raises ``UsageError`` when another run holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError(f"another run {doing} {str(path)!r}; wait until it has ended") from None
 
 
 def _exchange(made: Path, target: Path) -> None:

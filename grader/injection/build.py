@@ -1,32 +1,39 @@
-"""Build an exercise: choose bugs, make its files, and prove it, until one is sound."""
+"""Build an exercise: put the reference in other words if asked to, choose bugs, make the files, and prove it, until one
+is sound.
+"""
 
 import hashlib
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import UNSET, UnsetType, structs
 
+from grader.cohort.similarity import alike
+from grader.comparisons.catalogue import EVERY, TWINS
 from grader.errors import UsageError
 from grader.exercise.adapted import VISIBLE_TESTS as VISIBLE
 from grader.exercise.key import Key, Reworded, Row
 from grader.exercise.model import Exercise, Item, builtin_exercise
 from grader.grading.answer_cache import Kept
-from grader.injection.choose import Chooser, Chosen
+from grader.injection.choose import Chooser, Chosen, Mutant, Sources
 from grader.injection.fit import Fit
-from grader.injection.mutants import Mutant, Sources
-from grader.injection.observe import Observation
-from grader.injection.prove import complaints, prove, prove_repaired
+from grader.injection.observe import Observation, Observer
 from grader.injection.recipe import Recipe
-from grader.injection.reword import reworded
 from grader.injection.rubric_and_key import bug_entry, certificate, hashes, rubric, stub_entry
+from grader.injection.verify import complaints, prove, prove_repaired
 from grader.injection.workshop import MEASURED_ON, Asked, Progress, Workshop, extension_items
 from grader.packages.trouble import without_a_verdict
+from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
+from grader.sandbox.questions import ADAPTER
+from mutations.other_words import in_other_words
 
 ATTEMPTS: Final = 20  # sets of bugs that are tried before a recipe is given up
+Files = dict[str, str]
+COMPARED: Final = (*EVERY, *TWINS)  # forward, decoding, gradients, training, whole runs, and what is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +172,68 @@ def _id(chosen: Sequence[Chosen], recipe: Recipe) -> str:
 def _title(bugs: int, extensions: Sequence[Item]) -> str:
     title = f"A GPT with {bugs} bug{'s' if bugs > 1 else ''}"
     return f"{title} and {len(extensions)} things to build" if extensions else title
+
+
+class Words(NamedTuple):
+    """A reference in other words, and what is written down of it."""
+
+    files: Files
+    record: Reworded
+
+
+def reworded(
+    reference: Mapping[str, str], seed: int, seeds: tuple[int, ...], launcher: Launcher, progress: Callable[[str], None]
+) -> Words:
+    """A reference in other words, with how far they are from its own.
+
+    An adapter.py is put in other words too where it names what model.py and train.py define, so that a text with the
+    old names does not load.
+
+    Args:
+        seed: which words.
+        seeds: of the questions by which the two are compared.
+
+    Raises:
+        UsageError: the two do not agree bit for bit, or hardly anything could be said otherwise.
+    """
+    progress("other words")
+    adapter = {ADAPTER: reference[ADAPTER]} if ADAPTER in reference else {}
+    package = {file: text for file, text in reference.items() if file != ADAPTER}
+    files = in_other_words(package, seed, kept=_spoken_of(reference), callers=adapter)
+    progress("the reference in other words")
+    told = _told(dict(reference), files, seeds, launcher)
+    if told:
+        raise UsageError(
+            f"seed={seed!r}: in other words this reference computes something else ({', '.join(told)}); "
+            "try another seed, or leave --reword out (in Python reword=False)"
+        )
+    record = Reworded(seed=seed, lines=round(_same_lines(package, files), 3), tokens=round(alike(package, files), 3))
+    return Words(files, record)
+
+
+def _spoken_of(reference: Mapping[str, str]) -> set[str]:
+    """The words of the visible tests, which a learner reads and runs."""
+    text = builtin_exercise().visible_tests if ADAPTER not in reference else ""
+    return set("".join(each if each.isidentifier() or each.isalnum() else " " for each in text).split())
+
+
+def _told(reference: Files, files: Files, seeds: tuple[int, ...], launcher: Launcher) -> tuple[str, ...]:
+    """The comparisons that tell the two apart."""
+    before = WorkerPool(launcher, adapter=reference.get(ADAPTER))
+    after = WorkerPool(launcher, adapter=files.get(ADAPTER))
+    try:
+        return Observer(before, reference, (), seeds).shows_in(files, COMPARED, after)
+    finally:
+        for pool in (before, after):
+            pool.close()
+
+
+def _same_lines(package: Mapping[str, str], files: Mapping[str, str]) -> float:
+    """The share of the lines with code that stand in the other text too, whatever their place."""
+    lines = [line.strip() for text in package.values() for line in text.splitlines() if _is_code(line)]
+    kept = {line.strip() for file in package for line in files[file].splitlines()}
+    return sum(line in kept for line in lines) / max(1, len(lines))
+
+
+def _is_code(line: str) -> bool:
+    return any(map(str.isalnum, line.partition("#")[0]))

@@ -16,12 +16,11 @@ import msgspec
 from grader.exercise.key import Key
 from grader.exercise.model import Exercise, read_rubric
 from grader.exercise.readme import WHERE, readme
-from grader.injection.choose import Chosen
+from grader.injection.choose import Chosen, Mutant, mutants, planted
 from grader.injection.folder import to_json
-from grader.injection.mutants import Mutant, mutants, planted
 from grader.injection.observe import Observation, Observer, answerable
-from grader.injection.prove import complaints, prove
 from grader.injection.rubric_and_key import bug_entry, certificate, hashes, stub_entry
+from grader.injection.verify import complaints, prove
 from grader.limits import DEFAULT_ISOLATION
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher

@@ -11,17 +11,9 @@ moment: what has a line is whole, and what has none is built again.
 """
 
 import contextlib
-import fcntl
 import os
-import selectors
 import shutil
-import socket
-import subprocess
-import sys
-import tempfile
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -33,15 +25,15 @@ from msgspec import Struct
 from grader import __version__
 from grader.errors import CannotJudge, UsageError
 from grader.files.digest import grader_digest
-from grader.files.printable import one_line
-from grader.files.write import check_place, write_atomically
-from grader.injection.bulk_job import Done, Failed, Seed, Setup, receive, send
+from grader.files.write import check_place, held, make_private, write_atomically
+from grader.injection.bulk_job import MESSAGES, Done, Failed, Seed, Setup
+from grader.injection.choose import Sources
 from grader.injection.manifest import NAME, Entry, Manifest, folder_of, hashes_of, without_exercise
-from grader.injection.mutants import Sources
 from grader.injection.recipe import Recipe, with_seed
 from grader.injection.rubric_and_key import hashes
 from grader.injection.verify import LEFT_BY_RUNNING
-from grader.limits import BULK_JOB_END_SECONDS, BULK_SEED_SECONDS, JOB_TRIES
+from grader.jobs import Asked, Jobs, Work
+from grader.limits import BULK_SEED_SECONDS
 from grader.sandbox.control import Mode
 from grader.sandbox.torch_version import torch_version
 
@@ -95,16 +87,11 @@ class Bulk:
         check_place(directory)
         self._made = not directory.exists()
         try:
-            with contextlib.suppress(FileExistsError):
-                directory.mkdir(mode=0o700)  # for its owner alone: solutions are in it
-            if not directory.is_dir():
-                raise UsageError(f"cannot write {str(directory)!r}: it is not a directory")
-            self._lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
+            make_private(directory)  # solutions are in it
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(held(self._directory, "builds in"))
                 self.manifest = self._begin()
-            except BaseException:
-                os.close(self._lock)
-                raise
+                self._hold = stack.pop_all()
         except OSError as error:
             raise CannotJudge(f"cannot write in {str(directory)!r}: {error.strerror}") from None
 
@@ -120,7 +107,7 @@ class Bulk:
                 (self._directory / name).unlink(missing_ok=True)
             if self._made and not os.listdir(self._directory):
                 self._directory.rmdir()
-        os.close(self._lock)
+        self._hold.close()
 
     def left(self, seeds: Iterable[int]) -> list[int]:
         """Those of these seeds that are yet to be built, in their order."""
@@ -144,8 +131,9 @@ class Bulk:
             isolation=self._plan.isolation,
         )
         try:
-            with _Jobs(setup, jobs) as pool:
-                for entry in pool.build(self.left(seeds)):
+            with Jobs(_building(setup), jobs) as pool:
+                for seed, done in pool.answers(Asked(seed, Seed(seed=seed)) for seed in self.left(seeds)):
+                    entry = done.entry if isinstance(done, Done) else without_exercise(seed, "failed", done.reason)
                     for changed in self.manifest.add(entry):
                         if changed.status == "duplicate":
                             self._remove(folder_of(changed.seed))
@@ -154,10 +142,6 @@ class Bulk:
             self.manifest.write()
 
     def _begin(self) -> Manifest:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"another run builds in {str(self._directory)!r}; wait until it has ended") from None
         settings = self._settings()
         path = self._directory / SETTINGS
         left_over = [name for name in os.listdir(self._directory) if name.startswith((f".{SETTINGS}.", f".{NAME}."))]
@@ -235,142 +219,14 @@ def _flat(settings: Settings) -> dict[str, object]:
     return plain | recipe
 
 
-class _Jobs:
-    """Up to ``most`` processes, each with a launcher of its own. Leaving it ends them all.
-
-    The kernel ends them with the thread that made them, should this process be killed.
-    """
-
-    def __init__(self, setup: Setup, most: int) -> None:
-        self._setup = setup
-        self._most = most
-        self._jobs: list[_Job] = []
-
-    def build(self, seeds: Sequence[int]) -> Iterator[Entry]:
-        """What came of each seed, in the order in which they are done."""
-        waiting = deque((seed, 1) for seed in seeds)
-        with selectors.DefaultSelector() as selector:
-            while waiting or selector.get_map():
-                while waiting and len(selector.get_map()) < self._most:
-                    seed, number = waiting.popleft()
-                    job = self._idle()
-                    job.give(seed)
-                    selector.register(job.connection, selectors.EVENT_READ, (job, seed, number))
-                ready = [key.data for key, _ in selector.select(self._seconds_left())]
-                overdue = [key.data for key in selector.get_map().values() if key.data[0].is_overdue]
-                for job, seed, number in {id(data[0]): data for data in (*ready, *overdue)}.values():
-                    selector.unregister(job.connection)
-                    done = job.take()
-                    if isinstance(done, Done):
-                        if done.last:
-                            self._end(job)
-                        yield done.entry
-                        continue
-                    self._end(job)
-                    if done.hopeless:
-                        raise (UsageError if done.usage else CannotJudge)(done.reason)
-                    if number < JOB_TRIES:
-                        waiting.append((seed, number + 1))
-                    else:
-                        yield without_exercise(seed, "failed", done.reason)
-
-    def _seconds_left(self) -> float:
-        """Until the first job is overdue."""
-        return max(0.0, min(job.deadline for job in self._jobs if job.busy) - time.monotonic())
-
-    def _idle(self) -> "_Job":
-        for job in self._jobs:
-            if not job.busy:
-                return job
-        job = _Job(self._setup)
-        self._jobs.append(job)
-        return job
-
-    def _end(self, job: "_Job") -> None:
-        self._jobs.remove(job)
-        job.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for job in self._jobs:
-            job.hang_up()  # all of them first: each takes its time to end
-        while self._jobs:
-            self._end(self._jobs[-1])
-
-
-class _Job:
-    """One process, seen from the one that started it."""
-
-    def __init__(self, setup: Setup) -> None:
-        self.busy = False
-        self.deadline = 0.0
-        self.connection, theirs = socket.socketpair()
-        self._stream = self.connection.makefile("rb")
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
-        with theirs:
-            module = [sys.executable, "-I", "-B", "-m", "grader.injection.bulk_job"]
-            self._process = subprocess.Popen(
-                [*module, str(theirs.fileno()), str(os.getpid())],
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,  # Ctrl-C is for the bulk, which then ends its jobs
-            )
-        self._send(setup)
-
-    @property
-    def is_overdue(self) -> bool:
-        """Whether its seed has taken too long."""
-        return self.busy and time.monotonic() > self.deadline
-
-    def give(self, seed: int) -> None:
-        """Have it build the exercise of a seed."""
-        self.busy, self.deadline = True, time.monotonic() + BULK_SEED_SECONDS
-        self._send(Seed(seed=seed))
-
-    def take(self) -> Done | Failed:
-        """What came of it, once there is something to read on ``connection`` or it is overdue."""
-        if self.is_overdue:
-            return Failed(reason=f"the process that built it gave no answer for {BULK_SEED_SECONDS:g} s")
-        try:
-            message = receive(self._stream)
-        except (OSError, msgspec.DecodeError) as error:
-            return Failed(reason=f"the process that built it answered with no message of ours ({one_line(str(error))})")
-        self.busy = False
-        if isinstance(message, Done | Failed):
-            return message
-        return Failed(reason=f"the process that built it ended ({self._last_words()})")
-
-    def hang_up(self) -> None:
-        """Have it end: in order if it has nothing to do, else now, and with it its launcher and its workers."""
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
-        if self.busy:
-            self._process.kill()
-
-    def close(self) -> None:
-        """Hang up, and see it end."""
-        self.hang_up()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=BULK_JOB_END_SECONDS)
-        self._process.kill()
-        self._process.wait()
-        self._stream.close()
-        self.connection.close()
-        self._log.close()
-
-    def _send(self, message: Setup | Seed) -> None:
-        with contextlib.suppress(OSError):  # that it has ended is seen when its answer is due
-            send(self.connection, message)
-
-    def _last_words(self) -> str:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=BULK_JOB_END_SECONDS)
-        self._log.seek(0)
-        lines = self._log.read().decode("utf-8", "replace").splitlines()
-        return one_line(lines[-1])[:500] if lines else f"exit code {self._process.returncode}"
+def _building(setup: Setup) -> Work[Seed, Done, Failed]:
+    return Work(
+        module="grader.injection.bulk_job",
+        messages=MESSAGES,
+        setup=setup,
+        called="built",
+        done=Done,
+        failed=Failed,
+        limit=lambda _: BULK_SEED_SECONDS,
+        is_last=lambda done: done.last,
+    )

@@ -4,10 +4,8 @@ Its launcher, what is known of the reference and what was measured of its bugs s
 """
 
 import os
-import socket
-import sys
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -18,11 +16,11 @@ from grader.injection.folder import write
 from grader.injection.manifest import Entry, entry_of, folder_of, without_exercise
 from grader.injection.recipe import Recipe, with_seed
 from grader.injection.workshop import Workshop
+from grader.jobs import Failure, Messages, parent
 from grader.limits import BULK_JOB_MAX_BYTES
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
 from grader.sandbox.errors import NotIsolated
-from grader.sandbox.lock import die_with_parent
 
 PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
@@ -60,40 +58,29 @@ class Done(Struct, frozen=True, kw_only=True, tag="done"):
     last: bool
 
 
-class Failed(Struct, frozen=True, kw_only=True, tag="failed"):
+class Failed(Failure, frozen=True, kw_only=True, tag="failed"):
     """There is no saying what the seed gives. The job has ended.
 
     Attributes:
-        hopeless: it will be the same for every seed.
         usage: the bulk cannot be built as it was asked for; else our side or the machine failed.
     """
 
-    reason: str
-    hopeless: bool = False
     usage: bool = False
+
+    @property
+    def error(self) -> CannotJudge | UsageError:
+        """What is raised where it is hopeless."""
+        return UsageError(self.reason) if self.usage else CannotJudge(self.reason)
 
 
 Message = Setup | Seed | Done | Failed
-_DECODER: Final = msgspec.json.Decoder(Message)
-
-
-def send(connection: socket.socket, message: Message) -> None:
-    """Send one message, a line. Raises OSError when the reader is gone."""
-    connection.sendall(msgspec.json.encode(message) + b"\n")
-
-
-def receive(stream: BinaryIO) -> Message | None:
-    """The next message; None when the other side has ended. Raises ``msgspec.DecodeError`` for anything else."""
-    line = stream.readline()
-    return _DECODER.decode(line) if line.endswith(b"\n") else None
+MESSAGES: Final = Messages(msgspec.msgpack.Decoder[Message](Message))
 
 
 def main() -> None:
     """Serve on the socket whose descriptor and peer's pid are in argv."""
-    descriptor, parent = (int(argument) for argument in sys.argv[1:3])
-    die_with_parent(parent)
-    with socket.socket(fileno=descriptor) as peer, peer.makefile("rb") as stream:
-        setup = receive(stream)
+    with parent() as (peer, stream):
+        setup = MESSAGES.receive(stream)
         if not isinstance(setup, Setup):
             return  # given up before it began
         hidden = [Path(setup.hidden)]
@@ -101,9 +88,9 @@ def main() -> None:
             Launcher(setup.isolation, hidden) as launcher,
             Workshop(setup.reference, launcher, keep_extensions=setup.recipe.keep_extensions) as workshop,
         ):
-            while isinstance(asked := receive(stream), Seed):
+            while isinstance(asked := MESSAGES.receive(stream), Seed):
                 done = _built(asked.seed, setup, workshop)
-                send(peer, done)
+                MESSAGES.send(peer, done)
                 if isinstance(done, Failed) or done.last:
                     break
     os._exit(0)  # nothing is left to be put in order

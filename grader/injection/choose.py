@@ -1,18 +1,72 @@
-"""Which bugs an exercise gets: drawn by its seed, measured one by one, and turned down when they would be unfair."""
+"""Which bugs an exercise gets: of all mutants of a reference those that the seed draws, measured one by one, and turned
+down when they would be unfair or not as hard as was asked for.
+"""
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from grader.errors import UsageError
-from grader.injection.difficulty import difficulty, within_reach
-from grader.injection.mutants import Mutant, overlap
+from grader.exercise.key import Bucket, Difficulty
 from grader.injection.observe import Observation
 from grader.injection.recipe import Recipe
-from mutations.operator import Category
+from grader.sandbox.questions import ADAPTER
+from mutations.edit import Edit, Rewritten, splice
+from mutations.operator import Category, Distance, Operator, Visibility
+from mutations.sites import sites
+from mutations.source import together
 
+Sources = Mapping[str, str]
+"""File name to source text."""
 LEAST_EFFECT: Final = 1e-5  # ten times the widest tolerance: no rounding is taken for the bug, or the bug for it
+VISIBILITY: Final = {Visibility.CRASH: 0, Visibility.LOSS: 1, Visibility.SILENT: 2}
+DISTANCE: Final = {Distance.LINE: 0, Distance.FUNCTION: 1, Distance.FAR: 2}
+MEDIUM, HARD = 4, 7  # the least score of each
+MEASURED_AT_MOST: Final = 4  # of the score of a bug by itself: killers and effect
+
+
+class Mutant(NamedTuple):
+    """One bug at one site."""
+
+    operator: Operator
+    edit: Edit
+    site: int  # the number of the site among the operator's
+
+    def __str__(self) -> str:
+        return f"{self.operator.id} (site {self.site + 1})" if self.site else self.operator.id
+
+    def files(self, reference: Sources) -> dict[str, str]:
+        """The reference with this bug alone."""
+        return planted(reference, [self.edit])
+
+    def honest_files(self, reference: Sources) -> dict[str, str] | None:
+        """The reference with the refactoring alone that the bug comes with; None where it comes without one."""
+        return planted(reference, [self.edit.without_the_bug]) if isinstance(self.edit, Rewritten) else None
+
+
+def mutants(reference: Sources, operators: Iterable[Operator], kept: Collection[Edit] = ()) -> Iterator[Mutant]:
+    """Every site of these operators that no edit of ``kept`` touches."""
+    sources = together({file: text for file, text in reference.items() if file != ADAPTER})
+    for site in sites(sources, operators):
+        if not any(overlap(site.edit, other) for other in kept):
+            yield Mutant(site.operator, site.edit, site.number)
+
+
+def planted(reference: Sources, edits: Collection[Edit]) -> dict[str, str]:
+    """The reference with all of these edits made."""
+    return {file: splice(text, [edit for edit in edits if edit.file == file]) for file, text in reference.items()}
+
+
+def overlap(one: Edit, other: Edit) -> bool:
+    """Whether two edits touch the same bytes, or insert at the same place."""
+    return (
+        one.file == other.file
+        and one.start <= other.end
+        and other.start <= one.end
+        and ((one.start < other.end and other.start < one.end) or one.start == other.start)
+    )
+
 
 Observe = Callable[[Mutant, Mutant | None], Observation]
 """What is seen of a mutant; the second is the one that is likely to be asked about next."""
@@ -168,3 +222,48 @@ def unfit_to_compare(seen: Observation, *, alone: bool) -> str:
 
 def _categories(chosen: Iterable[Chosen]) -> set[Category]:
     return {bug.mutant.operator.category for bug in chosen}
+
+
+def difficulty(operator: Operator, seen: Observation, others: Collection[Observation] = ()) -> Difficulty:
+    """The difficulty of one bug beside the others of its exercise: how hard it is to find.
+
+    It is a transparent sum of what is known of the bug, and a prior, not a measurement of people::
+
+        visibility       0 it crashes, 1 the loss shows it, 2 neither
+        killers          0 many checks see it, 1 a few, 2 one or two
+        effect           0 answers change by a tenth or more of their size, 1 by a thousandth, 2 by less
+        extra_path       1 it shows only in an extension: cached decoding, the classifier, several heads
+        distance         0 the line itself is looked at first, 1 the function, 2 another place
+        shared_symptoms  1 another bug of the exercise is seen by the same checks
+    """
+    features = _known(operator) | {
+        "killers": _steps(len(seen.killed_by), (6, 3)),
+        "effect": _steps(seen.effect, (0.1, 0.001)),
+        "shared_symptoms": int(any(set(other.killed_by) & set(seen.killed_by) for other in others)),
+    }
+    score = sum(features.values())
+    return Difficulty(score=score, bucket=_bucket(score), features=features)
+
+
+def within_reach(operator: Operator) -> set[Bucket]:
+    """The buckets that a bug by itself can fall in, whatever is measured of it."""
+    known = sum(_known(operator).values())
+    return {_bucket(known + measured) for measured in range(MEASURED_AT_MOST + 1)}
+
+
+def _known(operator: Operator) -> dict[str, int]:
+    """The features that the catalogue says."""
+    return {
+        "visibility": VISIBILITY[operator.visibility],
+        "extra_path": int(bool(operator.needs)),
+        "distance": DISTANCE[operator.distance],
+    }
+
+
+def _steps(value: float, limits: tuple[float, float]) -> int:
+    """0 from the first limit up, 1 from the second, 2 below."""
+    return sum(value < limit for limit in limits)
+
+
+def _bucket(score: int) -> Bucket:
+    return "hard" if score >= HARD else "medium" if score >= MEDIUM else "easy"

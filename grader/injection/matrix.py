@@ -16,8 +16,8 @@ from grader.checks.catalogue import BY_ID, MEASURED_BY, of_family
 from grader.checks.check import Check
 from grader.comparisons.catalogue import COMPARISONS
 from grader.comparisons.comparison import Comparison
+from grader.injection.choose import Mutant, Sources, mutants
 from grader.injection.fit import fit, require_it_runs
-from grader.injection.mutants import Mutant, Sources, mutants
 from grader.injection.observe import Observer
 from grader.packages.trouble import without_a_verdict
 from grader.packages.worker_pool import WorkerPool

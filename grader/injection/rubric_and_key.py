@@ -14,9 +14,7 @@ from grader.comparisons.catalogue import EVERY
 from grader.exercise.key import Certificate, PlantedBug, Row, Stub
 from grader.exercise.model import FORWARD, Item, Rubric
 from grader.grading.attribution import FINITE
-from grader.injection.choose import Chosen
-from grader.injection.difficulty import difficulty
-from grader.injection.mutants import Sources
+from grader.injection.choose import Chosen, Sources, difficulty
 from grader.injection.observe import Observation
 from grader.sandbox.client import Launcher
 from mutations.edit import Rewritten

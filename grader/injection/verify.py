@@ -1,8 +1,15 @@
-"""Verify an exercise from its folder alone: whether it can be solved, graded, and credited bug by bug."""
+"""Prove an exercise, and verify one from its folder alone: whether it can be solved, graded, and credited bug by bug.
+
+The proof grades every subset of the bugs, and each bug has to get the status that it should.
+"""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import combinations
+from queue import SimpleQueue
 from typing import Final
 
 from grader.checks.catalogue import CHECKS
@@ -13,16 +20,16 @@ from grader.exercise.key import PlantedBug, Row
 from grader.exercise.model import Exercise, StoredExercise
 from grader.exercise.rules import changed_since
 from grader.exercise.starter import BESIDE_THE_CODE
-from grader.grading.answer_cache import Keep
+from grader.grading.answer_cache import Keep, Kept
 from grader.grading.options import Options
 from grader.grading.session import Session
+from grader.injection.choose import planted
 from grader.injection.fit import fit, require_it_runs
-from grader.injection.mutants import planted
 from grader.injection.observe import SUBMISSION, Observation, Observer, answerable, failing_checks
-from grader.injection.prove import complaints, prove
 from grader.limits import MEASURING_QUESTION_SECONDS
 from grader.packages.trouble import Trouble, without_a_verdict
 from grader.packages.worker_pool import WorkerPool
+from grader.result.record import Status
 from grader.sandbox.client import Launcher
 from grader.submission.read import Submission
 from mutations.errors import SpliceError
@@ -35,7 +42,7 @@ LEFT_BY_RUNNING: Final = (
     ".mypy_cache",
     ".ruff_cache",
 )  # by tools
-
+AT_ONCE: Final = 2  # subsets that are graded at a time
 
 Checks = tuple[Check, ...]
 Comparisons = tuple[Comparison, ...]
@@ -261,3 +268,87 @@ def _graded(what: str, wrong: Callable[[], str]) -> Finding:
         if not isinstance(error.__cause__, Trouble):
             raise
         return Finding(what, str(error))
+
+
+def complaints(row: Row, full_marks: dict[str, float]) -> dict[str, str]:
+    """By item, what a graded variant is not as it should be."""
+    found = {}
+    for item, status in row.statuses.items():
+        expected = Status.NOT_FIXED if item in row.left else Status.FIXED
+        points = 0 if item in row.left else full_marks[item]
+        if status != expected:
+            found[item] = f"{status} instead of {expected}"
+        elif row.scores[item] != points:
+            found[item] = f"{row.scores[item]:g} points instead of {points:g}"
+        elif row.remaining is not None and (item in row.remaining) != (item in row.left):
+            found[item] = "named as left in" if item in row.remaining else "not named as left in"
+    return found
+
+
+def prove(
+    exercise: Exercise, launcher: Launcher, seed: int, progress: Callable[[str], None], kept: Kept | None = None
+) -> Generator[Row, None, None]:
+    """Grade the reference with every subset of the bugs left in, bug items only: none, all, then by size.
+
+    The first subset is graded by itself, and asks the reference what all others compare with; then two at a time.
+    Closed before its end, it grades no more.
+
+    Args:
+        kept: the answers to the same seed's questions in other exercises of the same reference.
+    """
+    bugs = tuple(item.id for item in exercise.rubric.item if item.kind == "bug")
+    subsets = [subset for size in (0, len(bugs), *range(1, len(bugs))) for subset in combinations(bugs, size)]
+    options = Options(only=bugs, seed=seed, timeout=MEASURING_QUESTION_SECONDS, explain=False)
+    kept = kept or Kept()
+    sessions = [Session(exercise, launcher, Keep.EVERYTHING, kept) for _ in range(AT_ONCE)]
+    idle: SimpleQueue[Session] = SimpleQueue()
+    for session in sessions:
+        idle.put(session)
+
+    def graded(left: tuple[str, ...]) -> Row:
+        session = idle.get()
+        try:
+            return _row(session, left, options)
+        finally:
+            idle.put(session)
+
+    threads = ThreadPoolExecutor(AT_ONCE)
+    under_way: deque[Future[Row]] = deque()
+    try:
+        for number, left in enumerate(subsets, start=1):
+            progress(f"subset {number} of {len(subsets)}")
+            under_way.append(threads.submit(graded, left))
+            if number == 1 or len(under_way) == AT_ONCE:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    finally:
+        for session in sessions:
+            session.stop()  # or leaving the threads would wait for what is of no interest any more
+        threads.shutdown(cancel_futures=True)
+        for session in sessions:
+            session.close()
+
+
+def prove_repaired(exercise: Exercise, launcher: Launcher, seed: int, progress: Callable[[str], None]) -> Row:
+    """Grade what the starter is once the bugs alone are repaired, and what was refactored around them is left."""
+    bugs = tuple(item.id for item in exercise.rubric.item if item.kind == "bug")
+    options = Options(only=bugs, seed=seed, timeout=MEASURING_QUESTION_SECONDS, explain=False)
+    progress("the refactored text without its bugs")
+    with Session(exercise, launcher, Keep.NOTHING) as session:
+        return _row_of(session, exercise.repaired(), (), options)
+
+
+def _row(session: Session, left: tuple[str, ...], options: Options) -> Row:
+    return _row_of(session, session.exercise.variant(frozenset(left)), left, options)
+
+
+def _row_of(session: Session, files: dict[str, str], left: tuple[str, ...], options: Options) -> Row:
+    submission = Submission(name="variant", files=files, sha256=SUBMISSION, notes=())
+    result = session.grade(submission, options)
+    return Row(
+        left=left,
+        statuses={item.id: str(item.status) for item in result.items},
+        remaining=result.remaining_bugs,
+        scores={item.id: item.score for item in result.items},
+    )

@@ -21,9 +21,8 @@ from grader.comparisons.catalogue import COMPARISONS
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import Item, builtin_exercise
 from grader.grading.answer_cache import Kept
-from grader.injection.choose import unfit_to_compare
+from grader.injection.choose import Mutant, Sources, mutants, planted, unfit_to_compare
 from grader.injection.fit import Fit, fit, require_it_runs
-from grader.injection.mutants import Mutant, Sources, mutants, planted
 from grader.injection.observe import Observation, Observer, answerable, failing_checks
 from grader.injection.recipe import Recipe
 from grader.limits import KEPT_ANSWERS_MAX_BYTES

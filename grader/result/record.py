@@ -14,7 +14,6 @@ from msgspec import Meta
 
 from grader.files.digest import digest
 from grader.files.printable import printable
-from grader.result.changes import FileChange as FileChange
 from grader.result.exhibits import CacheExhibit as CacheExhibit
 from grader.result.exhibits import Curve as Curve
 from grader.result.exhibits import Divergence as Divergence
@@ -32,6 +31,7 @@ from grader.result.exhibits import WeightingExhibit as WeightingExhibit
 from grader.result.hidden import HIDDEN as HIDDEN
 from grader.result.hidden import Frozen as Frozen
 from grader.result.timeline import EventKind as EventKind
+from grader.result.timeline import FileChange as FileChange
 from grader.result.timeline import ItemStory as ItemStory
 from grader.result.timeline import Timeline as Timeline
 from grader.result.timeline import TimelineEvent as TimelineEvent

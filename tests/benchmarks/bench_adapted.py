@@ -22,8 +22,7 @@ from grader.exercise.model import Exercise
 from grader.grading.options import Options
 from grader.grading.session import Session
 from grader.injection import build as building
-from grader.injection.choose import Chooser, Chosen
-from grader.injection.mutants import Mutant
+from grader.injection.choose import Chooser, Chosen, Mutant
 from grader.injection.recipe import Recipe
 from grader.injection.workshop import Workshop
 from grader.sandbox.client import Launcher

@@ -15,8 +15,8 @@ import pytest
 from grader.cli.inject import description
 from grader.exercise.model import Exercise
 from grader.injection.build import Built
+from grader.injection.choose import mutants
 from grader.injection.manifest import hashes_of
-from grader.injection.mutants import mutants
 from grader.injection.recipe import read_reference
 from mutations.catalogue import operator
 

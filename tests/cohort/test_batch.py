@@ -17,14 +17,14 @@ import pytest
 from msgspec.structs import replace
 
 from grader.cohort.batch import Batch, Counts, ResultsFile
-from grader.cohort.messages import Graded, NotGraded, Setup
-from grader.cohort.pool import About, Asked, Backend
+from grader.cohort.pool import Backend, Graded, NotGraded, Setup, Task
 from grader.errors import UsageError
 from grader.exercise.model import Exercise
 from grader.files.digest import grader_digest
 from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
 from grader.grading.session import Session
+from grader.jobs import About, Asked
 from grader.limits import BATCH_LINE_MAX_BYTES
 from grader.result.lines import ErrorKind, ResultLine, read_result_line
 from grader.result.record import Result, to_json
@@ -51,7 +51,7 @@ class Answering:
         self.result = result
         self.asked: list[str] = []
 
-    def grade(self, asked: Iterable[Asked[About]]) -> Iterator[tuple[About, Graded | NotGraded]]:
+    def grade(self, asked: Iterable[Asked[About, Task]]) -> Iterator[tuple[About, Graded | NotGraded]]:
         for each in asked:
             submission, options = each.task.submission, each.task.options
             assert options is not None

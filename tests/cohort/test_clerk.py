@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from grader.cohort.messages import Graded, NotGraded, Task, setup_of
+from grader.cohort.cluster_worker import WorkerJob
+from grader.cohort.pool import Graded, NotGraded, Task, setup_of
 from grader.cohort.versions import versions
-from grader.cohort.worker_job import WorkerJob
 from grader.exercise.model import Exercise
 from grader.grading.options import Options
 from grader.result.record import Audience
@@ -27,7 +27,7 @@ def test_a_job_that_does_not_read_keeps_nobody_from_closing(
     deaf.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid; mv {tmp_path}/pid {tmp_path}/begun; exec sleep 600\n")
     deaf.chmod(0o700)
     ours = versions()
-    monkeypatch.setattr("grader.cohort.worker_job.versions_of_a_job", lambda: ours)
+    monkeypatch.setattr("grader.cohort.cluster_worker.versions_of_a_job", lambda: ours)
     monkeypatch.setattr("sys.executable", str(deaf))
     worker_job = WorkerJob(setup_of(exercise, Options(), Audience.INSTRUCTOR), ours)
     files = exercise.reference | {"more.py": "#" * 800_000}  # more than a socket holds

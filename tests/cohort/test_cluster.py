@@ -23,8 +23,7 @@ pytest.importorskip("distributed", reason="pip install 'gpt-bug-grader[cluster]'
 from distributed import KilledWorker
 
 from grader.cohort.cluster import Cluster, ClusterBackend
-from grader.cohort.messages import Graded, NotGraded, Setup, setup_of
-from grader.cohort.pool import by_name
+from grader.cohort.pool import Graded, NotGraded, Setup, by_name, setup_of
 from grader.cohort.versions import differences, versions, versions_of_a_job
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import Exercise, StoredExercise

@@ -15,11 +15,17 @@ import pytest
 from msgspec.structs import replace
 
 from grader.cli.main import main
-from grader.cohort.feedback import FEEDBACK, canvas_feedback, gradescope_autograder, moodle_feedback
-from grader.cohort.grade_sheets import Grade, fill_canvas, fill_moodle
+from grader.cohort.platforms import (
+    FEEDBACK,
+    Grade,
+    canvas_feedback,
+    fill_canvas,
+    fill_moodle,
+    gradescope_autograder,
+    moodle_feedback,
+)
 from grader.errors import UsageError
-from grader.hand_ins.assignments import of_canvas
-from grader.hand_ins.read_hand_in import opened
+from grader.hand_ins.read_hand_ins import of_canvas, opened
 from grader.result.record import Feedback, Result, Status, to_json
 
 # As Moodle 4 writes it, with an assignment of 100 points and feedback comments.

@@ -4,8 +4,8 @@ import statistics
 
 import pytest
 
-from grader.cohort.item_analysis import FEWEST, STEADY, item_figures
 from grader.cohort.row import Cell, Row
+from grader.cohort.summary import FEWEST, STEADY, item_figures
 from grader.result.record import Status
 
 ITEMS = (("a", "A"), ("b", "B"), ("c", "C"))

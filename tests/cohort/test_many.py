@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 
-from grader.cohort.many import AHEAD, Pools, grade_side_by_side, grade_side_by_side_async
-from grader.cohort.messages import Graded, NotGraded, Setup, Task, setup_of
-from grader.cohort.pool import CLOSED, BackgroundPool
+from grader.cohort.many import AHEAD, CLOSED, BackgroundPool, Pools, grade_side_by_side, grade_side_by_side_async
+from grader.cohort.pool import Graded, NotGraded, Setup, Task, setup_of
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import Exercise
 from grader.grading.options import Options
@@ -30,7 +29,7 @@ JOB = """
 import os, socket, sys, time
 from pathlib import Path
 from typing import Any
-from grader.cohort.messages import Graded, NotGraded, receive, send
+from grader.cohort.pool import Graded, NotGraded, receive, send
 peer = socket.socket(fileno=int(sys.argv[1]))
 stream = peer.makefile("rb")
 Path({pids!r}, str(os.getpid())).touch()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.cohort.messages import Setup, decode, encode, setup_of
+from grader.cohort.pool import Setup, decode, encode, setup_of
 from grader.exercise.model import Exercise, StoredExercise
 from grader.grading.options import Options
 from grader.own_tests.followup import written

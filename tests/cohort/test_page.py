@@ -16,8 +16,9 @@ import pytest
 
 from grader.cohort.near_copies import render_near_copies
 from grader.cohort.page import render_index
-from grader.cohort.row import Cell, Row, way_back
+from grader.cohort.row import Cell, Row
 from grader.cohort.similarity import Pair
+from grader.cohort.store import way_back
 from grader.cohort.summary import Summary
 from grader.report import render_html
 from grader.result.record import Status

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from grader.cohort.job_process import Job
-from grader.cohort.messages import Graded, NotGraded, Setup, Task, encode, setup_of
-from grader.cohort.pool import Pool, by_name
+from grader.cohort.pool import Graded, NotGraded, Pool, Setup, Task, by_name, encode, grading, setup_of
 from grader.errors import CannotJudge
 from grader.exercise.model import Exercise
 from grader.grading.options import Options
+from grader.jobs import Job
 from grader.limits import JOB_BUDGET_FACTOR
 from grader.result.record import Audience, from_json
 from grader.submission.read import Submission, submission_of
@@ -73,7 +72,7 @@ def test_what_is_the_same_for_every_submission_ends_it_at_once(
     setup: Setup, submissions: dict[str, Submission], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     hopeless = (
-        "import sys, socket; from grader.cohort.messages import *; "
+        "import sys, socket; from grader.cohort.pool import *; "
         "s = socket.socket(fileno=int(sys.argv[1])); receive(s.makefile('rb')); "
         "send(s, NotGraded(reason='no Landlock here', hopeless=True))"
     )
@@ -130,7 +129,7 @@ def test_a_job_that_hangs_is_ended_after_a_while_and_costs_its_submission_alone(
         "while True:\n    time.sleep(1000)\n"
     )
     interpreter(monkeypatch, tmp_path / "python", f'exec {sys.executable} -I -S {tmp_path}/job.py "$5" "$6"')
-    monkeypatch.setattr("grader.cohort.job_process.JOB_SECONDS", 1 - JOB_BUDGET_FACTOR * setup.options.budget)
+    monkeypatch.setattr("grader.cohort.pool.JOB_SECONDS", 1 - JOB_BUDGET_FACTOR * setup.options.budget)
     with Pool(setup, 3) as pool:
         graded = dict(pool.grade(by_name(submissions)))
 
@@ -138,11 +137,11 @@ def test_a_job_that_hangs_is_ended_after_a_while_and_costs_its_submission_alone(
 
 
 @pytest.fixture
-def job(setup: Setup, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Job]:
+def job(setup: Setup, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Job[Task, Graded, NotGraded]]:
     """A job that answers everything at once."""
     (tmp_path / "job.py").write_text(
         "import socket, sys\n"
-        "from grader.cohort.messages import Graded, receive, send\n"
+        "from grader.cohort.pool import Graded, receive, send\n"
         "peer = socket.socket(fileno=int(sys.argv[1]))\n"
         "stream = peer.makefile('rb')\n"
         "receive(stream)\n"
@@ -150,13 +149,13 @@ def job(setup: Setup, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
         "    send(peer, Graded(result=b'', report=b'', seconds=0.0))\n"
     )
     interpreter(monkeypatch, tmp_path / "python", f'exec {sys.executable} {tmp_path}/job.py "$5" "$6"')
-    job = Job(setup)
+    job = Job(grading(setup))
     yield job
     job.close()
 
 
 def test_time_that_is_up_for_one_submission_says_nothing_of_the_next(
-    job: Job, submissions: dict[str, Submission]
+    job: Job[Task, Graded, NotGraded], submissions: dict[str, Submission]
 ) -> None:
     job.give(Task(submission=submissions["ann"]))
     assert isinstance(job.take(), Graded)
@@ -168,7 +167,7 @@ def test_time_that_is_up_for_one_submission_says_nothing_of_the_next(
 
 
 def test_an_answer_that_comes_just_when_time_is_up_is_not_taken_from_a_job_that_has_ended(
-    job: Job, submissions: dict[str, Submission]
+    job: Job[Task, Graded, NotGraded], submissions: dict[str, Submission]
 ) -> None:
     job.give(Task(submission=submissions["ann"]))
     assert select.select([job.connection], [], [], 60)[0]

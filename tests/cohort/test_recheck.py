@@ -10,14 +10,14 @@ import jsonschema
 import pytest
 from msgspec.structs import replace
 
-from grader.cohort.messages import Graded, NotGraded, Setup
-from grader.cohort.pool import About, Asked, Backend
+from grader.cohort.pool import Backend, Graded, NotGraded, Setup, Task
 from grader.cohort.recheck import Rechecks, Recordings, Submissions, Tally
 from grader.errors import UsageError
 from grader.exercise.model import Exercise
 from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
 from grader.grading.session import Session
+from grader.jobs import About, Asked
 from grader.result.audience import for_audience
 from grader.result.certificate import certify, to_bytes
 from grader.result.lines import RecheckLine, result_line, to_line
@@ -46,7 +46,7 @@ class Answering:
         self.answer = answer
         self.options: list[Options | None] = []
 
-    def grade(self, asked: Iterable[Asked[About]]) -> Iterator[tuple[About, Graded | NotGraded]]:
+    def grade(self, asked: Iterable[Asked[About, Task]]) -> Iterator[tuple[About, Graded | NotGraded]]:
         for each in asked:
             self.options.append(each.task.options)
             yield each.about, self.answer

@@ -9,8 +9,7 @@ import pytest
 from msgspec.structs import replace as changed
 
 from grader.cohort.page import render_index
-from grader.cohort.rounds import beside, read_round
-from grader.cohort.row import Cell, Row
+from grader.cohort.row import Cell, Row, beside, read_round
 from grader.cohort.summary import Summary
 from grader.cohort.table import render_table
 from grader.errors import UsageError

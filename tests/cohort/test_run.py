@@ -11,8 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from grader.cohort.entries import Entry
-from grader.cohort.messages import Graded, NotGraded, Setup
-from grader.cohort.pool import About, Asked, Backend
+from grader.cohort.pool import Backend, Graded, NotGraded, Setup, Task
 from grader.cohort.run import Cohort
 from grader.cohort.store import Store
 from grader.cohort.summary import Summary
@@ -20,6 +19,7 @@ from grader.exercise.model import Exercise
 from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
 from grader.grading.session import Session
+from grader.jobs import About, Asked
 from grader.result.record import Audience, Outcome, Result, Status, Timeline, to_json, untimed
 from grader.sandbox.client import Launcher
 from grader.sandbox.torch_version import torch_version
@@ -34,7 +34,7 @@ class Answering:
     def __init__(self, answer: Graded | NotGraded) -> None:
         self.answer = answer
 
-    def grade(self, asked: Iterable[Asked[About]]) -> Iterator[tuple[About, Graded | NotGraded]]:
+    def grade(self, asked: Iterable[Asked[About, Task]]) -> Iterator[tuple[About, Graded | NotGraded]]:
         for each in asked:
             yield each.about, self.answer
 

@@ -18,11 +18,11 @@ import pytest
 from msgspec.structs import replace
 
 from grader import CannotJudge, Exercise, Result, UsageError, load_exercise, starter_files
-from grader.environments import image_parts, verify
+from grader.environments import exported, verify
 from grader.environments.episode import agents_files
-from grader.environments.harbor import harbor_task
+from grader.environments.exported import harbor_task
 from grader.files.digest import digest, grader_digest
-from grader.hand_ins.read_hand_in import read_hand_in
+from grader.hand_ins.read_hand_ins import read_hand_in
 from grader.preconditions import DISTRIBUTION
 from grader.result.record import Status
 
@@ -214,8 +214,8 @@ def metadata(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
             raise PackageNotFoundError(name)
         return known[name]
 
-    monkeypatch.setattr(image_parts, "requires", look_up)
-    monkeypatch.setattr(image_parts, "version", lambda name: "1.0" if look_up(name) is not None else "")
+    monkeypatch.setattr(exported, "requires", look_up)
+    monkeypatch.setattr(exported, "version", lambda name: "1.0" if look_up(name) is not None else "")
     return known
 
 

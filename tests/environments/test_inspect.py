@@ -24,9 +24,8 @@ from inspect_ai.util import SandboxUnavailableError
 from inspect_ai.util._sandbox.local import LocalSandboxEnvironment
 
 from grader import CannotJudge, UsageError, api, load_exercise
-from grader.environments import drawn, inspect_task, sandbox_files
-from grader.environments.drawn import drawn_exercise
-from grader.environments.episode import NO_MODEL, agents_files
+from grader.environments import episode, inspect_task, sandbox_files
+from grader.environments.episode import NO_MODEL, agents_files, drawn_exercise
 from grader.environments.inspect_task import COMPOSE, debug_gpt, debug_gpt_builtin, hand_in
 from grader.exercise.model import Exercise, StoredExercise
 from grader.injection.recipe import seeds_named
@@ -62,7 +61,7 @@ def drawn_one(anonymous: Path, monkeypatch: pytest.MonkeyPatch) -> Exercise:
         shutil.copytree(anonymous, target)
         return load_exercise(target)
 
-    monkeypatch.setattr(drawn, "inject", build)
+    monkeypatch.setattr(episode, "inject", build)
     return load_exercise(anonymous)
 
 
@@ -358,7 +357,7 @@ def test_inspect_finds_the_tasks_by_their_names(tmp_path: Path) -> None:
 
 def test_an_exercise_is_built_once(drawn_one: Exercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = drawn_exercise(1, 1, None, tmp_path)
-    monkeypatch.setattr(drawn, "inject", None)
+    monkeypatch.setattr(episode, "inject", None)
     again = drawn_exercise(1, 1, None, tmp_path)
 
     assert first.sha256 == again.sha256 == drawn_one.sha256
@@ -367,18 +366,18 @@ def test_an_exercise_is_built_once(drawn_one: Exercise, tmp_path: Path, monkeypa
 def test_of_two_that_build_the_same_exercise_both_get_the_one_that_was_there_first(
     drawn_one: StoredExercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build: Callable[..., Exercise] = vars(drawn)["inject"]  # drawn_one has put it there
-    monkeypatch.setattr(drawn, "grader_digest", lambda: "0" * 64)
+    build: Callable[..., Exercise] = vars(episode)["inject"]  # drawn_one has put it there
+    monkeypatch.setattr(episode, "grader_digest", lambda: "0" * 64)
     folder = tmp_path / "seed-1-bugs-1-any-000000000000"
 
     def slowly(target: Path, **given: Any) -> Exercise:
         assert not folder.exists()  # none is seen before it is complete
-        monkeypatch.setattr(drawn, "inject", build)
+        monkeypatch.setattr(episode, "inject", build)
         drawn_exercise(1, 1, None, tmp_path)
         (folder / "first").touch()
         return build(target, **given)
 
-    monkeypatch.setattr(drawn, "inject", slowly)
+    monkeypatch.setattr(episode, "inject", slowly)
     second = drawn_exercise(1, 1, None, tmp_path)
 
     assert second.sha256 == drawn_one.sha256

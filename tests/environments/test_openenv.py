@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from openenv.core import GenericEnvClient
 
 from grader import CannotJudge, Exercise, UsageError, api, load_exercise
-from grader.environments import drawn
+from grader.environments import episode
 from grader.environments.episode import agents_files
 from grader.environments.exported import openenv_folder
 from grader.environments.openenv_client import ExerciseAction, ExerciseEnv
@@ -162,7 +162,7 @@ def test_a_server_without_an_exercise_draws_one_by_the_seed(
         asked.append(recipe)
         shutil.copytree(anonymous, target)
 
-    monkeypatch.setattr(drawn, "inject", build)
+    monkeypatch.setattr(episode, "inject", build)
     environment = ExerciseEnvironment(None, threading.BoundedSemaphore(1), cache=tmp_path / "kept")
     first = environment.reset(seed=7, bugs=2, difficulty="hard")
     again = environment.reset(seed=7, bugs=2, difficulty="hard")

@@ -21,7 +21,7 @@ from verifiers.v1.configs.cli.validate import ValidateConfig
 from verifiers.v1.utils.compile import resolve_runtime_config
 
 from grader import CannotJudge, Exercise, UsageError, api, load_exercise
-from grader.environments import drawn
+from grader.environments import episode
 from grader.environments.episode import NO_MODEL, agents_files
 from grader.environments.exported import verifiers_package
 from grader.environments.verifiers_taskset import ExerciseConfig, ExerciseTaskset
@@ -206,7 +206,7 @@ def test_seeds_draw_an_exercise_each_and_need_not_end(
             path.relative_to(anonymous).as_posix(): path.read_bytes() for path in anonymous.rglob("*") if path.is_file()
         })  # fmt: skip
 
-    monkeypatch.setattr(drawn, "inject", build)
+    monkeypatch.setattr(episode, "inject", build)
     some = ExerciseTaskset(ExerciseConfig(seeds="3,5-6", bugs=2, cache=tmp_path))
     endless = ExerciseTaskset(ExerciseConfig(seeds="7-", bugs=2, cache=tmp_path))
 

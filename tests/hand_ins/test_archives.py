@@ -20,7 +20,7 @@ from grader.files.read_untrusted import Refused
 from grader.hand_ins import archives
 from grader.hand_ins import locate as package
 from grader.hand_ins.archives import open_archive
-from grader.hand_ins.read_hand_in import read_hand_in
+from grader.hand_ins.read_hand_ins import read_hand_in
 from grader.limits import TARBALL_NAME_MAX_BYTES
 
 packing = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("packing.py"))))

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from grader.errors import UsageError
-from grader.hand_ins.read_hand_in import read_hand_in
+from grader.hand_ins.read_hand_ins import read_hand_in
 from grader.limits import HAND_IN_MAX_FOLDERS
 from grader.submission.read import ENCODING, Submission, read_files, submission_of
 

@@ -14,8 +14,7 @@ import msgspec
 import pytest
 
 from grader.checks.snippets import with_adapter
-from grader.environments.exported import openenv_folder, verifiers_package
-from grader.environments.harbor import harbor_task
+from grader.environments.exported import harbor_task, openenv_folder, verifiers_package
 from grader.environments.verify import main as verify_left
 from grader.errors import UsageError
 from grader.exercise.model import StoredExercise, read_exercise

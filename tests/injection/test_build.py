@@ -19,8 +19,8 @@ from grader.grading.options import Options
 from grader.grading.session import Session
 from grader.injection.build import build
 from grader.injection.builtin import BUGS as BUILT_IN
+from grader.injection.choose import planted
 from grader.injection.folder import write
-from grader.injection.mutants import planted
 from grader.injection.observe import Failing
 from grader.injection.recipe import Recipe
 from grader.result.record import Outcome, Result, Status

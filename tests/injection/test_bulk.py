@@ -4,7 +4,6 @@ import itertools
 import json
 import os
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import StoredExercise
 from grader.injection.bulk import Bulk, Plan
-from grader.injection.bulk_job import Done, Failed
+from grader.injection.bulk_job import Done, Failed, Seed
 from grader.injection.manifest import NAME, SCHEMA, Bug, Entry, Hashes, Manifest, Proof, folder_of, hashes_of, schema
 from grader.injection.recipe import Recipe, is_held_out, seeds_named
 from grader.injection.workshop import Workshop
@@ -92,11 +91,11 @@ class FakeJob:
 
     def __init__(self, answers: Callable[[int], Done | Failed], output: Path) -> None:
         self._answers, self._output = answers, output
-        self.busy, self.deadline, self.is_overdue = False, time.monotonic() + 60, False
+        self.busy = False
         self.connection, self._theirs = socket.socketpair()
 
-    def give(self, seed: int) -> None:
-        self.busy, self._seed = True, seed
+    def give(self, seed: Seed) -> None:
+        self.busy, self._seed = True, seed.seed
         self._theirs.sendall(b".")
 
     def take(self) -> Done | Failed:
@@ -133,7 +132,7 @@ def run(
             asked.append(seed)
             return answer(seed)
 
-        monkeypatch.setattr("grader.injection.bulk._Job", lambda _: FakeJob(noted, tmp_path / "bulk"))
+        monkeypatch.setattr("grader.jobs.Job", lambda _: FakeJob(noted, tmp_path / "bulk"))
         plan = Plan(
             recipe=recipe, reference=exercise.reference, hidden=exercise.reference_directory, isolation="strict"
         )

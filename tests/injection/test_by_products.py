@@ -20,14 +20,13 @@ from grader.exercise.starter import starter_files
 from grader.grading.answer_cache import Keep
 from grader.grading.options import Options
 from grader.grading.session import Session
-from grader.injection import reword as rewording
+from grader.injection import build as building
 from grader.injection import workshop as workshops
-from grader.injection.build import build
+from grader.injection.build import build, reworded
+from grader.injection.choose import mutants
 from grader.injection.folder import to_json
-from grader.injection.mutants import mutants
 from grader.injection.observe import Observer
 from grader.injection.recipe import Recipe
-from grader.injection.reword import reworded
 from grader.packages.worker_pool import WorkerPool
 from grader.result.record import Lane, Result, Status
 from grader.review.lessons import lessons
@@ -237,7 +236,7 @@ def test_other_words_that_compute_something_else_are_refused(
     def wrong(files: dict[str, str], *_: object, **__: object) -> dict[str, str]:
         return {**files, "train.py": files["train.py"].replace("(step + 1)", "(step + 2)")}
 
-    monkeypatch.setattr(rewording, "in_other_words", wrong)
+    monkeypatch.setattr(building, "in_other_words", wrong)
 
     with pytest.raises(UsageError, match=r"seed=1: in other words this reference computes something else \(training"):
         reworded(exercise.reference, 1, (1,), launcher, lambda _: None)

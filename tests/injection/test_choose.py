@@ -8,8 +8,7 @@ import msgspec
 import pytest
 
 from grader.errors import UsageError
-from grader.injection.choose import Chooser
-from grader.injection.mutants import Mutant
+from grader.injection.choose import Chooser, Mutant
 from grader.injection.observe import Observation
 from grader.injection.recipe import MAX_BUGS, Recipe
 from mutations.catalogue import operator

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from grader.exercise.key import Difficulty
-from grader.injection.difficulty import difficulty, within_reach
+from grader.injection.choose import difficulty, within_reach
 from grader.injection.observe import Observation
 from mutations.catalogue import operator
 from mutations.operator import Distance, Operator, Part, Visibility

@@ -9,8 +9,7 @@ import pytest
 from grader.checks.catalogue import MEASURED_BY
 from grader.errors import UsageError
 from grader.exercise.model import Exercise
-from grader.injection.choose import Chooser
-from grader.injection.mutants import Mutant
+from grader.injection.choose import Chooser, Mutant
 from grader.injection.observe import Observer
 from grader.injection.recipe import Recipe
 from grader.packages.worker_pool import WorkerPool

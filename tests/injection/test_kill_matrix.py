@@ -12,8 +12,8 @@ import pytest
 from grader.checks.catalogue import MEASURED_BY, of_family
 from grader.checks.check import Check
 from grader.exercise.model import Exercise, builtin_exercise
+from grader.injection.choose import Sources, mutants
 from grader.injection.matrix import Matrix, Row, kill_matrix, to_json
-from grader.injection.mutants import Sources, mutants
 from grader.sandbox.client import Launcher
 from mutations.catalogue import OPERATORS, operator
 from mutations.operator import Category, Operator

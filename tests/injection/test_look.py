@@ -7,8 +7,7 @@ import pytest
 
 from grader.errors import UsageError
 from grader.exercise.model import Exercise
-from grader.injection.fit import require_it_runs
-from grader.injection.look import look
+from grader.injection.fit import look, require_it_runs
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher
 

@@ -7,7 +7,7 @@ from itertools import combinations_with_replacement, product
 import pytest
 
 from grader.exercise.model import Exercise
-from grader.injection.mutants import Mutant, mutants, overlap, planted
+from grader.injection.choose import Mutant, mutants, overlap, planted
 from mutations.catalogue import OPERATORS, operator
 from mutations.edit import Edit, splice
 from mutations.errors import SpliceError

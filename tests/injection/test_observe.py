@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from grader.checks.check import Check, CheckFailed, Context
 from grader.comparisons.comparison import Asked, Comparison
 from grader.exercise.model import Exercise
-from grader.injection.mutants import mutants
+from grader.injection.choose import mutants
 from grader.injection.observe import Observation, Observer
 from grader.packages.worker_pool import WorkerPool
 from grader.sandbox.client import Launcher

@@ -7,7 +7,7 @@ import pytest
 
 from grader.exercise.key import Row
 from grader.exercise.model import StoredExercise
-from grader.injection.prove import complaints, prove
+from grader.injection.verify import complaints, prove
 from grader.sandbox.client import Launcher
 
 FULL_MARKS = {"bug-1": 60.0, "bug-2": 40.0}

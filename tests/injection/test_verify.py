@@ -12,7 +12,7 @@ import pytest
 import tomli_w
 
 from grader.exercise.model import read_exercise
-from grader.injection.mutants import mutants
+from grader.injection.choose import mutants
 from grader.injection.verify import Verification, verify
 from grader.sandbox.client import Launcher
 from mutations.catalogue import operator

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from grader.result.record import FileChange
-from grader.result.source_diff import source_diff
+from grader.result.series import source_diff
 from grader.submission.diff import changes
 
 STARTER = [f"line {number}" for number in range(1, 61)]

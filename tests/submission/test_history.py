@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from grader.hand_ins.read_hand_in import read_hand_in
+from grader.hand_ins.read_hand_ins import read_hand_in
 from grader.limits import HISTORY_MAX_BYTES, TIMELINE_DIFFS_MAX_CHARACTERS, TIMELINE_MAX_EVENTS
 from grader.result.record import EventKind
 from grader.submission.history import (

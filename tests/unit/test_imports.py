@@ -150,9 +150,9 @@ ROOMS = {
     "live": "report submission result files limits errors",
     "review": "exercise checks report submission result files errors mutations",
     "learner": "grading exercise submission result files seeds limits errors",
-    "injection": "cohort grading exercise comparisons checks packages submission result sandbox files seeds limits "
-    "errors mutations",
-    "cohort": "grading exercise hand_ins report submission result sandbox files seeds limits errors",
+    "injection": "cohort grading exercise comparisons checks packages submission result jobs sandbox files seeds "
+    "limits errors mutations",
+    "cohort": "grading exercise hand_ins report submission result jobs sandbox files seeds limits errors",
     "grading": "own_tests exercise comparisons checks packages submission result sandbox files seeds sizes limits "
     "errors",
     "own_tests": "exercise comparisons checks packages submission result sandbox files seeds limits mutations",
@@ -164,6 +164,7 @@ ROOMS = {
     "report": "result files",
     "submission": "result files limits errors",
     "result": "files limits",
+    "jobs": "sandbox files limits errors",
     "preconditions": "sandbox errors",
     "sandbox": "limits mutations",
     "files": "errors",

@@ -12,7 +12,7 @@ from grader.checks.catalogue import BY_ID
 from grader.checks.check import Check, Context
 from grader.exercise.model import Exercise
 from grader.grading.search import Search, search
-from grader.injection.mutants import mutants
+from grader.injection.choose import mutants
 from grader.packages.package import Package
 from grader.packages.trouble import PackageRaised
 from grader.packages.worker_pool import WorkerPool

@@ -1,13 +1,62 @@
-"""Grades one submission at a time. Thread-safe. Runs until it is closed."""
+"""A cohort's end in the workers of a Dask cluster: what each is sent once, and what it is asked for each submission."""
 
+import asyncio
 import threading
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
 
-from grader.cohort.job_process import Job
-from grader.cohort.messages import Graded, NotGraded, Setup, Task
+import msgspec
+from distributed import WorkerPlugin, get_worker
+
+from grader.cohort.pool import Answer, Graded, NotGraded, Setup, Task, decode, encode, grading
 from grader.cohort.versions import Versions, differences, versions_of_a_job
+from grader.jobs import Job
 from grader.limits import JOB_IDLE_SECONDS
+
+if TYPE_CHECKING:
+    from distributed import Worker
+
+
+class GradingPlugin(WorkerPlugin):
+    """A worker job in each worker process. Dask sends it to workers that come later too.
+
+    It travels as the name of this class and bytes, and Dask's pickles are never given more of ours than that.
+    """
+
+    def __init__(self, setup: bytes, wanted: bytes) -> None:
+        self._setup = setup
+        self._wanted = wanted
+
+    def setup(self, worker: "Worker") -> None:
+        """Get ready; nothing is started before there is something to grade."""
+        setup = decode(self._setup)
+        assert isinstance(setup, Setup), setup
+        self._clerk = WorkerJob(setup, msgspec.json.decode(self._wanted, type=Versions))
+
+    async def teardown(self, worker: "Worker") -> None:
+        """Leave nothing behind; the worker goes on meanwhile."""
+        await asyncio.to_thread(self._clerk.close)
+
+    def grade(self, task: bytes, worker: str) -> bytes:
+        """The Answer to a Task."""
+        asked = decode(task)
+        assert isinstance(asked, Task), asked
+        return encode(Answer(worker=worker, graded=self._clerk.grade(asked)))
+
+
+def grade(plugin: str, task: bytes) -> bytes:
+    """The Answer to a Task, from the plugin of that name in the Dask worker that this is called in."""
+    worker = get_worker()
+    found = worker.plugins.get(plugin)
+    if not isinstance(found, GradingPlugin):
+        return encode(Answer(worker=worker.address, graded=NotGraded(reason="it was not sent the exercise")))
+    return found.grade(task, worker.address)
+
+
+async def versions_here() -> bytes:
+    """What verdicts of the Dask worker that this is called in would rest on, as JSON; or why it has none."""
+    return msgspec.json.encode(await asyncio.to_thread(versions_of_a_job))
 
 
 class WorkerJob:
@@ -20,7 +69,7 @@ class WorkerJob:
         self._setup = setup
         self._wanted = wanted
         self._refusal: str | None = None  # why nothing is graded here; empty once it is known that there is no reason
-        self._job: Job | None = None
+        self._job: Job[Task, Graded, NotGraded] | None = None
         self._closed = False
         self._turn = threading.Lock()  # for those three
         self._asked: SimpleQueue[tuple[Task, Future[Graded | NotGraded]] | None] = SimpleQueue()
@@ -73,7 +122,7 @@ class WorkerJob:
             if self._closed:
                 return _given_up()
             if self._job is None:
-                self._job = Job(self._setup)
+                self._job = Job(grading(self._setup))
             job = self._job
         job.give(task)  # with the lock free: should it not read, close() has to get at it
         graded = job.take()

@@ -1,32 +1,112 @@
-"""The hand-ins of a whole assignment: which of the files and folders that a platform delivers are whose."""
+"""Hand-ins by their path: one, in a directory or an archive, or those of a whole assignment, as platforms deliver them.
+
+Which of the files and folders are whose is said by the names that the platforms write, each with a person's identifier
+in it:
+
+- Moodle: ``Ann Lee_12345_assignsubmission_file_``, a folder for each person, or that in front of each file;
+- Canvas: ``leeann_12345_678_model.py``, with ``_LATE`` behind the name where it was, or ``anon_AbCdE_678_model.py``;
+- Blackboard: ``Homework 1_alee_attempt_2026-11-02-13-37-00_model.py``, and a text of its own about each attempt;
+- Gradescope: ``submission_12345``, and in ``submission_metadata.yml`` who handed that in.
+
+What people choose themselves, the name of a file, stands last in each of them, and is not looked at: no one can hand in
+under another's name.
+"""
 
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from grader.errors import UsageError
-from grader.files.read_untrusted import Kind, Listed, Refused
+from grader.files.printable import one_line
+from grader.files.read_untrusted import Directory, Kind, Listed, Refused
 from grader.hand_ins.archives import is_archive, open_archive
 from grader.hand_ins.locate import brief, is_a_systems, quoted, read_package
-from grader.hand_ins.platforms import METADATA, Named, named, submitters, titles
-from grader.hand_ins.tree import Renamed, Tree
+from grader.hand_ins.tree import OnDisk, Renamed, Tree
 from grader.limits import (
     ASSIGNMENT_MAX_HAND_INS,
     ASSIGNMENT_MAX_WRAPPERS,
     METADATA_MAX_BYTES,
     SUBMISSION_FILE_MAX_BYTES,
 )
-from grader.submission.read import Submission
+from grader.submission.read import EXPECTED, Submission, UnreadableFile, name_of
 
+OR_PACKED: Final = f"{EXPECTED}, or a .zip or .tar.gz of it"
 _MODEL: Final = re.compile(r"model(-\d+)?\.py")  # with a number where it was handed in again
 # What instructors keep beside hand-ins. A hand-in of these alone has nothing to grade.
 _LISTS: Final = (
     *(".csv", ".tsv", ".xlsx", ".xls", ".ods", ".md", ".txt"),
     *(".log", ".json", ".toml", ".ini", ".html", ".yml", ".yaml"),
 )
+METADATA: Final = "submission_metadata.yml"  # Gradescope's
+_MOODLE: Final = re.compile(r"(?P<person>.+?_\d+)_assignsubmission_[a-z]+(?:_(?P<name>.*))?", re.DOTALL)
+# What is typed into the page, or a link, has no number of its own.
+_FILE: Final = r"(?:(?P<number>\d+)_(?P<name>.+)|(?P<typed>(?:text|link)\.html))"
+_CANVAS: Final = re.compile(rf"(?P<person>\w+?)(?:_LATE)?_(?P<id>\d+)_{_FILE}", re.DOTALL)
+_ANONYMOUS: Final = re.compile(rf"(?:LATE_)?(?P<person>anon_[^\W_]+)_{_FILE}", re.DOTALL)
+_BLACKBOARD: Final = re.compile(
+    r"(?P<person>.+?_.+?)_attempt_(?P<when>\d{4}(?:-\d\d){5})(?:_(?P<name>.+)|(?P<about>\.txt))", re.DOTALL
+)
+
+
+def read_hand_in(path: Path) -> Submission:
+    """The submission that ``path`` is or holds.
+
+    Raises:
+        UsageError: there is none, more than one could be meant, or a file that it cannot do without cannot be read.
+    """
+    with ExitStack() as stack:
+        where = repr(str(path))
+        tree = opened(path, OR_PACKED, stack)
+        if not is_of_a_platform(_at_its_top(tree)):
+            try:
+                return read_package(tree, name_of(path), where, stack)
+            except UnreadableFile:
+                raise  # it is there: nothing else is expected
+            except UsageError as error:
+                raise UsageError(f"{error}; {OR_PACKED}") from None
+        handed_in = hand_ins(tree, where, stack, is_packed=is_archive(path.name)).found
+        if len(handed_in) > 1:
+            raise UsageError(f"{where} holds the hand-ins of {len(handed_in)} people; `grader cohort` grades them all")
+        try:
+            return handed_in[0].read()
+        except Refused as reason:
+            raise UsageError(f"cannot read {where}: {reason}; {OR_PACKED}") from None
+
+
+def _at_its_top(tree: Tree) -> list[Listed]:
+    """What lies at its top, if that can be listed: a working directory may hold any number of files."""
+    try:
+        return [entry for entry in tree.entries(ASSIGNMENT_MAX_HAND_INS) or () if not is_a_systems(entry.name)]
+    except Refused:
+        return []
+
+
+def opened(path: Path, expected: str, stack: ExitStack) -> Tree:
+    """The directory or the archive at ``path``, which may lead through links.
+
+    Raises:
+        UsageError: there is none, or it cannot be read.
+    """
+    shown = repr(str(path))
+    try:
+        if is_archive(path.name) and path.is_file():
+            resolved = path.resolve()
+            with Directory(resolved.parent) as parent:
+                return open_archive(parent.open(resolved.name), stack)
+        with Directory(path):
+            return OnDisk(path)
+    except Refused as reason:
+        raise UsageError(f"cannot read {shown}: {reason}; {expected}") from None
+    except FileNotFoundError:
+        raise UsageError(f"no such directory: {shown}; {expected}") from None
+    except NotADirectoryError:
+        raise UsageError(f"not a directory: {shown}; {expected}") from None
+    except OSError as error:
+        raise UsageError(f"cannot read the directory {shown}: {error.strerror}; {expected}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +132,26 @@ class HandIns:
 
     found: tuple[HandIn, ...]
     ignored: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What a platform's name of a file or a folder says.
+
+    Attributes:
+        platform: whose name it is.
+        person: who handed it in, as the platform writes it; no other has that.
+        name: what it was called; empty for a folder that holds what was handed in, and for what the platform itself
+            has added.
+        number: of what a person handed in under one name, or in several attempts, the highest is the newest.
+        when: the attempt, where several of them are delivered together.
+    """
+
+    platform: str
+    person: str
+    name: str = ""
+    number: int = 0
+    when: str = ""
 
 
 def hand_ins(root: Tree, where: str, stack: ExitStack, *, is_packed: bool) -> HandIns:
@@ -291,3 +391,64 @@ def _put_together(tree: Tree, theirs: list[tuple[Named, Listed]]) -> tuple[Tree,
         return tree.within(folders[0].name), notes
     names = {name: entry for name, (_, entry) in files.items()}
     return Renamed(tree, {**names, **{entry.name: entry for entry in folders}}), notes
+
+
+def named(name: str, *, is_folder: bool) -> Named | None:
+    """Who handed in the file or folder of this name; None where no platform writes such names."""
+    if found := _MOODLE.fullmatch(name):
+        rest = found["name"] or ""
+        # A text typed into the page comes in a folder of its own, beside that of the files.
+        if is_folder or rest:
+            return Named(platform="Moodle", person=found["person"], name="" if is_folder else rest)
+    if is_folder:
+        return None
+    if found := _BLACKBOARD.fullmatch(name):
+        return Named(platform="Blackboard", person=found["person"], name=found["name"] or "", when=found["when"])
+    if found := _ANONYMOUS.fullmatch(name):
+        return _of_canvas(found, found["person"])
+    if found := _CANVAS.fullmatch(name):
+        return _of_canvas(found, f"{found['person']}_{found['id']}")
+    return None
+
+
+def _of_canvas(found: re.Match[str], person: str) -> Named:
+    return Named(
+        platform="Canvas", person=person, name=found["name"] or found["typed"], number=int(found["number"] or 0)
+    )
+
+
+def titles(people: list[str], platform: str) -> dict[str, str]:
+    """What to call them: without the name of the assignment, which Blackboard puts in front of each."""
+    if platform != "Blackboard":
+        return {person: person for person in people}
+    common = _in_front_of_all(people)
+    return {person: person[len(common) :] for person in people}
+
+
+def submitters(metadata: bytes) -> dict[str, str]:
+    """Who handed in each folder that Gradescope's metadata name, in their order.
+
+    Two kinds of lines are looked at, by how far they are indented: what anybody handed in, or a test has printed, is
+    further in than these.
+    """
+    found: dict[str, list[str]] = {}
+    names: list[str] = []
+    in_submitters = False
+    for line in metadata.decode("utf-8-sig", "replace").splitlines():
+        if heading := re.fullmatch(r"""(['"]?)(\w[\w.-]*)\1:\s*""", line):
+            names = found.setdefault(heading[2], [])
+            in_submitters = False
+        elif re.match(r"  :?\w+:", line):
+            in_submitters = line.rstrip() == "  :submitters:"
+        elif in_submitters and (submitter := re.fullmatch(r"  - :name: (.+)", line)):
+            names.append(one_line(submitter[1].strip("'\" ")))
+    return {folder: ", ".join(name for name in names if name) for folder, names in found.items()}
+
+
+def _in_front_of_all(people: list[str]) -> str:
+    """What all begin with, up to an underscore; of a single one all but what is behind its last."""
+    first, last = min(people), max(people)
+    if first == last:
+        return first[: first.rfind("_") + 1]
+    same = next((at for at, letter in enumerate(first) if last[at : at + 1] != letter), len(first))
+    return first[: first.rfind("_", 0, same) + 1]
