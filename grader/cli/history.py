@@ -35,8 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from grader.files.read_untrusted import Directory
     from grader.learner.workspace import check_workspace
     from grader.report.timeline_text import render_timeline
-    from grader.submission.history import FILE, read_history
-    from grader.submission.read_timeline import timeline_of
+    from grader.submission.history import FILE, read_history, timeline_of
 
     directory: Path = arguments.directory
     check_workspace(directory)

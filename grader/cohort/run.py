@@ -22,8 +22,8 @@ from grader.files.digest import grader_digest
 from grader.files.printable import one_line
 from grader.grading.options import Options
 from grader.result.record import Audience, Feedback, Result, Timeline, from_json, to_json
+from grader.submission.history import timeline_of
 from grader.submission.read import Submission
-from grader.submission.read_timeline import timeline_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

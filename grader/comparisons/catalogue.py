@@ -2,24 +2,7 @@
 
 from typing import Final
 
-from grader.comparisons import (
-    classifier,
-    decoding,
-    errors,
-    forward,
-    gradients,
-    harness,
-    heads,
-    initialisation,
-    modes,
-    ragged,
-    schemes,
-    training,
-    twin_dropout,
-    twin_models,
-    twin_runs,
-    weighting,
-)
+from grader.comparisons import classifier, configuration, decoding, errors, forward, training, twin_models, twin_runs
 from grader.comparisons.comparison import Comparison
 from grader.comparisons.parts import PARTS
 
@@ -27,18 +10,18 @@ COMPARISONS: Final[tuple[Comparison, ...]] = (
     forward.COMPARISON,
     forward.EXTREMES,
     forward.PRECISIONS,
-    gradients.COMPARISON,
-    heads.COMPARISON,
-    schemes.COMPARISON,
-    modes.COMPARISON,
+    forward.BACKWARD,
+    configuration.HEADS,
+    configuration.SCHEMES,
+    configuration.MODES,
     decoding.COMPARISON,
-    ragged.COMPARISON,
-    gradients.EMPTY_ROWS,
+    decoding.RAGGED,
+    forward.EMPTY_ROWS,
     classifier.COMPARISON,
-    initialisation.COMPARISON,
+    configuration.INITIALISATION,
     training.COMPARISON,
-    harness.COMPARISON,
-    weighting.COMPARISON,
+    training.HARNESS,
+    classifier.WEIGHTING,
     errors.ERRORS,
     errors.CACHE_ERRORS,
 )
@@ -49,8 +32,8 @@ TWINS: Final[tuple[Comparison, ...]] = (
     twin_models.FRESH_MODEL,
     twin_models.TRAINING_MODE,
     twin_models.CHANGING_MODES,
-    gradients.COMPARISON,
-    twin_dropout.COMPARISON,
+    forward.BACKWARD,
+    twin_runs.DROPOUT,
     twin_runs.OWN_RUN,
     twin_runs.LARGER_RUN,
 )

@@ -1,14 +1,26 @@
-"""The losses of a model with a classifier head, where its gradients go, and how it starts."""
+"""A model with a classifier head: its losses, where gradients go, how it starts, and how its two losses are weighed."""
 
 from typing import Final
 
 import numpy as np
 
 from grader.checks.compare import close
-from grader.comparisons.comparison import Asked, Comparison, of
+from grader.checks.training_cases import STAND_IN_WIDTH
+from grader.comparisons.comparison import GRADIENTS, Asked, Comparison, of
 from grader.comparisons.forward import CASES
+from grader.comparisons.training import CASES as TRAIN_CASES
 from grader.result.record import Lane
-from grader.sandbox.questions import AnyQuestion, Evaluate, Loss, Parameters, Precision
+from grader.sandbox.questions import (
+    AnyQuestion,
+    ClassWeights,
+    Evaluate,
+    GradientNorms,
+    Loss,
+    Parameters,
+    Precision,
+    Settings,
+    Uncertainty,
+)
 from grader.sandbox.wire import Array, Tensors
 from grader.seeds import Seeds
 
@@ -62,4 +74,54 @@ def _tolerance(name: str) -> str:
 
 COMPARISON: Final = Comparison(
     id="classifier", questions=questions, describe=describe, lanes=((Lane.FLOAT64, agree),), steady=steady
+)
+
+
+STEPS: Final = (0, 1, 2, 3, 10, 1000)
+LOSSES: Final = np.array([0.75, 2.5])
+
+
+def _weighting_questions(seeds: Seeds, precision: Precision) -> list[Asked]:
+    """Each way to weigh, once."""
+    case = TRAIN_CASES[0]
+    settings: Settings = {**case.config, "class_weight": CLASS_WEIGHT}
+    random = np.random.default_rng(seeds.derive("log variances"))
+    return [
+        (ClassWeights(train=settings, steps=STEPS), {}),
+        (Uncertainty(precision=precision), {"losses": LOSSES, "log_variances": random.normal(size=2)}),
+        (
+            GradientNorms(
+                train=settings,
+                width=STAND_IN_WIDTH,
+                n_classes=CLASSES,
+                weights=case.weights(seeds),
+                precision=precision,
+            ),
+            case.batches(seeds),
+        ),
+    ]
+
+
+def _describe_weighting(question: AnyQuestion) -> str:
+    """``the weights of two losses with vocab_size=11, ...``."""
+    match question:
+        case ClassWeights():
+            return f"the weight of the class loss with {of(question.train)}"
+        case Uncertainty():
+            return "two losses weighed by their uncertainty"
+    assert isinstance(question, GradientNorms)
+    return f"the weight by gradient norms with {of(question.train)}"
+
+
+def _steady_weighting(answer: Tensors) -> Tensors:
+    """Without the state around the norms: what is watched there is not what two packages are compared by."""
+    return {name: array for name, array in answer.items() if not name.startswith(("before.", "lm.", "class."))}
+
+
+WEIGHTING: Final = Comparison(
+    id="weighting",
+    questions=_weighting_questions,
+    describe=_describe_weighting,
+    lanes=GRADIENTS,
+    steady=_steady_weighting,
 )

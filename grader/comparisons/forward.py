@@ -1,4 +1,5 @@
-"""The logits of a forward pass: as they are, of very large scores, and in short floats."""
+"""The logits of a forward pass, as they are, of very large scores, and in short floats; and how they move with each
+parameter."""
 
 from typing import Final
 
@@ -7,9 +8,9 @@ import numpy as np
 from grader.checks.compare import close
 from grader.checks.stability_cases import QUERY_SCALE
 from grader.checks.strategies import ModelCase
-from grader.comparisons.comparison import LOGITS, Asked, Comparison, all_close, nearly, of
+from grader.comparisons.comparison import GRADIENTS, LOGITS, Asked, Comparison, all_close, nearly, of, together_close
 from grader.result.record import Lane
-from grader.sandbox.questions import AnyQuestion, Forward, Precision, Settings, Weights
+from grader.sandbox.questions import AnyQuestion, Forward, Gradients, Precision, Settings, Weights
 from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
 
@@ -104,4 +105,54 @@ PRECISIONS: Final = Comparison(
     questions=_precisions_questions,
     describe=describe,
     lanes=((Lane.FLOAT64, _precisions_agree),),
+)
+
+
+def _gradients_questions(seeds: Seeds, precision: Precision) -> list[Asked]:
+    """The smaller cases of the forward: several layers, and every token of a vocabulary."""
+    return [
+        (
+            Gradients(config=case.config, weights=case.seeded(seeds), precision=precision),
+            {"tokens": case.token_array()},
+        )
+        for case in CASES[:2]
+    ]
+
+
+def _describe_gradients(question: AnyQuestion) -> str:
+    """``the gradients of vocab_size=5, ...``."""
+    assert isinstance(question, Gradients)
+    return f"the gradients of {of(question.config)}"
+
+
+BACKWARD: Final = Comparison(
+    id="gradients",
+    questions=_gradients_questions,
+    describe=_describe_gradients,
+    after=("training-mode",),
+    lanes=(
+        (Lane.FLOAT64, together_close("gradients, float64")),
+        (Lane.FLOAT32, together_close("gradients, softmax in float32")),
+    ),
+)
+
+
+LENGTHS: Final = (0, 3)
+
+
+def _empty_rows_questions(seeds: Seeds, precision: Precision) -> list[Asked]:
+    """One small batch, of which only the second row has tokens."""
+    case = CASES[0]
+    question = Gradients(config=case.config, weights=case.seeded(seeds), precision=precision)
+    return [(question, {"tokens": case.token_array(), "lengths": np.array(LENGTHS)})]
+
+
+def _describe_empty_rows(question: AnyQuestion) -> str:
+    """``the gradients of a batch with an empty row, with vocab_size=5, ...``."""
+    assert isinstance(question, Gradients)
+    return f"the gradients of a batch with an empty row, with {of(question.config)}"
+
+
+EMPTY_ROWS: Final = Comparison(
+    id="empty-rows", questions=_empty_rows_questions, describe=_describe_empty_rows, lanes=GRADIENTS
 )

@@ -8,13 +8,12 @@ import numpy as np
 from grader.checks.training_cases import STAND_IN_WIDTH
 from grader.comparisons import twin_runs
 from grader.comparisons.comparison import LOGITS, Asked, Comparison, all_close, of
+from grader.comparisons.configuration import HEAD_CASES
 from grader.comparisons.forward import CASES as FORWARD_CASES
 from grader.comparisons.forward import describe as describe_forward
-from grader.comparisons.harness import STEPS
-from grader.comparisons.harness import steady as without_random_state
-from grader.comparisons.heads import CASES as HEAD_CASES
 from grader.comparisons.training import CASES as TRAIN_CASES
-from grader.comparisons.training import close_training
+from grader.comparisons.training import STEPS, close_training
+from grader.comparisons.training import steady as without_random_state
 from grader.result.record import Lane
 from grader.sandbox.questions import (
     AnyQuestion,

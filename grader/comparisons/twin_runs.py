@@ -1,15 +1,19 @@
-"""Runs of the candidate's own training as they happen, and how two of them agree."""
+"""Runs of the candidate's own training as they happen, and how two of them agree, with dropout too.
+
+Where the same numbers are drawn in the same order, the bits are the same. A right model may draw what it drops in
+another order: then its logits must be spread in the same way, and the run is no evidence.
+"""
 
 from collections import defaultdict
 from typing import Final
 
 import numpy as np
 
-from grader.checks.compare import close
-from grader.comparisons.comparison import Asked, Comparison, of
+from grader.checks.compare import close, same_bits
+from grader.comparisons.comparison import Agree, Asked, Comparison, of
 from grader.comparisons.twin_models import drawn_sizes
 from grader.result.record import Lane
-from grader.sandbox.questions import AnyQuestion, Precision, TwinRun
+from grader.sandbox.questions import AnyQuestion, Forward, Precision, TwinRun, Weights
 from grader.sandbox.wire import Array, Tensors
 from grader.seeds import Seeds
 
@@ -165,4 +169,104 @@ LARGER_RUN: Final = Comparison(
     meaning=meaning,
     steady=in_time,
     after=("larger-sizes", "own-run"),
+)
+
+
+MODES: Final = (True, False, True)
+FEW: Final = 5  # rows that have the same tokens
+MANY: Final = 2048  # as many draws of what dropout may do to them
+LENGTH: Final = 4
+VOCABULARY: Final = 7
+ATTENTION: Final = ("attn.proj.weight", "attn.proj.bias")
+MLP: Final = ("mlp.proj.weight", "mlp.proj.bias")
+PARTS: Final = ((), ATTENTION, MLP, (*ATTENTION, *MLP))  # that are silenced
+ERRORS: Final = 6  # of a mean: how many standard errors two may be apart
+DEVIATIONS: Final = (
+    0.2  # of a deviation's logarithm: 0.14 was seen between seeds, 0.29 where a layer drops half as often
+)
+
+
+def _dropout_questions(seeds: Seeds, precision: Precision) -> list[Asked]:
+    """A few rows and a short run, for bits. In float64 one text many times over: whole, and with parts of the blocks
+    silenced, so that what the others drop stands out."""
+    draw = np.random.default_rng(seeds.derive("dropout"))
+    dropout = round(float(draw.uniform(0.2, 0.4)), 3)
+    rows = FEW if precision == "float32" else MANY
+    tokens = np.repeat(draw.integers(0, VOCABULARY, (1, LENGTH)), rows, axis=0)
+    asked: list[Asked] = [
+        (
+            Forward(
+                config={"vocab_size": VOCABULARY, "block_size": 5, "n_layer": 2, "d_model": 8, "dropout": dropout},
+                weights=Weights(seeds.derive("weights", "dropout"), factors=dict.fromkeys(silent, 0.0)),
+                precision=precision,
+                modes=MODES,
+                recording=True,
+                seed=drawn_seed(draw),
+            ),
+            {f"tokens.{i}": tokens for i in range(len(MODES))},
+        )
+        for silent in (PARTS if precision == "float64" else PARTS[:1])
+    ]
+    short = TwinRun(
+        config={"block_size": 9, "n_layer": 2, "d_model": 12, "dropout": dropout},
+        train={"vocab_size": 9, "seq_len": 7, "batch_size": 5, "steps": 8, "seed": drawn_seed(draw)},
+        precision=precision,
+    )
+    return asked if precision == "float64" else [*asked, (short, {})]
+
+
+def _describe_dropout(question: AnyQuestion) -> str:
+    """``training mode and evaluation with dropout=0.2, ...``."""
+    if isinstance(question, TwinRun):
+        return describe(question)
+    assert isinstance(question, Forward)
+    return f"training mode and evaluation in turn, with {of(question.config)}"
+
+
+def _steady_dropout(answer: Tensors) -> Tensors:
+    """A run in its order, and logits as they are."""
+    return in_time(answer) if "loss" in answer else answer
+
+
+def _meaning_dropout(tensor: str) -> str:
+    """What it tells where two runs part."""
+    return "" if tensor.startswith("logits") else meaning(tensor)
+
+
+def spread_alike(tolerance: str) -> Agree:
+    """Whether logits are as in evaluation where nothing is dropped, and spread alike, and anew, where it is."""
+
+    def agree(answer: Tensors, expected: Tensors) -> bool:
+        if answer.keys() != expected.keys():
+            return False
+        first, evaluated, again = ((answer[f"logits.{i}"], expected[f"logits.{i}"]) for i in range(len(MODES)))
+        is_new = not same_bits(first[0], again[0]) or same_bits(first[1], again[1])
+        return is_new and close(*evaluated, tolerance) and _spread_alike(*first) and _spread_alike(*again)
+
+    return agree
+
+
+def _spread_alike(actual: Array, expected: Array) -> bool:
+    """Logits (B, T, V), of the same tokens in every row: whether each has about the same mean and deviation."""
+    if actual.shape != expected.shape:
+        return False
+    (mean, deviation), (right_mean, right_deviation) = (
+        (side.mean(axis=0), side.std(axis=0) + np.finfo(np.float64).tiny) for side in (actual, expected)
+    )
+    error = np.hypot(deviation, right_deviation) / np.sqrt(len(actual))
+    apart = np.abs(np.log(deviation / right_deviation))
+    return bool((np.abs(mean - right_mean) <= ERRORS * error).all() and (apart <= DEVIATIONS).all())
+
+
+DROPOUT: Final = Comparison(
+    id="dropout",
+    questions=_dropout_questions,
+    describe=_describe_dropout,
+    lanes=(
+        (Lane.FLOAT64, spread_alike("logits, float64")),
+        (Lane.FLOAT32, spread_alike("logits, softmax in float32")),
+    ),
+    meaning=_meaning_dropout,
+    steady=_steady_dropout,
+    after=("changing-modes",),
 )

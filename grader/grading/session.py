@@ -1,5 +1,6 @@
 """Grades of one exercise, one after another: what stays ready between them, and where a grade starts."""
 
+import dataclasses
 import os
 import threading
 import time
@@ -14,7 +15,6 @@ from msgspec.structs import replace
 from grader.errors import CannotJudge
 from grader.exercise.model import Exercise, StoredExercise, builtin_reference
 from grader.grading.answer_cache import AnswerCache, Keep, Kept
-from grader.grading.fitted import fitted
 from grader.grading.grade import Grade
 from grader.grading.options import Options
 from grader.limits import KEPT_ANSWERS_MAX_BYTES
@@ -23,10 +23,13 @@ from grader.packages.worker_pool import WorkerPool
 from grader.result.record import Result, harmless
 from grader.sandbox.client import Launcher
 from grader.sandbox.control import Mode
+from grader.sandbox.questions import ADAPTER
 from grader.seeds import SHARED, Seeds, draw_seed
-from grader.submission.history import now, text_of
-from grader.submission.read import Submission
-from grader.submission.read_timeline import timeline_of
+from grader.submission.history import now, text_of, timeline_of
+from grader.submission.read import Submission, is_made_up
+
+TRAIN: Final = "train.py"
+NO_TRAIN: Final = "there is no train.py"
 
 
 class Cancel:
@@ -149,6 +152,22 @@ class Session(AbstractContextManager["Session"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def fitted(submission: Submission, exercise: Exercise) -> Submission:
+    """The submission with the exercise's adapter.py in place of its own, and without a train.py if the exercise has
+    none; as it is where the exercise keeps the contract."""
+    if exercise.adapter is None:
+        return submission
+    files, notes = dict(submission.files), list(submission.notes)
+    if files.get(ADAPTER, exercise.adapter) != exercise.adapter:
+        notes.append(f"{ADAPTER} was not read: the exercise has its own, which says how a model is called")
+    files[ADAPTER] = exercise.adapter
+    if TRAIN not in exercise.reference and TRAIN in files:
+        if not is_made_up(files.pop(TRAIN), NO_TRAIN):
+            notes.append(f"{TRAIN} was not read: this exercise has none")
+        notes = [note for note in notes if not note.startswith(NO_TRAIN)]
+    return dataclasses.replace(submission, files=files, notes=tuple(notes))
 
 
 def _say_nothing(_: str) -> None:

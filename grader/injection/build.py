@@ -14,9 +14,9 @@ from msgspec import UNSET, UnsetType, structs
 from grader.cohort.similarity import alike
 from grader.comparisons.catalogue import EVERY, TWINS
 from grader.errors import UsageError
-from grader.exercise.adapted import VISIBLE_TESTS as VISIBLE
 from grader.exercise.key import Key, Reworded, Row
 from grader.exercise.model import Exercise, Item, builtin_exercise
+from grader.exercise.starter import VISIBLE_TESTS_OF_ADAPTED
 from grader.grading.answer_cache import Kept
 from grader.injection.choose import Chooser, Chosen, Mutant, Sources
 from grader.injection.fit import Fit
@@ -142,7 +142,7 @@ def _exercise(
     if asked.fit is None:
         return Exercise(workshop.reference, builtin_exercise().visible_tests, made, key)
     made = structs.replace(made, unasked=asked.fit.families)
-    return Exercise(workshop.reference, VISIBLE, made, key)
+    return Exercise(workshop.reference, VISIBLE_TESTS_OF_ADAPTED, made, key)
 
 
 def _until_wrong(exercise: Exercise, proof: Iterable[Row]) -> tuple[list[Row], tuple[str, tuple[str, ...], str] | None]:

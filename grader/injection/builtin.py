@@ -15,7 +15,7 @@ import msgspec
 
 from grader.exercise.key import Key
 from grader.exercise.model import Exercise, read_rubric
-from grader.exercise.readme import WHERE, readme
+from grader.exercise.starter import WHERE, readme
 from grader.injection.choose import Chosen, Mutant, mutants, planted
 from grader.injection.folder import to_json
 from grader.injection.observe import Observation, Observer, answerable

@@ -6,7 +6,6 @@ from typing import Self
 
 from grader.errors import UsageError
 from grader.limits import IMPORT_TIMEOUT_FACTOR, RUN_TIMEOUT_FACTOR
-from grader.packages.raised import places_in
 from grader.packages.scope import scope_of
 from grader.packages.trouble import (
     PackageDied,
@@ -15,6 +14,7 @@ from grader.packages.trouble import (
     PackageMisanswered,
     PackageRaised,
     Trouble,
+    places_in,
 )
 from grader.packages.worker_pool import WorkerPool
 from grader.result.record import Scope

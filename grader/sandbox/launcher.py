@@ -156,8 +156,7 @@ class _Launcher:
     def _become_worker(self, connection: int, output: int, launcher: int, purpose: control.Purpose) -> NoReturn:
         try:
             # Imported before the fork, named here: after the lock our own sources cannot be read.
-            from grader.sandbox.worker.output import capture
-            from grader.sandbox.worker.serve import serve
+            from grader.sandbox.worker.serve import capture, serve
 
             if purpose == "mutants":
                 from grader.sandbox.worker import mutants  # noqa: F401
@@ -202,9 +201,9 @@ def _import_torch() -> control.Started:
     gc.disable()
     import torch
 
-    from grader.sandbox.worker import output, serve  # noqa: F401  so that workers find them imported
-    from grader.sandbox.worker.eager import run_eagerly
-    from grader.sandbox.worker.seeding import seed_all, seed_no_absent_devices
+    from grader.sandbox.worker import serve  # noqa: F401  so that workers find it imported
+    from grader.sandbox.worker.lean_torch import run_eagerly, seed_no_absent_devices
+    from grader.sandbox.worker.seeding import seed_all
 
     run_eagerly()
     seed_no_absent_devices()

@@ -19,7 +19,7 @@ from grader.grading.search import Failure, search
 from grader.packages.trouble import PackageRaised
 from grader.sandbox.questions import AnyQuestion, Raised
 from grader.sandbox.wire import Tensors
-from grader.sandbox.worker.contract_adapter import ContractAdapter
+from grader.sandbox.worker.contract import ContractAdapter
 from grader.sandbox.worker.serve import answer_of
 from grader.seeds import Seeds
 

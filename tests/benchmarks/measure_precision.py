@@ -22,7 +22,7 @@ from grader.checks.stability_cases import QUERY_SCALE
 from grader.exercise.model import builtin_exercise
 from grader.sandbox.questions import Gradients, Precision, Weights
 from grader.sandbox.wire import Tensors
-from grader.sandbox.worker.contract_adapter import ContractAdapter
+from grader.sandbox.worker.contract import ContractAdapter
 from grader.sandbox.worker.model_answers import gradients
 
 HONEST: Final = Path(__file__).resolve().parents[1] / "verdicts" / "honest"

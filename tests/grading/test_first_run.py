@@ -8,8 +8,7 @@ import pytest
 from grader.exercise.model import Exercise
 from grader.grading.first_run import CONFIGS, first_run
 from grader.packages.package import Package
-from grader.packages.raised import PYTHON
-from grader.packages.trouble import PackageDoesNotRun
+from grader.packages.trouble import PYTHON, PackageDoesNotRun
 from grader.packages.worker_pool import WorkerPool
 from grader.result.record import LoadFault
 from grader.sandbox.client import Launcher

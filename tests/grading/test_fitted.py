@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from grader.exercise.model import Exercise
-from grader.grading.fitted import fitted
+from grader.grading.session import fitted
 from grader.submission.read import Submission, submission_of
 
 ADAPTER = "NAMES = {}\n"

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from grader.exercise.model import Item, Rubric, StoredExercise
-from grader.exercise.readme import WHERE, readme
+from grader.exercise.starter import WHERE, readme
 
 
 def rubric(bugs: list[float], extensions: list[float]) -> Rubric:

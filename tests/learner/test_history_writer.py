@@ -17,9 +17,8 @@ from grader.learner.history_writer import LAST, record_grade
 from grader.learner.workspace import TimeLimit, read_workspace, time_limit, write_workspace
 from grader.limits import HISTORY_MAX_BYTES
 from grader.result.record import Result, Timeline
-from grader.submission.history import FILE, Graded, Hinted, Started, parse
+from grader.submission.history import FILE, Graded, Hinted, Started, parse, timeline_of
 from grader.submission.read import submission_of
-from grader.submission.read_timeline import timeline_of
 
 
 @pytest.fixture

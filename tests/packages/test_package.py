@@ -10,8 +10,7 @@ from grader.exercise.model import Exercise
 from grader.limits import UNANSWERED_MAX_QUESTIONS
 from grader.packages.package import Package
 from grader.packages.trouble import PackageDied, PackageHung, PackageRaised
-from grader.packages.unresponsive import Unresponsive
-from grader.packages.worker_pool import WorkerPool
+from grader.packages.worker_pool import Unresponsive, WorkerPool
 from grader.sandbox.client import Launcher
 from grader.sandbox.connection import Worker
 from grader.sandbox.control import Purpose

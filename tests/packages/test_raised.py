@@ -3,8 +3,7 @@
 import pytest
 
 from grader.exercise.model import Exercise
-from grader.packages.raised import in_words, is_missing
-from grader.packages.trouble import PackageRaised
+from grader.packages.trouble import PackageRaised, in_words, is_missing
 from grader.sandbox.questions import Frame, Raised
 
 FILES = {"model.py": "import torch\n\n\ndef f():\n    g()\n", "train.py": "from model import GPT\n"}

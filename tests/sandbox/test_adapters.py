@@ -9,10 +9,9 @@ import torch
 
 from grader.sandbox.questions import Forward, Gradients, Influence, Settings, Weights
 from grader.sandbox.worker import model_answers
-from grader.sandbox.worker.contract import ContractError
-from grader.sandbox.worker.contract_adapter import ContractAdapter
+from grader.sandbox.worker.contract import ContractAdapter, ContractError
 from grader.sandbox.worker.loading import SourcePackage
-from grader.sandbox.worker.weights import keyed_normal, require_named, set_weights
+from grader.sandbox.worker.seeding import keyed_normal, require_named, set_weights
 from grader.sandbox.worker.written_adapter import WrittenAdapter
 
 CONFIG: Settings = {"vocab_size": 5, "block_size": 6, "n_layer": 1, "d_model": 4}

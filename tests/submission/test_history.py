@@ -21,8 +21,8 @@ from grader.submission.history import (
     encode,
     last_hash,
     parse,
+    timeline_of,
 )
-from grader.submission.read_timeline import timeline_of
 
 BEGIN = datetime(2026, 11, 29, 19, 0, tzinfo=UTC)
 

@@ -262,8 +262,8 @@ def test_what_is_hidden_cannot_be_imported_from_an_installation(name: str, tmp_p
 # Names that more than one module has: what such a module is about is a topic, seen from several sides.
 COMMANDS = {path.stem for path in (ROOT / "grader" / "cli").glob("*.py") if "\ndef add(" in path.read_text("utf-8")}
 TOPICS = COMMANDS | {
-    "catalogue", "classifier", "errors", "exhibits", "heads", "initialisation", "limits", "matrix", "modes", "mutants",
-    "options", "ragged", "raised", "recheck", "results", "training", "weighting",
+    "catalogue", "classifier", "errors", "exhibits", "limits", "matrix", "mutants", "options", "recheck", "results",
+    "training",
 }  # fmt: skip
 
 

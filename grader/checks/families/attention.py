@@ -10,7 +10,7 @@ from grader.checks.check import CheckFailed, Context, check
 from grader.checks.compare import close, finite
 from grader.checks.families.masking import future_is_hidden, past_is_seen
 from grader.checks.families.projection import forward_runs, parameter_shapes
-from grader.checks.grids import logits_of
+from grader.checks.requirements import logits_of
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import ModelCase, larger, model_cases
 from grader.checks.training_cases import given, standardised, tables

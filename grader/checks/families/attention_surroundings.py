@@ -7,7 +7,7 @@ from grader.checks.check import CheckFailed, Context, check
 from grader.checks.families.masking import future_is_hidden, past_is_seen
 from grader.checks.families.position import same_token_other_position
 from grader.checks.families.projection import forward_runs
-from grader.checks.grids import logits_of
+from grader.checks.requirements import logits_of
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import FEW, ModelCase, model_case, model_cases
 from grader.result.record import TokenGrid

@@ -30,8 +30,7 @@ from grader.checks.families.training_loop import (
     step_is_exact,
     training_repeats,
 )
-from grader.checks.grids import logits_of, places
-from grader.checks.refusal import must_refuse
+from grader.checks.requirements import logits_of, must_refuse, places
 from grader.checks.snippets import config_of, model_snippet
 from grader.checks.strategies import FEW, WEIGHT_DRAWS
 from grader.checks.training_cases import TRAIN_CASES, TrainCase, train_case

@@ -9,10 +9,10 @@ from msgspec import Struct
 
 from grader.checks.check import CheckFailed, Context, check
 from grader.checks.compare import same_bits
-from grader.checks.dropout_cases import DropoutCase, dropout_cases, without_dropout
+from grader.checks.configuration_cases import DropoutCase, dropout_cases, without_dropout
 from grader.checks.families.projection import forward_runs
+from grader.checks.requirements import require_inputs_kept, require_no_trace, require_settings_kept
 from grader.checks.snippets import config_of, model_snippet, training_snippet
-from grader.checks.traces import require_inputs_kept, require_no_trace, require_settings_kept
 from grader.checks.training_cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.sandbox.questions import MakeBatch, Modes, SeededDraws, Settings, Watched, WatchedTraining, Weights
 from grader.sandbox.wire import Array, Tensors

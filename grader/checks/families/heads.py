@@ -5,11 +5,7 @@ from typing import Final
 from grader.checks.agreement import closeness
 from grader.checks.check import CheckFailed, Context, check
 from grader.checks.compare import first_difference, same_bits
-from grader.checks.families.kv_cache import cache_unchanged, cached_equals_full
-from grader.checks.families.masking import MODEL_WORKS, future_is_hidden, require_hidden_future
-from grader.checks.families.projection import forward_runs, parameter_shapes
-from grader.checks.grids import moved_rows
-from grader.checks.head_cases import (
+from grader.checks.configuration_cases import (
     HeadCase,
     HeadDecodeCase,
     head_case,
@@ -17,6 +13,10 @@ from grader.checks.head_cases import (
     head_decode_case,
     head_decode_cases,
 )
+from grader.checks.families.kv_cache import cache_unchanged, cached_equals_full
+from grader.checks.families.masking import MODEL_WORKS, future_is_hidden, require_hidden_future
+from grader.checks.families.projection import forward_runs, parameter_shapes
+from grader.checks.requirements import moved_rows
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import ModelCase, model_cases
 from grader.result.record import TokenGrid

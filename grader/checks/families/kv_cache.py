@@ -13,8 +13,7 @@ from grader.checks.check import CheckFailed, Context, check
 from grader.checks.compare import TOLERANCES, close, finite, same_bits
 from grader.checks.decoding_cases import DecodeCase, decode_case, decode_cases, few_decoded, shallow_decoded
 from grader.checks.families.masking import MODEL_WORKS
-from grader.checks.grids import beyond_rounding, logits_of, places
-from grader.checks.refusal import must_refuse
+from grader.checks.requirements import beyond_rounding, logits_of, must_refuse, places
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import FEW, extended, model_case, model_cases
 from grader.packages.package import Package

@@ -9,7 +9,7 @@ from grader.checks.check import CheckFailed, Context, check
 from grader.checks.compare import finite
 from grader.checks.decoding_cases import DecodeCase, decode_cases
 from grader.checks.families.projection import forward_runs, parameter_shapes
-from grader.checks.grids import altered, moved_rows, places
+from grader.checks.requirements import altered, moved_rows, places
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import (
     FEW,

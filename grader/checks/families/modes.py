@@ -11,8 +11,7 @@ from grader.checks.agreement import closeness, joined
 from grader.checks.check import CheckFailed, Context, check
 from grader.checks.classifier_cases import ClassCase, class_cases
 from grader.checks.compare import close, same_bits
-from grader.checks.decoding_cases import DecodeCase
-from grader.checks.dropout_cases import (
+from grader.checks.configuration_cases import (
     DropoutCase,
     DropoutDecodeCase,
     DropoutHeadCase,
@@ -21,14 +20,15 @@ from grader.checks.dropout_cases import (
     dropout_head_cases,
     without_dropout,
 )
+from grader.checks.decoding_cases import DecodeCase
 from grader.checks.families.determinism import forward_is_to_blame
 from grader.checks.families.heads import cached_heads_equal_full
 from grader.checks.families.kv_cache import cached_equals_full
 from grader.checks.families.masking import MODEL_WORKS
 from grader.checks.families.projection import forward_runs
+from grader.checks.requirements import require_inputs_kept, require_no_trace
 from grader.checks.snippets import config_of, model_snippet
 from grader.checks.strategies import extended, model_cases
-from grader.checks.traces import require_inputs_kept, require_no_trace
 from grader.checks.training_cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.packages.trouble import PackageRaised
 from grader.sandbox.questions import (

@@ -6,7 +6,7 @@ from grader.checks.ablation import SILENT_ATTENTION, SILENT_BLOCKS, SILENT_MLP, 
 from grader.checks.agreement import closeness
 from grader.checks.check import CheckFailed, Context, check
 from grader.checks.families.projection import forward_runs, parameter_shapes
-from grader.checks.grids import altered, beyond_rounding, logits_of, places
+from grader.checks.requirements import altered, beyond_rounding, logits_of, places
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import ModelCase, model_cases
 from grader.result.record import TokenGrid

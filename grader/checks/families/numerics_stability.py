@@ -11,7 +11,7 @@ from grader.checks.compare import close, finite
 from grader.checks.families.kv_cache import cached_equals_full
 from grader.checks.families.masking import future_is_hidden, with_other_future
 from grader.checks.families.projection import forward_runs, parameter_shapes
-from grader.checks.grids import beyond_rounding, logits_of, moved_rows
+from grader.checks.requirements import beyond_rounding, logits_of, moved_rows
 from grader.checks.snippets import model_snippet
 from grader.checks.stability_cases import PRECISIONS, EmptyRowsCase, LongCase, empty_rows_cases, long_case, near
 from grader.checks.strategies import ModelCase, extended, model_cases

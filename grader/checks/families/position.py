@@ -9,7 +9,7 @@ from grader.checks.decoding_cases import DecodeCase, decode_cases
 from grader.checks.families.attention import attention_alone
 from grader.checks.families.masking import future_is_hidden, past_is_seen
 from grader.checks.families.projection import forward_runs, parameter_shapes
-from grader.checks.grids import altered, beyond_rounding, logits_of, places
+from grader.checks.requirements import altered, beyond_rounding, logits_of, places
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import FEW, FRESH, LARGE, ModelCase, drawn_scale, larger, model_case, model_cases
 from grader.checks.training_cases import given, tables

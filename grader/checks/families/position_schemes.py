@@ -9,14 +9,7 @@ from grader.checks.ablation import SILENT_MLP
 from grader.checks.agreement import closeness
 from grader.checks.check import CheckFailed, Context, check
 from grader.checks.compare import close, finite
-from grader.checks.families.heads import heads_are_separate
-from grader.checks.families.masking import (
-    future_is_hidden,
-    past_is_seen,
-)
-from grader.checks.families.projection import forward_runs
-from grader.checks.grids import beyond_rounding, logits_of
-from grader.checks.scheme_cases import (
+from grader.checks.configuration_cases import (
     SchemeCase,
     each_scheme,
     one_layer_cases,
@@ -24,6 +17,13 @@ from grader.checks.scheme_cases import (
     under,
     with_scheme,
 )
+from grader.checks.families.heads import heads_are_separate
+from grader.checks.families.masking import (
+    future_is_hidden,
+    past_is_seen,
+)
+from grader.checks.families.projection import forward_runs
+from grader.checks.requirements import beyond_rounding, logits_of
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import extended, model_cases
 from grader.packages.package import Package

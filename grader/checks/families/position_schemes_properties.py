@@ -7,6 +7,16 @@ import numpy as np
 
 from grader.checks.agreement import Agreement, chunked, standards
 from grader.checks.check import CheckFailed, Context, check
+from grader.checks.configuration_cases import (
+    SchemeCase,
+    SchemeDecodeCase,
+    each_scheme,
+    scheme_cases,
+    scheme_decode_cases,
+    scheme_snippet,
+    under,
+    with_scheme,
+)
 from grader.checks.families.kv_cache import cache_limits, cached_equals_full
 from grader.checks.families.masking import (
     MODEL_WORKS,
@@ -18,17 +28,7 @@ from grader.checks.families.masking import (
 from grader.checks.families.position import order_matters, require_order
 from grader.checks.families.position_schemes import HEARD
 from grader.checks.families.projection import contract_errors, forward_runs
-from grader.checks.refusal import must_refuse
-from grader.checks.scheme_cases import (
-    SchemeCase,
-    SchemeDecodeCase,
-    each_scheme,
-    scheme_cases,
-    scheme_decode_cases,
-    scheme_snippet,
-    under,
-    with_scheme,
-)
+from grader.checks.requirements import must_refuse
 from grader.packages.trouble import PackageRaised
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import Decode, Forward, Generate

@@ -12,7 +12,7 @@ from grader.checks.ablation import logits_with
 from grader.checks.agreement import closeness
 from grader.checks.check import CheckFailed, Context, check
 from grader.checks.compare import first_difference
-from grader.checks.refusal import must_refuse
+from grader.checks.requirements import must_refuse
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import VOCABULARIES, WIDTHS, ModelCase, Sizes, few_rows, model_case, model_cases
 from grader.packages.package import ask_both

@@ -10,11 +10,10 @@ from hypothesis.strategies import DrawFn
 from grader.checks.agreement import Agreement, closeness, joined
 from grader.checks.check import CheckFailed, Context, check
 from grader.checks.compare import TOLERANCES, same_bits
+from grader.checks.decoding_cases import Lengths, RaggedCase, mixed_cases, ragged_case, ragged_cases
 from grader.checks.families.kv_cache import cache_limits, cache_tensors, cached_equals_full, generate_is_greedy, given
 from grader.checks.families.masking import MODEL_WORKS
-from grader.checks.grids import logits_of
-from grader.checks.ragged_cases import Lengths, RaggedCase, mixed_cases, ragged_case, ragged_cases
-from grader.checks.refusal import must_refuse
+from grader.checks.requirements import logits_of, must_refuse
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import ModelCase, extended, model_cases
 from grader.packages.package import Package

@@ -29,12 +29,11 @@ from pathlib import Path
 from typing import Final
 
 from . import landlock, namespaces, privileges, seccomp, syscalls
-from .descriptors import close_all_but
 from .findings import LockFailed, LockReport
 from .interpreter import InterpreterPaths, interpreter_paths
 from .landlock import readable_ruleset
 from .limits import Limits, addresses_in_use, apply, beyond
-from .privileges import die_with_parent, not_dumpable
+from .privileges import close_all_but, die_with_parent, not_dumpable
 
 __all__ = [
     "InterpreterPaths",

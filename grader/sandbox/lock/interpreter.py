@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .covered_folders import HiddenPaths
+from .landlock import HiddenPaths
 
 _OWN_PACKAGES: Final = ("grader", "mutations", "gpt_bug_grader")  # the last is what pip names their metadata after
 _SITE_NAMES: Final = ("site-packages", "dist-packages")

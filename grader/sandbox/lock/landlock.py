@@ -1,7 +1,8 @@
 """The file system layer: a Landlock domain in which a few paths can be read and nothing can be written.
 
 Landlock covers opening, creating, removing and renaming. It does not cover stat, chmod, chown, utime, extended
-attributes or inotify: all but stat are denied by the system call filter.
+attributes or inotify: all but stat are denied by the system call filter. It knows no exception below a path that can
+be read, hence the test whether handing out a path would give a hidden one away.
 """
 
 import errno
@@ -12,7 +13,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from .covered_folders import HiddenPaths
 from .privileges import no_new_privileges
 from .syscalls import syscall
 
@@ -134,3 +134,31 @@ def _allow(ruleset: int, path: Path, rights: int) -> None:
         syscall("landlock_add_rule", ruleset, _PATH_BENEATH, struct.pack("=Qi", rights, descriptor), 0)
     finally:
         os.close(descriptor)
+
+
+class HiddenPaths:
+    """Knows which paths cannot be handed out.
+
+    Landlock has no exception below an allowed directory, so a directory above a hidden path is as telling as the path.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self.paths = frozenset(path.resolve(strict=True) for path in paths)
+        # By inode, as Landlock itself judges: another name for the same directory (a bind mount) is seen through.
+        self._telling = {_identity(above): path for path in self.paths for above in (path, *path.parents)}
+
+    def given_away_by(self, path: Path) -> Path | None:
+        """The hidden path that contains `path` or lies in it, or None where there is none."""
+        if (telling := self._telling.get(_identity(path))) is not None:
+            return telling
+        return self.holding(path)
+
+    def holding(self, path: Path) -> Path | None:
+        """The hidden path that is `path` or that it lies in, or None where there is none."""
+        path = path.resolve()
+        return next((above for above in (path, *path.parents) if above in self.paths), None)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino

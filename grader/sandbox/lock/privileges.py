@@ -1,10 +1,12 @@
-"""What a worker gives up about itself: capabilities, inspection by its equals, and outliving its launcher."""
+"""What a worker gives up about itself: what it inherits by open descriptor, capabilities, inspection by its equals, and
+outliving its launcher."""
 
 import errno
 import os
 import signal
 import struct
 import sys
+from collections.abc import Collection
 from typing import Final
 
 from .syscalls import prctl, syscall
@@ -53,3 +55,13 @@ def drop_capabilities() -> None:
     prctl(_CAPABILITY_AMBIENT, _AMBIENT_CLEAR_ALL)
     nothing = bytes(24)  # effective, permitted and inheritable, in two halves of 32 bits
     syscall("capset", struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), nothing)
+
+
+def close_all_but(keep: Collection[int]) -> None:
+    """Close every descriptor of this process that is not in `keep`."""
+    # os.closerange needs an upper end, and no limit tells it: one lowered since leaves descriptors open above it.
+    for name in os.listdir("/dev/fd"):
+        descriptor = int(name)
+        if descriptor not in keep:
+            # Ignores the one that was open only for the listing.
+            os.closerange(descriptor, descriptor + 1)

@@ -1,16 +1,20 @@
-"""Import a submission from memory, so that a worker needs no file of it on disk."""
+"""A submission in memory: imported without any file on disk, and what its code raises, by its own files and lines."""
 
 import importlib
 import importlib.util
+import linecache
+import re
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from types import CodeType, ModuleType
+from types import CodeType, ModuleType, TracebackType
+from typing import Final
 
-from grader.sandbox.questions import ADAPTER
-from grader.sandbox.worker.contract_adapter import ContractAdapter
+from grader.sandbox.questions import ADAPTER, Frame
+from grader.sandbox.worker.contract import ContractAdapter
 from grader.sandbox.worker.watching import settings
 from grader.sandbox.worker.written_adapter import WrittenAdapter
 
@@ -142,3 +146,47 @@ class _Alias(InspectLoader):
 
     def get_source(self, fullname: str) -> str | None:
         return None
+
+
+MAX_MESSAGE: Final = 2000
+MAX_FRAMES: Final = 8
+_OUR_NAME: Final = re.compile(r"\bsubmission\.(?=[A-Za-z_])")
+
+
+def message_of(error: BaseException) -> str:
+    """What an exception says, or that it cannot."""
+    try:
+        # The author of model.py does not know of a module submission.model.
+        return _OUR_NAME.sub("", sendable(str(error)))[:MAX_MESSAGE]
+    except BaseException:
+        return "(its message could not be read)"
+
+
+def own_frames(package: SourcePackage, trace: TracebackType | None, *others: str) -> list[traceback.FrameSummary]:
+    """The frames of a traceback that lie in the package's files, or in ``others``."""
+    own = package.filenames().union(others)
+    return [frame for frame in traceback.extract_tb(trace) if frame.filename in own]
+
+
+def places(package: SourcePackage, error: BaseException) -> tuple[Frame, ...]:
+    """Where in the package's files it was raised, innermost last; of a text that cannot be read, where not."""
+    found = [
+        Frame(file=frame.filename, line=frame.lineno or 0, column=_column(frame), function=sendable(frame.name))
+        for frame in own_frames(package, error.__traceback__)
+    ]
+    if isinstance(error, SyntaxError) and error.filename in package.filenames() and error.lineno:
+        found.append(Frame(file=error.filename, line=error.lineno, column=max(error.offset or 0, 0)))
+    return tuple(found[-MAX_FRAMES:])
+
+
+def _column(frame: traceback.FrameSummary) -> int:
+    """Where in its line a frame is, in characters: Python counts bytes."""
+    if frame.colno is None or frame.lineno is None:
+        return 0
+    line = linecache.getline(frame.filename, frame.lineno).encode("utf-8", "replace")
+    return len(line[: frame.colno].decode("utf-8", "replace")) + 1
+
+
+def sendable(text: str) -> str:
+    """Without lone surrogates, which no encoding carries."""
+    return text.encode("utf-8", "replace").decode()

@@ -30,19 +30,18 @@ from grader.sandbox.questions import (
     Watched,
 )
 from grader.sandbox.wire import DTYPES, Array, Tensors
-from grader.sandbox.worker.contract import ContractError, as_array
-from grader.sandbox.worker.contract_adapter import ContractAdapter
-from grader.sandbox.worker.tracing import first_strange
+from grader.sandbox.worker.contract import ContractAdapter, ContractError, as_array
+from grader.sandbox.worker.seeding import keyed_normal, parameters_unset, require_named, set_weights, split_pairs
 from grader.sandbox.worker.watching import (
     all_state,
     as_text,
     begin,
     calls_counted,
+    first_strange,
     graph_watched,
     set_modes,
     settings,
 )
-from grader.sandbox.worker.weights import keyed_normal, parameters_unset, require_named, set_weights, split_pairs
 from grader.sandbox.worker.written_adapter import WrittenAdapter
 
 Adapter = ContractAdapter | WrittenAdapter

@@ -16,8 +16,7 @@ import torch
 
 from grader.sandbox.questions import RunTests
 from grader.sandbox.wire import Array
-from grader.sandbox.worker.loading import SourcePackage
-from grader.sandbox.worker.raised import message_of, own_frames, sendable
+from grader.sandbox.worker.loading import SourcePackage, message_of, own_frames, sendable
 
 MAX_TEXT: Final = 800  # characters of a test's id, and of what is said of its failure
 NO_DISK: Final = "there is no disk to write to here: keep what is saved in memory, as io.BytesIO does"

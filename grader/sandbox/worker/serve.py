@@ -1,8 +1,10 @@
-"""The worker's loop: read a question, answer it, whatever happens in between."""
+"""The worker's loop: read a question, answer it, whatever happens in between and however much is printed."""
 
 import contextlib
+import io
 import os
 import secrets
+import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
@@ -13,8 +15,7 @@ from grader.sandbox import questions as q
 from grader.sandbox.wire import PREFIX, Array, Tensors, WireError, pack, unpack_header, unpack_prefix, unpack_tensors
 from grader.sandbox.worker import model_answers, training_answers, weighting_answers
 from grader.sandbox.worker.contract import ContractError
-from grader.sandbox.worker.loading import SourcePackage
-from grader.sandbox.worker.raised import message_of, own_frames, places, sendable
+from grader.sandbox.worker.loading import SourcePackage, message_of, own_frames, places, sendable
 from grader.sandbox.worker.seeding import seed_all
 
 Answer = dict[str, Array]
@@ -195,3 +196,35 @@ def _write(descriptor: int, frame: bytes) -> None:
     view = memoryview(frame)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+CAP: Final = 64 * 1024
+TRUNCATED: Final = "\n[output cut here]\n"
+
+
+class CappedText(io.TextIOBase):
+    """A text stream over a descriptor that stops writing after ``CAP`` characters, without an error."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._left = CAP
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def write(self, text: str, /) -> int:
+        if self._left > 0:
+            kept = text[: self._left]
+            self._left -= len(kept)
+            os.write(self._descriptor, kept.encode("utf-8", "replace"))
+            if self._left <= 0:
+                os.write(self._descriptor, TRUNCATED.encode())
+        return len(text)
+
+
+def capture(descriptor: int) -> None:
+    """Send ``sys.stdout`` and ``sys.stderr`` of this process to ``descriptor``."""
+    sys.stdout = sys.stderr = CappedText(descriptor)

@@ -34,9 +34,8 @@ from grader.sandbox.questions import (
 from grader.sandbox.wire import Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array, as_scalar, field
 from grader.sandbox.worker.model_answers import Adapter, defaults, named_gradients, precision, weighted_model
-from grader.sandbox.worker.recorder import RecordingOptimizer
-from grader.sandbox.worker.seeding import seed_all
-from grader.sandbox.worker.standin import StandIn, StandInConfig, StandInWithLoss
+from grader.sandbox.worker.seeding import seed_all, set_weights
+from grader.sandbox.worker.standin import RecordingOptimizer, StandIn, StandInConfig, StandInWithLoss
 from grader.sandbox.worker.watching import (
     all_state,
     as_text,
@@ -47,7 +46,6 @@ from grader.sandbox.worker.watching import (
     set_modes,
     watched_state,
 )
-from grader.sandbox.worker.weights import set_weights
 from grader.sandbox.worker.written_adapter import WrittenAdapter
 
 

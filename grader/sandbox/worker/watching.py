@@ -1,10 +1,11 @@
-"""What is looked at before and after a call: all that it may not change, and all that it may not leave behind."""
+"""What is looked at around a call: what it may not change nor leave behind, and where its numbers stop being finite."""
 
 import hashlib
 import random
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -113,3 +114,39 @@ def calls_counted(model: nn.Module) -> Iterator[list[str]]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def first_strange(model: nn.Module, call: Callable[[], object]) -> tuple[object, str]:
+    """What a call returns, and the name of the first module that makes NaN or infinities of finite numbers in it; empty
+    where none does.
+
+    What comes of plain functions is put down to the module that they stand in.
+    """
+    found: list[str] = []
+    with ExitStack() as hooks:
+        for name, module in model.named_modules():
+            if name:
+                hook = module.register_forward_hook(partial(_note, found, name), with_kwargs=True)
+                hooks.callback(hook.remove)
+        returned = call()
+    return returned, found[0] if found else ""
+
+
+def _note(
+    found: list[str], name: str, module: nn.Module, given: tuple[object, ...], named: dict[str, object], made: object
+) -> None:
+    if not found and _all_finite((*given, *named.values())) and not _all_finite((made,)):
+        found.append(name)
+
+
+def _all_finite(values: Iterable[object]) -> bool:
+    return all(bool(torch.isfinite(tensor).all()) for tensor in _tensors(values))
+
+
+def _tensors(values: Iterable[object]) -> Iterator[Tensor]:
+    """Those among some values, and in the tuples among them."""
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, tuple):
+            yield from _tensors(value)

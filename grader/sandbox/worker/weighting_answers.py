@@ -10,8 +10,7 @@ from torch.nn import functional as F
 
 from grader.sandbox.questions import ClassWeights, FitWeighted, GradientNorms, Uncertainty
 from grader.sandbox.wire import Array, Tensors
-from grader.sandbox.worker.contract import ContractError, as_array, as_scalar
-from grader.sandbox.worker.contract_adapter import pair
+from grader.sandbox.worker.contract import ContractError, as_array, as_scalar, pair
 from grader.sandbox.worker.model_answers import precision, state_of
 from grader.sandbox.worker.seeding import seed_all
 from grader.sandbox.worker.training_answers import batches_of, stand_in

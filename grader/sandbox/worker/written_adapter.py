@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from grader.sandbox.questions import ADAPTER, Settings
-from grader.sandbox.worker.contract import ContractError
-from grader.sandbox.worker.contract_adapter import Layers, pair
+from grader.sandbox.worker.contract import ContractError, Layers, pair
 from grader.sandbox.worker.seeding import seed_all
 
 REQUIRED: Final = ("build", "logits")

@@ -1,22 +1,151 @@
-"""Cases for position schemes, which of the schemes a package has, and scripts that show a case.
+"""Cases of models that are configured otherwise than the plain one: several heads, dropout, another position scheme.
 
 What holds for every scheme is asked of those that are built: a candidate that builds one is judged by that one.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Final, TypeVar
 
 import numpy as np
 from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn
+from hypothesis.strategies import DrawFn, SearchStrategy
 from msgspec.structs import replace
 
 from grader.checks.check import CheckFailed, Context
-from grader.checks.decoding_cases import DecodeCase, decode_cases
-from grader.checks.strategies import ModelCase, extended, model_cases
+from grader.checks.decoding_cases import DecodeCase, decode_cases, few_decoded
+from grader.checks.strategies import ModelCase, extended, few_rows, model_cases
 from grader.packages.trouble import PackageRaised
 from grader.sandbox.questions import Forward, Settings, Weights
+from grader.sizes import Extent, smaller
+
+# d_model and n_head: D is never H, so that no two sizes can be taken for each other.
+WIDTHS_AND_HEADS: Final = ((6, 2), (6, 3), (8, 2), (8, 4))
+
+
+class HeadCase(ModelCase, frozen=True, kw_only=True):
+    """A model case with ``n_head`` heads."""
+
+    n_head: int
+
+    @property
+    def config(self) -> Settings:
+        """GPTConfig fields."""
+        return {**super().config, "n_head": self.n_head}
+
+
+class HeadDecodeCase(DecodeCase, frozen=True, kw_only=True):
+    """A decode case with ``n_head`` heads."""
+
+    n_head: int
+
+    @property
+    def config(self) -> Settings:
+        """GPTConfig fields."""
+        return {**super().config, "n_head": self.n_head}
+
+
+HEADS: Final = 3  # of a larger model: divides no power of two
+
+
+def head_case(extent: Extent) -> HeadCase:
+    """Two texts of about these sizes, for a model of several heads."""
+    sizes = smaller(extent, "width", HEADS * max(2, extent.width // HEADS))
+    return extended(few_rows(sizes), HeadCase, n_head=HEADS)
+
+
+def head_decode_case(extent: Extent) -> HeadDecodeCase:
+    """The same, decoded in chunks."""
+    sizes = smaller(extent, "width", HEADS * max(2, extent.width // HEADS))
+    return extended(few_decoded(sizes), HeadDecodeCase, n_head=HEADS)
+
+
+@st.composite
+def head_cases(draw: DrawFn, *, rows: tuple[int, int] = (1, 3)) -> HeadCase:
+    """Models with several heads, never as many as layers."""
+    case = draw(model_cases(rows=rows))
+    d_model, n_head = draw(_sizes(case.n_layer))
+    return extended(case, HeadCase, d_model=d_model, n_head=n_head)
+
+
+@st.composite
+def head_decode_cases(draw: DrawFn) -> HeadDecodeCase:
+    """The same, decoded in drawn chunks, two at least, of which one that comes later has several tokens.
+
+    To a single new token every cached key is open: what is masked wrongly, or in another order, does not show.
+    """
+    case = draw(decode_cases(lengths=(3, 7)).filter(lambda drawn: max(drawn.chunks[1:]) > 1))
+    d_model, n_head = draw(_sizes(case.n_layer))
+    return extended(case, HeadDecodeCase, d_model=d_model, n_head=n_head)
+
+
+@cache
+def _sizes(n_layer: int) -> SearchStrategy[tuple[int, int]]:
+    """d_model and n_head."""
+    return st.sampled_from([sizes for sizes in WIDTHS_AND_HEADS if sizes[1] != n_layer])
+
+
+RATES = (0.3, 0.5)  # of dropout
+
+
+class DropoutCase(ModelCase, frozen=True, kw_only=True):
+    """A model case with dropout."""
+
+    dropout: float
+
+    @property
+    def config(self) -> Settings:
+        """GPTConfig fields."""
+        return super().config | {"dropout": self.dropout}
+
+
+class DropoutDecodeCase(DecodeCase, frozen=True, kw_only=True):
+    """A decode case with dropout."""
+
+    dropout: float
+
+    @property
+    def config(self) -> Settings:
+        """GPTConfig fields."""
+        return super().config | {"dropout": self.dropout}
+
+
+class DropoutHeadCase(HeadDecodeCase, frozen=True, kw_only=True):
+    """A decode case with several heads and dropout."""
+
+    dropout: float
+
+    @property
+    def config(self) -> Settings:
+        """GPTConfig fields."""
+        return super().config | {"dropout": self.dropout}
+
+
+def without_dropout(case: ModelCase) -> Settings:
+    """GPTConfig fields of the same model without dropout."""
+    return case.config | {"dropout": 0.0}
+
+
+@st.composite
+def dropout_cases(draw: DrawFn, *, narrow: bool = False) -> DropoutCase:
+    """Small models with a dropout that leaves none of their layers as it was."""
+    case = draw(model_cases(lengths=(3, 6), rows=(2, 3), narrow=narrow))
+    return extended(case, DropoutCase, dropout=draw(st.sampled_from(RATES)))
+
+
+@st.composite
+def dropout_decode_cases(draw: DrawFn) -> DropoutDecodeCase:
+    """The same, decoded in chunks."""
+    case = draw(decode_cases(lengths=(3, 6)))
+    return extended(case, DropoutDecodeCase, dropout=draw(st.sampled_from(RATES)))
+
+
+@st.composite
+def dropout_head_cases(draw: DrawFn) -> DropoutHeadCase:
+    """The same, with several heads."""
+    return extended(draw(head_decode_cases()), DropoutHeadCase, dropout=draw(st.sampled_from(RATES)))
+
 
 SCHEMES: Final = ("sinusoidal", "rotary", "alibi", "relative")
 SMALLEST: Final[Settings] = {"vocab_size": 3, "block_size": 4, "n_layer": 1, "d_model": 4}  # for two tokens

@@ -1,5 +1,6 @@
-"""Keep ``torch._dynamo`` out: the first optimizer imports it, which costs as much as half of ``import torch``.
+"""A torch that is lean enough for a worker: without the compiler and the devices that a locked one does not have.
 
+``torch._dynamo`` is kept out: the first optimizer imports it, which costs as much as half of ``import torch``.
 Optimizers only ask it for two no-ops. ``torch.compile`` needs a compiler and a writable disk, neither of
 which a locked worker has, so here it hands back what it is given: the same function, run eagerly.
 """
@@ -63,3 +64,19 @@ def run_eagerly() -> None:
     sys.modules |= {"torch._inductor": inductor, "torch._inductor.config": vars(inductor)["config"]}
     vars(torch).update(_dynamo=stand_in, _inductor=inductor, compile=_same)
     torch.nn.Module.compile = lambda self, *_, **__: None  # type: ignore[method-assign]
+
+
+def seed_no_absent_devices() -> None:
+    """Have ``torch.manual_seed`` pass over devices that this torch was not built for.
+
+    Otherwise it formats the stack at each call, to be shown should the device ever be initialised: a hundred times the
+    work of seeding, and a model is seeded a few hundred times a grade.
+    """
+    for name in ("cuda", "xpu", "mtia"):
+        device = getattr(torch, name)
+        if hasattr(device, "manual_seed_all") and not device._is_compiled():
+            device.manual_seed_all = _seed_nothing
+
+
+def _seed_nothing(seed: int) -> None:
+    int(seed)
