@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from grader.cohort.messages import Setup
     from grader.cohort.pool import Backend
     from grader.grading.options import Options
-    from grader.report.progress import Progress
+    from grader.report.terminal import Progress
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 

@@ -15,7 +15,7 @@ from grader.cohort.store import CANDIDATES, NEAR_COPIES, REPORT
 from grader.cohort.summary import BINS, Summary
 from grader.files.printable import one_line
 from grader.report import words
-from grader.report.content_policy import content_policy
+from grader.report.page_parts import content_policy
 from grader.result.record import Status
 
 MAX_TITLE: Final = 120  # characters of a name
