@@ -14,7 +14,7 @@ from grader.learner.hints import hintable, next_hint, require_hints, right_now
 from grader.learner.workspace import check_workspace, read_workspace
 from grader.report import render_text
 from grader.report.formats.plain import as_text, evidence, headline, stopped
-from grader.report.two_grades import render_change
+from grader.report.side_by_side import render_change
 from grader.report.verdict import explained, failing, stops, withheld
 from grader.result.audience import for_audience
 from grader.result.record import Audience, CheckResult, Feedback, FollowUp, ItemResult, Result

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from grader.cli.options import Commands
     from grader.cohort.batch import Counts
-    from grader.report.progress import Progress
+    from grader.report.terminal import Progress
     from grader.result.lines import ResultLine
 
 STANDARD_INPUT: Final = Path("-")
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from grader.cli.exercises import chosen_exercise
     from grader.cohort.batch import Batch, ResultsFile
-    from grader.report.progress import Progress
+    from grader.report.terminal import Progress
     from grader.seeds import draw_seed
 
     exercise = chosen_exercise(arguments.exercise)

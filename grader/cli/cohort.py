@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from grader.cohort.row import Row
     from grader.cohort.run import Done
     from grader.cohort.summary import Summary
-    from grader.report.progress import Progress
+    from grader.report.terminal import Progress
 
 
 def add(commands: "Commands") -> None:
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     from grader.cohort.row import read_round
     from grader.cohort.run import Cohort
     from grader.cohort.store import Store
-    from grader.report.progress import Progress
+    from grader.report.terminal import Progress
     from grader.result.record import Audience, Feedback
 
     output: Path = arguments.output

@@ -41,7 +41,7 @@ def add(commands: "Commands") -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print them side by side; 1 if an item has fewer points in the last than in the first, else 0."""
     from grader.files.write import check_writable, write_atomically
-    from grader.report.series_text import render_series
+    from grader.report.side_by_side import render_series, render_series_page
     from grader.report.terminal import paint_for
     from grader.result.audience import for_audience
     from grader.result.record import Audience
@@ -59,8 +59,6 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(str(error)) from None
     sys.stdout.write(render_series(found, paint_for(sys.stdout)))
     if html is not None:
-        from grader.report.series_page import render_series_page
-
         write_atomically(html, render_series_page(found).encode())
         sys.stdout.write(f"Written: {one_line(str(html))}\n")
     return 1 if found.worse else 0

@@ -23,7 +23,7 @@ from grader.limits import RECHECK_QUESTION_MAX_SECONDS
 if TYPE_CHECKING:
     from grader.cli.options import Commands
     from grader.grading.options import Options
-    from grader.report.next_step import Command
+    from grader.report.text import Command
     from grader.result.record import Result
 
 
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     from grader.cli.hint import hint_command
     from grader.cli.history import record
     from grader.hand_ins.read_hand_ins import read_hand_in
-    from grader.report.progress import Progress
+    from grader.report.terminal import Progress
 
     files = {name: file for name in FORMATS if (file := getattr(arguments, name)) is not None}
     certificate: Path | None = arguments.certificate
@@ -179,8 +179,8 @@ def _report(shown: "Result", files: Mapping[str, str], exercise: str, hint: "Com
 def _confirm(recorded: "Result", result: "Result", shown: "Result", files: Mapping[str, str]) -> bool:
     """Write the new result, print how the recorded one compares with it; whether that is confirmed."""
     from grader.cli import outputs
+    from grader.report.side_by_side import render_recheck
     from grader.report.terminal import paint_for
-    from grader.report.two_grades import render_recheck
     from grader.result.recheck import recheck
 
     found = recheck(recorded, result)

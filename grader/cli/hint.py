@@ -13,7 +13,7 @@ from grader.files.printable import one_line
 if TYPE_CHECKING:
     from grader.cli.options import Commands
     from grader.exercise.model import Exercise
-    from grader.report.next_step import Command
+    from grader.report.text import Command
 
 WIDTH: Final = 80
 

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print it; 0 when its lines hold together, else 1."""
     from grader.files.read_untrusted import Directory
     from grader.learner.workspace import check_workspace
-    from grader.report.timeline_text import render_timeline
+    from grader.report.timeline_words import render_timeline
     from grader.submission.history import FILE, read_history, timeline_of
 
     directory: Path = arguments.directory
@@ -55,7 +55,7 @@ def record(
 ) -> tuple[str, ...]:
     """Add a grade to the history of a workspace; why not, where that cannot be done: a grade is worth having all the
     same."""
-    from grader.learner.history_writer import record_grade
+    from grader.learner.workspace import record_grade
 
     try:
         record_grade(directory, submission, result, starter, by)

@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
     from grader.injection.folder import check_target, write
     from grader.injection.recipe import Recipe, read_reference
     from grader.preconditions import naming_the_way_out
-    from grader.report.progress import Progress
+    from grader.report.terminal import Progress
     from grader.sandbox.client import Launcher
 
     recipe = Recipe(
@@ -170,7 +170,7 @@ def _run_bulk(arguments: argparse.Namespace, recipe: "Recipe") -> int:
     from grader.injection.manifest import Entry, counts
     from grader.injection.recipe import read_reference, seeds_named
     from grader.preconditions import naming_the_way_out
-    from grader.report.progress import Progress
+    from grader.report.terminal import Progress
 
     seeds = seeds_named(arguments.seeds)
     hidden, reference = read_reference(arguments.source)

@@ -11,9 +11,10 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from grader import __version__
 from grader.cli import (
@@ -21,7 +22,6 @@ from grader.cli import (
     batch,
     cohort,
     compare,
-    completion,
     doctor,
     export,
     grade,
@@ -38,8 +38,11 @@ from grader.cli import (
     verify,
     watch,
 )
-from grader.cli.options import INTERRUPTED
-from grader.errors import CannotJudge, GraderError
+from grader.cli.options import INTERRUPTED, add_command
+from grader.errors import CannotJudge, GraderError, UsageError
+
+if TYPE_CHECKING:
+    from grader.cli.options import Commands
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -189,8 +192,40 @@ def parser() -> argparse.ArgumentParser:
         doctor,
     ):
         command.add(commands)
-    completion.add(commands, parser)
+    _add_completion(commands)
     return top
+
+
+def _add_completion(commands: "Commands") -> None:
+    """``grader completion``: what a shell needs to complete commands, options and paths."""
+    command = add_command(commands, "completion", "print the script that completes grader in a shell")
+    command.add_argument("shell", choices=("bash", "zsh"), help="the shell")
+    command.set_defaults(run=lambda arguments: _complete(arguments.shell))
+
+
+def _complete(shell: str) -> int:
+    """Print it; always 0."""
+    from grader.preconditions import install
+
+    try:
+        import shtab
+    except ModuleNotFoundError as error:
+        raise UsageError(f"grader completion needs shtab ({error}); {install('completion')}") from None
+    every = parser()
+    for action in _actions(every):
+        if action.type is Path or action.metavar in ("FILE", "DIR"):
+            action.complete = shtab.FILE  # type: ignore[attr-defined]  # where shtab looks
+    sys.stdout.write(shtab.complete(every, shell=shell))
+    return 0
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """The arguments of a parser and of its commands."""
+    for action in parser._actions:  # argparse has no other way to them; shtab takes the same
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _actions(command)
 
 
 def listen() -> None:

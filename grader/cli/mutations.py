@@ -181,7 +181,7 @@ def _run_matrix(arguments: argparse.Namespace) -> int:
     from grader.files.write import check_writable, write_atomically
     from grader.injection.recipe import read_reference
     from grader.preconditions import naming_the_way_out
-    from grader.report.progress import Progress
+    from grader.report.terminal import Progress
     from grader.sandbox.client import Launcher
 
     html: Path | None = arguments.html

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from grader.cohort.pool import Backend, Setup
     from grader.grading.options import Options
-    from grader.report.progress import Progress
+    from grader.report.terminal import Progress
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 

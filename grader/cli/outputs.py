@@ -46,7 +46,7 @@ def prepare(outputs: Mapping[str, str]) -> None:
 
 def _import_drawing() -> None:
     with suppress(Exception):  # whatever is wrong is said where it is drawn with
-        from grader.report.pictures.drawing import import_library
+        from grader.report.drawing import import_library
 
         import_library()
 

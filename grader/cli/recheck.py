@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from grader.cli.options import Commands
     from grader.cohort.recheck import Recordings, Tally
-    from grader.report.progress import Progress
+    from grader.report.terminal import Progress
     from grader.result.lines import RecheckLine, Worth
 
 ROWS: Final = 40  # of the table; all of them are in the file
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from grader.cli.exercises import chosen_exercise
     from grader.cohort.recheck import Rechecks, Recordings, Submissions
-    from grader.report.progress import Progress
+    from grader.report.terminal import Progress
 
     exercise = chosen_exercise(arguments.exercise)
     recordings = Recordings(arguments.recorded)

@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from grader.cli.outputs import read_result
     from grader.files.write import check_writable, write_atomically
     from grader.review.lessons import lessons
+    from grader.review.render import render_review, render_review_page
 
     html: Path | None = arguments.html
     _refuse_what_a_learner_has(arguments.exercise)
@@ -48,12 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = chosen_exercise(arguments.exercise)
     found = lessons(chosen, read_result(arguments.result) if arguments.result is not None else None)
     if html is not None:
-        from grader.review.review_page import render_review_page
-
         write_atomically(html, render_review_page(found).encode())
     else:
-        from grader.review.review_text import render_review
-
         sys.stdout.write(render_review(found))
     return 0
 

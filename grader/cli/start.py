@@ -36,8 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Make the workspace, set its clock if it has one, and say what to do in it; always 0."""
     from grader.cli.exercises import BUILT_IN, chosen_exercise, starter_digest
     from grader.exercise.starter import starter_files
-    from grader.learner.history_writer import started_line
-    from grader.learner.workspace import start
+    from grader.learner.workspace import start, started_line
     from grader.result.record import Feedback
     from grader.submission.history import hash_of
 

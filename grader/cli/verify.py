@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Verify and print; 0 when the exercise is sound, 1 when it is not, or was changed since it was proven."""
     from grader.cli.exercises import reference_directory
     from grader.preconditions import naming_the_way_out
-    from grader.report.progress import Progress
+    from grader.report.terminal import Progress
     from grader.sandbox.client import Launcher
 
     hidden = reference_directory(arguments.exercise)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from grader.cli.options import Commands
     from grader.learner.watch import Graded, Overtaken, Watcher
     from grader.live.live_page import LivePage
-    from grader.report.next_step import Command
-    from grader.report.progress import Progress
+    from grader.report.terminal import Progress
+    from grader.report.text import Command
     from grader.result.record import Feedback, Result
 
 
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from grader.cli.exercises import exercise_of, reference_directory, session_on
     from grader.cli.history import record
     from grader.files.write import check_writable
-    from grader.report.progress import Progress
+    from grader.report.terminal import Progress
     from grader.submission.read import read_submission
 
     directory: Path = arguments.directory
@@ -141,8 +141,7 @@ def _page(directory: Path, hint: "Command | None", shown: "Feedback", stack: "Ex
     from grader.errors import UsageError
     from grader.learner.hints import WHEN_STOPPED
     from grader.learner.workspace import earlier_scores, read_workspace, time_limit
-    from grader.live.board import Board
-    from grader.live.live_page import LivePage
+    from grader.live.live_page import Board, LivePage
     from grader.live.server import Server
 
     def hints() -> dict[str, int]:
@@ -198,9 +197,9 @@ def _clock(directory: Path) -> str:
 
 def _print(graded: "Graded", hint: "Command | None") -> None:
     from grader.report import render_text
-    from grader.report.next_step import next_step
+    from grader.report.side_by_side import render_change
     from grader.report.terminal import paint_for
-    from grader.report.two_grades import render_change
+    from grader.report.text import next_step
 
     if graded.before is None:
         sys.stdout.write(f"\n{render_text(graded.result, paint_for(sys.stdout), hint=hint)}")
@@ -211,7 +210,7 @@ def _print(graded: "Graded", hint: "Command | None") -> None:
 
 
 def _print_overtaken(event: "Overtaken") -> None:
-    from grader.report.two_grades import render_overtaken
+    from grader.report.side_by_side import render_overtaken
 
     sys.stdout.write(f"\n{time.strftime('%H:%M:%S')}  {render_overtaken(event.changed)}")
     sys.stdout.flush()

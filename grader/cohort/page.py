@@ -14,7 +14,7 @@ from grader.cohort.store import CANDIDATES, NEAR_COPIES, REPORT, row_id
 from grader.cohort.summary import BINS, FEWEST, STEADY, WELL, Summary, item_figures
 from grader.files.printable import one_line
 from grader.report import words
-from grader.report.content_policy import content_policy
+from grader.report.page_parts import content_policy
 from grader.result.record import Status
 
 MAX_TITLE: Final = 120  # characters of a name

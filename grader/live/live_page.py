@@ -1,20 +1,27 @@
-"""Puts each grade of ``grader watch`` on the board: as a learner may see it, and with what changed since the last."""
+"""The live page: what it shows now, what a grade of ``grader watch`` puts on it, and the page as it is first loaded.
 
+The thread that grades changes it, and the thread that serves reads it.
+"""
+
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from msgspec.structs import replace
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from msgspec import structs
 
+from grader import report
 from grader.files.printable import one_line, printable
-from grader.live.board import Board, Phase
-from grader.live.shell import environment
 from grader.report import render_html, words
-from grader.report.curve import score_curve
-from grader.report.diff_lines import diff_lines
-from grader.report.next_step import Command
+from grader.report.page_parts import content_policy, diff_lines, score_curve
+from grader.report.text import Command
 from grader.report.verdict import first_step, stops
 from grader.result.audience import for_audience
 from grader.result.recheck import recheck
@@ -27,6 +34,73 @@ MOST_PRINTED: Final = 5  # checks whose output stands at the side
 MOST_LINES: Final = 30  # of each
 CURVE_WIDTH: Final = 340  # about that of the column at the side
 MOST_SAVES: Final = 300  # that the line of scores goes back
+_FOLDER = Path(__file__).parent
+_REPORT = Path(report.__file__).parent
+
+
+class Phase(StrEnum):
+    """What is being done about the files as they are now."""
+
+    GRADING = "grading"
+    EXPLAINING = "explaining"  # the verdict is there; the smallest failing cases are looked for
+    GRADED = "graded"
+    WAITING = "waiting"  # for files that can be read
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One state of the page.
+
+    Attributes:
+        number: grows with every change.
+        title: of the window.
+        since: when this phase began, in seconds since the epoch.
+        note: what keeps it waiting; empty in other phases.
+        report: the report's markup, without the page around it; empty before the first grade.
+        side: the markup of what stands beside it.
+    """
+
+    number: int = 0
+    title: str = "grader watch"
+    phase: Phase = Phase.GRADING
+    since: float = 0.0
+    note: str = ""
+    report: str = ""
+    side: str = ""
+
+
+class Board:
+    """Keeps the newest view, and calls its listeners at each change."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._view = View()
+        self._listeners: set[Callable[[], None]] = set()
+
+    @property
+    def view(self) -> View:
+        """As it is now."""
+        return self._view
+
+    def change(self, **fields: object) -> None:
+        """Show something else: fields of ``View``."""
+        with self._lock:
+            self._view = replace(self._view, **fields, number=self._view.number + 1)  # type: ignore[arg-type]
+            listeners = tuple(self._listeners)
+        for listener in listeners:
+            listener()
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call ``listener``, in whatever thread, after each change; returns what ends that."""
+        with self._lock:
+            self._listeners.add(listener)
+
+        def end() -> None:
+            with self._lock:
+                self._listeners.discard(listener)
+
+        return end
 
 
 class Printed(NamedTuple):
@@ -168,10 +242,10 @@ class LivePage:
 
 def _without_hints(result: Result) -> Result:
     """The result as the page shows it: hints are counted, and so are shown where they are asked for."""
-    return replace(
+    return structs.replace(
         result,
-        items=tuple(replace(item, hints=()) for item in result.items),
-        followups=tuple(replace(each, hints=()) for each in result.followups),
+        items=tuple(structs.replace(item, hints=()) for item in result.items),
+        followups=tuple(structs.replace(each, hints=()) for each in result.followups),
     )
 
 
@@ -194,3 +268,48 @@ def _printed(result: Result) -> "list[Printed]":
 def _beginning(check: CheckResult) -> Printed:
     lines = printable(check.output).splitlines()
     return Printed(check.title, "\n".join(islice(lines, MOST_LINES)), max(len(lines) - MOST_LINES, 0))
+
+
+def render_shell(view: View) -> str:
+    """The whole page. What it shows of a submission was escaped when its parts were rendered."""
+    return (
+        environment()
+        .get_template("live.html.jinja")
+        .render(
+            view=view,
+            report=Markup(view.report),
+            side=Markup(view.side),
+            stylesheet=Markup(_stylesheet()),
+            script=Markup(_script()),
+        )
+    )
+
+
+def policy() -> str:
+    """What the page may do: hold its own style and script, and ask its own server."""
+    return f"{content_policy(_stylesheet(), _script())}; connect-src 'self'; frame-ancestors 'none'"
+
+
+@cache
+def environment() -> Environment:
+    """Of all templates of the live page, which use some of the report's."""
+    made = Environment(
+        loader=FileSystemLoader([_FOLDER, _REPORT]),
+        autoescape=True,  # not select_autoescape: it leaves `.jinja` unescaped
+        undefined=StrictUndefined,
+        finalize=lambda value: printable(value) if type(value) is str else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["number"] = words.number
+    return made
+
+
+@cache
+def _stylesheet() -> str:
+    return "".join(file.read_text("utf-8") for file in (_REPORT / "report.css", _FOLDER / "live.css"))
+
+
+@cache
+def _script() -> str:
+    return (_FOLDER / "live.js").read_text("utf-8")

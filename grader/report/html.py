@@ -12,12 +12,10 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from grader.files.printable import printable
-from grader.report import influence, timeline_words, verdict, words
-from grader.report.content_policy import content_policy
-from grader.report.curve import ScoreCurve, score_curve
-from grader.report.diff_lines import diff_lines
+from grader.report import timeline_words, verdict, words
+from grader.report.exhibits import LEAK, LEVELS, leaks, panels, parameter_rows, strange
 from grader.report.grid import token_table
-from grader.report.parameters import parameter_rows
+from grader.report.page_parts import ScoreCurve, content_policy, diff_lines, score_curve
 from grader.report.pictures import pictures
 from grader.result.record import Audience, CheckResult, FollowUp, ItemResult, Result, TimelineEvent
 
@@ -99,11 +97,11 @@ def _template() -> Template:
         timeline_curve=_timeline_curve,
         when=words.when,
         parameter_rows=parameter_rows,
-        panels=influence.panels,
-        leaks=influence.leaks,
-        strange=influence.strange,
-        leak_symbol=influence.LEAK,
-        levels=range(1, influence.LEVELS + 1),
+        panels=panels,
+        leaks=leaks,
+        strange=strange,
+        leak_symbol=LEAK,
+        levels=range(1, LEVELS + 1),
     )
     return environment.get_template("report.html.jinja")
 

@@ -1,14 +1,15 @@
-"""A result as a compact table for a terminal."""
+"""A result for a terminal: a compact table, and in the last line what to do next."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 from grader.files.printable import one_line, quoted
 from grader.report import terminal
-from grader.report.next_step import Command, next_step
 from grader.report.terminal import Paint, plain
 from grader.report.verdict import (
     DOES_NOT_RUN,
     first_failing,
+    first_step,
     is_full,
     is_right_but_for_bits,
     is_unbuilt,
@@ -17,14 +18,20 @@ from grader.report.verdict import (
     verdict,
     waits_for_the_code,
     what_was_seen,
+    withheld,
 )
 from grader.report.words import STATUS, number, scope
 from grader.report.words import label as check_label
-from grader.result.record import Audience, FollowUp, Isolation, ItemResult, Result
+from grader.result.record import STOPPED, Audience, Feedback, FollowUp, Isolation, ItemResult, Result, Status
+
+Command = Callable[[str], str]
+"""How the hint for an item is asked for, by its id."""
 
 WIDTH = 80
 _TITLE, _STATUS, _POINTS = 45, 17, 14  # with the margin and the two gaps between them: 80
 _NOTES = 5
+SEE_TO_THE_MACHINE: Final = "Next: see what this machine lacks, by `grader doctor`, and grade again."
+_NAME: Final = 40  # columns, beside the longest sentence on what to do next
 
 
 def render_text(result: Result, paint: Paint = plain, exercise: str = "", hint: Command | None = None) -> str:
@@ -161,3 +168,64 @@ def _trouble(item: ItemResult | FollowUp, paint: Paint) -> Iterator[str]:
 def _indented(text: str, margin: int = 2, lines: int = 2) -> Iterator[str]:
     for line in terminal.wrap(text, WIDTH - margin, lines):
         yield " " * margin + line
+
+
+def next_step(result: Result, hint: Command | None = None) -> str:
+    """One line on what to do next, with the command for a hint where there is one.
+
+    Args:
+        hint: None where no hint can be asked for, as for an archive.
+    """
+    stopped = stops(result)
+    if stopped:
+        asked = hint if result.feedback is Feedback.HINTS else None
+        return f"Next: make {_named(stopped[0].files[0])} run.{_asking(asked, STOPPED)}"
+    if not result.has_checks:
+        return _without_checks(result)
+    begin = first_step(result) or _first_followup(result)
+    if begin is None:
+        return _when_all_is_right(result)
+    title = _named(begin.title)
+    if begin.status is Status.NOT_JUDGED:
+        return SEE_TO_THE_MACHINE
+    if is_right_but_for_bits(begin):
+        return f"Next: {title}, whose bits alone differ: see above where."
+    return f"Next: {title}.{_asking(hint, begin.id) if begin.hints else ''}"
+
+
+def _without_checks(result: Result) -> str:
+    """Which item is next, as far as that is shown."""
+    if not result.judged:
+        return SEE_TO_THE_MACHINE
+    if result.full_marks:
+        return "Next: nothing. All that was asked for is right."
+    unfinished = next((item for item in result.items if not is_full(item)), None)
+    where = f": {_named(unfinished.title)}" if unfinished is not None else ""
+    return f"Next{where or ': look for what is not right yet'}. {withheld(result)}"
+
+
+def _asking(hint: Command | None, name: str) -> str:
+    return f" For a hint: {one_line(hint(name))}" if hint is not None else ""
+
+
+def _first_followup(result: Result) -> ItemResult | FollowUp | None:
+    """The first follow-up that is begun, or was asked for by name, and is not right."""
+    return next(
+        (
+            each
+            for each in result.followups
+            if (not is_unbuilt(each) or each.id in result.asked.only) and not is_full(each) and first_failing(each)
+        ),
+        None,
+    )
+
+
+def _when_all_is_right(result: Result) -> str:
+    left = next((each for each in result.followups if is_unbuilt(each)), None)
+    if left is None:
+        return "Next: nothing. All that was asked for is right."
+    return f"Next, if you like: the follow-up {_named(left.title)}."
+
+
+def _named(text: str) -> str:
+    return terminal.clip(one_line(text), _NAME)

@@ -11,8 +11,7 @@ from grader.assistant.tutor import Tutor
 from grader.cli import start
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import StoredExercise
-from grader.learner.history_writer import record_grade
-from grader.learner.workspace import read_workspace
+from grader.learner.workspace import read_workspace, record_grade
 from grader.result.record import Result
 from grader.submission.read import read_submission
 

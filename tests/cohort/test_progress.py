@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from grader.report.progress import Progress
+from grader.report.terminal import Progress
 
 
 class Terminal(io.StringIO):

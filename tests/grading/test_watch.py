@@ -12,8 +12,8 @@ from grader.grading.options import Options
 from grader.grading.session import Session
 from grader.learner.watch import Graded, Overtaken, Watcher
 from grader.packages.worker_pool import WorkerPool
+from grader.report.side_by_side import render_change
 from grader.report.terminal import width
-from grader.report.two_grades import render_change
 from grader.result.record import Status
 from grader.sandbox.client import Launcher
 

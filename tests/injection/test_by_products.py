@@ -30,8 +30,7 @@ from grader.injection.recipe import Recipe
 from grader.packages.worker_pool import WorkerPool
 from grader.result.record import Lane, Result, Status
 from grader.review.lessons import lessons
-from grader.review.review_page import render_review_page
-from grader.review.review_text import REWRITTEN, render_review
+from grader.review.render import REWRITTEN, render_review, render_review_page
 from grader.sandbox.client import Launcher
 from grader.sandbox.questions import ADAPTER
 from grader.submission.read import submission_of

@@ -13,8 +13,7 @@ from msgspec.structs import replace
 from grader.cli import hint, history, start
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import StoredExercise
-from grader.learner.history_writer import LAST, record_grade
-from grader.learner.workspace import TimeLimit, read_workspace, time_limit, write_workspace
+from grader.learner.workspace import LAST, TimeLimit, read_workspace, record_grade, time_limit, write_workspace
 from grader.limits import HISTORY_MAX_BYTES
 from grader.result.record import Result, Timeline
 from grader.submission.history import FILE, Graded, Hinted, Started, parse, timeline_of
@@ -180,7 +179,7 @@ def test_a_folder_without_a_history_is_told(tmp_path: Path, exercise: StoredExer
 
 
 def test_late_grades_are_marked(workspace: Path, samples: ModuleType) -> None:
-    from grader.report.timeline_text import render_timeline
+    from grader.report.timeline_words import render_timeline
 
     late: Result = samples.half_done()
     assert late.timeline is not None

@@ -18,8 +18,7 @@ from grader.cli.main import parser
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import Exercise, StoredExercise
 from grader.learner.hints import WHEN_STOPPED, right_now
-from grader.learner.history_writer import record_grade
-from grader.learner.workspace import RECORD, Workspace, feedback_in, read_workspace, write_workspace
+from grader.learner.workspace import RECORD, Workspace, feedback_in, read_workspace, record_grade, write_workspace
 from grader.result.record import Feedback, ItemResult, Lane, LoadFault, Result, Status
 from grader.submission.history import FILE as HISTORY
 from grader.submission.read import read_submission

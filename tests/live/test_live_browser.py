@@ -19,8 +19,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from grader.live.board import Board, Phase
-from grader.live.live_page import LivePage
+from grader.live.live_page import Board, LivePage, Phase
 from grader.live.server import Server
 from grader.submission.read import submission_of
 

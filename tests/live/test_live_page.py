@@ -7,8 +7,7 @@ from types import ModuleType
 import pytest
 from msgspec.structs import replace
 
-from grader.live.board import Board, Phase
-from grader.live.live_page import MOST_LINES, LivePage
+from grader.live.live_page import MOST_LINES, Board, LivePage, Phase
 from grader.result.record import Result
 from grader.submission.read import submission_of
 

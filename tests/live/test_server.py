@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from grader.live.board import Board, Phase
+from grader.live.live_page import Board, Phase
 from grader.live.server import HOST, Server
 
 

@@ -12,14 +12,11 @@ from typing import Final, TypeVar
 import pytest
 from msgspec.structs import replace
 
-from grader.live.board import Board
-from grader.live.live_page import LivePage
+from grader.live.live_page import Board, LivePage
 from grader.report import render_html, render_text
 from grader.report.formats import FORMATS
-from grader.report.next_step import next_step
-from grader.report.series_page import render_series_page
-from grader.report.series_text import render_series
-from grader.report.two_grades import render_change
+from grader.report.side_by_side import render_change, render_series, render_series_page
+from grader.report.text import next_step
 from grader.result.audience import for_audience
 from grader.result.record import Audience, Feedback, FollowUp, ItemResult, Result, to_json
 from grader.result.series import Named, series

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from grader.report import render_text, terminal
-from grader.report.next_step import next_step
+from grader.report.text import next_step
 from grader.result.record import FollowUp, LoadFault, Result, Status
 
 

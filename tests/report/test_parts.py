@@ -2,9 +2,9 @@
 
 import pytest
 
-from grader.report.diff_lines import Line, diff_lines
+from grader.report.exhibits import parameter_rows
 from grader.report.grid import MAX_COLUMNS, MAX_ROWS, token_table
-from grader.report.parameters import parameter_rows
+from grader.report.page_parts import Line, diff_lines
 from grader.result.record import ParameterExhibit, ParameterRow, TokenGrid
 
 DIFF = "@@ -3,2 +3,2 @@\n same\n-old\n+new\n@@ -90 +91 @@\n+<b>"

@@ -6,8 +6,7 @@ from types import ModuleType
 import pytest
 from msgspec.structs import replace
 
-from grader.report.series_page import render_series_page
-from grader.report.series_text import render_series
+from grader.report.side_by_side import render_series, render_series_page
 from grader.report.terminal import width
 from grader.result.audience import for_audience
 from grader.result.record import Audience, Result

@@ -14,7 +14,7 @@ from grader.cohort.summary import Summary
 from grader.cohort.table import render_table
 from grader.report import render_html, render_text
 from grader.report.formats import FORMATS
-from grader.report.two_grades import render_change
+from grader.report.side_by_side import render_change
 from grader.report.verdict import stops
 from grader.result.record import FollowUp, ItemResult, LoadFault, Outcome, Place, Result, Status
 

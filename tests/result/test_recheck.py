@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from grader.exercise.model import Exercise
+from grader.report.side_by_side import render_recheck
 from grader.report.terminal import width
-from grader.report.two_grades import render_recheck
 from grader.result.recheck import recheck
 from grader.result.record import FollowUp, Outcome, Result, Status, environment_digest
 

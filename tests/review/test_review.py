@@ -15,8 +15,7 @@ from grader.errors import UsageError
 from grader.exercise.model import StoredExercise, read_exercise
 from grader.result.record import ExerciseInfo, Result, Status
 from grader.review.lessons import lessons, read_answers
-from grader.review.review_page import render_review_page
-from grader.review.review_text import render_review
+from grader.review.render import render_review, render_review_page
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from math import inf, nan
 import pytest
 
 from grader.checks.families.classifier import agrees
-from grader.report.influence import leaks
+from grader.report.exhibits import leaks
 from grader.result.record import Outcome, Result, Role, Status
 
 TRIANGLE = ".triu(diagonal=1)  # (T, T)\n"

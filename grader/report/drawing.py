@@ -1,17 +1,31 @@
-"""What all pictures share: matplotlib, set so that the same input gives the same bytes, and numbers that can be drawn.
+"""How a picture is drawn: by matplotlib, so set that the same input gives the same bytes, and made part of the page.
 
 Only numbers are drawn, and words of our own: what others named is said by the page, which escapes it.
 """
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Final
-
-from grader.report.pictures.svg import COLOURS, inline
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+# Drawn in these, shown in the page's own colours: the stylesheet knows the names, in light and in dark.
+COLOURS = {
+    "ink": "#000001",
+    "grid": "#000002",
+    "candidate": "#000003",
+    "reference": "#000004",
+    "variant": "#000005",
+    "mark": "#000006",
+}
+_NAMES = {colour: name for name, colour in COLOURS.items()}
+_LEFT_OUT = {"metadata", "style"}
+_FONT_SIZE = re.compile(r"([\d.]+)px")
 
 WIDTH: Final = 5.0  # inches: drawn as small as a narrow screen shows it, so that its text stays readable
 HEIGHT: Final = 3.0
@@ -112,3 +126,81 @@ def plain(value: float | None) -> float:
 def ends(values: Sequence[float]) -> str:
     """The first and the last of a curve, in words."""
     return f"{values[0]:.4g} at the first point, {values[-1]:.4g} at the last"
+
+
+def inline(markup: str, *, name: str, title: str, description: str) -> str:
+    """Matplotlib's SVG as one ``<svg>`` element for the page; ``name`` keeps its ids apart from all others.
+
+    It follows the page's colours, and no style of its own is left.
+
+    The page's policy forbids ``style`` attributes, so each becomes presentation attributes or a class.
+    """
+    root = ElementTree.fromstring(markup)
+    _strip(root)
+    needed = set(re.findall(r'(?:url\(|href=")#([^)"]+)', markup))
+    for element in root.iter():
+        element.tag = _local(element.tag)
+        element.attrib = _attributes(element.attrib, name, needed)
+    root.attrib = {
+        "viewBox": root.attrib["viewBox"],
+        "class": "figure",
+        "role": "img",
+        "aria-labelledby": f"{name}-title",
+        "aria-describedby": f"{name}-desc",
+        "stroke-linejoin": "round",
+    }
+    root[:0] = [_text("desc", f"{name}-desc", description)]
+    root[:0] = [_text("title", f"{name}-title", title)]
+    return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
+
+
+def _strip(element: Element) -> None:
+    for child in list(element):
+        if _local(child.tag) in _LEFT_OUT:
+            element.remove(child)
+        else:
+            _strip(child)
+
+
+def _attributes(attributes: dict[str, str], name: str, needed: set[str]) -> dict[str, str]:
+    kept: dict[str, str] = {}
+    for attribute, value in attributes.items():
+        match _local(attribute):
+            case "style":
+                kept |= _presentation(value)
+            case "id" if value not in needed:
+                pass
+            case "id":
+                kept["id"] = f"{name}-{value}"
+            case local:
+                kept[local] = value.replace("url(#", f"url(#{name}-")
+                if local == "href":
+                    kept[local] = f"#{name}-{value.removeprefix('#')}"
+    return kept
+
+
+def _presentation(style: str) -> dict[str, str]:
+    kept: dict[str, str] = {}
+    classes: list[str] = []
+    for declaration in filter(None, map(str.strip, style.split(";"))):
+        name, _, value = (part.strip() for part in declaration.partition(":"))
+        if name == "font-family":
+            continue  # the page's own
+        if name == "font":  # matplotlib before 3.10 writes the shorthand, which no attribute can say
+            size = _FONT_SIZE.search(value)
+            kept |= {"font-size": size[1]} if size else {}
+        elif value in _NAMES:
+            classes.append(f"{name}-{_NAMES[value]}")
+        else:
+            kept[name] = value
+    return kept | ({"class": " ".join(classes)} if classes else {})
+
+
+def _text(tag: str, identifier: str, content: str) -> Element:
+    element = Element(tag, {"id": identifier})
+    element.text = content
+    return element
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]

@@ -1,13 +1,20 @@
-"""The lessons of an exercise as text for a terminal."""
+"""The lessons of an exercise as something to read: text for a terminal, or one file in the dress of the report."""
 
+import re
 import textwrap
 from collections.abc import Iterator
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from grader.files.printable import one_line
+import grader.report
+from grader.files.printable import one_line, printable
+from grader.report.page_parts import content_policy, diff_lines
 from grader.report.words import STATUS
 from grader.result.record import Status
 from grader.review.lessons import Answer, BugLesson, Lessons
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 HEADINGS: Final = {"Symptom": "How it shows"}
 """What a heading of a story is called for a reader of it."""
@@ -16,6 +23,8 @@ REWRITTEN: Final = "What was rewritten around it, and computes the same"
 """What stands above the refactoring that a bug came with."""
 
 _WIDTH: Final = 80
+_CODE: Final = re.compile(r"`([^`]+)`")
+_MOST: Final = 40_000  # characters of one diff
 
 
 def render_review(lessons: Lessons) -> str:
@@ -80,3 +89,35 @@ def _headline(text: str) -> Iterator[str]:
 
 def _paragraph(text: str) -> Iterator[str]:
     yield from textwrap.wrap(text, _WIDTH, break_on_hyphens=False)
+
+
+def render_review_page(lessons: Lessons) -> str:
+    """The lessons as a page: one file, no script, nothing loaded."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    stylesheet = (Path(grader.report.__file__).parent / "report.css").read_text(encoding="utf-8")
+    environment = Environment(
+        loader=PackageLoader("grader.review", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: printable(value) if type(value) is str else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["prose"] = _prose
+    return environment.get_template("review.html.jinja").render(
+        lessons=lessons,
+        stylesheet=stylesheet,
+        policy=content_policy(stylesheet),
+        headings=HEADINGS,
+        rewritten=REWRITTEN,
+        status=STATUS,
+        diff_lines=lambda diff: diff_lines(diff, _MOST),
+    )
+
+
+def _prose(text: str) -> "Markup":
+    """A paragraph in which what stands between backticks is code."""
+    from markupsafe import Markup, escape
+
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(printable(text)))))
