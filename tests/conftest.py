@@ -75,7 +75,7 @@ def grade_files(launcher: Launcher, exercise: StoredExercise, pytestconfig: pyte
         **options: object,
     ) -> Result:
         submission: Submission = submission_of(name, files, tests=tests)
-        chosen = Options(**{"seed": seed, "followups": False} | options)  # type: ignore[arg-type]
+        chosen = Options(**{"seed": seed, "followups": False} | options)
         return (session or Session(exercise, launcher, Keep.NOTHING)).grade(submission, chosen)
 
     return run
