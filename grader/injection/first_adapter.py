@@ -6,9 +6,9 @@ stands there as a ``TODO``.
 
 import json
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -26,7 +26,7 @@ from mutations.roles.parameters import Names, names_of
 from mutations.source import Source, together
 
 MODEL: Final = "model.py"
-MAX_NESTING: Final = 200  # Python's own limit; the parser here has none but the stack
+SHOWN_LENGTH: Final = 80  # characters of a line that is no Python
 WIDTH: Final = (
     r"n_?embd|n_?embed|emb(ed|edding)?_?(dim|size)|d_?model|model_?dim|dim|hidden_size|n_?state|width|channels"
 )
@@ -163,29 +163,30 @@ def first_adapter(files: Mapping[str, str]) -> FirstAdapter:
 def parsed(files: Mapping[str, str]) -> dict[str, Source]:
     """The trees of all files. Raises ``UsageError`` for one that is no Python."""
     for name, text in files.items():
-        if _nesting(text) > MAX_NESTING:
-            raise UsageError(f"{name} nests more than {MAX_NESTING} brackets, which is no Python; fix it and try again")
+        _require_python(name, text)
     try:
         return together(files)
-    except cst.ParserSyntaxError:
-        raise UsageError(next(filter(None, map(_no_python, files.items())))) from None
+    except (cst.ParserSyntaxError, RecursionError) as error:
+        why = "is nested too deep" if isinstance(error, RecursionError) else f"cannot be read: {error.message}"
+        raise UsageError(f"{' or '.join(sorted(files))} {why}; fix it and try again") from None
 
 
-def _no_python(file: tuple[str, str]) -> str:
-    """What is wrong with a file; empty where it is Python."""
-    name, text = file
+def _require_python(name: str, text: str) -> None:
+    """Whether Python itself reads a file. It says what it cannot read; the parser of the trees dies of what is deep."""
     try:
-        Source(name, text)
-    except cst.ParserSyntaxError as error:
-        line = [*text.splitlines(), ""][error.raw_line - 1 : error.raw_line]
-        return f"{name}, line {error.raw_line} is no Python: {''.join(line).strip()!r}; fix it and try again"
-    return ""
-
-
-def _nesting(text: str) -> int:
-    """At most how many brackets are open at once, those in strings and comments counted too."""
-    steps = ((character in "([{") - (character in ")]}") for character in text)
-    return max(accumulate(steps), default=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an author's own, such as an escape that is none
+            compile(text, name, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        line = "".join([*text.splitlines(), ""][(error.lineno or 1) - 1 :][:1]).strip()
+        shown = f"{line!r}" if len(line) <= SHOWN_LENGTH else f"{line[:SHOWN_LENGTH]!r}..."
+        raise UsageError(
+            f"{name}, line {error.lineno} is no Python: {shown} ({error.msg}); fix it and try again"
+        ) from None
+    except (RecursionError, MemoryError):
+        raise UsageError(f"{name} is nested too deep for Python; fix it and try again") from None
+    except ValueError as error:  # such as a null byte
+        raise UsageError(f"{name} is no Python: {error}; fix it and try again") from None
 
 
 def _nothing_in(files: Iterable[str]) -> UsageError:

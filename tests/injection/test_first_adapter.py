@@ -251,9 +251,13 @@ def test_the_only_file_with_a_model_stands_in_for_model_py() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("import math\n\ndef (", r"model.py, line 3 is no Python: 'def \('"),
-        ("x = 1\n", "no GPT found in model.py; expected a class"),
-        (f"x = {'(' * 5000}1{')' * 5000}\n", "nests more than 200 brackets"),
+        pytest.param("import math\n\ndef (", r"model.py, line 3 is no Python: 'def \('", id="no-python"),
+        pytest.param("x = 1\n", "no GPT found in model.py; expected a class", id="no-model"),
+        pytest.param(f"x = {'(' * 5000}1{')' * 5000}\n", "too many nested parentheses", id="brackets"),
+        pytest.param(f"x = {'-' * 100_000}1\n", "model.py is nested too deep for Python", id="signs"),
+        pytest.param(f"x = a{'.b' * 60_000}\n", "model.py is nested too deep for Python", id="attributes"),
+        pytest.param(f"x = {'lambda:' * 1500}1\n", "model.py is nested too deep; ", id="lambdas"),
+        pytest.param("x = 1\0\n", "is no Python: ", id="null-byte"),
     ],
 )
 def test_what_is_no_model_is_refused(text: str, complaint: str) -> None:

@@ -21,13 +21,12 @@ NAMES = {
 
 def build(model, sizes):
     width = -(-sizes.d_model // (2 * sizes.n_head)) * 2 * sizes.n_head  # an even number for each head
-    config = model.LlamaConfig(
+    return model.LlamaForCausalLM(model.LlamaConfig(
         vocab_size=sizes.vocab_size, max_position_embeddings=sizes.block_size, hidden_size=width,
         intermediate_size=4 * width, num_hidden_layers=sizes.n_layer, num_attention_heads=sizes.n_head,
         num_key_value_heads=sizes.n_head // 2 if sizes.n_head % 2 == 0 else sizes.n_head,
         attention_dropout=sizes.dropout, attn_implementation="eager",
-    )  # fmt: skip
-    return model.LlamaForCausalLM(config)
+    ))  # fmt: skip
 
 
 def logits(net, tokens):
