@@ -1,6 +1,7 @@
 """What `make test` runs: all that is not slow, and of what is slow a selection that is always the same."""
 
 import argparse
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -9,12 +10,14 @@ import pytest
 from grader.cli.main import parser
 
 TESTS = Path(__file__).resolve().parents[1]
+NEEDS_AN_EXTRA = re.compile(r"^pytest\.importorskip\(", re.MULTILINE)  # without which nothing of the file is collected
 
 
 @pytest.fixture
 def smoke(collected: list[pytest.Item]) -> dict[str, list[str]]:
     """By kind, the tests that are chosen, by their names."""
-    if {item.path for item in collected} != set(TESTS.rglob("test_*.py")):
+    left_out = set(TESTS.rglob("test_*.py")) - {item.path for item in collected}
+    if not all(NEEDS_AN_EXTRA.search(path.read_text("utf-8")) for path in left_out):
         pytest.skip("some of the tests were not collected")
     chosen = defaultdict(list)
     for item in collected:
