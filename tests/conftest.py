@@ -127,9 +127,25 @@ def generated(exercise: StoredExercise, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="session")
 def published() -> ModuleType:
     """The module ``published.py``: the rules of other systems' formats; ``published.problems("junit", data)``."""
-    # By path: the tests are no package, and nothing of them is on ``sys.path``.
-    path = ROOT / "tests" / "report" / "formats" / "published.py"
-    spec = importlib.util.spec_from_file_location("published_formats", path)
+    return _of_the_reports_tests("formats/published")
+
+
+@pytest.fixture(scope="session")
+def samples() -> ModuleType:
+    """The module ``samples.py`` of the report's tests: synthetic results."""
+    return _of_the_reports_tests("samples")
+
+
+@pytest.fixture(scope="session")
+def browsers() -> ModuleType:
+    """The module ``browser.py`` of the report's tests."""
+    return _of_the_reports_tests("browser")
+
+
+def _of_the_reports_tests(name: str) -> ModuleType:
+    """By path: the tests are no package, and nothing of them is on ``sys.path``."""
+    path = ROOT / "tests" / "report" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"report_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -1,6 +1,5 @@
 """``grader compare``: results in files and folders, and what cannot be compared is said in one line."""
 
-import importlib.util
 from argparse import Namespace
 from pathlib import Path
 from types import ModuleType
@@ -11,17 +10,6 @@ from msgspec.structs import replace
 from grader.cli import compare
 from grader.errors import UsageError
 from grader.result.record import Result, to_json
-
-
-@pytest.fixture(scope="module")
-def samples() -> ModuleType:
-    path = Path(__file__).resolve().parents[1] / "report" / "samples.py"
-    spec = importlib.util.spec_from_file_location("report_samples", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

@@ -1,8 +1,4 @@
-"""A cohort made up, with names that would rather be something else; and the browser of the report's tests."""
-
-import importlib.util
-from pathlib import Path
-from types import ModuleType
+"""A cohort made up, with names that would rather be something else."""
 
 import pytest
 
@@ -47,26 +43,3 @@ def summary() -> Summary:
     ]
     rows.append(Row(folder="none", title="none", cells={}, reason="=no model.py in <it>"))
     return Summary(exercise="An <i>exercise</i>", items=ITEMS, rows=tuple(rows), pairs=(Pair("c0", "c7", 0.953),))
-
-
-@pytest.fixture(scope="session")
-def browser() -> ModuleType:
-    """The module ``browser.py`` of the report's tests."""
-    return _of_the_reports_tests("browser")
-
-
-@pytest.fixture(scope="session")
-def samples() -> ModuleType:
-    """The module ``samples.py`` of the report's tests."""
-    return _of_the_reports_tests("samples")
-
-
-def _of_the_reports_tests(name: str) -> ModuleType:
-    """By path: the tests are no package."""
-    path = Path(__file__).parents[1] / "report" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"report_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

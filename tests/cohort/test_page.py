@@ -125,10 +125,10 @@ def test_no_name_makes_an_element_or_an_attribute(summary: Summary) -> None:
 
 
 @pytest.fixture(scope="module")
-def window(browser: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    if browser.CHROMIUM is None:
+def window(browsers: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    if browsers.CHROMIUM is None:
         pytest.skip("no Chromium on this machine")
-    with browser.Browser(tmp_path_factory.mktemp("profile")) as opened:
+    with browsers.Browser(tmp_path_factory.mktemp("profile")) as opened:
         yield opened
 
 

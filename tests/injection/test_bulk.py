@@ -16,11 +16,13 @@ from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import StoredExercise
 from grader.injection.bulk import Bulk, Plan
 from grader.injection.bulk_job import Done, Failed, Seed
+from grader.injection.choose import Mutant
 from grader.injection.manifest import NAME, SCHEMA, Bug, Entry, Hashes, Manifest, Proof, folder_of, hashes_of, schema
 from grader.injection.recipe import Recipe, is_held_out, seeds_named
 from grader.injection.workshop import Workshop
 from grader.sandbox.client import Launcher
 from mutations.catalogue import OPERATORS
+from mutations.edit import Edit
 
 FILES = {"reference/model.py": b"right", "starter/model.py": b"wrong"}
 ONE = Recipe(bugs=1)
@@ -60,6 +62,17 @@ def test_of_those_with_the_same_bugs_the_lowest_seed_is_built_in_whatever_order_
     }  # fmt: skip
     manifest.write()
     assert [json.loads(line)["seed"] for line in (tmp_path / NAME).read_text().splitlines()] == [2, 3, 5, 8]
+
+
+def test_a_seed_that_is_forgotten_makes_no_other_one_its_duplicate(tmp_path: Path) -> None:
+    manifest = Manifest(tmp_path)
+    manifest.add(built(2, "abc"))
+    manifest.forget([2])
+    manifest.add(built(5, "abc"))
+
+    assert {seed: entry.status for seed, entry in Manifest(tmp_path).entries.items()} == {5: "built"}
+    manifest.add(built(2, "abc"))
+    assert {seed: entry.status for seed, entry in manifest.entries.items()} == {2: "built", 5: "duplicate"}
 
 
 def test_a_line_that_was_cut_short_is_no_line(tmp_path: Path) -> None:
@@ -287,3 +300,19 @@ def test_no_edit_to_train_on_is_one_that_is_held_out(workshop: Workshop) -> None
     assert {mutant.edit for mutant in train}.isdisjoint(mutant.edit for mutant in held_out)
     assert {mutant.edit for mutant in (*train, *held_out)} == {mutant.edit for mutant in everything}
     assert len({mutant.operator.category for mutant in held_out}) > 10
+
+
+def test_what_a_held_out_operator_makes_is_not_trained_on_by_another_name(
+    exercise: StoredExercise, launcher: Launcher
+) -> None:
+    held_out, trained_on = (
+        next(each for each in OPERATORS if is_held_out(each.id, Recipe().held_out) is out) for out in (True, False)
+    )
+    shared, other = Edit("model.py", 0, 1, "a", "b"), Edit("model.py", 4, 5, "a", "b")
+    with Workshop(exercise.reference, launcher) as workshop:
+        workshop._sites = {each.id: [] for each in OPERATORS}
+        workshop._sites[held_out.id] = [Mutant(held_out, shared, 0)]
+        workshop._sites[trained_on.id] = [Mutant(trained_on, shared, 0), Mutant(trained_on, other, 1)]
+
+        assert workshop.pool(Recipe(split="train")) == [Mutant(trained_on, other, 1)]
+        assert workshop.pool(Recipe(split="held-out")) == [Mutant(held_out, shared, 0)]

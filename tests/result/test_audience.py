@@ -188,6 +188,16 @@ def test_where_the_score_alone_is_shown_an_item_without_a_verdict_is_named_all_t
     assert learner.reward is None
 
 
+def test_where_the_score_alone_is_shown_nothing_tells_what_it_is_made_of(result: Result) -> None:
+    learner = for_audience(result, Audience.LEARNER, Feedback.SCORE)
+
+    assert result.remaining_bugs is not None
+    assert result.timeline is not None
+    assert learner.remaining_bugs is None
+    assert learner.timeline is None
+    assert (learner.items, learner.followups, learner.exhibits) == ((), (), Exhibits())
+
+
 def test_every_optional_field_of_the_exhibits_may_be_absent(result: Result) -> None:
     bare = replace(result, exhibits=Exhibits(), followups=(), items=())
 
