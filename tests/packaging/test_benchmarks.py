@@ -79,3 +79,21 @@ def test_what_measures_with_torch_can_still_be_imported():
     run = subprocess.run(command, cwd=BENCHMARKS, capture_output=True, text=True, timeout=300)
 
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.slow
+def test_the_checks_can_still_be_asked_in_plain_pytest():
+    """Two of them: one asks the model, one a function of the contract that no adapter stands before."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        str(BENCHMARKS / "in_process.py"),
+        "-k",
+        "forward-runs or config-defaults",
+    ]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+    assert run.returncode == 0, run.stdout
+    assert "3 passed" in run.stdout  # train-config-defaults too
