@@ -172,7 +172,7 @@ def parsed(files: Mapping[str, str]) -> dict[str, Source]:
 
 
 def _require_python(name: str, text: str) -> None:
-    """Raise ``UsageError`` for what Python itself cannot read: the parser of the trees dies of what is nested too deep."""
+    """Raise ``UsageError`` for what Python itself cannot read: the trees' parser dies of what is nested too deep."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an author's own, such as an escape that is none

@@ -83,7 +83,7 @@ def test_what_measures_with_torch_can_still_be_imported():
 
 @pytest.mark.slow
 def test_the_checks_can_still_be_asked_in_plain_pytest():
-    """Two of them: one asks the model, one a function of the contract that no adapter stands before."""
+    """Some of them: one asks the model, two ask classes of the contract that no adapter stands before."""
     command = [
         sys.executable,
         "-m",
