@@ -17,7 +17,12 @@ THOROUGH: Final = 3  # cases beyond the defaults that a thorough grade asks of a
 
 
 class Extent(Struct, frozen=True, kw_only=True):
-    """Sizes of a case; a check takes from them what it has use for. ``draw`` picks everything that is no size."""
+    """Sizes of a case; a check takes from them what it has use for.
+
+    Attributes:
+        room: positions that the model has beyond those of its tokens.
+        draw: picks everything that is no size.
+    """
 
     tokens: int
     rows: int
@@ -26,6 +31,7 @@ class Extent(Struct, frozen=True, kw_only=True):
     words: int
     classes: int = 2
     steps: int = 1
+    room: int = 0
     draw: int = 0  # of the defaults alone
 
 
@@ -33,10 +39,11 @@ class Extent(Struct, frozen=True, kw_only=True):
 MODEL: Final = Extent(tokens=32, rows=16, layers=2, width=32, words=64)
 RUN: Final = Extent(tokens=16, rows=16, layers=1, width=32, words=16, steps=200)
 LEAST: Final = Extent(tokens=2, rows=1, layers=1, width=4, words=3, classes=2, steps=1)
-SHRUNK: Final = ("tokens", "rows", "layers", "width", "words", "classes", "steps")  # in this order
+SHRUNK: Final = ("tokens", "room", "rows", "layers", "width", "words", "classes", "steps")  # in this order
 
-# What an adapter.py may limit, by what it calls it; a model has room for up to two positions more than it gets tokens.
-_LIMITED: Final = {"block_size": ("tokens", 2), "n_layer": ("layers", 0), "d_model": ("width", 0)}
+# What an adapter.py may limit, by what it calls it; where positions are, a model gets two more than it has use for.
+_ROOM: Final = 2
+_LIMITED: Final = {"block_size": ("tokens", _ROOM), "n_layer": ("layers", 0), "d_model": ("width", 0)}
 _LARGEST: Final = re.compile(r"^LARGEST *= *\{([^{}]*)\}", re.MULTILINE)
 _ENTRY: Final = re.compile(r"""["'](\w+)["'] *: *(\d+)""")
 
@@ -68,7 +75,8 @@ def _beyond(random: np.random.Generator, *, thorough: bool) -> Extent:
     low, high, most = _ROWS
     affordable = _TOKENS_IN_ALL[thorough] // sizes["tokens"]
     rows = _drawn(random, low, max(low, min(most if thorough else high, affordable)))
-    return Extent(rows=rows, draw=int(random.integers(1, 1 << 31)), **sizes)
+    room = sizes["tokens"] + int(random.integers(1, sizes["tokens"]))  # the text fills less than half of the block
+    return Extent(rows=rows, room=room, draw=int(random.integers(1, 1 << 31)), **sizes)
 
 
 def _drawn(random: np.random.Generator, low: int, high: int) -> int:
@@ -100,6 +108,8 @@ def largest(adapter: str) -> dict[str, int]:
             raise ValueError(f"LARGEST of adapter.py names {name!r}; expected some of {', '.join(_LIMITED)}")
         size, spare = _LIMITED[name]
         limits[size] = int(most) - spare
+        if name == "block_size":
+            limits["room"] = _ROOM
         if limits[size] < getattr(LEAST, size):
             least = getattr(LEAST, size) + spare
             raise ValueError(f"LARGEST of adapter.py has {name}={most}; expected at least {least}")

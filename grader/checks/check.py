@@ -12,7 +12,7 @@ from hypothesis.strategies import SearchStrategy
 
 from grader.packages.package import Package, ask_both
 from grader.result.record import Lane, TokenGrid
-from grader.sandbox.questions import AnyQuestion, Forward, Settings
+from grader.sandbox.questions import AnyQuestion, Decode, Forward, Settings
 from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
 from grader.sizes import Extent
@@ -83,6 +83,8 @@ class Context:
 
     def _in_mode(self, question: AnyQuestion) -> AnyQuestion:
         """Seeded in training mode: a model that drops what it should not is for another check to find."""
+        if self.training and isinstance(question, Decode):
+            return msgspec.structs.replace(question, training=True)
         if self.training and isinstance(question, Forward):
             seed = self.seeds.derive("training mode") % 2**31
             return msgspec.structs.replace(question, training=True, recording=True, seed=seed)

@@ -1,7 +1,8 @@
 """What hypothesis draws the cases from: models whose sizes all differ, their scale, tokens, and how to cut them."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
+from itertools import cycle
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -96,7 +97,7 @@ def model_cases(
 
     Args:
         lengths: smallest and largest T.
-        spare: how much block_size may exceed T.
+        spare: how much block_size may exceed T, but for a block that is more than twice as long.
         distinct: all tokens of a row are different.
         narrow: the vocabulary is smaller than the model is wide.
     """
@@ -108,7 +109,7 @@ def model_cases(
         d_model=draw(_widths(vocabulary if narrow else 0)),
         vocab_size=vocabulary,
         n_layer=draw(st.sampled_from(layers)),
-        block_size=length + draw(st.integers(0, spare)),
+        block_size=length + draw(_room(length, spare)),
         weights=draw(st.integers(0, WEIGHT_DRAWS - 1)),
         tokens=tuple(draw(row) for _ in range(batch)),
     )
@@ -123,6 +124,8 @@ def model_case(extent: Extent, *, distinct: bool = False) -> ModelCase:
     random = np.random.default_rng(extent.draw)
     words = max(extent.words, extent.tokens) if distinct else extent.words
     tokens = random.integers(0, words, (extent.rows, extent.tokens))
+    for row, kind in zip(tokens, cycle((_any, _any, _few, _counting)), strict=False):
+        row[:] = kind(row, words)
     tokens[:, 0] = words - 1 - np.arange(extent.rows) % words
     if distinct:
         tokens = np.stack([random.permutation(words)[: extent.tokens] for _ in range(extent.rows)])
@@ -130,7 +133,7 @@ def model_case(extent: Extent, *, distinct: bool = False) -> ModelCase:
         d_model=extent.width,
         vocab_size=words,
         n_layer=extent.layers,
-        block_size=extent.tokens + extent.draw % 3,
+        block_size=extent.tokens + extent.room,
         weights=extent.draw % WEIGHT_DRAWS,
         tokens=tuple(map(tuple, tokens.tolist())),
         scale=SCALE * min(1.0, (max(WIDTHS) / extent.width) ** 0.5),  # wide or narrow, scores are of about one size
@@ -165,6 +168,11 @@ def _batches(rows: tuple[int, int], length: int) -> SearchStrategy[int]:
 
 
 @cache
+def _room(length: int, spare: int) -> SearchStrategy[int]:
+    return st.sampled_from((*range(spare + 1), length + 1, 2 * length))
+
+
+@cache
 def _vocabularies(least: int, below: int) -> SearchStrategy[int]:
     return st.sampled_from([v for v in VOCABULARIES if least <= v < below])
 
@@ -180,7 +188,28 @@ def _rows(length: int, vocabulary: int, distinct: bool) -> SearchStrategy[tuple[
     if distinct:
         return st.permutations(range(vocabulary)).map(lambda p: tuple(p[:length]))
     # One draw a row, where a draw for each token would cost as much as asking about it.
-    return st.binary(min_size=length, max_size=length).map(lambda row: tuple(byte % vocabulary for byte in row))
+    return st.binary(min_size=length + 1, max_size=length + 1).map(partial(_row, vocabulary=vocabulary))
+
+
+def _row(drawn: bytes, vocabulary: int) -> tuple[int, ...]:
+    """A text of one kind or another: what is random may be told from what people write, and from what is trained on."""
+    row = np.frombuffer(drawn, np.uint8, offset=1).astype(np.int64)
+    kind = (_any, _any, _any, _few, _counting)[drawn[0] % 5]
+    return tuple(kind(row, vocabulary).tolist())
+
+
+def _any(row: Array, vocabulary: int) -> Array:
+    return row % vocabulary
+
+
+def _few(row: Array, vocabulary: int) -> Array:
+    """Two words alone, the first of them the row's own first."""
+    return (int(row[0]) + row % 2) % vocabulary
+
+
+def _counting(row: Array, vocabulary: int) -> Array:
+    """Words that count up by a stride, as those of ``make_batch`` do."""
+    return (int(row[0]) + np.arange(len(row)) * (1 + int(row[-1]) % 4)) % vocabulary
 
 
 @st.composite

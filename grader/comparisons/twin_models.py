@@ -17,7 +17,7 @@ def drawn_sizes(
 ) -> tuple[Settings, int, int]:
     """A model's sizes, but for its vocabulary; and B and T of a batch that it can read."""
     T, B, C, L = (int(draw.integers(low, high, endpoint=True)) for low, high in (length, rows, width, layers))
-    return {"block_size": T + int(draw.integers(0, 4)), "n_layer": L, "d_model": C}, B, T
+    return {"block_size": T + int(draw.integers(0, 2 * T)), "n_layer": L, "d_model": C}, B, T
 
 
 DEFAULTS: Final[Settings] = {"vocab_size": 64, "block_size": 32, "n_layer": 2, "d_model": 32}

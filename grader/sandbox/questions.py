@@ -165,6 +165,7 @@ class Decode(ModelQuestion, frozen=True, kw_only=True, tag="decode"):
     """
 
     parents: tuple[int, ...]
+    training: bool = False  # the mode the model is in; then everything is recorded for a backward pass
     layers: int = 0  # of each given cache
     keep: tuple[int, ...] = ()
     recheck: bool = False
@@ -198,9 +199,12 @@ class Watched(ModelQuestion, frozen=True, kw_only=True, tag="watched"):
 
 class Loss(ModelQuestion, frozen=True, kw_only=True, tag="loss"):
     """in: tokens, targets, labels (B, T). out: total, lm, class (absent when None) as float64 scalars, logits,
-    class_logits, and grad.{name}: max |d class loss / d parameter| for each parameter that gets a gradient."""
+    class_logits, and grad.{name}: max |d class loss / d parameter| for each parameter that gets a gradient;
+    slopes (N,), for each end of a name in ``along``, how fast the class loss grows with the logarithm of those
+    parameters."""
 
     class_weight: float | None  # None: it is not passed, and the contract's default holds
+    along: tuple[str, ...] = ()
     classify: bool = True  # whether the model has a head; without one there are no class_logits
 
 

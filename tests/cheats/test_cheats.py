@@ -6,6 +6,7 @@ suspicious. ``Entry`` in conftest.py says how they are written.
 """
 
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,15 +14,13 @@ from typing import Any
 
 import pytest
 
-from grader.exercise.model import Exercise
-from grader.grading.answer_cache import Keep
+from grader.exercise.model import StoredExercise
 from grader.grading.options import Options
 from grader.grading.session import Session
 from grader.report.html import render_html
 from grader.report.text import render_text
 from grader.report.words import number
 from grader.result.record import FollowUp, ItemResult, Outcome, Result, from_json, to_json
-from grader.sandbox.client import Launcher
 
 slow = pytest.mark.slow  # a grade takes about a second, and there are dozens
 
@@ -61,20 +60,40 @@ class TooMuch(AssertionError):
     """Points that were not earned."""
 
 
+@pytest.fixture(scope="module")
+def session(exercise: StoredExercise) -> Iterator[Session]:
+    """As in a cohort: what the reference and its variants have answered is known to the grades that follow, and all
+    are asked the same. A cheat has a launcher to attack that is not the one of all other tests."""
+    if sys.platform != "linux":
+        pytest.skip("strict isolation is Linux's")
+    with Session.start(exercise, "strict") as session:
+        yield session
+
+
 @pytest.fixture
 def judged(
-    hand_in: Callable[..., Any], surroundings: Callable[[], object], launcher: Launcher, exercise: Exercise
+    hand_in: Callable[..., Any], surroundings: Callable[[], object], session: Session
 ) -> Callable[[Path], tuple[dict[str, float], dict[str, float]]]:
     """``judged(file)``: the points of each item and what it is worth, once all else is seen to be in order."""
 
     def run(file: Path) -> tuple[dict[str, float], dict[str, float]]:
         handed = hand_in(file)
         before = surroundings()
-        options = Options(seed=1, explain=False, only=handed.entry.only, timeout=handed.entry.timeout)
-        result = Session(exercise, launcher, Keep.NOTHING).grade(handed.submission, options)
+        result = session.grade(
+            handed.submission,
+            Options(
+                seed=1,
+                shared=True,
+                explain=False,
+                followups=False,
+                only=handed.entry.only,
+                timeout=handed.entry.timeout,
+            ),
+        )
 
         assert surroundings() == before
-        assert children_of(launcher._process.pid) == []
+        trusted = [worker._pid for worker in session._answer_cache._worker_pool._workers]
+        assert set(children_of(session._launcher._process.pid)) <= set(trusted)
         assert_a_verdict(result, tuple(handed.worth))
         assert_harmless(result)
         assert re.search(handed.entry.shows, "\n".join(texts(result)))

@@ -1,12 +1,14 @@
 """Sizes beyond the defaults are drawn: past each of them, no two grades alike, and larger in a thorough grade."""
 
+import numpy as np
 import pytest
 from msgspec.structs import asdict
 
+from grader.checks.strategies import model_case
 from grader.sizes import MODEL, RUN, SHRUNK, Extent, at_most, extents, largest
 
 SEEDS = range(60)
-PAST = {"tokens": 32, "rows": 16, "layers": 4, "width": 32, "words": 64, "classes": 3, "steps": 200}
+PAST = {"tokens": 32, "room": 65, "rows": 16, "layers": 4, "width": 32, "words": 64, "classes": 3, "steps": 200}
 
 
 def beyond(seed: int, *, thorough: bool = False) -> list[Extent]:
@@ -37,6 +39,20 @@ def test_no_constant_can_name_the_sizes_of_the_next_grade(name: str) -> None:
     assert not [size for size in sizes if size % 8 == 0]
 
 
+def test_a_text_fills_less_than_half_of_its_block() -> None:
+    for extent in (extent for seed in SEEDS for extent in beyond(seed)):
+        assert extent.tokens < model_case(extent).block_size / 2
+
+
+def test_texts_are_drawn_of_each_kind() -> None:
+    case = model_case(beyond(1)[0])
+    words = {len(set(row)) for row in case.tokens}
+    strides = [np.unique(np.diff(row[1:]) % case.vocab_size) for row in np.array(case.tokens)]
+
+    assert (min(words) <= 3, max(words) > case.length / 3) == (True, True)
+    assert sum(len(stride) == 1 for stride in strides) == len(case.tokens) // 4
+
+
 def test_the_same_seed_draws_the_same_sizes() -> None:
     assert [beyond(seed) for seed in SEEDS] == [beyond(seed) for seed in SEEDS]
     assert len({extent.draw for seed in SEEDS for extent in beyond(seed)}) == len(SEEDS)
@@ -60,7 +76,7 @@ def test_a_limit_makes_nothing_larger() -> None:
 def test_an_adapter_limits_the_sizes_that_its_model_is_asked_in() -> None:
     text = 'NAMES = {}\nLARGEST = {"block_size": 64, "d_model": 48}  # its table has 64 rows\n'
 
-    assert largest(text) == {"tokens": 62, "width": 48}
+    assert largest(text) == {"tokens": 62, "room": 2, "width": 48}
     assert largest("NAMES = {}\n") == {}
     beyond = [at_most(extent, **largest(text)) for extent in extents(MODEL, 3, thorough=True)]
     assert [(extent.tokens, extent.width <= 48) for extent in beyond] == [(32, True), *[(62, True)] * 3]

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 from msgspec.structs import replace
 
+from grader.checks.ablation import SILENT_ATTENTION
 from grader.checks.check import CheckFailed, Context, check
 from grader.checks.classifier_cases import (
     ClassCase,
@@ -16,7 +17,7 @@ from grader.checks.classifier_cases import (
     fit_cases,
     judge,
 )
-from grader.checks.compare import TOLERANCES, first_difference, same_bits
+from grader.checks.compare import TOLERANCES, close, finite, first_difference, same_bits
 from grader.checks.families.determinism import forward_is_to_blame
 from grader.checks.families.learning_rate import learning_rate_schedule
 from grader.checks.families.masking import past_is_seen
@@ -30,7 +31,7 @@ from grader.checks.families.training_loop import (
     step_is_exact,
     training_repeats,
 )
-from grader.checks.requirements import logits_of, must_refuse, places
+from grader.checks.requirements import beyond_rounding, logits_of, must_refuse, places
 from grader.checks.snippets import config_of, model_snippet
 from grader.checks.strategies import FEW, WEIGHT_DRAWS
 from grader.checks.training_cases import TRAIN_CASES, TrainCase, train_case
@@ -68,10 +69,11 @@ def class_logits_shape(case: ClassCase, context: Context) -> None:
 
     ## Usual causes
     - The head pools over time, or only looks at the last token.
+    - The head goes by where a token stands, or by how many there are.
     - The head was built for another number of classes.
     - classify=True without a head returns None instead of raising a ValueError.
     """
-    # Shape and dtype, and the error without a head.
+    # Shape and dtype, the error without a head, and that a score is of what the blocks leave behind at its token alone.
     weights = case.seeded(context.seeds)
     tokens = {"tokens.0": case.token_array()}
     for classes in dict.fromkeys((case.n_classes, ONE)):
@@ -87,6 +89,31 @@ def class_logits_shape(case: ClassCase, context: Context) -> None:
             )
     headless = Forward(config=case.headless, weights=weights, classify=True)
     must_refuse(context, headless, tokens, "classify=True on a model without a head")
+    _score_the_stream_alone(case, context)
+
+
+STREAM_IS_THE_TOKEN: Final = {**SILENT_ATTENTION, "position_embedding.weight": 0.0}
+
+
+def _score_the_stream_alone(case: ClassCase, context: Context) -> None:
+    """Where attention and positions add nothing, a token has the scores that it has as the only one of a text."""
+    texts, words = case.token_array(), np.arange(case.vocab_size)[:, None]
+    weights = case.seeded(context.seeds, factors=STREAM_IS_THE_TOKEN)
+    question = Forward(config=case.config, weights=weights, classify=True)
+    answer = context.ask(question, {"tokens.0": texts, "tokens.1": words})
+    scores, alone = answer["class_logits.0"], answer["class_logits.1"]
+    if alone.shape != (*words.shape, case.n_classes) or not (finite(scores) and finite(alone)):
+        return  # that is for other checks to say
+    expected = alone[texts, 0]
+    if not close(scores, expected, "logits, softmax in float32"):
+        row, t = places(beyond_rounding(scores, expected))[0]
+        raise CheckFailed(
+            "by-place",
+            "class scores are those of what the blocks leave behind at their token, wherever it stands",
+            f"with attention and positions silenced, the scores at position {t} of row {row} are not those of the same "
+            "token by itself",
+            grid=TokenGrid(tokens=case.tokens, named=((row, t),)),
+        )
 
 
 def two_layers(extent: Extent) -> ClassCase:
@@ -235,6 +262,12 @@ def _grid(case: TrainCase, tokens: Array, labels: Array) -> TokenGrid | None:
 LOSS_WEIGHT = 0.37
 
 
+def _weights(case: ClassCase, context: Context) -> tuple[float, ...]:
+    """Weights of the class loss, a small and a large one: what is cut off at either end is a bug like any other."""
+    random = np.random.default_rng(context.seeds.derive("class weight", case.data))
+    return round(float(10 ** random.uniform(-3, -1.3)), 5), round(float(10 ** random.uniform(0.3, 1.5)), 3)
+
+
 def training_tensors(case: ClassCase, seed: int) -> dict[str, Array]:
     """The case's tokens with random targets and labels, each int64 (B, T)."""
     random, tokens = np.random.default_rng(seed), case.token_array()
@@ -260,7 +293,7 @@ def combined_loss(case: ClassCase, context: Context) -> None:
     """
     # Every part by its formula, from the candidate's own logits.
     tensors = training_tensors(case, context.seeds.derive("labels", case.data))
-    for weight in (LOSS_WEIGHT, 0.0, None) if case.length <= FEW else (LOSS_WEIGHT,):
+    for weight in (*_weights(case, context), 0.0, None) if case.length <= FEW else (LOSS_WEIGHT,):
         question = Loss(config=case.config, weights=case.seeded(context.seeds), class_weight=weight)
         _judge(weight, context.ask(question, tensors), tensors)
 
@@ -344,6 +377,7 @@ def gradients_reach(case: ClassCase, context: Context) -> None:
     - The hidden states are detached before the head.
     - The class loss is a float, or is computed under no_grad.
     - The head sits on the token embedding instead of on the last hidden state.
+    - A part of what the head reads is detached, or a hook changes the gradient on its way down.
     """
     # Where the class loss of a correct model has a gradient, the candidate's has one; and so has the head.
     model = context.ask(Parameters(config=case.headless, seed=0), {})
@@ -358,6 +392,7 @@ def gradients_reach(case: ClassCase, context: Context) -> None:
         must_reach = must_reach or {name for name in _reached(variant, ROUNDING) if name.startswith(TRUNK)}
         missing, head_is_reached = sorted(must_reach - reached), not reached <= model.keys()
         if not missing and head_is_reached:
+            _require_slope(drawn, context, tensors)
             return
     claim = "the class loss has a gradient with respect to the head, every block and both embeddings"
     if missing:
@@ -366,6 +401,31 @@ def gradients_reach(case: ClassCase, context: Context) -> None:
         seen = f"that of {missing[0]} is NaN or infinite" if lost else f"it does not reach {missing[0]}"
         raise CheckFailed("trunk", claim, seen)
     raise CheckFailed("head", claim, "it does not reach the head")
+
+
+ALONG: Final = ("token_embedding.weight", "attn.proj.weight", "mlp.proj.weight")
+BY: Final = 0.01  # of the parameters: the class loss is measured with so much more of them, and so much less
+BENT: Final = 0.05  # of the slopes: what a curve takes from them over so short a way is a hundredth of that
+
+
+def _require_slope(case: ClassCase, context: Context, tensors: Tensors) -> None:
+    """The gradient of the class loss is as steep as the class loss is, along parameters of the trunk."""
+
+    def asked(by: float, along: tuple[str, ...] = ()) -> Tensors:
+        weights = case.seeded(context.seeds, factors=dict.fromkeys(ALONG, 1 + by))
+        return context.ask(Loss(config=case.config, weights=weights, class_weight=LOSS_WEIGHT, along=along), tensors)
+
+    if case.length > FEW:
+        return  # of many tokens and of few it is the same graph
+    slopes = asked(0.0, ALONG)["slopes"]
+    more, less = (float(asked(by)["class"]) for by in (BY, -BY))
+    measured = (more - less) / (2 * BY)
+    if np.isfinite([measured, *slopes]).all() and abs(measured - slopes.sum()) > BENT * np.abs(slopes).sum():
+        raise CheckFailed(
+            "slope",
+            "the gradient of the class loss tells how the class loss changes with the parameters of the trunk",
+            f"along {', '.join(ALONG)} it says {slopes.sum():.4g}, and the class loss changes by {measured:.4g}",
+        )
 
 
 def _reached(answer: Tensors, rounding: float) -> set[str]:
@@ -407,7 +467,6 @@ def learns_any_map(case: FitCase, context: Context) -> None:
     judge(case, context, class_of)
 
 
-STEP_WEIGHT = 0.7
 # Of the learning rate, for each step. A clip without torch's small safeguard moves parameters by 1e-5 of it, a class
 # loss that is left out by more than a tenth.
 SLACK = 1e-3
@@ -443,15 +502,17 @@ def joint_training_step(case: TrainCase, context: Context) -> None:
     - What is reported is a tensor, or stands by the name of another loss.
     """
     # Losses and parameters of a stand-in model that has a head, beside those of a correct loop, in float64.
+    random = np.random.default_rng(context.seeds.derive("step weight", case.data))
+    weight = round(float(10 ** random.uniform(-1, 0.7)), 3)
     question = TrainSteps(
-        train=case.config | {"class_weight": STEP_WEIGHT},
+        train=case.config | {"class_weight": weight},
         width=case.width,
         n_classes=2,
         weights=case.weights(context.seeds),
         precision="float64",
     )
     answer, expected = context.both(question, case.batches(context.seeds))
-    claim = f"with class_weight={STEP_WEIGHT}, a step reports and follows LM loss + class_weight * class loss"
+    claim = f"with class_weight={weight}, a step reports and follows LM loss + class_weight * class loss"
     for name in ("class_losses", "lm_losses", "losses"):
         same_length = answer[name].shape == expected[name].shape
         if not same_length or not np.allclose(answer[name], expected[name], rtol=SLACK, atol=0):
@@ -464,10 +525,11 @@ def joint_training_step(case: TrainCase, context: Context) -> None:
     watched = WatchedTraining(**{name: getattr(question, name) for name in StandInQuestion.__struct_fields__})
     kinds = context.ask(watched, case.batches(context.seeds))["kinds"]
     if (kinds[:, :2] == KINDS.index("float")).all():  # otherwise it is the step that reports no numbers
-        require_kinds(kinds, ("float",) * 3, f"class_weight={STEP_WEIGHT}")
+        require_kinds(kinds, ("float",) * 3, f"class_weight={weight}")
 
 
-BATCHES = 3
+BATCHES: Final = 3
+MANY: Final = 9  # at least, where one of larger sizes is asked about
 
 
 def short_texts(extent: Extent) -> ClassCase:
@@ -490,7 +552,8 @@ def evaluate_is_honest(case: ClassCase, context: Context) -> None:
     """
     # The report beside the grader's own numbers, and the state before beside the state after.
     random = np.random.default_rng(context.seeds.derive("evaluate", case.data))
-    shape = (BATCHES, *case.token_array().shape)
+    batches = BATCHES if len(case.tokens) <= FEW else MANY + case.data % 7
+    shape = (batches, *case.token_array().shape)
     tensors = {
         "tokens": random.integers(0, case.vocab_size, shape),
         "targets": random.integers(0, case.scored, shape),

@@ -30,7 +30,7 @@ from grader.sandbox.questions import (
     Watched,
 )
 from grader.sandbox.wire import DTYPES, Array, Tensors
-from grader.sandbox.worker.contract import ContractAdapter, ContractError, as_array
+from grader.sandbox.worker.contract import ContractAdapter, ContractError, Parts, as_array
 from grader.sandbox.worker.seeding import keyed_normal, parameters_unset, require_named, set_weights, split_pairs
 from grader.sandbox.worker.watching import (
     all_state,
@@ -260,8 +260,8 @@ def gradients(adapter: Adapter, question: Gradients, tensors: Tensors) -> dict[s
 
 def decode(adapter: Adapter, question: Decode, tensors: Tensors) -> dict[str, Array]:
     answer: dict[str, Array] = {}
-    with precision(question.precision), torch.no_grad():
-        model = weighted_model(adapter, question)
+    with precision(question.precision), torch.set_grad_enabled(question.training):
+        model = weighted_model(adapter, question, training=question.training)
         caches: list[Any] = []
         for i, parent in enumerate(question.parents):
             cache = None
@@ -390,6 +390,19 @@ def flops(adapter: Adapter, question: Flops, _: Tensors) -> dict[str, Array]:
             cached.append(operations(partial(adapter.decoded, model, tokens[:, -1:], cache)))
             full.append(operations(partial(adapter.logits, model, tokens)))
     return {"cached": np.array(cached), "full": np.array(full), "kept": np.array(kept).T}
+
+
+def slope(model: nn.Module, parts: Parts, loss: Tensor, end: str) -> float:
+    """How fast a loss grows with the logarithm of the parameters whose names end in this."""
+    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    gradients = torch.autograd.grad(loss, [p for _, p in named], retain_graph=True, allow_unused=True)
+    return sum(
+        float((parameter.detach() * gradient).sum())
+        for (name, p), g in zip(named, gradients, strict=True)
+        if g is not None
+        for (part, parameter), (_, gradient) in zip(parts(name, p), parts(name, g), strict=True)
+        if part.endswith(end)
+    )
 
 
 def named_gradients(model: nn.Module, loss: Tensor) -> dict[str, float]:

@@ -33,7 +33,7 @@ from grader.sandbox.questions import (
 )
 from grader.sandbox.wire import Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array, as_scalar, field
-from grader.sandbox.worker.model_answers import Adapter, defaults, named_gradients, precision, weighted_model
+from grader.sandbox.worker.model_answers import Adapter, defaults, named_gradients, precision, slope, weighted_model
 from grader.sandbox.worker.seeding import seed_all, set_weights
 from grader.sandbox.worker.standin import RecordingOptimizer, StandIn, StandInConfig, StandInWithLoss
 from grader.sandbox.worker.watching import (
@@ -246,6 +246,8 @@ def loss(package: Any, question: Loss, tensors: Tensors) -> dict[str, Array]:
         if isinstance(class_loss, Tensor) and class_loss.requires_grad:
             for name, size in named_gradients(model, class_loss).items():
                 answer[f"grad.{name}"] = np.array(size)
+            if question.along:
+                answer["slopes"] = np.array([slope(model, adapter.parts, class_loss, end) for end in question.along])
         with torch.no_grad():
             logits, class_logits = _outputs(adapter, model, tokens, classify=question.classify)
     answer["logits"] = as_array(logits, "the logits")

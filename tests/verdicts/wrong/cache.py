@@ -250,4 +250,16 @@ CASES = {
         "cache-limits",
         model((OTHER_BATCH, "            if B_past != B:\n                raise ValueError\n")),
     ),
+    "another-cache-in-training-mode": (
+        "kv-cache",
+        "cached-equals-full",
+        {
+            "model.py": [
+                (
+                    "        logits = self.lm_head(self.ln_f(x))  # (B, T_new, V)\n",
+                    "        logits = self.lm_head(self.ln_f(x)) * (1.01 if self.training else 1)\n",
+                )
+            ]
+        },
+    ),
 }

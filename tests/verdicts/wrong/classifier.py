@@ -220,4 +220,5 @@ CASES = {
         "joint-training-step",
         train("None if class_loss is None else class_loss.item()", "None"),
     ),
+    "half-the-gradient": ("classifier", "gradients-reach", score("self.class_head((x + x.detach()) / 2)")),
 }
