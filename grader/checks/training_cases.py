@@ -9,7 +9,7 @@ from hypothesis.strategies import SearchStrategy
 from msgspec import Struct
 from msgspec.structs import replace
 
-from grader.checks.strategies import ModelCase
+from grader.checks.strategies import SCALE, ModelCase
 from grader.sandbox.questions import Settings, Weights
 from grader.sandbox.wire import Array
 from grader.seeds import Seeds
@@ -52,9 +52,9 @@ class TrainCase(Struct, frozen=True, kw_only=True):
             "warmup": self.warmup,
         }
 
-    def weights(self, seeds: Seeds) -> Weights:
+    def weights(self, seeds: Seeds, *, scale: float = SCALE) -> Weights:
         """Weights of the stand-in model."""
-        return Weights(seeds.derive("stand-in", self.data))
+        return Weights(seeds.derive("stand-in", self.data), scale)
 
     def batches(self, seeds: Seeds) -> dict[str, Array]:
         """tokens, targets, labels: int64 (steps, B, T)."""

@@ -165,7 +165,7 @@ class Decode(ModelQuestion, frozen=True, kw_only=True, tag="decode"):
     """
 
     parents: tuple[int, ...]
-    training: bool = False  # the mode the model is in; then everything is recorded for a backward pass
+    training: bool = False  # the mode the model is in
     layers: int = 0  # of each given cache
     keep: tuple[int, ...] = ()
     recheck: bool = False
@@ -288,7 +288,7 @@ class RecordSteps(StandInQuestion, frozen=True, kw_only=True, tag="record-steps"
     Of a loop that cannot be asked for single steps, the same is seen of the optimizer that it makes itself, whatever
     ``groups`` and ``at`` say, and nothing of ``in_train``.
     The optimizer holds the parameters in as many ``groups``. With ``at`` each step is called by the number that stands
-    there for its batch, and ``train`` is called for as many steps as there are batches.
+    there for its batch, and the run of ``train``, which has more steps than batches, is ended after as many.
     """
 
     groups: int = 1

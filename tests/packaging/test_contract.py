@@ -39,7 +39,7 @@ README = {
     "It trains in training mode": "train-in-training-mode",
     "A step is made at": "step-is-exact learning-rate-schedule",
     "It reports the losses": "losses-are-numbers joint-training-step",
-    "A step draws no": "step-leaves-no-trace",
+    "Neither a step nor": "step-leaves-no-trace",
     "**Nothing left behind.**": NOTHING_LEFT,
     "`generate` and `evaluate` build": "generate-leaves-no-trace evaluate-leaves-no-trace",
     "`evaluate` measures": "evaluate-leaves-no-trace",

@@ -262,6 +262,9 @@ def _grid(case: TrainCase, tokens: Array, labels: Array) -> TokenGrid | None:
 LOSS_WEIGHT = 0.37
 
 
+LOUD: Final = {"ln_f.weight": 40.0}  # what the heads read, so that scores are large and losses too
+
+
 def _weights(case: ClassCase, context: Context) -> tuple[float, ...]:
     """Weights of the class loss, a small and a large one: what is cut off at either end is a bug like any other."""
     random = np.random.default_rng(context.seeds.derive("class weight", case.data))
@@ -294,7 +297,8 @@ def combined_loss(case: ClassCase, context: Context) -> None:
     # Every part by its formula, from the candidate's own logits.
     tensors = training_tensors(case, context.seeds.derive("labels", case.data))
     for weight in (*_weights(case, context), 0.0, None) if case.length <= FEW else (LOSS_WEIGHT,):
-        question = Loss(config=case.config, weights=case.seeded(context.seeds), class_weight=weight)
+        factors = LOUD if weight else {}
+        question = Loss(config=case.config, weights=case.seeded(context.seeds, factors=factors), class_weight=weight)
         _judge(weight, context.ask(question, tensors), tensors)
 
 
@@ -529,15 +533,15 @@ def joint_training_step(case: TrainCase, context: Context) -> None:
 
 
 BATCHES: Final = 3
-MANY: Final = 9  # at least, where one of larger sizes is asked about
+MANY: Final = 13
 
 
-def short_texts(extent: Extent) -> ClassCase:
-    """Many rows of a few tokens, since several batches are asked about several times."""
-    return class_case(at_most(extent, tokens=4, layers=1))
+def long_or_tall(extent: Extent) -> ClassCase:
+    """At the default sizes two long texts, of which there are many batches; beyond them many rows of a few tokens."""
+    return class_case(at_most(extent, tokens=4, layers=1) if extent.draw else at_most(extent, rows=2, layers=1))
 
 
-@check(needs=(forward_runs,), cases=class_cases(), at_size=short_texts, examples=2)
+@check(needs=(forward_runs,), cases=class_cases(), at_size=long_or_tall, default=MODEL, examples=2)
 def evaluate_is_honest(case: ClassCase, context: Context) -> None:
     """evaluate() reports the true loss and accuracy, and leaves the model as it found it.
 
@@ -552,7 +556,7 @@ def evaluate_is_honest(case: ClassCase, context: Context) -> None:
     """
     # The report beside the grader's own numbers, and the state before beside the state after.
     random = np.random.default_rng(context.seeds.derive("evaluate", case.data))
-    batches = BATCHES if len(case.tokens) <= FEW else MANY + case.data % 7
+    batches = BATCHES if case.length <= FEW else MANY
     shape = (batches, *case.token_array().shape)
     tensors = {
         "tokens": random.integers(0, case.vocab_size, shape),

@@ -82,6 +82,7 @@ def seed_decides(case: SeedCase, context: Context) -> None:
             f"torch draws the same after seed_everything({case.seed}) and after seed_everything({case.other})",
         )
     _as_seeded(case.seed, context)
+    _as_seeded(context.seeds.derive("seed", case.seed) % 2**31, context)  # one that no shorter number stands for
 
 
 def _as_seeded(seed: int, context: Context) -> None:
@@ -256,28 +257,30 @@ assert random.getstate() == pythons, "Python's random generator has moved"
 
 @check(cases=train_cases(steps=(2,)), snippet=_step_leaves_no_trace_snippet, examples=1)
 def step_leaves_no_trace(case: TrainCase, context: Context) -> None:
-    """A training step draws no random numbers of its own, and leaves its batch and torch's settings as they were.
+    """A training step and the loop around it draw no random numbers of their own, and leave batches and torch's
+    settings as they were.
 
     ## Why it matters
     What a step draws, everything after it no longer gets: a run depends then on how often something else was logged or
     evaluated. A step that seeds makes the same draws again and again, dropout's among them.
 
     ## Usual causes
-    - A generator is seeded in every step, to make a run repeatable.
+    - A generator is seeded in every step, or once more in the loop, to make a run repeatable.
     - The batch is shuffled, or noise is added, from the generator that all of torch shares.
     - The batch is written into, and is another one when it is used again.
     - torch's default dtype, or whether it keeps gradients, is set for the whole program.
     """
-    # Steps of a model that drops nothing.
-    question = WatchedTraining(
-        train=case.config, width=STAND_IN_WIDTH, weights=case.weights(context.seeds), by_step=True
-    )
+    # Steps of a model that drops nothing, one by one, and then by the loop.
     batches = case.batches(context.seeds)
-    answer = context.ask(question, batches)
-    require_settings_kept(answer, "train.py")
-    for name, given in batches.items():
-        require_inputs_kept(STEP_LEAVES, name, given, answer[name])
-    require_no_trace(STEP_LEAVES, answer, where="train_step", free=("param", "grad", "mode"))
+    for by_step, where in ((True, "train_step"), (False, "train, with batches of its caller's,")):
+        question = WatchedTraining(
+            train=case.config, width=STAND_IN_WIDTH, weights=case.weights(context.seeds), by_step=by_step
+        )
+        answer = context.ask(question, batches)
+        require_settings_kept(answer, "train.py")
+        for name, given in batches.items():
+            require_inputs_kept(STEP_LEAVES, name, given, answer[name])
+        require_no_trace(STEP_LEAVES, answer, where=where, free=("param", "grad", "mode"))
 
 
 FORWARD_LEAVES = "forward leaves tokens, parameters, gradients, modes, settings and random generators as they were"

@@ -11,6 +11,7 @@ from grader.checks.check import CheckFailed, Context, check
 from grader.checks.compare import close, finite, first_difference, same_bits
 from grader.checks.families.projection import NoCase, require_defaults
 from grader.checks.snippets import training_snippet
+from grader.checks.strategies import SCALE
 from grader.checks.training_cases import STAND_IN_WIDTH, TRAIN_CASES, TrainCase, train_case, train_cases
 from grader.sandbox.questions import KINDS, MakeBatch, RecordSteps, TrainConfigs, TrainSteps, WatchedTraining
 from grader.sandbox.wire import Array, Tensors
@@ -127,6 +128,7 @@ def _is_alike(move: Array, right: Array) -> bool:
 # by, and no clip is below 0.1.
 CLIP_SLACK: Final = 2e-5
 GROUPS: Final = 2  # of the optimizer's, as the solution's own has
+STEEP: Final = 5.0  # of the weights: losses of 20 and more, and gradients as long as that
 
 
 def _step_is_exact_snippet(case: TrainCase) -> str:
@@ -174,10 +176,11 @@ def step_is_exact(case: TrainCase, context: Context) -> None:
     - Of an optimizer with several groups, one alone is given its rate, or clipped.
     """
     # What a recording optimizer sees, step by step, beside what it sees in a correct loop.
+    # Every third time losses and gradients are large ones.
     question = RecordSteps(
         train=case.config,
         width=case.width,
-        weights=case.weights(context.seeds),
+        weights=case.weights(context.seeds, scale=SCALE if case.data % 3 else STEEP),
         precision="float64",
         at=case.made,
         groups=GROUPS,

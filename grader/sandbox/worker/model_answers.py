@@ -260,7 +260,7 @@ def gradients(adapter: Adapter, question: Gradients, tensors: Tensors) -> dict[s
 
 def decode(adapter: Adapter, question: Decode, tensors: Tensors) -> dict[str, Array]:
     answer: dict[str, Array] = {}
-    with precision(question.precision), torch.set_grad_enabled(question.training):
+    with precision(question.precision), torch.no_grad():
         model = weighted_model(adapter, question, training=question.training)
         caches: list[Any] = []
         for i, parent in enumerate(question.parents):

@@ -65,20 +65,30 @@ class StandInWithLoss(StandIn):
         return logits if targets is None else (logits, F.cross_entropy(logits.flatten(0, 1), targets.flatten()))
 
 
+class EnoughSteps(Exception):
+    """The optimizer was stepped as often as it was to be recorded."""
+
+
 class RecordingOptimizer(torch.optim.Optimizer):
     """Plain gradient descent that remembers, for each call of ``step``, each group's learning rate and the gradients.
 
     It moves the parameters, so that a gradient left over from an earlier batch shows in the next record.
+
+    Attributes:
+        enough: if it is a number, ``EnoughSteps`` is raised of a step beyond so many.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, groups: int = 1) -> None:
         held = list(parameters)
         cuts = [len(held) * i // groups for i in range(groups + 1)]
         super().__init__([{"params": held[a:b]} for a, b in pairwise(cuts)], {"lr": lr})
+        self.enough: int | None = None
         self.rates: list[list[float]] = []
         self.gradients: list[list[Tensor | None]] = []
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        if len(self.rates) == self.enough:
+            raise EnoughSteps
         result = None
         if closure is not None:
             with torch.enable_grad():

@@ -5,7 +5,7 @@ import math
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, cycle, islice
 from types import ModuleType
 from typing import Any
 
@@ -35,7 +35,7 @@ from grader.sandbox.wire import Array, Tensors
 from grader.sandbox.worker.contract import ContractError, as_array, as_scalar, field
 from grader.sandbox.worker.model_answers import Adapter, defaults, named_gradients, precision, slope, weighted_model
 from grader.sandbox.worker.seeding import seed_all, set_weights
-from grader.sandbox.worker.standin import RecordingOptimizer, StandIn, StandInConfig, StandInWithLoss
+from grader.sandbox.worker.standin import EnoughSteps, RecordingOptimizer, StandIn, StandInConfig, StandInWithLoss
 from grader.sandbox.worker.watching import (
     all_state,
     as_text,
@@ -166,9 +166,10 @@ def record_steps(adapter: Adapter, question: RecordSteps, tensors: Tensors) -> d
         if isinstance(adapter, WrittenAdapter):
             return answer  # no loop of an adapter.py takes an optimizer
         given = RecordingOptimizer(model.parameters(), float(config.lr), question.groups)
-        if question.at:
-            config = adapter.settings(question.train | {"steps": len(batches)})
-        adapter.trained(called, config, batches=batches, optimizer=given)
+        if question.at:  # a long run is begun, and ended
+            given.enough = len(batches)
+        with contextlib.suppress(EnoughSteps):
+            adapter.trained(called, config, batches=list(islice(cycle(batches), config.steps)), optimizer=given)
     return answer | {"in_train": np.array(len(given.rates))}
 
 

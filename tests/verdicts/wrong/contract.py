@@ -143,6 +143,7 @@ CASES: dict[str, Case] = {
     "torch-never-seeded": step("seed-decides", (SEEDS_TORCH, "")),
     "torch-seeded-by-the-next-seed": step("seed-decides", (SEEDS_TORCH, SEEDS_TORCH.replace("seed)", "seed + 1)"))),
     "python-seeded-with-zero": step("seed-decides", (SEEDS_PYTHON, "    random.seed(0)\n")),
+    "python-seeded-by-three-digits": step("seed-decides", (SEEDS_PYTHON, "    random.seed(seed % 1000)\n")),
     "python-seeded-from-torch": step(
         "seed-decides", (SEEDS_PYTHON + SEEDS_TORCH, SEEDS_TORCH + "    random.seed(torch.initial_seed() + 1)\n")
     ),
@@ -233,6 +234,9 @@ CASES: dict[str, Case] = {
     "step-draws-from-torch": step(STEP_TRACE, (CLEAR, CLEAR + "    torch.rand(())\n")),
     "step-draws-from-python": step(STEP_TRACE, (CLEAR, CLEAR + "    random.random()\n")),
     "step-seeds-torch": step(STEP_TRACE, (CLEAR, CLEAR + "    torch.manual_seed(config.seed + step)\n")),
+    "train-seeds-torch": step(
+        STEP_TRACE, ("    model.train()\n", "    torch.manual_seed(config.seed)\n    model.train()\n")
+    ),
     "step-seeds-everything": step(STEP_TRACE, (CLEAR, CLEAR + "    seed_everything(config.seed)\n")),
     "step-empties-its-batch": step(STEP_TRACE, (STEP, STEP + "    batch.tokens.zero_()\n")),
     "step-writes-into-its-targets": step(STEP_TRACE, (STEP, STEP + "    batch.targets.add_(1)\n")),

@@ -332,4 +332,30 @@ CASES = {
         "evaluate-is-honest",
         train("fmean(accuracies) if", "fmean(accuracies[:6]) if"),
     ),
+    "losses-above-8-are-8": (
+        "classifier",
+        "combined-loss",
+        train(
+            "    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())\n",
+            "    return F.cross_entropy(logits.flatten(0, 1), targets.flatten()).clamp(max=8.0)\n",
+        ),
+    ),
+    "no-step-of-long-gradients": (
+        "training-step",
+        "step-is-exact",
+        train(
+            STEP,
+            "    if all(p.grad is None or p.grad.norm() < 5 for p in model.parameters()):\n        optimizer.step()\n",
+        ),
+    ),
+    "long-runs-step-an-optimizer-of-their-own": (
+        "training-step",
+        "step-is-exact",
+        train("    if optimizer is None:\n", "    if optimizer is None or config.steps > 100:\n"),
+    ),
+    "counts-the-classes-of-16-tokens": (
+        "classifier",
+        "evaluate-is-honest",
+        train("(class_logits.argmax(dim=-1) == labels)", "(class_logits.argmax(dim=-1) == labels)[:, :16]"),
+    ),
 }
