@@ -1,10 +1,12 @@
 """What the verdict tests share: the reference with some text replaced, and what of a result they compare."""
 
+import dataclasses
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
+import msgspec
 import pytest
 
 from grader.checks.check import Context
@@ -62,6 +64,16 @@ def session(exercise: StoredExercise) -> Iterator[Session]:
     if sys.platform != "linux":
         pytest.skip("strict isolation is Linux's")
     with Session.start(exercise, "strict") as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+def twinless(exercise: StoredExercise) -> Iterator[Session]:
+    """The same for grades that compare nothing with its twin, which is most of the work where training is asked for."""
+    if sys.platform != "linux":
+        pytest.skip("strict isolation is Linux's")
+    without = dataclasses.replace(exercise, rubric=msgspec.structs.replace(exercise.rubric, twins={}))
+    with Session.start(without, "strict") as session:
         yield session
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from grader.exercise.model import Exercise
+from grader.grading.session import Session
 from grader.result.record import ItemResult, Outcome, Result, Role, Status
 
 SUBJECTS = ("masking", "position", "projection", "training", "cache", "classifier", "sizes", "contract")
@@ -34,12 +35,22 @@ SMOKE = {
 }
 
 
-def solution(name: str, case: tuple[object, ...]) -> object:
-    """A wrong solution as a parameter."""
-    return pytest.param(*case, id=name, marks=[pytest.mark.smoke("wrong solution")] if name in SMOKE else [])
+# Long tables, of many cases that are alike: of each so many one is graded with its neighbours and beside its twin.
+LONG = ("sizes", "contract")
+FOURTH = 4
 
 
-CASES = [solution(f"{subject}-{name}", case) for subject in SUBJECTS for name, case in TABLES[subject].items()]
+def solution(subject: str, number: int, name: str, case: tuple[object, ...]) -> object:
+    """A wrong solution as a parameter, and whether all is asked about it."""
+    name, whole = f"{subject}-{name}", subject not in LONG or number % FOURTH == 0
+    return pytest.param(*case, whole, id=name, marks=[pytest.mark.smoke("wrong solution")] if name in SMOKE else [])
+
+
+CASES = [
+    solution(subject, number, name, case)
+    for subject in SUBJECTS
+    for number, (name, case) in enumerate(TABLES[subject].items())
+]
 WIDER = runpy.run_path(str(Path(__file__).with_name("wrong") / "contract.py"))["WIDER"]  # what fails in other items too
 FAILURES = (Outcome.FAILED, Outcome.BROKEN)
 
@@ -52,16 +63,19 @@ def is_cleared(item: ItemResult, culprit: str) -> bool:
     return all(check.outcome is Outcome.BLOCKED and culprit in check.blocked_by for check in open_)
 
 
-@pytest.mark.parametrize(("culprit", "check", "change"), CASES)
+@pytest.mark.parametrize(("culprit", "check", "change", "whole"), CASES)
 def test_it_is_caught_by_the_check_meant_for_it(
     culprit: str,
     check: str,
     change: dict[str, object],
+    whole: bool,
     rewritten: Callable[..., dict[str, str]],
     grade_files: Callable[..., Result],
+    twinless: Session,
     explained: bool,
 ) -> None:
-    result = grade_files(rewritten(change), only=ASKED[culprit], explain=explained)
+    asked = {"only": ASKED[culprit]} if whole else {"only": (culprit,), "session": twinless}
+    result = grade_files(rewritten(change), explain=explained, **asked)
 
     items = {item.id: item for item in result.items}
     assert_caught(items[culprit], check)
