@@ -219,7 +219,7 @@ def _hidden_again_in(
 
 
 def one_layer(extent: Extent) -> ModelCase:
-    """Some texts of these sizes in a model of one layer: what a layer does not see, the next one may see through it."""
+    """Some texts of these sizes in a model of one layer."""
     return model_case(at_most(extent, layers=1, rows=8))
 
 
@@ -239,12 +239,13 @@ for s in range(tokens.size(1)):
 
 
 @check(
-    cases=model_cases(),
+    # Mostly of one layer: what it does not see of a text of several tokens, the next one may see through it.
+    cases=model_cases(layers=(1, 1, 2), lengths=(3, 8)),
     in_training=True,
     at_size=one_layer,
     snippet=_past_is_seen_snippet,
     needs=(forward_runs,),
-    examples=4,
+    examples=5,
 )
 def past_is_seen(case: ModelCase, context: Context) -> None:
     """Every earlier token, and the token itself, still reaches the logits.
