@@ -13,7 +13,7 @@ from grader.exercise.model import Exercise
 from grader.grading.session import Session
 from grader.result.record import ItemResult, Outcome, Result, Role, Status
 
-SUBJECTS = ("masking", "position", "projection", "training", "cache", "classifier", "sizes", "contract")
+SUBJECTS = ("masking", "position", "projection", "training", "cache", "classifier", "sizes", "conditions", "contract")
 TABLES = {name: runpy.run_path(str(Path(__file__).with_name("wrong") / f"{name}.py"))["CASES"] for name in SUBJECTS}
 # Asked beside the item at fault: those that share code with it. A model that cannot be called is asked nothing more.
 ASKED = {
