@@ -82,7 +82,9 @@ def graded(launcher: Launcher) -> Callable[..., Result]:
     return run
 
 
-@pytest.mark.parametrize("name", list(BUGS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.smoke("own GPT")] if name == "example" else []) for name in BUGS]
+)
 def test_a_gpt_with_an_adapter_is_injected_proven_and_verified(
     name: str, injected: Callable[[str], StoredExercise], launcher: Launcher
 ) -> None:

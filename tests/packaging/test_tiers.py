@@ -30,7 +30,7 @@ def test_of_each_kind_there_is_what_is_promised(smoke: dict[str, list[str]]) -> 
     counts = {kind: len(names) for kind, names in smoke.items() if not kind.startswith("grader ")}
     cheats = counts.pop("cheat")
 
-    assert counts == {"grade": 6, "wrong solution": 8, "honest rewrite": 8, "page": 1}
+    assert counts == {"grade": 6, "wrong solution": 8, "honest rewrite": 8, "page": 1, "own GPT": 1}
     assert cheats >= 8
 
 

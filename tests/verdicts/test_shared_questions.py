@@ -10,7 +10,11 @@ from grader.exercise.model import Exercise
 from grader.result.record import Lane, Outcome, Result, Status, untimed
 
 HERE = Path(__file__).parent
-WRONG = (("training", "never-cleared"), ("cache", "values-from-keys"))
+WRONG = (
+    ("masking", "after-the-softmax"),
+    ("training", "never-cleared"),
+    ("cache", "values-from-keys"),
+)
 HONEST = (("attention", "einsum"),)
 Verdict = dict[str, tuple[Status, float, Lane | None, dict[str, Outcome]]]
 

@@ -13,8 +13,9 @@ from grader.exercise.model import Exercise
 from grader.grading.session import Session
 from grader.result.record import ItemResult, Outcome, Result, Role, Status
 
-SUBJECTS = ("masking", "position", "projection", "training", "cache", "classifier", "sizes", "conditions", "contract")
+SUBJECTS = ("masking", "position", "projection", "training", "cache", "classifier", "sizes", "contract")
 TABLES = {name: runpy.run_path(str(Path(__file__).with_name("wrong") / f"{name}.py"))["CASES"] for name in SUBJECTS}
+TABLES["conditions"] = runpy.run_path(str(Path(__file__).with_name("wrong") / "sizes.py"))["CONDITIONS"]
 # Asked beside the item at fault: those that share code with it. A model that cannot be called is asked nothing more.
 ASKED = {
     "masking": ("masking", "position", "projection", "kv-cache"),
@@ -35,20 +36,21 @@ SMOKE = {
 }
 
 
-# Long tables, of many cases that are alike: of each so many one is graded with its neighbours and beside its twin.
+# Long tables, of many cases that are alike: of each so many one is compared with its twin too. test_twins.py holds that
+# twins charge nothing twice.
 LONG = ("sizes", "contract")
 FOURTH = 4
 
 
 def solution(subject: str, number: int, name: str, case: tuple[object, ...]) -> object:
-    """A wrong solution as a parameter, and whether all is asked about it."""
-    name, whole = f"{subject}-{name}", subject not in LONG or number % FOURTH == 0
-    return pytest.param(*case, whole, id=name, marks=[pytest.mark.smoke("wrong solution")] if name in SMOKE else [])
+    """A wrong solution as a parameter, and whether it is compared with its twin."""
+    name, has_twin = f"{subject}-{name}", subject not in LONG or number % FOURTH == 0
+    return pytest.param(*case, has_twin, id=name, marks=[pytest.mark.smoke("wrong solution")] if name in SMOKE else [])
 
 
 CASES = [
     solution(subject, number, name, case)
-    for subject in SUBJECTS
+    for subject in TABLES
     for number, (name, case) in enumerate(TABLES[subject].items())
 ]
 WIDER = runpy.run_path(str(Path(__file__).with_name("wrong") / "contract.py"))["WIDER"]  # what fails in other items too
@@ -63,19 +65,19 @@ def is_cleared(item: ItemResult, culprit: str) -> bool:
     return all(check.outcome is Outcome.BLOCKED and culprit in check.blocked_by for check in open_)
 
 
-@pytest.mark.parametrize(("culprit", "check", "change", "whole"), CASES)
+@pytest.mark.parametrize(("culprit", "check", "change", "has_twin"), CASES)
 def test_it_is_caught_by_the_check_meant_for_it(
     culprit: str,
     check: str,
     change: dict[str, object],
-    whole: bool,
+    has_twin: bool,
     rewritten: Callable[..., dict[str, str]],
     grade_files: Callable[..., Result],
     twinless: Session,
     explained: bool,
 ) -> None:
-    asked = {"only": ASKED[culprit]} if whole else {"only": (culprit,), "session": twinless}
-    result = grade_files(rewritten(change), explain=explained, **asked)
+    session = {} if has_twin else {"session": twinless}
+    result = grade_files(rewritten(change), only=ASKED[culprit], explain=explained, **session)
 
     items = {item.id: item for item in result.items}
     assert_caught(items[culprit], check)

@@ -176,11 +176,11 @@ def step_is_exact(case: TrainCase, context: Context) -> None:
     - Of an optimizer with several groups, one alone is given its rate, or clipped.
     """
     # What a recording optimizer sees, step by step, beside what it sees in a correct loop.
-    # Every third time losses and gradients are large ones.
+    # Where nothing is to be clipped, losses and gradients are large ones.
     question = RecordSteps(
         train=case.config,
         width=case.width,
-        weights=case.weights(context.seeds, scale=SCALE if case.data % 3 else STEEP),
+        weights=case.weights(context.seeds, scale=STEEP if case.grad_clip > STEEP else SCALE),
         precision="float64",
         at=case.made,
         groups=GROUPS,
