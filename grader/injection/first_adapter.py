@@ -6,7 +6,8 @@ stands there as a ``TODO``.
 
 import json
 import re
-import warnings
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,18 @@ ROTARY: Final = re.compile(r"rotary|rope|freqs_c|rotate_half", re.IGNORECASE)
 EVEN: Final = (
     "    width = -(-sizes.d_model // (2 * sizes.n_head)) * 2 * sizes.n_head  # an even number for each head, rounded up"
 )
+# Prints nothing of a text that is Python, else the line and what is wrong; it ends with 1 where that is the depth.
+READ: Final = """
+import json, sys
+try:
+    compile(sys.stdin.buffer.read().decode(), "read", "exec", dont_inherit=True)
+except SyntaxError as error:
+    print(json.dumps([error.lineno or 0, error.msg]))
+except ValueError as error:
+    print(json.dumps([None, str(error)]))
+except (RecursionError, MemoryError):
+    sys.exit(1)
+"""
 TARGETS: Final = re.compile("targets?|labels?|y")
 LAST_ALONE: Final = re.compile(r"\[:, (\[-1\]|-1:?)(, :)?\]")
 PAIRS: Final = "[(batch.tokens, batch.targets) for batch in batches]"
@@ -172,21 +185,23 @@ def parsed(files: Mapping[str, str]) -> dict[str, Source]:
 
 
 def _require_python(name: str, text: str) -> None:
-    """Raise ``UsageError`` for what Python itself cannot read: the trees' parser dies of what is nested too deep."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an author's own, such as an escape that is none
-            compile(text, name, "exec", dont_inherit=True)
-    except SyntaxError as error:
-        line = "".join([*text.splitlines(), ""][(error.lineno or 1) - 1 :][:1]).strip()
-        shown = f"{line!r}" if len(line) <= SHOWN_LENGTH else f"{line[:SHOWN_LENGTH]!r}..."
-        raise UsageError(
-            f"{name}, line {error.lineno} is no Python: {shown} ({error.msg}); fix it and try again"
-        ) from None
-    except (RecursionError, MemoryError):
-        raise UsageError(f"{name} is nested too deep for Python; fix it and try again") from None
-    except ValueError as error:  # such as a null byte
-        raise UsageError(f"{name} is no Python: {error}; fix it and try again") from None
+    """Raise ``UsageError`` for what Python itself cannot read: the trees' parser dies of what is nested too deep.
+
+    A process of its own reads it, since Python's own reader may die of such a text too. Nothing of it is run.
+    """
+    done = subprocess.run(
+        [sys.executable, "-I", "-W", "ignore", "-c", READ], input=text.encode(), capture_output=True, check=False
+    )
+    if not done.returncode and not done.stdout:
+        return
+    if done.returncode:
+        raise UsageError(f"{name} is nested too deep for Python; fix it and try again")
+    number, why = json.loads(done.stdout)
+    if number is None:  # such as a null byte
+        raise UsageError(f"{name} is no Python: {why}; fix it and try again")
+    line = "".join([*text.splitlines(), ""][(number or 1) - 1 :][:1]).strip()
+    shown = f"{line!r}" if len(line) <= SHOWN_LENGTH else f"{line[:SHOWN_LENGTH]!r}..."
+    raise UsageError(f"{name}, line {number} is no Python: {shown} ({why}); fix it and try again")
 
 
 def _nothing_in(files: Iterable[str]) -> UsageError:

@@ -105,9 +105,8 @@ def runs_code(module: str) -> list[str]:
 
 
 def test_code_is_run_in_the_worker_alone() -> None:
-    # A submission's text reaches none of these: they read a reference, and the operators beside them.
+    # A submission's text reaches none of the two others: they read a reference, and the operators beside them.
     allowed = {
-        "grader.injection.first_adapter": ["compile"],  # runs nothing: whether a reference is Python at all
         "mutations.source": ["parse_module"],
         "mutations.catalogue": ["import_module"],
         "grader.sandbox.preloaded": ["import_module"],  # in the launcher: the modules that it lists, and no others
