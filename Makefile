@@ -16,6 +16,9 @@ FLAGS =
 ARGS = tests
 WORKERS = 2
 
+# Where this is set, each of the thousands of processes that the tests start would compile what it imports again.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN = $(VENV)/bin
 MEASURE =
 PYTEST = $(BIN)/python $(MEASURE) -m pytest -n $(WORKERS) --dist worksteal

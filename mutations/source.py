@@ -5,10 +5,12 @@ The text is never printed back from the tree, so whatever an edit does not cover
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import libcst as cst
 from libcst import matchers as m
-from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper, ParentNodeProvider
+from libcst.metadata import ByteSpanPositionProvider, CodeSpan, MetadataWrapper, ParentNodeProvider
 
 from mutations.edit import Edit
 from mutations.errors import SiteError
@@ -24,14 +26,14 @@ class Source:
     """
 
     def __init__(self, file: str, text: str) -> None:
-        wrapper = MetadataWrapper(cst.parse_module(text))
+        tree = _parsed(text)
         self.file = file
         self.beside: tuple[Source, ...] = ()
-        self.module = wrapper.module
+        self.module = tree.module
         self._bytes = text.encode()
-        self._spans = wrapper.resolve(ByteSpanPositionProvider)
-        self._parents = wrapper.resolve(ParentNodeProvider)
-        self._index = _Index(self.module)
+        self._spans = tree.spans
+        self._parents = tree.parents
+        self._index = tree.nodes
 
     def find(self, matcher: m.BaseMatcherNode, within: cst.CSTNode | None = None) -> Sequence[cst.CSTNode]:
         """Every node that matches, in the order of the text."""
@@ -151,6 +153,22 @@ def together(files: Mapping[str, str]) -> dict[str, Source]:
     for source in sources.values():
         source.beside = tuple(other for other in sources.values() if other is not source)
     return sources
+
+
+class _Tree(NamedTuple):
+    """The syntax tree of a text, and what is known of its nodes. Nothing changes it."""
+
+    module: cst.Module
+    spans: Mapping[cst.CSTNode, CodeSpan]
+    parents: Mapping[cst.CSTNode, cst.CSTNode]
+    nodes: "_Index"
+
+
+@lru_cache(maxsize=16)  # the files of a reference or two: looking for gaps and for each kind of bug reads them anew
+def _parsed(text: str) -> _Tree:
+    wrapper = MetadataWrapper(cst.parse_module(text))
+    spans, parents = wrapper.resolve(ByteSpanPositionProvider), wrapper.resolve(ParentNodeProvider)
+    return _Tree(wrapper.module, spans, parents, _Index(wrapper.module))
 
 
 class _Index:

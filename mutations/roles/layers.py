@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import libcst as cst
@@ -32,13 +33,18 @@ class Layer(NamedTuple):
 
 def layers(source: Source, is_kind: Callable[[str], bool]) -> list[Layer]:
     """The layers of a kind, in the order in which they are made."""
+    return [layer for layer in _all_layers(source) if is_kind(function_name(layer.call))]
+
+
+@lru_cache(maxsize=32)  # most operators ask for layers of some kind, and a few for those of several
+def _all_layers(source: Source) -> tuple[Layer, ...]:
     found = []
     for node in source.find(m.Call(func=m.Attribute() | m.Name())):
         call = cst.ensure_type(node, cst.Call)
         name, owner = kept_as(source, call), owner_of(source, call)
-        if name is not None and owner is not None and is_kind(function_name(call)):
+        if name is not None and owner is not None:
             found.append(Layer(name, call, owner))
-    return found
+    return tuple(found)
 
 
 def norms(source: Source) -> list[Layer]:
