@@ -57,15 +57,26 @@ _BEYOND: Final = {
     "steps": (201, 390, 990),
 }
 _ROWS: Final = (17, 24, 40)
+# Between the smallest cases and the defaults, round numbers among them.
+_BETWEEN: Final = {
+    "tokens": (9, 31),
+    "rows": (4, 16),
+    "layers": (3, 4),
+    "width": (9, 31),
+    "words": (12, 63),
+    "classes": (4, 12),
+    "steps": (20, 199),
+}
 # A batch that is long and tall at once costs more than all small cases together: its tokens are limited.
 _TOKENS_IN_ALL: Final = (1500, 4000)
 
 
 def extents(default: Extent | None, seed: int, *, thorough: bool) -> Iterator[Extent]:
-    """The default sizes, if there are any, then sizes beyond them: larger and more often in a thorough grade."""
+    """The default sizes and smaller ones, if asked, and sizes beyond: larger and more often in a thorough grade."""
+    random = np.random.default_rng(seed)
     if default is not None:
         yield default
-    random = np.random.default_rng(seed)
+        yield _between(random)
     for _ in range(THOROUGH if thorough else 1):
         yield _beyond(random, thorough=thorough)
 
@@ -77,6 +88,11 @@ def _beyond(random: np.random.Generator, *, thorough: bool) -> Extent:
     rows = _drawn(random, low, max(low, min(most if thorough else high, affordable)))
     room = sizes["tokens"] + int(random.integers(1, sizes["tokens"]))  # the text fills less than half of the block
     return Extent(rows=rows, room=room, draw=int(random.integers(1, 1 << 31)), **sizes)
+
+
+def _between(random: np.random.Generator) -> Extent:
+    sizes = {name: int(random.integers(low, high, endpoint=True)) for name, (low, high) in _BETWEEN.items()}
+    return Extent(room=int(random.integers(sizes["tokens"])), draw=int(random.integers(1, 1 << 31)), **sizes)
 
 
 def _drawn(random: np.random.Generator, low: int, high: int) -> int:

@@ -13,7 +13,7 @@ from hypothesis.strategies import DrawFn
 from grader.checks.requirements import logits_of
 from grader.checks.strategies import ModelCase, chunkings, extended, model_case, model_cases
 from grader.result.record import TokenGrid
-from grader.sandbox.questions import Decode
+from grader.sandbox.questions import Decode, Settings
 from grader.sandbox.wire import Array, Tensors
 from grader.seeds import Seeds
 from grader.sizes import Extent, at_most, smaller
@@ -83,6 +83,77 @@ def decode_cases(
     chunks = draw(chunkings(case.length).filter(lambda sizes: len(sizes) >= at_least))
     # What is cut off first is the largest, mostly: it has to come last as often.
     return extended(case, DecodeCase, chunks=chunks[:: draw(st.sampled_from((1, -1)))])
+
+
+class UseCase(DecodeCase, frozen=True, kw_only=True):
+    """A decoding case, how many tokens are generated after it, and the state that model and tokens are in.
+
+    Attributes:
+        dropout: in eval mode, where it does nothing; in training mode there is none.
+        graded: whether parameters have gradients.
+        recording: whether decoding is recorded for a backward pass.
+        views: whether tokens are part of a longer tensor.
+        warm: whether the model was asked before its parameters became these.
+    """
+
+    new: int
+    n_classes: int
+    dropout: float
+    training: bool
+    graded: bool
+    recording: bool
+    views: bool
+    warm: bool
+
+    @property
+    def used(self) -> Settings:
+        """GPTConfig fields, with those that change nothing of the logits."""
+        return self.config | {"dropout": self.dropout, "n_classes": self.n_classes}
+
+
+FLAGS: Final = st.tuples(*[st.booleans()] * 5)
+STATES: Final = st.tuples(st.sampled_from((0, 3)), st.sampled_from((0.1, 0.5)), FLAGS)
+ROWS: Final = (1, 1, 2, 4, 9, 17)
+PROMPTS: Final = ((1, 1), (2, 4), (5, 9), (10, 16), (17, 24))  # tokens
+
+
+@st.composite
+def cases_in_use(draw: DrawFn) -> UseCase:
+    """A prompt of any length in a batch of any size, and a few new tokens."""
+    rows, lengths = draw(st.sampled_from(ROWS)), draw(st.sampled_from(PROMPTS))
+    case = draw(model_cases(layers=(1, 2, 3, 4), lengths=lengths, rows=(rows, rows)))
+    chunks = (case.length,) if draw(st.booleans()) else draw(chunkings(case.length))
+    return _in_use(case, chunks, draw(st.integers(0, 6)), draw(STATES))
+
+
+def used_at_size(extent: Extent) -> UseCase:
+    """The same of about these sizes: two chunks or more, and a vocabulary that is smaller than the width, maybe."""
+    random = np.random.default_rng((extent.draw, 1))
+    words = extent.words if random.integers(2) else min(extent.words, extent.width // 2)
+    case = decode_case(at_most(extent, layers=3, tokens=max(2, extent.tokens * 3 // 4), rows=9, words=max(3, words)))
+    first = int(random.integers(1, max(2, case.length // 3)))
+    chunks = case.chunks if random.integers(2) or case.length < 2 else (first, case.length - first)
+    new = int(random.integers(1, max(2, extent.tokens // 3)))
+    head, *flags = random.integers(0, 2, 6).astype(bool).tolist()
+    return _in_use(case, chunks, new, (3 * head, 0.3, tuple(flags)))
+
+
+def _in_use(case: ModelCase, chunks: tuple[int, ...], new: int, state: tuple[int, float, tuple[bool, ...]]) -> UseCase:
+    n_classes, dropout, (training, graded, recording, views, warm) = state
+    return extended(
+        case,
+        UseCase,
+        block_size=case.block_size + new,
+        chunks=chunks,
+        new=new,
+        n_classes=n_classes,
+        dropout=0.0 if training else dropout,
+        training=training,
+        graded=graded,
+        recording=recording,
+        views=views,
+        warm=warm,
+    )
 
 
 Lengths = tuple[int, ...]  # one number a row

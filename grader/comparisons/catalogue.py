@@ -29,6 +29,7 @@ COMPARISONS: Final[tuple[Comparison, ...]] = (
 TWINS: Final[tuple[Comparison, ...]] = (
     twin_models.DEFAULT_SIZES,
     twin_models.LARGER_SIZES,
+    twin_models.MANY_SIZES,
     twin_models.FRESH_MODEL,
     twin_models.TRAINING_MODE,
     twin_models.CHANGING_MODES,

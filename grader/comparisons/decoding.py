@@ -10,7 +10,7 @@ import numpy as np
 
 from grader.checks.decoding_cases import RaggedCase
 from grader.checks.strategies import ModelCase, extended
-from grader.comparisons.comparison import LOGITS, Asked, Comparison, of
+from grader.comparisons.comparison import LOGITS, Asked, Comparison, nearly, of
 from grader.comparisons.forward import CASES as FORWARD_CASES
 from grader.packages.package import Package
 from grader.sandbox.questions import AnyQuestion, Decode, Generate, Precision, Settings
@@ -50,7 +50,7 @@ def describe(question: AnyQuestion) -> str:
     return f"{'decoding in chunks' if isinstance(question, Decode) else 'generating'} with {of(question.config)}"
 
 
-COMPARISON: Final = Comparison(id="decoding", questions=questions, describe=describe, lanes=LOGITS)
+COMPARISON: Final = Comparison(id="decoding", questions=questions, describe=describe, lanes=LOGITS, nearly=nearly)
 
 
 FULL: Final = RaggedCase(

@@ -1,12 +1,14 @@
 """The logits beside those of the variant that a candidate was found to be: other sizes, new models, other modes."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
+from grader.checks.strategies import SCALE
 from grader.comparisons.comparison import LOGITS, Asked, Comparison, nearly, of
 from grader.comparisons.forward import CASES, describe
 from grader.sandbox.questions import AnyQuestion, Forward, Precision, Settings, Weights
+from grader.sandbox.wire import Array
 from grader.seeds import Seeds
 
 Range = tuple[int, int]  # both ends can be drawn
@@ -62,6 +64,113 @@ LARGER_SIZES: Final = Comparison(
 )
 
 
+class Spread(NamedTuple):
+    """From what a size is drawn: each time another of these ranges, so that none is left out for long."""
+
+    ranges: tuple[Range, ...]
+
+    def drawn(self, draw: np.random.Generator, count: int) -> list[int]:
+        """As many sizes."""
+        order = np.concatenate([draw.permutation(len(self.ranges)) for _ in range(-(-count // len(self.ranges)))])
+        ranges = (self.ranges[place] for place in order[:count])
+        return [int(draw.integers(low, high, endpoint=True)) for low, high in ranges]
+
+
+MANY: Final = 12  # models in evaluation
+TRAINED: Final = 4  # in training mode
+LENGTHS: Final = Spread(((1, 3), (4, 8), (9, 15), (16, 16), (17, 31), (32, 32), (33, 64), (65, 140)))
+ROWS: Final = Spread(((1, 1), (2, 3), (4, 8), (9, 15), (16, 16), (17, 34)))
+WIDTHS: Final = Spread(((4, 15), (16, 16), (17, 31), (32, 32), (33, 63), (64, 72)))
+LAYERS: Final = Spread(((1, 1), (2, 2), (3, 3), (4, 5), (6, 8)))
+VOCABULARIES: Final = Spread(((2, 15), (16, 16), (17, 63), (64, 64), (65, 255), (256, 256), (257, 400)))
+BLOCKS: Final = (64, 128, 256, 512, 1024)
+LARGEST: Final = 1200  # tokens: of longer texts there are fewer rows
+DROPOUTS: Final = (0.0, 0.1, 0.5)  # of models in evaluation
+SMALL: Final = 8  # width: of wider models the weights are smaller, so that scores are of about one size
+
+
+def _many_sizes_questions(seeds: Seeds, precision: Precision) -> list[Asked]:
+    """One forward of each of a dozen models, small and large, in one state or another in which forward is the same:
+    with dropout, which does nothing there, with gradients, recorded or not, and whatever the texts are like.
+    """
+    return _drawn_forwards(MANY, seeds, precision, training=False)
+
+
+def _drawn_forwards(count: int, seeds: Seeds, precision: Precision, *, training: bool) -> list[Asked]:
+    draw = np.random.default_rng(seeds.derive("many sizes", int(training)))
+    spreads = (LENGTHS, ROWS, WIDTHS, LAYERS, VOCABULARIES)
+    kinds = draw.permutation(count)
+    return [
+        _drawn_forward(
+            draw,
+            seeds.derive("weights", f"many sizes {number}"),
+            int(kinds[number]),
+            sizes,
+            precision,
+            training=training,
+        )
+        for number, sizes in enumerate(zip(*(spread.drawn(draw, count) for spread in spreads), strict=True))
+    ]
+
+
+def _drawn_forward(
+    draw: np.random.Generator, seed: int, kind: int, sizes: tuple[int, ...], precision: Precision, *, training: bool
+) -> Asked:
+    """One of these sizes: T, B, C, layers and V. In training mode nothing is dropped."""
+    T, B, C, L, V = sizes
+    B = min(B, max(1, LARGEST // T))
+    rooms = (0, int(draw.integers(1, 4)), max(0, int(draw.choice(BLOCKS)) - T), T + int(draw.integers(1, T + 1)))
+    question = Forward(
+        config={
+            "vocab_size": V,
+            "block_size": T + int(draw.choice(rooms)),
+            "n_layer": L,
+            "d_model": C,
+            "dropout": 0.0 if training else float(draw.choice(DROPOUTS)),
+        },
+        weights=Weights(
+            seed, SCALE * min(1.0, (SMALL / C) ** 0.5), graded=bool(draw.integers(2)), warm=bool(draw.integers(2))
+        ),
+        precision=precision,
+        training=training,
+        recording=bool(draw.integers(2)),
+        views=bool(draw.integers(2)),
+    )
+    return question, {"tokens.0": _texts(draw, kind, B, T, V)}
+
+
+def _texts(draw: np.random.Generator, kind: int, rows: int, length: int, words: int) -> Array:
+    """Texts of a kind: any words; the same in every row, or all along a row; counting up or down; over and over."""
+    any_, (start, stride), place = (
+        draw.integers(0, words, (rows, length)),
+        draw.integers(1, words + 1, 2),
+        np.arange(length),
+    )
+    kinds = (
+        any_,
+        any_,
+        any_[:1].repeat(rows, axis=0),
+        any_[:, :1].repeat(length, axis=1),
+        (any_[:, :1] + stride * place) % words,
+        np.maximum(words - 1 - place, 0)[None].repeat(rows, axis=0),
+        np.sort(any_, axis=1),
+        np.sort(any_, axis=1)[:, ::-1],
+        any_[:, place % min(length, 1 + int(start) % 3)],
+    )
+    texts: Array = np.ascontiguousarray(kinds[kind % len(kinds)], dtype=np.int64)
+    return texts
+
+
+MANY_SIZES: Final = Comparison(
+    id="many-sizes",
+    questions=_many_sizes_questions,
+    describe=describe,
+    lanes=LOGITS,
+    nearly=nearly,
+    after=("default-sizes",),
+)
+
+
 def _fresh_model_questions(seeds: Seeds, precision: Precision) -> list[Asked]:
     """One model, in evaluation."""
     return [fresh((False,), seeds, precision)]
@@ -99,8 +208,8 @@ FRESH_MODEL: Final = Comparison(
 
 
 def _training_mode_questions(seeds: Seeds, precision: Precision) -> list[Asked]:
-    """A small model with the grader's weights, and one as training begins with."""
-    return in_modes((True,), seeds, precision)
+    """A small model with the grader's weights, one as training begins with, and a few of drawn sizes."""
+    return [*in_modes((True,), seeds, precision), *_drawn_forwards(TRAINED, seeds, precision, training=True)]
 
 
 def in_modes(modes: tuple[bool, ...], seeds: Seeds, precision: Precision) -> list[Asked]:
@@ -122,7 +231,7 @@ TRAINING_MODE: Final = Comparison(
     describe=_describe_training_mode,
     lanes=LOGITS,
     nearly=nearly,
-    after=("default-sizes", "fresh-model"),
+    after=("default-sizes", "many-sizes", "fresh-model"),
 )
 
 

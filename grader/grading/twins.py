@@ -84,7 +84,11 @@ def _match(
     if match.bugs is not None or twin.id not in EXPLAINED or not others:
         return match
     other = variants.match(twin, candidate, answers, among=others)
-    return match if other.bugs is None else replace(match, bugs=other.bugs, lane=other.lane)
+    if other.bugs is not None:
+        return replace(match, bugs=other.bugs, lane=other.lane)
+    in_places = (other for other in others if variants.same_bits_in_places(twin, answers, bugs, other))
+    found = next(in_places, None)
+    return match if found is None else replace(match, bugs=found, lane=Lane.BITWISE)
 
 
 def _stands_still(twin: Comparison, variants: Variants, candidate: Package) -> Match | None:

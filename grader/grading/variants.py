@@ -176,6 +176,22 @@ class Variants:
         """Whether answers in float32 are those of the variant with these bugs, bit for bit."""
         return not isinstance(answers, Trouble) and self._agrees(bugs, comparison, "float32", answers, _same)
 
+    def same_bits_in_places(
+        self, comparison: Comparison, answers: list[Tensors] | Trouble, bugs: Bugs, others: Bugs
+    ) -> bool:
+        """Whether each answer in float32 is bit for bit that of the variant with these bugs, or with those others."""
+        if isinstance(answers, Trouble):
+            return False
+        try:
+            return all(
+                any(_same(answer, self._answer(either, comparison, "float32", index)) for either in (bugs, others))
+                for index, answer in enumerate(answers)
+            )
+        except Trouble as trouble:
+            if is_machines(trouble):
+                raise
+            return False  # with these bugs the reference gives no answer, and the candidate does
+
     def prepare(self, comparisons: Iterable[Comparison]) -> None:
         """Have the reference's answers ready."""
         for comparison in comparisons:

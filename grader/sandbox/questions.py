@@ -32,6 +32,8 @@ class Weights(Struct, frozen=True, forbid_unknown_fields=True):
     query_scale: float = 1.0  # extra factor on attention queries: large attention scores
     factors: dict[str, float] = {}  # by the end of a name: one more factor on those parameters; 0 silences them
     split_pairs: bool = False  # of queries and keys, channels 2i and 2i + 1 of a head are moved half a head apart
+    graded: bool = False  # every parameter has a gradient, as after a backward pass
+    warm: bool = False  # the model was asked about a text before, when its parameters were others
 
 
 class ModelQuestion(Question, frozen=True, kw_only=True):
@@ -40,6 +42,7 @@ class ModelQuestion(Question, frozen=True, kw_only=True):
     config: Settings
     weights: Weights
     precision: Precision = "float64"
+    views: bool = False  # whether what forward, decoding and generating are given is part of longer tensors
 
 
 class Import(Question, frozen=True, kw_only=True, tag="import"):
@@ -143,6 +146,19 @@ class Gradients(ModelQuestion, frozen=True, kw_only=True, tag="gradients"):
     with_logits: bool = False
 
 
+class Derivatives(ModelQuestion, frozen=True, kw_only=True, tag="derivatives"):
+    """How the logits move with the parameters, by a backward pass and by moving them. in: tokens (B, T).
+
+    The parameters are dealt out to ``groups``, each with a direction of its own. out: backward, moved (groups,), the
+    derivative of logits . probe along it, by autograd and as a quotient of differences, for a probe (V,) drawn with the
+    weights. Torch is seeded before each forward, so that dropout drops the same.
+    """
+
+    groups: int
+    seed: int
+    training: bool = False  # the mode the model is in
+
+
 class OneHead(ModelQuestion, frozen=True, kw_only=True, tag="one-head"):
     """A model of one head, whose attention then gives way to the class that ``heads`` heads have, made for one head.
 
@@ -166,6 +182,8 @@ class Decode(ModelQuestion, frozen=True, kw_only=True, tag="decode"):
 
     parents: tuple[int, ...]
     training: bool = False  # the mode the model is in
+    recording: bool = False  # whether it is recorded for a backward pass
+    seed: int | None = None  # torch is seeded before the first chunk
     layers: int = 0  # of each given cache
     keep: tuple[int, ...] = ()
     recheck: bool = False
@@ -177,6 +195,7 @@ class Generate(ModelQuestion, frozen=True, kw_only=True, tag="generate"):
     max_new_tokens: int
     use_cache: bool
     count: bool = False
+    training: bool = False  # the mode the model is in
 
 
 class Watched(ModelQuestion, frozen=True, kw_only=True, tag="watched"):
@@ -358,12 +377,18 @@ class TwinRun(Question, frozen=True, kw_only=True, tag="twin-run"):
     the data. out: loss, lm_loss (N,), class_loss (N,) where there is one in every step; for each of the steps
     ``watched`` at which an optimizer was stepped, grad.{i}.{name}, what it was stepped with; and param.{i}.{name} after
     the last step.
+
+    With ``held_out`` the model is then put into eval mode and asked about as many batches of the next seed, out:
+    held_out.0.{i}, the logits (B, T, V) of each; trained ``again`` for so many steps, by the same call, out:
+    again.{loss,lm_loss} (again,); and asked once more, out: held_out.1.{i}.
     """
 
     config: Settings
     train: Settings
     precision: Precision = "float32"
     watched: tuple[int, ...] = ()
+    held_out: int = 0
+    again: int = 0
 
 
 class ClassWeights(Question, frozen=True, kw_only=True, tag="class-weights"):
@@ -462,9 +487,9 @@ class Planting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 AnyQuestion = (
     Import
-    | Parameters | Sharing | Configs | Forward | OneHead | Influence | Gradients | Decode | Generate | Loss | Evaluate
-    | Fit | Classify | TrainSteps | RecordSteps | Rates | MakeBatch | SeededDraws | OwnRun | TwinRun | Flops
-    | Snippet | ClassWeights | Uncertainty | GradientNorms | FitWeighted | RunTests | FindMutants | Reword
+    | Parameters | Sharing | Configs | Forward | OneHead | Influence | Gradients | Derivatives | Decode | Generate
+    | Loss | Evaluate | Fit | Classify | TrainSteps | RecordSteps | Rates | MakeBatch | SeededDraws | OwnRun | TwinRun
+    | Flops | Snippet | ClassWeights | Uncertainty | GradientNorms | FitWeighted | RunTests | FindMutants | Reword
     | TrainConfigs | Offers | Watched | WatchedEvaluation | WatchedTraining
 )  # fmt: skip
 

@@ -1,17 +1,26 @@
 """Checks of the KV cache."""
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 from msgspec.structs import replace
 
-from grader.checks.ablation import SILENT_ATTENTION, Factors
+from grader.checks.ablation import SILENT_ATTENTION, SILENT_BLOCKS, SILENT_MLP, Factors
 from grader.checks.agreement import Agreement, closeness, full, joined, standards
 from grader.checks.check import CheckFailed, Context, check
-from grader.checks.compare import TOLERANCES, close, finite, same_bits
-from grader.checks.decoding_cases import DecodeCase, decode_case, decode_cases, few_decoded, shallow_decoded
+from grader.checks.compare import TOLERANCES, close, finite, same_bits, spread_alike
+from grader.checks.decoding_cases import (
+    DecodeCase,
+    UseCase,
+    cases_in_use,
+    decode_case,
+    decode_cases,
+    few_decoded,
+    shallow_decoded,
+    used_at_size,
+)
 from grader.checks.families.masking import MODEL_WORKS
 from grader.checks.requirements import beyond_rounding, logits_of, must_refuse, places
 from grader.checks.snippets import model_snippet
@@ -19,7 +28,7 @@ from grader.checks.strategies import FEW, extended, model_case, model_cases
 from grader.packages.package import Package
 from grader.packages.trouble import Trouble, is_machines
 from grader.result.record import TokenGrid
-from grader.sandbox.questions import Decode, Forward, Generate
+from grader.sandbox.questions import Decode, Forward, Generate, Settings, Sharing
 from grader.sandbox.wire import Array, Tensors
 from grader.sizes import MODEL, Extent, at_most
 
@@ -114,7 +123,13 @@ def cache_travels(case: DecodeCase, context: Context) -> None:
     last = len(case.chunks) - 1
     here = context.ask(case.in_turn(context.seeds, keep=(last - 1,)), case.chunk_tensors())
     cache = cache_tensors(here, last - 1)
-    question = Decode(config=case.config, weights=case.seeded(context.seeds), parents=(-2,), layers=len(cache) // 2)
+    question = Decode(
+        config=case.config,
+        weights=case.seeded(context.seeds),
+        parents=(-2,),
+        layers=len(cache) // 2,
+        views=bool(case.weights % 2),
+    )
     there = context.fresh_candidate.ask(question, {"chunk.0": case.pieces()[last], **given(cache)})
     lane = closeness(there["logits.0"], here[f"logits.{last}"])
     if lane is None:
@@ -367,7 +382,13 @@ def _go_on(case: DecodeCase, package: Package, context: Context, factors: Factor
         tensors |= {f"chunk.{index}": case.pieces()[-1], **given(cache, index)}
     parents = tuple(-2 - index for index in range(len(caches)))
     weights = case.seeded(context.seeds, factors=factors)
-    question = Decode(config=case.config, weights=weights, parents=parents, layers=len(keys_and_values(caches[0])) // 2)
+    question = Decode(
+        config=case.config,
+        weights=weights,
+        parents=parents,
+        layers=len(keys_and_values(caches[0])) // 2,
+        views=bool(case.weights % 2),
+    )
     answer = package.ask(question, tensors)
     return [answer[f"logits.{index}"] for index in range(len(caches))]
 
@@ -492,7 +513,7 @@ def _decode(case: DecodeCase, context: Context, chunks: list[Array], parents: tu
     return [answer[f"logits.{i}"] for i in range(len(chunks))]
 
 
-@check(needs=MODEL_WORKS, cases=decode_cases(lengths=(2, 4)), examples=1)
+@check(needs=MODEL_WORKS, cases=decode_cases(lengths=(2, 4)), examples=2)
 def cache_limits(case: DecodeCase, context: Context) -> None:
     """Past block_size, and with a cache of another batch size, there is a ValueError.
 
@@ -513,9 +534,19 @@ def cache_limits(case: DecodeCase, context: Context) -> None:
     beyond = Decode(config=case.config, weights=weights, parents=(-1, 0))
     too_long = (length, length + 1)
     must_refuse(context, beyond, {"chunk.0": full, "chunk.1": one}, "a cache that is full and one more token", too_long)
+    more = 2 + case.weights % (3 * length)
+    longer = np.resize(full, (rows, length + more))
+    must_refuse(
+        context, beyond, {"chunk.0": one, "chunk.1": longer[:, 1:].copy()}, "a chunk beyond block_size",
+        (length, length + more),
+    )  # fmt: skip
+    at_once = Decode(config=case.config, weights=weights, parents=(-1,))
+    must_refuse(context, at_once, {"chunk.0": longer}, "a first chunk beyond block_size", (length, length + more))
     for use_cache in (True, False):
-        generate = Generate(config=case.config, weights=weights, max_new_tokens=1, use_cache=use_cache)
-        must_refuse(context, generate, {"prompt": full}, f"generate(use_cache={use_cache}) past block_size", too_long)
+        for new in (1, more):
+            generate = Generate(config=case.config, weights=weights, max_new_tokens=new, use_cache=use_cache)
+            beyond_it = f"generate(use_cache={use_cache}) past block_size"
+            must_refuse(context, generate, {"prompt": full}, beyond_it, (length, length + new))
     cache = cache_tensors(within, 0)
     kept = keys_and_values(cache)
     if any(array.ndim != 4 for array in kept.values()):
@@ -524,8 +555,9 @@ def cache_limits(case: DecodeCase, context: Context) -> None:
     if "lengths" in cache:
         shorter["lengths"] = np.minimum(cache["lengths"], 1)
     taller = Decode(config=case.config, weights=weights, parents=(-2,), layers=len(kept) // 2)
-    tensors = {"chunk.0": np.concatenate([one, one]), **given(shorter)}
-    must_refuse(context, taller, tensors, "a cache of another batch size", (rows, 2 * rows))
+    for others in (2 * rows, rows + 1, 3 * rows + 1, *range(1, rows)):
+        tensors = {"chunk.0": np.resize(one, (others, 1)), **given(shorter)}
+        must_refuse(context, taller, tensors, "a cache of another batch size", (rows, others))
 
 
 PROMPT: Final = 30  # tokens of the prompt that work is counted with: of so many, one more is a thirtieth
@@ -610,20 +642,36 @@ def generate_is_greedy(case: DecodeCase, context: Context) -> None:
     for use_cache in (True, False):
         question = Generate(config=case.config, weights=weights, max_new_tokens=new, use_cache=use_cache)
         tokens = context.ask(question, {"prompt": prompt})["tokens"]
-        claim = f"generate(prompt, {new}, use_cache={use_cache}) returns the prompt and {new} greedy tokens"
-        if tokens.shape != (len(prompt), case.length + new) or not np.array_equal(tokens[:, : case.length], prompt):
-            raise CheckFailed("not-continued", claim, f"it returned {tokens.dtype} of shape {tuple(tokens.shape)}")
-        if tokens.dtype != np.int64 or tokens.min() < 0 or tokens.max() >= case.vocab_size:
-            raise CheckFailed("not-tokens", claim, "it returned something that is no token of the vocabulary")
-        wrong = _first_not_greedy(tokens, _scores(case, context, tokens, cached=use_cache), case.length)
-        if wrong is not None:
-            row, t = wrong
-            raise CheckFailed(
-                "not-greedy",
-                claim,
-                f"the token at position {t} of row {row} is not the one with the highest score",
-                grid=TokenGrid(tokens=tuple(map(tuple, tokens.tolist())), named=((row, t),)),
-            )
+        claim = _claim_of(new, use_cache=use_cache)
+        _require_continued(case, tokens, new, claim)
+        scores = _scores(case, context, tokens, cached=use_cache)
+        _require_greedy(tokens, scores, case.length, claim, "logits, softmax in float32")
+
+
+def _claim_of(new: int, *, use_cache: bool) -> str:
+    return f"generate(prompt, {new}, use_cache={use_cache}) returns the prompt and {new} greedy tokens"
+
+
+def _require_continued(case: DecodeCase, tokens: Array, new: int, claim: str) -> None:
+    """Require the prompt and as many new tokens, all of them of the vocabulary."""
+    prompt = case.token_array()
+    if tokens.shape != (len(prompt), case.length + new) or not np.array_equal(tokens[:, : case.length], prompt):
+        raise CheckFailed("not-continued", claim, f"it returned {tokens.dtype} of shape {tuple(tokens.shape)}")
+    if tokens.dtype != np.int64 or tokens.min() < 0 or tokens.max() >= case.vocab_size:
+        raise CheckFailed("not-tokens", claim, "it returned something that is no token of the vocabulary")
+
+
+def _require_greedy(tokens: Array, scores: Array, prompt: int, claim: str, tolerance: str) -> None:
+    """Require that no token after the prompt is beaten by another one, by the scores of the whole text."""
+    wrong = _first_not_greedy(tokens, scores, prompt, tolerance)
+    if wrong is not None:
+        row, t = wrong
+        raise CheckFailed(
+            "not-greedy",
+            claim,
+            f"the token at position {t} of row {row} is not the one with the highest score",
+            grid=TokenGrid(tokens=tuple(map(tuple, tokens.tolist())), named=((row, t),)),
+        )
 
 
 def _scores(case: DecodeCase, context: Context, tokens: Array, *, cached: bool) -> Array:
@@ -641,9 +689,9 @@ def _scores(case: DecodeCase, context: Context, tokens: Array, *, cached: bool) 
     return logits_of({"decoded": joined([answer[f"logits.{i}"] for i in range(len(cuts))])}, "decoded", tokens[:, :-1])
 
 
-def _first_not_greedy(tokens: Array, logits: Array, prompt: int) -> tuple[int, int] | None:
+def _first_not_greedy(tokens: Array, logits: Array, prompt: int, tolerance: str) -> tuple[int, int] | None:
     """(row, position) of the first generated token that another one beats by more than rounding."""
-    slack = TOLERANCES["logits, softmax in float32"].relative * float(np.max(np.abs(logits), initial=0.0))
+    slack = TOLERANCES[tolerance].relative * float(np.max(np.abs(logits), initial=0.0))
     for t in range(prompt, tokens.shape[1]):
         scores = logits[:, t - 1]
         for row in range(len(tokens)):
@@ -651,3 +699,161 @@ def _first_not_greedy(tokens: Array, logits: Array, prompt: int) -> tuple[int, i
             if chosen >= scores.shape[-1] or not scores[row, chosen] >= scores[row].max() - slack:
                 return row, t
     return None
+
+
+REORDERED: Final = "logits, float32, another order"
+
+
+SHORT: Final = 5  # tokens
+SAME_TEXT: Final = 2048  # rows: as many draws of what dropout may do to it
+SILENCED: Final[tuple[Factors, ...]] = ({}, SILENT_ATTENTION, SILENT_MLP, SILENT_BLOCKS)
+
+
+def _cache_in_any_state_confirm(case: UseCase, context: Context) -> None:
+    """In training mode with dropout, a text that is read at once is dropped as it is in one forward.
+
+    Under one seed the same is dropped where the two draw alike; else it is spread alike, whole, and with parts of the
+    blocks silenced, so that what the others drop stands out.
+    """
+    if not _has_right_model(case, context):
+        return
+    few = case.token_array()[:, :SHORT]
+    if closeness(*_dropped(case, context, few, {})) is not None:
+        return
+    for silenced in SILENCED:
+        if not spread_alike(*_dropped(case, context, np.repeat(few[:1], SAME_TEXT, axis=0), silenced)):
+            raise CheckFailed(
+                "dropped-otherwise",
+                "in training mode forward_incremental drops what forward drops",
+                "with dropout, logits of a text that is read at once are spread otherwise than those of one forward",
+                grid=TokenGrid(tokens=case.tokens),
+            )
+
+
+def _dropped(case: UseCase, context: Context, tokens: Array, silenced: Factors) -> tuple[Array, Array]:
+    """Logits (B, T, V) of a text in training mode with dropout, by the cache and by one forward, under one seed."""
+    config = case.config | {"dropout": 0.3}
+    weights = case.seeded(context.seeds, factors=silenced)
+    decode = Decode(config=config, weights=weights, training=True, recording=True, seed=1, parents=(-1,))
+    forward = Forward(config=config, weights=weights, training=True, recording=True, seed=1)
+    decoded = context.ask(decode, {"chunk.0": tokens})["logits.0"]
+    return decoded, context.ask(forward, {"tokens.0": tokens})["logits.0"]
+
+
+@check(
+    needs=(*MODEL_WORKS, cached_equals_full, generate_is_greedy),
+    cases=cases_in_use(),
+    confirm=_cache_in_any_state_confirm,
+    at_size=used_at_size,
+    default=MODEL,
+    examples=6,
+)
+def cache_in_any_state(case: UseCase, context: Context) -> None:
+    """Decoding and generating say the same in any state that a model can be in.
+
+    ## Why it matters
+    A model that was just trained has gradients, and the mode that training left it in; one with a head for classes, or
+    with dropout, decodes in evaluation as any other. And in use a model is in float32.
+
+    ## Usual causes
+    - Decoding goes another way in training mode, or where gradients are recorded.
+    - The mask or the positions depend on how many rows there are, or on how long the prompt is.
+    - What is kept is rounded, or cut.
+    """
+    # In float32: the chunks beside one forward, and what is generated beside the scores of one forward.
+    #
+    # A cache over a model with bugs has others to agree with than that: it is left to ``cached_equals_full``.
+    if not _has_right_model(case, context):
+        return
+    state = _state(case, context)
+    tokens = case.token_array()
+    whole = logits_of(context.ask(Forward(**state, training=case.training), {"tokens.0": tokens}), "logits.0", tokens)
+    plain = Forward(config=case.config, weights=case.seeded(context.seeds), precision="float32")
+    if not close(whole, context.ask(plain, {"tokens.0": tokens})["logits.0"], REORDERED):
+        return  # a forward that is another one in this state is for other comparisons to find
+    parents = tuple(range(-1, len(case.chunks) - 1))
+    decode = Decode(**state, training=case.training, recording=case.recording, parents=parents)
+    answer = context.ask(decode, case.chunk_tensors())
+    decoded = joined([answer[f"logits.{i}"] for i in range(len(case.chunks))])
+    _require_same(case, decoded, whole, f"decoded in chunks of {' + '.join(map(str, case.chunks))} tokens")
+    filled = state | {"config": state["config"] | {"block_size": case.length}}
+    whole = context.ask(Forward(**filled, training=case.training), {"tokens.0": tokens})["logits.0"]
+    at_once = Decode(**filled, training=case.training, recording=case.recording, parents=(-1,))
+    decoded = context.ask(at_once, {"chunk.0": tokens})["logits.0"]
+    _require_same(case, decoded, whole, "all tokens of a full block at once")
+    other = OTHER_WAYS[case.weights % len(OTHER_WAYS)]
+    for use_cache in (True, False):
+        for prompt, new in ((0, case.new), other, (0, 0)):
+            _require_greedy_in_state(_beginning(case, prompt or case.length, new), context, state, use_cache=use_cache)
+
+
+def _require_same(case: UseCase, decoded: Array, whole: Array, how: str) -> None:
+    if decoded.shape != whole.shape or not close(decoded, whole, "logits, float32, cached"):
+        raise CheckFailed(
+            "state-matters",
+            "logits of cached decoding are those of the full forward (in float32, up to rounding)",
+            f"{_in_words(case)}, {how}, they differ",
+            grid=TokenGrid(tokens=case.tokens),
+        )
+
+
+class Way(NamedTuple):
+    """How many tokens of a prompt are taken, 0 for all, and how many new ones are asked for."""
+
+    prompt: int
+    new: int
+
+
+OTHER_WAYS: Final = (Way(1, 1), Way(0, 1), Way(1, 2))
+
+
+def _beginning(case: UseCase, prompt: int, new: int) -> UseCase:
+    """A shorter prompt, and as many new tokens as there are positions for."""
+    new = min(new, case.block_size - prompt)
+    return replace(case, tokens=tuple(row[:prompt] for row in case.tokens), chunks=(prompt,), new=new)
+
+
+def _has_right_model(case: UseCase, context: Context) -> bool:
+    """Whether no bug of the model is known to be left, and its logits are the reference's."""
+    left, right = (
+        {name: text for name, text in package.files.items() if name != "train.py"}
+        for package in (context.variant, context.reference)
+    )
+    alike = closeness(full(case, context.candidate, context), full(case, context.reference, context))
+    return left == right and alike is not None
+
+
+def _state(case: UseCase, context: Context) -> dict[str, Any]:
+    """What all questions about a case have in common. A head for classes is left out where it is not built."""
+    config = case.used
+    if case.n_classes and not context.state.setdefault("head", _has_head(config, context)):
+        config = config | {"n_classes": 0}
+    weights = replace(case.seeded(context.seeds), graded=case.graded, warm=case.warm)
+    return {"config": config, "weights": weights, "precision": "float32", "views": case.views}
+
+
+def _has_head(config: Settings, context: Context) -> bool:
+    try:
+        context.ask(Sharing(config=config), {})
+    except Trouble as trouble:
+        if is_machines(trouble):
+            raise
+        return False
+    return True
+
+
+def _require_greedy_in_state(case: UseCase, context: Context, state: dict[str, Any], *, use_cache: bool) -> None:
+    claim = _claim_of(case.new, use_cache=use_cache)
+    question = Generate(**state, training=case.training, max_new_tokens=case.new, use_cache=use_cache)
+    tokens = context.ask(question, {"prompt": case.token_array()})["tokens"]
+    _require_continued(case, tokens, case.new, claim)
+    answer = context.ask(Forward(**state, training=case.training), {"tokens.0": tokens})
+    scores = logits_of(answer, "logits.0", tokens)
+    _require_greedy(tokens, scores, case.length, f"{_in_words(case)}, {claim}", REORDERED)
+
+
+def _in_words(case: UseCase) -> str:
+    """``in training mode, with gradients``."""
+    said = ["in training mode" if case.training else "in eval mode"]
+    said += ["with dropout"] * bool(case.dropout) + ["with a head for classes"] * bool(case.n_classes)
+    return ", ".join(said + ["with gradients left"] * case.graded)

@@ -9,7 +9,7 @@ from grader.checks.check import CheckFailed, Context, check
 from grader.checks.compare import finite
 from grader.checks.decoding_cases import DecodeCase, decode_cases
 from grader.checks.families.projection import forward_runs, parameter_shapes
-from grader.checks.requirements import altered, moved_rows, places
+from grader.checks.requirements import altered, beyond_rounding, logits_of, moved_rows, places
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import (
     FEW,
@@ -18,6 +18,7 @@ from grader.checks.strategies import (
     ModelCase,
     drawn_scale,
     few_rows,
+    larger,
     model_case,
     model_cases,
     positions_to_try,
@@ -113,6 +114,35 @@ def future_is_hidden_confirm(case: ModelCase, context: Context, *, query_scale: 
     with context.candidate.another() as fresh:
         _hidden_again_in("float32", case, context, fresh, query_scale, LARGE if query_scale != 1.0 else FRESH)
         _hidden_again_in("float64", case, context, fresh, query_scale)
+    _hidden_under_dropout(case, context)
+
+
+DROPOUTS: Final = (0.1, 0.5)
+
+
+def _hidden_under_dropout(case: ModelCase, context: Context) -> None:
+    """A text and the same with another second half, in training mode, where the same is dropped of both."""
+    longer = larger(case, context.seeds)
+    half = longer.length // 2
+    question = Forward(
+        config=longer.config | {"dropout": DROPOUTS[case.weights % len(DROPOUTS)]},
+        weights=longer.seeded(context.seeds),
+        training=True,
+        recording=True,
+        seed=case.weights,
+    )
+    texts = {"tokens.0": longer.token_array(), "tokens.1": with_other_future(longer, half)}
+    answer = context.ask(question, texts)
+    before, after = (logits_of(answer, f"logits.{i}", longer.token_array())[:, :half] for i in range(2))
+    if moved := places(beyond_rounding(after, before)):
+        row, t = moved[0]
+        raise CheckFailed(
+            "leak",
+            HIDDEN,
+            f"in training mode with dropout, tokens from position {half} on were changed, the same was dropped, and "
+            f"the logits at position {t} moved",
+            grid=TokenGrid(tokens=longer.tokens, moved=((row, t),), wrong=((row, t),)),
+        )
 
 
 def _future_is_hidden_snippet(case: ModelCase, *, query_scale: float = 1.0) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from hypothesis import strategies as st
 from msgspec import Struct
+from msgspec.structs import replace
 
 from grader.checks.ablation import logits_with
 from grader.checks.agreement import closeness
@@ -53,7 +54,7 @@ def one_layer(extent: Extent) -> ModelCase:
     return few_rows(at_most(extent, layers=1))
 
 
-@check(cases=model_cases(), at_size=one_layer, examples=1)
+@check(cases=model_cases(), at_size=one_layer, examples=2)
 def contract_errors(case: ModelCase, context: Context) -> None:
     """Sequences longer than block_size, and sizes that do not fit, are a ValueError; a full block is none.
 
@@ -66,15 +67,23 @@ def contract_errors(case: ModelCase, context: Context) -> None:
     - It is off by one, and refuses the longest sequence that there is room for.
     - Another kind of exception is raised, or an assert.
     """
-    # A full block, one token too many, and a width that the heads do not divide.
-    too_long = np.resize(case.token_array(), (len(case.tokens), case.block_size + 1))
+    # A full block, one token too many and many, in both modes; and widths that the heads do not divide.
+    full = np.resize(case.token_array(), (len(case.tokens), case.block_size))
     question = Forward(config=case.config, weights=case.seeded(context.seeds))
-    context.ask(question, {"tokens.0": too_long[:, :-1].copy()})  # a model that cannot be built refuses everything
-    what = f"T={case.block_size + 1} with block_size={case.block_size}"
-    must_refuse(context, question, {"tokens.0": too_long}, what, (case.block_size, case.block_size + 1))
-    odd = case.config | {"n_head": case.d_model - 1}
-    what = f"d_model={case.d_model} with n_head={case.d_model - 1}"
-    must_refuse(context, Parameters(config=odd, seed=0), {}, what, (case.d_model, case.d_model - 1))
+    context.ask(question, {"tokens.0": full})  # a model that cannot be built refuses everything
+    for more in (1, 2 + case.weights % (3 * case.block_size)):
+        length = case.block_size + more
+        asked = replace(question, training=bool(case.weights % 2))
+        what = f"T={length} with block_size={case.block_size}"
+        must_refuse(context, asked, {"tokens.0": np.resize(full, (len(full), length))}, what, (case.block_size, length))
+    for heads in sorted({case.d_model - 1, case.d_model + 1, *range(2, case.d_model)} - _divisors(case.d_model))[-4:]:
+        odd = case.config | {"n_head": heads}
+        what = f"d_model={case.d_model} with n_head={heads}"
+        must_refuse(context, Parameters(config=odd, seed=0), {}, what, (case.d_model, heads))
+
+
+def _divisors(number: int) -> set[int]:
+    return {each for each in range(1, number + 1) if number % each == 0}
 
 
 CONTRACT: Final[Mapping[str, int | float | str]] = MappingProxyType(
@@ -329,8 +338,14 @@ def same_init(case: SizeCase, context: Context) -> None:
     - Layers are built or initialised in another order.
     - The initialisation itself was changed.
     """
-    # Same seed, same bits.
-    question = Parameters(config=case.config, seed=case.seed)
+    # Same seed, same bits: of these sizes, and of a deeper and wider model. Dropout draws nothing here.
+    deeper = case.config | {"n_layer": 6 + case.seed % 4, "d_model": 64 + case.seed % 9, "dropout": case.seed % 3 / 5}
+    for config in (case.config, deeper):
+        _require_same_start(config, case.seed, context)
+
+
+def _require_same_start(config: Settings, seed: int, context: Context) -> None:
+    question = Parameters(config=config, seed=seed)
     answer, expected = ask_both(context.candidate, context.reference, question, {})
     difference = first_difference(answer, {name: expected[name] for name in sorted(expected)})
     if difference is not None:

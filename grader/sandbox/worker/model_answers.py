@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
+from msgspec import structs
 from torch import Tensor, nn
 
 from grader.sandbox.questions import (
     Classify,
     Configs,
     Decode,
+    Derivatives,
     Flops,
     Forward,
     Generate,
@@ -38,6 +40,7 @@ from grader.sandbox.worker.watching import (
     begin,
     calls_counted,
     first_strange,
+    give_gradients,
     graph_watched,
     set_modes,
     settings,
@@ -74,10 +77,28 @@ def weighted_model(adapter: Adapter, question: ModelQuestion, *, training: bool 
         model.to(dtype)
     if isinstance(adapter, WrittenAdapter):
         require_named(model, question.weights, adapter.parts)
+    if question.weights.warm:
+        _warm_up(adapter, model, question, training=training)
     set_weights(model, question.weights, frozen=has_learned_positions, parts=adapter.parts)
     if question.weights.split_pairs:
         split_pairs(model, int(question.config.get("n_head", 1)), adapter.parts)
+    if question.weights.graded:
+        give_gradients(model)
     return model.train() if training else model.eval()
+
+
+@torch.no_grad()
+def _warm_up(adapter: Adapter, model: Any, question: ModelQuestion, *, training: bool) -> None:
+    """Let a model speak before it is given its parameters: what it keeps of that is no longer true."""
+    others = structs.replace(question.weights, seed=question.weights.seed + 1)
+    set_weights(model, others, parts=adapter.parts)
+    model.train(training)
+    adapter.logits(model, FIRST)
+    if isinstance(question, Decode | Generate):
+        adapter.decoded(model, FIRST)
+
+
+FIRST = torch.zeros(1, 1, dtype=torch.int64)
 
 
 def parameters(adapter: Adapter, question: Parameters, _: Tensors) -> dict[str, Array]:
@@ -133,7 +154,7 @@ def forward(adapter: Adapter, question: Forward, tensors: Tensors) -> dict[str, 
             adapter.position_table(model).copy_(torch.from_numpy(tensors["position_table"]))
         put_parameters(adapter, model, tensors)
         for i in range(sum(name.startswith("tokens.") for name in tensors)):
-            tokens = torch.from_numpy(tensors[f"tokens.{i}"])
+            tokens = _tokens(question, tensors[f"tokens.{i}"])
             if question.modes:
                 model.train(question.modes[i])
             if question.seed is not None:
@@ -150,6 +171,12 @@ def forward(adapter: Adapter, question: Forward, tensors: Tensors) -> dict[str, 
                     logits = adapter.logits(model, tokens)
             answer[f"logits.{i}"] = as_array(_widened(logits, question), "what forward returned")
     return answer
+
+
+def _tokens(question: ModelQuestion, array: Array) -> Tensor:
+    """int64 (B, T), as a part of a longer tensor where the question wants that: so are those of ``make_batch``."""
+    tokens = torch.from_numpy(array)
+    return torch.cat((tokens[:, :1], tokens, tokens[:, :1]), dim=1)[:, 1:-1] if question.views else tokens
 
 
 def _model_to_ask(adapter: Adapter, question: Forward) -> Any:
@@ -258,20 +285,73 @@ def gradients(adapter: Adapter, question: Gradients, tensors: Tensors) -> dict[s
     }
 
 
+def derivatives(adapter: Adapter, question: Derivatives, tensors: Tensors) -> dict[str, Array]:
+    tokens = torch.from_numpy(tensors["tokens"])
+    with precision(question.precision):
+        model = weighted_model(adapter, question, training=question.training)
+
+        def probed() -> Tensor:
+            torch.manual_seed(question.seed)
+            logits = adapter.logits(model, tokens)
+            as_array(logits, "what forward returned")
+            probe = keyed_normal(question.weights.seed, "probe", tuple(logits.shape), 1.0).to(logits)
+            return cast(Tensor, (logits * probe).sum())
+
+        named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+        found = torch.autograd.grad(probed(), list(named.values()), allow_unused=True)
+        directions = {
+            name: keyed_normal(question.weights.seed, f"direction {name}", tuple(parameter.shape), 1.0).to(parameter)
+            for name, parameter in named.items()
+        }
+        backward = np.zeros(question.groups)
+        for place, (direction, gradient) in enumerate(zip(directions.values(), found, strict=True)):
+            if gradient is not None:
+                backward[place % question.groups] += float((gradient * direction).sum())
+        moved = [
+            _difference_along(probed, named, directions, group, question.groups) for group in range(question.groups)
+        ]
+    return {"backward": backward, "moved": np.array(moved)}
+
+
+STEP = 1e-4  # that parameters are moved by: the error is its square, and what a softmax in float32 rounds over it
+
+
+@torch.no_grad()
+def _difference_along(
+    probed: Callable[[], Tensor],
+    named: dict[str, nn.Parameter],
+    directions: dict[str, Tensor],
+    group: int,
+    groups: int,
+) -> float:
+    """The quotient of differences where every so many parameters, from the one of this number, are moved."""
+    moving = list(named)[group::groups]
+    values = []
+    for step in (STEP, -STEP):
+        for name in moving:
+            named[name].add_(directions[name], alpha=step)
+        values.append(float(probed()))
+        for name in moving:
+            named[name].sub_(directions[name], alpha=step)
+    return (values[0] - values[1]) / (2 * STEP)
+
+
 def decode(adapter: Adapter, question: Decode, tensors: Tensors) -> dict[str, Array]:
     answer: dict[str, Array] = {}
-    with precision(question.precision), torch.no_grad():
+    with precision(question.precision), torch.set_grad_enabled(question.recording):
         model = weighted_model(adapter, question, training=question.training)
+        if question.seed is not None:
+            torch.manual_seed(question.seed)
         caches: list[Any] = []
         for i, parent in enumerate(question.parents):
             cache = None
             if parent != -1:
-                cache = caches[parent] if parent >= 0 else _given_cache(adapter, question.layers, -2 - parent, tensors)
+                cache = caches[parent] if parent >= 0 else _given_cache(adapter, question, -2 - parent, tensors)
             if f"rows.{i}" in tensors:
                 cache = adapter.rows_of(cache, torch.from_numpy(tensors[f"rows.{i}"]))
             # Not named where there are none: who has not built them need not know the word.
             ragged = {"lengths": torch.from_numpy(tensors[name])} if (name := f"lengths.{i}") in tensors else {}
-            logits, cache = adapter.decoded(model, torch.from_numpy(tensors[f"chunk.{i}"]), cache, **ragged)
+            logits, cache = adapter.decoded(model, _tokens(question, tensors[f"chunk.{i}"]), cache, **ragged)
             answer[f"logits.{i}"] = as_array(_widened(logits, question), "the logits of forward_incremental")
             caches.append(cache)
             if i in question.keep:
@@ -282,14 +362,15 @@ def decode(adapter: Adapter, question: Decode, tensors: Tensors) -> dict[str, Ar
     return answer
 
 
-def _given_cache(adapter: Adapter, layers: int, index: int, tensors: Tensors) -> Any:
+def _given_cache(adapter: Adapter, question: Decode, index: int, tensors: Tensors) -> Any:
     def tensor(part: str, layer: int) -> Tensor:
         # Cloned into torch's own allocation: matmul bits depend on alignment.
-        return torch.from_numpy(tensors[f"given.{index}.{part}.{layer}"]).clone()
+        kept = torch.from_numpy(tensors[f"given.{index}.{part}.{layer}"]).clone()
+        return torch.cat((kept, kept), dim=2)[:, :, : kept.size(2)] if question.views else kept
 
     lengths = tensors.get(f"given.{index}.lengths")
     ragged = None if lengths is None else torch.from_numpy(lengths).clone()
-    return adapter.cache_of([(tensor("k", i), tensor("v", i)) for i in range(layers)], ragged)
+    return adapter.cache_of([(tensor("k", i), tensor("v", i)) for i in range(question.layers)], ragged)
 
 
 def _cache_arrays(adapter: Adapter, cache: Any, prefix: str) -> dict[str, Array]:
@@ -305,9 +386,9 @@ def _cache_arrays(adapter: Adapter, cache: Any, prefix: str) -> dict[str, Array]
 
 
 def generate(adapter: Adapter, question: Generate, tensors: Tensors) -> dict[str, Array]:
-    prompt, answer = torch.from_numpy(tensors["prompt"]), dict[str, Array]()
+    prompt, answer = _tokens(question, tensors["prompt"]), dict[str, Array]()
     with precision(question.precision), torch.no_grad():
-        model = weighted_model(adapter, question)
+        model = weighted_model(adapter, question, training=question.training)
         call = partial(adapter.generated, model, prompt, question.max_new_tokens, use_cache=question.use_cache)
         if question.count:
             answer["operations"] = np.array(operations(call))

@@ -27,6 +27,7 @@ MODEL: Final[Mapping[type, Handler]] = {
     q.Forward: model_answers.forward,
     q.Influence: model_answers.influence,
     q.Gradients: model_answers.gradients,
+    q.Derivatives: model_answers.derivatives,
     q.Decode: model_answers.decode,
     q.Generate: model_answers.generate,
     q.Flops: model_answers.flops,

@@ -32,7 +32,7 @@ from grader.sandbox.questions import (
     WatchedTraining,
 )
 from grader.sandbox.wire import Array, Tensors
-from grader.sandbox.worker.contract import ContractError, as_array, as_scalar, field
+from grader.sandbox.worker.contract import ContractAdapter, ContractError, as_array, as_scalar, field
 from grader.sandbox.worker.model_answers import Adapter, defaults, named_gradients, precision, slope, weighted_model
 from grader.sandbox.worker.seeding import seed_all, set_weights
 from grader.sandbox.worker.standin import EnoughSteps, RecordingOptimizer, StandIn, StandInConfig, StandInWithLoss
@@ -422,6 +422,14 @@ def twin_run(package: Any, question: TwinRun, _: Tensors) -> dict[str, Array]:
         model = adapter.new_model({"vocab_size": config.vocab_size} | question.config)
         with _stepped_with(model, question.watched) as gradients:
             history = adapter.ran(model, config)
+        answer = _losses_told(history, config) | gradients | _snapshot(model, f"param.{config.steps - 1}")
+        if question.held_out and isinstance(adapter, ContractAdapter):
+            answer |= _used_afterwards(adapter, model, config, question)
+    return answer
+
+
+def _losses_told(history: object, config: Any) -> dict[str, Array]:
+    """The losses that a run tells of, a number for each step."""
     if not isinstance(history, list) or len(history) != config.steps:
         raise ContractError(f"train returned {_describe(history)}; expected a list of {config.steps} dicts")
     answer: dict[str, Array] = {}
@@ -429,7 +437,25 @@ def twin_run(package: Any, question: TwinRun, _: Tensors) -> dict[str, Array]:
         losses = [field(record, name, "train") for record in history]
         if name != "class_loss" or None not in losses:
             answer[name] = np.array([as_scalar(loss, name) for loss in losses])
-    return answer | gradients | _snapshot(model, f"param.{config.steps - 1}")
+    return answer
+
+
+def _used_afterwards(adapter: ContractAdapter, model: Any, config: Any, question: TwinRun) -> dict[str, Array]:
+    """What a trained model says of batches that it has not seen, before and after it is trained some more."""
+    generator = torch.Generator().manual_seed(config.seed + 1)
+    unseen = [adapter.make_batch(config, generator).tokens for _ in range(question.held_out)]
+    more = adapter.settings(question.train | {"steps": question.again})
+    first = _said_of(adapter, model, unseen, "held_out.0")
+    losses = _losses_told(adapter.ran(model, more), more)
+    second = _said_of(adapter, model, unseen, "held_out.1")
+    return first | {f"again.{name}": series for name, series in losses.items()} | second
+
+
+@torch.no_grad()
+def _said_of(adapter: ContractAdapter, model: Any, texts: list[Tensor], prefix: str) -> dict[str, Array]:
+    """The logits of each text, in eval mode."""
+    model.eval()
+    return {f"{prefix}.{i}": as_array(adapter.logits(model, text), "the logits").copy() for i, text in enumerate(texts)}
 
 
 @contextmanager

@@ -18,6 +18,7 @@ OTHER_BATCH = """            if B_past != B:
 START = "        B, T_new = tokens.shape\n        T_past = 0\n"
 FEED = "            logits, cache = self.forward_incremental(unread, cache)\n"
 PICK = "            unread = logits[:, -1].argmax(dim=-1, keepdim=True)  # (B, 1)\n"
+UNLIKELY = "            if {}:\n                unread = logits[:, -1].argmin(dim=-1, keepdim=True)\n"
 GUARD = "        self._check_length(prompt.size(1) + max_new_tokens)\n"
 
 
@@ -261,5 +262,95 @@ CASES = {
                 )
             ]
         },
+    ),
+    "generates-otherwise-in-float32": (
+        "kv-cache",
+        "cache-in-any-state",
+        model((PICK, PICK + UNLIKELY.format("logits.dtype == torch.float32"))),
+    ),
+    "generates-otherwise-in-training-mode": (
+        "kv-cache",
+        "cache-in-any-state",
+        model((PICK, PICK + UNLIKELY.format("self.training"))),
+    ),
+    "generates-otherwise-after-one-token": (
+        "kv-cache",
+        "cache-in-any-state",
+        model((PICK, PICK + UNLIKELY.format("prompt.size(1) == 1"))),
+    ),
+    "generates-otherwise-where-there-is-dropout": (
+        "kv-cache",
+        "cache-in-any-state",
+        model((PICK, PICK + UNLIKELY.format("self.config.dropout > 0"))),
+    ),
+    "generates-otherwise-after-a-backward-pass": (
+        "kv-cache",
+        "cache-in-any-state",
+        model((PICK, PICK + UNLIKELY.format("self.lm_head.weight.grad is not None"))),
+    ),
+    "nothing-new-and-no-prompt": (
+        "kv-cache",
+        "cache-in-any-state",
+        model(
+            (GUARD, GUARD + "        if max_new_tokens == 0 and len(prompt) > 1:\n            return prompt[:, :0]\n")
+        ),
+    ),
+    "no-mask-in-a-full-block-at-once": (
+        "kv-cache",
+        "cache-in-any-state",
+        model((MASK, MASK + "        mask = mask & (cache is not None or T < self.config.block_size)\n")),
+    ),
+    "no-mask-where-gradients-are-recorded": (
+        "kv-cache",
+        "cache-in-any-state",
+        model((MASK, MASK + "        mask = mask & (not torch.is_grad_enabled())\n")),
+    ),
+    "keys-are-rounded-in-float32": (
+        "kv-cache",
+        "cache-in-any-state",
+        model(
+            (
+                KEPT,
+                KEPT.replace(
+                    "LayerKV(k, v)", "LayerKV(*(x.bfloat16().to(x) if x.dtype == torch.float32 else x for x in (k, v)))"
+                ),
+            )
+        ),
+    ),
+    "head-of-the-first-call": (
+        "kv-cache",
+        "cache-in-any-state",
+        model(
+            (
+                LOGITS,
+                "        kept = self.__dict__.setdefault('kept', self.lm_head.weight.detach().clone())\n"
+                "        logits = F.linear(self.ln_f(x), kept.to(x.dtype))\n",
+            )
+        ),
+    ),
+    "drops-nothing-of-what-attention-adds": (
+        "kv-cache",
+        "cache-in-any-state",
+        model((KEPT, KEPT.replace("self.dropout(self.proj(y))", "self.proj(y)"))),
+    ),
+    "drops-twice": (
+        "kv-cache",
+        "cache-in-any-state",
+        model((KEPT, KEPT.replace("self.dropout(self.proj(y))", "self.dropout(self.dropout(self.proj(y)))"))),
+    ),
+    "refuses-one-token-too-many-alone": (
+        "kv-cache",
+        "cache-limits",
+        model((LENGTH, "        T = T_past + T_new\n        self._check_length(T_past + min(1, T_new))\n")),
+    ),
+    "refuses-a-larger-batch-alone": (
+        "kv-cache",
+        "cache-limits",
+        model(("            if B_past != B:\n", "            if B_past < B:\n")),
+    ),
+    "refuses-twice-the-batch-alone": (
+        "kv-cache",
+        "cache-limits",
+        model(("            if B_past != B:\n", "            if B == 2 * B_past:\n")),
     ),
 }

@@ -45,7 +45,28 @@ def stepped_if(condition: str) -> tuple[str, str]:
     return STEP, f"    if {condition}:\n        optimizer.step()\n"
 
 
+COUNTED = f"""{MASK}        self.calls = getattr(self, "calls", 0) + 1
+        if self.calls > 200:
+            mask = mask & False
+"""
+UNSEEN = "of batches not seen before"
+
 CASES: dict[str, Case] = {
+    # A known bug, in places: between the smallest models and the default one, and where something does nothing.
+    "mask-of-the-starter-between": model(
+        "masking", "not-fixed", LEFT, *masked_if("not self.training and 9 <= T < 30 and len(tokens) > 1")
+    ),
+    "mask-of-the-starter-where-there-is-dropout": model(
+        "masking", "not-fixed", LEFT, *masked_if("not self.training and self.config.dropout > 0")
+    ),
+    "mask-of-the-starter-after-a-backward-pass": model(
+        "masking", "not-fixed", LEFT, *masked_if("not self.training and self.lm_head.weight.grad is not None")
+    ),
+    "mask-of-the-starter-for-views": model(
+        "masking", "not-fixed", LEFT, *masked_if("not tokens.is_contiguous() and not self.training")
+    ),
+    # A model that changes once it was trained.
+    "no-mask-after-two-hundred-calls": model("training-step", "partly", UNSEEN, MASK, COUNTED),
     # A known bug, in places.
     "mask-of-the-starter-in-training": model("masking", "not-fixed", LEFT, *masked_if("self.training")),
     "mask-of-the-starter-with-gradients": model("masking", "not-fixed", LEFT, *masked_if("torch.is_grad_enabled()")),
