@@ -446,8 +446,9 @@ def train_uses_every_batch(case: TrainCase, context: Context) -> None:
     losses = context.ask(alone, batches)["losses"]  # one for each step, or the worker has complained
     if not finite(losses):
         raise CheckFailed("own-batches", "train() without batches makes its own", "a loss is NaN or infinite")
+    rising = case.config | {"warmup": 3 * case.steps}  # a step that is counted on is made at another rate
     for own_batches in (False, True):
-        question = replace(alone, own_batches=own_batches, again=True)
+        question = replace(alone, train=rising, own_batches=own_batches, again=True)
         answer = context.ask(question, batches)
         again, anew = (
             {n.removeprefix(f"{run}."): array for n, array in answer.items() if n.startswith(run)}

@@ -102,9 +102,10 @@ def begin(model: nn.Module, seed: int) -> dict[str, Array]:
 
 
 def give_gradients(model: nn.Module) -> None:
-    """Something in every ``.grad`` that must not be lost."""
+    """Something in every ``.grad`` that must not be lost, but of parameters that need none."""
     for parameter in model.parameters():
-        parameter.grad = torch.full_like(parameter, 0.25)
+        if parameter.requires_grad:
+            parameter.grad = torch.full_like(parameter, 0.25)
 
 
 def freeze(model: nn.Module, every: int = 2) -> None:
