@@ -67,7 +67,11 @@ def moved_rows(actual: Array, expected: Array) -> list[Place]:
     return places(np.asarray(differing(actual, expected).any(axis=-1)))
 
 
-WORDS: Final = {"rng": "the state of torch's random generator", "python": "the state of Python's random generator"}
+WORDS: Final = {
+    "rng": "the state of torch's random generator",
+    "python": "the state of Python's random generator",
+    "trains": "which parameters need a gradient",
+}
 
 
 def require_no_trace(claim: str, answer: Tensors, *, where: str, free: Collection[str] = ()) -> None:

@@ -121,6 +121,54 @@ def train_case(extent: Extent) -> TrainCase:
     return replace(case, made=(*range(FIRST), *sorted(drawn.tolist()), extent.steps - 1))
 
 
+# Numbers of each size there is, and among them those that may be taken for "none".
+RATES: Final = (0, 1, (-9, -5), (-5, -2), (-2, -0.5), (-0.5, 3))
+CLIPS: Final = (0, 2, (-5, -2), (-2, 0), (3, 6), 0.5)
+WARM_UPS: Final = (0, 1, (0.5, 1), (1, 2.2), (2.2, 3.7), (3.7, 6))
+ROWS: Final = (1, (0.4, 1), 32, (1.52, 1.8), 64, (2.41, 2.6))
+LENGTHS: Final = (1, 2, (0.5, 1), (1.2, 1.49), 32, (1.81, 2))
+VOCABULARIES: Final = ((0.31, 0.49), (0.7, 1.4), 32, (1.82, 2.1), 256, (2.42, 3))
+DECAYS: Final = (1, (-4, -2), (-2, -0.5), (0.4, 1.7))
+TOKENS: Final = 1500  # of one batch
+
+Sizes = tuple[float | tuple[float, float], ...]
+
+
+def drawn(random: np.random.Generator, sizes: Sizes) -> list[float]:
+    """Numbers in a random order: those that are named, and one between each two powers of ten."""
+    numbers = [size if not isinstance(size, tuple) else float(10 ** random.uniform(*size)) for size in sizes]
+    return [numbers[place] for place in random.permutation(len(numbers))]
+
+
+def whole(random: np.random.Generator, sizes: Sizes) -> list[int]:
+    """The same in whole numbers."""
+    return [int(number) for number in drawn(random, sizes)]
+
+
+def any_settings(data: int, seeds: Seeds) -> list[TrainCase]:
+    """Runs of which each setting and each size is once of every order, in combinations that a grade draws."""
+    random = np.random.default_rng(seeds.derive("any settings", data))
+    sizes = zip(whole(random, VOCABULARIES), whole(random, LENGTHS), whole(random, ROWS), strict=True)
+    settings = zip(drawn(random, RATES), drawn(random, CLIPS), whole(random, WARM_UPS), strict=True)
+    cases = []
+    for number, ((words, length, rows), (lr, clip, warmup)) in enumerate(zip(sizes, settings, strict=True)):
+        last = int(10 ** random.uniform(1, 5))
+        case = TrainCase(
+            vocab_size=words,
+            seq_len=max(1, min(length, TOKENS // rows)),
+            batch_size=rows,
+            steps=last + 1,
+            lr=lr,
+            weight_decay=0.1,
+            grad_clip=clip,
+            warmup=warmup,
+            data=data + number,
+            made=(0, 1, last),
+        )
+        cases.append(case)
+    return cases
+
+
 def given(parameters: Mapping[str, Array]) -> dict[str, Array]:
     """Parameters under the names by which ``Forward`` takes them."""
     return {f"parameter.{name}": np.ascontiguousarray(values) for name, values in parameters.items()}

@@ -202,14 +202,14 @@ def _import_torch() -> control.Started:
     import torch
 
     from grader.sandbox.worker import serve  # noqa: F401  so that workers find it imported
-    from grader.sandbox.worker.lean_torch import run_eagerly, seed_no_absent_devices
+    from grader.sandbox.worker.lean_torch import note_threads, run_eagerly, seed_no_absent_devices
     from grader.sandbox.worker.seeding import seed_all
 
     run_eagerly()
     seed_no_absent_devices()
     torch.set_num_threads(1)
-    # A candidate that asks for more threads would be killed by the lock; here the question is moot.
-    vars(torch).update(set_num_threads=lambda _: None, set_num_interop_threads=lambda _: None)
+    threads = torch.get_num_threads()
+    note_threads()
     _warm_up()
     seed_all(0)  # imports what each worker would
     gc.freeze()  # without a collection before: what it would free is less than the tenth of a second is worth
@@ -217,7 +217,7 @@ def _import_torch() -> control.Started:
         torch=torch_version(),
         python=platform.python_version(),
         cpu=torch.backends.cpu.get_cpu_capability(),
-        threads=torch.get_num_threads(),
+        threads=threads,
     )
 
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 Settings = dict[str, int | float | str]
 Weighting = Literal["constant", "uncertainty", "gradient-norm"]
 Modes = Literal["training", "eval", "mixed"]  # mixed: the root in training mode, every other module below it not
+GivenOptimizer = Literal["momentum", "adamw", "amsgrad", "rms"]
 Precision = Literal["float32", "float64", "bfloat16"]  # answers in bfloat16 come back as float32, which holds them
 
 
@@ -242,13 +243,18 @@ class WatchedEvaluation(ModelQuestion, frozen=True, kw_only=True, tag="watched-e
     out: lm_loss, class_accuracy (absent when None), floats, whether those that are there are; losses (N,) and
     accuracies (N,), the same of one batch after another, in eval mode; {before,after}.{mode,rng,python,settings,
     param.*,grad.*}; {tokens,targets}.{i}, what became of them; saved, how many tensors were saved for a backward pass.
+    Every other parameter needs no gradient. Then other weights are drawn, and out: again and again_losses (1,), the
+    same of the first batch alone with those.
     With ``breaks`` the last batch has a token too many for the model, and of all this there is before and after alone,
-    and raised, whether there was a ValueError.
+    and raised, whether there was an error. With ``interrupted`` it is not the batch that is wrong: what reads the one
+    after it raises an error of its own, or is interrupted as from a keyboard. It is called with gradients off then, and
+    in bfloat16 by default.
     """
 
     modes: Modes = "training"
     classify: bool = False
     breaks: bool = False
+    interrupted: Literal["", "error", "keyboard"] = ""
 
 
 class Fit(Question, frozen=True, kw_only=True, tag="fit"):
@@ -289,12 +295,17 @@ class TrainSteps(StandInQuestion, frozen=True, kw_only=True, tag="train-steps"):
     step i.
 
     ``whole`` calls ``train`` once instead of ``train_step`` N times; then only the last parameters come back.
-    ``own_batches`` leaves it to ``train`` to make them. ``dropout`` gives the stand-in a dropout layer, and torch is
+    ``own_batches`` leaves it to ``train`` to make them. ``given`` is an optimizer that ``train`` is given, which has
+    made a step before, and out: settings, what its groups say afterwards beside their rates, as bytes. ``again`` calls
+    ``train`` once more on the model, and on another that has the parameters of the first by then, and out:
+    {again,anew}.{losses,param.*} of the two. ``dropout`` gives the stand-in a dropout layer, and torch is
     seeded first, so that what it draws can be repeated; ``in_eval`` hands the model over in eval mode.
     """
 
     whole: bool = False
     own_batches: bool = False
+    given: GivenOptimizer | None = None
+    again: bool = False
     dropout: float = 0.0
     in_eval: bool = False
 
@@ -323,11 +334,17 @@ class WatchedTraining(StandInQuestion, frozen=True, kw_only=True, tag="watched-t
     NaN, and kinds (steps, 3), what they were, by ``KINDS``; modes (forwards,), whether the whole model was in training
     mode; {before,after}.{mode,rng,python,settings,param.*,grad.*}; {tokens,targets,labels}, what became of the batches,
     (N, B, T); settings.import, what importing train.py makes of them, empty for nothing.
+    ``freezes`` has every other parameter need no gradient, ``listed`` gives the batches as a list, and with ``slight``
+    the model is the smallest that there is. The first step of ``by_step`` has the number ``first``.
     """
 
     by_step: bool = False
     own_batches: bool = False
-    in_eval: bool = False  # the mode that the model comes in
+    modes: Modes = "training"  # that the model comes in
+    freezes: bool = False
+    listed: bool = False
+    slight: bool = False
+    first: int = 0
 
 
 KINDS = ("missing", "none", "float", "other")  # what a loss can be
@@ -348,11 +365,12 @@ class Rates(Question, frozen=True, kw_only=True, tag="rates"):
 class MakeBatch(Question, frozen=True, kw_only=True, tag="make-batch"):
     """``make_batch`` from two generators of one seed, from one of the next, and from the first once more.
 
-    out: {tokens,targets,labels}.{i}, i from 0 to 3.
+    out: {tokens,targets,labels}.{i}, i from 0 to 3; with ``once`` 0 alone.
     """
 
     train: Settings
     seed: int
+    once: bool = False
 
 
 class SeededDraws(Question, frozen=True, kw_only=True, tag="seeded-draws"):

@@ -610,7 +610,9 @@ def _judge_state(answer: Tensors, training: bool) -> None:
         what = name.removeprefix("before.")
         after: Array | None = answer.get(f"after.{what}")
         if after is None or not same_bits(after, answer[name]):
-            words = {"mode": "its mode", "rng": "the random generator's state"}.get(what, what)
+            words = {"mode": "its mode", "rng": "the random generator's state", "trains": "what is frozen"}.get(
+                what, what
+            )
             raise CheckFailed(
                 "state",
                 "evaluate leaves mode, parameters, gradients and random state as they were",

@@ -1,5 +1,6 @@
 """Checks that seeds decide, and nothing else."""
 
+from contextlib import suppress
 from itertools import zip_longest
 from typing import get_args
 
@@ -14,6 +15,7 @@ from grader.checks.families.projection import forward_runs
 from grader.checks.requirements import require_inputs_kept, require_no_trace, require_settings_kept
 from grader.checks.snippets import config_of, model_snippet, training_snippet
 from grader.checks.training_cases import STAND_IN_WIDTH, TrainCase, train_cases
+from grader.packages.trouble import PackageRaised
 from grader.sandbox.questions import MakeBatch, Modes, SeededDraws, Settings, Watched, WatchedTraining, Weights
 from grader.sandbox.wire import Array, Tensors
 
@@ -82,10 +84,28 @@ def seed_decides(case: SeedCase, context: Context) -> None:
             f"torch draws the same after seed_everything({case.seed}) and after seed_everything({case.other})",
         )
     _as_seeded(case.seed, context)
-    _as_seeded(context.seeds.derive("seed", case.seed) % 2**31, context)  # one that no shorter number stands for
+    for seed in _long(case.seed, context):
+        _as_seeded(seed, context)
+    for seed in _longest(case.seed, context):
+        # Where NumPy is seeded as well, that is an error, which no caller takes for another seed.
+        with suppress(PackageRaised):
+            _as_seeded(seed, context)
+
+
+def _long(data: int, context: Context) -> tuple[int, ...]:
+    """Seeds that no shorter number stands for, up to the longest that NumPy takes too."""
+    drawn = context.seeds.derive("seed", data)
+    return drawn % 2**31, 2**31 + drawn % 2**31
+
+
+def _longest(data: int, context: Context) -> tuple[int, ...]:
+    """Those that torch takes, and not every generator."""
+    drawn = context.seeds.derive("longest seed", data)
+    return 2**32 + drawn % 2**62, -1 - drawn % 2**31
 
 
 def _as_seeded(seed: int, context: Context) -> None:
+    """Both generators draw what they draw after that seed."""
     answer, expected = context.both(SeededDraws(seed=seed), {})
     for name, words in (("torch", f"torch.manual_seed({seed})"), ("python", f"random.seed({seed})")):
         if not same_bits(answer[name], expected[name]):
@@ -205,13 +225,20 @@ def own_batches_follow_the_seed(case: TrainCase, context: Context) -> None:
             "train() makes other batches for another config.seed",
             f"the tokens with seed={case.data} and seed={case.data + 1} are the same",
         )
-    step = _differing(first, expected)
+    _require_made(first, expected, case.data)
+    for seed in (*_long(case.data, context), *_longest(case.data, context)):
+        answer = context.ask(_question(case, context, seed), batches)
+        _require_made(_tokens(answer, "read"), _tokens(answer, "made"), seed)
+
+
+def _require_made(read: list[Array], made: list[Array], seed: int) -> None:
+    step = _differing(read, made)
     if step is not None:
         raise CheckFailed(
             "other-batches",
             "train() makes its batches with make_batch(config, generator), one after another, from one generator that "
             "was seeded with config.seed",
-            f"with seed={case.data} the batch of step {step} differs",
+            f"with seed={seed} the batch of step {step} differs",
         )
 
 
@@ -269,6 +296,8 @@ def step_leaves_no_trace(case: TrainCase, context: Context) -> None:
     - The batch is shuffled, or noise is added, from the generator that all of torch shares.
     - The batch is written into, and is another one when it is used again.
     - torch's default dtype, or whether it keeps gradients, is set for the whole program.
+    - Anomaly detection, deterministic algorithms or the like are turned on and never off again.
+    - Every parameter is made to need a gradient, those that were frozen among them.
     """
     # Steps of a model that drops nothing, one by one, and then by the loop.
     batches = case.batches(context.seeds)
@@ -281,6 +310,27 @@ def step_leaves_no_trace(case: TrainCase, context: Context) -> None:
         for name, given in batches.items():
             require_inputs_kept(STEP_LEAVES, name, given, answer[name])
         require_no_trace(STEP_LEAVES, answer, where=where, free=("param", "grad", "mode"))
+    # A loop that cannot do with frozen parameters may say so by an error.
+    with suppress(PackageRaised):
+        _leaves_the_frozen(case, context)
+
+
+FROZEN = "a parameter that is frozen stays as it is, and frozen"
+
+
+def _leaves_the_frozen(case: TrainCase, context: Context) -> None:
+    """A model of which every other parameter needs no gradient."""
+    question = WatchedTraining(
+        train=case.config, width=STAND_IN_WIDTH, weights=case.weights(context.seeds), freezes=True
+    )
+    answer = context.ask(question, case.batches(context.seeds))
+    trains = answer["before.trains"]
+    if not same_bits(answer["after.trains"], trains):
+        raise CheckFailed("unfrozen", FROZEN, "train() changes which parameters need a gradient")
+    names = [name.removeprefix("before.") for name in answer if name.startswith("before.param.")]
+    for name, trained in zip(names, trains.tolist(), strict=True):
+        if not trained and not same_bits(answer[f"after.{name}"], answer[f"before.{name}"]):
+            raise CheckFailed("frozen-moves", FROZEN, f"train() moves {name.removeprefix('param.')}, which is frozen")
 
 
 FORWARD_LEAVES = "forward leaves tokens, parameters, gradients, modes, settings and random generators as they were"

@@ -1,12 +1,14 @@
 """Checks of the learning rate: the schedule, and that it is heard."""
 
+from typing import Final
+
 import numpy as np
 from hypothesis import strategies as st
 from msgspec.structs import asdict
 
 from grader.checks.check import CheckFailed, Context, check
 from grader.checks.snippets import training_snippet
-from grader.checks.training_cases import STAND_IN_WIDTH, TrainCase, train_case, train_cases
+from grader.checks.training_cases import STAND_IN_WIDTH, TrainCase, any_settings, train_case, train_cases
 from grader.sandbox.questions import Rates, RecordSteps
 from grader.sizes import RUN, Extent
 
@@ -46,7 +48,25 @@ def learning_rate_schedule(case: RateCase, context: Context) -> None:
     - The first rate is zero, so that the first batch is wasted.
     - The optimizer is made without a rate, and has its library's default until somebody sets another.
     """
-    # Rates are those of the contract's schedule, the first is positive, and a fresh optimizer has the last.
+    # Rates are those of the contract's schedule, the first is positive, and a fresh optimizer has the last; then those
+    # of other schedules, whose rates and warm-ups are of any size.
+    _require_schedule(case, context)
+    for other in any_settings(case.data, context.seeds):
+        _require_schedule(_with_steps(other, context), context)
+
+
+STEPS: Final = 24
+
+
+def _with_steps(case: TrainCase, context: Context) -> RateCase:
+    """Steps of every order, and those about the end of the warm-up."""
+    random = np.random.default_rng(context.seeds.derive("steps", case.data))
+    far = (10 ** random.uniform(0, 6, STEPS)).astype(int).tolist()
+    about = [step for step in range(case.warmup - 2, case.warmup + 2) if step >= 0]
+    return RateCase(**asdict(case), at=tuple(sorted({*far, *about})))
+
+
+def _require_schedule(case: RateCase, context: Context) -> None:
     answer, expected = context.both(Rates(train=case.config, steps=(0, *case.at), fresh=True), {})
     wrong = np.flatnonzero(~(np.abs(answer["rates"] - expected["rates"]) <= 1e-12 * np.abs(expected["rates"])))
     if len(wrong):

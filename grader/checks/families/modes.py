@@ -164,6 +164,7 @@ def _same_logits(logits: Array, others: Array) -> bool:
 
 
 DROPOUT = 0.5
+MODES: Final[tuple[Modes, ...]] = get_args(Modes)
 
 
 def _train_in_training_mode_snippet(case: TrainCase) -> str:
@@ -225,17 +226,17 @@ def train_in_training_mode(case: TrainCase, context: Context) -> None:
 
 def _stays(case: TrainCase, context: Context) -> None:
     """The mode at every forward pass, all parts of the model taken together, and in the end."""
-    for in_eval in (True, False):
+    for modes in MODES:
         question = WatchedTraining(
-            train=case.config, width=STAND_IN_WIDTH, weights=case.weights(context.seeds), in_eval=in_eval
+            train=case.config, width=STAND_IN_WIDTH, weights=case.weights(context.seeds), modes=modes
         )
         answer = context.ask(question, case.batches(context.seeds))
-        came = f"a model that comes in {'eval' if in_eval else 'training'} mode"
+        came = f"a model that comes in {modes} mode"
         if not answer["modes"].all():
             raise CheckFailed(
                 "left-on-the-way", "train() trains in training mode, every module of it", f"{came} is not always in it"
             )
-        if not in_eval and not answer["after.mode"].all():
+        if modes == "training" and not answer["after.mode"].all():
             raise CheckFailed("left-behind", "train() leaves the model in training mode", f"{came} is not any more")
 
 
@@ -323,7 +324,6 @@ def _evaluated(case: DropoutCase, context: Context, config: Settings, tensors: T
     return context.ask(question, tensors)
 
 
-MODES: Final[tuple[Modes, ...]] = get_args(Modes)
 GENERATE_LEAVES = "generate leaves prompt, parameters, gradients, modes, settings and random generators as they were"
 
 
@@ -586,7 +586,9 @@ def evaluate_leaves_no_trace(case: ClassCase, context: Context) -> None:
     - The mode is not put back when something raises: that takes a `finally`.
     - Batches are counted or listed before they are read.
     - Losses are weighted by the size of their batch.
-    - Gradients are not turned off.
+    - Gradients are not turned off, or are turned on at the end for a caller who had them off.
+    - Parameters are frozen for a while, and all are unfrozen afterwards.
+    - What was measured once is looked up, whatever has become of the model.
     """
     # Whatever an evaluation does that a forward pass by itself does not.
     try:
@@ -608,9 +610,14 @@ def _evaluation_leaves_no_trace(case: ClassCase, context: Context) -> None:
                 raise
 
 
+LARGEST: Final = 30.0  # weights: losses of a thousand and more
+
+
 def _reports(case: ClassCase, context: Context, modes: Modes, *, classify: bool) -> None:
-    batches = _batches(case, context)
+    batches = _batches(case, context, many=modes == "eval" and not classify)
     question = _watched_evaluation(case, context, modes, classify=classify)
+    if modes == "mixed":
+        question = replace(question, weights=case.seeded(context.seeds, scale=LARGEST))
     answer = context.ask(question, batches)
     where = f"evaluate, given a model in {modes} mode,"
     for name in ("tokens", "targets"):
@@ -619,14 +626,15 @@ def _reports(case: ClassCase, context: Context, modes: Modes, *, classify: bool)
     require_no_trace(EVALUATE_LEAVES, answer, where=where)
     for name, parts in (("lm_loss", "losses"), ("class_accuracy", "accuracies")):
         # A mean taken in float32 is as honest as one in float64: losses come in the model's precision, shares do not.
-        off = abs(float(answer[name]) - float(np.mean(answer[parts]))) if name in answer else 0.0
-        if not off <= 1e-6:
+        mean = float(np.mean(answer[parts])) if name in answer else 0.0
+        if name in answer and not abs(float(answer[name]) - mean) <= 1e-6 * max(1.0, abs(mean)):
             raise CheckFailed(
                 "mean",
                 f"{name} is the mean over the batches, each measured in eval mode",
                 f"evaluate says {float(answer[name])!r} of a model in {modes} mode with dropout={DROPOUT}; of the "
                 f"batches, which have unlike sizes, each by itself has {answer[parts].tolist()} in eval mode",
             )
+    _require_anew(answer)
     if not answer["floats"]:
         raise CheckFailed("number", "evaluate reports floats", "one of its numbers is none")
     if answer["saved"]:
@@ -635,27 +643,43 @@ def _reports(case: ClassCase, context: Context, modes: Modes, *, classify: bool)
         )
 
 
+def _require_anew(answer: Tensors) -> None:
+    """Require that a model that has other weights by now has another loss."""
+    said, right = float(answer["again"]), float(answer["again_losses"][0])
+    if not abs(said - right) <= 1e-6 * max(1.0, abs(right)):
+        raise CheckFailed(
+            "remembered",
+            "evaluate measures the model as it is when it is called",
+            f"of a batch that it has seen before it says {said!r}, and the model has other parameters by now, with "
+            f"which that is {right!r}",
+        )
+
+
 def _survives(case: ClassCase, context: Context, *, classify: bool) -> None:
-    batches = _batches(case, context, too_long=True)
-    question = _watched_evaluation(case, context, "mixed", classify=classify, breaks=True)
-    answer = context.ask(question, batches)
+    broken = _watched_evaluation(case, context, "mixed", classify=classify)
+    answer = context.ask(replace(broken, breaks=True), _batches(case, context, too_long=True))
     require_no_trace(EVALUATE_LEAVES, answer, where="evaluate, when a batch is too long and raises,")
+    for interrupted, words in (("error", "raises"), ("keyboard", "is interrupted")):
+        answer = context.ask(replace(broken, interrupted=interrupted), _batches(case, context))
+        require_no_trace(EVALUATE_LEAVES, answer, where=f"evaluate, when what its batches come from {words},")
 
 
-def _watched_evaluation(
-    case: ClassCase, context: Context, modes: Modes, *, classify: bool, breaks: bool = False
-) -> WatchedEvaluation:
+def _watched_evaluation(case: ClassCase, context: Context, modes: Modes, *, classify: bool) -> WatchedEvaluation:
     config = (case.config if classify else case.headless) | {"dropout": DROPOUT}
-    return WatchedEvaluation(
-        config=config, weights=case.seeded(context.seeds), modes=modes, classify=classify, breaks=breaks
-    )
+    return WatchedEvaluation(config=config, weights=case.seeded(context.seeds), modes=modes, classify=classify)
 
 
-def _batches(case: ClassCase, context: Context, *, too_long: bool = False) -> dict[str, Array]:
-    """Three batches that differ in rows and length; or two, the second of them too long for the model."""
+TALL: Final = 33, 130  # rows
+NUMEROUS: Final = 65, 100  # batches
+
+
+def _batches(case: ClassCase, context: Context, *, too_long: bool = False, many: bool = False) -> dict[str, Array]:
+    """Batches that differ in rows and length, three and one of many rows, or many more; or two, the second of them too
+    long for the model."""
     random = np.random.default_rng(context.seeds.derive("unlike", case.data))
     rows, length = case.token_array().shape
-    shapes = [(rows + 2, length), (rows, 1), (1, case.block_size)]
+    shapes = [(rows + 2, length), (rows, 1), (1, case.block_size), (int(random.integers(*TALL)), 1)]
+    shapes += [(1, 1)] * (int(random.integers(*NUMEROUS)) - len(shapes)) if many else []
     batches: dict[str, Array] = {}
     for i, shape in enumerate([shapes[0], (rows, case.block_size + 1)] if too_long else shapes):
         batches[f"tokens.{i}"] = random.integers(0, case.vocab_size, shape)

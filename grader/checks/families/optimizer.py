@@ -1,13 +1,16 @@
 """Checks of what make_optimizer makes, on a stand-in model that the grader brings."""
 
+from typing import Final, get_args
+
 import numpy as np
+from msgspec.structs import replace
 
 from grader.checks.check import CheckFailed, Context, check
 from grader.checks.compare import same_bits
 from grader.checks.families.training_loop import parameters_move, step_is_exact
 from grader.checks.snippets import training_snippet
-from grader.checks.training_cases import STAND_IN_WIDTH, TrainCase, train_cases
-from grader.sandbox.questions import RecordSteps, TrainSteps
+from grader.checks.training_cases import DECAYS, STAND_IN_WIDTH, TrainCase, drawn, train_cases
+from grader.sandbox.questions import GivenOptimizer, RecordSteps, TrainSteps
 from grader.sandbox.wire import Array, Tensors
 
 
@@ -59,7 +62,7 @@ def _moved(answer: Tensors) -> set[str]:
     return {name for name in names if not same_bits(answer[f"initial.{name}"], answer[f"param.1.{name}"])}
 
 
-LEARNING_RATE = 0.01  # small: where in the step decay is applied is worth lr * lr * decay, and left to the solution
+LEARNING_RATE = 0.001  # small: where in the step decay is applied is worth lr * lr * decay, and left to the solution
 
 
 def _decay_spares_vectors_snippet(case: TrainCase) -> str:
@@ -97,7 +100,14 @@ def decay_spares_vectors(case: TrainCase, context: Context) -> None:
     - The decay of a group stands where the optimizer does not look, so that a default takes its place.
     - Decay is added to the gradient, and goes through the optimizer's moments.
     """
-    # One step with decay and one without, from the same start: they differ by the decay alone.
+    # One step with decay and one without, from the same start: they differ by the decay alone. Then decays of any size.
+    _require_decay(case, context)
+    random = np.random.default_rng(context.seeds.derive("decays", case.data))
+    for decay in drawn(random, DECAYS):
+        _require_decay(replace(case, weight_decay=decay), context)
+
+
+def _require_decay(case: TrainCase, context: Context) -> None:
     pulled, expected = _difference(case, context)
     slack = 3 * case.lr * case.lr * case.weight_decay
     for name, wanted in expected.items():
@@ -181,3 +191,75 @@ def given_optimizer_is_used(case: TrainCase, context: Context) -> None:
             "train(model, config, batches, optimizer) steps that optimizer",
             f"with {case.steps} batches it was not stepped once",
         )
+
+
+def _given_optimizer_is_kept_snippet(case: TrainCase) -> str:
+    """An optimizer that remembers a step, and its settings afterwards."""
+    return training_snippet(
+        case,
+        """
+from copy import deepcopy
+
+from train import train
+
+settings = {"momentum": 0.8, "weight_decay": 0.03}
+optimizer = torch.optim.SGD(model.parameters(), lr=0.5, **settings)
+for p in model.parameters():
+    p.grad = torch.full_like(p, 0.25)
+optimizer.step()
+twin = deepcopy(model)
+empty = torch.optim.SGD(twin.parameters(), lr=0.5, **settings)
+for net, used in ((model, optimizer), (twin, empty)):
+    train(net, config, batches=[batch] * config.steps, optimizer=used)
+kept = {name: optimizer.param_groups[0][name] for name in settings}
+print(kept)
+assert kept == settings, "the optimizer has other settings"
+assert not all(torch.equal(a, b) for a, b in zip(model.parameters(), twin.parameters())), "its momentum is forgotten"
+""",
+    )
+
+
+CLOSE: Final = 1e-3  # of the rate for each step: a clip without torch's safeguard moves less
+
+
+@check(
+    cases=train_cases(lr=(0.01, 0.05), steps=(2, 3)),
+    snippet=_given_optimizer_is_kept_snippet,
+    needs=(parameters_move,),
+    examples=1,
+)
+def given_optimizer_is_kept(case: TrainCase, context: Context) -> None:
+    """An optimizer that train() is given goes on as it comes, with what it remembers and with its settings.
+
+    ## Why it matters
+    Whoever passes an optimizer in has chosen it, and a run that is resumed brings one that remembers. Emptied, or with
+    other settings, it makes another run of it, and the loss still falls.
+
+    ## Usual causes
+    - One is made anew where the kind is the usual one.
+    - What it remembers is cleared at the start, or from step to step.
+    - Settings of the configuration are written into its groups, beside the rate.
+    """
+    # Several kinds, of two groups each, that have made a step before: where a run ends, and what the groups say then.
+    for kind in get_args(GivenOptimizer):
+        question = TrainSteps(
+            train=case.config | {"weight_decay": 0.1},
+            width=STAND_IN_WIDTH,
+            weights=case.weights(context.seeds),
+            precision="float64",
+            whole=True,
+            given=kind,
+        )
+        answer, expected = context.both(question, case.batches(context.seeds))
+        claim = "train() leaves a given optimizer's state and settings alone, but for the rate"
+        if not same_bits(answer["settings"], expected["settings"]):
+            raise CheckFailed(
+                "settings", claim, f"an optimizer of another kind or with other settings than usual ({kind}) has others"
+            )
+        for name in (name for name in expected if name.startswith("param.")):
+            if not np.max(np.abs(answer[name] - expected[name])) <= CLOSE * case.lr * case.steps:
+                raise CheckFailed(
+                    "forgotten",
+                    claim,
+                    f"with an optimizer ({kind}) that has made a step before, {name.split('.', 2)[2]} ends elsewhere",
+                )

@@ -10,10 +10,20 @@ from msgspec.structs import replace
 from grader.checks.check import CheckFailed, Context, check
 from grader.checks.compare import close, finite, first_difference, same_bits
 from grader.checks.families.projection import NoCase, require_defaults
+from grader.checks.requirements import require_no_trace
 from grader.checks.snippets import training_snippet
 from grader.checks.strategies import SCALE
-from grader.checks.training_cases import STAND_IN_WIDTH, TRAIN_CASES, TrainCase, train_case, train_cases
-from grader.sandbox.questions import KINDS, MakeBatch, RecordSteps, TrainConfigs, TrainSteps, WatchedTraining
+from grader.checks.training_cases import (
+    STAND_IN_WIDTH,
+    TRAIN_CASES,
+    Sizes,
+    TrainCase,
+    any_settings,
+    train_case,
+    train_cases,
+    whole,
+)
+from grader.sandbox.questions import KINDS, MakeBatch, RecordSteps, Settings, TrainConfigs, TrainSteps, WatchedTraining
 from grader.sandbox.wire import Array, Tensors
 from grader.sizes import RUN, Extent
 
@@ -319,6 +329,36 @@ def batches_are_as_specified(case: TrainCase, context: Context) -> None:
     _require(np.array_equal(targets[:, :-1], tokens[:, 1:]), "targets are the tokens that come next")
     _require(np.array_equal(labels, tokens % 2), "labels are the parity of the tokens")
     _same_task(case, context)
+    for sizes in _batch_sizes(case, context):
+        train = case.config | sizes
+        question = MakeBatch(train=train, seed=context.seeds.derive("sizes", case.data) % 2**31, once=True)
+        answer, expected = context.both(question, {})
+        if first_difference(answer, expected) is not None:
+            words = ", ".join(f"{name}={size}" for name, size in sizes.items())
+            raise CheckFailed(
+                "other-task", "make_batch draws from its generator what a right solution draws", f"not so with {words}"
+            )
+
+
+# The power of ten of a size, or from which to which: few long rows, and many short ones.
+FORMS: Final[tuple[tuple[Sizes, Sizes], ...]] = (
+    (((2.41, 2.6),), ((0.3, 1.2),)),
+    ((32,), (2,)),
+    ((1,), ((3.95, 4.1),)),
+    (((1.52, 1.8),), (1,)),
+    ((64,), (32,)),
+    ((2,), ((2.8, 3),)),
+)
+WORDS: Final[Sizes] = ((0, 0.69), 64, (2.41, 3), (0.7, 1.75), (3, 4.8), 256)
+
+
+def _batch_sizes(case: TrainCase, context: Context) -> list[Settings]:
+    """Batches of other sizes: vocabularies of every order with few long rows, and with many short ones."""
+    random = np.random.default_rng(context.seeds.derive("batch sizes", case.data))
+    return [
+        {"vocab_size": words, "batch_size": whole(random, rows)[0], "seq_len": whole(random, length)[0]}
+        for words, (rows, length) in zip(whole(random, WORDS), FORMS, strict=True)
+    ]
 
 
 def _same_task(case: TrainCase, context: Context) -> None:
@@ -354,6 +394,29 @@ def _require(holds: bool, claim: str) -> None:
         raise CheckFailed("batch", claim, "in a batch of make_batch they do not")
 
 
+@check(cases=TRAIN_CASES, needs=(step_is_exact,), examples=1)
+def steps_follow_any_settings(case: TrainCase, context: Context) -> None:
+    """A step is exact whatever the settings, the number of the step and the sizes of the batch are, zero among them.
+
+    ## Why it matters
+    A clip of zero lets nothing through, a rate of zero moves nothing, and 1 is the number 1.0. What takes some of
+    them for "not set", or limits them, is right until somebody sweeps over that setting.
+
+    ## Usual causes
+    - A number is tried for truth, where it is compared with None or not at all.
+    - A limit was put in for one run, and left.
+    - Something is done every so many steps, or for batches of one size.
+    """
+    # What a recording optimizer sees, with each setting and size once of every order.
+    for other in any_settings(case.data, context.seeds):
+        try:
+            step_is_exact(other, context)
+        except CheckFailed as found:
+            settings = ", ".join(f"{name}={value:.4g}" for name, value in other.config.items())
+            seen = f"{found.seen}, with {settings}"
+            raise CheckFailed(found.kind, found.claim, seen, expected=found.expected) from None
+
+
 @check(cases=TRAIN_CASES, examples=2)
 def train_uses_every_batch(case: TrainCase, context: Context) -> None:
     """train() makes one train_step for each batch, in order, and reports every loss.
@@ -365,6 +428,7 @@ def train_uses_every_batch(case: TrainCase, context: Context) -> None:
     ## Usual causes
     - train() does something other than calling train_step for each batch.
     - The step number is not passed on, so that the warm-up never ends.
+    - Something is kept from one call to the next: an optimizer, a generator, a number of steps.
     """
     # ``train`` over all batches ends where ``train_step`` over each of them ends.
     weights = case.weights(context.seeds)
@@ -382,6 +446,20 @@ def train_uses_every_batch(case: TrainCase, context: Context) -> None:
     losses = context.ask(alone, batches)["losses"]  # one for each step, or the worker has complained
     if not finite(losses):
         raise CheckFailed("own-batches", "train() without batches makes its own", "a loss is NaN or infinite")
+    rising = case.config | {"warmup": 3 * case.steps}  # a step that is counted on is made at another rate
+    for own_batches in (False, True):
+        question = replace(alone, train=rising, own_batches=own_batches, again=True)
+        answer = context.ask(question, batches)
+        again, anew = (
+            {n.removeprefix(f"{run}."): array for n, array in answer.items() if n.startswith(run)}
+            for run in ("again", "anew")
+        )
+        if first_difference(again, anew) is not None:
+            raise CheckFailed(
+                "carried-over",
+                "train() begins anew each time it is called, whatever it was called with before",
+                "called once more on a model, it does something else than on one with the same parameters",
+            )
 
 
 SPARE: Final = 3
@@ -424,23 +502,83 @@ def train_takes_its_batches(case: TrainCase, context: Context) -> None:
     - The loop goes by the batches alone, and nothing reads config.steps.
     - Batches are taken from the beginning again when there are too few.
     """
-    # More batches than steps, as many, and fewer.
-    for steps in (case.steps - SPARE, case.steps, case.steps + SPARE):
-        question = WatchedTraining(
-            train=case.config | {"steps": steps}, width=STAND_IN_WIDTH, weights=case.weights(context.seeds)
+    # More batches than steps, as many, and fewer; no step, and no batch.
+    for steps in (case.steps - SPARE, case.steps, case.steps + SPARE, 0):
+        _require_taken(case, context, steps=steps, batches=case.steps)
+    for listed in (False, True):
+        _require_taken(case, context, steps=case.steps, batches=0, listed=listed)
+
+
+def _require_taken(case: TrainCase, context: Context, *, steps: int, batches: int, listed: bool = False) -> None:
+    """Require an update for each batch, and no more of them than steps."""
+    question = WatchedTraining(
+        train=case.config | {"steps": steps}, width=STAND_IN_WIDTH, weights=case.weights(context.seeds), listed=listed
+    )
+    given = {name: arrays[:batches] for name, arrays in case.batches(context.seeds).items()}
+    answer = context.ask(question, given)
+    wanted, words = min(steps, batches), f"with steps={steps} and {batches} batches"
+    if len(answer["losses"]) != wanted:
+        raise CheckFailed(
+            "updates",
+            f"{words}, train makes {wanted} updates and returns a dict for each",
+            f"it returns {len(answer['losses'])} dicts",
         )
-        answer = context.ask(question, case.batches(context.seeds))
-        wanted, words = min(steps, case.steps), f"with steps={steps} and {case.steps} batches"
-        if len(answer["losses"]) != wanted:
-            raise CheckFailed(
-                "updates",
-                f"{words}, train makes {wanted} updates and returns a dict for each",
-                f"it returns {len(answer['losses'])} dicts",
-            )
-        if int(answer["taken"]) != wanted:
-            raise CheckFailed(
-                "taken", f"{words}, train takes {wanted} batches", f"it takes {int(answer['taken'])} of a generator's"
-            )
+    if not listed and int(answer["taken"]) != wanted:
+        raise CheckFailed(
+            "taken", f"{words}, train takes {wanted} batches", f"it takes {int(answer['taken'])} of a generator's"
+        )
+
+
+MANY: Final = 1025, 1400  # steps
+
+
+def _long_runs_go_on_snippet(case: TrainCase) -> str:
+    """Count the records of a long run, and look at the mode and the random state in the end."""
+    return training_snippet(
+        case,
+        f"""
+from dataclasses import replace
+
+from train import train
+
+state = torch.get_rng_state()
+history = train(model, replace(config, steps={MANY[1]}), batches=[batch] * {MANY[1]})
+print(len(history), "records,", "training" if model.training else "eval", "mode")
+assert len(history) == {MANY[1]}, "not a record for each step"
+assert model.training, "a long run ends in eval mode"
+assert torch.equal(torch.get_rng_state(), state), "a long run draws random numbers beside its model's"
+""",
+    )
+
+
+@check(cases=train_cases(lr=(0.01,)), snippet=_long_runs_go_on_snippet, examples=1)
+def long_runs_go_on(case: TrainCase, context: Context) -> None:
+    """A run of many steps goes on as it began: an update and a record for each batch, in training mode, nothing drawn.
+
+    ## Why it matters
+    What is done every hundredth step, or from the thousandth on, is seen in no short test: the run that matters is the
+    first to meet it.
+
+    ## Usual causes
+    - Every so many steps something is logged or evaluated, and the mode, or the random state, is another one after it.
+    - The history is cut, or the number of steps limited.
+    """
+    # A run of many steps of the smallest model that there is.
+    random = np.random.default_rng(context.seeds.derive("long run", case.data))
+    long = replace(
+        case, vocab_size=3, seq_len=1, batch_size=1, steps=int(random.integers(*MANY, endpoint=True)), warmup=1
+    )
+    question = WatchedTraining(train=long.config, width=1, weights=long.weights(context.seeds), slight=True)
+    answer = context.ask(question, long.batches(context.seeds))
+    claim = (
+        "in a long run as in a short one, train makes an update for each batch, in training mode, and keeps its loss"
+    )
+    for made, words in ((len(answer["losses"]), "it returns {} dicts"), (int(answer["taken"]), "it takes {} batches")):
+        if made != long.steps:
+            raise CheckFailed("cut", claim, f"with steps={long.steps} {words.format(made)}")
+    if not (answer["modes"].all() and answer["after.mode"].all()):
+        raise CheckFailed("mode", claim, f"with steps={long.steps} the model is not always in training mode")
+    require_no_trace(claim, answer, where=f"a run of {long.steps} steps", free=("param", "grad", "mode"))
 
 
 KEYS: Final = ("loss", "lm_loss", "class_loss")

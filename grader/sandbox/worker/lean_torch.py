@@ -8,7 +8,7 @@ which a locked worker has, so here it hands back what it is given: the same func
 import sys
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -76,6 +76,22 @@ def seed_no_absent_devices() -> None:
         device = getattr(torch, name)
         if hasattr(device, "manual_seed_all") and not device._is_compiled():
             device.manual_seed_all = _seed_nothing
+
+
+SEEMING_THREADS: Final = 2  # of a worker, which has one: a call that sets it to one is seen
+
+
+def note_threads() -> None:
+    """Have torch note how many threads it is told to use, and go on with those that it has.
+
+    A candidate that asks for more threads would be killed by the lock; here the question is moot.
+    """
+    told = [SEEMING_THREADS]
+
+    def tell(number: int) -> None:
+        told[0] = int(number)
+
+    vars(torch).update(set_num_threads=tell, get_num_threads=lambda: told[0], set_num_interop_threads=lambda _: None)
 
 
 def _seed_nothing(seed: int) -> None:

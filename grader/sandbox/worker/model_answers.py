@@ -35,6 +35,7 @@ from grader.sandbox.wire import DTYPES, Array, Tensors
 from grader.sandbox.worker.contract import ContractAdapter, ContractError, Parts, as_array
 from grader.sandbox.worker.seeding import keyed_normal, parameters_unset, require_named, set_weights, split_pairs
 from grader.sandbox.worker.watching import (
+    all_settings,
     all_state,
     as_text,
     begin,
@@ -43,7 +44,6 @@ from grader.sandbox.worker.watching import (
     give_gradients,
     graph_watched,
     set_modes,
-    settings,
 )
 from grader.sandbox.worker.written_adapter import WrittenAdapter
 
@@ -400,7 +400,7 @@ def watched(package: Any, question: Watched, tensors: Tensors) -> dict[str, Arra
     adapter, module = package.adapter, package.module("model")
     tokens = torch.from_numpy(tensors["tokens"])
     with precision(question.precision):
-        before = settings()
+        before = all_settings()
         model = weighted_model(adapter, question)
         set_modes(model, question.modes)
         answer = begin(model, question.weights.seed) | {"before.settings": as_text(before)}

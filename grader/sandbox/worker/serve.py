@@ -9,14 +9,13 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
-import torch
-
 from grader.sandbox import questions as q
 from grader.sandbox.wire import PREFIX, Array, Tensors, WireError, pack, unpack_header, unpack_prefix, unpack_tensors
 from grader.sandbox.worker import model_answers, training_answers, weighting_answers
 from grader.sandbox.worker.contract import ContractError
 from grader.sandbox.worker.loading import SourcePackage, message_of, own_frames, places, sendable
 from grader.sandbox.worker.seeding import seed_all
+from grader.sandbox.worker.watching import settle
 
 Answer = dict[str, Array]
 Handler = Callable[[Any, Any, Tensors], Answer]
@@ -85,7 +84,7 @@ def serve(descriptor: int) -> NoReturn:
             package.install()
         else:
             try:
-                _settle()
+                settle()
                 answer = answer_of(package, question, tensors)
             except ContractError as error:
                 reply = q.Malformed(message=message_of(error))
@@ -153,12 +152,6 @@ def answer_of(package: SourcePackage, question: q.AnyQuestion, tensors: Tensors)
     assert isinstance(question, q.Snippet)
     exec(compile(question.source, SNIPPET, "exec"), {"__name__": "__main__"})
     return {}
-
-
-def _settle() -> None:
-    """Undo what an earlier question, or import, may have left behind in torch's global state."""
-    torch.set_grad_enabled(True)
-    torch.set_default_dtype(torch.float32)
 
 
 def _raised(package: SourcePackage, error: BaseException) -> q.Raised:

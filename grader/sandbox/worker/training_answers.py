@@ -5,12 +5,13 @@ import math
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count, cycle, islice
+from itertools import chain, count, cycle, islice
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
+from msgspec.structs import replace
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
@@ -18,6 +19,7 @@ from grader.sandbox.questions import (
     KINDS,
     Evaluate,
     Fit,
+    GivenOptimizer,
     Loss,
     MakeBatch,
     OwnRun,
@@ -35,12 +37,21 @@ from grader.sandbox.wire import Array, Tensors
 from grader.sandbox.worker.contract import ContractAdapter, ContractError, as_array, as_scalar, field
 from grader.sandbox.worker.model_answers import Adapter, defaults, named_gradients, precision, slope, weighted_model
 from grader.sandbox.worker.seeding import seed_all, set_weights
-from grader.sandbox.worker.standin import EnoughSteps, RecordingOptimizer, StandIn, StandInConfig, StandInWithLoss
+from grader.sandbox.worker.standin import (
+    EnoughSteps,
+    RecordingOptimizer,
+    Slight,
+    StandIn,
+    StandInConfig,
+    StandInWithLoss,
+    optimizer_of,
+)
 from grader.sandbox.worker.watching import (
     all_state,
     as_text,
     begin,
     counted,
+    freeze,
     give_gradients,
     graph_watched,
     set_modes,
@@ -89,6 +100,11 @@ def train_steps(adapter: Adapter, question: TrainSteps, tensors: Tensors) -> dic
         called.train(not question.in_eval)
         if question.dropout:
             torch.manual_seed(question.weights.seed)
+        if question.given:
+            answer |= _with_given(adapter, question.given, model, called, config, batches)
+            return answer
+        if question.again:
+            return _twice(adapter, question, model, called, config, batches)
         if question.whole:
             history = adapter.trained(called, config, **({} if question.own_batches else {"batches": batches}))
             _require_whole(adapter, history, batches)
@@ -111,6 +127,39 @@ def train_steps(adapter: Adapter, question: TrainSteps, tensors: Tensors) -> dic
     class_losses = [field(record, "class_loss", "train_step") for record in history]
     answer["without_class_loss"] = np.array([int(loss is None) for loss in class_losses])
     answer["class_losses"] = np.array([as_scalar(loss, "class_loss") for loss in class_losses if loss is not None])
+    return answer
+
+
+def _with_given(
+    adapter: Adapter, kind: GivenOptimizer, model: nn.Module, called: Any, config: Any, batches: list[Any]
+) -> dict[str, Array]:
+    """The last parameters of a run with an optimizer that has made a step, and what its groups say then."""
+    if isinstance(adapter, WrittenAdapter):
+        raise ContractError("no loop of an adapter.py takes an optimizer")
+    optimizer = optimizer_of(kind, model.parameters())
+    give_gradients(model)
+    optimizer.step()
+    optimizer.zero_grad()
+    names = [sorted(set(group) - {"params", "lr"}) for group in optimizer.param_groups]
+    adapter.trained(called, config, batches=batches, optimizer=optimizer)
+    said = [[(n, group.get(n)) for n in known] for known, group in zip(names, optimizer.param_groups, strict=True)]
+    return _snapshot(model, f"param.{len(batches) - 1}") | {"settings": as_text(repr(said))}
+
+
+def _twice(
+    adapter: Adapter, question: TrainSteps, model: nn.Module, called: Any, config: Any, batches: list[Any]
+) -> dict[str, Array]:
+    """What a second run on a model does, and what the same run does on another that is as far."""
+    given = {} if question.own_batches else {"batches": batches}
+    adapter.trained(called, config, **given)
+    other = stand_in(adapter, question)
+    other.load_state_dict(model.state_dict())
+    answer: dict[str, Array] = {}
+    for name, trained, loop_sees in (("again", model, called), ("anew", other, adapter.stand_in(other))):
+        history = adapter.trained(loop_sees, config, **given)
+        answer |= _snapshot(trained, f"{name}.param")
+        if history is not None:
+            answer[f"{name}.losses"] = np.array([as_scalar(field(r, "loss", "train"), "loss") for r in history])
     return answer
 
 
@@ -216,7 +265,7 @@ def make_batch(train: ModuleType, question: MakeBatch, _: Tensors) -> dict[str, 
     config = train.TrainConfig(**question.train)
     answer: dict[str, Array] = {}
     first, *others = (torch.Generator().manual_seed(question.seed + offset) for offset in (0, 0, 1))
-    for index, generator in enumerate((first, *others, first)):
+    for index, generator in enumerate((first,) if question.once else (first, *others, first)):
         batch = train.make_batch(config, generator)
         for name in ("tokens", "targets", "labels"):
             answer[f"{name}.{index}"] = as_array(getattr(batch, name, None), f"batch.{name}")
@@ -297,26 +346,61 @@ def watched_evaluation(package: Any, question: WatchedEvaluation, tensors: Tenso
     ]
     with precision(question.precision):
         model = weighted_model(adapter, question)
-        answer = {} if question.breaks else _one_by_one(adapter, model, batches, classify=question.classify)
+        if question.breaks or question.interrupted:
+            return _broken(adapter, question, model, batches)
+        answer = _one_by_one(adapter, model, batches, classify=question.classify)
+        freeze(model)
         set_modes(model, question.modes)
         answer |= begin(model, question.weights.seed)
         given, _ = counted(batches)
         with graph_watched() as graph:
-            try:
-                report = adapter.evaluated(model, given)
-            except ValueError:
-                if not question.breaks:
-                    raise
-                return answer | all_state(model, "after") | {"raised": np.array(1)}
+            report = adapter.evaluated(model, given)
         answer |= all_state(model, "after")
-    if question.breaks:
-        return answer | {"raised": np.array(0)}
+        answer |= _with_other_weights(adapter, question, model, batches[:1])
     answer |= {f"{name}.{i}": as_array(getattr(b, name), name) for i, b in enumerate(batches) for name in names[:2]}
     numbers = {name: field(report, name, "evaluate") for name in ("lm_loss", "class_accuracy")}
     present = {name: value for name, value in numbers.items() if value is not None}
     answer |= {name: np.array(as_scalar(value, name)) for name, value in present.items()}
     floats = all(isinstance(value, float) for value in present.values())
     return answer | {"floats": np.array(int(floats)), "saved": np.array(graph.saved)}
+
+
+class _OfTheReader(Exception):
+    """What is wrong where batches are read from."""
+
+
+def _broken(adapter: Adapter, question: WatchedEvaluation, model: nn.Module, batches: list[Any]) -> dict[str, Array]:
+    """The state around an evaluation that does not come to its end."""
+    given, _ = counted(batches)
+    if question.interrupted:
+        torch.set_default_dtype(torch.bfloat16)
+        given = chain(given, _raising(_OfTheReader() if question.interrupted == "error" else KeyboardInterrupt()))
+    set_modes(model, question.modes)
+    raised = 0
+    with torch.set_grad_enabled(not question.interrupted):
+        answer = begin(model, question.weights.seed)
+        try:
+            adapter.evaluated(model, given)
+        except (ValueError, _OfTheReader, KeyboardInterrupt):
+            raised = 1
+        return answer | all_state(model, "after") | {"raised": np.array(raised)}
+
+
+def _raising(error: BaseException) -> Iterator[Any]:
+    """No batch but an error."""
+    raise error
+    yield
+
+
+def _with_other_weights(
+    adapter: Adapter, question: WatchedEvaluation, model: nn.Module, batches: list[Any]
+) -> dict[str, Array]:
+    """The loss that is reported of a model that has other weights by now, and that of each batch."""
+    set_weights(model, replace(question.weights, seed=question.weights.seed + 1), parts=adapter.parts)
+    report = adapter.evaluated(model, batches)
+    model.eval()
+    losses = _one_by_one(adapter, model, batches, classify=question.classify)["losses"]
+    return {"again": np.array(as_scalar(field(report, "lm_loss", "evaluate"), "lm_loss")), "again_losses": losses}
 
 
 @torch.no_grad()
@@ -339,27 +423,35 @@ def watched_training(package: Any, question: WatchedTraining, tensors: Tensors) 
     package.module("train")
     adapter = package.adapter
     with precision(question.precision):
-        model, called, config, batches = _given(adapter, question, tensors)
-        called.train(not question.in_eval)
+        small, called, config, batches = _given(adapter, question, tensors)
+        model: StandIn | Slight = small
+        if question.slight:
+            model = Slight(small.config)
+            called = adapter.stand_in(model)
+        set_modes(called, question.modes)
+        if question.freezes:
+            freeze(model)
         answer = begin(model, question.weights.seed)
-        given, taken = counted(batches)
+        read, taken = counted(batches)
+        given = batches if question.listed else read
         if question.by_step:
             optimizer = adapter.optimizer(called, config)
-            history = [adapter.stepped(called, optimizer, batch, config, step) for step, batch in enumerate(given)]
+            numbered = enumerate(given, question.first)
+            history = [adapter.stepped(called, optimizer, batch, config, step) for step, batch in numbered]
         else:
             history = adapter.trained(called, config, **({} if question.own_batches else {"batches": given}))
         answer |= all_state(model, "after")
     if not isinstance(history, list) or not all(isinstance(record, dict) for record in history):
         raise ContractError(f"train returned {_describe(history)}; expected a list of dicts")
     if question.own_batches:
-        answer |= {f"read.{i}": as_array(tokens, "what the model is given") for i, tokens in enumerate(model.read)}
+        answer |= {f"read.{i}": as_array(tokens, "what the model is given") for i, tokens in enumerate(small.read)}
         generator = torch.Generator().manual_seed(int(config.seed))
         made = [adapter.make_batch(config, generator).tokens for _ in range(int(question.train["steps"]))]
         answer |= {f"made.{i}": as_array(tokens, "batch.tokens") for i, tokens in enumerate(made)}
     for key, name in (("loss", "losses"), ("lm_loss", "lm_losses"), ("class_loss", "class_losses")):
         answer[name] = np.array([_number(record.get(key)) for record in history])
     kinds = [[KINDS.index(_kind(record, key)) for key in ("loss", "lm_loss", "class_loss")] for record in history]
-    for name in ("tokens", "targets", "labels"):
+    for name in ("tokens", "targets", "labels") if batches else ():
         answer[name] = np.stack([as_array(getattr(batch, name), name) for batch in batches])
     return answer | {
         "kinds": np.array(kinds).reshape(-1, 3),

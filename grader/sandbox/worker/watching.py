@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from grader.sandbox.questions import Modes
 from grader.sandbox.wire import Array
 from grader.sandbox.worker.contract import as_array
+from grader.sandbox.worker.lean_torch import SEEMING_THREADS
 from grader.sandbox.worker.seeding import seed_all
 
 
@@ -26,6 +28,7 @@ def watched_state(model: nn.Module, prefix: str) -> dict[str, Array]:
         f"{prefix}.grad.{n}": as_array(p.grad, n).copy() for n, p in model.named_parameters() if p.grad is not None
     }
     state[f"{prefix}.mode"] = np.array([module.training for module in model.modules()])
+    state[f"{prefix}.trains"] = np.array([parameter.requires_grad for parameter in model.parameters()])
     state[f"{prefix}.rng"] = torch.get_rng_state().numpy().copy()
     return state
 
@@ -33,14 +36,49 @@ def watched_state(model: nn.Module, prefix: str) -> dict[str, Array]:
 def all_state(model: nn.Module, prefix: str) -> dict[str, Array]:
     """The same, and what all of a program shares: Python's generator and torch's settings."""
     python = hashlib.blake2b(repr(random.getstate()).encode(), digest_size=16).digest()
-    shared = {f"{prefix}.python": np.frombuffer(python, np.uint8), f"{prefix}.settings": as_text(settings())}
+    shared = {f"{prefix}.python": np.frombuffer(python, np.uint8), f"{prefix}.settings": as_text(all_settings())}
     return watched_state(model, prefix) | shared
 
 
 def settings() -> str:
-    """Those of torch's settings that decide what every other program of the process computes."""
+    """Those of torch's settings that an import may not change."""
     dtype = str(torch.get_default_dtype()).removeprefix("torch.")
     return f"{dtype}, gradients {'on' if torch.is_grad_enabled() else 'off'}"
+
+
+def all_settings() -> str:
+    """Those that a call may not change: they decide what every other program of the process computes, or how fast."""
+    rest = {
+        "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+        "anomaly detection": torch.is_anomaly_enabled(),
+        "denormals flushed": _are_flushed(sys.float_info.min),
+        "autocast": torch.is_autocast_enabled("cpu"),
+        "inference mode": torch.is_inference_mode_enabled(),
+    }
+    threads = torch.get_num_threads()
+    products = torch.get_float32_matmul_precision()
+    more = [name for name, on in rest.items() if on]
+    more += [f"{threads} threads"] if threads != SEEMING_THREADS else []
+    more += [f"products in {products} precision"] if products != "highest" else []
+    return ", ".join([settings(), *more])
+
+
+def _are_flushed(least_normal: float) -> bool:
+    """Whether numbers below the least normal one are taken for zero. (Nothing but the effect tells.)"""
+    return least_normal / 2.0 == 0.0
+
+
+def settle() -> None:
+    """Undo what an earlier call, or import, may have left behind in torch's settings."""
+    torch.set_grad_enabled(True)
+    torch.set_default_dtype(torch.float32)
+    # The public function also tells the compiler, which is not there.
+    torch._C._set_deterministic_algorithms(False)
+    torch.autograd.set_detect_anomaly(False)
+    torch.set_flush_denormal(False)
+    torch.set_autocast_enabled("cpu", False)
+    torch.set_num_threads(SEEMING_THREADS)
+    torch.set_float32_matmul_precision("highest")
 
 
 def as_text(text: str) -> Array:
@@ -64,9 +102,16 @@ def begin(model: nn.Module, seed: int) -> dict[str, Array]:
 
 
 def give_gradients(model: nn.Module) -> None:
-    """Something in every ``.grad`` that must not be lost."""
+    """Something in every ``.grad`` that must not be lost, but of parameters that need none."""
     for parameter in model.parameters():
-        parameter.grad = torch.full_like(parameter, 0.25)
+        if parameter.requires_grad:
+            parameter.grad = torch.full_like(parameter, 0.25)
+
+
+def freeze(model: nn.Module, every: int = 2) -> None:
+    """Every so many parameters, from the first on, need no gradient."""
+    for parameter in list(model.parameters())[::every]:
+        parameter.requires_grad_(False)
 
 
 def counted(batches: Iterable[Any]) -> tuple[Iterator[Any], list[Any]]:

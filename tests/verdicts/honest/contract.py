@@ -220,6 +220,29 @@ def in_eval_mode(model):
             (RESTORE, ""),
         ]
     },
+    "gradients-turned-off-by-hand-and-put-back": {
+        "train.py": [
+            (NO_GRAD, "def evaluate"),
+            (MODES, MODES + "    had_gradients = torch.is_grad_enabled()\n    torch.set_grad_enabled(False)\n"),
+            (RESTORE, RESTORE + "        torch.set_grad_enabled(had_gradients)\n"),
+        ]
+    },
+    "frozen-for-an-evaluation-and-put-back": {
+        "train.py": [
+            (
+                MODES,
+                MODES
+                + "    needed = [(p, p.requires_grad) for p in model.parameters()]\n    model.requires_grad_(False)\n",
+            ),
+            (RESTORE, RESTORE + "        for parameter, need in needed:\n            parameter.requires_grad_(need)\n"),
+        ]
+    },
+    "one-thread-for-an-evaluation": {
+        "train.py": [
+            (MODES, MODES + "    threads = torch.get_num_threads()\n    torch.set_num_threads(1)\n"),
+            (RESTORE, RESTORE + "        torch.set_num_threads(threads)\n"),
+        ]
+    },
     "evaluates-in-inference-mode": {"train.py": [(NO_GRAD, "@torch.inference_mode()\ndef evaluate")]},
     "means-as-running-sums": {
         "train.py": [

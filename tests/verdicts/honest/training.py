@@ -49,6 +49,29 @@ SAME_BITS = {
             )
         ]
     },
+    "groups-with-names": {
+        "train.py": [
+            (
+                '{"params": [p for p in parameters if p.dim() >= 2]',
+                '{"name": "decayed", "params": [p for p in parameters if p.dim() >= 2]',
+            ),
+            (
+                '{"params": [p for p in parameters if p.dim() < 2]',
+                '{"name": "spared", "params": [p for p in parameters if p.dim() < 2]',
+            ),
+        ]
+    },
+    "parameters-that-are-trained-alone": {
+        "train.py": [
+            (
+                "    parameters = list(model.parameters())\n    groups",
+                "    parameters = [p for p in model.parameters() if p.requires_grad]\n    groups",
+            )
+        ]
+    },
+    "warm-up-of-none-by-itself": {
+        "train.py": [(RATE, "    if config.warmup == 0:\n        return config.lr\n" + RATE)]
+    },
     "more-in-the-record": {
         "train.py": [
             (CLIP, CLIP.replace("    nn", "    norm = nn")),

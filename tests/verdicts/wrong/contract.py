@@ -43,7 +43,19 @@ EVALUATED = """\
                 logits = model(batch.tokens)
             lm_losses.append(language_model_loss(logits, batch.targets).item())
 """
+PUT_BACK = f"    except Exception:\n{RESTORE}        raise\n" + RESTORE.replace("    ", "", 1).replace(
+    "            module", "        module"
+)
 REPORT = '    return {"lm_loss": fmean(lm_losses), "class_accuracy": fmean(accuracies) if accuracies else None}\n'
+
+LOSS = "    loss, lm_loss, class_loss = loss_fn(model, batch, config.class_weight)\n"
+MAKES = "    if optimizer is None:\n        optimizer = make_optimizer(model, config)\n"
+KEPT_OPTIMIZER = 'model.__dict__.setdefault("_optimizer", make_optimizer(model, config))'
+PARAMETERS = "    parameters = list(model.parameters())\n"
+GROUPS = "    groups = ["
+NAMED = f"""\
+{PARAMETERS}    spared = {{id(p) for name, p in model.named_parameters() if name.endswith(("bias", "norm.weight"))}}
+"""
 
 # Of model.py.
 FUNCTIONAL = "from torch.nn import functional as F\n"
@@ -102,6 +114,8 @@ def wrapped(lines: str) -> str:
     return "".join(f"    {line}\n" for line in lines.splitlines())
 
 
+ANY = "steps-follow-any-settings"
+GIVEN = "given-optimizer-is-kept"
 OWN_BATCHES = "own-batches-follow-the-seed"
 TAKES = "train-takes-its-batches"
 LOSSES = "losses-are-numbers"
@@ -275,6 +289,114 @@ CASES: dict[str, Case] = {
     "optimizer-at-ten-times-the-rate": step(
         "learning-rate-schedule", ("AdamW(groups, lr=config.lr)", "AdamW(groups, lr=10 * config.lr)")
     ),
+    # Settings and sizes of any order.
+    "clip-of-zero-is-none": step(ANY, (CLIP, f"    if config.grad_clip > 0:\n    {CLIP}")),
+    "clip-in-whole-numbers-is-none": step(ANY, (CLIP, f"    if isinstance(config.grad_clip, float):\n    {CLIP}")),
+    "clip-at-a-hundredth-at-least": step(ANY, (CLIP, CLIP.replace("config.grad_clip", "max(config.grad_clip, 0.01)"))),
+    "step-at-a-third-at-most": step(
+        ANY, (RATE, RATE.replace("learning_rate(step, config)", "min(0.3, learning_rate(step, config))"))
+    ),
+    "tall-batches-make-no-step": step(ANY, (STEP, "    if len(batch.tokens) < 32:\n        optimizer.step()\n")),
+    "rows-from-33-on-are-left-out": step(ANY, (LOSS, "    batch = Batch(*(part[:32] for part in batch))\n" + LOSS)),
+    "rate-of-zero-is-the-default": step(
+        "learning-rate-schedule", ("return config.lr * min(", "return (config.lr or 3e-3) * min(")
+    ),
+    "warm-up-of-150-steps-at-most": step(
+        "learning-rate-schedule", ("max(1, config.warmup)", "max(1, min(config.warmup, 150))")
+    ),
+    "rate-falls-after-2500-steps": step(
+        "learning-rate-schedule",
+        ("max(1, config.warmup))\n", "max(1, config.warmup)) * (1.0 if step < 2500 else 0.1)\n"),
+    ),
+    "decay-to-one-place": step(
+        "decay-spares-vectors", (DECAYED, DECAYED.replace("config.weight_decay", "round(config.weight_decay, 1)"))
+    ),
+    "decay-of-two-at-most": step(
+        "decay-spares-vectors", (DECAYED, DECAYED.replace("config.weight_decay", "min(config.weight_decay, 2.0)"))
+    ),
+    "vectors-by-their-names": step(
+        "decay-spares-vectors",
+        (PARAMETERS + GROUPS, NAMED + GROUPS),
+        (DECAYED, DECAYED.replace("if p.dim() >= 2", "if id(p) not in spared")),
+        (SPARED, SPARED.replace("if p.dim() < 2", "if id(p) in spared")),
+    ),
+    "parameters-of-known-layers-alone": step(
+        "parameters-move",
+        (
+            PARAMETERS + GROUPS,
+            "    kinds = nn.Linear | nn.Embedding | nn.LayerNorm\n"
+            "    layers = (m for m in model.modules() if isinstance(m, kinds))\n"
+            "    parameters = [p for m in layers for p in m.parameters(recurse=False)]\n" + GROUPS,
+        ),
+    ),
+    "torch-seeded-without-the-sign": step("seed-decides", (SEEDS_TORCH, SEEDS_TORCH.replace("(seed)", "(abs(seed))"))),
+    "python-seeded-in-31-bits": step("seed-decides", (SEEDS_PYTHON, SEEDS_PYTHON.replace("(seed)", "(seed % 2**31)"))),
+    "own-batches-seeded-in-31-bits": step(OWN_BATCHES, (GENERATOR, GENERATOR.replace("seed)", "seed % 2**31)"))),
+    "strides-below-the-vocabulary": step(
+        "batches-are-as-specified", (STRIDE, STRIDE.replace("MAX_STRIDE + 1", "min(MAX_STRIDE, V - 1) + 1"))
+    ),
+    "rows-in-sixteen-bits": step(
+        "batches-are-as-specified", ("torch.arange(T + 1)) % V", "torch.arange(T + 1)).short().long() % V")
+    ),
+    "tall-batches-backwards": step(
+        "batches-are-as-specified",
+        (
+            "  # (B, T + 1)\n    tokens",
+            "  # (B, T + 1)\n    sequence = sequence.flip(0) if B % 32 == 0 else sequence\n    tokens",
+        ),
+    ),
+    # A run, and the next one.
+    "no-batches-are-batches-of-its-own": step(TAKES, ("    if batches is None:\n", "    if not batches:\n")),
+    "one-step-at-least": step(
+        TAKES,
+        each_step(f"enumerate(batches):\n{STEPPED}        if step + 1 >= config.steps:\n            break\n"),
+    ),
+    "mode-of-the-root-decides": step(
+        "train-in-training-mode", (MODE, "    if not model.training:\n        model.train()\n")
+    ),
+    "optimizer-kept-for-the-next-run": step(
+        "train-uses-every-batch",
+        (MAKES, MAKES.replace("make_optimizer(model, config)", KEPT_OPTIMIZER)),
+    ),
+    "steps-counted-on-in-the-next-run": step(
+        "train-uses-every-batch",
+        (
+            TRAIN,
+            '    first = model.__dict__.get("_trained", 0)\n    model.__dict__["_trained"] = first + config.steps\n'
+            + TRAIN.replace("config, step)", "config, first + step)"),
+        ),
+    ),
+    "history-of-a-thousand": step("long-runs-go-on", (TRAIN, TRAIN.replace("\n    ]\n", "\n    ][-1000:]\n"))),
+    "a-thousand-steps-at-most": step(
+        "long-runs-go-on", (TRAIN, TRAIN.replace("config.steps", "min(config.steps, 1000)"))
+    ),
+    "draws-every-fifty-steps": step(
+        "long-runs-go-on", (CLEAR, CLEAR + "    if step % 50 == 49:\n        torch.rand(())\n")
+    ),
+    "eval-mode-from-step-fifty": step(
+        "long-runs-go-on",
+        each_step(
+            f"enumerate(islice(batches, config.steps)):\n        model.train(step < 50)\n{STEPPED}",
+            "    model.train()\n",
+        ),
+    ),
+    # What a run is given.
+    "given-optimizer-forgets": step(GIVEN, (MAKES, MAKES + "    optimizer.state.clear()\n")),
+    "given-adamw-made-anew": step(
+        GIVEN, (MAKES, MAKES.replace("is None:", "is None or isinstance(optimizer, AdamW):"))
+    ),
+    "momentum-forgotten-at-each-step": step(
+        GIVEN, (STEP, STEP + "    if not isinstance(optimizer, AdamW):\n        optimizer.state.clear()\n")
+    ),
+    "decay-written-into-what-is-given": step(
+        GIVEN, (CLEAR, CLEAR + '    optimizer.param_groups[0]["weight_decay"] = config.weight_decay\n')
+    ),
+    "everything-is-trained": step(STEP_TRACE, (MODE, MODE + "    model.requires_grad_(True)\n")),
+    "anomalies-looked-for-ever-after": step(
+        STEP_TRACE, (CLEAR, "    torch.autograd.set_detect_anomaly(True)\n" + CLEAR)
+    ),
+    "denormals-flushed-ever-after": step(STEP_TRACE, (CLEAR, "    torch.set_flush_denormal(True)\n" + CLEAR)),
+    "deterministic-ever-after": step(STEP_TRACE, (CLEAR, "    torch.use_deterministic_algorithms(True)\n" + CLEAR)),
     # The classifier.
     "one-class-is-none": (
         "classifier",
@@ -347,6 +469,33 @@ CASES: dict[str, Case] = {
         "joint-training-step",
         {"train.py": [(RECORD, RECORD.replace("class_loss.item()", "class_loss"))]},
     ),
+    "evaluates-32-batches-at-most": evaluation((EVALUATED, EVALUATED.replace("in batches", "in islice(batches, 32)"))),
+    "evaluates-32-rows-at-most": evaluation(
+        (EVALUATED, EVALUATED.replace("in batches", "in (Batch(*(part[:32] for part in b)) for b in batches)"))
+    ),
+    "loss-of-fifty-at-most": evaluation((SEEN, SEEN.replace(".item())", ".clamp(max=50.0).item())"))),
+    "losses-looked-up": evaluation(
+        (
+            SEEN,
+            '            memo = model.__dict__.setdefault("_memo", {})\n'
+            "            loss = language_model_loss(logits, batch.targets).item()\n"
+            "            lm_losses.append(memo.setdefault(batch.tokens.numpy().tobytes(), loss))\n",
+        )
+    ),
+    "modes-put-back-after-value-errors-alone": evaluation(
+        ("    finally:\n" + RESTORE, PUT_BACK.replace("Exception", "ValueError"))
+    ),
+    "modes-left-when-interrupted": evaluation(("    finally:\n" + RESTORE, PUT_BACK)),
+    "gradients-on-in-the-end": evaluation(
+        (NO_GRAD, "def evaluate"),
+        (EVAL_MODE, EVAL_MODE + "    torch.set_grad_enabled(False)\n"),
+        (RESTORE, RESTORE + "        torch.set_grad_enabled(True)\n"),
+    ),
+    "everything-is-trainable-in-the-end": evaluation(
+        (EVAL_MODE, EVAL_MODE + "    model.requires_grad_(False)\n"),
+        (RESTORE, RESTORE + "        model.requires_grad_(True)\n"),
+    ),
+    "one-thread-ever-after": evaluation((EVAL_MODE, EVAL_MODE + "    torch.set_num_threads(1)\n")),
     # The forward pass.
     "forward-seeds-torch": forward((MASK, MASK + "        torch.manual_seed(0)\n")),
     "forward-seeds-torch-in-training": forward(
