@@ -24,6 +24,8 @@ from grader.sandbox.wire import Array, Tensors
 from grader.sizes import Extent, at_most
 
 DROPOUT: Final = 0.4
+ROUND: Final = (4, 8, 16)  # numbers of classes
+ANY: Final = (1, 2, 3, *ROUND, *range(3, 24))  # few and more than there are words
 NEXT_TO_NOTHING: Final = 1e-9  # of dropout: nothing is dropped, and all is asked as if something were
 
 
@@ -45,11 +47,6 @@ def class_weights(random: np.random.Generator) -> tuple[float, ...]:
 
 def _random(case: ClassCase, context: Context, what: str) -> np.random.Generator:
     return np.random.default_rng(context.seeds.derive(what, case.data, case.weights))
-
-
-def _any_classes(case: ClassCase, random: np.random.Generator) -> int:
-    """A number of classes: round and not, few and more than there are words."""
-    return int(random.choice((1, 2, 3, 4, 8, 16, *range(3, 24))))
 
 
 def _batch(case: ClassCase, classes: int, random: np.random.Generator) -> dict[str, Array]:
@@ -79,8 +76,10 @@ def require_joint_gradients(case: ClassCase, context: Context) -> None:
     plain = _plain(case, context, {})
     _require_own_lm(joint, plain)
     _require_slopes(joint, plain, "in training mode")
-    for training, mode in ((True, "training"), (False, "eval")) if case.length <= FEW else ():
-        classes, weight = _any_classes(case, random), float(random.choice(weights))
+    # Numbers that are round in binary are as likely to be treated otherwise as all others together.
+    asked = ((True, "training", ROUND), (False, "eval", ANY))
+    for training, mode, numbers in asked if case.length <= FEW else ():
+        classes, weight = int(random.choice(numbers)), float(random.choice(weights))
         more: Settings = {"dropout": DROPOUT}
         joint = _joint(case, context, classes, (weight,), more, training=training)
         _require_sums(joint, (weight,))
@@ -181,6 +180,7 @@ def _require_slopes(joint: Tensors, plain: Tensors, where: str) -> None:
 
 
 def _is_bent(slope: Array) -> bool:
+    """Whether a loss changes otherwise than its gradient says."""
     measured, said, terms = slope
     # One class alone costs nothing, and nothing changes that.
     return not abs(measured - said) <= BENT * max(terms, 1e-9)
@@ -231,7 +231,7 @@ def _runs(case: ClassCase, context: Context) -> Iterator[tuple[PairedRuns, Tenso
     asked = ((tiny, 0.0, True), (large, DROPOUT, True), (usual, 0.0, False))
     for weight, dropout, is_given in asked if case.length <= FEW else asked[1:2]:
         rows, length = case.token_array().shape
-        steps, classes = int(random.integers(4, 8)), max(2 + is_given, _any_classes(case, random))
+        steps, classes = int(random.integers(4, 8)), max(2 + is_given, int(random.choice(ANY)))
         train: Settings = {
             "vocab_size": case.vocab_size,
             "seq_len": length,

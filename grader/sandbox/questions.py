@@ -258,8 +258,8 @@ class WatchedEvaluation(ModelQuestion, frozen=True, kw_only=True, tag="watched-e
     out: lm_loss, class_accuracy (absent when None), floats, whether those that are there are; losses (N,) and
     accuracies (N,), the same of one batch after another, in eval mode; {before,after}.{mode,rng,python,settings,
     param.*,grad.*}; {tokens,targets,labels}.{i}, what became of them; saved, how many tensors were saved for a backward
-    pass. With ``breaks`` the last batch has a token too many for the model, and of all this there is before and after alone,
-    and raised, whether there was a ValueError.
+    pass. With ``breaks`` the last batch has a token too many for the model, and of all this there is before and after
+    alone, and raised, whether there was a ValueError.
     """
 
     modes: Modes = "training"

@@ -116,6 +116,7 @@ def _require_own_scores(scores: Array) -> None:
 TABLE: Final = "position_embedding.weight"
 RUN_ROWS: Final = (RUN.rows, RUN.tokens)
 TALL: Final = (33, 60)  # rows of a few tokens
+DEEP: Final = (3, 7)  # layers
 
 
 def _score_the_stream_alone(case: ClassCase, context: Context) -> None:
@@ -130,10 +131,19 @@ def _score_the_stream_alone(case: ClassCase, context: Context) -> None:
     # A model called by an adapter.py may have no table: what turns queries and keys is silent with attention.
     positions = {TABLE: 0.0} if any(name.endswith(TABLE) for name in named) else {}
     weights = case.seeded(context.seeds, factors={**SILENT_ATTENTION, **positions})
-    question = Forward(config=config, weights=weights, classify=True)
-    answer = context.ask(question, {f"tokens.{i}": each for i, each in enumerate((words, *texts))})
+    deep = {"n_layer": int(random.integers(*DEEP))}
+    for sizes in (config, config | deep) if case.length <= FEW else (config,):
+        question = Forward(config=sizes, weights=weights, classify=True)
+        answer = context.ask(question, {f"tokens.{i}": each for i, each in enumerate((words, *texts))})
+        if answer["class_logits.0"].shape != (*words.shape, case.n_classes):
+            return  # that is for other checks to say
+        _require_scores_by_word(answer, texts)
+
+
+def _require_scores_by_word(answer: Tensors, texts: list[Array]) -> None:
+    """Require of the scores of texts that each token has those of its word, which come first."""
     alone = answer["class_logits.0"]
-    if alone.shape != (*words.shape, case.n_classes) or not finite(alone):
+    if not finite(alone):
         return  # that is for other checks to say
     for i, each in enumerate(texts, 1):
         scores, expected = answer[f"class_logits.{i}"], alone[each, 0]
@@ -306,17 +316,7 @@ def labels_are_parity(case: TrainCase, context: Context) -> None:
     - Labels are taken from the targets, or from tokens that are shifted.
     - Odd and even are exchanged.
     """
-    # Every label of a batch; then of one with many words.
-    random = np.random.default_rng(context.seeds.derive("many words", case.data))
-    many = replace(case, vocab_size=int(random.integers(*MANY_WORDS)), batch_size=16)
-    for each in (case, many):
-        _require_parity(each, context)
-
-
-MANY_WORDS: Final = (100, 50_000)
-
-
-def _require_parity(case: TrainCase, context: Context) -> None:
+    # Every label of a batch.
     answer = context.ask(MakeBatch(train=case.config, seed=context.seeds.derive("make batch", case.data) % 2**31), {})
     tokens, labels = answer["tokens.0"], answer["labels.0"]
     if labels.shape != tokens.shape:

@@ -319,6 +319,18 @@ def batches_are_as_specified(case: TrainCase, context: Context) -> None:
     _require(np.array_equal(targets[:, :-1], tokens[:, 1:]), "targets are the tokens that come next")
     _require(np.array_equal(labels, tokens % 2), "labels are the parity of the tokens")
     _same_task(case, context)
+    _many_words(case, context)
+
+
+MANY_WORDS: Final = (100, 50_000)
+
+
+def _many_words(case: TrainCase, context: Context) -> None:
+    """Parity is that of any word, of however many."""
+    random = np.random.default_rng(context.seeds.derive("many words", case.data))
+    train = case.config | {"vocab_size": int(random.integers(*MANY_WORDS)), "batch_size": ROWS}
+    answer = context.ask(MakeBatch(train=train, seed=int(random.integers(2**31))), {})
+    _require(np.array_equal(answer["labels.0"], answer["tokens.0"] % 2), "labels are the parity of the tokens")
 
 
 def _same_task(case: TrainCase, context: Context) -> None:

@@ -266,6 +266,8 @@ def _probed(
     """{kind}.{name}: how scores (B, T, V), where they are asked about (B, T) and along a probe, move with each
     parameter."""
     scores, probed = asked
+    if question.classify and not scores.requires_grad:
+        return {}
     probe = keyed_normal(question.weights.seed, "probe", (scores.size(-1),), 1.0).to(scores)
     named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     kept = question.classify  # both kinds of scores are of one graph
