@@ -230,9 +230,9 @@ def paired_runs(package: Any, question: PairedRuns, tensors: Tensors) -> dict[st
     answer: dict[str, Array] = {}
     with precision(question.precision):
         config = adapter.settings(question.train)
-        given = [adapter.batch(*parts) for parts in _cut_out(tensors)]
+        given = [adapter.batch(*parts) for parts in _with_labels_cut_out(tensors)]
         generator = torch.Generator().manual_seed(int(question.train["seed"]))
-        ahead = [adapter.batch(*parts) for parts in _cut_out(tensors)]
+        ahead = [adapter.batch(*parts) for parts in _with_labels_cut_out(tensors)]
         equal = ahead or [adapter.make_batch(config, generator) for _ in range(int(question.train["steps"]))]
         for side, loop in (
             ("own", partial(adapter.ran, config=config, batches=given or None)),
@@ -253,12 +253,13 @@ def paired_runs(package: Any, question: PairedRuns, tensors: Tensors) -> dict[st
     return answer | {name: np.stack([as_array(getattr(b, name), name) for b in given]) for name in BATCH if given}
 
 
-def _cut_out(tensors: Tensors) -> Iterable[tuple[Tensor, ...]]:
-    """Batches that are views into longer texts, as those are that are cut out of one; none where none are given."""
+def _with_labels_cut_out(tensors: Tensors) -> Iterable[tuple[Tensor, ...]]:
+    """Batches whose labels are views into longer ones, as those are that are cut out; none where none are given."""
     if "tokens" not in tensors:
         return ()
-    longer = (np.concatenate([tensors[name], tensors[name][..., :1]], axis=-1) for name in BATCH)
-    return zip(*(torch.from_numpy(texts)[..., :-1] for texts in longer), strict=True)
+    longer = np.concatenate([tensors["labels"], tensors["labels"][..., :1]], axis=-1)
+    labels = torch.from_numpy(longer)[..., :-1]
+    return zip(*(torch.from_numpy(tensors[name].copy()) for name in BATCH[:2]), labels, strict=True)
 
 
 def _reported(history: object, steps: int) -> Array:
