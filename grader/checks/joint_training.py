@@ -6,7 +6,8 @@ gradients with how its losses change, and its runs with the contract's loop arou
 without classes as well is for other checks to say.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -35,8 +36,8 @@ def joint_cases() -> SearchStrategy[ClassCase]:
 
 
 def joint_case(extent: Extent) -> ClassCase:
-    """Rows and texts that are a little larger than those of the default run, for two layers."""
-    return class_case(at_most(extent, tokens=17, rows=17, layers=2, width=40))
+    """More rows, and a wider model of two layers, than those of the default run."""
+    return class_case(at_most(extent, tokens=FEW + 1, rows=17, layers=2, width=33))
 
 
 def class_weights(random: np.random.Generator) -> tuple[float, ...]:
@@ -75,7 +76,7 @@ def require_joint_gradients(case: ClassCase, context: Context) -> None:
     _require_sums(joint, weights)
     plain = _plain(case, context, {})
     _require_own_lm(joint, plain)
-    _require_slopes(joint, plain, "in training mode")
+    _require_slopes(joint, lambda: plain, "in training mode")
     # Numbers that are round in binary are as likely to be treated otherwise as all others together.
     asked = ((True, "training", ROUND), (False, "eval", ANY))
     for training, mode, numbers in asked if case.length <= FEW else ():
@@ -83,8 +84,8 @@ def require_joint_gradients(case: ClassCase, context: Context) -> None:
         more: Settings = {"dropout": DROPOUT}
         joint = _joint(case, context, classes, (weight,), more, training=training)
         _require_sums(joint, (weight,))
-        plain = _plain(case, context, more, training=training)
-        _require_slopes(joint, plain, f"in {mode} mode with dropout={DROPOUT} and n_classes={classes}")
+        alone = partial(_plain, case, context, more, training=training)
+        _require_slopes(joint, alone, f"in {mode} mode with dropout={DROPOUT} and n_classes={classes}")
 
 
 def _joint(
@@ -139,14 +140,13 @@ def _require_sums(answer: Tensors, weights: tuple[float, ...]) -> None:
         if not close(total, lm + weight * classes, "scalar loss, float64"):
             said = f"the total is {float(total)!r} for {float(lm)!r} and {float(classes)!r}"
             raise CheckFailed("joint-total", TOTAL, f"with class_weight={weight!r} {said}")
-        parts = {name: _gradients(answer, f"{name}.{i}") for name in ("total", "lm", "class")}
-        names = sorted(set().union(*parts.values()))
-        largest = max([1e-300, *(_size(g) for g in parts["lm"].values())])
-        largest = max([largest, *(abs(weight) * _size(g) for g in parts["class"].values())])
-        for name in names:
-            zero = np.zeros_like(next(side[name] for side in parts.values() if name in side))
-            grads = [parts[part].get(name, zero) for part in ("total", "lm", "class")]
-            if not _size(grads[0] - grads[1] - weight * grads[2]) <= ROUNDING * largest:
+        parts = [_gradients(answer, name) for name in (f"total.{i}", "lm.0", "class.0")]
+        largest = max([1e-300, *(_size(g) for g in parts[1].values())])
+        largest = max([largest, *(abs(weight) * _size(g) for g in parts[2].values())])
+        for name in sorted(set().union(*parts)):
+            zero = np.zeros_like(next(side[name] for side in parts if name in side))
+            summed, lm_part, class_part = (side.get(name, zero) for side in parts)
+            if not _size(summed - lm_part - weight * class_part) <= ROUNDING * largest:
                 seen = f"with class_weight={weight!r} the gradients of {name} do not add up"
                 raise CheckFailed("joint-sum", TOTAL, seen)
 
@@ -165,13 +165,11 @@ def _require_own_lm(joint: Tensors, plain: Tensors) -> None:
             raise CheckFailed("joint-lm", claim, f"with classes the gradient of {name} is another one")
 
 
-def _require_slopes(joint: Tensors, plain: Tensors, where: str) -> None:
+def _require_slopes(joint: Tensors, plain: Callable[[], Tensors], where: str) -> None:
     """Gradients are as steep as the losses are; those of the language model alone are for other checks to find."""
-    if _is_bent(plain["slope.total"]):
-        return
     for part, words in (("lm", "LM loss"), ("class", "class loss"), ("total", "total")):
         measured, said, _ = slope = joint[f"slope.{part}"]
-        if _is_bent(slope):
+        if _is_bent(slope) and not _is_bent(plain()["slope.total"]):
             raise CheckFailed(
                 f"slope-{part}",
                 SLOPES,
@@ -225,13 +223,14 @@ def require_joint_run(case: ClassCase, context: Context) -> None:
 
 
 def _runs(case: ClassCase, context: Context) -> Iterator[tuple[PairedRuns, Tensors]]:
-    """With labels of any kind: without dropout, with it, and of batches of its own; at a weight each."""
+    """With labels of any kind and dropout; then a step at a tiny weight, and one at a large one, on its own batch."""
     random = _random(case, context, "joint run")
     usual, tiny, large, *_ = class_weights(random)
-    asked = ((tiny, 0.0, True), (large, DROPOUT, True), (usual, 0.0, False))
-    for weight, dropout, is_given in asked if case.length <= FEW else asked[1:2]:
+    several = int(random.integers(4, 7))
+    asked = ((usual, DROPOUT, True, several), (tiny, 0.0, True, 1), (large, 0.0, False, 1))
+    for weight, dropout, is_given, steps in asked:
         rows, length = case.token_array().shape
-        steps, classes = int(random.integers(4, 8)), max(2 + is_given, int(random.choice(ANY)))
+        classes = max(2 + is_given, int(random.choice(ANY)))
         train: Settings = {
             "vocab_size": case.vocab_size,
             "seq_len": length,
@@ -245,9 +244,10 @@ def _runs(case: ClassCase, context: Context) -> Iterator[tuple[PairedRuns, Tenso
             "seed": int(random.integers(1, 2**31)),
         }
         question = PairedRuns(
-            config=case.config | {"n_classes": classes, "dropout": dropout},
+            config=case.config | {"n_classes": classes, "dropout": dropout, "n_layer": 1 + (steps > 1)},
             weights=case.seeded(context.seeds),
             train=train,
+            pulls=steps > 1,
             seed=int(random.integers(1, 2**31)),
         )
         shape = (steps, rows, length)
@@ -299,7 +299,7 @@ def _of_step(answer: Tensors, side: str, step: int) -> dict[str, Array]:
 
 LEAVES: Final = "classify=True leaves tokens, parameters, gradients, modes, settings and random generators as they were"
 STREAM: Final = "class scores are of the stream that the logits are of, in every mode and precision"
-CALLS: Final = (201, 260)  # more than a run of the default length makes
+CALLS: Final = (101, 140)  # more than a round number
 
 
 def require_no_class_trace(case: ClassCase, context: Context) -> None:
@@ -313,9 +313,10 @@ def require_no_class_trace(case: ClassCase, context: Context) -> None:
         ("training", DROPOUT, 2),
     )
     for modes, dropout, times in asked:
-        text = tokens if times == 2 else tokens[:1, :2]
+        is_short = times > 2
+        text = tokens[:1, :1] if is_short else tokens
         question = Watched(
-            config=case.config | {"dropout": dropout},
+            config=case.config | {"dropout": dropout} | ({"n_layer": 1} if is_short else {}),
             weights=case.seeded(context.seeds),
             call="classify",
             modes=modes,
@@ -326,7 +327,7 @@ def require_no_class_trace(case: ClassCase, context: Context) -> None:
         where = f"classify=True in {modes} mode, with dropout={dropout},"
         require_inputs_kept(LEAVES, "tokens", text, answer["tokens"])
         require_no_trace(LEAVES, answer, where=where, free=("rng",) if drops else ())
-        last = answer["result.2" if times > 2 else "result.1"]
+        last = answer["result.2" if is_short else "result.1"]
         if not drops and not close(last, answer["result.0"], "logits, float64"):
             seen = f"{where} gives other scores for the same tokens after {times - 1} more calls"
             raise CheckFailed("scores-drift", "the same tokens have the same class scores each time", seen)
@@ -369,7 +370,8 @@ def _require_every_mode(case: ClassCase, context: Context) -> None:
     narrow = replace(wide, precision="float32")
     rated = replace(wide, config=case.config | {"dropout": DROPOUT}, modes=(False, False))
     barely = replace(wide, config=case.config | {"dropout": NEXT_TO_NOTHING}, modes=(True, True))
-    right = context.ask(wide, twice)
+    answers = {id(question): context.ask(question, twice) for question in (wide, rated, barely, narrow)}
+    right = answers[id(wide)]
     for question, i, tolerance, where in (
         (wide, 1, "logits, softmax in float32", "in training mode"),
         (rated, 0, "logits, softmax in float32", f"in eval mode with dropout={DROPOUT}"),
@@ -377,7 +379,7 @@ def _require_every_mode(case: ClassCase, context: Context) -> None:
         (narrow, 0, "logits, float32, another order", "in float32"),
         (narrow, 1, "logits, float32, another order", "in float32, in training mode,"),
     ):
-        answer = right if question is wide else context.ask(question, twice)
+        answer = answers[id(question)]
         if not close(answer[f"logits.{i}"], right["logits.0"], tolerance):
             continue  # that is for other checks to say
         if not close(answer[f"class_logits.{i}"], right["class_logits.0"], tolerance):

@@ -217,8 +217,9 @@ class Loss(ModelQuestion, frozen=True, kw_only=True, tag="loss"):
 class JointLosses(ModelQuestion, frozen=True, kw_only=True, tag="joint-losses"):
     """``loss_fn`` at several weights, each right after torch is seeded. in: tokens, targets, labels (B, T).
 
-    out, for the weight at place i: {total,lm,class}.{i}, scalars, the last absent when None; and, of those that can be
-    differentiated, {total,lm,class}.{i}.grad.{name}, absent where the loss does not depend on the parameter. At the
+    out: for the weight at place i {total,lm,class}.{i}, scalars, the last absent when None; and, of those that can be
+    differentiated, {total,lm,class}.{i}.grad.{name}, absent where the loss does not depend on the parameter, the last
+    two for the first weight alone. At the
     first weight slope.{total,lm,class} (3,), along a direction that is drawn: how fast the loss changes as measured,
     and by its gradient, and the size of what the gradient adds up from. {before,after}.{mode,rng,python,settings,
     param.*,grad.*}; tokens, targets, labels, what became of them.
@@ -233,14 +234,15 @@ class PairedRuns(ModelQuestion, frozen=True, kw_only=True, tag="paired-runs"):
     """``train`` with the candidate's own model, and the contract's loop by the grader around its ``loss_fn``: of equal
     weights, on equal batches, from one seed. in: tokens, targets, labels (N, B, T), or nothing where they are made.
 
-    out, of the two sides own and right: {side}.losses (N, 3), loss, lm_loss and class_loss of each step, NaN for None;
+    out: by side, own or right, {side}.losses (N, 3), loss, lm_loss and class_loss of each step, NaN for None;
     {side}.grad.{i}.{name}, what the optimizer is stepped with; {side}.param.{name} after the last step; {side}.rng,
-    {side}.python afterwards; {side}.stepped.{name}, where the optimizer of either side takes parameters, given large
-    gradients and then small ones; and {tokens,targets,labels}, what became of the batches.
+    {side}.python afterwards; with ``pulls`` {side}.stepped.{name}, where the optimizer of either side takes parameters,
+    given large gradients and then small ones; and {tokens,targets,labels}, what became of the batches.
     """
 
     train: Settings
     seed: int
+    pulls: bool = False
 
 
 class Evaluate(ModelQuestion, frozen=True, kw_only=True, tag="evaluate"):

@@ -117,7 +117,7 @@ CONTRACT = {
     "**Training**": "training-step-is-exact",
     "Dropout acts on": "training-step-is-exact",
     "**Classes**": "joint-gradients combined-loss",
-    "Of one graph": "joint-gradients gradients-reach",
+    "Of one graph": "joint-gradients",
     "`train` takes the labels": "joint-run",
     "Class scores are of the stream": "class-scores-share-the-stream class-logits-shape",
     "A head may drop": "",

@@ -186,7 +186,7 @@ def joint_losses(package: Any, question: JointLosses, tensors: Tensors) -> dict[
         for i, parts in enumerate(lossed):
             for name, part in parts.items():
                 answer[f"{name}.{i}"] = np.array(as_scalar(part, f"the {name} loss"))
-                if isinstance(part, Tensor) and part.requires_grad:
+                if isinstance(part, Tensor) and part.requires_grad and (name == "total" or i == 0):
                     answer |= {f"{name}.{i}.grad.{key}": g for key, g in _gradients(model, part).items()}
         slopes = _slopes(model, partial(_parts, adapter, model, batch, question, question.class_weights[0]), answer)
     return answer | slopes | {name: as_array(getattr(batch, name), name) for name in BATCH}
@@ -247,7 +247,7 @@ def paired_runs(package: Any, question: PairedRuns, tensors: Tensors) -> dict[st
             answer |= {f"{side}.{name}": gradient for name, gradient in gradients.items()}
             answer |= {f"{side}.param.{name}": as_array(p, name).copy() for name, p in model.named_parameters()}
             answer[f"{side}.losses"] = _reported(history, len(equal))
-        for side, optimizer in (("own", adapter.optimizer), ("right", _adamw)):
+        for side, optimizer in (("own", adapter.optimizer), ("right", _adamw)) if question.pulls else ():
             model = weighted_model(adapter, question, training=True)
             answer |= {f"{side}.stepped.{name}": p for name, p in _pulled(model, optimizer(model, config)).items()}
     return answer | {name: np.stack([as_array(getattr(b, name), name) for b in given]) for name in BATCH if given}
@@ -292,7 +292,7 @@ def _adamw(model: nn.Module, config: Any) -> torch.optim.Optimizer:
         {"params": [p for p in model.parameters() if p.dim() >= 2], "weight_decay": config.weight_decay},
         {"params": [p for p in model.parameters() if p.dim() < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.lr)
+    return torch.optim.AdamW(groups, lr=config.lr, fused=True)  # half the time: bits are never compared
 
 
 PULLS: Final = (1.0, 0.01, 0.02)  # how large gradients are, one step after another
