@@ -42,7 +42,7 @@ def joint_case(extent: Extent) -> ClassCase:
 
 def class_weights(random: np.random.Generator) -> tuple[float, ...]:
     """Weights of the class loss: tiny, usual and large ones with many digits, 1, and one below 0."""
-    tiny, usual, large = (float(10 ** random.uniform(*ends)) for ends in ((-4.3, -2.5), (-1.0, 0.7), (1.2, 2.3)))
+    tiny, usual, large = (float(10 ** random.uniform(*ends)) for ends in ((-4.3, -2.5), (-1.0, 0.7), (1.7, 2.3)))
     return usual, tiny, large, 1.0, -usual
 
 
