@@ -41,11 +41,22 @@ class ClassCase(ModelCase, frozen=True, kw_only=True):
         return super().config
 
 
+# Few, and up to twice as many as there are words; round numbers in binary a little more often.
+CLASSES: Final = (2, 3, 4, 8, 16, *range(4, 21))
+
+
 @st.composite
-def class_cases(draw: DrawFn, *, lengths: tuple[int, int] = (2, 5), distinct: bool = False) -> ClassCase:
-    """Models with 2 or 3 classes; V < C."""
-    case = draw(model_cases(lengths=lengths, rows=(1, 2), distinct=distinct, narrow=True))
-    return extended(case, ClassCase, n_classes=draw(st.sampled_from((2, 3))), data=draw(st.integers(0, 999)))
+def class_cases(
+    draw: DrawFn,
+    *,
+    lengths: tuple[int, int] = (2, 5),
+    rows: tuple[int, int] = (1, 2),
+    layers: tuple[int, ...] = (1, 2, 3),
+    distinct: bool = False,
+) -> ClassCase:
+    """Models with 2 to 20 classes; V < C."""
+    case = draw(model_cases(layers=layers, lengths=lengths, rows=rows, distinct=distinct, narrow=True))
+    return extended(case, ClassCase, n_classes=draw(st.sampled_from(CLASSES)), data=draw(st.integers(0, 999)))
 
 
 def class_case(extent: Extent, *, distinct: bool = False) -> ClassCase:

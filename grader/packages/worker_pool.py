@@ -176,6 +176,8 @@ RUN_FORWARD: Final = frozenset(  # kinds of questions that forward has to answer
         "Gradients",
         "Influence",
         "Loss",
+        "JointLosses",
+        "PairedRuns",
         "Evaluate",
         "WatchedEvaluation",
         "Fit",
@@ -186,10 +188,15 @@ RUN_FORWARD: Final = frozenset(  # kinds of questions that forward has to answer
         "Flops",
     }
 )
-RUN_TRAIN: Final = frozenset({"OwnRun", "TwinRun"})  # kinds that train has to answer, too
+RUN_TRAIN: Final = frozenset({"OwnRun", "TwinRun", "PairedRuns"})  # kinds that train has to answer, too
 RUN_TRAIN_STEP: Final = RUN_TRAIN | {"RecordSteps", "TrainSteps, whole"}
 RUN: Final = {"Forward": RUN_FORWARD, "TrainSteps": RUN_TRAIN_STEP, "TrainSteps, whole": RUN_TRAIN}
-WATCHED: Final = {"forward": "Forward", "forward-incremental": "Decode", "generate": "Generate"}
+WATCHED: Final = {
+    "forward": "Forward",
+    "classify": "Forward, classify",
+    "forward-incremental": "Decode",
+    "generate": "Generate",
+}
 
 
 class Unresponsive:

@@ -141,10 +141,14 @@ class Gradients(ModelQuestion, frozen=True, kw_only=True, tag="gradients"):
 
     out: grad.{name}, d (logits . probe) / d parameter for a probe (V,) drawn with the weights; absent where the
     logits do not depend on the parameter; ``with_logits`` also logits (B, T, V). With lengths the logits of padding
-    are not probed.
+    are not probed. With ``classify`` also class_grad.{name}, the same of the class scores; with a ``seed`` torch is
+    seeded right before.
     """
 
     with_logits: bool = False
+    classify: bool = False
+    training: bool = False  # the mode the model is in
+    seed: int | None = None
 
 
 class Derivatives(ModelQuestion, frozen=True, kw_only=True, tag="derivatives"):
@@ -200,9 +204,10 @@ class Generate(ModelQuestion, frozen=True, kw_only=True, tag="generate"):
 
 
 class Watched(ModelQuestion, frozen=True, kw_only=True, tag="watched"):
-    """One call of a model, or two forward passes, and what is left behind. in: tokens (B, T).
+    """One call of a model, or ``times`` forward passes, and what is left behind. in: tokens (B, T).
 
-    out: result.{i}, the logits or tokens returned; {before,after}.{mode,rng,python,settings,param.*,grad.*}, tokens,
+    out: result.{i}, the logits, class scores or tokens returned, of forward passes by the first, the second and the
+    last; {before,after}.{mode,rng,python,settings,param.*,grad.*}, tokens,
     what became of those that were passed in; kept, whether the model's .config equals the one that it was made with;
     saved, how many tensors were saved for a backward pass; settings.import, what importing all but train.py makes of
     them, empty for nothing.
@@ -210,8 +215,9 @@ class Watched(ModelQuestion, frozen=True, kw_only=True, tag="watched"):
     results.
     """
 
-    call: Literal["forward", "forward-incremental", "generate"]
+    call: Literal["forward", "classify", "forward-incremental", "generate"]
     modes: Modes = "training"
+    times: int = 2
     max_new_tokens: int = 0
     use_cache: bool = False
     count_calls: bool = False
@@ -228,6 +234,37 @@ class Loss(ModelQuestion, frozen=True, kw_only=True, tag="loss"):
     classify: bool = True  # whether the model has a head; without one there are no class_logits
 
 
+class JointLosses(ModelQuestion, frozen=True, kw_only=True, tag="joint-losses"):
+    """``loss_fn`` at several weights, each right after torch is seeded. in: tokens, targets, labels (B, T).
+
+    out: for the weight at place i {total,lm,class}.{i}, scalars, the last absent when None; and, of those that can be
+    differentiated, {total,lm,class}.{i}.grad.{name}, absent where the loss does not depend on the parameter, the last
+    two for the first weight alone. At the
+    first weight slope.{total,lm,class} (3,), along a direction that is drawn: how fast the loss changes as measured,
+    and by its gradient, and the size of what the gradient adds up from. {before,after}.{mode,rng,python,settings,
+    param.*,grad.*}; tokens, targets, labels, what became of them.
+    """
+
+    class_weights: tuple[float, ...]
+    seed: int
+    training: bool = True  # the mode the model is in
+
+
+class PairedRuns(ModelQuestion, frozen=True, kw_only=True, tag="paired-runs"):
+    """``train`` with the candidate's own model, and the contract's loop by the grader around its ``loss_fn``: of equal
+    weights, on equal batches, from one seed. in: tokens, targets, labels (N, B, T), or nothing where they are made.
+
+    out: by side, own or right, {side}.losses (N, 3), loss, lm_loss and class_loss of each step, NaN for None;
+    {side}.grad.{i}.{name}, what the optimizer is stepped with; {side}.param.{name} after the last step; {side}.rng,
+    {side}.python afterwards; with ``pulls`` {side}.stepped.{name}, where the optimizer of either side takes parameters,
+    given large gradients and then small ones; and {tokens,targets,labels}, what became of the batches.
+    """
+
+    train: Settings
+    seed: int
+    pulls: bool = False
+
+
 class Evaluate(ModelQuestion, frozen=True, kw_only=True, tag="evaluate"):
     """in: tokens, targets, labels (N, B, T). out: lm_loss, class_accuracy (absent when None), logits, class_logits
     (N, B, T, ...), and {before,after}.{mode,rng,param.*,grad.*}."""
@@ -242,9 +279,9 @@ class WatchedEvaluation(ModelQuestion, frozen=True, kw_only=True, tag="watched-e
 
     out: lm_loss, class_accuracy (absent when None), floats, whether those that are there are; losses (N,) and
     accuracies (N,), the same of one batch after another, in eval mode; {before,after}.{mode,rng,python,settings,
-    param.*,grad.*}; {tokens,targets}.{i}, what became of them; saved, how many tensors were saved for a backward pass.
-    Every other parameter needs no gradient. Then other weights are drawn, and out: again and again_losses (1,), the
-    same of the first batch alone with those.
+    param.*,grad.*}; {tokens,targets,labels}.{i}, what became of them; saved, how many tensors were saved for a backward
+    pass. Every other parameter needs no gradient. Then other weights are drawn, and out: again and again_losses (1,),
+    the same of the first batch alone with those.
     With ``breaks`` the last batch has a token too many for the model, and of all this there is before and after alone,
     and raised, whether there was an error. With ``interrupted`` it is not the batch that is wrong: what reads the one
     after it raises an error of its own, or is interrupted as from a keyboard. It is called with gradients off then, and
@@ -508,7 +545,7 @@ AnyQuestion = (
     | Parameters | Sharing | Configs | Forward | OneHead | Influence | Gradients | Derivatives | Decode | Generate
     | Loss | Evaluate | Fit | Classify | TrainSteps | RecordSteps | Rates | MakeBatch | SeededDraws | OwnRun | TwinRun
     | Flops | Snippet | ClassWeights | Uncertainty | GradientNorms | FitWeighted | RunTests | FindMutants | Reword
-    | TrainConfigs | Offers | Watched | WatchedEvaluation | WatchedTraining
+    | TrainConfigs | Offers | Watched | WatchedEvaluation | WatchedTraining | JointLosses | PairedRuns
 )  # fmt: skip
 
 
@@ -516,7 +553,9 @@ def modules_asked(question: AnyQuestion) -> tuple[str, ...]:
     """The modules of a package that answer a question; none named for one that may need any of its files."""
     if isinstance(question, Import | Snippet | RunTests | FindMutants | Reword):
         return ()
-    if isinstance(question, Loss | Evaluate | WatchedEvaluation | Fit | OwnRun | TwinRun | FitWeighted):
+    if isinstance(question, Loss | JointLosses | Evaluate | WatchedEvaluation | Fit | FitWeighted):
+        return ("model", "train")
+    if isinstance(question, OwnRun | TwinRun | PairedRuns):
         return ("model", "train")
     if isinstance(question, StandInQuestion | TrainConfigs | Rates | MakeBatch | SeededDraws):
         return ("train",)

@@ -25,6 +25,7 @@ FIELDS = {
     "max_new_tokens": 3,
     "use_cache": True,
     "class_weight": 0.5,
+    "class_weights": (0.5, 1.0),
     "training": False,
     "weighting": "constant",
     "lr": 0.01,

@@ -31,15 +31,26 @@ from grader.checks.families.training_loop import (
     step_is_exact,
     training_repeats,
 )
+from grader.checks.joint_training import (
+    joint_case,
+    joint_cases,
+    require_joint_gradients,
+    require_joint_run,
+    require_no_class_trace,
+    require_one_stream,
+)
 from grader.checks.requirements import beyond_rounding, logits_of, must_refuse, places
 from grader.checks.snippets import config_of, model_snippet
 from grader.checks.strategies import FEW, WEIGHT_DRAWS
 from grader.checks.training_cases import TRAIN_CASES, TrainCase, train_case
+from grader.packages.trouble import PackageRaised
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import (
     KINDS,
+    Decode,
     Evaluate,
     Forward,
+    Generate,
     Loss,
     MakeBatch,
     Parameters,
@@ -48,7 +59,7 @@ from grader.sandbox.questions import (
     WatchedTraining,
 )
 from grader.sandbox.wire import Array, Tensors
-from grader.sizes import MODEL, Extent, at_most
+from grader.sizes import MODEL, RUN, Extent, at_most
 
 ONE = 1  # class: a head all the same
 
@@ -87,36 +98,66 @@ def class_logits_shape(case: ClassCase, context: Context) -> None:
                 f"class logits are float32 of shape (B, T, n_classes) = {expected}",
                 f"with n_classes={classes} they are {scores.dtype} of shape {tuple(scores.shape)}",
             )
+        _require_own_scores(scores)
     headless = Forward(config=case.headless, weights=weights, classify=True)
     must_refuse(context, headless, tokens, "classify=True on a model without a head")
     _score_the_stream_alone(case, context)
 
 
+def _require_own_scores(scores: Array) -> None:
+    """Require of scores (B, T, classes) that no two classes have the same ones for every token."""
+    by_class = np.moveaxis(scores, -1, 0).reshape(scores.shape[-1], -1)
+    if finite(by_class) and len(np.unique(by_class, axis=0)) < len(by_class):
+        raise CheckFailed(
+            "shared-scores", "each class has a score of its own", f"of {len(by_class)} classes two have the same ones"
+        )
+
+
 TABLE: Final = "position_embedding.weight"
+RUN_ROWS: Final = (RUN.rows, RUN.tokens)
+TALL: Final = (33, 60)  # rows of a few tokens
+DEEP: Final = (3, 7)  # layers
 
 
 def _score_the_stream_alone(case: ClassCase, context: Context) -> None:
     """Where attention and positions add nothing, a token has the scores that it has as the only one of a text."""
-    texts, words = case.token_array(), np.arange(case.vocab_size)[:, None]
+    words = np.arange(case.vocab_size)[:, None]
+    random = np.random.default_rng(context.seeds.derive("by place", case.data))
+    tall = int(random.integers(*TALL)), 2
+    is_small = case.length <= FEW and "placed" not in context.state  # once: more rows cost more than all else
+    more = [random.integers(0, case.vocab_size, shape) for shape in (RUN_ROWS, tall) if is_small]
+    texts = [case.token_array(), *more]
+    config = case.config | {"block_size": max(case.block_size, *(each.shape[1] for each in texts))}
     named = context.reference.ask(Parameters(config=case.config, seed=case.data), {})
     # A model called by an adapter.py may have no table: what turns queries and keys is silent with attention.
     positions = {TABLE: 0.0} if any(name.endswith(TABLE) for name in named) else {}
     weights = case.seeded(context.seeds, factors={**SILENT_ATTENTION, **positions})
-    question = Forward(config=case.config, weights=weights, classify=True)
-    answer = context.ask(question, {"tokens.0": texts, "tokens.1": words})
-    scores, alone = answer["class_logits.0"], answer["class_logits.1"]
-    if alone.shape != (*words.shape, case.n_classes) or not (finite(scores) and finite(alone)):
+    deep = {"n_layer": int(random.integers(*DEEP))}
+    for sizes in (config, config | deep) if is_small else (config,):
+        question = Forward(config=sizes, weights=weights, classify=True)
+        answer = context.ask(question, {f"tokens.{i}": each for i, each in enumerate((words, *texts))})
+        if answer["class_logits.0"].shape != (*words.shape, case.n_classes):
+            return  # that is for other checks to say
+        _require_scores_by_word(answer, texts)
+    context.state["placed"] = True
+
+
+def _require_scores_by_word(answer: Tensors, texts: list[Array]) -> None:
+    """Require of the scores of texts that each token has those of its word, which come first."""
+    alone = answer["class_logits.0"]
+    if not finite(alone):
         return  # that is for other checks to say
-    expected = alone[texts, 0]
-    if not close(scores, expected, "logits, softmax in float32"):
-        row, t = places(beyond_rounding(scores, expected))[0]
-        raise CheckFailed(
-            "by-place",
-            "class scores are those of what the blocks leave behind at their token, wherever it stands",
-            f"with attention and positions silenced, the scores at position {t} of row {row} are not those of the same "
-            "token by itself",
-            grid=TokenGrid(tokens=case.tokens, named=((row, t),)),
-        )
+    for i, each in enumerate(texts, 1):
+        scores, expected = answer[f"class_logits.{i}"], alone[each, 0]
+        if finite(scores) and not close(scores, expected, "logits, softmax in float32"):
+            row, t = places(beyond_rounding(scores, expected))[0]
+            raise CheckFailed(
+                "by-place",
+                "class scores are those of what the blocks leave behind at their token, wherever it stands",
+                f"with attention and positions silenced, the scores at position {t} of row {row} are not those of the "
+                "same token by itself",
+                grid=TokenGrid(tokens=tuple(map(tuple, each.tolist())), named=((row, t),)),
+            )
 
 
 def two_layers(extent: Extent) -> ClassCase:
@@ -137,18 +178,9 @@ def lm_untouched(case: ClassCase, context: Context) -> None:
     - Initialisation walks over all modules in an order that the head changes.
     - The trunk runs twice, or in another way, when classify=True.
     """
-    # Initial parameters and logits, with the head and without it.
-    without = context.ask(Parameters(config=case.headless, seed=case.data), {})
-    with_head = context.ask(Parameters(config=case.config, seed=case.data), {})
-    difference = first_difference({name: with_head[name] for name in without if name in with_head}, without)
-    if difference is not None:
-        raise CheckFailed(
-            "init-disturbed",
-            "with n_classes > 0 every other parameter starts with the same bits as with n_classes = 0",
-            f"{difference.tensor} is the first that differs",
-        )
-    if len(with_head) == len(without):
-        raise CheckFailed("no-head", "n_classes > 0 adds the head's parameters", "there is no new parameter")
+    # Initial parameters and logits, with the head and without it; then what is decoded.
+    for dropout in (0.0, DROPOUT):
+        _require_same_start(case, context, dropout)
     weights, tokens = case.seeded(context.seeds), {"tokens.0": case.token_array()}
     plain = context.ask(Forward(config=case.headless, weights=weights, precision="float32"), tokens)["logits.0"]
     for classify in (False, True):
@@ -158,6 +190,56 @@ def lm_untouched(case: ClassCase, context: Context) -> None:
                 "logits-disturbed",
                 "logits are bit-identical with and without the head",
                 f"with the head and classify={classify} they differ",
+            )
+    if case.length <= FEW and "decoded" not in context.state:  # once: it costs as much as all else
+        _require_same_decoding(case, context)
+        context.state["decoded"] = True
+
+
+DROPOUT: Final = 0.25
+
+
+def _require_same_start(case: ClassCase, context: Context, dropout: float) -> None:
+    without, with_head = (
+        context.ask(Parameters(config=config | {"dropout": dropout}, seed=case.data), {})
+        for config in (case.headless, case.config)
+    )
+    difference = first_difference({name: with_head[name] for name in without if name in with_head}, without)
+    if difference is not None:
+        raise CheckFailed(
+            "init-disturbed",
+            "with n_classes > 0 every other parameter starts with the same bits as with n_classes = 0",
+            f"{difference.tensor} is the first that differs",
+        )
+    if len(with_head) == len(without):
+        raise CheckFailed("no-head", "n_classes > 0 adds the head's parameters", "there is no new parameter")
+
+
+def _require_same_decoding(case: ClassCase, context: Context) -> None:
+    """What is generated and decoded with a head is what is without it, where that is built."""
+    weights, tokens = case.seeded(context.seeds), case.token_array()
+    prompt, last = tokens[:, :1], case.length - 1
+    for kind in ("generate", "generate with the cache", "forward_incremental"):
+        try:
+            with_head, without = (
+                context.ask(
+                    Decode(config=config, weights=weights, parents=(-1, 0)),
+                    {"chunk.0": prompt, "chunk.1": tokens[:, 1:].copy()},
+                )
+                if kind == "forward_incremental"
+                else context.ask(
+                    Generate(config=config, weights=weights, max_new_tokens=last, use_cache="cache" in kind),
+                    {"prompt": prompt},
+                )
+                for config in (case.config, case.headless)
+            )
+        except PackageRaised as raised:
+            if not raised.unbuilt:
+                raise
+            continue
+        if first_difference(with_head, without) is not None:
+            raise CheckFailed(
+                "decoding-disturbed", "a model with a head generates and decodes as one without", f"{kind} differs"
             )
 
 
@@ -533,6 +615,82 @@ def joint_training_step(case: TrainCase, context: Context) -> None:
     kinds = context.ask(watched, case.batches(context.seeds))["kinds"]
     if (kinds[:, :2] == KINDS.index("float")).all():  # otherwise it is the step that reports no numbers
         require_kinds(kinds, ("float",) * 3, f"class_weight={weight}")
+
+
+JOINTLY = (forward_runs, class_logits_shape, combined_loss, gradients_reach)
+
+
+@check(needs=JOINTLY, cases=joint_cases(), at_size=joint_case, examples=1)
+def joint_gradients(case: ClassCase, context: Context) -> None:
+    """Trained on both losses, the language model has its own gradients, and the classes' on top of them.
+
+    ## Why it matters
+    A joint loss can have the right value and a wrong gradient. The curve looks as it should while one of the two
+    objectives is not learnt, or is learnt with another weight than was asked for.
+
+    ## Usual causes
+    - The logits, or the hidden states, are detached or scaled where classes are asked for.
+    - The weight is capped, rounded, or compared with a threshold instead of with 0.
+    - Training mode, or a dropout above 0, takes another way through the model.
+    """
+    # Both losses at drawn weights and numbers of classes, beside the plain model's and beside how the losses change.
+    require_joint_gradients(case, context)
+
+
+@check(needs=(*JOINTLY, joint_training_step), cases=joint_cases(), examples=1)
+def joint_run(case: ClassCase, context: Context) -> None:
+    """train() trains a model on both losses, with the weight and the labels that it is given, and nothing else changes.
+
+    ## Why it matters
+    Everything may be right but for the loop that puts it together. A weight that is changed on the way, or labels that
+    are made anew, give a run that answers another question than the one that was asked.
+
+    ## Usual causes
+    - The step passes on another weight than config.class_weight.
+    - Labels are computed from the tokens, instead of being read from the batch.
+    - The optimizer is another one where there are classes.
+    - A step draws or seeds, so that dropout drops something else.
+    """
+    # Short runs of the candidate's own model, beside the contract's loop around its own loss_fn.
+    require_joint_run(case, context)
+
+
+@check(needs=(forward_runs, class_logits_shape), cases=joint_cases(), examples=1)
+def classify_leaves_no_trace(case: ClassCase, context: Context) -> None:
+    """classify=True adds class scores to the logits, and changes nothing else, however often it is asked for.
+
+    ## Why it matters
+    The classifier is asked in the middle of training. If that moves a generator, a mode or a token, the language model
+    is trained in another way for having been looked at.
+
+    ## Usual causes
+    - The head draws or seeds, or drops where dropout is 0.
+    - Tokens are written into to mark something.
+    - Modes are set on the way, and not put back for every module.
+    - Something is counted from call to call.
+    """
+    # In all modes with dropout and without; where a plain forward pass leaves a trace, that is for other checks to say.
+    try:
+        require_no_class_trace(case, context)
+    except CheckFailed:
+        if not forward_is_to_blame(case.headless, case.seeded(context.seeds), case.token_array(), context):
+            raise
+
+
+@check(needs=(forward_runs, class_logits_shape), cases=joint_cases(), examples=1)
+def class_scores_share_the_stream(case: ClassCase, context: Context) -> None:
+    """Class scores are read off the stream that the logits are read off, in training mode and in eval mode.
+
+    ## Why it matters
+    A trunk that is shared is what joint training is about. A head that reads something else in training than in
+    evaluation is measured as another model than the one that was trained.
+
+    ## Usual causes
+    - The trunk runs once more for the classes, and drops something else.
+    - The head takes another way in training mode, or in one precision.
+    """
+    # Modes, precisions and rates beside each other; and with dropout, what scores depend on.
+    require_one_stream(case, context)
 
 
 BATCHES: Final = 3

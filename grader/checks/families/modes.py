@@ -620,7 +620,7 @@ def _reports(case: ClassCase, context: Context, modes: Modes, *, classify: bool)
         question = replace(question, weights=case.seeded(context.seeds, scale=LARGEST))
     answer = context.ask(question, batches)
     where = f"evaluate, given a model in {modes} mode,"
-    for name in ("tokens", "targets"):
+    for name in ("tokens", "targets", "labels"):
         for i in range(len(batches) // 3):
             require_inputs_kept(EVALUATE_LEAVES, name, batches[f"{name}.{i}"], answer[f"{name}.{i}"])
     require_no_trace(EVALUATE_LEAVES, answer, where=where)

@@ -263,22 +263,45 @@ def influence(adapter: Adapter, question: Influence, tensors: Tensors) -> dict[s
 
 def gradients(adapter: Adapter, question: Gradients, tensors: Tensors) -> dict[str, Array]:
     with precision(question.precision):
-        model = weighted_model(adapter, question)
+        model = weighted_model(adapter, question, training=question.training)
         tokens = torch.from_numpy(tensors["tokens"])
+        if question.seed is not None:
+            torch.manual_seed(question.seed)
+        scores: dict[str, object] = {}
         if "lengths" in tensors:
             lengths = torch.from_numpy(tensors["lengths"])
             logits, _ = adapter.decoded(model, tokens, lengths=lengths)
             probed = torch.arange(tokens.size(1)) < lengths[:, None]  # (B, T)
         else:
-            logits, probed = adapter.logits(model, tokens), torch.ones(tokens.shape, dtype=torch.bool)
+            probed = torch.ones(tokens.shape, dtype=torch.bool)
+            if question.classify:
+                logits, scores["class_grad"] = adapter.classified(model, tokens)
+            else:
+                logits = adapter.logits(model, tokens)
         checked = as_array(_widened(logits, question), "the logits")
         answer = {"logits": checked} if question.with_logits else {}
-        assert isinstance(logits, Tensor)
-        probe = keyed_normal(question.weights.seed, "probe", (logits.size(-1),), 1.0).to(logits)
-        named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-        found = torch.autograd.grad((logits @ probe)[probed].sum(), list(named.values()), allow_unused=True)
-    return answer | {
-        f"grad.{name}": as_array(_widened(part, question), name)
+        for kind, probed_scores in ({"grad": logits} | scores).items():
+            as_array(_widened(probed_scores, question), "scores")
+            assert isinstance(probed_scores, Tensor)
+            answer |= _probed(adapter, model, question, kind, (probed_scores, probed))
+    return answer
+
+
+def _probed(
+    adapter: Adapter, model: nn.Module, question: Gradients, kind: str, asked: tuple[Tensor, Tensor]
+) -> dict[str, Array]:
+    """{kind}.{name}: how scores (B, T, V), where they are asked about (B, T) and along a probe, move with each
+    parameter."""
+    scores, probed = asked
+    if question.classify and not scores.requires_grad:
+        return {}
+    probe = keyed_normal(question.weights.seed, "probe", (scores.size(-1),), 1.0).to(scores)
+    named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    kept = question.classify  # both kinds of scores are of one graph
+    probed_sum = (scores @ probe)[probed].sum()
+    found = torch.autograd.grad(probed_sum, list(named.values()), allow_unused=True, retain_graph=kept)
+    return {
+        f"{kind}.{name}": as_array(_widened(part, question), name)
         for own_name, g in zip(named, found, strict=True)
         if g is not None
         for name, part in adapter.parts(own_name, g)
@@ -407,12 +430,13 @@ def watched(package: Any, question: Watched, tensors: Tensors) -> dict[str, Arra
         uncounted: AbstractContextManager[list[str]] = nullcontext([])
         with graph_watched() as graph, calls_counted(model) if question.count_calls else uncounted as calls:
             try:
-                times = 2 if question.call == "forward" else 1
+                times = question.times if question.call in ("forward", "classify") else 1
                 results = [_called(adapter, model, question, tokens) for _ in range(times)]
             except ValueError:
                 return answer | {"refused": np.array(len(calls))}
         answer |= all_state(model, "after")
-    answer |= {f"result.{i}": as_array(result, "what was returned") for i, result in enumerate(results)}
+    shown = [*results[:2], *results[2:][-1:]]
+    answer |= {f"result.{i}": as_array(result, "what was returned") for i, result in enumerate(shown)}
     if isinstance(adapter, ContractAdapter):
         kept = getattr(model, "config", None) == module.GPTConfig(**question.config)
         answer["kept"] = np.array(int(kept))
@@ -427,6 +451,8 @@ def _called(adapter: Adapter, model: Any, question: Watched, tokens: Tensor) -> 
     match question.call:
         case "forward":
             return adapter.logits(model, tokens)
+        case "classify":
+            return adapter.classified(model, tokens)[1]
         case "forward-incremental":
             return adapter.decoded(model, tokens)[0]
         case "generate":

@@ -62,6 +62,8 @@ BOTH_OF_CONTRACT: Final[Mapping[type, Handler]] = {
     q.OneHead: model_answers.one_head,
     q.GradientNorms: weighting_answers.gradient_norms,
     q.FitWeighted: weighting_answers.fit_weighted,
+    q.JointLosses: weighting_answers.joint_losses,
+    q.PairedRuns: weighting_answers.paired_runs,
 }
 OF_CONTRACT: Final = (*MODEL_OF_CONTRACT, *TRAIN_OF_CONTRACT, *BOTH_OF_CONTRACT)
 

@@ -85,7 +85,7 @@ def _given(adapter: Adapter, question: StandInQuestion, tensors: Tensors) -> tup
     return model, adapter.stand_in(model), adapter.settings(question.train), batches_of(adapter, tensors)
 
 
-def _both(package: Any) -> Adapter:
+def both_of(package: Any) -> Adapter:
     """The adapter, once both modules are imported: what keeps one from that is reported before anything else."""
     package.module("model"), package.module("train")
     adapter: Adapter = package.adapter
@@ -168,7 +168,7 @@ def _require_whole(adapter: Adapter, history: object, batches: list[Any]) -> Non
     if history is None and isinstance(adapter, WrittenAdapter):
         return
     if not isinstance(history, list) or len(history) != len(batches):
-        raise ContractError(f"train returned {_describe(history)}; expected a list of {len(batches)} dicts")
+        raise ContractError(f"train returned {described(history)}; expected a list of {len(batches)} dicts")
 
 
 @contextmanager
@@ -183,7 +183,7 @@ def _after_each_step(model: nn.Module) -> Iterator[dict[str, Array]]:
         handle.remove()
 
 
-def _describe(value: object) -> str:
+def described(value: object) -> str:
     return f"a list of {len(value)}" if isinstance(value, list) else f"a {type(value).__name__}"
 
 
@@ -281,14 +281,14 @@ def seeded_draws(train: ModuleType, question: SeededDraws, _: Tensors) -> dict[s
 
 
 def loss(package: Any, question: Loss, tensors: Tensors) -> dict[str, Array]:
-    adapter = _both(package)
+    adapter = both_of(package)
     tokens, targets, labels = (torch.from_numpy(tensors[name]) for name in ("tokens", "targets", "labels"))
     answer: dict[str, Array] = {}
     with precision(question.precision):
         model = weighted_model(adapter, question)
         parts = adapter.losses(model, adapter.batch(tokens, targets, labels), question.class_weight)
         if not isinstance(parts, tuple) or len(parts) != 3:
-            raise ContractError(f"loss_fn returned {_describe(parts)}; expected (total, lm_loss, class_loss)")
+            raise ContractError(f"loss_fn returned {described(parts)}; expected (total, lm_loss, class_loss)")
         for name, part in zip(("total", "lm", "class"), parts, strict=True):
             if part is not None:
                 answer[name] = np.array(as_scalar(part, f"the {name} loss"))
@@ -307,7 +307,7 @@ def loss(package: Any, question: Loss, tensors: Tensors) -> dict[str, Array]:
 
 
 def evaluate(package: Any, question: Evaluate, tensors: Tensors) -> dict[str, Array]:
-    adapter = _both(package)
+    adapter = both_of(package)
     answer: dict[str, Array] = {}
     with precision(question.precision):
         model = weighted_model(adapter, question)
@@ -338,7 +338,7 @@ def _outputs(adapter: Adapter, model: Any, tokens: Tensor, *, classify: bool) ->
 
 
 def watched_evaluation(package: Any, question: WatchedEvaluation, tensors: Tensors) -> dict[str, Array]:
-    adapter = _both(package)
+    adapter = both_of(package)
     names = ("tokens", "targets", "labels")
     batches = [
         adapter.batch(*(torch.from_numpy(tensors[f"{name}.{i}"]) for name in names))
@@ -357,7 +357,7 @@ def watched_evaluation(package: Any, question: WatchedEvaluation, tensors: Tenso
             report = adapter.evaluated(model, given)
         answer |= all_state(model, "after")
         answer |= _with_other_weights(adapter, question, model, batches[:1])
-    answer |= {f"{name}.{i}": as_array(getattr(b, name), name) for i, b in enumerate(batches) for name in names[:2]}
+    answer |= {f"{name}.{i}": as_array(getattr(b, name), name) for i, b in enumerate(batches) for name in names}
     numbers = {name: field(report, name, "evaluate") for name in ("lm_loss", "class_accuracy")}
     present = {name: value for name, value in numbers.items() if value is not None}
     answer |= {name: np.array(as_scalar(value, name)) for name, value in present.items()}
@@ -442,7 +442,7 @@ def watched_training(package: Any, question: WatchedTraining, tensors: Tensors) 
             history = adapter.trained(called, config, **({} if question.own_batches else {"batches": given}))
         answer |= all_state(model, "after")
     if not isinstance(history, list) or not all(isinstance(record, dict) for record in history):
-        raise ContractError(f"train returned {_describe(history)}; expected a list of dicts")
+        raise ContractError(f"train returned {described(history)}; expected a list of dicts")
     if question.own_batches:
         answer |= {f"read.{i}": as_array(tokens, "what the model is given") for i, tokens in enumerate(small.read)}
         generator = torch.Generator().manual_seed(int(config.seed))
@@ -476,7 +476,7 @@ def _number(value: object) -> float:
 
 
 def fit(package: Any, question: Fit, tensors: Tensors) -> dict[str, Array]:
-    adapter = _both(package)
+    adapter = both_of(package)
     seed_all(question.seed)
     model = adapter.new_model(question.config).train()
     # Fused: half the time, and the bits of this loop are never compared.
@@ -494,7 +494,7 @@ def fit(package: Any, question: Fit, tensors: Tensors) -> dict[str, Array]:
 
 
 def own_run(package: Any, question: OwnRun, _: Tensors) -> dict[str, Array]:
-    adapter = _both(package)
+    adapter = both_of(package)
     adapter.seed(question.seed)
     model = adapter.new_model(question.config)
     config = adapter.settings(question.train)
@@ -507,12 +507,12 @@ def own_run(package: Any, question: OwnRun, _: Tensors) -> dict[str, Array]:
 
 
 def twin_run(package: Any, question: TwinRun, _: Tensors) -> dict[str, Array]:
-    adapter = _both(package)
+    adapter = both_of(package)
     with precision(question.precision):
         config = adapter.settings(question.train)
         adapter.seed(config.seed)
         model = adapter.new_model({"vocab_size": config.vocab_size} | question.config)
-        with _stepped_with(model, question.watched) as gradients:
+        with stepped_with(model, question.watched) as gradients:
             history = adapter.ran(model, config)
         answer = _losses_told(history, config) | gradients | _snapshot(model, f"param.{config.steps - 1}")
         if question.held_out and isinstance(adapter, ContractAdapter):
@@ -523,7 +523,7 @@ def twin_run(package: Any, question: TwinRun, _: Tensors) -> dict[str, Array]:
 def _losses_told(history: object, config: Any) -> dict[str, Array]:
     """The losses that a run tells of, a number for each step."""
     if not isinstance(history, list) or len(history) != config.steps:
-        raise ContractError(f"train returned {_describe(history)}; expected a list of {config.steps} dicts")
+        raise ContractError(f"train returned {described(history)}; expected a list of {config.steps} dicts")
     answer: dict[str, Array] = {}
     for name in ("loss", "lm_loss", "class_loss"):
         losses = [field(record, name, "train") for record in history]
@@ -551,7 +551,7 @@ def _said_of(adapter: ContractAdapter, model: Any, texts: list[Tensor], prefix: 
 
 
 @contextmanager
-def _stepped_with(model: nn.Module, watched: tuple[int, ...]) -> Iterator[dict[str, Array]]:
+def stepped_with(model: nn.Module, watched: tuple[int, ...]) -> Iterator[dict[str, Array]]:
     """The gradients of a model's parameters as an optimizer, any, is stepped for the times ``watched``: grad.{i}.{name}
 
     There is no trace of it on the model, the optimizer or its class; and where nothing is watched, none at all.

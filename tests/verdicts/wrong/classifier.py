@@ -21,12 +21,24 @@ ALONE = "        return lm_loss, lm_loss, None\n"
 ACCURACY = "    return (class_logits.argmax(dim=-1) == labels).double().mean().item()\n"
 RESTORE = "            module.training = training\n"
 NO_GRAD = "@torch.no_grad()\ndef evaluate"
+LOGITS = "        logits = self.lm_head(x)  # (B, T, V)\n        if classify:\n"
+STEP_LOSS = "    loss, lm_loss, class_loss = loss_fn(model, batch, config.class_weight)\n"
+MODE = "    model.train()\n"
+ADAMW = "    return AdamW(groups, lr=config.lr)\n"
+CLEAR = "    optimizer.zero_grad()\n"
+LABELLED = "                accuracies.append(class_accuracy(class_logits, batch.labels))\n"
+PICK = "            unread = logits[:, -1].argmax(dim=-1, keepdim=True)  # (B, 1)\n"
 REPORT = '    return {"lm_loss": fmean(lm_losses), "class_accuracy": fmean(accuracies) if accuracies else None}\n'
 
 
 def score(expression: str) -> dict[str, list[tuple[str, str]]]:
     """The head answers something else."""
     return {"model.py": [(SCORE, f"        return {expression}\n")]}
+
+
+def classified(expression: str, scores: str = "self._classify(x)") -> dict[str, list[tuple[str, str]]]:
+    """Logits and class scores are something else where classes are asked for."""
+    return {"model.py": [(CLASSIFIED, f"            return {expression}, {scores}\n")]}
 
 
 def train(old: str, new: str) -> dict[str, list[tuple[str, str]]]:
@@ -219,6 +231,184 @@ CASES = {
         "classifier",
         "joint-training-step",
         train("None if class_loss is None else class_loss.item()", "None"),
+    ),
+    "logits-detached-beside-class-scores": ("classifier", "joint-gradients", classified("logits.detach()")),
+    "lm-gradient-doubled-beside-class-scores": (
+        "classifier",
+        "joint-gradients",
+        classified("2 * logits - logits.detach()"),
+    ),
+    "lm-gradient-doubled-beside-class-scores-with-dropout": (
+        "classifier",
+        "joint-gradients",
+        {
+            "model.py": [
+                (
+                    LOGITS,
+                    LOGITS.replace(
+                        "        if classify:\n",
+                        "        if classify and self.config.dropout > 0 and logits.requires_grad:\n"
+                        "            logits.register_hook(lambda gradient: 2 * gradient)\n        if classify:\n",
+                    ),
+                )
+            ]
+        },
+    ),
+    "half-the-class-gradient-in-training-mode": (
+        "classifier",
+        "joint-gradients",
+        score("self.class_head((x + x.detach()) / 2 if self.training else x)"),
+    ),
+    "lm-loss-detached-in-the-total-of-deep-models": (
+        "classifier",
+        "joint-gradients",
+        train(TOTAL, "    if model.config.n_layer > 1:\n        lm_loss = lm_loss.detach()\n" + TOTAL),
+    ),
+    "class-weights-capped": (
+        "classifier",
+        "joint-gradients",
+        train(TOTAL, TOTAL.replace("class_weight * class_loss", "min(class_weight, 40.0) * class_loss")),
+    ),
+    "class-weights-of-next-to-nothing-left-out": (
+        "classifier",
+        "joint-gradients",
+        train("    if class_weight == 0:\n", "    if class_weight < 4e-4:\n"),
+    ),
+    "class-weight-one-as-a-mean": (
+        "classifier",
+        "joint-gradients",
+        train(
+            TOTAL, "    if class_weight == 1:\n        return (lm_loss + class_loss) / 2, lm_loss, class_loss\n" + TOTAL
+        ),
+    ),
+    "class-weight-rounded-by-the-step": (
+        "classifier",
+        "joint-run",
+        train(STEP_LOSS, STEP_LOSS.replace("config.class_weight", "round(config.class_weight, 3)")),
+    ),
+    "class-weight-halved-by-the-loop": (
+        "classifier",
+        "joint-run",
+        train(
+            MODE,
+            MODE + "    from dataclasses import replace\n"
+            "    config = replace(config, class_weight=config.class_weight / 2)\n",
+        ),
+    ),
+    "labels-made-anew-by-the-step": (
+        "classifier",
+        "joint-run",
+        train(STEP_LOSS, "    batch = batch._replace(labels=batch.tokens % 2)\n" + STEP_LOSS),
+    ),
+    "labels-viewed": (
+        "classifier",
+        "joint-run",
+        train(CLASS_LOSS, CLASS_LOSS.replace("labels.flatten()", "labels.view(-1)")),
+    ),
+    "step-draws-with-classes": (
+        "classifier",
+        "joint-run",
+        train(CLEAR, CLEAR + "    if config.class_weight > 0:\n        torch.rand(())\n"),
+    ),
+    "step-writes-labels": (
+        "classifier",
+        "joint-run",
+        train(
+            "    optimizer.step()\n",
+            "    optimizer.step()\n    if class_loss is not None:\n        batch.labels.zero_()\n",
+        ),
+    ),
+    "another-optimizer-with-classes": (
+        "classifier",
+        "joint-run",
+        train(ADAMW, ADAMW.replace("config.lr)", "config.lr, amsgrad=config.class_weight > 0)")),
+    ),
+    "head-draws-in-training-mode": (
+        "classifier",
+        "classify-leaves-no-trace",
+        score("self.class_head(x + 0 * torch.rand(()) if self.training else x)"),
+    ),
+    "modes-set-by-the-head": (
+        "classifier",
+        "classify-leaves-no-trace",
+        {"model.py": [(CLASSIFIED, "            self.train(self.training)\n" + CLASSIFIED)]},
+    ),
+    "dropped-once-more-before-both-heads": (
+        "classifier",
+        "classify-leaves-no-trace",
+        {"model.py": [(LOGITS, "        if classify:\n            x = self.dropout(x)\n" + LOGITS)]},
+    ),
+    "scores-halved-after-many-calls": (
+        "classifier",
+        "classify-leaves-no-trace",
+        {
+            "model.py": [
+                (
+                    SCORE,
+                    '        self.calls = getattr(self, "calls", 0) + 1\n'
+                    "        return self.class_head(x) * (1 if self.calls < 60 else 0.5)\n",
+                )
+            ]
+        },
+    ),
+    "trunk-runs-once-more-for-the-classes": (
+        "classifier",
+        "class-scores-share-the-stream",
+        {
+            "model.py": [
+                (
+                    CLASSIFIED,
+                    "            x = self.embed(tokens, torch.arange(T))\n            for block in self.blocks:\n"
+                    "                x = block(x, mask)\n            return logits, self._classify(self.ln_f(x))\n",
+                )
+            ]
+        },
+    ),
+    "head-in-another-order-with-dropout": (
+        "classifier",
+        "class-scores-share-the-stream",
+        score("self.class_head(x.flip(1) if self.config.dropout > 0 else x)"),
+    ),
+    "head-in-another-order-in-training-mode-with-dropout": (
+        "classifier",
+        "class-scores-share-the-stream",
+        score("self.class_head(x.flip(1) if self.training and self.config.dropout > 0.1 else x)"),
+    ),
+    "many-classes-share-scores": (
+        "classifier",
+        "class-logits-shape",
+        score("self.class_head(x)[..., torch.arange(self.config.n_classes) % 3]"),
+    ),
+    "in-another-order-where-there-are-many-rows": (
+        "classifier",
+        "class-logits-shape",
+        score("self.class_head(x.flip(1) if len(x) > 16 else x)"),
+    ),
+    "started-otherwise-with-a-head-and-dropout": (
+        "classifier",
+        "lm-untouched",
+        {
+            "model.py": [
+                (
+                    "        std = 0.02\n",
+                    "        std = 0.03 if self.config.n_classes and self.config.dropout else 0.02\n",
+                )
+            ]
+        },
+    ),
+    "generated-otherwise-with-a-head": (
+        "classifier",
+        "lm-untouched",
+        {
+            "model.py": [
+                (PICK, PICK.replace("logits[:, -1]", "(logits[:, -1] * (-1 if self.config.n_classes > 0 else 1))"))
+            ]
+        },
+    ),
+    "evaluate-writes-labels": (
+        "classifier",
+        "evaluate-leaves-no-trace",
+        train(LABELLED, LABELLED + "                batch.labels.zero_()\n"),
     ),
     "half-the-gradient": ("classifier", "gradients-reach", score("self.class_head((x + x.detach()) / 2)")),
 }
