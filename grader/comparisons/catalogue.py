@@ -34,6 +34,7 @@ TWINS: Final[tuple[Comparison, ...]] = (
     twin_models.TRAINING_MODE,
     twin_models.CHANGING_MODES,
     forward.BACKWARD,
+    twin_models.DERIVATIVES,
     twin_runs.DROPOUT,
     twin_runs.OWN_RUN,
     twin_runs.LARGER_RUN,

@@ -3,12 +3,14 @@
 from typing import Final, NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 
 from grader.checks.strategies import SCALE
 from grader.comparisons.comparison import LOGITS, Asked, Comparison, nearly, of
 from grader.comparisons.forward import CASES, describe
-from grader.sandbox.questions import AnyQuestion, Forward, Precision, Settings, Weights
-from grader.sandbox.wire import Array
+from grader.result.record import Lane
+from grader.sandbox.questions import AnyQuestion, Derivatives, Forward, Precision, Settings, Weights
+from grader.sandbox.wire import Array, Tensors
 from grader.seeds import Seeds
 
 Range = tuple[int, int]  # both ends can be drawn
@@ -256,4 +258,48 @@ CHANGING_MODES: Final = Comparison(
     lanes=LOGITS,
     nearly=nearly,
     after=("training-mode",),
+)
+
+
+GROUPS: Final = 8  # directions that parameters are moved in
+OFF: Final = 1e-2  # of a derivative: 1e-6 by differences, 1e-4 with a softmax in float32; of a part that is cut it is 1
+LEFT: Final = 1e-3  # of the largest derivative: what rounding leaves where there is none
+
+
+def _derivatives_questions(seeds: Seeds, precision: Precision) -> list[Asked]:
+    """A small model in both modes, with dropout and without, some of them with gradients that are there already."""
+    case = CASES[0]
+    asked: list[Asked] = []
+    for number, (training, dropout) in enumerate(((True, 0.3), (True, 0.3), (True, 0.0), (False, 0.3), (False, 0.0))):
+        question = Derivatives(
+            config=case.config | {"dropout": dropout},
+            weights=replace(case.seeded(seeds), graded=number % 2 == 1),
+            precision=precision,
+            training=training,
+            groups=GROUPS,
+            seed=seeds.derive("derivatives", number) % 2**31,
+        )
+        asked.append((question, {"tokens": case.token_array()}))
+    return asked
+
+
+def _describe_derivatives(question: AnyQuestion) -> str:
+    """``a backward pass in training mode with vocab_size=5, ...``."""
+    assert isinstance(question, Derivatives)
+    return f"a backward pass in {'training' if question.training else 'eval'} mode with {of(question.config)}"
+
+
+def are_derivatives(answer: Tensors, _: Tensors) -> bool:
+    """Whether a backward pass gives what moving the parameters does, whatever is dropped, and in whichever order."""
+    backward, moved = answer["backward"], answer["moved"]
+    sizes = np.maximum(np.abs(backward), np.abs(moved))
+    return bool((np.abs(backward - moved) <= OFF * sizes + LEFT * sizes.max()).all())
+
+
+DERIVATIVES: Final = Comparison(
+    id="derivatives",
+    questions=_derivatives_questions,
+    describe=_describe_derivatives,
+    lanes=((Lane.FLOAT64, are_derivatives),),
+    after=("many-sizes", "changing-modes", "gradients"),
 )

@@ -164,7 +164,7 @@ def _own_run_questions(seeds: Seeds, precision: Precision) -> list[Asked]:
     All of its steps, as ``python train.py`` runs it; nothing watches it. It is the same run in every grade, so that
     where the reference's answers are kept, this one is known.
     """
-    return [(TwinRun(config={}, train={}, precision=precision, held_out=2, again=3), {})]
+    return [(TwinRun(config={}, train={}, precision=precision, held_out=2), {})]
 
 
 OWN_RUN: Final = Comparison(
@@ -175,7 +175,7 @@ OWN_RUN: Final = Comparison(
     nearly=nearly,
     meaning=meaning,
     steady=in_time,
-    after=("many-sizes", "changing-modes", "gradients"),
+    after=("many-sizes", "changing-modes", "gradients", "derivatives"),
 )
 
 
@@ -305,5 +305,5 @@ DROPOUT: Final = Comparison(
     ),
     meaning=_meaning_dropout,
     steady=_steady_dropout,
-    after=("changing-modes",),
+    after=("changing-modes", "derivatives"),
 )

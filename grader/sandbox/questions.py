@@ -434,8 +434,8 @@ class TwinRun(Question, frozen=True, kw_only=True, tag="twin-run"):
     the last step.
 
     With ``held_out`` the model is then put into eval mode and asked about as many batches of the next seed, out:
-    held_out.0.{i}, the logits (B, T, V) of each; trained ``again`` for so many steps, by the same call, out:
-    again.{loss,lm_loss} (again,); and asked once more, out: held_out.1.{i}.
+    held_out.0.{i}, the logits (B, T, V) of each. With ``again`` it is trained for so many steps more, by the same call,
+    out: again.{loss,lm_loss} (again,); and asked once more, out: held_out.1.{i}.
     """
 
     config: Settings

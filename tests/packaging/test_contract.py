@@ -156,7 +156,6 @@ WHAT_A_RIGHT_MODEL_DOES = {
     "training-repeats",
     "cache-is-read",
     "cache-is-private",
-    "gradients-are-derivatives",
     "gradients-reach",
     "learns-parity",
     "learns-any-map",

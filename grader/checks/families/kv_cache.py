@@ -26,7 +26,7 @@ from grader.checks.requirements import beyond_rounding, logits_of, must_refuse, 
 from grader.checks.snippets import model_snippet
 from grader.checks.strategies import FEW, extended, model_case, model_cases
 from grader.packages.package import Package
-from grader.packages.trouble import Trouble, is_machines
+from grader.packages.trouble import PackageRaised, Trouble, is_machines
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import Decode, Forward, Generate, Settings, Sharing
 from grader.sandbox.wire import Array, Tensors
@@ -734,7 +734,7 @@ def _dropped(case: UseCase, context: Context, tokens: Array, silenced: Factors) 
     """Logits (B, T, V) of a text in training mode with dropout, by the cache and by one forward, under one seed."""
     config = case.config | {"dropout": 0.3}
     weights = case.seeded(context.seeds, factors=silenced)
-    decode = Decode(config=config, weights=weights, training=True, recording=True, seed=1, parents=(-1,))
+    decode = Decode(config=config, weights=weights, training=True, seed=1, parents=(-1,))
     forward = Forward(config=config, weights=weights, training=True, recording=True, seed=1)
     decoded = context.ask(decode, {"chunk.0": tokens})["logits.0"]
     return decoded, context.ask(forward, {"tokens.0": tokens})["logits.0"]
@@ -772,19 +772,31 @@ def cache_in_any_state(case: UseCase, context: Context) -> None:
     if not close(whole, context.ask(plain, {"tokens.0": tokens})["logits.0"], REORDERED):
         return  # a forward that is another one in this state is for other comparisons to find
     parents = tuple(range(-1, len(case.chunks) - 1))
-    decode = Decode(**state, training=case.training, recording=case.recording, parents=parents)
-    answer = context.ask(decode, case.chunk_tensors())
+    answer = _decoded(case, context, state, case.chunk_tensors(), parents)
     decoded = joined([answer[f"logits.{i}"] for i in range(len(case.chunks))])
     _require_same(case, decoded, whole, f"decoded in chunks of {' + '.join(map(str, case.chunks))} tokens")
     filled = state | {"config": state["config"] | {"block_size": case.length}}
     whole = context.ask(Forward(**filled, training=case.training), {"tokens.0": tokens})["logits.0"]
-    at_once = Decode(**filled, training=case.training, recording=case.recording, parents=(-1,))
-    decoded = context.ask(at_once, {"chunk.0": tokens})["logits.0"]
+    decoded = _decoded(case, context, filled, {"chunk.0": tokens}, (-1,))["logits.0"]
     _require_same(case, decoded, whole, "all tokens of a full block at once")
     other = OTHER_WAYS[case.weights % len(OTHER_WAYS)]
     for use_cache in (True, False):
         for prompt, new in ((0, case.new), other, (0, 0)):
             _require_greedy_in_state(_beginning(case, prompt or case.length, new), context, state, use_cache=use_cache)
+
+
+def _decoded(
+    case: UseCase, context: Context, state: dict[str, Any], chunks: dict[str, Array], parents: tuple[int, ...]
+) -> Tensors:
+    """The answer to decoding. A cache that is written into cannot be recorded for a backward pass, and says so."""
+    question = Decode(**state, training=case.training, parents=parents)
+    if case.recording:
+        try:
+            return context.ask(replace(question, recording=True), chunks)
+        except PackageRaised as raised:
+            if not raised.is_a("RuntimeError"):
+                raise
+    return context.ask(question, chunks)
 
 
 def _require_same(case: UseCase, decoded: Array, whole: Array, how: str) -> None:

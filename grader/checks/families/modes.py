@@ -33,7 +33,6 @@ from grader.checks.training_cases import STAND_IN_WIDTH, TrainCase, train_cases
 from grader.packages.trouble import PackageRaised
 from grader.sandbox.questions import (
     Decode,
-    Derivatives,
     Evaluate,
     Forward,
     Modes,
@@ -62,46 +61,6 @@ print("in training mode, two passes differ by", float((first - second).abs().max
 assert not torch.allclose(first, second), "a model in training mode does not drop"
 """,
     )
-
-
-GROUPS: Final = 8  # directions that parameters are moved in
-OFF: Final = 1e-2  # of a derivative: 1e-6 by differences, 1e-4 with a softmax in float32; a part that is cut is 1
-LEFT: Final = 1e-3  # of the largest derivative: what rounding leaves where there is none
-
-
-@check(cases=dropout_cases(), needs=(forward_runs,), examples=3)
-def gradients_are_derivatives(case: DropoutCase, context: Context) -> None:
-    """A backward pass gives the derivatives of what forward computes, in training mode and in eval mode.
-
-    ## Why it matters
-    Training follows gradients. Where they are not those of the logits that the loss is taken from, a model learns
-    something else than what is asked of it, and no output tells.
-
-    ## Usual causes
-    - A part of the stream is detached, in one of the modes or where there is dropout.
-    - A hook scales gradients, or a gradient that is there already is counted twice.
-    - What one pass has computed is kept for the next.
-    """
-    # All parameters are moved a little, some at a time, with dropout and without; the same is dropped each time.
-    odd, plain = bool(case.weights % 2), without_dropout(case)
-    for training, config, graded in ((True, case.config, odd), (True, plain, True), (False, case.config, not odd)):
-        question = Derivatives(
-            config=config,
-            weights=replace(case.seeded(context.seeds), graded=graded),
-            training=training,
-            groups=GROUPS,
-            seed=DROPOUT_SEEDS[0],
-        )
-        answer = context.ask(question, {"tokens": case.token_array()})
-        backward, moved = answer["backward"], answer["moved"]
-        sizes = np.maximum(np.abs(backward), np.abs(moved))
-        if not (np.abs(backward - moved) <= OFF * sizes + LEFT * sizes.max()).all():
-            mode = "training mode" if training else "eval mode"
-            raise CheckFailed(
-                "not-derivatives",
-                "a backward pass gives the derivatives of what forward computes",
-                f"in {mode} with dropout={config['dropout']} it gives others than moving the parameters does",
-            )
 
 
 @check(

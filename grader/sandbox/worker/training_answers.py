@@ -533,11 +533,13 @@ def _losses_told(history: object, config: Any) -> dict[str, Array]:
 
 
 def _used_afterwards(adapter: ContractAdapter, model: Any, config: Any, question: TwinRun) -> dict[str, Array]:
-    """What a trained model says of batches that it has not seen, before and after it is trained some more."""
+    """What a trained model says of batches that it has not seen, before and after it is trained some more, if it is."""
     generator = torch.Generator().manual_seed(config.seed + 1)
     unseen = [adapter.make_batch(config, generator).tokens for _ in range(question.held_out)]
-    more = adapter.settings(question.train | {"steps": question.again})
     first = _said_of(adapter, model, unseen, "held_out.0")
+    if not question.again:
+        return first
+    more = adapter.settings(question.train | {"steps": question.again})
     losses = _losses_told(adapter.ran(model, more), more)
     second = _said_of(adapter, model, unseen, "held_out.1")
     return first | {f"again.{name}": series for name, series in losses.items()} | second

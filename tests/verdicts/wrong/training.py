@@ -15,39 +15,7 @@ def train(*pairs: tuple[str, str]) -> dict[str, list[tuple[str, str]]]:
     return {"train.py": list(pairs)}
 
 
-HEAD = "        logits = self.lm_head(x)  # (B, T, V)\n"
-DOUBLED = "        if {}:\n            logits.register_hook(lambda g: 2 * g)\n"
-
-
 CASES = {
-    "gradients-doubled-where-there-is-dropout": (
-        "training-step",
-        "gradients-are-derivatives",
-        {
-            "model.py": [
-                (HEAD, HEAD + DOUBLED.format("logits.requires_grad and self.training and self.config.dropout > 0"))
-            ]
-        },
-    ),
-    "gradients-doubled-where-there-are-some": (
-        "training-step",
-        "gradients-are-derivatives",
-        {"model.py": [(HEAD, HEAD + DOUBLED.format("logits.requires_grad and self.lm_head.weight.grad is not None"))]},
-    ),
-    "mlp-detached-where-there-is-dropout": (
-        "training-step",
-        "gradients-are-derivatives",
-        {
-            "model.py": [
-                (
-                    "        return x + self.mlp(self.ln_2(x))\n\n    def forward_incremental",
-                    "        y = self.mlp(self.ln_2(x))\n"
-                    "        return x + (y.detach() if self.training and self.mlp.dropout.p else y)\n\n"
-                    "    def forward_incremental",
-                )
-            ]
-        },
-    ),
     "optimizer-over-a-copy": (
         "training-step",
         "parameters-move",

@@ -49,6 +49,10 @@ COUNTED = f"""{MASK}        self.calls = getattr(self, "calls", 0) + 1
         if self.calls > 200:
             mask = mask & False
 """
+BACKWARD = "differ from the solution's: in a backward pass in training mode"
+HOOKED = HEAD.replace(
+    "        if classify", "        if {}:\n            logits.register_hook(lambda g: 2 * g)\n        if classify"
+)
 UNSEEN = "of batches not seen before"
 
 CASES: dict[str, Case] = {
@@ -64,6 +68,30 @@ CASES: dict[str, Case] = {
     ),
     "mask-of-the-starter-for-views": model(
         "masking", "not-fixed", LEFT, *masked_if("not tokens.is_contiguous() and not self.training")
+    ),
+    # Gradients that no forward pass has.
+    "gradients-doubled-where-there-is-dropout": model(
+        "training-step",
+        "partly",
+        BACKWARD,
+        HEAD,
+        HOOKED.format("logits.requires_grad and self.training and self.config.dropout > 0"),
+    ),
+    "gradients-doubled-where-there-are-some": model(
+        "training-step",
+        "partly",
+        BACKWARD,
+        HEAD,
+        HOOKED.format("logits.requires_grad and self.lm_head.weight.grad is not None"),
+    ),
+    "mlp-detached-where-there-is-dropout": model(
+        "training-step",
+        "partly",
+        BACKWARD,
+        ADD_MLP,
+        "y = self.mlp(self.ln_2(x))\n"
+        "        return x + (y.detach() if self.training and self.mlp.dropout.p else y)\n\n"
+        "    def forward_incremental",
     ),
     # A model that changes once it was trained.
     "no-mask-after-two-hundred-calls": model("training-step", "partly", UNSEEN, MASK, COUNTED),
