@@ -42,6 +42,21 @@ main.main(["doctor"])
 """
 
 
+WHILE_IMPORTING = """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{module}":
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.{signal})
+
+sys.meta_path.insert(0, Interrupting())
+from grader.cli import begin
+begin()
+"""
+
+
 @dataclass(kw_only=True)
 class Started:
     """A grade under way, whose output files an earlier one has written."""
@@ -163,6 +178,16 @@ def test_an_interruption_that_falls_into_a_garbage_collection_is_not_lost(number
     done = subprocess.run(
         [sys.executable, "-c", IN_A_COLLECTION.format(signal=number)], capture_output=True, text=True, timeout=30
     )
+
+    assert done.returncode == INTERRUPTED
+    assert done.stderr == "\ngrader: interrupted; nothing was written\n"
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("module", ["grader.cli.main", "argparse", "grader.limits", "grader.cli.watch"])
+def test_an_interruption_while_the_command_imports_its_parts_is_answered_as_any_other(module: str, number: str) -> None:
+    code = WHILE_IMPORTING.format(module=module, signal=number)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=HUNG)
 
     assert done.returncode == INTERRUPTED
     assert done.stderr == "\ngrader: interrupted; nothing was written\n"
