@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from grader.report import render_html
 from grader.report.html import MAX_BYTES
+from grader.report.text import next_step
 from grader.report.verdict import first_step
 from grader.result import record
 from grader.result.audience import for_audience
@@ -280,6 +281,15 @@ def test_the_first_item_that_something_was_seen_of_is_the_one_to_start_with(samp
 
     assert "Start with Attention masking" in text
     assert "Start with" not in Page(render_html(samples.perfect())).text
+
+
+def test_what_to_start_with_is_what_the_terminal_says_where_a_file_does_not_run(samples: ModuleType) -> None:
+    result = samples.half_done()
+    text = " ".join(Page(render_html(result)).text.split())
+
+    assert "Start with making train.py run: what stops it is shown above." in text
+    assert text.count("Start with") == 1
+    assert next_step(result) == "Next: make train.py run."
 
 
 def test_a_file_that_does_not_run_comes_before_everything_else(samples: ModuleType) -> None:
