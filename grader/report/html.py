@@ -75,6 +75,7 @@ def _template() -> Template:
         is_bug=verdict.is_bug,
         shows_followups=verdict.shows_followups,
         first_step=verdict.first_step,
+        item_title=verdict.item_title,
         unfolded=verdict.unfolded,
         stops=verdict.stops,
         withheld=verdict.withheld,

@@ -13,6 +13,7 @@ from grader.report.verdict import (
     is_full,
     is_right_but_for_bits,
     is_unbuilt,
+    item_title,
     shows_followups,
     stops,
     verdict,
@@ -114,8 +115,7 @@ def _followups(result: Result, paint: Paint) -> Iterator[str]:
 
 def _remaining(result: Result) -> Iterator[str]:
     if result.remaining_bugs is not None:
-        titles = {item.id: item.title for item in result.items}  # not of an item that was not asked for
-        named = ", ".join(one_line(titles.get(bug, bug)) for bug in result.remaining_bugs) or "none"
+        named = ", ".join(one_line(item_title(result, bug)) for bug in result.remaining_bugs) or "none"
         yield from terminal.wrap(f"Known bugs still in: {named}", WIDTH, 3)
 
 

@@ -146,6 +146,12 @@ def _excerpt(place: Place) -> str:
     return f"{line}\n{' ' * terminal.width(before)}^"
 
 
+def item_title(result: Result, id: str) -> str:
+    """What an item is called; one that was not asked for says so, by its id where its title is not recorded."""
+    asked = next((item.title for item in result.items if item.id == id), None)
+    return f"{result.exercise.unasked.get(id, id)} (not asked for)" if asked is None else asked
+
+
 def is_full(item: ItemResult | FollowUp) -> bool:
     """Whether nothing of the item is left to do."""
     return item.status is not Status.NOT_JUDGED and item.score >= item.max_score

@@ -457,6 +457,14 @@ def test_no_id_of_an_item_stands_in_the_prose(samples: ModuleType) -> None:
     assert re.findall(r"id-\d", Page(markup).text) == []
 
 
+def test_a_bug_that_was_not_asked_for_is_named_by_its_title(samples: ModuleType) -> None:
+    result = samples.half_done()
+    exercise = replace(result.exercise, unasked={"id-9": "Training step"})
+    page = Page(render_html(replace(result, exercise=exercise, remaining_bugs=("id-9",))))
+
+    assert "Known bugs still in: Training step (not asked for)." in " ".join(page.text.split())
+
+
 def test_what_is_not_built_is_said_once_with_what_the_code_says_and_its_checks_are_folded(samples: ModuleType) -> None:
     result = samples.starter()
     *others, classifier = result.items

@@ -108,10 +108,14 @@ def test_follow_ups_have_a_table_as_soon_as_one_is_begun(samples: ModuleType) ->
 def test_bugs_that_are_still_in_are_called_by_their_titles(samples: ModuleType) -> None:
     result = samples.half_done()
     first = result.items[0]
-    left = replace(result, remaining_bugs=(first.id, "not-asked-for"))
+    left = replace(result, remaining_bugs=(first.id, "training-step"), items=(first,))
+    named = replace(left, exercise=replace(left.exercise, unasked={"training-step": "Training step"}))
 
     assert first.id != first.title
-    assert f"Known bugs still in: {first.title}, not-asked-for\n" in render_text(left)
+    assert f"Known bugs still in: {first.title}, Training step (not asked for)\n" in render_text(named)
+    assert f"Known bugs still in: {first.title}, training-step (not asked for)\n" in render_text(
+        left
+    )  # an older result
 
 
 @pytest.mark.parametrize(
