@@ -69,7 +69,7 @@ def _template() -> Template:
         outcome=words.OUTCOME,
         lane=words.lane,
         points=words.points,
-        scope=words.scope,
+        tested=verdict.tested,
         verdict=verdict.verdict,
         is_full=verdict.is_full,
         is_bug=verdict.is_bug,

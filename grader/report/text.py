@@ -16,12 +16,13 @@ from grader.report.verdict import (
     item_title,
     shows_followups,
     stops,
+    tested,
     verdict,
     waits_for_the_code,
     what_was_seen,
     withheld,
 )
-from grader.report.words import STATUS, number, scope
+from grader.report.words import STATUS, number
 from grader.report.words import label as check_label
 from grader.result.record import STOPPED, Audience, Feedback, FollowUp, Isolation, ItemResult, Result, Status
 
@@ -97,7 +98,7 @@ def _table(what: str, items: Iterable[ItemResult | FollowUp], paint: Paint) -> I
     yield "  " + "─" * (WIDTH - 2)
     for item in items:
         yield _item_row(item, paint)
-        yield from _indented(scope(item.scope), margin=4)
+        yield from _indented(tested(item), margin=4)
 
 
 def _followups(result: Result, paint: Paint) -> Iterator[str]:

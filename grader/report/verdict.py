@@ -5,7 +5,7 @@ from functools import partial
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from grader.report import terminal
+from grader.report import terminal, words
 from grader.report.words import WITH_BUG, lane
 from grader.result.record import (
     Audience,
@@ -171,6 +171,11 @@ def is_right_but_for_bits(item: ItemResult | FollowUp) -> bool:
 def is_unbuilt(item: ItemResult | FollowUp) -> bool:
     """Whether the code says itself, of all that was asked, that it is not built."""
     return item.status is Status.NOT_BUILT and all(check.unbuilt for check in failing(item))
+
+
+def tested(item: ItemResult | FollowUp) -> str:
+    """How far the questions about an item went, in words; nothing of what is not built, which was not judged by any."""
+    return "" if is_unbuilt(item) else words.scope(item.scope)
 
 
 def shows_followups(result: Result) -> bool:
