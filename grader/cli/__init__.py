@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """The exit code after Ctrl-C: the one that shells give to what SIGINT has ended."""
 
+READER_GONE = 141
+"""The exit code after a closed pipe, as of ``grader hint . | head -1``: the one that shells give to what SIGPIPE has
+ended."""
+
 
 def begin() -> "NoReturn":
     """The command ``grader``, in which an interruption is answered before its parts are imported, too."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from grader import __version__
 from grader.cli import (
-    INTERRUPTED,
+    READER_GONE,
     adapt,
     batch,
     cohort,
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         end_interrupted()
     except BrokenPipeError:
         _discard_output()
-        sys.exit(INTERRUPTED)
+        sys.exit(READER_GONE)
     except ModuleNotFoundError as error:
         from grader.preconditions import not_installed
 
@@ -165,7 +165,7 @@ def parser() -> argparse.ArgumentParser:
         prog="grader",
         description="Grade bug-hunting exercises on GPT-style transformers, bit by bit.",
         epilog="Exit codes: 0 full marks on every item asked for, 1 graded and something falls short, "
-        "2 usage error, 3 the grader could not judge.",
+        "2 usage error, 3 the grader could not judge, 130 interrupted, 141 the reader of the output has gone.",
     )
     top.add_argument("--version", action="version", version=f"grader {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STARTER, REFERENCE = ROOT / "candidate", ROOT / "reference"
 MODULE = (sys.executable, "-m", "grader")
 INTERRUPTED = 130
+READER_GONE = 141
 HUNG = 60.0  # seconds: what has not come by then does not come
 IN_A_COLLECTION = """
 import gc, os, signal
@@ -169,7 +170,7 @@ def test_a_reader_that_leaves_early_is_no_error_of_ours(arguments: tuple[str, ..
     process.stdout.close()
     _, told = process.communicate(timeout=60)
 
-    assert process.returncode == INTERRUPTED
+    assert process.returncode == READER_GONE
     assert re.search("Traceback|Error|Exception", told) is None
 
 
@@ -191,3 +192,14 @@ def test_an_interruption_while_the_command_imports_its_parts_is_answered_as_any_
 
     assert done.returncode == INTERRUPTED
     assert done.stderr == "\ngrader: interrupted; nothing was written\n"
+
+
+def test_a_list_of_which_only_the_beginning_is_read_ends_quietly() -> None:
+    process = subprocess.Popen(
+        [*MODULE, "mutations"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=0
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, told = process.communicate(timeout=HUNG)
+
+    assert (process.returncode, told) == (READER_GONE, "")
