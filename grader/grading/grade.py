@@ -242,7 +242,7 @@ class Grade:
 
     def _first_run(self) -> dict[str, LoadFault]:
         first, second = (pair.candidate for pair in self._pairs)
-        return first_run(first, second, has_adapter=self._exercise.adapter is not None)
+        return first_run(first, second, has_adapter=self._exercise.adapter is not None, tell=self._progress)
 
     def _reordered(self, matches: Mapping[str, Match]) -> dict[str, str]:
         """By comparison that differs by rounding, the changed lines that do it, where they can be found."""
