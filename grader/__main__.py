@@ -10,7 +10,7 @@ if not sys.flags.safe_path:
     if os.path.realpath(sys.path[0]) != own:
         del sys.path[0]
 
-from grader.cli.main import main
+from grader.cli import begin
 
 if __name__ == "__main__":
-    main()
+    begin()

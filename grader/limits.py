@@ -24,6 +24,7 @@ UNANSWERED_MAX_QUESTIONS: Final = 2  # questions of a kind that got no answer in
 # One grade.
 BUDGET_TIMEOUT_FACTOR: Final = 30  # at least of a second: minutes, of which most submissions need seconds
 SEARCH_SECONDS: Final = 3600.0  # by the clock for one check; what ends it before is the package's own time for all
+SILENCE_SECONDS: Final = 3.0  # by the clock without a first answer, before it is said that one is waited for
 SHRINK_MAX_CASES: Final = 60  # cases asked while shrinking; the smallest found by then is reported
 PARDONED_DEATHS: Final = 3  # deaths a grade that may be the machine's doing
 REST_POLL_SECONDS: Final = 0.02  # between two looks whether the others have come to rest

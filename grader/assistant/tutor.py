@@ -10,7 +10,7 @@ from grader.errors import UsageError, did_you_mean
 from grader.exercise.model import Exercise
 from grader.exercise.starter import starter_files
 from grader.files.printable import one_line
-from grader.learner.hints import hintable, next_hint, require_hints, right_now
+from grader.learner.hints import next_hint, no_hint, offered, require_hints, right_now
 from grader.learner.workspace import check_workspace, read_workspace
 from grader.report import render_text
 from grader.report.formats.plain import as_text, evidence, headline, stopped
@@ -133,7 +133,7 @@ class Tutor:
             check_workspace(self._directory)
             hint = next_hint(self._directory, self._exercise, item)
             if hint is None:
-                return f"{hintable(self._exercise)[item].title}: right already, by the last grade of these files."
+                return no_hint(self._exercise, item)
             left = hint.of - hint.number
             rest = f"{left} more" if left else "that was the last one"
             return f"{hint.title}, hint {hint.number} of {hint.of}: {hint.kind}\n\n{hint.text}\n\n({rest})"
@@ -148,7 +148,7 @@ class Tutor:
             return "\n".join(
                 f"- {name}: {each.title}, {'right, ' if name in right else ''}"
                 f"{workspace.hints.get(name, 0)} of {len(each.hints)} shown"
-                for name, each in hintable(self._exercise).items()
+                for name, each in offered(self._exercise, right).items()
             )
 
     def changes(self) -> str:

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from grader.cli import INTERRUPTED
 from grader.cli.options import (
-    INTERRUPTED,
     add_command,
     add_exercise,
     add_jobs,

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grader.cli import INTERRUPTED
 from grader.cli.options import (
-    INTERRUPTED,
     add_audience,
     add_command,
     add_exercise,

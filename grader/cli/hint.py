@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from grader.cli.options import add_command, add_exercise
+from grader.errors import UsageError
 from grader.files.printable import one_line
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ def run(arguments: argparse.Namespace) -> int:
     from grader.learner.workspace import check_workspace, feedback_in
 
     directory: Path = arguments.directory
-    check_workspace(directory)
+    try:
+        check_workspace(directory)
+    except UsageError as error:
+        raise UsageError(f"{error}{_item_alone(arguments)}") from None
     exercise = chosen_exercise(exercise_of(directory, arguments.exercise))
     require_hints(feedback_in(directory, exercise))
     if arguments.item is None:
@@ -49,6 +53,23 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print_next(directory, exercise, arguments.item)
     return 0
+
+
+def _item_alone(arguments: argparse.Namespace) -> str:
+    """What was meant by ``grader hint ITEM`` in a workspace; empty where that is not what was typed."""
+    from grader.cli.exercises import chosen_exercise, exercise_of
+    from grader.learner.hints import hintable
+    from grader.learner.workspace import check_workspace
+
+    name, here = str(arguments.directory), Path()
+    if arguments.item is not None or arguments.directory.exists():
+        return ""
+    try:
+        check_workspace(here)
+        known = hintable(chosen_exercise(exercise_of(here, arguments.exercise)))
+    except UsageError:
+        return ""
+    return f"; did you mean `{hint_command(here, arguments.exercise)(name)}`?" if name in known else ""
 
 
 def hint_command(directory: Path, exercise: Path | None) -> "Command":
@@ -64,11 +85,11 @@ def hint_command(directory: Path, exercise: Path | None) -> "Command":
 
 def _print_next(directory: Path, exercise: "Exercise", item: str) -> None:
     """The next hint, which is then remembered as shown; after the last one, that again."""
-    from grader.learner.hints import hintable, next_hint
+    from grader.learner.hints import next_hint, no_hint
 
     hint = next_hint(directory, exercise, item)
     if hint is None:
-        sys.stdout.write(f"{hintable(exercise)[item].title}: right already, by the last grade of these files.\n")
+        sys.stdout.write(f"{no_hint(exercise, item)}\n")
         return
     left = hint.of - hint.number
     rest = f"{left} more" if left else "that was the last one"
@@ -87,13 +108,13 @@ def _print_all(directory: Path, exercise: "Exercise", named: Path | None) -> Non
 
 def _table(directory: Path, exercise: "Exercise") -> str:
     """A line for each thing that has hints, by the name that is typed."""
-    from grader.learner.hints import hintable, right_now
+    from grader.learner.hints import offered, right_now
     from grader.learner.workspace import read_workspace
     from grader.report import terminal
 
     workspace = read_workspace(directory)
     right = right_now(directory)
-    rows = hintable(exercise)
+    rows = offered(exercise, right)
     names = max(map(len, rows))
     titles = max(terminal.width(each.title) for each in rows.values())
     lines = []

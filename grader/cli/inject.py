@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from grader.cli.options import INTERRUPTED, add_command, add_isolation, seed_of
+from grader.cli import INTERRUPTED
+from grader.cli.options import add_command, add_isolation, seed_of
 from grader.errors import CannotJudge, UsageError
 from grader.files.printable import one_line
 

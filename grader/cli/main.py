@@ -8,26 +8,27 @@ import argparse
 import contextlib
 import io
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from grader import __version__
 from grader.cli import (
+    READER_GONE,
     adapt,
     batch,
     cohort,
     compare,
     doctor,
+    end_interrupted,
     export,
     grade,
     hint,
     history,
     inject,
+    listen,
     mcp,
     mutations,
     recheck,
@@ -38,7 +39,7 @@ from grader.cli import (
     verify,
     watch,
 )
-from grader.cli.options import INTERRUPTED, add_command
+from grader.cli.options import add_command
 from grader.errors import CannotJudge, GraderError, UsageError
 
 if TYPE_CHECKING:
@@ -61,11 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _say(f"grader: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        _say("\ngrader: interrupted; nothing was written")
-        sys.exit(INTERRUPTED)
+        end_interrupted()
     except BrokenPipeError:
         _discard_output()
-        sys.exit(INTERRUPTED)
+        sys.exit(READER_GONE)
     except ModuleNotFoundError as error:
         from grader.preconditions import not_installed
 
@@ -165,7 +165,7 @@ def parser() -> argparse.ArgumentParser:
         prog="grader",
         description="Grade bug-hunting exercises on GPT-style transformers, bit by bit.",
         epilog="Exit codes: 0 full marks on every item asked for, 1 graded and something falls short, "
-        "2 usage error, 3 the grader could not judge.",
+        "2 usage error, 3 the grader could not judge, 130 interrupted, 141 the reader of the output has gone.",
     )
     top.add_argument("--version", action="version", version=f"grader {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
@@ -226,29 +226,3 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():
                 yield from _actions(command)
-
-
-def listen() -> None:
-    """From now on either of them raises a ``KeyboardInterrupt`` in the main thread, once."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
-        signal.signal(number, _interrupt)
-    sys.unraisablehook = _interrupt_again
-
-
-class _Interrupted(KeyboardInterrupt):
-    """Not KeyboardInterrupt itself: Python ends itself by a signal, even if that is caught, when it crosses an exec."""
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """SIGTERM ends a grade the way Ctrl-C does: in order, leaving no process."""
-    for again in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(again, signal.SIG_IGN)  # a second one would interrupt the tidying up
-    raise _Interrupted
-
-
-def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
-    """An interruption that falls into a destructor or a garbage collection is swallowed by Python: try once more."""
-    if unraisable.exc_type is _Interrupted:
-        signal.setitimer(signal.ITIMER_REAL, 0.01)
-    else:
-        sys.__unraisablehook__(unraisable)

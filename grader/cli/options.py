@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from grader.errors import UsageError
 from grader.limits import DEFAULT_ISOLATION, JOB_MAX_NUMBER, QUESTION_MAX_SECONDS, SEED_BOUND
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from grader.report.terminal import Progress
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-
-INTERRUPTED: Final = 130
-"""The exit code after Ctrl-C: the one that shells give to what SIGINT has ended."""
 
 # In the order of --help: each is an option of `grade`, and a --format of `report`.
 FORMATS = {

@@ -3,6 +3,7 @@
 Nothing heavy is imported before there is something to write.
 """
 
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,6 +18,7 @@ from grader.errors import UsageError
 from grader.files.printable import one_line
 from grader.files.write import check_writable, write_atomically
 from grader.limits import RESULT_MAX_BYTES
+from grader.result.certificate import is_certificate
 from grader.result.record import Result, from_json
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 
 STANDARD_OUTPUT: Final = "-"
+EXPECTED: Final = "what `grader grade --json` wrote"
 
 
 def check(outputs: Mapping[str, str]) -> None:
@@ -105,7 +108,13 @@ def read_result(path: Path) -> Result:
         raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from None
     if len(data) > RESULT_MAX_BYTES:
         raise UsageError(f"{str(path)!r} is larger than {RESULT_MAX_BYTES >> 20} MiB; no result is")
+    if is_certificate(data):
+        name = shlex.quote(one_line(str(path)))
+        raise UsageError(
+            f"{str(path)!r} is a certificate, and no result; expected {EXPECTED}. To reach a certificate's verdict "
+            f"again: grader recheck {name}"
+        )
     try:
         return from_json(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{str(path)!r} is not a result of this grader: {error}") from None
+        raise UsageError(f"{str(path)!r} is not a result of this grader: {error}; expected {EXPECTED}") from None

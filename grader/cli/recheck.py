@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from grader.cli import INTERRUPTED
 from grader.cli.options import (
-    INTERRUPTED,
     add_command,
     add_exercise,
     add_jobs,
@@ -67,11 +67,13 @@ def run(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from grader.cli.exercises import chosen_exercise
-    from grader.cohort.recheck import Rechecks, Recordings, Submissions
+    from grader.cohort.recheck import Rechecks, Recordings, Submissions, require_submissions
     from grader.report.terminal import Progress
 
     exercise = chosen_exercise(arguments.exercise)
     recordings = Recordings(arguments.recorded)
+    if not arguments.offline and not arguments.submissions:
+        require_submissions(arguments.recorded)
     submissions = Submissions.in_places([] if arguments.offline else arguments.submissions)
     rechecks = Rechecks(exercise, submissions, replace(options_of(arguments), explain=False), arguments.timeout)
     reporter: _Table | None = None

@@ -38,5 +38,5 @@ def run(arguments: argparse.Namespace) -> int:
     outputs.check({arguments.format: arguments.output})
     feedback = Feedback(arguments.feedback) if arguments.feedback is not None else None
     result = for_audience(read_result(arguments.result), Audience(arguments.audience), feedback)
-    outputs.put(outputs.render(result, arguments.format), arguments.output)
+    outputs.write(result, {arguments.format: arguments.output}, lambda: "")
     return 0

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from grader.result.record import Result
 
 MOST_NAMED: Final = 20  # people in a list
+SHEETS: Final = {
+    "moodle": "Moodle's grading worksheet (the assignment, Submissions, Download grading worksheet)",
+    "canvas": "Canvas's gradebook (Grades, Export Entire Gradebook)",
+}
 _SUBMISSION: Final = re.compile(r"submission_(\d+)")  # a folder of Gradescope's
 
 
@@ -114,6 +118,9 @@ def _files(arguments: argparse.Namespace, judged: "dict[str, Result]") -> "tuple
     if arguments.template is not None:
         filled, left_out = _filled(arguments, judged)
         files["grades.csv"] = filled.data
+    else:
+        left_out = True
+        sys.stdout.write(f"No grade was written, for there is no --template: expected {SHEETS[arguments.platform]}.\n")
     if arguments.platform == "moodle":
         files["feedback.zip"] = platforms.moodle_feedback(judged.values())
     elif arguments.submissions is not None:

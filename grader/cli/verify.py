@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from grader.cli.options import add_command, add_isolation
+from grader.errors import UsageError
 from grader.files.printable import one_line, printable
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ HEADING: Final = "Checks and the bugs they see"
 def add(commands: "Commands") -> None:
     """Add the command."""
     command = add_command(commands, "verify", "prove an exercise sound: solvable, and credited bug by bug")
-    command.add_argument("exercise", metavar="EXERCISE", type=Path, help="its directory")
+    command.add_argument("exercise", metavar="EXERCISE", type=Path, help="its directory, or built-in")
     command.add_argument(
         "--renew",
         action="store_true",
@@ -35,25 +36,30 @@ def add(commands: "Commands") -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify and print; 0 when the exercise is sound, 1 when it is not, or was changed since it was proven."""
-    from grader.cli.exercises import reference_directory
+    from grader.cli.exercises import BUILT_IN, chosen_exercise, reference_directory
     from grader.preconditions import naming_the_way_out
     from grader.report.terminal import Progress
     from grader.sandbox.client import Launcher
 
     hidden = reference_directory(arguments.exercise)
+    is_built_in = arguments.exercise == BUILT_IN
+    if is_built_in and arguments.renew:
+        raise UsageError(
+            "exercise='built-in' cannot be renewed: it comes with the grader; expected the directory of an exercise of "
+            "your own (in a checkout of the grader, `make generate` makes the built-in one anew)"
+        )
     with naming_the_way_out(), Launcher(arguments.isolation, hidden=[hidden]) as launcher:
-        from grader.exercise.model import read_exercise, read_parts
+        from grader.exercise.model import builtin_exercise, read_parts
         from grader.injection.renew import renew
         from grader.injection.verify import out_of_place, verify
 
         written: tuple[str, ...] = ()
         with Progress() as progress:
+            exercise = builtin_exercise() if is_built_in else read_parts(arguments.exercise)
             if arguments.renew:
-                exercise = read_parts(arguments.exercise)
                 found, written = renew(arguments.exercise, launcher, progress)
             else:
-                exercise = read_parts(arguments.exercise)
-                found = out_of_place(exercise) or verify(read_exercise(arguments.exercise), launcher, progress)
+                found = out_of_place(exercise) or verify(chosen_exercise(arguments.exercise), launcher, progress)
     # What an exercise says of itself may come from anybody.
     sys.stdout.write(
         printable(

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     reference_directory(exercise)
     if arguments.live:
         _check_installed()
-    read_submission(directory)  # what is missing is said at once, without waiting for torch
+    read_submission(directory, whole=True)  # what is missing is said at once, without waiting for torch
     if html is not None:
         check_writable(html)
     options = replace(options_of(arguments), followups=False)

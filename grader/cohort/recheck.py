@@ -19,7 +19,7 @@ from grader.grading.options import Options
 from grader.hand_ins.read_hand_ins import read_hand_in
 from grader.jobs import Asked
 from grader.limits import CERTIFICATE_MAX_BYTES, RECHECK_QUESTION_MAX_SECONDS, RESULT_MAX_BYTES
-from grader.result.certificate import Certificate, faults, read_certificate
+from grader.result.certificate import Certificate, faults, is_certificate, read_certificate
 from grader.result.lines import (
     ErrorKind,
     LineError,
@@ -116,9 +116,28 @@ class Recordings:
                     yield Recorded(id=line.id, source=str(path), line=line, name=one_line(line.id))
 
 
+def require_submissions(paths: Iterable[Path]) -> None:
+    """Complain where nothing can be graded again: verdicts are recorded, and none of them with its submission.
+
+    Raises:
+        UsageError: naming where submissions are said to be.
+    """
+    without = 0
+    for one in Recordings(paths):
+        if one.certificate is not None:
+            return
+        without += 1
+    if without:
+        raise UsageError(
+            f"{without} recorded verdict{'s' * (without != 1)}, and no submission to grade again: a result holds its "
+            "hash alone; say where the submissions are with --submissions: the JSONL of the batch, a directory or an "
+            "archive of them"
+        )
+
+
 def _decoded(path: Path, data: bytes) -> tuple[Certificate | None, Result]:
     try:
-        if b'"certificate"' in data[:100]:
+        if is_certificate(data):
             certificate = read_certificate(data)
             return certificate, certificate.result
         return None, from_json(data)

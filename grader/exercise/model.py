@@ -247,10 +247,28 @@ def read_parts(directory: Path) -> StoredExercise:
 
 def read_rubric(reference: Path) -> Rubric:
     """The exercise.toml of a reference's directory, weights made points. Raises OSError or ValueError."""
-    rubric = _checked(tomllib.loads((reference / "exercise.toml").read_text("utf-8")))
+    rubric = _checked(_toml((reference / "exercise.toml").read_text("utf-8")))
     return structs.replace(
         rubric, item=tuple(map(in_points, rubric.item)), followup=tuple(map(in_points, rubric.followup))
     )
+
+
+def _toml(text: str) -> dict[str, Any]:
+    """The document. Raises ``ValueError`` that says where it is none, and what is expected."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        what, _, where = str(error).rstrip(")").rpartition(" (at ")
+        place = where
+        if where == "end of document":
+            place = (
+                f"its end (line {len(text.splitlines())}), where a text, a list or a table that begins before it is "
+                "not closed, or a value is missing"
+            )
+        raise ValueError(
+            f"reference/exercise.toml is not TOML: {what} at {place}; expected lines such as "
+            "'title = \"A GPT\"' and tables such as [[item]]"
+        ) from None
 
 
 def in_points(item: Item) -> Item:
@@ -323,7 +341,20 @@ def _parts(reference: Path, starter: Path) -> StoredExercise:
         sources = {path.name: path.read_bytes().decode() for path in paths}
         tests = (starter / VISIBLE_TESTS).read_bytes().decode() if (starter / VISIBLE_TESTS).is_file() else ""
         rubric = read_rubric(reference)
-        key = msgspec.json.decode((reference / "key.json").read_bytes(), type=Key)
-    except (OSError, ValueError, msgspec.ValidationError) as error:
+        key = _key((reference / "key.json").read_bytes())
+    except OSError as error:
+        raise UsageError(
+            f"not an exercise: {str(reference.parent)!r}: cannot read {error.filename!s}: {error.strerror}; expected a "
+            "directory with reference/ and starter/"
+        ) from None
+    except ValueError as error:
         raise UsageError(f"not an exercise: {str(reference.parent)!r}: {error}") from None
     return StoredExercise(sources, tests, rubric, key, reference, starter)
+
+
+def _key(data: bytes) -> Key:
+    """What key.json holds. Raises ``ValueError``."""
+    try:
+        return msgspec.json.decode(data, type=Key)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"key.json cannot be read: {error}; expected it as `grader inject` wrote it") from None

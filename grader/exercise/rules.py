@@ -125,6 +125,17 @@ def edits_can_be_made(exercise: Exercise) -> Iterator[str]:
         yield f"its bugs and gaps cannot be planted: {error}"
 
 
+def hints_of_a_bug_lie_in_the_key(exercise: Exercise) -> Iterator[str]:
+    """Those in exercise.toml would be shown to nobody."""
+    bugs = {bug.item for bug in exercise.key.bugs}
+    for item in exercise.rubric.item:
+        if item.id in bugs and item.hints is not None:
+            yield (
+                f"item {item.id!r} is a bug and has hints in exercise.toml, where they are not read; expected them as "
+                "the hints of its bug in key.json: move them there"
+            )
+
+
 RULES: Final[tuple[Rule, ...]] = (
     key_has_a_known_format,
     reference_has_every_file,
@@ -138,6 +149,7 @@ RULES: Final[tuple[Rule, ...]] = (
     twins_exist_and_cost_something,
     bugs_belong_to_items_and_show,
     edits_can_be_made,
+    hints_of_a_bug_lie_in_the_key,
 )
 
 

@@ -108,7 +108,7 @@ class Grade:
         environment = self._environment()
         return Result(
             feedback=Feedback(self._exercise.rubric.feedback or Feedback.HINTS),
-            exercise=ExerciseInfo(id=self._exercise.rubric.id, title=self._exercise.rubric.title),
+            exercise=self._about_the_exercise(),
             candidate=CandidateInfo(
                 name=self._submission.name,
                 sha256=self._submission.sha256,
@@ -139,6 +139,12 @@ class Grade:
             trace=self._trace(),
             seconds=0.0,
         )
+
+    def _about_the_exercise(self) -> ExerciseInfo:
+        """Which it is, with what the items are called that were not asked for: others may wait for them."""
+        rubric, only = self._exercise.rubric, self._options.only
+        unasked = {item.id: item.title for item in rubric.item if only and item.id not in only}
+        return ExerciseInfo(id=rubric.id, title=rubric.title, unasked=unasked)
 
     def _trace(self) -> tuple[Trace, ...]:
         """Each comparison and twin in the order in which they were made."""
@@ -236,7 +242,7 @@ class Grade:
 
     def _first_run(self) -> dict[str, LoadFault]:
         first, second = (pair.candidate for pair in self._pairs)
-        return first_run(first, second, has_adapter=self._exercise.adapter is not None)
+        return first_run(first, second, has_adapter=self._exercise.adapter is not None, tell=self._progress)
 
     def _reordered(self, matches: Mapping[str, Match]) -> dict[str, str]:
         """By comparison that differs by rounding, the changed lines that do it, where they can be found."""

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Final, NamedTuple
 
 from msgspec import UNSET, UnsetType, structs
@@ -86,8 +87,10 @@ def _build_in(workshop: Workshop, recipe: Recipe, progress: Progress, record: Re
     pool = workshop.pool(recipe)
     asked = workshop.asked
 
+    numbers = count(1)
+
     def observe(mutant: Mutant, likely_next: Mutant | None) -> Observation:
-        progress(f"measuring a bug ({workshop.measured + 1})")
+        progress(f"measuring a bug ({next(numbers)})")
         return workshop.observe(mutant, likely_next, alone=recipe.count == 1)
 
     chooser = Chooser(recipe, pool, observe)

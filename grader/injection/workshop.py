@@ -155,11 +155,6 @@ class Workshop:
         with without_a_verdict():
             return self._seen[mutant, alone].result()
 
-    @property
-    def measured(self) -> int:
-        """How many bugs were measured so far, or are being."""
-        return len(self._seen)
-
     def tidy(self) -> None:
         """Forget what was kept beyond what one process may keep."""
         forget_beyond(self._kept.memory, KEPT_ANSWERS_MAX_BYTES)

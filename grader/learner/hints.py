@@ -1,6 +1,6 @@
 """The hints of an exercise, one after the other: counted in the workspace, and none for what is right already."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -98,6 +98,18 @@ def next_hint(directory: Path, exercise: Exercise, name: str) -> Hint | None:
     if number > shown:
         write_workspace(directory, msgspec.structs.replace(workspace, hints=workspace.hints | {name: number}))
     return Hint(title, number, len(hints), kinds[number - 1], hints[number - 1])
+
+
+def offered(exercise: Exercise, right: Collection[str]) -> dict[str, Hintable]:
+    """What a list of hints has a line for: those for code that stops are left out where a grade says that it runs."""
+    found = hintable(exercise)
+    return {name: each for name, each in found.items() if name != STOPPED or name not in right}
+
+
+def no_hint(exercise: Exercise, name: str) -> str:
+    """What is said in place of a hint for what is right already."""
+    why = "nothing stops it" if name == STOPPED else "right already"
+    return f"{hintable(exercise)[name].title}: {why}, by the last grade of these files."
 
 
 def right_now(directory: Path) -> frozenset[str]:

@@ -62,7 +62,7 @@ class Watcher:
         Args:
             tell: is given what keeps the sources from being read, once it has lasted a while.
         """
-        submission = read_submission(self._directory)
+        submission = read_submission(self._directory, whole=True)
         graded: Submission | None = None
         before: Result | None = None
         while True:
@@ -115,7 +115,7 @@ def wait_for_another(
     unread = 0
     while not enough.wait(WATCH_POLL_SECONDS):
         try:
-            submission = read_submission(directory)
+            submission = read_submission(directory, whole=True)
         except UsageError as error:
             unread += 1  # gone for the moment that saving takes, or for good
             if unread == WATCH_UNREADABLE_POLLS:

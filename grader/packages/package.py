@@ -165,7 +165,7 @@ class Package:
         """Put the question at hand to the worker at hand."""
         question, tensors = self._asked
         try:
-            self._worker_pool.put(self.worker, question, tensors, self._limit(question))
+            self._worker_pool.put(self.worker, question, tensors, self.limit(question))
         except WorkerTimedOut:
             self._count(self.worker.spent)
             raise
@@ -225,6 +225,11 @@ class Package:
         """A module of it does not run: whatever needs that is answered at once, by ``PackageDoesNotRun``."""
         self._unresponsive.know_fault(module, PackageDoesNotRun(module))
 
+    def limit(self, question: AnyQuestion) -> float:
+        """Seconds of its own that an answer may take."""
+        patience = {TwinRun: RUN_TIMEOUT_FACTOR, Import: IMPORT_TIMEOUT_FACTOR}
+        return self._timeout * patience.get(type(question), 1)
+
     def printed(self) -> str:
         """What the package has printed since this was last asked, in the worker at hand and in those lost before."""
         everything = self._output + (self._worker.output() if self._worker is not None else "")
@@ -248,13 +253,8 @@ class Package:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _limit(self, question: AnyQuestion) -> float:
-        """Seconds for an answer."""
-        patience = {TwinRun: RUN_TIMEOUT_FACTOR, Import: IMPORT_TIMEOUT_FACTOR}
-        return self._timeout * patience.get(type(question), 1)
-
     def _no_answer(self, question: AnyQuestion | None = None) -> PackageHung:
-        limit = self._timeout if question is None else self._limit(question)
+        limit = self._timeout if question is None else self.limit(question)
         return PackageHung(f"no answer within {limit:g} s")
 
     def _expected(self, question: AnyQuestion) -> Trouble | None:

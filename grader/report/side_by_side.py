@@ -13,7 +13,7 @@ from grader.report.verdict import DOES_NOT_RUN, first_failing, is_full, stops, w
 from grader.report.words import OUTCOME, STATUS, number
 from grader.result.recheck import Compared, ItemComparison, Recheck, recheck
 from grader.result.record import Audience, FileChange, ItemResult, Outcome, Result
-from grader.result.series import Named, Row, Series, Step, divergence
+from grader.result.series import Named, Row, Series, Step, divergence, roughly
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -193,7 +193,7 @@ def _series_lines(found: Series, paint: Paint) -> Iterator[str]:
     yield ""
     yield "First divergence from the solution, of each one's own training run"
     for index, named in enumerate(found.results):
-        first, *more = terminal.wrap(one_line(divergence(named.result)), WIDTH - 6, 3)
+        first, *more = terminal.wrap(one_line(divergence(named.result, roughly)), WIDTH - 6, 3)
         yield f"  {letter(index):2}  {first}"
         yield from (f"      {line}" for line in more)
     for index, step in enumerate(found.steps):

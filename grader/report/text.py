@@ -13,14 +13,16 @@ from grader.report.verdict import (
     is_full,
     is_right_but_for_bits,
     is_unbuilt,
+    item_title,
     shows_followups,
     stops,
+    tested,
     verdict,
     waits_for_the_code,
     what_was_seen,
     withheld,
 )
-from grader.report.words import STATUS, number, scope
+from grader.report.words import STATUS, number
 from grader.report.words import label as check_label
 from grader.result.record import STOPPED, Audience, Feedback, FollowUp, Isolation, ItemResult, Result, Status
 
@@ -96,7 +98,7 @@ def _table(what: str, items: Iterable[ItemResult | FollowUp], paint: Paint) -> I
     yield "  " + "─" * (WIDTH - 2)
     for item in items:
         yield _item_row(item, paint)
-        yield from _indented(scope(item.scope), margin=4)
+        yield from _indented(tested(item), margin=4)
 
 
 def _followups(result: Result, paint: Paint) -> Iterator[str]:
@@ -114,8 +116,7 @@ def _followups(result: Result, paint: Paint) -> Iterator[str]:
 
 def _remaining(result: Result) -> Iterator[str]:
     if result.remaining_bugs is not None:
-        titles = {item.id: item.title for item in result.items}  # not of an item that was not asked for
-        named = ", ".join(one_line(titles.get(bug, bug)) for bug in result.remaining_bugs) or "none"
+        named = ", ".join(one_line(item_title(result, bug)) for bug in result.remaining_bugs) or "none"
         yield from terminal.wrap(f"Known bugs still in: {named}", WIDTH, 3)
 
 

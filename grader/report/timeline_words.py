@@ -45,6 +45,9 @@ def _lines(timeline: Timeline, titles: Mapping[str, str]) -> Iterator[str]:
     yield from terminal.wrap(HONEST, WIDTH, 6)
 
 
+ANEW: Final = (
+    "This history begins anew, without the start of the workspace: an earlier one was deleted, or there was none."
+)
 HONEST: Final = (
     "The history is the learner's own file. It shows a line that was changed, taken out or put in. It does not show a "
     "history that was made anew as a whole, lines cut from its end, a clock that was set, or work and hints outside of "
@@ -66,6 +69,8 @@ def summary(timeline: Timeline) -> str:
     last = max((event.minute for event in timeline.events), default=0.0)
     told = f"{_counted(timeline.grades, 'grade')} and {_counted(hints, 'hint')} in {minutes(last)}"
     told += f", from {when(timeline.started_at)} to {when(timeline.last_at)}"
+    if timeline.without_start:
+        return f"{told}; whether a clock was set is not known."
     if timeline.minutes is None:
         return f"{told}; no clock was set."
     late = sum(event.minute > timeline.minutes for event in timeline.events if event.kind is EventKind.GRADED)
@@ -77,7 +82,8 @@ def chain(timeline: Timeline) -> str:
     """Whether the lines hold together, and what stands for them."""
     if timeline.troubles:
         return f"The history does not hold together: {'; '.join(timeline.troubles)}."
-    return f"The lines of the history follow each other: from {timeline.first[:16]} to {timeline.head[:16]}."
+    whole = f"The lines of the history follow each other: from {timeline.first[:16]} to {timeline.head[:16]}."
+    return f"{ANEW} {whole}" if timeline.without_start else whole
 
 
 def found(story: ItemStory) -> str:

@@ -5,7 +5,7 @@ from functools import partial
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from grader.report import terminal
+from grader.report import terminal, words
 from grader.report.words import WITH_BUG, lane
 from grader.result.record import (
     Audience,
@@ -146,6 +146,12 @@ def _excerpt(place: Place) -> str:
     return f"{line}\n{' ' * terminal.width(before)}^"
 
 
+def item_title(result: Result, id: str) -> str:
+    """What an item is called; one that was not asked for says so, by its id where its title is not recorded."""
+    asked = next((item.title for item in result.items if item.id == id), None)
+    return f"{result.exercise.unasked.get(id, id)} (not asked for)" if asked is None else asked
+
+
 def is_full(item: ItemResult | FollowUp) -> bool:
     """Whether nothing of the item is left to do."""
     return item.status is not Status.NOT_JUDGED and item.score >= item.max_score
@@ -165,6 +171,11 @@ def is_right_but_for_bits(item: ItemResult | FollowUp) -> bool:
 def is_unbuilt(item: ItemResult | FollowUp) -> bool:
     """Whether the code says itself, of all that was asked, that it is not built."""
     return item.status is Status.NOT_BUILT and all(check.unbuilt for check in failing(item))
+
+
+def tested(item: ItemResult | FollowUp) -> str:
+    """How far the questions about an item went, in words; nothing of what is not built, which was not judged by any."""
+    return "" if is_unbuilt(item) else words.scope(item.scope)
 
 
 def shows_followups(result: Result) -> bool:

@@ -42,6 +42,11 @@ def to_bytes(certificate: Certificate) -> bytes:
     return msgspec.json.format(msgspec.json.encode(certificate), indent=2) + b"\n"
 
 
+def is_certificate(data: bytes) -> bool:
+    """Whether a file begins as certificates do, whatever else is in it."""
+    return b'"certificate"' in data[:100]
+
+
 def read_certificate(data: bytes) -> Certificate:
     """What ``to_bytes`` made the bytes of. Raises ``msgspec.DecodeError`` naming what is wrong."""
     if len(data) > CERTIFICATE_MAX_BYTES:

@@ -201,11 +201,13 @@ class ItemResult(Frozen, frozen=True, kw_only=True):
     scope: Scope | None = None  # how far the questions went; None in results from before this was recorded
 
 
-class ExerciseInfo(Frozen, frozen=True, kw_only=True):
+class ExerciseInfo(Frozen, frozen=True, kw_only=True, omit_defaults=True):
     """Which exercise was graded."""
 
     id: str
     title: str
+    # Titles by id of the items that were not asked for; left out where all were.
+    unasked: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class CandidateInfo(Frozen, frozen=True, kw_only=True):

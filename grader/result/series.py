@@ -1,7 +1,7 @@
 """Several results of one exercise, one after the other: what each says, and what changed from one to the next."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import unified_diff
 from itertools import pairwise
@@ -14,6 +14,9 @@ from grader.result.recheck import ItemComparison, recheck
 from grader.result.record import Audience, FileChange, FollowUp, ItemResult, Result, Status
 
 FLOAT_STEPS: Final = "float steps"
+FLOAT_STEP: Final = 2.0**-23  # the most that one of 32 bits is of its number
+LAST_DIGITS: Final = 16  # float steps, of which six digits show nothing
+FAR: Final = 0.1  # as a share of the number, from which on steps say nothing any more
 _HUNK: Final = re.compile(r"@@ -(\d+)(?:,(\d+))? \+\d+(?:,\d+)? @@")
 _UNSEEN: Final = "\0"  # begins what stands for a line that neither result has touched; no line that is shown holds it
 
@@ -100,8 +103,12 @@ def series(results: Sequence[Named]) -> Series:
     )
 
 
-def divergence(result: Result) -> str:
-    """Where the submission's own training run first parts from the solution's, in words."""
+def divergence(result: Result, far: Callable[[int], str] = lambda ulps: f"{ulps:,} {FLOAT_STEPS} away") -> str:
+    """Where the submission's own training run first parts from the solution's, in words.
+
+    Args:
+        far: says how far a value is off, from the number of float steps.
+    """
     exhibit = result.exhibits.training
     if result.audience is Audience.LEARNER:
         return "not in a learner's copy"
@@ -112,8 +119,24 @@ def divergence(result: Result) -> str:
         return f"none: {len(exhibit.candidate.losses)} steps identical, bit for bit"
     where = f"step {first.step}: {first.tensor}" if first.step is not None else first.tensor
     element = f"[{', '.join(map(str, first.element))}]" if first.element else ""
-    far = f", {first.ulps:,} {FLOAT_STEPS} away" if first.ulps is not None else ""
-    return f"{where}{element} is {first.actual}{far}"
+    off = f", {far(first.ulps)}" if first.ulps is not None else ""
+    return f"{where}{element} is {_rounded(first.actual)}{off}"
+
+
+def roughly(ulps: int) -> str:
+    """How far so many float steps of 32 bits are, for a reader who does not count in them."""
+    if ulps <= LAST_DIGITS:
+        return "which is off in its last digits alone"
+    share = ulps * FLOAT_STEP
+    return f"which is off by about {100 * share:.1g}%" if share < FAR else "which is far off"
+
+
+def _rounded(actual: str) -> str:
+    """A number to six digits; anything else as it is."""
+    try:
+        return f"{float(actual):.6g}"
+    except ValueError:
+        return actual
 
 
 def _rows(lists: Sequence[Sequence[ItemResult | FollowUp]]) -> tuple[Row, ...]:

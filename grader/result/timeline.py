@@ -71,4 +71,5 @@ class Timeline(Frozen, frozen=True, kw_only=True):
     left_out: int = 0  # events, the oldest, where there are too many
     first: str = ""  # SHA-256 of the history's first line
     head: str = ""  # that of its last line, which stands for all of them
+    without_start: bool = False  # an earlier history was deleted, or there was none from the start on
     troubles: tuple[str, ...] = ()  # what does not hold together; empty where the chain is whole

@@ -112,12 +112,15 @@ class History(Struct, frozen=True, kw_only=True):
     Attributes:
         first: the hash of the first line; empty where there is none.
         head: that of the last one, which stands for all of them.
+        without_start: whether it begins with a grade or a hint, and comes after no other line: a history that was
+            deleted goes on like this, and one of a folder that no command has made.
         troubles: what does not hold together, in words; empty for a chain that is whole.
     """
 
     lines: tuple[Line, ...] = ()
     first: str = ""
     head: str = ""
+    without_start: bool = False
     troubles: tuple[str, ...] = ()
 
 
@@ -170,20 +173,31 @@ def parse(data: bytes) -> History:
         troubles.append(f"of {len(raws)} lines, the first {HISTORY_MAX_LINES} were read")
     if (more := len(troubles) - MOST_TROUBLES) > 0:
         troubles[MOST_TROUBLES:] = [f"and {more} more like these"]
-    return History(lines=tuple(lines), first=first, head=last_hash(data), troubles=tuple(troubles))
+    return History(
+        lines=tuple(lines),
+        first=first,
+        head=last_hash(data),
+        without_start=bool(lines) and _begins_anew(lines[0]),
+        troubles=tuple(troubles),
+    )
 
 
 def _troubles(number: int, line: Line, previous: str, before: Line | None) -> list[str]:
     found = []
     if line.previous != previous:
         found.append(f"line {number} does not follow the line before it: something was changed, taken out or put in")
-    if isinstance(line, Started) != (number == 1):
-        found.append(
-            f"line {number} starts the workspace once more" if number > 1 else "it does not begin with a start"
-        )
+    if number > 1 and isinstance(line, Started):
+        found.append(f"line {number} starts the workspace once more")
+    if number == 1 and not isinstance(line, Started) and not _begins_anew(line):
+        found.append("it does not begin with a start")
     if before is not None and line.at < before.at:
         found.append(f"the time goes back at line {number}")
     return found
+
+
+def _begins_anew(first: Line) -> bool:
+    """Whether a first line is no start and follows none: no line was taken out before it."""
+    return not isinstance(first, Started) and not first.previous
 
 
 def read_history(folder: Folder) -> bytes:
@@ -213,6 +227,7 @@ def timeline_of(history: bytes) -> Timeline | None:
         left_out=max(len(events) - TIMELINE_MAX_EVENTS, 0),
         first=read.first,
         head=read.head,
+        without_start=read.without_start,
         troubles=read.troubles,
     )
 

@@ -79,15 +79,19 @@ class UnreadableFile(UsageError):
     """A file is there that the submission cannot do without, and it cannot be read."""
 
 
-def read_submission(directory: Path) -> Submission:
+def read_submission(directory: Path, *, whole: bool = False) -> Submission:
     """Read the ``.py`` files of ``directory``, the tests apart from the others.
+
+    Args:
+        whole: whether a file that the others need has to be one that can be read. Else it raises when it is imported.
 
     Raises:
         UsageError: there is no such directory, it cannot be read, or there is no model.py in it.
+        UnreadableFile: a file that is needed cannot be read, if ``whole``.
     """
     try:
         with Directory(directory) as opened:
-            return read_folder(opened, name_of(directory), repr(str(directory)))
+            return read_folder(opened, name_of(directory), repr(str(directory)), whole=whole)
     except FileNotFoundError:
         raise UsageError(f"no such directory: {str(directory)!r}; {EXPECTED}") from None
     except NotADirectoryError:
@@ -232,10 +236,25 @@ def _source(data: bytes, *, is_utf_8: bool) -> str:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         kind = "UTF-8" if encoding == _UTF_8 else encoding
-        raise Refused(f"it is not {kind} text (byte {error.start}); {ENCODING}") from None
+        line = len(data[: error.start].splitlines() or [b""])
+        raise Refused(f"it is not {kind} text (byte {error.start}, line {line}){_likeness(data)}; {ENCODING}") from None
     if "\0" in text:
-        raise Refused(f"it is not text: a zero byte (byte {data.index(0)})")
+        raise Refused(f"it is not text: a zero byte (byte {data.index(0)}){_likeness(data)}")
     return text
+
+
+def _likeness(data: bytes) -> str:
+    """What text that is not read may have been saved as; nothing where that cannot be said."""
+    halves = data[::2], data[1::2]
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or any(
+        len(half) > 2 and half.count(0) > len(half) // 2 and 0 not in other for half, other in (halves, halves[::-1])
+    ):
+        return ": it looks like UTF-16"
+    try:
+        data.decode("cp1252")
+    except UnicodeDecodeError:
+        return ""
+    return "" if 0 in data else ": it looks like text of a Windows program"
 
 
 def _encoding(data: bytes) -> str:

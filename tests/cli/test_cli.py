@@ -235,7 +235,7 @@ def test_a_report_of_the_json_is_the_report_of_the_run(audience: str, starter: R
     output = tmp_path / "again.html"
     done = grader("report", starter.json, "-o", output, "--audience", audience)
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"Written: {output}\n", "")
     if audience == "instructor":
         assert starter.html.read_bytes() == output.read_bytes()
     else:

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from grader.cli import compare
+from grader.cli.outputs import read_result
 from grader.errors import UsageError
 from grader.result.record import Result, to_json
 
@@ -84,6 +85,23 @@ def test_what_cannot_be_compared_is_told(names: list[str], words: str, folder: P
 
     with pytest.raises(UsageError, match=words):
         run(*(folder / name for name in names))
+
+
+def test_a_certificate_in_place_of_a_result_is_recognised(folder: Path) -> None:
+    certificate = folder / "a certificate.json"
+    certificate.write_text('{\n  "certificate": 1,\n  "files": {}\n}')
+
+    with pytest.raises(UsageError, match=r"is a certificate, and no result; .*grader recheck '.*a certificate\.json'"):
+        read_result(certificate)
+
+
+def test_json_that_is_no_result_says_what_is_expected(folder: Path) -> None:
+    (folder / "other.json").write_text("{}")
+
+    with pytest.raises(
+        UsageError, match=r"is not a result of this grader: .*; expected what `grader grade --json` wrote"
+    ):
+        read_result(folder / "other.json")
 
 
 def test_a_page_that_cannot_be_written_is_told_before_anything_else(folder: Path) -> None:

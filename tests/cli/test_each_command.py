@@ -42,7 +42,7 @@ def test_grade_report_and_compare(tmp_path: Path) -> None:
 
     assert "Score: 0 of 15" in text
     assert json.loads(result.read_bytes())["score"] == 0
-    assert grader("report", result, "-o", again) == ""
+    assert grader("report", result, "-o", again) == f"Written: {again}\n"
     assert again.read_bytes() == first.read_bytes()
     assert "Note: the same files, graded twice" in grader("compare", result, result)
 

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STARTER, REFERENCE = ROOT / "candidate", ROOT / "reference"
 MODULE = (sys.executable, "-m", "grader")
 INTERRUPTED = 130
+READER_GONE = 141
 HUNG = 60.0  # seconds: what has not come by then does not come
 IN_A_COLLECTION = """
 import gc, os, signal
@@ -39,6 +40,21 @@ def run(_):
 
 doctor.run = run
 main.main(["doctor"])
+"""
+
+
+WHILE_IMPORTING = """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{module}":
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.{signal})
+
+sys.meta_path.insert(0, Interrupting())
+from grader.cli import begin
+begin()
 """
 
 
@@ -154,7 +170,7 @@ def test_a_reader_that_leaves_early_is_no_error_of_ours(arguments: tuple[str, ..
     process.stdout.close()
     _, told = process.communicate(timeout=60)
 
-    assert process.returncode == INTERRUPTED
+    assert process.returncode == READER_GONE
     assert re.search("Traceback|Error|Exception", told) is None
 
 
@@ -166,3 +182,24 @@ def test_an_interruption_that_falls_into_a_garbage_collection_is_not_lost(number
 
     assert done.returncode == INTERRUPTED
     assert done.stderr == "\ngrader: interrupted; nothing was written\n"
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("module", ["grader.cli.main", "argparse", "grader.limits", "grader.cli.watch"])
+def test_an_interruption_while_the_command_imports_its_parts_is_answered_as_any_other(module: str, number: str) -> None:
+    code = WHILE_IMPORTING.format(module=module, signal=number)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=HUNG)
+
+    assert done.returncode == INTERRUPTED
+    assert done.stderr == "\ngrader: interrupted; nothing was written\n"
+
+
+def test_a_list_of_which_only_the_beginning_is_read_ends_quietly() -> None:
+    process = subprocess.Popen(
+        [*MODULE, "mutations"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=0
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, told = process.communicate(timeout=HUNG)
+
+    assert (process.returncode, told) == (READER_GONE, "")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.exercise.model import read_exercise
+from grader.exercise.model import StoredExercise, read_exercise
+from grader.injection.verify import Verification
 
 pytestmark = [
     pytest.mark.slow,
@@ -77,3 +78,26 @@ def test_what_is_no_exercise_is_refused(
     assert "Traceback" not in done.stderr
     for word in words:
         assert word in done.stderr
+
+
+def test_the_built_in_exercise_is_verified_by_its_name(verify: Verify, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def sound(exercise: StoredExercise, *_: object) -> Verification:
+        asked.append(exercise.rubric.id)
+        return Verification()
+
+    monkeypatch.setattr("grader.injection.verify.verify", sound)
+    done = verify(Path("built-in"))
+
+    assert asked == ["gpt-four-bugs"]
+    assert done.returncode == 0
+    assert done.stdout.startswith("A GPT with four bugs and two things to build (gpt-four-bugs)\n")
+    assert done.stdout.endswith("\nThis exercise is sound.\n")
+
+
+def test_the_built_in_exercise_cannot_be_renewed(grader: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = grader("verify", "built-in", "--renew")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'built-in' cannot be renewed: it comes with the grader" in done.stderr

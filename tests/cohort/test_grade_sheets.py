@@ -278,6 +278,17 @@ def test_the_command_writes_what_is_to_be_uploaded_and_says_who_got_nothing(
     assert len(zipfile.ZipFile(out / "feedback.zip").namelist()) == 1
 
 
+def test_without_a_sheet_to_fill_in_the_command_says_that_no_grade_was_written(
+    kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "upload"
+    code, text, _ = sheets(capsys, kept, "--for", "moodle", "-o", out)
+
+    assert code == 1
+    assert "No grade was written, for there is no --template: expected Moodle's grading worksheet" in text
+    assert [path.name for path in out.iterdir()] == ["feedback.zip"]
+
+
 def test_a_comment_says_no_more_than_the_exercise_shows(
     kept: Path, samples: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from grader.cohort.pool import Backend, Graded, NotGraded, Setup, Task
-from grader.cohort.recheck import Rechecks, Recordings, Submissions, Tally
+from grader.cohort.recheck import Rechecks, Recordings, Submissions, Tally, require_submissions
 from grader.errors import UsageError
 from grader.exercise.model import Exercise
 from grader.grading.answer_cache import Keep
@@ -222,3 +222,15 @@ def test_its_lines_are_as_their_schema_says(batch: tuple[Path, Path], result: Re
         _, (line,), _ = run(results, here, [submissions])
 
         assert list(jsonschema.Draft202012Validator(schema).iter_errors(json.loads(to_line(line)))) == []
+
+
+def test_without_any_submission_one_error_names_where_they_are_given(
+    batch: tuple[Path, Path], submission: Submission, result: Result, tmp_path: Path
+) -> None:
+    _, recorded = batch
+    with pytest.raises(UsageError, match=r"recorded verdicts?, and no submission to grade again: .* --submissions"):
+        require_submissions([recorded])
+    certificate = tmp_path / "cert.json"
+    certificate.write_bytes(to_bytes(certify(submission.given, submission.tests, result)))
+
+    require_submissions([recorded, certificate])  # it has its own

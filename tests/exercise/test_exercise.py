@@ -176,6 +176,37 @@ def test_an_exercise_that_is_not_sound_is_refused(spoil: Callable[[Path], None],
         read_exercise(folder)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        (
+            "[[item]]",
+            "[[item",
+            r"Expected '\]\]' at the end of an array declaration at line \d+, column 7; expected lines",
+        ),
+        ('title = "A GPT', 'title = A "GPT', r"Invalid value at line 5, column 9; expected lines"),
+        (
+            "[[item]]",
+            'a = """',
+            r"at its end \(line \d+\), where a text, a list or a table that begins before it is",
+        ),
+    ],
+    ids=["bracket", "text", "never-closed"],
+)
+def test_broken_toml_is_named_with_its_file_and_place(old: str, new: str, where: str, folder: Path) -> None:
+    in_toml(old, new)(folder)
+
+    with pytest.raises(UsageError, match=rf"not an exercise: '.*': reference/exercise\.toml is not TOML: .*{where}"):
+        read_exercise(folder)
+
+
+def test_a_broken_key_is_named(folder: Path) -> None:
+    (folder / "reference" / "key.json").write_text("{")
+
+    with pytest.raises(UsageError, match=r"key\.json cannot be read: .*; expected it as `grader inject` wrote it"):
+        read_exercise(folder)
+
+
 def test_a_reference_is_read_byte_for_byte(folder: Path) -> None:
     """Edits lie at bytes: line ends that were made plain on the way would move them."""
     (folder / "reference" / "more.py").write_bytes(b"one = 1\r\ntwo = 2\r\n")

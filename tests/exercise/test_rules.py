@@ -129,6 +129,12 @@ BROKEN: dict[str, tuple[Rule, Change, str]] = {
         first_bug(shows_in=("heads",)),
         "shows in none of the facets that are compared",
     ),
+    "hints-of-a-bug": (
+        rules.hints_of_a_bug_lie_in_the_key,
+        first_item(hints=("what", "where", "how")),
+        "item 'masking' is a bug and has hints in exercise.toml, where they are not read; expected them as the hints "
+        "of its bug in key.json: move them there",
+    ),
     "edit": (rules.edits_can_be_made, first_bug(before="other text"), "its bugs and gaps cannot be planted: "),
 }
 

@@ -2,6 +2,9 @@
 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from threading import Event
+from types import MappingProxyType
+from typing import cast
 
 import pytest
 
@@ -224,3 +227,33 @@ def test_a_candidate_cannot_name_lines_that_are_not_there(worker_pool: WorkerPoo
     fault = first_run(*oracles)["model"]
 
     assert all(place.line <= len(files["model.py"].splitlines()) for place in fault.stack)
+
+
+def test_a_module_that_keeps_silent_is_said_to_be_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    heard = Event()
+
+    def tell(text: str) -> None:
+        told.append(text)
+        heard.set()
+
+    class Silent:
+        """In place of a package: answers as soon as it was said that it does not."""
+
+        files = MappingProxyType({"model.py": "", "train.py": ""})
+
+        def limit(self, question: object) -> float:
+            return 20.0
+
+        def ask(self, *_: object) -> dict[str, object]:
+            assert heard.wait(60)
+            heard.clear()
+            return {}
+
+    monkeypatch.setattr("grader.grading.first_run.SILENCE_SECONDS", 0.0)
+    silent = cast(Package, Silent())
+
+    assert first_run(silent, silent, tell=tell) == {}
+    assert told == [
+        f"{file} does not answer; waiting up to 40 s of its own time" for file in ("model.py", "train.py", "model.py")
+    ]

@@ -197,8 +197,11 @@ def test_what_is_no_submission_is_told_with_what_is_in_it(files: Files, message:
 @pytest.mark.parametrize("file", ["model.py", "train.py", "helper.py"])
 def test_a_file_that_is_needed_and_cannot_be_read_is_no_zero(file: str, tmp_path: Path) -> None:
     path = as_directory(tmp_path / "hw", {**RIGHT, file: b"x = '\xe9'\n"})
+    like = r"line 1\): it looks like text of a Windows program"
 
-    with pytest.raises(UsageError, match=rf"{file} in .* cannot be read: it is not UTF-8 text \(byte 5\); {ENCODING}$"):
+    with pytest.raises(
+        UsageError, match=rf"{file} in .* cannot be read: it is not UTF-8 text \(byte 5, {like}; {ENCODING}$"
+    ):
         read_hand_in(path)
 
 
@@ -206,7 +209,8 @@ def test_a_file_that_nobody_needs_and_cannot_be_read_is_a_note(tmp_path: Path) -
     submission = read_hand_in(as_directory(tmp_path / "hw", {**RIGHT, "scratch.py": b"\xe9"}))
 
     assert submission.sha256 == SHA256
-    assert submission.notes == (f"scratch.py was not read: it is not UTF-8 text (byte 0); {ENCODING}",)
+    said = f"it is not UTF-8 text (byte 0, line 1): it looks like text of a Windows program; {ENCODING}"
+    assert submission.notes == (f"scratch.py was not read: {said}",)
 
 
 def test_links_are_not_followed_at_any_depth(tmp_path: Path) -> None:

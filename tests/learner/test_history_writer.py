@@ -168,6 +168,21 @@ def test_a_broken_history_is_exit_code_1(workspace: Path, capsys: pytest.Capture
     )
 
 
+def test_after_a_history_was_deleted_it_begins_anew_and_says_so(
+    workspace: Path, samples: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / FILE).unlink()
+    hint.run(Namespace(directory=workspace, item="masking", exercise=None))
+    grade(workspace, {"model.py": "a"}, samples.starter(), {"model.py": "a"})
+    capsys.readouterr()
+
+    assert history.run(Namespace(directory=workspace, exercise=None)) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "begins anew, without the start of the workspace: an earlier one was deleted, or there was none." in said
+    assert "whether a clock was set is not known" in said
+    assert "does not hold together" not in said
+
+
 def test_a_folder_without_a_history_is_told(tmp_path: Path, exercise: StoredExercise) -> None:
     for name, text in exercise.starter().items():
         (tmp_path / name).write_text(text)

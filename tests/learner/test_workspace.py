@@ -225,12 +225,41 @@ def test_what_the_last_grade_found_right_gets_no_hint_until_the_files_change(
     remember(workspace, exercise, graded(exercise, workspace, right=("masking",)))
 
     assert shown(capsys, workspace, "masking").startswith("Attention masking: right already")
-    assert shown(capsys, workspace, "does-not-run").startswith("Code that does not run: right already")
+    assert shown(capsys, workspace, "does-not-run").startswith("Code that does not run: nothing stops it, by the last")
     assert "hint 1 of 3" in shown(capsys, workspace, "position")
     assert read_workspace(workspace).hints == {"position": 1}
     with (workspace / "train.py").open("a") as file:
         file.write("# one more line\n")
     assert "hint 1 of 3" in shown(capsys, workspace, "masking")
+
+
+def test_code_that_runs_has_no_line_of_hints_for_code_that_does_not(
+    workspace: Path, exercise: Exercise, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = parser().parse_args(["hint", str(workspace)])
+    fault = LoadFault(file="model.py", reason="SyntaxError: invalid syntax")
+    remember(workspace, exercise, graded(exercise, workspace, right=(), faults=(fault,)))
+    options.run(options)
+    assert "does-not-run" in capsys.readouterr().out
+    remember(workspace, exercise, graded(exercise, workspace, right=("masking",)))
+    options.run(options)
+
+    text = capsys.readouterr().out
+    assert "does-not-run" not in text
+    assert "right, 0 of 3 shown" in text
+
+
+def test_an_item_alone_in_a_workspace_is_told_what_was_meant(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = parser().parse_args(["hint", "masking"])
+    monkeypatch.chdir(workspace)
+    with pytest.raises(UsageError, match=r"no such directory: 'masking'; .*; did you mean `grader hint \. masking`\?$"):
+        options.run(options)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match=r"no such directory: 'masking'; expected a workspace, .*makes it$"):
+        options.run(options)
 
 
 def test_hints_for_code_that_does_not_run_are_there_when_it_does_not(

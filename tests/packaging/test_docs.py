@@ -16,6 +16,7 @@ import pytest
 from grader.cli.options import FEEDBACK
 from grader.exercise.model import Feedback, Item, Rubric, in_points
 from grader.result import record
+from mutations.catalogue import EVERY
 
 ROOT = Path(__file__).resolve().parents[2]
 AT_THE_TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
@@ -227,3 +228,25 @@ def test_nothing_that_is_handed_out_names_a_machine_or_a_registry():
     named = [(file.name, found.group()) for file in files if (found := pattern.search(file.read_text("utf-8")))]
 
     assert named == []
+
+
+def test_the_readme_says_about_how_many_bugs_there_are() -> None:
+    assert "a catalogue of about a hundred and ninety, each modelled" in README
+    assert abs(len(EVERY) - 190) < 10
+
+
+def test_every_file_of_the_starter_is_named_where_it_is_said_what_a_learner_gets() -> None:
+    files = {path.name for path in (ROOT / "candidate").glob("*.py")}
+    [learner] = re.findall(r"^## The learner\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    [library] = re.findall(r"^files = starter_files\(exercise\)  # (.*)$", LIBRARY, flags=re.MULTILINE)
+
+    assert {name for name in files if name != "test_visible.py"} <= set(re.findall(r"`(\w+\.py)`", learner))
+    assert "visible tests" in learner
+    assert files <= set(re.findall(r"\w+\.py", library))
+
+
+def test_the_readmes_grade_looks_as_grades_do() -> None:
+    [shown] = re.findall(r"^```text\n(A GPT with four bugs.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    judged = re.findall(r"^  \S.* of \d+$\n(    tested up to .*)$", shown, flags=re.MULTILINE)
+
+    assert len(judged) == 5  # all but the one that is not built

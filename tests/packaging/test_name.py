@@ -33,7 +33,7 @@ def test_pip_and_the_code_agree_on_the_name() -> None:
 
     assert PROJECT["name"] == DISTRIBUTION
     assert (installed.metadata["Name"], installed.version) == (DISTRIBUTION, __version__)
-    assert PROJECT["scripts"] == {"grader": "grader.cli.main:main"}
+    assert PROJECT["scripts"] == {"grader": "grader.cli:begin"}
 
 
 def test_what_is_said_to_be_typed_names_an_extra_that_there_is() -> None:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from grader.report import render_html
 from grader.report.html import MAX_BYTES
+from grader.report.text import next_step
 from grader.report.verdict import first_step
 from grader.result import record
 from grader.result.audience import for_audience
@@ -282,6 +283,15 @@ def test_the_first_item_that_something_was_seen_of_is_the_one_to_start_with(samp
     assert "Start with" not in Page(render_html(samples.perfect())).text
 
 
+def test_what_to_start_with_is_what_the_terminal_says_where_a_file_does_not_run(samples: ModuleType) -> None:
+    result = samples.half_done()
+    text = " ".join(Page(render_html(result)).text.split())
+
+    assert "Start with making train.py run: what stops it is shown above." in text
+    assert text.count("Start with") == 1
+    assert next_step(result) == "Next: make train.py run."
+
+
 def test_a_file_that_does_not_run_comes_before_everything_else(samples: ModuleType) -> None:
     text = " ".join(Page(render_html(samples.half_done())).text.split())
     before, _, after = text.partition("Does not run train.py, line 12, in main: RuntimeError: no data ")
@@ -445,6 +455,14 @@ def test_no_id_of_an_item_stands_in_the_prose(samples: ModuleType) -> None:
     markup = render_html(replace(result, items=tuple(items), asked=asked, remaining_bugs=("id-0",)))
 
     assert re.findall(r"id-\d", Page(markup).text) == []
+
+
+def test_a_bug_that_was_not_asked_for_is_named_by_its_title(samples: ModuleType) -> None:
+    result = samples.half_done()
+    exercise = replace(result.exercise, unasked={"id-9": "Training step"})
+    page = Page(render_html(replace(result, exercise=exercise, remaining_bugs=("id-9",))))
+
+    assert "Known bugs still in: Training step (not asked for)." in " ".join(page.text.split())
 
 
 def test_what_is_not_built_is_said_once_with_what_the_code_says_and_its_checks_are_folded(samples: ModuleType) -> None:

@@ -53,7 +53,9 @@ def test_a_learners_copy_holds_nothing_hidden(samples: ModuleType) -> None:
         assert samples.CANARY not in shown
         assert str(samples.SEED) not in shown
         assert "48,213" not in shown
-    assert "48,213" in render_series(compared(samples, "starter", "perfect"))
+        assert "off by about" not in shown
+    assert "off by about 0.6%" in render_series(compared(samples, "starter", "perfect"))
+    assert "48,213" in render_series_page(compared(samples, "starter", "perfect"))
 
 
 def test_texts_of_a_submission_stay_texts(samples: ModuleType) -> None:

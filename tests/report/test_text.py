@@ -17,7 +17,7 @@ from grader.report.formats import FORMATS
 from grader.report.terminal import Paint, coloured, paint_for, plain
 from grader.report.words import number
 from grader.result.audience import for_audience
-from grader.result.record import Audience, Result
+from grader.result.record import Audience, Result, Scope, Status
 
 
 def test_no_line_is_wider_than_80_columns(result: Result) -> None:
@@ -105,13 +105,29 @@ def test_follow_ups_have_a_table_as_soon_as_one_is_begun(samples: ModuleType) ->
     assert "✗ Batches of prompts" not in text  # nothing is said of what is not begun
 
 
+def test_how_far_the_questions_went_stands_below_what_was_judged_alone(samples: ModuleType) -> None:
+    result = samples.starter()
+    *others, unbuilt = result.items
+    asked = replace(others[0], scope=Scope(tokens=31, rows=2)), replace(unbuilt, scope=Scope(tokens=32, rows=3))
+    shown = replace(result, items=(asked[0], *others[1:], asked[1]))
+
+    assert unbuilt.status is Status.NOT_BUILT
+    for text in (render_text(shown), render_html(shown)):
+        assert "ested up to 31 tokens, 2 rows" in text
+        assert "32 tokens" not in text
+
+
 def test_bugs_that_are_still_in_are_called_by_their_titles(samples: ModuleType) -> None:
     result = samples.half_done()
     first = result.items[0]
-    left = replace(result, remaining_bugs=(first.id, "not-asked-for"))
+    left = replace(result, remaining_bugs=(first.id, "training-step"), items=(first,))
+    named = replace(left, exercise=replace(left.exercise, unasked={"training-step": "Training step"}))
 
     assert first.id != first.title
-    assert f"Known bugs still in: {first.title}, not-asked-for\n" in render_text(left)
+    assert f"Known bugs still in: {first.title}, Training step (not asked for)\n" in render_text(named)
+    assert f"Known bugs still in: {first.title}, training-step (not asked for)\n" in render_text(
+        left
+    )  # an older result
 
 
 @pytest.mark.parametrize(

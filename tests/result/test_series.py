@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from grader.result.audience import for_audience
 from grader.result.record import Audience, Result, Status
-from grader.result.series import Named, divergence, series
+from grader.result.series import Named, divergence, roughly, series
 
 
 @pytest.fixture
@@ -82,3 +82,26 @@ def test_the_first_divergence_is_told_to_instructors_alone(starter: Named, perfe
     assert divergence(perfect.result) == "none: 40 steps identical, bit for bit"
     assert divergence(learner) == "not in a learner's copy"
     assert divergence(replace(starter.result, exhibits=type(starter.result.exhibits)())) == "no training run to look at"
+
+
+def test_a_terminal_gets_rounded_numbers_and_a_distance_in_plain_words(starter: Named) -> None:
+    exhibits = starter.result.exhibits
+    assert exhibits.training is not None
+    assert exhibits.training.first_divergence is not None
+    first = replace(exhibits.training.first_divergence, tensor="loss", element=(1,), actual="4.158883094787598")
+    training = replace(exhibits.training, first_divergence=replace(first, ulps=5008))
+    said = divergence(replace(starter.result, exhibits=replace(exhibits, training=training)), roughly)
+
+    assert said == "step 1: loss[1] is 4.15888, which is off by about 0.06%"
+
+
+@pytest.mark.parametrize(
+    ("ulps", "words"),
+    [
+        (1, "which is off in its last digits alone"),
+        (100, "which is off by about 0.001%"),
+        (1 << 22, "which is far off"),
+    ],
+)
+def test_float_steps_are_told_roughly(ulps: int, words: str) -> None:
+    assert roughly(ulps) == words

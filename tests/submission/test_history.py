@@ -109,6 +109,22 @@ def test_what_was_tampered_with_shows(data: bytes, words: str) -> None:
     assert [trouble for trouble in timeline.troubles if words in trouble] != []
 
 
+def test_a_history_that_was_deleted_begins_anew_and_holds_together() -> None:
+    timeline = timeline_of(chained(graded(9), graded(12, "masking")))
+    assert timeline is not None
+
+    assert timeline.without_start
+    assert timeline.troubles == ()
+    assert not parse(SESSION).without_start
+
+
+def test_a_history_whose_beginning_was_cut_off_does_not_begin_anew() -> None:
+    read = parse(b"".join(LINES[1:]))
+
+    assert not read.without_start
+    assert "it does not begin with a start" in read.troubles
+
+
 def test_what_the_chain_cannot_show_is_as_the_documentation_says() -> None:
     cut, anew = b"".join(LINES[:-1]), chained(START, graded(1, "masking", "position"))
 

@@ -115,7 +115,7 @@ def test_what_is_not_utf_8_is_not_read(directory: Path) -> None:
     assert_not_read(
         read_submission(directory),
         "model.py",
-        f"it is not UTF-8 text (byte 5); {ENCODING}",
+        f"it is not UTF-8 text (byte 5, line 1): it looks like text of a Windows program; {ENCODING}",
     )
 
 
@@ -196,7 +196,7 @@ def test_many_notes_are_cut_and_the_cut_is_said(directory: Path) -> None:
     assert_not_read(
         submission,
         "train.py",
-        f"it is not UTF-8 text (byte 0); {ENCODING}",
+        f"it is not UTF-8 text (byte 0, line 1): it looks like text of a Windows program; {ENCODING}",
     )
     assert submission.notes[-1] == "and 5 more like these"
 
@@ -207,13 +207,23 @@ def test_many_notes_are_cut_and_the_cut_is_said(directory: Path) -> None:
         pytest.param(b"x = 1\0\n", "it is not text: a zero byte (byte 5)", id="zero-byte"),
         pytest.param(
             "x = 1\n".encode("utf-16"),
-            f"it is not UTF-8 text (byte 0); {ENCODING}",
+            f"it is not UTF-8 text (byte 0, line 1): it looks like UTF-16; {ENCODING}",
             id="utf-16",
+        ),
+        pytest.param(
+            "x = 1\n".encode("utf-16-le"),
+            "it is not text: a zero byte (byte 1): it looks like UTF-16",
+            id="utf-16-without-a-mark",
+        ),
+        pytest.param(
+            b"x = 1\ny = '\xe9'\n",
+            f"it is not UTF-8 text (byte 11, line 2): it looks like text of a Windows program; {ENCODING}",
+            id="windows",
         ),
         pytest.param(b"\x7fELF\x02\x01\x01\0", "it is not text: a zero byte (byte 7)", id="program"),
         pytest.param(
             b"\xa7\r\r\n\0\0\0\0",
-            f"it is not UTF-8 text (byte 0); {ENCODING}",
+            f"it is not UTF-8 text (byte 0, line 1); {ENCODING}",
             id="bytecode",
         ),
     ],
