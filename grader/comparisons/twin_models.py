@@ -1,5 +1,6 @@
 """The logits beside those of the variant that a candidate was found to be: other sizes, new models, other modes."""
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -78,19 +79,20 @@ class Spread(NamedTuple):
         return [int(draw.integers(low, high, endpoint=True)) for low, high in ranges]
 
 
-MANY: Final = 12  # models in evaluation
-TRAINED: Final = 4  # in training mode
+MANY: Final = 10  # models in evaluation
+TRAINED: Final = 3  # in training mode
 LENGTHS: Final = Spread(((1, 3), (4, 8), (9, 15), (16, 16), (17, 31), (32, 32), (33, 64), (65, 140)))
 ROWS: Final = Spread(((1, 1), (2, 3), (4, 8), (9, 15), (16, 16), (17, 34)))
 WIDTHS: Final = Spread(((4, 15), (16, 16), (17, 31), (32, 32), (33, 63), (64, 72)))
 LAYERS: Final = Spread(((1, 1), (2, 2), (3, 3), (4, 5), (6, 8)))
 VOCABULARIES: Final = Spread(((2, 15), (16, 16), (17, 63), (64, 64), (65, 255), (256, 256), (257, 400)))
 BLOCKS: Final = (64, 128, 256, 512, 1024)
-LARGEST: Final = 1200  # tokens: of longer texts there are fewer rows
+LARGEST: Final = 800  # tokens: of longer texts there are fewer rows
 DROPOUTS: Final = (0.0, 0.1, 0.5)  # of models in evaluation
 SMALL: Final = 8  # width: of wider models the weights are smaller, so that scores are of about one size
 
 
+@lru_cache(maxsize=4)  # asked for anew with each of them
 def _many_sizes_questions(seeds: Seeds, precision: Precision) -> list[Asked]:
     """One forward of each of a dozen models, small and large, in one state or another in which forward is the same:
     with dropout, which does nothing there, with gradients, recorded or not, and whatever the texts are like.

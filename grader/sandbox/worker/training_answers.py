@@ -3,7 +3,7 @@
 import contextlib
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain, count, cycle, islice
 from types import ModuleType
@@ -215,11 +215,26 @@ def record_steps(adapter: Adapter, question: RecordSteps, tensors: Tensors) -> d
         if isinstance(adapter, WrittenAdapter):
             return answer  # no loop of an adapter.py takes an optimizer
         given = RecordingOptimizer(model.parameters(), float(config.lr), question.groups)
-        if question.at:  # a long run is begun, and ended
+        if question.at:  # a long run is begun, and ended: by the optimizer, or by the model where that is never stepped
             given.enough = len(batches)
+            model.register_forward_pre_hook(_ending_after(FORWARDS * len(batches)))
         with contextlib.suppress(EnoughSteps):
             adapter.trained(called, config, batches=list(islice(cycle(batches), config.steps)), optimizer=given)
     return answer | {"in_train": np.array(len(given.rates))}
+
+
+FORWARDS = 4  # for each step of a run that is ended
+
+
+def _ending_after(most: int) -> Callable[..., None]:
+    """A hook that ends a run with its first forward pass beyond so many."""
+    calls = count(1)
+
+    def end(*_: object) -> None:
+        if next(calls) > most:
+            raise EnoughSteps
+
+    return end
 
 
 def _recorded_in_a_run(
