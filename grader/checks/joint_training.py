@@ -14,13 +14,13 @@ import numpy as np
 from hypothesis.strategies import SearchStrategy
 from msgspec.structs import replace
 
-from grader.checks.ablation import SILENT_ATTENTION, SILENT_BLOCKS
+from grader.checks.ablation import SILENT_ATTENTION
 from grader.checks.check import CheckFailed, Context
 from grader.checks.classifier_cases import ClassCase, class_case, class_cases
-from grader.checks.compare import close, finite, same_bits
+from grader.checks.compare import close, same_bits
 from grader.checks.requirements import logits_of, require_inputs_kept, require_no_trace
 from grader.checks.strategies import FEW
-from grader.sandbox.questions import Forward, Gradients, JointLosses, Modes, PairedRuns, Settings, Watched
+from grader.sandbox.questions import Forward, JointLosses, Modes, PairedRuns, Settings, Watched
 from grader.sandbox.wire import Array, Tensors
 from grader.sizes import Extent, at_most
 
@@ -356,10 +356,9 @@ def _require_same_draws(case: ClassCase, context: Context) -> None:
 
 
 def require_one_stream(case: ClassCase, context: Context) -> None:
-    """The same scores in both modes and precisions; with dropout, by their place, and of what is left of the stream."""
+    """The same scores in both modes and precisions; with dropout, by their place."""
     _require_every_mode(case, context)
     _require_by_place(case, context)
-    _require_what_is_left(case, context)
 
 
 def _require_every_mode(case: ClassCase, context: Context) -> None:
@@ -410,29 +409,4 @@ def _require_by_place(case: ClassCase, context: Context) -> None:
             "by-place",
             "class scores are those of what the blocks leave behind at their token, wherever it stands",
             f"in training mode with dropout={DROPOUT} and attention silenced, another first token moves later scores",
-        )
-
-
-EMBEDDINGS: Final = "token_embedding.weight"
-
-
-def _require_what_is_left(case: ClassCase, context: Context) -> None:
-    """No class score depends on what was dropped from the stream on its way to the logits."""
-    tokens = np.arange(min(case.vocab_size, case.block_size))[None]  # all distinct
-    question = Gradients(
-        config=case.config | {"dropout": DROPOUT},
-        weights=case.seeded(context.seeds, factors=SILENT_BLOCKS),
-        training=True,
-        seed=context.seeds.derive("class stream", case.data) % 2**31,
-        classify=True,
-    )
-    answer = context.ask(question, {"tokens": tokens})
-    logits, scores = (answer.get(f"{kind}.{EMBEDDINGS}") for kind in ("grad", "class_grad"))
-    if logits is None or scores is None or not (finite(logits) and finite(scores)):
-        return  # that is for other checks to say
-    if ((scores != 0) & (logits == 0)).any():
-        raise CheckFailed(
-            "other-stream",
-            STREAM,
-            f"in training mode with dropout={DROPOUT} they depend on channels that the logits beside them have lost",
         )

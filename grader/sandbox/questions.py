@@ -141,14 +141,10 @@ class Gradients(ModelQuestion, frozen=True, kw_only=True, tag="gradients"):
 
     out: grad.{name}, d (logits . probe) / d parameter for a probe (V,) drawn with the weights; absent where the
     logits do not depend on the parameter; ``with_logits`` also logits (B, T, V). With lengths the logits of padding
-    are not probed. With ``classify`` also class_grad.{name}, the same of the class scores; with a ``seed`` torch is
-    seeded right before.
+    are not probed.
     """
 
     with_logits: bool = False
-    classify: bool = False
-    training: bool = False  # the mode the model is in
-    seed: int | None = None
 
 
 class Derivatives(ModelQuestion, frozen=True, kw_only=True, tag="derivatives"):

@@ -686,10 +686,9 @@ def class_scores_share_the_stream(case: ClassCase, context: Context) -> None:
     evaluation is measured as another model than the one that was trained.
 
     ## Usual causes
-    - The trunk runs once more for the classes, and drops something else.
     - The head takes another way in training mode, or in one precision.
     """
-    # Modes, precisions and rates beside each other; and with dropout, what scores depend on.
+    # Modes, precisions and rates beside each other; and with dropout, where scores come from.
     require_one_stream(case, context)
 
 

@@ -263,45 +263,22 @@ def influence(adapter: Adapter, question: Influence, tensors: Tensors) -> dict[s
 
 def gradients(adapter: Adapter, question: Gradients, tensors: Tensors) -> dict[str, Array]:
     with precision(question.precision):
-        model = weighted_model(adapter, question, training=question.training)
+        model = weighted_model(adapter, question)
         tokens = torch.from_numpy(tensors["tokens"])
-        if question.seed is not None:
-            torch.manual_seed(question.seed)
-        scores: dict[str, object] = {}
         if "lengths" in tensors:
             lengths = torch.from_numpy(tensors["lengths"])
             logits, _ = adapter.decoded(model, tokens, lengths=lengths)
             probed = torch.arange(tokens.size(1)) < lengths[:, None]  # (B, T)
         else:
-            probed = torch.ones(tokens.shape, dtype=torch.bool)
-            if question.classify:
-                logits, scores["class_grad"] = adapter.classified(model, tokens)
-            else:
-                logits = adapter.logits(model, tokens)
+            logits, probed = adapter.logits(model, tokens), torch.ones(tokens.shape, dtype=torch.bool)
         checked = as_array(_widened(logits, question), "the logits")
         answer = {"logits": checked} if question.with_logits else {}
-        for kind, probed_scores in ({"grad": logits} | scores).items():
-            as_array(_widened(probed_scores, question), "scores")
-            assert isinstance(probed_scores, Tensor)
-            answer |= _probed(adapter, model, question, kind, (probed_scores, probed))
-    return answer
-
-
-def _probed(
-    adapter: Adapter, model: nn.Module, question: Gradients, kind: str, asked: tuple[Tensor, Tensor]
-) -> dict[str, Array]:
-    """{kind}.{name}: how scores (B, T, V), where they are asked about (B, T) and along a probe, move with each
-    parameter."""
-    scores, probed = asked
-    if question.classify and not scores.requires_grad:
-        return {}
-    probe = keyed_normal(question.weights.seed, "probe", (scores.size(-1),), 1.0).to(scores)
-    named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    kept = question.classify  # both kinds of scores are of one graph
-    probed_sum = (scores @ probe)[probed].sum()
-    found = torch.autograd.grad(probed_sum, list(named.values()), allow_unused=True, retain_graph=kept)
-    return {
-        f"{kind}.{name}": as_array(_widened(part, question), name)
+        assert isinstance(logits, Tensor)
+        probe = keyed_normal(question.weights.seed, "probe", (logits.size(-1),), 1.0).to(logits)
+        named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+        found = torch.autograd.grad((logits @ probe)[probed].sum(), list(named.values()), allow_unused=True)
+    return answer | {
+        f"grad.{name}": as_array(_widened(part, question), name)
         for own_name, g in zip(named, found, strict=True)
         if g is not None
         for name, part in adapter.parts(own_name, g)

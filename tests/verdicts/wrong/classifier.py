@@ -351,19 +351,6 @@ CASES = {
             ]
         },
     ),
-    "trunk-runs-once-more-for-the-classes": (
-        "classifier",
-        "class-scores-share-the-stream",
-        {
-            "model.py": [
-                (
-                    CLASSIFIED,
-                    "            x = self.embed(tokens, torch.arange(T))\n            for block in self.blocks:\n"
-                    "                x = block(x, mask)\n            return logits, self._classify(self.ln_f(x))\n",
-                )
-            ]
-        },
-    ),
     "head-in-another-order-with-dropout": (
         "classifier",
         "class-scores-share-the-stream",
