@@ -97,7 +97,6 @@ class UseCase(DecodeCase, frozen=True, kw_only=True):
     """
 
     new: int
-    n_classes: int
     dropout: float
     training: bool
     graded: bool
@@ -107,12 +106,12 @@ class UseCase(DecodeCase, frozen=True, kw_only=True):
 
     @property
     def used(self) -> Settings:
-        """GPTConfig fields, with those that change nothing of the logits."""
-        return self.config | {"dropout": self.dropout, "n_classes": self.n_classes}
+        """GPTConfig fields, with a dropout that changes nothing of the logits."""
+        return self.config | {"dropout": self.dropout}
 
 
 FLAGS: Final = st.tuples(*[st.booleans()] * 5)
-STATES: Final = st.tuples(st.sampled_from((0, 3)), st.sampled_from((0.1, 0.5)), FLAGS)
+STATES: Final = st.tuples(st.sampled_from((0.1, 0.5)), FLAGS)
 ROWS: Final = (1, 1, 2, 4, 9, 17)
 PROMPTS: Final = ((1, 1), (2, 4), (5, 9), (10, 16), (17, 24))  # tokens
 
@@ -134,19 +133,17 @@ def used_at_size(extent: Extent) -> UseCase:
     first = int(random.integers(1, max(2, case.length // 3)))
     chunks = case.chunks if random.integers(2) or case.length < 2 else (first, case.length - first)
     new = int(random.integers(1, max(2, extent.tokens // 3)))
-    head, *flags = random.integers(0, 2, 6).astype(bool).tolist()
-    return _in_use(case, chunks, new, (3 * head, 0.3, tuple(flags)))
+    return _in_use(case, chunks, new, (0.3, tuple(random.integers(0, 2, 5).astype(bool).tolist())))
 
 
-def _in_use(case: ModelCase, chunks: tuple[int, ...], new: int, state: tuple[int, float, tuple[bool, ...]]) -> UseCase:
-    n_classes, dropout, (training, graded, recording, views, warm) = state
+def _in_use(case: ModelCase, chunks: tuple[int, ...], new: int, state: tuple[float, tuple[bool, ...]]) -> UseCase:
+    dropout, (training, graded, recording, views, warm) = state
     return extended(
         case,
         UseCase,
         block_size=case.block_size + new,
         chunks=chunks,
         new=new,
-        n_classes=n_classes,
         dropout=0.0 if training else dropout,
         training=training,
         graded=graded,

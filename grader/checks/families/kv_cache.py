@@ -28,7 +28,7 @@ from grader.checks.strategies import FEW, extended, model_case, model_cases
 from grader.packages.package import Package
 from grader.packages.trouble import PackageRaised, Trouble, is_machines
 from grader.result.record import TokenGrid
-from grader.sandbox.questions import Decode, Forward, Generate, Settings, Sharing
+from grader.sandbox.questions import Decode, Forward, Generate
 from grader.sandbox.wire import Array, Tensors
 from grader.sizes import MODEL, Extent, at_most
 
@@ -555,9 +555,12 @@ def cache_limits(case: DecodeCase, context: Context) -> None:
     if "lengths" in cache:
         shorter["lengths"] = np.minimum(cache["lengths"], 1)
     taller = Decode(config=case.config, weights=weights, parents=(-2,), layers=len(kept) // 2)
-    for others in (2 * rows, rows + 1, 3 * rows + 1, *range(1, rows)):
-        tensors = {"chunk.0": np.resize(one, (others, 1)), **given(shorter)}
-        must_refuse(context, taller, tensors, "a cache of another batch size", (rows, others))
+    twice = {name: np.concatenate([array, array]) for name, array in shorter.items()}
+    for cached, cache_rows in ((shorter, rows), (twice, 2 * rows)):
+        for others in (1, rows, 2 * rows, rows + 1, 3 * rows + 1):
+            if others != cache_rows:
+                tensors = {"chunk.0": np.resize(one, (others, 1)), **given(cached)}
+                must_refuse(context, taller, tensors, "a cache of another batch size", (cache_rows, others))
 
 
 PROMPT: Final = 30  # tokens of the prompt that work is counted with: of so many, one more is a thirtieth
@@ -751,8 +754,8 @@ def cache_in_any_state(case: UseCase, context: Context) -> None:
     """Decoding and generating say the same in any state that a model can be in.
 
     ## Why it matters
-    A model that was just trained has gradients, and the mode that training left it in; one with a head for classes, or
-    with dropout, decodes in evaluation as any other. And in use a model is in float32.
+    A model that was just trained has gradients, and the mode that training left it in; one with dropout decodes in
+    evaluation as any other. And in use a model is in float32.
 
     ## Usual causes
     - Decoding goes another way in training mode, or where gradients are recorded.
@@ -777,6 +780,13 @@ def cache_in_any_state(case: UseCase, context: Context) -> None:
     whole = context.ask(Forward(**filled, training=case.training), {"tokens.0": tokens})["logits.0"]
     decoded = _decoded(case, context, filled, {"chunk.0": tokens}, (-1,))["logits.0"]
     _require_same(case, decoded, whole, "all tokens of a full block at once")
+    nothing = Generate(**state, training=case.training, max_new_tokens=0, use_cache=bool(case.weights % 2))
+    _require_continued(
+        case,
+        context.ask(nothing, {"prompt": tokens})["tokens"],
+        0,
+        "with no new tokens asked for, generate returns the prompt",
+    )
     other = OTHER_WAYS[case.weights % len(OTHER_WAYS)]
     for use_cache in (True, False):
         for prompt, new in ((case.length, case.new), (other.prompt or case.length, other.new)):
@@ -814,7 +824,7 @@ class Way(NamedTuple):
     new: int
 
 
-OTHER_WAYS: Final = (Way(1, 1), Way(0, 0), Way(1, 2), Way(0, 1))
+OTHER_WAYS: Final = (Way(1, 1), Way(0, 1), Way(1, 2))
 
 
 def _beginning(case: UseCase, prompt: int, new: int) -> UseCase:
@@ -839,22 +849,9 @@ def _plain(case: UseCase, context: Context) -> Array | None:
 
 
 def _state(case: UseCase, context: Context) -> dict[str, Any]:
-    """What all questions about a case have in common. A head for classes is left out where it is not built."""
-    config = case.used
-    if case.n_classes and not context.state.setdefault("head", _has_head(config, context)):
-        config = config | {"n_classes": 0}
+    """What all questions about a case have in common."""
     weights = replace(case.seeded(context.seeds), graded=case.graded, warm=case.warm)
-    return {"config": config, "weights": weights, "precision": "float32", "views": case.views}
-
-
-def _has_head(config: Settings, context: Context) -> bool:
-    try:
-        context.ask(Sharing(config=config), {})
-    except Trouble as trouble:
-        if is_machines(trouble):
-            raise
-        return False
-    return True
+    return {"config": case.used, "weights": weights, "precision": "float32", "views": case.views}
 
 
 def _require_greedy_in_state(case: UseCase, context: Context, state: dict[str, Any], *, use_cache: bool) -> None:
@@ -870,5 +867,4 @@ def _require_greedy_in_state(case: UseCase, context: Context, state: dict[str, A
 def _in_words(case: UseCase) -> str:
     """``in training mode, with gradients``."""
     said = ["in training mode" if case.training else "in eval mode"]
-    said += ["with dropout"] * bool(case.dropout) + ["with a head for classes"] * bool(case.n_classes)
-    return ", ".join(said + ["with gradients left"] * case.graded)
+    return ", ".join(said + ["with dropout"] * bool(case.dropout) + ["with gradients left"] * case.graded)
