@@ -150,12 +150,12 @@ class Gradients(ModelQuestion, frozen=True, kw_only=True, tag="gradients"):
 class Derivatives(ModelQuestion, frozen=True, kw_only=True, tag="derivatives"):
     """How the logits move with the parameters, by a backward pass and by moving them. in: tokens (B, T).
 
-    The parameters are dealt out to ``groups``, each with a direction of its own. out: backward, moved (groups,), the
+    The parameters are dealt out to as many ``directions``. out: backward, moved (directions,), the
     derivative of logits . probe along it, by autograd and as a quotient of differences, for a probe (V,) drawn with the
     weights. Torch is seeded before each forward, so that dropout drops the same.
     """
 
-    groups: int
+    directions: int
     seed: int
     training: bool = False  # the mode the model is in
 

@@ -5,7 +5,7 @@ import pytest
 from msgspec.structs import asdict
 
 from grader.checks.strategies import model_case
-from grader.sizes import MODEL, RUN, SHRUNK, Extent, at_most, extents, largest
+from grader.sizes import LEAST, MODEL, RUN, SHRUNK, Extent, at_most, extents, largest
 
 SEEDS = range(60)
 PAST = {"tokens": 32, "room": 65, "rows": 16, "layers": 4, "width": 32, "words": 64, "classes": 3, "steps": 200}
@@ -17,10 +17,14 @@ def beyond(seed: int, *, thorough: bool = False) -> list[Extent]:
 
 @pytest.mark.parametrize("default", [MODEL, RUN])
 def test_the_defaults_come_first_and_then_what_is_beyond_them(default: Extent) -> None:
-    first, *others = extents(default, 1, thorough=False)
+    first, between, *others = extents(default, 1, thorough=False)
 
     assert first == default
-    assert others == beyond(1)
+    assert all(
+        asdict(LEAST)[name] < asdict(between)[name] <= asdict(MODEL)[name] for name in ("tokens", "rows", "width")
+    )
+    assert len(others) == len(beyond(1)) == 1
+    assert all(asdict(others[0])[name] > PAST[name] for name in SHRUNK)
 
 
 @pytest.mark.parametrize("thorough", [False, True])
@@ -78,8 +82,9 @@ def test_an_adapter_limits_the_sizes_that_its_model_is_asked_in() -> None:
 
     assert largest(text) == {"tokens": 62, "room": 2, "width": 48}
     assert largest("NAMES = {}\n") == {}
-    beyond = [at_most(extent, **largest(text)) for extent in extents(MODEL, 3, thorough=True)]
-    assert [(extent.tokens, extent.width <= 48) for extent in beyond] == [(32, True), *[(62, True)] * 3]
+    first, between, *beyond = (at_most(extent, **largest(text)) for extent in extents(MODEL, 3, thorough=True))
+    assert [(extent.tokens, extent.width <= 48) for extent in (first, *beyond)] == [(32, True), *[(62, True)] * 3]
+    assert between.room <= 2
 
 
 @pytest.mark.parametrize(

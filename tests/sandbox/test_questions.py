@@ -21,6 +21,7 @@ FIELDS = {
     "steps": (0, 5),
     "lengths": (1, 2),
     "heads": 2,
+    "directions": 4,
     "call": "generate",
     "max_new_tokens": 3,
     "use_cache": True,

@@ -303,17 +303,18 @@ def derivatives(adapter: Adapter, question: Derivatives, tensors: Tensors) -> di
             name: keyed_normal(question.weights.seed, f"direction {name}", tuple(parameter.shape), 1.0).to(parameter)
             for name, parameter in named.items()
         }
-        backward = np.zeros(question.groups)
+        backward = np.zeros(question.directions)
         for place, (direction, gradient) in enumerate(zip(directions.values(), found, strict=True)):
             if gradient is not None:
-                backward[place % question.groups] += float((gradient * direction).sum())
+                backward[place % question.directions] += float((gradient * direction).sum())
         moved = [
-            _difference_along(probed, named, directions, group, question.groups) for group in range(question.groups)
+            _difference_along(probed, named, directions, group, question.directions)
+            for group in range(question.directions)
         ]
     return {"backward": backward, "moved": np.array(moved)}
 
 
-STEP = 1e-4  # that parameters are moved by: the error is its square, and what a softmax in float32 rounds over it
+STEP = 1e-3  # that parameters are moved by: the error is its square, and what a softmax in float32 rounds over it
 
 
 @torch.no_grad()
