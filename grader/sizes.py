@@ -60,8 +60,8 @@ _ROWS: Final = (17, 24, 40)
 # Between the smallest cases and the defaults, round numbers among them.
 _BETWEEN: Final = {
     "tokens": (9, 31),
-    "rows": (4, 16),
-    "layers": (3, 4),
+    "rows": (4, 9),
+    "layers": (3, 3),
     "width": (9, 31),
     "words": (12, 63),
     "classes": (4, 12),

@@ -529,7 +529,7 @@ def _require_taken(case: TrainCase, context: Context, *, steps: int, batches: in
         )
 
 
-MANY: Final = 1025, 1200  # steps
+MANY: Final = 301, 600  # steps: more than those of a run of its own
 
 
 def _long_runs_go_on_snippet(case: TrainCase) -> str:

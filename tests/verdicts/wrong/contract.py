@@ -366,10 +366,8 @@ CASES: dict[str, Case] = {
             + TRAIN.replace("config, step)", "config, first + step)"),
         ),
     ),
-    "history-of-a-thousand": step("long-runs-go-on", (TRAIN, TRAIN.replace("\n    ]\n", "\n    ][-1000:]\n"))),
-    "a-thousand-steps-at-most": step(
-        "long-runs-go-on", (TRAIN, TRAIN.replace("config.steps", "min(config.steps, 1000)"))
-    ),
+    "history-of-the-last-250": step("long-runs-go-on", (TRAIN, TRAIN.replace("\n    ]\n", "\n    ][-250:]\n"))),
+    "250-steps-at-most": step("long-runs-go-on", (TRAIN, TRAIN.replace("config.steps", "min(config.steps, 250)"))),
     "draws-every-fifty-steps": step(
         "long-runs-go-on", (CLEAR, CLEAR + "    if step % 50 == 49:\n        torch.rand(())\n")
     ),
