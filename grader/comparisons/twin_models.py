@@ -94,7 +94,7 @@ SMALL: Final = 8  # width: of wider models the weights are smaller, so that scor
 
 @lru_cache(maxsize=4)  # asked for anew with each of them
 def _many_sizes_questions(seeds: Seeds, precision: Precision) -> list[Asked]:
-    """One forward of each of a dozen models, small and large, in one state or another in which forward is the same:
+    """One forward of each of ten models, small and large, in one state or another in which forward is the same:
     with dropout, which does nothing there, with gradients, recorded or not, and whatever the texts are like.
     """
     return _drawn_forwards(MANY, seeds, precision, training=False)

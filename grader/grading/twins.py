@@ -24,9 +24,8 @@ from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
 
 SECOND: Final = frozenset({"larger-sizes", "dropout", "larger-run"})  # asked of a second worker
-EXPLAINED: Final = frozenset(twin.id for twin in TWINS).difference(
-    {"gradients", "derivatives", "dropout"}
-)  # by a known bug
+UNEXPLAINED: Final = {"gradients", "derivatives", "dropout"}
+EXPLAINED: Final = frozenset(twin.id for twin in TWINS) - UNEXPLAINED  # by a known bug, where that is what differs
 FALL: Final = 0.9  # of the first losses: a run in which the last ones are not below it has learned nothing
 LOOKED_AT: Final = 10  # losses at either end
 

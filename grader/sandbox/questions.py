@@ -150,8 +150,8 @@ class Gradients(ModelQuestion, frozen=True, kw_only=True, tag="gradients"):
 class Derivatives(ModelQuestion, frozen=True, kw_only=True, tag="derivatives"):
     """How the logits move with the parameters, by a backward pass and by moving them. in: tokens (B, T).
 
-    The parameters are dealt out to as many ``directions``. out: backward, moved (directions,), the
-    derivative of logits . probe along it, by autograd and as a quotient of differences, for a probe (V,) drawn with the
+    The parameters are dealt out to as many ``directions``. out: backward, moved (directions,), the derivative of
+    logits . probe along each, by autograd and as a quotient of differences, for a probe (B, T, V) drawn with the
     weights. Torch is seeded before each forward, so that dropout drops the same.
     """
 
@@ -203,10 +203,9 @@ class Watched(ModelQuestion, frozen=True, kw_only=True, tag="watched"):
     """One call of a model, or ``times`` forward passes, and what is left behind. in: tokens (B, T).
 
     out: result.{i}, the logits, class scores or tokens returned, of forward passes by the first, the second and the
-    last; {before,after}.{mode,rng,python,settings,param.*,grad.*}, tokens,
-    what became of those that were passed in; kept, whether the model's .config equals the one that it was made with;
-    saved, how many tensors were saved for a backward pass; settings.import, what importing all but train.py makes of
-    them, empty for nothing.
+    last; {before,after}.{mode,rng,python,settings,param.*,grad.*}, tokens, what became of those that were passed in;
+    kept, whether the model's .config equals the one that it was made with; saved, how many tensors were saved for a
+    backward pass; settings.import, what importing all but train.py makes of them, empty for nothing.
     Of a call that raises a ValueError, out: refused, how many modules were called by then if they are counted, and no
     results.
     """
@@ -235,10 +234,9 @@ class JointLosses(ModelQuestion, frozen=True, kw_only=True, tag="joint-losses"):
 
     out: for the weight at place i {total,lm,class}.{i}, scalars, the last absent when None; and, of those that can be
     differentiated, {total,lm,class}.{i}.grad.{name}, absent where the loss does not depend on the parameter, the last
-    two for the first weight alone. At the
-    first weight slope.{total,lm,class} (3,), along a direction that is drawn: how fast the loss changes as measured,
-    and by its gradient, and the size of what the gradient adds up from. {before,after}.{mode,rng,python,settings,
-    param.*,grad.*}; tokens, targets, labels, what became of them.
+    two for the first weight alone. At the first weight slope.{total,lm,class} (3,), along a direction that is drawn:
+    how fast the loss changes as measured, and by its gradient, and the size of what the gradient adds up from.
+    {before,after}.{mode,rng,python,settings,param.*,grad.*}; tokens, targets, labels, what became of them.
     """
 
     class_weights: tuple[float, ...]

@@ -557,10 +557,9 @@ def cache_limits(case: DecodeCase, context: Context) -> None:
     taller = Decode(config=case.config, weights=weights, parents=(-2,), layers=len(kept) // 2)
     twice = {name: np.concatenate([array, array]) for name, array in shorter.items()}
     for cached, cache_rows in ((shorter, rows), (twice, 2 * rows)):
-        for others in (1, rows, 2 * rows, rows + 1, 3 * rows + 1):
-            if others != cache_rows:
-                tensors = {"chunk.0": np.resize(one, (others, 1)), **given(cached)}
-                must_refuse(context, taller, tensors, "a cache of another batch size", (cache_rows, others))
+        for others in sorted({1, rows, 2 * rows, rows + 1, 3 * rows + 1} - {cache_rows}):
+            tensors = {"chunk.0": np.resize(one, (others, 1)), **given(cached)}
+            must_refuse(context, taller, tensors, "a cache of another batch size", (cache_rows, others))
 
 
 PROMPT: Final = 30  # tokens of the prompt that work is counted with: of so many, one more is a thirtieth
@@ -705,8 +704,6 @@ def _first_not_greedy(tokens: Array, logits: Array, prompt: int, tolerance: str)
 
 
 REORDERED: Final = "logits, float32, another order"
-
-
 SHORT: Final = 5  # tokens
 SAME_TEXT: Final = 2048  # rows: as many draws of what dropout may do to it
 SILENCED: Final[tuple[Factors, ...]] = ({}, SILENT_ATTENTION, SILENT_MLP, SILENT_BLOCKS)

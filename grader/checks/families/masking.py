@@ -114,14 +114,15 @@ def future_is_hidden_confirm(case: ModelCase, context: Context, *, query_scale: 
     with context.candidate.another() as fresh:
         _hidden_again_in("float32", case, context, fresh, query_scale, LARGE if query_scale != 1.0 else FRESH)
         _hidden_again_in("float64", case, context, fresh, query_scale)
-    _hidden_under_dropout(case, context)
 
 
 DROPOUTS: Final = (0.1, 0.5)
 
 
-def _hidden_under_dropout(case: ModelCase, context: Context) -> None:
-    """A text and the same with another second half, in training mode, where the same is dropped of both."""
+def _hidden_under_dropout_too(case: ModelCase, context: Context) -> None:
+    """In a fresh worker; and then, of a text and the same with another second half, in training mode, where the same is
+    dropped of both."""
+    future_is_hidden_confirm(case, context)
     longer = larger(case, context.seeds)
     half = longer.length // 2
     question = Forward(
@@ -164,7 +165,7 @@ assert torch.equal(before[:, :-1], after[:, :-1]), "a later token moved earlier 
 @check(
     cases=model_cases(lengths=(2, 7)),
     in_training=True,
-    confirm=future_is_hidden_confirm,
+    confirm=_hidden_under_dropout_too,
     at_size=model_case,
     default=MODEL,
     snippet=_future_is_hidden_snippet,

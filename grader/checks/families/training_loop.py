@@ -556,8 +556,8 @@ def long_runs_go_on(case: TrainCase, context: Context) -> None:
     """A run of many steps goes on as it began: an update and a record for each batch, in training mode, nothing drawn.
 
     ## Why it matters
-    What is done every hundredth step, or from the thousandth on, is seen in no short test: the run that matters is the
-    first to meet it.
+    What is done every hundredth step, or from the three hundredth on, is seen in no short test: the run that matters is
+    the first to meet it.
 
     ## Usual causes
     - Every so many steps something is logged or evaluated, and the mode, or the random state, is another one after it.

@@ -93,12 +93,10 @@ def _warm_up(adapter: Adapter, model: Any, question: ModelQuestion, *, training:
     others = structs.replace(question.weights, seed=question.weights.seed + 1)
     set_weights(model, others, parts=adapter.parts)
     model.train(training)
-    adapter.logits(model, FIRST)
+    tokens = torch.zeros(1, 1, dtype=torch.int64)
+    adapter.logits(model, tokens)
     if isinstance(question, Decode | Generate):
-        adapter.decoded(model, FIRST)
-
-
-FIRST = torch.zeros(1, 1, dtype=torch.int64)
+        adapter.decoded(model, tokens)
 
 
 def parameters(adapter: Adapter, question: Parameters, _: Tensors) -> dict[str, Array]:
