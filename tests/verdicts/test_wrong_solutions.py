@@ -38,7 +38,7 @@ SMOKE = {
 
 # Long tables, of many cases that are alike: of each so many one is compared with its twin too. test_twins.py holds that
 # twins charge nothing twice.
-LONG = ("sizes", "contract", "cache", "classifier")
+LONG = ("sizes", "contract")
 FOURTH = 4
 
 
