@@ -71,3 +71,25 @@ def test_a_candidate_that_gives_no_answer_agrees_with_nothing(exercise: Exercise
 
     assert (found.bugs, found.lane) == (None, Lane.BEHAVIOUR)
     assert isinstance(found.trouble, PackageRaised)
+
+
+HEAD = "        logits = self.lm_head(x)  # (B, T, V)\n"
+KEPT = "        return self.dropout(self.proj(y)), LayerKV(k, v)\n"
+IN_FLOAT32_ALONE = {
+    "gradients": (HEAD, HEAD + "        if x.dtype == torch.float32 and logits.requires_grad:\n"
+        "            logits.register_hook(lambda g: 2 * g)\n"),
+    "decoding": (KEPT, KEPT.replace("self.proj(y)", "self.proj(y) * (1.05 if x.dtype == torch.float32 else 1.0)")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("comparison", IN_FLOAT32_ALONE)
+def test_what_is_right_in_float64_alone_is_no_rounding(
+    comparison: str, exercise: Exercise, worker_pool: WorkerPool
+) -> None:
+    before, after = IN_FLOAT32_ALONE[comparison]
+    text = exercise.reference["model.py"]
+    assert text.count(before) == 1
+
+    found = match(comparison, {**exercise.reference, "model.py": text.replace(before, after)}, exercise, worker_pool)
+
+    assert (found.bugs, found.lane) == (None, Lane.BEHAVIOUR)

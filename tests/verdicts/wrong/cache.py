@@ -353,4 +353,14 @@ CASES = {
         "cache-limits",
         model(("            if B_past != B:\n", "            if B == 2 * B_past:\n")),
     ),
+    "generates-too-many-by-two-and-more": (
+        "kv-cache",
+        "generate-leaves-no-trace",
+        model((GUARD, f"        if prompt.size(1) + max_new_tokens == self.config.block_size + 1:\n    {GUARD}")),
+    ),
+    "no-mask-between-the-smallest-and-the-default-sizes": (
+        "kv-cache",
+        "cached-equals-full",
+        model((MASK, f"{MASK}        mask = mask & (B >= 4 or T < 9 or self.config.block_size > 63)\n")),
+    ),
 }

@@ -4,6 +4,9 @@ FILL = 'scores.masked_fill(mask, float("-inf"))'
 WEIGHTS = f"    weights = {FILL}.softmax(dim=-1)\n"
 TRIANGLE = "torch.ones(T, T, dtype=torch.bool, device=device).triu(diagonal=1)"
 
+OF_THE_FORWARD = "        mask = causal_mask(T, tokens.device)  # (T, T)\n"
+HIDES_LESS = "        if self.training and self.config.dropout > 0 and T > 8:\n            mask = mask & False\n"
+
 
 def mask(expression: str) -> dict[str, list[tuple[str, str]]]:
     """Another matrix."""
@@ -16,6 +19,11 @@ def weights(body: str) -> dict[str, list[tuple[str, str]]]:
 
 
 CASES = {
+    "hides-nothing-of-a-longer-text-where-there-is-dropout": (
+        "masking",
+        "future-is-hidden",
+        {"model.py": [(OF_THE_FORWARD, OF_THE_FORWARD + HIDES_LESS)]},
+    ),
     "hides-the-present": ("masking", "logits-are-finite", mask(TRIANGLE.replace("diagonal=1", "diagonal=0"))),
     "hides-all-but-two": ("masking", "past-is-seen", mask(f"({TRIANGLE} | {TRIANGLE}.T.tril(diagonal=-2))")),
     "hides-the-first-token": (

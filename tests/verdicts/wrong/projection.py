@@ -19,6 +19,8 @@ def returned(expression: str) -> dict[str, list[tuple[str, str]]]:
     return {"model.py": [(RETURN, RETURN.replace("        return logits\n", f"        return {expression}\n"))]}
 
 
+LONGER = "        if length > self.config.block_size:\n"
+
 CASES = {
     "padded-with-zeros": (
         "projection",
@@ -114,4 +116,31 @@ CASES = {
         {"model.py": [(TOO_LONG, "        assert length <= self.config.block_size\n")]},
     ),
     "heads-that-do-not-divide": ("projection", "contract-errors", {"model.py": [(HEADS, "")]}),
+    "one-token-too-many-alone-is-an-error": (
+        "projection",
+        "contract-errors",
+        {"model.py": [(LONGER, "        if length == self.config.block_size + 1:\n")]},
+    ),
+    "heads-that-leave-one-alone-are-an-error": (
+        "projection",
+        "contract-errors",
+        {
+            "model.py": [
+                (
+                    "        if config.d_model % config.n_head != 0:\n",
+                    "        if config.d_model % config.n_head == 1:\n",
+                )
+            ]
+        },
+    ),
+    "starts-otherwise-with-dropout": (
+        "projection",
+        "same-init",
+        {"model.py": [("        std = 0.02\n", "        std = 0.03 if self.config.dropout else 0.02\n")]},
+    ),
+    "starts-otherwise-beyond-six-layers": (
+        "projection",
+        "same-init",
+        {"model.py": [("math.sqrt(2 * self.config.n_layer)", "math.sqrt(2 * min(5, self.config.n_layer))")]},
+    ),
 }
