@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
+from msgspec.structs import replace
 
 from grader.checks.requirements import logits_of
 from grader.checks.strategies import ModelCase, chunkings, extended, model_case, model_cases
@@ -109,7 +110,20 @@ class UseCase(DecodeCase, frozen=True, kw_only=True):
         """GPTConfig fields, with a dropout that changes nothing of the logits."""
         return self.config | {"dropout": self.dropout}
 
+    def otherwise(self) -> "UseCase":
+        """The same in the opposite state."""
+        return replace(
+            self,
+            dropout=OFTEN if self.training else 0.0,
+            training=not self.training,
+            graded=not self.graded,
+            recording=not self.recording,
+            views=not self.views,
+            warm=not self.warm,
+        )
 
+
+OFTEN: Final = 0.3  # of dropout
 FLAGS: Final = st.tuples(*[st.booleans()] * 5)
 STATES: Final = st.tuples(st.sampled_from((0.1, 0.5)), FLAGS)
 ROWS: Final = (1, 1, 2, 4, 9, 17)
@@ -122,7 +136,7 @@ def cases_in_use(draw: DrawFn) -> UseCase:
     rows, lengths = draw(st.sampled_from(ROWS)), draw(st.sampled_from(PROMPTS))
     case = draw(model_cases(layers=(1, 2, 3, 4), lengths=lengths, rows=(rows, rows)))
     chunks = (case.length,) if draw(st.booleans()) else draw(chunkings(case.length))
-    return _in_use(case, chunks, draw(st.integers(0, 6)), draw(STATES))
+    return _in_use(case, chunks, draw(st.integers(1, 6)), draw(STATES))
 
 
 def used_at_size(extent: Extent) -> UseCase:
@@ -133,7 +147,7 @@ def used_at_size(extent: Extent) -> UseCase:
     first = int(random.integers(1, max(2, case.length // 3)))
     chunks = case.chunks if random.integers(2) or case.length < 2 else (first, case.length - first)
     new = int(random.integers(1, max(2, extent.tokens // 3)))
-    return _in_use(case, chunks, new, (0.3, tuple(random.integers(0, 2, 5).astype(bool).tolist())))
+    return _in_use(case, chunks, new, (OFTEN, tuple(random.integers(0, 2, 5).astype(bool).tolist())))
 
 
 def _in_use(case: ModelCase, chunks: tuple[int, ...], new: int, state: tuple[float, tuple[bool, ...]]) -> UseCase:

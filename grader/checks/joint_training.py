@@ -20,6 +20,7 @@ from grader.checks.classifier_cases import ClassCase, class_case, class_cases
 from grader.checks.compare import close, same_bits
 from grader.checks.requirements import logits_of, require_inputs_kept, require_no_trace
 from grader.checks.strategies import FEW
+from grader.packages.trouble import Trouble
 from grader.sandbox.questions import Forward, JointLosses, Modes, PairedRuns, Settings, Watched
 from grader.sandbox.wire import Array, Tensors
 from grader.sizes import Extent, at_most
@@ -210,16 +211,23 @@ SIDES: Final = ("own", "right")
 def require_joint_run(case: ClassCase, context: Context) -> None:
     """Some runs with classes; where the same run without them differs too, it is not the classes'."""
     for question, batches in _runs(case, context):
-        try:
-            _require_same_run(context.ask(question, batches), batches)
-        except CheckFailed:
-            alone = {name: value for name, value in question.config.items() if name != "n_classes"}
-            plain = replace(question, config=alone, train=question.train | {"class_weight": 0.0})
-            try:
-                _require_same_run(context.ask(plain, batches), batches)
-            except CheckFailed:
-                return
-            raise
+        found = _what_differs(question, batches, context)
+        if found is None:
+            continue
+        alone = {name: value for name, value in question.config.items() if name != "n_classes"}
+        plain = replace(question, config=alone, train=question.train | {"class_weight": 0.0})
+        if _what_differs(plain, batches, context) is not None:
+            return
+        raise found
+
+
+def _what_differs(question: PairedRuns, batches: Tensors, context: Context) -> CheckFailed | Trouble | None:
+    """What keeps a run from being the contract's, if anything does."""
+    try:
+        _require_same_run(context.ask(question, batches), batches)
+    except (CheckFailed, Trouble) as found:
+        return found
+    return None
 
 
 def _runs(case: ClassCase, context: Context) -> Iterator[tuple[PairedRuns, Tensors]]:

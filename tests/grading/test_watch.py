@@ -62,7 +62,7 @@ def test_a_saved_file_is_graded_and_the_change_is_told(
     assert render_change(second.changed, first.result, second.result).splitlines() == [
         "train.py: 15 of 30 (+15)",
         "  ✓ Training step                            Fixed           15 of 15 (+15)",
-        "    4 more checks pass",
+        "    6 more checks pass",
     ]
 
     (directory / "train.py").write_text((exercise.starter_directory / "train.py").read_text())
@@ -70,7 +70,7 @@ def test_a_saved_file_is_graded_and_the_change_is_told(
     assert render_change(third.changed, second.result, third.result).splitlines()[:3] == [
         "train.py: 0 of 30 (-15)",
         "  ✗ Training step                            Not fixed       0 of 15 (-15)",
-        "    4 that passed do no longer",
+        "    6 that passed do no longer",
     ]
 
 

@@ -97,6 +97,17 @@ def test_what_breaks_more_than_one_item_is_caught_where_it_is_wrong(
     assert_caught(item, check)
 
 
+@pytest.mark.parametrize("mode", ["eval", "training"])
+def test_a_forward_that_leaves_the_model_in_another_mode_is_charged_once(
+    mode: str, rewritten: Callable[..., dict[str, str]], grade_files: Callable[..., Result]
+) -> None:
+    *_, change = TABLES["contract"][f"forward-ends-in-{mode}-mode"]
+    items = {item.id: item for item in grade_files(rewritten(change)).items}
+
+    assert items["projection"].status is Status.PARTLY
+    assert [name for name in items if name != "projection" and not is_cleared(items[name], "projection")] == []
+
+
 def assert_caught(item: ItemResult, check: str) -> None:
     """The check has failed, and the item has lost points by it."""
     assert {found.id: found.outcome for found in item.checks}[check] in FAILURES

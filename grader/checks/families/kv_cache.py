@@ -21,6 +21,7 @@ from grader.checks.decoding_cases import (
     shallow_decoded,
     used_at_size,
 )
+from grader.checks.families.determinism import forward_is_to_blame
 from grader.checks.families.masking import MODEL_WORKS
 from grader.checks.requirements import beyond_rounding, logits_of, must_refuse, places
 from grader.checks.snippets import model_snippet
@@ -759,59 +760,67 @@ def cache_in_any_state(case: UseCase, context: Context) -> None:
     - The mask or the positions depend on how many rows there are, or on how long the prompt is.
     - What is kept is rounded, or cut.
     """
-    # In float32: the chunks beside one forward, and what is generated beside the scores of one forward.
+    # In float32: the chunks, and what is generated, beside one forward; in one state, and then in the opposite one.
     #
     # A cache over a model with bugs has others to agree with than that: it is left to ``cached_equals_full``.
-    plain = _plain(case, context)
-    if plain is None:
-        return
-    state, tokens = _state(case, context), case.token_array()
-    whole = logits_of(context.ask(Forward(**state, training=case.training), {"tokens.0": tokens}), "logits.0", tokens)
-    if not close(whole, plain, REORDERED):
-        return  # a forward that is another one in this state is for other comparisons to find
-    parents = tuple(range(-1, len(case.chunks) - 1))
-    answer = _decoded(case, context, state, case.chunk_tensors(), parents)
-    decoded = joined([answer[f"logits.{i}"] for i in range(len(case.chunks))])
-    _require_same(case, decoded, whole, f"decoded in chunks of {' + '.join(map(str, case.chunks))} tokens")
-    filled = state | {"config": state["config"] | {"block_size": case.length}}
-    whole = context.ask(Forward(**filled, training=case.training), {"tokens.0": tokens})["logits.0"]
-    decoded = _decoded(case, context, filled, {"chunk.0": tokens}, (-1,))["logits.0"]
-    _require_same(case, decoded, whole, "all tokens of a full block at once")
-    nothing = Generate(**state, training=case.training, max_new_tokens=0, use_cache=bool(case.weights % 2))
-    _require_continued(
-        case,
-        context.ask(nothing, {"prompt": tokens})["tokens"],
-        0,
-        "with no new tokens asked for, generate returns the prompt",
-    )
-    other = OTHER_WAYS[case.weights % len(OTHER_WAYS)]
-    for use_cache in (True, False):
-        for prompt, new in ((case.length, case.new), (other.prompt or case.length, other.new)):
-            _require_greedy_in_state(_beginning(case, prompt, new), context, state, use_cache=use_cache)
-
-
-def _decoded(
-    case: UseCase, context: Context, state: dict[str, Any], chunks: dict[str, Array], parents: tuple[int, ...]
-) -> Tensors:
-    """The answer to decoding. A cache that is written into cannot be recorded for a backward pass, and says so."""
-    question = Decode(**state, training=case.training, parents=parents)
-    if case.recording:
+    otherwise = case.otherwise()
+    filled = replace(otherwise, chunks=(case.length,), block_size=case.length)
+    begun = _beginning(otherwise, *OTHER_WAYS[case.weights % len(OTHER_WAYS)])
+    for decoded, generated in ((case, case), (filled, begun)):
+        plain, whole = _plain(decoded, context), _whole(decoded, context)
+        if plain is None or not close(whole, plain, REORDERED):
+            continue  # a forward that is another one in this state is for other comparisons to find
         try:
-            return context.ask(replace(question, recording=True), chunks)
-        except PackageRaised as raised:
-            if not raised.is_a("RuntimeError"):
+            _require_decoded(decoded, whole, context)
+            _require_nothing_new(decoded, context)
+            for use_cache in (True, False):
+                _require_greedy_in_state(generated, context, use_cache=use_cache)
+        except CheckFailed:
+            tokens = case.token_array()
+            if not (decoded.dropout and forward_is_to_blame(case.config, case.seeded(context.seeds), tokens, context)):
                 raise
-    return context.ask(question, chunks)
 
 
-def _require_same(case: UseCase, decoded: Array, whole: Array, how: str) -> None:
+def _whole(case: UseCase, context: Context) -> Array:
+    """Logits (B, T, V) of one forward in that state."""
+    tokens = case.token_array()
+    question = Forward(**_state(case, context), training=case.training)
+    return logits_of(context.ask(question, {"tokens.0": tokens}), "logits.0", tokens)
+
+
+def _require_decoded(case: UseCase, whole: Array, context: Context) -> None:
+    """Require of the chunks the logits of one forward in that state."""
+    answer = _decoded(case, context)
+    decoded = joined([answer[f"logits.{i}"] for i in range(len(case.chunks))])
     if decoded.shape != whole.shape or not close(decoded, whole, "logits, float32, cached"):
         raise CheckFailed(
             "state-matters",
             "logits of cached decoding are those of the full forward (in float32, up to rounding)",
-            f"{_in_words(case)}, {how}, they differ",
+            f"{_in_words(case)}, decoded in chunks of {' + '.join(map(str, case.chunks))} tokens, they differ",
             grid=TokenGrid(tokens=case.tokens),
         )
+
+
+def _require_nothing_new(case: UseCase, context: Context) -> None:
+    """Require the prompt of who asks for no new token."""
+    question = Generate(
+        **_state(case, context), training=case.training, max_new_tokens=0, use_cache=bool(case.weights % 2)
+    )
+    tokens = context.ask(question, {"prompt": case.token_array()})["tokens"]
+    _require_continued(case, tokens, 0, "with no new tokens asked for, generate returns the prompt")
+
+
+def _decoded(case: UseCase, context: Context) -> Tensors:
+    """The answer to decoding. A cache that is written into cannot be recorded for a backward pass, and says so."""
+    parents = tuple(range(-1, len(case.chunks) - 1))
+    question = Decode(**_state(case, context), training=case.training, parents=parents)
+    if case.recording:
+        try:
+            return context.ask(replace(question, recording=True), case.chunk_tensors())
+        except PackageRaised as raised:
+            if not raised.is_a("RuntimeError"):
+                raise
+    return context.ask(question, case.chunk_tensors())
 
 
 class Way(NamedTuple):
@@ -825,7 +834,8 @@ OTHER_WAYS: Final = (Way(1, 1), Way(0, 1), Way(1, 2))
 
 
 def _beginning(case: UseCase, prompt: int, new: int) -> UseCase:
-    """A shorter prompt, and as many new tokens as there are positions for."""
+    """A shorter prompt, or the whole one, and as many new tokens as there are positions for."""
+    prompt = prompt or case.length
     new = min(new, case.block_size - prompt)
     return replace(case, tokens=tuple(row[:prompt] for row in case.tokens), chunks=(prompt,), new=new)
 
@@ -851,8 +861,8 @@ def _state(case: UseCase, context: Context) -> dict[str, Any]:
     return {"config": case.used, "weights": weights, "precision": "float32", "views": case.views}
 
 
-def _require_greedy_in_state(case: UseCase, context: Context, state: dict[str, Any], *, use_cache: bool) -> None:
-    claim = _claim_of(case.new, use_cache=use_cache)
+def _require_greedy_in_state(case: UseCase, context: Context, *, use_cache: bool) -> None:
+    claim, state = _claim_of(case.new, use_cache=use_cache), _state(case, context)
     question = Generate(**state, training=case.training, max_new_tokens=case.new, use_cache=use_cache)
     tokens = context.ask(question, {"prompt": case.token_array()})["tokens"]
     _require_continued(case, tokens, case.new, claim)

@@ -30,8 +30,8 @@ class StandInConfig:
 class StandIn(nn.Module):
     """Embedding, a mixture with the neighbour, layer norm, linear: a next-token model in a few layers.
 
-    Its names are no GPT's. A parameter of three dimensions and one of a single one are no layer's: a training loop that
-    goes by names or by kinds of layers passes over them.
+    Its names are no GPT's, but for the head's, which tells what both objectives share. A parameter of three dimensions
+    and one of a single one are no layer's: a training loop that goes by names or by kinds of layers passes over them.
     """
 
     def __init__(self, config: StandInConfig) -> None:
@@ -42,7 +42,7 @@ class StandIn(nn.Module):
         self.norm = nn.LayerNorm(config.d_model)
         self.offset = nn.Parameter(torch.zeros(config.d_model))
         self.dropout = nn.Dropout(config.dropout)
-        self.scores = nn.Linear(config.d_model, config.vocab_size)
+        self.lm_head = nn.Linear(config.d_model, config.vocab_size)
         self.class_head = nn.Linear(config.d_model, config.n_classes) if config.n_classes else None
         self.modes: list[bool] = []  # whether all of it was in training mode, at each call
         self.read: list[Tensor] = []  # the tokens of each call
@@ -58,7 +58,7 @@ class StandIn(nn.Module):
         # The neighbour's embedding makes rows depend on their context, as in a real model.
         hidden = hidden @ own + torch.roll(hidden, 1, dims=1) @ other
         hidden = self.dropout(self.norm(hidden) + self.offset)
-        logits: Tensor = self.scores(hidden)  # (B, T, V)
+        logits: Tensor = self.lm_head(hidden)  # (B, T, V)
         return (logits, self.class_head(hidden)) if classify and self.class_head is not None else logits
 
 
