@@ -41,8 +41,8 @@ REWORD_SECONDS: Final = 60.0  # for all the words of a package's mutants; a seco
 REWORD_GROWTH_BYTES: Final = 64 << 10
 
 # Watching a directory.
-WATCH_POLL_SECONDS: Final = 0.1  # between two looks at the directory
-WATCH_UNREADABLE_POLLS: Final = 10  # looks at sources that cannot be read, before that is said
+WATCH_POLL_SECONDS: Final = 0.05  # between two looks at the directory
+WATCH_UNREADABLE_POLLS: Final = 20  # looks at sources that cannot be read, before that is said
 
 # The history of a workspace, which may be a stranger's.
 HISTORY_MAX_BYTES: Final = 4 << 20

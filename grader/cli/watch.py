@@ -73,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
             where = one_line(str(directory))
             sys.stdout.write(f"Watching {where}: save a file and it is graded again. Ctrl-C ends.\n{_clock(directory)}")
             sys.stdout.flush()
-            for event in watcher.grades(steps, steps.wait):
+            first_look = page.first_look if page is not None else None
+            for event in watcher.grades(steps, steps.wait, first_look):
                 progress.clear()
                 if not isinstance(event, Graded):
                     _print_overtaken(event)

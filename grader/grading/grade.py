@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
 from operator import or_
+from threading import Semaphore
 
 from grader import __version__
 from grader.checks.compare import fingerprint
@@ -23,7 +24,7 @@ from grader.grading.first_run import first_run
 from grader.grading.options import Options
 from grader.grading.reordered import Trials
 from grader.grading.schedule import Schedule, WorkerPair
-from grader.grading.twins import expected_bugs, match_twins, shares, twins_asked
+from grader.grading.twins import SHARES, expected_bugs, match_twins, shares, twins_asked
 from grader.grading.variants import Match, Variants
 from grader.own_tests import own_tests, waiting, written
 from grader.packages.package import Package
@@ -37,6 +38,7 @@ from grader.result.record import (
     ExerciseInfo,
     Exhibits,
     Feedback,
+    FileChange,
     FollowUp,
     Integrity,
     Isolation,
@@ -54,6 +56,7 @@ from grader.submission.diff import changes
 from grader.submission.read import Submission
 
 Progress = Callable[[str], None]
+FirstLook = Callable[[Result], None]
 
 
 class Grade:
@@ -67,6 +70,7 @@ class Grade:
         seeds: Seeds,
         packages: Packages,
         progress: Progress,
+        first_look: FirstLook | None = None,
     ) -> None:
         self._submission = submission
         self._exercise = exercise
@@ -75,9 +79,13 @@ class Grade:
         self._seeds = seeds
         self._packages = packages
         self._progress = progress
+        self._first_look = first_look
         # One for each thread. First they check each other: both references must give the same bits.
         self._pairs = tuple(self._new_pair(number) for number in range(THREADS))
-        self._twin_variants = self._new_variants(THREADS)  # for the thread that compares twins meanwhile
+        # For the threads that compare twins: one beside those that ask checks, or two after them.
+        self._twin_threads = 1 if first_look is None else SHARES
+        self._twin_variants = [self._new_variants(THREADS + number) for number in range(self._twin_threads)]
+        self._turns = Semaphore(0 if first_look is not None else SHARES)  # to compare twins
 
     def run(self) -> Result:
         self._progress("starting")
@@ -88,10 +96,22 @@ class Grade:
         self._diagnosis = Diagnosis(self._exercise, matches, reordered=self._reordered(matches))
         schedule = self._schedule()
         # A candidate's own run is one long question: its worker computes while others answer the many short ones.
-        with threads(self._packages.pool, 1) as pool:
-            twins = pool.submit(self._compare_twins, matches)
-            exhibits = self._ask_all(schedule)
-            self._diagnosis = replace(self._diagnosis, twins=twins.result())
+        with threads(self._packages.pool, self._twin_threads) as pool:
+            twins = self._twins(matches)
+            shared = [pool.submit(self._compare_twins, *share, matches) for share in enumerate(shares(twins))]
+            try:
+                exhibits = self._ask_all(schedule)
+            finally:
+                self._turns.release(SHARES)
+            if self._first_look is not None and not all(share.done() for share in shared):
+                self._first_look(self._result(schedule, exhibits, changed))
+            found = {id_: match for share in shared for id_, match in share.result().items()}
+            in_order = {twin.id: found[twin.id] for twin in twins if twin.id in found}
+            self._diagnosis = replace(self._diagnosis, twins=in_order)
+        return self._result(schedule, exhibits, changed)
+
+    def _result(self, schedule: Schedule, exhibits: Exhibits, changed: tuple[FileChange, ...] | None) -> Result:
+        """What has been found, as far as it is known."""
         schedule.conclude(self._diagnosis)
         verdicts = blame(self._items, schedule.verdicts, self._diagnosis, schedule.not_finite)
         results = tuple(
@@ -258,20 +278,22 @@ class Grade:
     def _trial(self, files: Mapping[str, str]) -> Package:
         return Package(self._packages.pool, CANDIDATE, files, self._options.timeout)
 
-    def _compare_twins(self, matches: Mapping[str, Match]) -> dict[str, Match]:
-        """How the candidate agrees with the variant that it was found to be, where that may not have been all."""
-        bugs = expected_bugs(matches)
+    def _twins(self, matches: Mapping[str, Match]) -> tuple[Comparison, ...]:
+        """What the candidate is to be compared with its twin by."""
         if FORWARD in matches and matches[FORWARD].trouble is not None:
-            return {}  # a model that does not run trains nothing: the grader's own models judge the loop
+            return ()  # a model that does not run trains nothing: the grader's own models judge the loop
         twins = twins_asked(self._exercise, self._items, self._seeds)
-        if "train" in self._faults:
-            twins = tuple(twin for twin in twins if not self._asks_train(twin))
-        found: dict[str, Match] = {}
-        for share in shares(twins):
-            # By workers of their own: what is printed in whole runs would leave no room for what checks make it print.
-            with self._pairs[0].candidate.another() as candidate:
-                found |= match_twins(share, self._twin_variants, candidate, bugs)
-        return {twin.id: found[twin.id] for twin in twins if twin.id in found}
+        return tuple(twin for twin in twins if "train" not in self._faults or not self._asks_train(twin))
+
+    def _compare_twins(
+        self, number: int, twins: Sequence[Comparison], matches: Mapping[str, Match]
+    ) -> dict[str, Match]:
+        """How the candidate agrees with the variant that it was found to be, where that may not have been all."""
+        self._turns.acquire()
+        # By workers of their own: what is printed in whole runs would leave no room for what checks make it print.
+        with self._pairs[0].candidate.another() as candidate:
+            variants = self._twin_variants[number % self._twin_threads]
+            return match_twins(twins, variants, candidate, expected_bugs(matches))
 
     def _asks_train(self, twin: Comparison) -> bool:
         return any("train" in modules_asked(question) for question, _ in twin.questions(self._seeds, "float32"))
@@ -307,6 +329,8 @@ class Grade:
         with threads(self._packages.pool) as pool:
             pool.submit(schedule.ask_first, first[0]).result()
             asked = [pool.submit(schedule.ask, *share) for share in (first, *others)]
+            for share in asked:
+                share.add_done_callback(lambda _: self._turns.release())
             asked[0].result()
             shown = self._options.explain and "model" not in self._faults
             exhibits = pool.submit(self._exhibits, first[0]) if shown else None

@@ -1,9 +1,11 @@
 """Put the checks to a submission: its items and follow-ups are shared out among the pairs, and asked in turn."""
 
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Final, NamedTuple
 
 from grader.checks.catalogue import BY_ID, CHECKS
+from grader.checks.check import Check
 from grader.exercise.model import Exercise, Item
 from grader.grading.attribution import FINITE, WAIT_FOR_NUMBERS, Verdicts
 from grader.grading.diagnosis import Diagnosis
@@ -24,6 +26,13 @@ class WorkerPair(NamedTuple):
 
     variants: Variants
     candidate: Package
+
+
+class Part(NamedTuple):
+    """Checks of an item that one pair asks."""
+
+    item: Item
+    checks: tuple[Check, ...]
 
 
 class Schedule:
@@ -60,19 +69,22 @@ class Schedule:
         self.lanes: Final[dict[str, set[Lane]]] = {item.id: set() for item in (*items, *followups)}
         self.scopes: Final[dict[str, Scope]] = {item.id: Scope() for item in (*items, *followups)}
         self.not_finite: str | None = None
+        self._adding = Lock()  # to a scope, of which two threads may add to one
 
-    def shares(self, pairs: int) -> list[list[Item]]:
+    def shares(self, pairs: int) -> list[list[Part]]:
         """What each pair asks, always the same, so that a candidate that remembers is judged alike every time."""
-        shares: list[list[Item]] = [[] for _ in range(pairs)]
+        shares: list[list[Part]] = [[] for _ in range(pairs)]
         loads = [EXHIBITS_LOAD, *(0 for _ in range(pairs - 1))]
-        for items in (self._items, self._followups):
-            for item in sorted(items, key=lambda item: -_checks(item)):
+        parts = [Part(item, _checks(item)[number::pairs]) for item in self._items for number in range(pairs)]
+        for group in (parts, [Part(item, _essential_first(item)) for item in self._followups]):
+            for part in sorted(group, key=lambda part: -len(part.checks)):
                 lightest = loads.index(min(loads))
-                shares[lightest].append(item)
-                loads[lightest] += _checks(item)
+                shares[lightest].append(part)
+                loads[lightest] += len(part.checks)
         # A broken train.py must not touch what is asked of model.py alone: that comes first. Follow-ups come last.
         return [
-            sorted(share, key=lambda item: (item.kind == "followup", self._involves_training(item))) for share in shares
+            sorted(share, key=lambda part: (part.item.kind == "followup", self._involves_training(part.item)))
+            for share in shares
         ]
 
     def ask_first(self, pair: WorkerPair) -> None:
@@ -91,11 +103,11 @@ class Schedule:
         else:
             pair.candidate.show_again()
 
-    def ask(self, pair: WorkerPair, items: Sequence[Item]) -> None:
-        """Ask all about these items, one after another."""
+    def ask(self, pair: WorkerPair, parts: Sequence[Part]) -> None:
+        """Ask these checks, one after another."""
         runner = self._judge(pair)
-        for item in items:
-            self._ask(item, runner, pair)
+        for part in parts:
+            self._ask(part, runner, pair)
 
     def _judge(self, pair: WorkerPair) -> CheckRunner:
         return CheckRunner(
@@ -111,20 +123,21 @@ class Schedule:
             draws=self._draws,
         )
 
-    def _ask(self, item: Item, runner: CheckRunner, pair: WorkerPair) -> None:
-        """Every check of an item; of a follow-up, those that tell whether it is built come first, maybe alone."""
+    def _ask(self, part: Part, runner: CheckRunner, pair: WorkerPair) -> None:
+        """Every check of a part; of a follow-up, those that tell whether it is built come first, maybe alone."""
+        item = part.item
         self._progress(item.title)
         pair.candidate.scope = Scope()
-        for check in sorted(CHECKS, key=lambda check: item.kind == "followup" and check.id not in item.essential):
+        for check in part.checks:
             if check.id in self.verdicts[item.id]:
                 continue  # asked before all others
-            if check.id in item.earns or check.id in item.takes:
-                verdict, context = runner.ask(check, pair.candidate, item.id)
-                self.verdicts[item.id][check.id] = verdict
-                self.lanes[item.id] |= context.lanes
-                if item.kind == "followup" and check.id in item.essential and verdict.outcome is not Outcome.PASSED:
-                    break
-        self.scopes[item.id] |= pair.candidate.scope
+            verdict, context = runner.ask(check, pair.candidate, item.id)
+            self.verdicts[item.id][check.id] = verdict
+            self.lanes[item.id] |= context.lanes
+            if item.kind == "followup" and check.id in item.essential and verdict.outcome is not Outcome.PASSED:
+                break
+        with self._adding:
+            self.scopes[item.id] |= pair.candidate.scope
 
     def conclude(self, diagnosis: Diagnosis) -> None:
         """Add, for each item that asks for it, the verdict on being identical bit for bit: twins decide on it too."""
@@ -137,5 +150,9 @@ class Schedule:
         return any(edit.item == item.id and edit.file == "train.py" for edit in planted)
 
 
-def _checks(item: Item) -> int:
-    return len(item.earns) + len(item.takes)
+def _checks(item: Item) -> tuple[Check, ...]:
+    return tuple(check for check in CHECKS if check.id in item.earns or check.id in item.takes)
+
+
+def _essential_first(item: Item) -> tuple[Check, ...]:
+    return tuple(sorted(_checks(item), key=lambda check: check.id not in item.essential))

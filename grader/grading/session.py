@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from grader.errors import CannotJudge
 from grader.exercise.model import Exercise, StoredExercise, builtin_reference
 from grader.grading.answer_cache import AnswerCache, Keep, Kept
-from grader.grading.grade import Grade
+from grader.grading.grade import FirstLook, Grade
 from grader.grading.options import Options
 from grader.limits import KEPT_ANSWERS_MAX_BYTES
 from grader.packages.trouble import Trouble, without_a_verdict
@@ -95,12 +95,15 @@ class Session(AbstractContextManager["Session"]):
         *,
         progress: Callable[[str], None] | None = None,
         cancel: Cancel | None = None,
+        first_look: FirstLook | None = None,
     ) -> Result:
         """The result of grading ``submission``.
 
         Args:
             progress: is called with what is being done.
             cancel: gives up this grade, and leaves the session as it is.
+            first_look: is called with what all checks have found while the submission's own models and runs are still
+                being compared with the solution's, if they are.
 
         Raises:
             UsageError: ``options.only`` names an item that the exercise does not have.
@@ -112,6 +115,17 @@ class Session(AbstractContextManager["Session"]):
             draw_seed() if options.seed is None else options.seed, SHARED if options.shared else submission.sha256
         )
         submission = fitted(submission, self.exercise)
+
+        def finished(result: Result) -> Result:
+            return harmless(
+                replace(
+                    result,
+                    seconds=round(time.perf_counter() - started, 3),
+                    graded_at=text_of(now()),
+                    timeline=timeline_of(submission.history),
+                )
+            )
+
         worker_pool = WorkerPool(
             self._launcher, options.budget, self.exercise.left_to_build, adapter=self.exercise.adapter
         )
@@ -121,20 +135,15 @@ class Session(AbstractContextManager["Session"]):
             worker_pool.stop()
         try:
             with without_a_verdict(), self._answer_cache.lent(worker_pool, shared=options.shared) as packages:
-                result = Grade(submission, self.exercise, options, seeds, packages, progress or _say_nothing).run()
+                say = progress or _say_nothing
+                look = None if first_look is None else lambda result: first_look(finished(result))
+                result = Grade(submission, self.exercise, options, seeds, packages, say, look).run()
         except Trouble as trouble:
             raise CannotJudge(f"nothing could be judged: the reference gave no answer: {trouble}") from trouble
         finally:
             worker_pool.close()
         self._answer_cache.forget_beyond(KEPT_ANSWERS_MAX_BYTES)
-        return harmless(
-            replace(
-                result,
-                seconds=round(time.perf_counter() - started, 3),
-                graded_at=text_of(now()),
-                timeline=timeline_of(submission.history),
-            )
-        )
+        return finished(result)
 
     def stop(self) -> None:
         """Give up the grade under way and every later one, from any thread; afterwards only ``close`` is of use."""

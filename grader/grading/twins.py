@@ -23,6 +23,7 @@ from grader.sandbox.questions import modules_asked
 from grader.sandbox.wire import Tensors
 from grader.seeds import Seeds
 
+SHARES: Final = 2
 SECOND: Final = frozenset({"larger-sizes", "dropout", "larger-run"})  # asked of a second worker
 UNEXPLAINED: Final = {"gradients", "derivatives", "dropout"}
 EXPLAINED: Final = frozenset(twin.id for twin in TWINS) - UNEXPLAINED  # by a known bug, where that is what differs
@@ -46,7 +47,7 @@ def _is_about_the_model(comparison: Comparison, seeds: Seeds) -> bool:
 
 
 def shares(twins: Iterable[Comparison]) -> tuple[list[Comparison], list[Comparison]]:
-    """What each of two workers of the candidate is asked, one after the other."""
+    """What each of two workers of the candidate is asked; neither needs what the other is found to answer."""
     twins = list(twins)
     return [twin for twin in twins if twin.id not in SECOND], [twin for twin in twins if twin.id in SECOND]
 

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 
 from grader.errors import CannotJudge, UsageError
+from grader.grading.grade import FirstLook
 from grader.grading.options import Options
 from grader.grading.session import Cancel, Session
 from grader.limits import WATCH_POLL_SECONDS, WATCH_UNREADABLE_POLLS
@@ -56,17 +58,24 @@ class Watcher:
         self._options = replace(options, shared=True, seed=draw_seed() if options.seed is None else options.seed)
         self._newer: Submission | None = None
 
-    def grades(self, progress: Callable[[str], None], tell: Callable[[str], None]) -> Iterator[Graded | Overtaken]:
+    def grades(
+        self,
+        progress: Callable[[str], None],
+        tell: Callable[[str], None],
+        first_look: Callable[[Submission, Result], None] | None = None,
+    ) -> Iterator[Graded | Overtaken]:
         """A grade now, and another one whenever the sources have changed; without end.
 
         Args:
             tell: is given what keeps the sources from being read, once it has lasted a while.
+            first_look: is given what the checks say of a submission, before it is known what whole runs say.
         """
         submission = read_submission(self._directory, whole=True)
         graded: Submission | None = None
         before: Result | None = None
         while True:
-            result = self._grade(submission, progress, explain=False)
+            look = None if first_look is None else partial(first_look, submission)
+            result = self._grade(submission, progress, explain=False, first_look=look)
             if result is not None:
                 changed = _differences(graded, submission)
                 yield Graded(submission=submission, changed=changed, result=result, before=before)
@@ -84,14 +93,23 @@ class Watcher:
         """The same grade with the smallest failing cases and the pictures, which take longer; None if overtaken."""
         return self._grade(submission, progress, explain=True)
 
-    def _grade(self, submission: Submission, progress: Callable[[str], None], *, explain: bool) -> Result | None:
+    def _grade(
+        self,
+        submission: Submission,
+        progress: Callable[[str], None],
+        *,
+        explain: bool,
+        first_look: FirstLook | None = None,
+    ) -> Result | None:
         """The result, or None when the sources changed meanwhile: then ``self._newer`` has them as they are now."""
         options = replace(self._options, explain=explain)
         result = None
         cancel = Cancel()
         with looking_out(self._directory, submission, cancel) as lookout:
             try:
-                result = self._session.grade(submission, options, progress=progress, cancel=cancel)
+                result = self._session.grade(
+                    submission, options, progress=progress, cancel=cancel, first_look=first_look
+                )
             except CannotJudge:
                 if lookout.found is None:
                     raise

@@ -109,6 +109,7 @@
 
   const WORDS = {
     grading: seconds => `Grading since ${seconds} s`,
+    comparing: () => "All checks are done; comparing whole training runs with the solution's",
     explaining: () => "Graded; looking for the smallest cases that fail",
     graded: () => `Graded at ${clockTime(shown.since)}`,
     waiting: () => `Waiting: ${shown.note}`,
@@ -119,7 +120,7 @@
     const seconds = Math.max(0, Math.floor(Date.now() / 1000 - shown.since));
     const words = WORDS[shown.phase](seconds);
     if (status.textContent !== words) status.textContent = words;
-    status.classList.toggle("busy", shown.phase === "grading" || shown.phase === "explaining");
+    status.classList.toggle("busy", ["grading", "comparing", "explaining"].includes(shown.phase));
     const clock = byId("clock");
     if (!clock) return;
     const left = Math.floor(Number(clock.dataset.end) - Date.now() / 1000);
@@ -154,7 +155,7 @@
 
   const show = view => {
     place ??= anchor();
-    report.style.minHeight = view.phase === "explaining" ? `${report.offsetHeight}px` : "";
+    report.style.minHeight = ["comparing", "explaining"].includes(view.phase) ? `${report.offsetHeight}px` : "";
     if (view.report !== shown.report) put(report, view.report);
     if (view.side !== shown.side) put(side, view.side);
     scrollBack(place);

@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -25,7 +25,17 @@ from grader.report.text import Command
 from grader.report.verdict import first_step, stops
 from grader.result.audience import for_audience
 from grader.result.recheck import recheck
-from grader.result.record import STOPPED, Audience, CheckResult, Feedback, FollowUp, ItemResult, Outcome, Result
+from grader.result.record import (
+    STOPPED,
+    Audience,
+    CheckResult,
+    Feedback,
+    FileChange,
+    FollowUp,
+    ItemResult,
+    Outcome,
+    Result,
+)
 from grader.submission.diff import changes
 from grader.submission.read import Submission
 
@@ -42,6 +52,7 @@ class Phase(StrEnum):
     """What is being done about the files as they are now."""
 
     GRADING = "grading"
+    COMPARING = "comparing"  # all checks are done; whole runs are compared with the solution's
     EXPLAINING = "explaining"  # the verdict is there; the smallest failing cases are looked for
     GRADED = "graded"
     WAITING = "waiting"  # for files that can be read
@@ -128,6 +139,21 @@ class Next(NamedTuple):
     command: str
 
 
+class Shown(NamedTuple):
+    """What the page is about.
+
+    Attributes:
+        before: the verdict on the save before.
+        sources: what has changed since then.
+        so_far: whether the result is a first look.
+    """
+
+    result: Result
+    before: Result | None
+    sources: Sequence[FileChange]
+    so_far: bool
+
+
 @dataclass(slots=True)
 class LivePage:
     """The page of one ``grader watch``.
@@ -150,9 +176,8 @@ class LivePage:
     minutes: int | None
     feedback: Feedback | None = None
     _result: Result | None = None
-    _before: Result | None = None
     _files: Mapping[str, str] | None = None
-    _sources: Sequence[Any] = ()
+    _shown: Shown | None = None
     _shown_hints: Mapping[str, int] = field(default_factory=dict)
 
     def grading(self) -> None:
@@ -164,40 +189,48 @@ class LivePage:
         """The files cannot be read."""
         self.board.change(phase=Phase.WAITING, since=time.time(), note=one_line(trouble))
 
+    def first_look(self, submission: Submission, result: Result) -> None:
+        """All checks are done; what whole runs say comes later."""
+        self._show(Phase.COMPARING, self._beside(submission, result, so_far=True))
+
     def graded(self, submission: Submission, result: Result) -> None:
         """There is a verdict; the smallest failing cases come later."""
-        self._before, self._result = self._result, self._learners(result)
-        self._sources = changes(self._files, submission.files) if self._files is not None else ()
-        self._files = submission.files
         self.scores.append((f"{words.number(result.score)} at {time.strftime('%H:%M:%S')}", result.score))
-        self._show(Phase.EXPLAINING)
+        self._show(Phase.EXPLAINING, self._beside(submission, result))
+        self._result, self._files = self._learners(result), submission.files
 
     def explained(self, result: Result | None) -> None:
         """The same verdict with everything; None where the files were saved over meanwhile."""
         if result is not None:
+            assert self._shown is not None
             self._result = self._learners(result)
-            self._show(Phase.GRADED)
+            self._show(Phase.GRADED, self._shown._replace(result=self._result))
 
     def look(self) -> None:
         """Show what may have changed without a save: the hints that were shown."""
-        if self._result is not None and self.hints() != self._shown_hints:
-            self.board.change(side=self._side(self._result))
+        if self._shown is not None and self.hints() != self._shown_hints:
+            self.board.change(side=self._side(self._shown))
 
-    def _show(self, phase: Phase) -> None:
-        result = self._result
-        assert result is not None
+    def _beside(self, submission: Submission, result: Result, *, so_far: bool = False) -> Shown:
+        sources = changes(self._files, submission.files) if self._files is not None else ()
+        return Shown(self._learners(result), self._result, sources, so_far)
+
+    def _show(self, phase: Phase, shown: Shown) -> None:
+        self._shown = shown
+        result = shown.result
+        score = f"{words.number(result.score)} of {words.number(result.max_score)}{' so far' if shown.so_far else ''}"
         self.board.change(
             phase=phase,
             since=time.time(),
             note="",
-            title=f"{words.number(result.score)} of {words.number(result.max_score)}: {result.candidate.name}",
+            title=f"{score}: {result.candidate.name}",
             report=_body(render_html(_without_hints(result))),
-            side=self._side(result),
+            side=self._side(shown),
         )
 
-    def _side(self, result: Result) -> str:
+    def _side(self, shown: Shown) -> str:
         self._shown_hints = self.hints()
-        before = self._before
+        result, before = shown.result, shown.before
         scores = self.scores[-MOST_SAVES:]
         printed = list(_printed(result))
         return (
@@ -208,7 +241,8 @@ class LivePage:
                 before=before,
                 change=result.score - before.score if before is not None else 0.0,
                 items=[item for item in recheck(before, result).items if not item.same] if before is not None else (),
-                sources=self._sources,
+                sources=shown.sources,
+                so_far=shown.so_far,
                 drawn=score_curve(scores, result.max_score, CURVE_WIDTH) if len(scores) > 1 else None,
                 next=self._next(result),
                 printed=printed[:MOST_PRINTED],

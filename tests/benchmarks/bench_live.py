@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_live.py [--rounds N]
 
-From the moment the file is in its place to the moment a reader of ``grader watch --open`` has the new verdict:
-the watcher's pause, the grade, the page's markup, the event, and the fetch of what it tells of. What a browser then
-takes to put it on the screen is not in it.
+From the moment the file is in its place to the moment a reader of ``grader watch --open`` has what the checks say of
+it, and then the verdict: the watcher's pause, the grade, the page's markup, the event, and the fetch of what it tells
+of. What a browser then takes to put it on the screen is not in it.
 """
 
 import argparse
@@ -29,7 +29,8 @@ GOAL = 0.6
 
 def main(rounds: int) -> None:
     """Save the training loop right, then wrong again, and so on; print a table."""
-    waits: dict[str, list[float]] = {"import torch": [], "starter, one bug fixed": [], "starter": []}
+    waits: dict[str, list[float]] = {"import torch": []}
+    waits |= {name + words: [] for name in ("starter, one bug fixed", "starter") for words in ("", ", verdict")}
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch)
         for name in ("model.py", "train.py"):
@@ -46,8 +47,9 @@ def main(rounds: int) -> None:
                     started = time.perf_counter()
                     os.replace(directory / "new", directory / "train.py")
                     score = "15 of 100" if source == "reference" else "0 of 100"
-                    next(view for view in shown if view["title"].startswith(score) and view["phase"] == "explaining")
-                    waits[name].append(time.perf_counter() - started)
+                    for phase, words in (("comparing", ""), ("explaining", ", verdict")):
+                        next(view for view in shown if view["title"].startswith(score) and view["phase"] == phase)
+                        waits[name + words].append(time.perf_counter() - started)
                     settled(shown)
     print_waits(waits, GOAL)
 

@@ -14,10 +14,13 @@ from grader.grading.session import Cancel, Session
 from grader.grading.twins import match_twins
 from grader.grading.variants import Match
 from grader.packages.worker_pool import WorkerPool
+from grader.result.record import Result, Status
 from grader.sandbox.client import Launcher
 from grader.submission.read import submission_of
 
 QUICK = Options(only=("projection",), seed=1, explain=False)
+EMBEDDING_DROPOUT: Final = "self.dropout = nn.Dropout(config.dropout)\n        self.blocks"
+NONE: Final = "self.dropout = nn.Identity()\n        self.blocks"
 PATIENCE: Final = 120.0  # seconds until a check was asked, where none waits for the twins
 
 
@@ -113,3 +116,32 @@ def test_twins_are_compared_while_checks_are_asked(
     session.grade(submission_of("right", exercise.reference), QUICK, progress=progress)
 
     assert beside == [True, True]
+
+
+@pytest.mark.slow  # what a whole grade knows before its twins are compared
+def test_a_first_look_is_given_before_whole_runs_are_compared(
+    launcher: Launcher, exercise: StoredExercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = threading.Event()
+    waited: list[bool] = []
+    first: list[Result] = []
+
+    def match_when_looked(*given: Any) -> dict[str, Match]:
+        waited.append(looked.wait(PATIENCE))
+        return match_twins(*given)
+
+    def look(result: Result) -> None:
+        first.append(result)
+        looked.set()
+
+    monkeypatch.setattr("grader.grading.grade.match_twins", match_when_looked)
+    never_dropped = exercise.reference["model.py"].replace(
+        EMBEDDING_DROPOUT, "self.dropout = nn.Identity()\n        self.blocks"
+    )
+    submission = submission_of("mine", exercise.reference | {"model.py": never_dropped})
+    session = Session(exercise, launcher, Keep.NOTHING)
+    verdict = session.grade(submission, replace(QUICK, only=("training-step",)), first_look=look)
+
+    assert waited == [True, True]
+    assert [result.items[0].status for result in (*first, verdict)] == [Status.FIXED, Status.PARTLY]
+    assert {c.id for c in first[0].items[0].checks} == {c.id for c in verdict.items[0].checks}

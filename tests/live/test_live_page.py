@@ -47,7 +47,7 @@ def grade(page: LivePage) -> Callable[..., str]:
 
 def test_nothing_of_the_reference_is_on_the_page(page: LivePage, samples: ModuleType) -> None:
     for result in (samples.starter(), samples.half_done(), samples.perfect()):
-        for show in (partial(page.graded, FIRST), page.explained):
+        for show in (partial(page.first_look, FIRST), partial(page.graded, FIRST), page.explained):
             show(result)
             shown = page.board.view.report + page.board.view.side
 
@@ -76,6 +76,24 @@ def test_what_changed_since_the_last_save_is_told(grade: Callable[..., str], sam
     assert "<ins>+a = 2</ins>" in second
     assert "Output projection" in second
     assert '<span class="gained">+15</span>' in second
+
+
+def test_a_first_look_says_that_it_is_one_and_is_no_verdict(page: LivePage, samples: ModuleType) -> None:
+    page.graded(FIRST, samples.starter())
+    page.first_look(SECOND, samples.half_done())
+    first = page.board.view
+    page.graded(SECOND, samples.half_done())
+    verdict = page.board.view
+
+    assert (first.phase, verdict.phase) == (Phase.COMPARING, Phase.EXPLAINING)
+    assert first.title.replace(" so far", "") == verdict.title
+    assert " so far: " in first.title
+    assert "A first look: all checks are done." in first.side
+    assert "A first look" not in verdict.side
+    for side in (first.side, verdict.side):
+        assert '<span class="gained">+15</span>' in side  # since the verdict before, in both
+        assert "<ins>+a = 2</ins>" in side
+    assert len(page.scores) == 2
 
 
 def test_a_check_that_passes_no_longer_is_named(grade: Callable[..., str], samples: ModuleType) -> None:

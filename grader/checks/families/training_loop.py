@@ -102,8 +102,8 @@ def parameters_move(case: TrainCase, context: Context) -> None:
     - The learning rate of the first step is zero.
     - The sign of the loss is wrong.
     """
-    # After the first step each parameter differs from what it was, and lies roughly where a correct loop takes it. Without
-    # decay, beside which a clipped gradient may be small.
+    # After the first step each parameter differs from what it was, and lies roughly where a correct loop takes it.
+    # Without decay, beside which a clipped gradient may be small.
     train = case.config | {"weight_decay": 0.0}
     question = TrainSteps(train=train, width=STAND_IN_WIDTH, weights=case.weights(context.seeds))
     answer, variant = context.both(question, case.batches(context.seeds))
