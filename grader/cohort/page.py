@@ -20,6 +20,7 @@ from grader.result.record import Status
 MAX_TITLE: Final = 120  # characters of a name
 MOST_GROUPS: Final = 200
 _NONE: Final = "\N{EN DASH}"
+DATE_AND_TIME: Final = len("2026-11-29 19:04")
 _MINUS: Final = "\N{MINUS SIGN}"
 _AMOUNT: Final = "amount"
 # From what a candidate is shown as having most of to least, and the order of a filter's choices.
@@ -119,7 +120,7 @@ def _cells(summary: Summary, row: Row) -> Iterator[tuple[str, str]]:
         past = row.past
         for value in (past.hints, past.grades, past.minutes) if past is not None else (None,) * 3:
             yield _AMOUNT, _number(value)
-        yield "date", past.last_at.replace("T", " ").removesuffix("Z") if past is not None else _NONE
+        yield "date", past.last_at.replace("T", " ")[:DATE_AND_TIME] if past is not None else _NONE
 
 
 def _cell(cell: Cell | None, change: float | None) -> tuple[str, str]:
