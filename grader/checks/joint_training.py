@@ -20,7 +20,7 @@ from grader.checks.classifier_cases import ClassCase, class_case, class_cases
 from grader.checks.compare import close, same_bits
 from grader.checks.requirements import logits_of, require_inputs_kept, require_no_trace
 from grader.checks.strategies import FEW
-from grader.packages.trouble import Trouble
+from grader.packages.trouble import PackageMisanswered, PackageRaised, Trouble
 from grader.sandbox.questions import Forward, JointLosses, Modes, PairedRuns, Settings, Watched
 from grader.sandbox.wire import Array, Tensors
 from grader.sizes import Extent, at_most
@@ -67,13 +67,17 @@ TOTAL: Final = "total = LM loss + class_weight * class loss, and so are their gr
 SLOPES: Final = "the gradient of each loss tells how that loss changes with the parameters"
 
 
-def require_joint_gradients(case: ClassCase, context: Context) -> None:
+def require_joint_gradients(case: ClassCase, context: Context, *, traced: Callable[[], bool]) -> None:
     """Both losses and their gradients: in training mode, beside the language model alone; and with dropout, in both
-    modes."""
+    modes.
+
+    Args:
+        traced: whether a plain forward pass leaves a trace itself, which is for other checks to say.
+    """
     random = _random(case, context, "joint gradients")
     weights = class_weights(random)
     weights = weights if case.length <= FEW else weights[:1]
-    joint = _joint(case, context, case.n_classes, weights, {})
+    joint = _joint(case, context, case.n_classes, weights, {}, traced=traced)
     _require_sums(joint, weights)
     plain = _plain(case, context, {})
     _require_own_lm(joint, plain)
@@ -83,7 +87,7 @@ def require_joint_gradients(case: ClassCase, context: Context) -> None:
     for training, mode, numbers in asked if case.length <= FEW else ():
         classes, weight = int(random.choice(numbers)), float(random.choice(weights))
         more: Settings = {"dropout": DROPOUT}
-        joint = _joint(case, context, classes, (weight,), more, training=training)
+        joint = _joint(case, context, classes, (weight,), more, training=training, traced=traced)
         _require_sums(joint, (weight,))
         alone = partial(_plain, case, context, more, training=training)
         _require_slopes(joint, alone, f"in {mode} mode with dropout={DROPOUT} and n_classes={classes}")
@@ -97,6 +101,7 @@ def _joint(
     more: Settings,
     *,
     training: bool = True,
+    traced: Callable[[], bool],
 ) -> Tensors:
     """What loss_fn says at these weights, once it has left everything as it was."""
     config = case.config | {"n_classes": classes} | more
@@ -113,7 +118,11 @@ def _joint(
     for name, given in batch.items():
         require_inputs_kept(claim, name, given, answer[name])
     drops = bool(config.get("dropout")) and training
-    require_no_trace(claim, answer, where="loss_fn with a class_weight", free=("rng",) if drops else ())
+    try:
+        require_no_trace(claim, answer, where="loss_fn with a class_weight", free=("rng",) if drops else ())
+    except CheckFailed:
+        if not traced():
+            raise
     return answer
 
 
@@ -216,16 +225,21 @@ def require_joint_run(case: ClassCase, context: Context) -> None:
             continue
         alone = {name: value for name, value in question.config.items() if name != "n_classes"}
         plain = replace(question, config=alone, train=question.train | {"class_weight": 0.0})
-        if _what_differs(plain, batches, context) is not None:
-            return
-        raise found
+        alike = _what_differs(plain, batches, context)
+        if alike is None or isinstance(alike, CheckFailed) != isinstance(found, CheckFailed):
+            raise found
+        return
 
 
 def _what_differs(question: PairedRuns, batches: Tensors, context: Context) -> CheckFailed | Trouble | None:
-    """What keeps a run from being the contract's, if anything does."""
+    """What keeps a run from being the contract's, if anything does; raises what keeps it from being asked for."""
     try:
         _require_same_run(context.ask(question, batches), batches)
-    except (CheckFailed, Trouble) as found:
+    except PackageRaised as raised:
+        if raised.unbuilt:
+            raise
+        return raised
+    except (CheckFailed, PackageMisanswered) as found:
         return found
     return None
 

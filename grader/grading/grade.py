@@ -82,7 +82,7 @@ class Grade:
         self._first_look = first_look
         # One for each thread. First they check each other: both references must give the same bits.
         self._pairs = tuple(self._new_pair(number) for number in range(THREADS))
-        # For the threads that compare twins: one beside those that ask checks, or two after them.
+        # For what compares twins: in one thread beside those that ask checks, or in two after them.
         self._twin_threads = 1 if first_look is None else SHARES
         self._twin_variants = [self._new_variants(THREADS + number) for number in range(self._twin_threads)]
         self._turns = Semaphore(0 if first_look is not None else SHARES)  # to compare twins
@@ -98,12 +98,12 @@ class Grade:
         # A candidate's own run is one long question: its worker computes while others answer the many short ones.
         with threads(self._packages.pool, self._twin_threads) as pool:
             twins = self._twins(matches)
-            shared = [pool.submit(self._compare_twins, *share, matches) for share in enumerate(shares(twins))]
             try:
+                shared = [pool.submit(self._compare_twins, *share, matches) for share in enumerate(shares(twins))]
                 exhibits = self._ask_all(schedule)
             finally:
-                self._turns.release(SHARES)
-            if self._first_look is not None and not all(share.done() for share in shared):
+                self._turns.release(SHARES)  # who waits finds the pool stopped, if anything was raised
+            if self._first_look is not None and twins and not all(share.done() for share in shared):
                 self._first_look(self._result(schedule, exhibits, changed))
             found = {id_: match for share in shared for id_, match in share.result().items()}
             in_order = {twin.id: found[twin.id] for twin in twins if twin.id in found}

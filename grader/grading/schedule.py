@@ -1,4 +1,4 @@
-"""Put the checks to a submission: its items and follow-ups are shared out among the pairs, and asked in turn."""
+"""Put the checks to a submission: those of items are shared out among pairs, follow-ups whole, and asked in turn."""
 
 from collections.abc import Callable, Sequence
 from threading import Lock
@@ -69,18 +69,20 @@ class Schedule:
         self.lanes: Final[dict[str, set[Lane]]] = {item.id: set() for item in (*items, *followups)}
         self.scopes: Final[dict[str, Scope]] = {item.id: Scope() for item in (*items, *followups)}
         self.not_finite: str | None = None
-        self._adding = Lock()  # to a scope, of which two threads may add to one
+        self._adding = Lock()  # two threads may add to what is found of one item
 
     def shares(self, pairs: int) -> list[list[Part]]:
         """What each pair asks, always the same, so that a candidate that remembers is judged alike every time."""
         shares: list[list[Part]] = [[] for _ in range(pairs)]
         loads = [EXHIBITS_LOAD, *(0 for _ in range(pairs - 1))]
-        parts = [Part(item, _checks(item)[number::pairs]) for item in self._items for number in range(pairs)]
-        for group in (parts, [Part(item, _essential_first(item)) for item in self._followups]):
-            for part in sorted(group, key=lambda part: -len(part.checks)):
-                lightest = loads.index(min(loads))
-                shares[lightest].append(part)
-                loads[lightest] += len(part.checks)
+        cut = [[Part(item, _checks(item)[number::pairs]) for number in range(pairs)] for item in self._items]
+        whole = [[Part(item, _essential_first(item))] for item in self._followups]
+        for group in (cut, whole):
+            for parts in sorted(group, key=lambda parts: -len(parts[0].checks)):
+                lightest_first = sorted(range(pairs), key=loads.__getitem__)
+                for pair, part in zip(lightest_first, filter(_has_checks, parts), strict=False):
+                    shares[pair].append(part)
+                    loads[pair] += len(part.checks)
         # A broken train.py must not touch what is asked of model.py alone: that comes first. Follow-ups come last.
         return [
             sorted(share, key=lambda part: (part.item.kind == "followup", self._involves_training(part.item)))
@@ -133,7 +135,8 @@ class Schedule:
                 continue  # asked before all others
             verdict, context = runner.ask(check, pair.candidate, item.id)
             self.verdicts[item.id][check.id] = verdict
-            self.lanes[item.id] |= context.lanes
+            with self._adding:
+                self.lanes[item.id] |= context.lanes
             if item.kind == "followup" and check.id in item.essential and verdict.outcome is not Outcome.PASSED:
                 break
         with self._adding:
@@ -148,6 +151,10 @@ class Schedule:
     def _involves_training(self, item: Item) -> bool:
         planted = (*self._exercise.key.bugs, *self._exercise.key.stubs)
         return any(edit.item == item.id and edit.file == "train.py" for edit in planted)
+
+
+def _has_checks(part: Part) -> bool:
+    return bool(part.checks)
 
 
 def _checks(item: Item) -> tuple[Check, ...]:

@@ -193,7 +193,8 @@ def _summary(
     if not failed and _is_unexplained(item, outcomes, verdicts):
         return f"All checks passed, but the results differ from the solution's: {verdicts[exact_id(item)].message}"
     if status is Status.WAITS and not blockers:
-        return f"It {next(verdict.message for verdict in verdicts.values() if _waits_for_the_code(verdict))}."
+        in_order = (verdicts[check] for check in outcomes if check in verdicts)
+        return f"It {next(verdict.message for verdict in in_order if _waits_for_the_code(verdict))}."
     if failed and status is not Status.WAITS:
         message = verdicts[failed[0]].message if failed[0] in verdicts else "no answer"
         return f"{len(failed)} of {len(item.earns) + len(item.takes)} checks failed; the first says: {message}"

@@ -57,6 +57,7 @@ class Watcher:
         self._session = session
         self._options = replace(options, shared=True, seed=draw_seed() if options.seed is None else options.seed)
         self._newer: Submission | None = None
+        self._gives_first_looks = False
 
     def grades(
         self,
@@ -70,6 +71,7 @@ class Watcher:
             tell: is given what keeps the sources from being read, once it has lasted a while.
             first_look: is given what the checks say of a submission, before it is known what whole runs say.
         """
+        self._gives_first_looks = first_look is not None
         submission = read_submission(self._directory, whole=True)
         graded: Submission | None = None
         before: Result | None = None
@@ -91,7 +93,8 @@ class Watcher:
 
     def explain(self, submission: Submission, progress: Callable[[str], None]) -> Result | None:
         """The same grade with the smallest failing cases and the pictures, which take longer; None if overtaken."""
-        return self._grade(submission, progress, explain=True)
+        # Whether there is a first look decides which pairs are asked: those of the grade before know the answers.
+        return self._grade(submission, progress, explain=True, first_look=_ignore if self._gives_first_looks else None)
 
     def _grade(
         self,
@@ -106,16 +109,24 @@ class Watcher:
         result = None
         cancel = Cancel()
         with looking_out(self._directory, submission, cancel) as lookout:
+
+            def look(result: Result) -> None:
+                if first_look is not None and lookout.found is None:
+                    first_look(result)
+
+            given = None if first_look is None else look
             try:
-                result = self._session.grade(
-                    submission, options, progress=progress, cancel=cancel, first_look=first_look
-                )
+                result = self._session.grade(submission, options, progress=progress, cancel=cancel, first_look=given)
             except CannotJudge:
                 if lookout.found is None:
                     raise
         self._newer = lookout.found
         # With its workers killed under it, what a grade says is not worth having.
         return result if self._newer is None else None
+
+
+def _ignore(_: Result) -> None:
+    """A look at nothing."""
 
 
 def wait_for_another(

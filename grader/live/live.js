@@ -109,7 +109,7 @@
 
   const WORDS = {
     grading: seconds => `Grading since ${seconds} s`,
-    comparing: () => "All checks are done; comparing whole training runs with the solution's",
+    comparing: () => "All checks are done; comparing your own models and runs with the solution's",
     explaining: () => "Graded; looking for the smallest cases that fail",
     graded: () => `Graded at ${clockTime(shown.since)}`,
     waiting: () => `Waiting: ${shown.note}`,

@@ -35,6 +35,7 @@ from grader.result.record import (
     ItemResult,
     Outcome,
     Result,
+    Role,
 )
 from grader.submission.diff import changes
 from grader.submission.read import Submission
@@ -146,12 +147,14 @@ class Shown(NamedTuple):
         before: the verdict on the save before.
         sources: what has changed since then.
         so_far: whether the result is a first look.
+        given_up: whether it stays one, since the files were saved over meanwhile.
     """
 
     result: Result
     before: Result | None
     sources: Sequence[FileChange]
     so_far: bool
+    given_up: bool = False
 
 
 @dataclass(slots=True)
@@ -175,6 +178,7 @@ class LivePage:
     end: float | None
     minutes: int | None
     feedback: Feedback | None = None
+    _whole: Result | None = None  # of the last verdict, and as a learner may see it
     _result: Result | None = None
     _files: Mapping[str, str] | None = None
     _shown: Shown | None = None
@@ -183,27 +187,35 @@ class LivePage:
     def grading(self) -> None:
         """A grade has begun."""
         if self.board.view.phase is not Phase.GRADING or not self.board.view.since:
-            self.board.change(phase=Phase.GRADING, since=time.time(), note="")
+            self._leave(Phase.GRADING)
 
     def waiting(self, trouble: str) -> None:
         """The files cannot be read."""
-        self.board.change(phase=Phase.WAITING, since=time.time(), note=one_line(trouble))
+        self._leave(Phase.WAITING, one_line(trouble))
+
+    def _leave(self, phase: Phase, note: str = "") -> None:
+        """Leave what is shown as it is, but for a first look that no verdict will follow."""
+        side = {}
+        if self._shown is not None and self._shown.so_far and not self._shown.given_up:
+            self._shown = self._shown._replace(given_up=True)
+            side = {"side": self._side(self._shown)}
+        self.board.change(phase=phase, since=time.time(), note=note, **side)
 
     def first_look(self, submission: Submission, result: Result) -> None:
         """All checks are done; what whole runs say comes later."""
-        self._show(Phase.COMPARING, self._beside(submission, result, so_far=True))
+        self._show(Phase.COMPARING, self._beside(submission, _still_open(result, self._whole), so_far=True))
 
     def graded(self, submission: Submission, result: Result) -> None:
         """There is a verdict; the smallest failing cases come later."""
         self.scores.append((f"{words.number(result.score)} at {time.strftime('%H:%M:%S')}", result.score))
         self._show(Phase.EXPLAINING, self._beside(submission, result))
-        self._result, self._files = self._learners(result), submission.files
+        self._whole, self._result, self._files = result, self._learners(result), submission.files
 
     def explained(self, result: Result | None) -> None:
         """The same verdict with everything; None where the files were saved over meanwhile."""
         if result is not None:
             assert self._shown is not None
-            self._result = self._learners(result)
+            self._whole, self._result = result, self._learners(result)
             self._show(Phase.GRADED, self._shown._replace(result=self._result))
 
     def look(self) -> None:
@@ -224,7 +236,7 @@ class LivePage:
             since=time.time(),
             note="",
             title=f"{score}: {result.candidate.name}",
-            report=_body(render_html(_without_hints(result))),
+            report=_body(render_html(_without_hints(result), so_far=shown.so_far)),
             side=self._side(shown),
         )
 
@@ -243,6 +255,7 @@ class LivePage:
                 items=[item for item in recheck(before, result).items if not item.same] if before is not None else (),
                 sources=shown.sources,
                 so_far=shown.so_far,
+                given_up=shown.given_up,
                 drawn=score_curve(scores, result.max_score, CURVE_WIDTH) if len(scores) > 1 else None,
                 next=self._next(result),
                 printed=printed[:MOST_PRINTED],
@@ -272,6 +285,32 @@ class LivePage:
 
     def _learners(self, result: Result) -> Result:
         return for_audience(result, Audience.LEARNER, self.feedback)
+
+
+def _still_open(result: Result, before: Result | None) -> Result:
+    """A first look, which says nothing of what only whole runs tell: an item of which every check says what it said
+    before stays as it was, and no other is called identical yet."""
+    known = {item.id: item for item in before.items} if before is not None else {}
+    items = tuple(
+        known[item.id] if item.id in known and _checked(known[item.id]) == _checked(item) else _not_compared(item)
+        for item in result.items
+    )
+    score = round(sum(item.score for item in items), 2)
+    return structs.replace(result, items=items, score=score, remaining_bugs=None)
+
+
+def _checked(item: ItemResult) -> list[tuple[str, Outcome]]:
+    return [(check.id, check.outcome) for check in item.checks if check.role is not Role.EXACT]
+
+
+def _not_compared(item: ItemResult) -> ItemResult:
+    open_ = {"outcome": Outcome.NOT_JUDGED, "message": "it is still being compared"}
+    checks = (structs.replace(check, **open_) if _is_identical(check) else check for check in item.checks)
+    return structs.replace(item, checks=tuple(checks))
+
+
+def _is_identical(check: CheckResult) -> bool:
+    return check.role is Role.EXACT and check.outcome is Outcome.PASSED
 
 
 def _without_hints(result: Result) -> Result:

@@ -6,13 +6,14 @@ from grader.result.record import Result
 __all__ = ["render_html", "render_text"]
 
 
-def render_html(result: Result, *, back: str = "") -> str:
+def render_html(result: Result, *, back: str = "", so_far: bool = False) -> str:
     """The report: one self-contained file, below a megabyte.
 
     Args:
         back: the address of the page of all candidates, for a report that lies beside it; empty for any other.
+        so_far: whether the submission's own models and runs are still being compared with the solution's.
     """
     # Imported when it is asked for: the words of this package are also those of formats that need no templates.
     from grader.report import html
 
-    return html.render_html(result, back=back)
+    return html.render_html(result, back=back, so_far=so_far)

@@ -25,13 +25,19 @@ _NOT_PLAIN = re.compile(r"[^A-Za-z0-9-]")
 _LIMITS = (20_000, 4_000, 800, 160)
 
 
-def render_html(result: Result, *, back: str = "") -> str:
-    """The report: one file, no script, nothing loaded, and below a megabyte however much a candidate printed."""
+def render_html(result: Result, *, back: str = "", so_far: bool = False) -> str:
+    """The report: one file, no script, nothing loaded, and below a megabyte however much a candidate printed.
+
+    Args:
+        back: where the page about all candidates is.
+        so_far: whether the submission's own models and runs are still being compared with the solution's.
+    """
     pictured = pictures(result.exhibits)
     exhibits = result.exhibits
     fixed = {
         "result": result,
         "back": back,
+        "so_far": so_far,
         "instructor": result.audience is Audience.INSTRUCTOR,
         "places": _places(result),
         "pictures": pictured,

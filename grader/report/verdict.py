@@ -25,8 +25,14 @@ from grader.result.record import (
 _SEEN = (Outcome.FAILED, Outcome.BROKEN, Outcome.TIMED_OUT)
 
 
-def verdict(result: Result) -> str:
-    """What came of the grade, in one sentence of plain words."""
+def verdict(result: Result, so_far: bool = False) -> str:
+    """What came of the grade, in one sentence of plain words.
+
+    Args:
+        so_far: whether the submission's own models and runs are still being compared with the solution's.
+    """
+    if so_far:
+        return "All checks are done. Your own models and training runs are still being compared with the solution's."
     if result.is_score_alone:
         return _of_the_score(result)
     items = result.items or result.followups

@@ -9,6 +9,7 @@ import pytest
 from grader.errors import CannotJudge, UsageError
 from grader.exercise.model import StoredExercise
 from grader.grading.answer_cache import Keep
+from grader.grading.grade import FirstLook
 from grader.grading.options import Options
 from grader.grading.session import Cancel, Session
 from grader.grading.twins import match_twins
@@ -20,7 +21,6 @@ from grader.submission.read import submission_of
 
 QUICK = Options(only=("projection",), seed=1, explain=False)
 EMBEDDING_DROPOUT: Final = "self.dropout = nn.Dropout(config.dropout)\n        self.blocks"
-NONE: Final = "self.dropout = nn.Identity()\n        self.blocks"
 PATIENCE: Final = 120.0  # seconds until a check was asked, where none waits for the twins
 
 
@@ -57,14 +57,17 @@ def test_an_item_that_is_not_there_is_named_before_anything_is_started(
 
 @pytest.mark.slow  # a grade under way is what is given up, and the one after it what must not notice
 @pytest.mark.parametrize("keep", Keep)
+@pytest.mark.parametrize(
+    "first_look", [None, lambda _: pytest.fail("nothing was found yet")], ids=["whole", "looked at"]
+)
 def test_a_grade_that_is_given_up_leaves_the_session_as_it_was(
-    keep: Keep, launcher: Launcher, exercise: StoredExercise
+    keep: Keep, first_look: FirstLook | None, launcher: Launcher, exercise: StoredExercise
 ) -> None:
     submission = submission_of("mine", exercise.reference)
     with Session(exercise, launcher, keep) as session:
         cancel = Cancel()
         with pytest.raises(CannotJudge, match="nothing could be judged: it was given up"):
-            session.grade(submission, QUICK, progress=lambda _: cancel(), cancel=cancel)
+            session.grade(submission, QUICK, progress=lambda _: cancel(), cancel=cancel, first_look=first_look)
         graded = session.grade(submission, QUICK)
         session.stop()
         with pytest.raises(CannotJudge, match="nothing could be judged: it was given up"):
@@ -145,3 +148,14 @@ def test_a_first_look_is_given_before_whole_runs_are_compared(
     assert waited == [True, True]
     assert [result.items[0].status for result in (*first, verdict)] == [Status.FIXED, Status.PARTLY]
     assert {c.id for c in first[0].items[0].checks} == {c.id for c in verdict.items[0].checks}
+
+
+@pytest.mark.slow  # a model that does not run is found not to by a grade
+def test_there_is_no_first_look_where_nothing_is_compared_afterwards(
+    launcher: Launcher, exercise: StoredExercise
+) -> None:
+    submission = submission_of("mine", exercise.reference | {"model.py": "raise RuntimeError\n"})
+    looks: list[Result] = []
+    Session(exercise, launcher, Keep.NOTHING).grade(submission, QUICK, first_look=looks.append)
+
+    assert looks == []

@@ -14,8 +14,9 @@ from grader.learner.watch import Graded, Overtaken, Watcher
 from grader.packages.worker_pool import WorkerPool
 from grader.report.side_by_side import render_change
 from grader.report.terminal import width
-from grader.result.record import Status
+from grader.result.record import Result, Status
 from grader.sandbox.client import Launcher
+from grader.submission.read import Submission
 
 pytestmark = pytest.mark.slow
 
@@ -144,6 +145,34 @@ def test_a_report_is_given_up_for_what_is_saved_meanwhile(
         assert isinstance(second, Graded)
         assert (second.changed, second.before) == (("train.py",), first.result)
         assert [item.status for item in second.result.items] == [Status.NOT_FIXED, Status.FIXED]
+
+
+def test_a_first_look_at_files_that_are_gone_is_not_given(
+    directory: Path, exercise: Exercise, launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, stopped = WorkerPool.stop, threading.Event()
+    looks: list[str] = []
+
+    def seen(worker_pool: WorkerPool) -> None:
+        stop(worker_pool)
+        stopped.set()
+
+    def save_first(text: str) -> None:
+        if text == exercise.items["training-step"].title and not stopped.is_set():
+            (directory / "train.py").write_text(exercise.reference["train.py"])
+            assert stopped.wait(100)
+
+    def look(submission: Submission, _: Result) -> None:
+        looks.append(submission.files["train.py"])
+
+    with Session(exercise, launcher) as session:
+        monkeypatch.setattr(WorkerPool, "stop", seen)
+        watcher = Watcher(directory, session, Options(only=ITEMS, seed=1))
+        events = watcher.grades(save_first, lambda _: None, look)
+        assert next(events) == Overtaken(changed=("train.py",))
+        assert isinstance(next(events), Graded)
+
+    assert looks == [exercise.reference["train.py"]]
 
 
 def test_the_questions_stay_the_same_so_that_the_reference_answers_once(

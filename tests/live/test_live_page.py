@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from grader.live.live_page import MOST_LINES, Board, LivePage, Phase
-from grader.result.record import Result
+from grader.result.record import CheckResult, Outcome, Result, Role, Status
 from grader.submission.read import submission_of
 
 FIRST = submission_of("mine", {"model.py": "a = 1\n", "train.py": "t\n"})
@@ -80,9 +80,9 @@ def test_what_changed_since_the_last_save_is_told(grade: Callable[..., str], sam
 
 def test_a_first_look_says_that_it_is_one_and_is_no_verdict(page: LivePage, samples: ModuleType) -> None:
     page.graded(FIRST, samples.starter())
-    page.first_look(SECOND, samples.half_done())
+    page.first_look(SECOND, samples.perfect())
     first = page.board.view
-    page.graded(SECOND, samples.half_done())
+    page.graded(SECOND, samples.perfect())
     verdict = page.board.view
 
     assert (first.phase, verdict.phase) == (Phase.COMPARING, Phase.EXPLAINING)
@@ -90,10 +90,42 @@ def test_a_first_look_says_that_it_is_one_and_is_no_verdict(page: LivePage, samp
     assert " so far: " in first.title
     assert "A first look: all checks are done." in first.side
     assert "A first look" not in verdict.side
+    for claim in ("Full marks", "Known bugs still in"):
+        assert claim not in first.report
+        assert claim in verdict.report
+    assert "it is still being compared" in first.report
     for side in (first.side, verdict.side):
         assert '<span class="gained">+15</span>' in side  # since the verdict before, in both
         assert "<ins>+a = 2</ins>" in side
     assert len(page.scores) == 2
+
+
+def test_what_whole_runs_have_shown_is_kept_by_a_first_look_at_the_same_code(
+    page: LivePage, samples: ModuleType
+) -> None:
+    perfect = samples.perfect()
+    item = perfect.items[0]
+    unlike = replace(item, status=Status.PARTLY, score=10.0, checks=tuple(map(failing_if_exact, item.checks)))
+    page.graded(FIRST, replace(perfect, items=(unlike, *perfect.items[1:]), score=perfect.score - 5))
+    page.first_look(SECOND, perfect)
+    first = page.board.view
+
+    assert first.title.startswith("95 of 100 so far")
+    assert "Nothing changed in the verdict." in first.side
+
+
+def failing_if_exact(check: CheckResult) -> CheckResult:
+    """The same, but that the results are not the solution's."""
+    return replace(check, outcome=Outcome.FAILED, score=0) if check.role is Role.EXACT else check
+
+
+def test_a_first_look_that_is_saved_over_is_given_up(page: LivePage, samples: ModuleType) -> None:
+    page.first_look(FIRST, samples.perfect())
+    page.grading()
+
+    assert page.board.view.phase is Phase.GRADING
+    assert "which was given up for a newer save" in page.board.view.side
+    assert "are still being compared" not in page.board.view.side
 
 
 def test_a_check_that_passes_no_longer_is_named(grade: Callable[..., str], samples: ModuleType) -> None:

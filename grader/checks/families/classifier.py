@@ -1,5 +1,6 @@
 """Checks of the token classifier."""
 
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -43,7 +44,7 @@ from grader.checks.requirements import beyond_rounding, logits_of, must_refuse, 
 from grader.checks.snippets import config_of, model_snippet
 from grader.checks.strategies import FEW, WEIGHT_DRAWS
 from grader.checks.training_cases import TRAIN_CASES, TrainCase, train_case
-from grader.packages.trouble import PackageRaised, Trouble
+from grader.packages.trouble import PackageMisanswered, PackageRaised, Trouble
 from grader.result.record import TokenGrid
 from grader.sandbox.questions import (
     KINDS,
@@ -231,9 +232,9 @@ def _require_same_decoding(case: ClassCase, context: Context) -> None:
 
         try:
             without = answered(case.headless)
-        except PackageRaised:
+        except (PackageRaised, PackageMisanswered):
             continue
-        except Trouble:  # such as a hang, which would be waited for again
+        except Trouble:  # a hang would be waited for again
             return
         if first_difference(answered(case.config), without) is not None:
             raise CheckFailed(
@@ -632,12 +633,8 @@ def joint_gradients(case: ClassCase, context: Context) -> None:
     - Training mode, or a dropout above 0, takes another way through the model.
     """
     # Both losses at drawn weights and numbers of classes, beside the plain model's and beside how the losses change.
-    try:
-        require_joint_gradients(case, context)
-    except CheckFailed as found:
-        traced = found.kind.startswith("trace-")
-        if not (traced and forward_is_to_blame(case.headless, case.seeded(context.seeds), case.token_array(), context)):
-            raise
+    traced = partial(forward_is_to_blame, case.headless, case.seeded(context.seeds), case.token_array(), context)
+    require_joint_gradients(case, context, traced=traced)
 
 
 @check(needs=(*JOINTLY, joint_training_step), cases=joint_cases(), examples=1)

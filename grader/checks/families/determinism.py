@@ -396,12 +396,18 @@ def forward_leaves_no_trace(case: DropoutCase, context: Context) -> None:
             )
 
 
-def forward_is_to_blame(config: Settings, weights: Weights, tokens: Array, context: Context) -> bool:
-    """Whether a forward pass without dropout leaves a trace: its trace and its caller's look alike then."""
+def forward_is_to_blame(
+    config: Settings, weights: Weights, tokens: Array, context: Context, *, trace: str = "trace"
+) -> bool:
+    """Whether a forward pass without dropout leaves a trace: its trace and its caller's look alike then.
+
+    Args:
+        trace: which one is looked for first, as ``trace-mode``; any by default.
+    """
     for modes in get_args(Modes):
         question = Watched(config=config | {"dropout": 0.0}, weights=weights, call="forward", modes=modes)
         try:
             require_no_trace(FORWARD_LEAVES, context.ask(question, {"tokens": tokens}), where="a forward pass")
-        except CheckFailed:
-            return True
+        except CheckFailed as found:
+            return found.kind.startswith(trace)
     return False

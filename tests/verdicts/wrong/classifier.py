@@ -295,6 +295,11 @@ CASES = {
             "    config = replace(config, class_weight=config.class_weight / 2)\n",
         ),
     ),
+    "training-ends-with-classes": (
+        "classifier",
+        "joint-run",
+        train(MODE, MODE + "    if config.class_weight:\n        return []\n"),
+    ),
     "labels-made-anew-by-the-step": (
         "classifier",
         "joint-run",
