@@ -99,7 +99,7 @@ def test_how_it_came_about_has_columns_where_a_history_was_handed_in(summary: Su
     assert found["remark"] == "its history does not hold together"
     assert ('data-column="hints"' in render_index(with_one)) is True
     assert ('data-column="hints"' in render_index(summary)) is False
-    assert '<td class="date">2026-11-29 19:50:00</td>' in render_index(with_one)
+    assert '<td class="date">2026-11-29 19:50</td>' in render_index(with_one)
 
 
 def test_the_past_of_a_candidate_is_counted_from_its_timeline() -> None:
