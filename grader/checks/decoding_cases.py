@@ -114,7 +114,7 @@ class UseCase(DecodeCase, frozen=True, kw_only=True):
         """The same in the opposite state."""
         return replace(
             self,
-            dropout=RATE if self.training else 0.0,
+            dropout=DROPOUT if self.training else 0.0,
             training=not self.training,
             graded=not self.graded,
             recording=not self.recording,
@@ -123,7 +123,7 @@ class UseCase(DecodeCase, frozen=True, kw_only=True):
         )
 
 
-RATE: Final = 0.3  # of dropout
+DROPOUT: Final = 0.3
 FLAGS: Final = st.tuples(*[st.booleans()] * 5)
 STATES: Final = st.tuples(st.sampled_from((0.1, 0.5)), FLAGS)
 ROWS: Final = (1, 1, 2, 4, 9, 17)
@@ -147,7 +147,7 @@ def used_at_size(extent: Extent) -> UseCase:
     first = int(random.integers(1, max(2, case.length // 3)))
     chunks = case.chunks if random.integers(2) or case.length < 2 else (first, case.length - first)
     new = int(random.integers(1, max(2, extent.tokens // 3)))
-    return _in_use(case, chunks, new, (RATE, tuple(random.integers(0, 2, 5).astype(bool).tolist())))
+    return _in_use(case, chunks, new, (DROPOUT, tuple(random.integers(0, 2, 5).astype(bool).tolist())))
 
 
 def _in_use(case: ModelCase, chunks: tuple[int, ...], new: int, state: tuple[float, tuple[bool, ...]]) -> UseCase:

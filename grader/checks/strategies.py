@@ -258,7 +258,7 @@ def larger(case: ModelCase, seeds: Seeds) -> ModelCase:
     )
     return replace(
         case,
-        d_model=width,
+        d_model=width - width % int(case.config.get("n_head", 1)),  # which heads share out evenly
         vocab_size=vocabulary,
         block_size=length,
         tokens=(tuple(random.permutation(vocabulary)[:length].tolist()),),

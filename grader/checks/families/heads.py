@@ -14,12 +14,7 @@ from grader.checks.configuration_cases import (
     head_decode_cases,
 )
 from grader.checks.families.kv_cache import cache_unchanged, cached_equals_full
-from grader.checks.families.masking import (
-    MODEL_WORKS,
-    future_is_hidden,
-    future_is_hidden_confirm,
-    require_hidden_future,
-)
+from grader.checks.families.masking import MODEL_WORKS, future_is_hidden, require_hidden_future
 from grader.checks.families.projection import forward_runs, parameter_shapes
 from grader.checks.requirements import moved_rows
 from grader.checks.snippets import model_snippet
@@ -82,7 +77,7 @@ def heads_are_separate(case: HeadCase, context: Context) -> None:
 
 @check(
     cases=head_cases(),
-    confirm=future_is_hidden_confirm,
+    confirm=future_is_hidden.confirm,
     at_size=head_case,
     snippet=future_is_hidden.snippet,
     needs=(forward_runs, future_is_hidden),

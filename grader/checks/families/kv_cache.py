@@ -12,7 +12,7 @@ from grader.checks.agreement import Agreement, closeness, full, joined, standard
 from grader.checks.check import CheckFailed, Context, check
 from grader.checks.compare import TOLERANCES, close, finite, same_bits, spread_alike
 from grader.checks.decoding_cases import (
-    RATE,
+    DROPOUT,
     DecodeCase,
     UseCase,
     cases_in_use,
@@ -734,7 +734,7 @@ def _cache_in_any_state_confirm(case: UseCase, context: Context) -> None:
 
 def _dropped(case: UseCase, context: Context, tokens: Array, silenced: Factors) -> tuple[Array, Array]:
     """Logits (B, T, V) of a text in training mode with dropout, by the cache and by one forward, under one seed."""
-    config = case.config | {"dropout": RATE}
+    config = case.config | {"dropout": DROPOUT}
     weights = case.seeded(context.seeds, factors=silenced)
     decode = Decode(config=config, weights=weights, training=True, seed=1, parents=(-1,))
     forward = Forward(config=config, weights=weights, training=True, recording=True, seed=1)
