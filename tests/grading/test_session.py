@@ -11,6 +11,7 @@ from grader.exercise.model import StoredExercise
 from grader.grading.answer_cache import Keep
 from grader.grading.grade import FirstLook
 from grader.grading.options import Options
+from grader.grading.schedule import Schedule
 from grader.grading.session import Cancel, Session
 from grader.grading.twins import match_twins
 from grader.grading.variants import Match
@@ -152,10 +153,31 @@ def test_a_first_look_is_given_before_whole_runs_are_compared(
 
 @pytest.mark.slow  # a model that does not run is found not to by a grade
 def test_there_is_no_first_look_where_nothing_is_compared_afterwards(
-    launcher: Launcher, exercise: StoredExercise
+    launcher: Launcher, exercise: StoredExercise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    looked = threading.Event()
+
+    def match_late(*_: object) -> dict[str, Match]:
+        looked.wait(1.0)  # whoever compares is slower than all checks
+        return {}
+
+    monkeypatch.setattr("grader.grading.grade.match_twins", match_late)
     submission = submission_of("mine", exercise.reference | {"model.py": "raise RuntimeError\n"})
     looks: list[Result] = []
     Session(exercise, launcher, Keep.NOTHING).grade(submission, QUICK, first_look=looks.append)
 
     assert looks == []
+
+
+@pytest.mark.slow  # the threads of a grade are what would wait
+def test_a_grade_that_fails_before_its_checks_ends_though_twins_would_wait_for_them(
+    launcher: Launcher, exercise: StoredExercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise CannotJudge("the machine gave up")
+
+    monkeypatch.setattr(Schedule, "ask_first", fail)
+    session = Session(exercise, launcher, Keep.NOTHING)
+
+    with pytest.raises(CannotJudge, match="the machine gave up"):
+        session.grade(submission_of("mine", exercise.reference), QUICK, first_look=lambda _: None)

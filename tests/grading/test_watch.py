@@ -4,6 +4,8 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,6 @@ from grader.report.side_by_side import render_change
 from grader.report.terminal import width
 from grader.result.record import Result, Status
 from grader.sandbox.client import Launcher
-from grader.submission.read import Submission
 
 pytestmark = pytest.mark.slow
 
@@ -147,32 +148,45 @@ def test_a_report_is_given_up_for_what_is_saved_meanwhile(
         assert [item.status for item in second.result.items] == [Status.NOT_FIXED, Status.FIXED]
 
 
+class SavedOver:
+    """A session that is overtaken in its first grade, right before there is a first look."""
+
+    def __init__(self, save: Callable[[], object], result: Result) -> None:
+        self._save = save
+        self._result = result
+        self._grades = 0
+
+    def grade(self, *_: object, cancel: threading.Event, first_look: Callable[[Result], None], **__: object) -> Result:
+        self._grades += 1
+        if self._grades == 1:
+            self._save()
+            assert cancel.wait(100)
+        first_look(self._result)
+        return self._result
+
+
+class Told(threading.Event):
+    """Notes that a grade is to be given up."""
+
+    def __call__(self) -> None:
+        self.set()
+
+
 def test_a_first_look_at_files_that_are_gone_is_not_given(
-    directory: Path, exercise: Exercise, launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+    directory: Path, exercise: Exercise, monkeypatch: pytest.MonkeyPatch, samples: ModuleType
 ) -> None:
-    stop, stopped = WorkerPool.stop, threading.Event()
     looks: list[str] = []
+    monkeypatch.setattr("grader.learner.watch.Cancel", Told)
+    new = exercise.reference["train.py"]
+    session: Any = SavedOver(lambda: (directory / "train.py").write_text(new), samples.starter())
+    watcher = Watcher(directory, session, Options(seed=1))
+    events = watcher.grades(
+        lambda _: None, lambda _: None, lambda submission, _: looks.append(submission.files["train.py"])
+    )
 
-    def seen(worker_pool: WorkerPool) -> None:
-        stop(worker_pool)
-        stopped.set()
-
-    def save_first(text: str) -> None:
-        if text == exercise.items["training-step"].title and not stopped.is_set():
-            (directory / "train.py").write_text(exercise.reference["train.py"])
-            assert stopped.wait(100)
-
-    def look(submission: Submission, _: Result) -> None:
-        looks.append(submission.files["train.py"])
-
-    with Session(exercise, launcher) as session:
-        monkeypatch.setattr(WorkerPool, "stop", seen)
-        watcher = Watcher(directory, session, Options(only=ITEMS, seed=1))
-        events = watcher.grades(save_first, lambda _: None, look)
-        assert next(events) == Overtaken(changed=("train.py",))
-        assert isinstance(next(events), Graded)
-
-    assert looks == [exercise.reference["train.py"]]
+    assert next(events) == Overtaken(changed=("train.py",))
+    assert isinstance(next(events), Graded)
+    assert looks == [new]
 
 
 def test_the_questions_stay_the_same_so_that_the_reference_answers_once(
