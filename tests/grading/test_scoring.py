@@ -192,3 +192,11 @@ def test_code_that_does_not_run_excuses_no_check_from_the_total() -> None:
 
     assert (score(BUG, told, bug_left=False).score, score(BUG, told, bug_left=False).status) == (5, Status.PARTLY)
     assert score(BUG, excused, bug_left=False).score == 15
+
+
+def test_what_an_item_waits_for_is_named_in_the_order_of_its_checks() -> None:
+    """Two threads ask them: which of two files is named must not hang on which thread was first."""
+    halted = {check: Verdict(outcome=BLOCKED, message=f"waits for {check}") for check in roles(EXTENSION)}
+    asked_backwards = dict(reversed(halted.items()))
+
+    assert score(EXTENSION, asked_backwards, bug_left=False).summary == "It waits for a."
