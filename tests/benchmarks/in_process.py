@@ -8,7 +8,7 @@ This is what a user would write instead of the grader, and what isolation has to
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
 import pytest
 import torch
@@ -32,6 +32,9 @@ class InProcess:
     that answers use."""
 
     has_adapter = False
+    files: Mapping[str, str] = MappingProxyType(
+        {}
+    )  # there are no variants here
 
     def __init__(self, modules: Mapping[str, ModuleType] | None = None) -> None:
         self._given = modules
