@@ -32,9 +32,7 @@ class InProcess:
     that answers use."""
 
     has_adapter = False
-    files: Mapping[str, str] = MappingProxyType(
-        {}
-    )  # there are no variants here
+    files: Mapping[str, str] = MappingProxyType({})  # there are no variants here
 
     def __init__(self, modules: Mapping[str, ModuleType] | None = None) -> None:
         self._given = modules
